@@ -1,0 +1,5 @@
+"""dreamvideo makes video dream."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
