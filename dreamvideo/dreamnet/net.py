@@ -1,0 +1,160 @@
+"""DreamNet: a small inception-like network whose named nodes are made to be dreamed on.
+
+After Szegedy et al. 2015 (GoogLeNet) with batch normalisation. What differs, and why:
+- average pooling only: the gradient of a max pool reaches one pixel in four and shows as a grid in a dream;
+- the first convolution is 6x6 with stride 2: an even kernel gives every pixel an equal share of the gradient;
+- nodes are named after their stride: s8b is the second block at 1/8 of the input's size.
+"""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dreamvideo.errors import ModelError
+
+BLOCKS: Final = ("c1", "s4a", "s4b", "s8a", "s8b", "s16a", "s16b")
+NODES: Final = (*BLOCKS, "logits")
+STRIDES: Final = {"c1": 2, "s4a": 4, "s4b": 4, "s8a": 8, "s8b": 8, "s16a": 16, "s16b": 16}
+SMALLEST: Final = 16  # pixels a side: one location is left at stride 16
+
+_POOL_AFTER: Final = ("c1", "s4b", "s8b")
+
+
+class ConvRelu(nn.Conv2d):
+    """Convolution with bias and ReLU: what a `ConvNormRelu` becomes when folded."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(super().forward(x))
+
+
+class ConvNormRelu(nn.Module):
+    """Convolution, batch normalisation, ReLU: the trainable form."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+        self.bn = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(self.conv(x)))
+
+    def folded(self) -> ConvRelu:
+        """The same map in evaluation mode as one convolution."""
+        conv, norm = self.conv, self.bn
+        assert norm.running_mean is not None and norm.running_var is not None
+        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        made = ConvRelu(
+            conv.in_channels,
+            conv.out_channels,
+            cast("tuple[int, int]", conv.kernel_size),
+            cast("tuple[int, int]", conv.stride),
+            cast("tuple[int, int]", conv.padding),
+        )
+        with torch.no_grad():
+            made.weight.copy_(conv.weight * gain[:, None, None, None])
+            cast(Tensor, made.bias).copy_(norm.bias - norm.running_mean * gain)
+        return made
+
+
+def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, *, trainable: bool) -> nn.Module:
+    padding = (kernel - stride + 1) // 2
+    kind = ConvNormRelu if trainable else ConvRelu
+    return kind(inputs, outputs, kernel, stride, padding)
+
+
+class Inception(nn.Module):
+    """Four branches side by side: 1x1 | 1x1-3x3 | 1x1-3x3-3x3 | average-1x1.
+
+    `red` makes the first 1x1 of three branches in one convolution.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        narrow: int,
+        reduce3: int,
+        wide3: int,
+        reduce5: int,
+        wide5: int,
+        pooled: int,
+        *,
+        trainable: bool,
+    ) -> None:
+        super().__init__()
+        self.splits = (narrow, reduce3, reduce5)
+        self.red = _conv(inputs, sum(self.splits), 1, trainable=trainable)
+        self.b3 = _conv(reduce3, wide3, trainable=trainable)
+        self.b5a = _conv(reduce5, wide5, trainable=trainable)
+        self.b5b = _conv(wide5, wide5, trainable=trainable)
+        self.bp = _conv(inputs, pooled, 1, trainable=trainable)
+
+    def forward(self, x: Tensor) -> Tensor:
+        narrow, reduced3, reduced5 = torch.split(self.red(x), list(self.splits), 1)
+        pooled = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+        return torch.cat([narrow, self.b3(reduced3), self.b5b(self.b5a(reduced5)), self.bp(pooled)], 1)
+
+
+class DreamNet(nn.Module):
+    """The network; `trainable=True` has batch normalisation, the default form has it folded into the convolutions."""
+
+    def __init__(self, class_count: int, *, trainable: bool = False) -> None:
+        super().__init__()
+        self.c1 = _conv(3, 32, 6, 2, trainable=trainable)
+        self.s4a = _conv(32, 72, trainable=trainable)
+        self.s4b = Inception(72, 28, 32, 44, 16, 24, 16, trainable=trainable)  # 112 channels
+        self.s8a = Inception(112, 40, 56, 88, 24, 40, 24, trainable=trainable)  # 192
+        self.s8b = Inception(192, 48, 72, 112, 32, 56, 24, trainable=trainable)  # 240
+        self.s16a = Inception(240, 72, 88, 144, 40, 72, 32, trainable=trainable)  # 320
+        self.s16b = Inception(320, 80, 104, 176, 48, 88, 40, trainable=trainable)  # 384
+        self.fc = nn.Linear(384, class_count)
+        self.aux = nn.Linear(240, class_count)  # a second head on s8b, so that s8b learns objects too
+
+    def features(self, x: Tensor, upto: str = "logits") -> dict[str, Tensor]:
+        """Outputs of every node as far as `upto`; what lies beyond is not computed.
+
+        Args:
+            x: (B, 3, H, W) RGB in [0, 1], H and W at least 16.
+            upto: a name of `NODES`; `logits` also gives `map` (B, classes, H/16, W/16), whose mean the logits are,
+                and `aux`, the logits of the head on s8b.
+
+        Raises:
+            ModelError: no such node.
+            ValueError: the picture is too small.
+        """
+        if upto not in NODES:
+            raise ModelError(f"no layer {upto!r} in dreamnet; expected one of: {', '.join(NODES)}")
+        if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[2:]) < SMALLEST:
+            raise ValueError(f"got pictures of shape {tuple(x.shape)}: expected (B, 3, H, W), H and W >= {SMALLEST}")
+        found: dict[str, Tensor] = {}
+        # Scaled before it is rounded to the weights' type: bf16 around 0.5 is coarser than around 0.
+        x = ((x - 0.5) * 4).to(self.fc.weight.dtype)
+        for name in BLOCKS:
+            x = found[name] = getattr(self, name)(x)
+            if name == upto:
+                return found
+            if name in _POOL_AFTER:
+                x = F.avg_pool2d(x, 2)
+        # Per location first: the mean commutes with a linear head.
+        found["map"] = F.conv2d(x, self.fc.weight[:, :, None, None], self.fc.bias)  # (B, classes, H/16, W/16)
+        found["logits"] = found["map"].mean((2, 3))  # (B, classes)
+        found["aux"] = self.aux(found["s8b"].mean((2, 3)))  # (B, classes)
+        return found
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, classes) logits of (B, 3, H, W) RGB in [0, 1]."""
+        return self.features(x)["logits"]
+
+
+def fold(net: DreamNet) -> DreamNet:
+    """The same network in evaluation mode, with every batch normalisation folded into its convolution."""
+    made = DreamNet(net.fc.out_features)
+    for name, module in net.named_modules():
+        if isinstance(module, ConvNormRelu):
+            made.get_submodule(name).load_state_dict(module.folded().state_dict())
+    made.fc.load_state_dict(net.fc.state_dict())
+    made.aux.load_state_dict(net.aux.state_dict())
+    return made.to(net.fc.weight.device).eval()
