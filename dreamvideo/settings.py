@@ -46,7 +46,9 @@ def parse_size(text: str) -> tuple[int | None, int]:
     """
     found = re.fullmatch(r"(?:(\d+)x)?(\d+)", text)
     if not found or int(found[2]) < 16 or (found[1] and int(found[1]) < 16):
-        raise SettingsError(f"{text!r} is no size: expected WxH or HEIGHT of at least 16 pixels, such as 640x360 or 360")
+        raise SettingsError(
+            f"{text!r} is no size: expected WxH or HEIGHT of at least 16 pixels, such as 640x360 or 360"
+        )
     return (int(found[1]) if found[1] else None), int(found[2])
 
 
@@ -106,7 +108,81 @@ class EncodeSettings:
 
     codec: str | None = option(None, "video encoder (default: what suits the container)", metavar="NAME")
     crf: int = option(16, "quality of the encoder, 0 best", type=int, metavar="N")
-    audio: bool = option(True, "leave the sound out")
+    audio: bool = option(True, "leave the sound out", flag="--no-audio", action="store_false")
 
     def __post_init__(self) -> None:
         _check(0 <= self.crf <= 63, f"--crf {self.crf}", "0 to 63")
+
+
+@dataclass(frozen=True, slots=True)
+class DreamSettings:
+    """How a picture is dreamed. Steps and colours are in image units, 0 to 1."""
+
+    layers: tuple[tuple[str, float], ...] = option(
+        (),
+        "layer to excite, repeatable (default: what suits the network)",
+        type=parse_layer,
+        metavar="NAME[:WEIGHT]",
+        flag="--layer",
+        action="append",
+    )
+    objective: str = option(
+        "auto",
+        "what is raised: log (log of the local energy), l2 (mean square), auto (what suits the network)",
+        choices=("auto", "log", "l2"),
+    )
+    octaves: int | None = option(
+        None, "sizes of the pyramid (default: down to a shorter side of about 130 pixels)", type=int, metavar="N"
+    )
+    octave_scale: float = option(1.4, "size ratio of neighbouring octaves", type=float, metavar="X")
+    iterations: int = option(10, "ascent steps per octave; 0 passes pictures through undreamed", type=int, metavar="N")
+    step_size: float = option(
+        0.014, "mean absolute change of one step, in image units of 0 to 1", type=float, metavar="X"
+    )
+    jitter: int = option(16, "largest random shift before a step, in pixels", type=int, metavar="N")
+    smooth: float = option(
+        0.7,
+        "Gaussian smoothing of the gradient: sigma in pixels at the first step, twice that at the last; 0 = none",
+        type=float,
+        metavar="X",
+    )
+    colour: float = option(
+        0.4,
+        "spread of colour against that of lightness in each step; negative: the gradient's own colours",
+        type=float,
+        metavar="X",
+    )
+    headroom: float = option(
+        0.2, "distance from black and white within which steps towards them shrink; 0 = off", type=float, metavar="X"
+    )
+    anchor: float = option(
+        0.05, "pull of large areas towards the source's brightness and colour at each step", type=float, metavar="X"
+    )
+    seed: int = option(0, "random seed of the jitter", type=int, metavar="N")
+
+    def __post_init__(self) -> None:
+        _check(self.octaves is None or self.octaves > 0, f"--octaves {self.octaves}", "at least 1")
+        _check(self.octave_scale > 1, f"--octave-scale {self.octave_scale}", "more than 1")
+        _check(self.iterations >= 0, f"--iterations {self.iterations}", "at least 0")
+        _check(self.step_size >= 0, f"--step-size {self.step_size}", "at least 0")
+        _check(self.jitter >= 0, f"--jitter {self.jitter}", "at least 0")
+        _check(self.smooth >= 0, f"--smooth {self.smooth}", "at least 0")
+        _check(0 <= self.headroom < 0.5, f"--headroom {self.headroom}", "0 to 0.5")
+        _check(0 <= self.anchor <= 1, f"--anchor {self.anchor}", "0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class CarrySettings:
+    """How one frame's dream becomes the start of the next."""
+
+    persistence: float = option(
+        0.95, "weight of the dream carried from frame to frame; 0 = frames dream alone", type=float, metavar="X"
+    )
+    warm_iterations: int = option(
+        1, "ascent steps per octave on a frame that starts from a carried dream", type=int, metavar="N"
+    )
+    flow: str = option("dis", "optical flow that carries the dream", choices=("dis", "none"))
+
+    def __post_init__(self) -> None:
+        _check(0 <= self.persistence <= 1, f"--persistence {self.persistence}", "0 to 1")
+        _check(self.warm_iterations >= 0, f"--warm-iterations {self.warm_iterations}", "at least 0")

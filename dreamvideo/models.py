@@ -1,0 +1,242 @@
+"""Networks by name: frozen, cut off after the last layer needed, batch-norm folded, weights found and checked.
+
+`dreamnet` is embedded. The others are torchvision's classifiers with their first ImageNet weights: later recipes train
+with heavy regularisation, which classifies better and dreams worse.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+
+from dreamvideo.dreamnet.net import NODES as DREAMNET_LAYERS
+from dreamvideo.dreamnet.net import DreamNet
+from dreamvideo.dreamnet.weights import load as load_dreamnet
+from dreamvideo.devices import pick_device, pick_precision
+from dreamvideo.errors import ModelError, WeightsError
+from dreamvideo.objectives import Features, Objective
+from dreamvideo.settings import DreamSettings, ModelSettings
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the table: how a network is built and what it dreams when nothing is said."""
+
+    layers: tuple[tuple[str, float], ...]
+    objective: str = "l2"
+    build: Mapping[str, Any] = field(default_factory=dict)  # keywords for torchvision's builder
+
+
+# Without auxiliary heads; transform_input because the weights were trained on another scaling of the input.
+_INCEPTION = {"aux_logits": False, "transform_input": True, "init_weights": False}
+
+MODELS: Mapping[str, Entry] = {
+    "dreamnet": Entry((("s8b", 1.0), ("s16a", 1.0)), "log"),
+    "googlenet": Entry((("inception4c", 1.0),), build=_INCEPTION),
+    "inception_v3": Entry((("Mixed_6b", 1.0),), build=_INCEPTION),
+    "vgg16": Entry((("features.22", 1.0),)),
+    "vgg19": Entry((("features.26", 1.0),)),
+    "resnet50": Entry((("layer3", 1.0),)),
+    "resnet101": Entry((("layer3", 1.0),)),
+    "alexnet": Entry((("features.9", 1.0),)),
+    "squeezenet1_1": Entry((("features.10", 1.0),)),
+    "densenet121": Entry((("features.denseblock3", 1.0),)),
+    "mobilenet_v3_large": Entry((("features.12", 1.0),)),
+    "efficientnet_b0": Entry((("features.5", 1.0),)),
+    "convnext_tiny": Entry((("features.5", 1.0),)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network ready to dream."""
+
+    name: str
+    score: Objective
+    device: torch.device
+    precision: torch.dtype
+
+
+def load_network(settings: ModelSettings, dream: DreamSettings) -> Network:
+    """The network that `settings` name, on its device, as a score of what `dream` wants raised.
+
+    Raises:
+        ModelError: no such network or layer, or weights that do not fit it.
+        WeightsError: weights that cannot be read or downloaded.
+        DeviceError: the device is not there.
+    """
+    entry = MODELS.get(settings.model)
+    if entry is None:
+        raise ModelError(
+            f"no network {settings.model!r}{_nearest(settings.model, MODELS)}; one of: {', '.join(MODELS)}"
+        )
+    device = pick_device(settings.device)
+    precision = pick_precision(settings.precision, device)
+    if settings.threads and device.type == "cpu":
+        torch.set_num_threads(settings.threads)
+    layers = dream.layers or entry.layers
+    names = [name for name, _ in layers]
+    kind = entry.objective if dream.objective == "auto" else dream.objective
+    if settings.model == "dreamnet":
+        features, divisors = dreamnet_features(names, settings.weights, device, precision)
+    else:
+        features, divisors = torchvision_features(settings.model, names, settings.weights, device, precision), {}
+    return Network(settings.model, Objective(features, tuple(layers), kind, divisors), device, precision)
+
+
+def dreamnet_features(
+    layers: list[str], weights: str | None, device: torch.device, precision: torch.dtype
+) -> tuple[Features, dict[str, Tensor]]:
+    """DreamNet as far as the deepest of `layers`, and the divisors that balance its channels.
+
+    Raises:
+        ModelError: no such layer, or the file holds no DreamNet.
+        WeightsError: the file cannot be read.
+    """
+    for name in layers:
+        _check_layer(name, DREAMNET_LAYERS, "dreamnet")
+    trained = load_dreamnet(weights)
+    deepest = max(layers, key=DREAMNET_LAYERS.index)
+    net = cast(DreamNet, trained.net.to(device, precision, memory_format=torch.channels_last))  # type: ignore[call-overload]
+    divisors = {name: value.to(device) for name, value in trained.divisors.items()}
+    return (lambda images: net.features(images.contiguous(memory_format=torch.channels_last), deepest)), divisors
+
+
+class TorchvisionFeatures(nn.Module):
+    """(B, 3, H, W) RGB in [0, 1] -> layer name -> activation, of a torchvision classifier cut off after its last layer."""
+
+    def __init__(self, extractor: nn.Module, precision: torch.dtype) -> None:
+        super().__init__()
+        self.extractor = extractor.to(precision, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.precision = precision
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        scaled = (images - self.mean) / self.std  # scaled before it is rounded to the weights' type
+        scaled = scaled.to(self.precision).contiguous(memory_format=torch.channels_last)
+        return cast(dict[str, Tensor], self.extractor(scaled))
+
+
+def torchvision_features(
+    name: str, layers: list[str], weights: str | None, device: torch.device, precision: torch.dtype
+) -> Features:
+    """A classifier of the table as a feature extractor with ImageNet weights, or those in the file `weights`."""
+    from torchvision.models import get_model
+    from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+
+    model = get_model(name, weights=None, **MODELS[name].build).eval()
+    known = get_graph_node_names(model)[1]
+    for layer in layers:
+        _check_layer(layer, [*known, *(module for module, _ in model.named_modules())], name)
+    extractor = create_feature_extractor(model, layers)
+    state = read_weights(Path(weights)) if weights else download_weights(name)
+    load_needed(extractor, state, weights or name)
+    return TorchvisionFeatures(fold(extractor), precision).to(device).requires_grad_(False)
+
+
+def load_needed(extractor: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load what a cut-off network needs of `state`; more may be there, such as a head for other classes.
+
+    Raises:
+        ModelError: something needed is missing or has another shape.
+    """
+    for key, value in extractor.state_dict().items():
+        if key.endswith("num_batches_tracked"):
+            continue
+        if key not in state:
+            raise ModelError(
+                f"{source}: these weights have no {key!r}{_nearest(key, state)}; are they of this network?"
+            )
+        if state[key].shape != value.shape:
+            got, expected = tuple(state[key].shape), tuple(value.shape)
+            raise ModelError(f"{source}: {key!r} has shape {got}, expected {expected}; are they of this network?")
+    extractor.load_state_dict(dict(state), strict=False)
+
+
+def fold(extractor: nn.Module) -> nn.Module:
+    """The same network in evaluation mode with its batch norms folded into its convolutions."""
+    from torch.fx.experimental.optimization import fuse
+
+    return fuse(_without_overwriting(copy.deepcopy(extractor)))
+
+
+def _without_overwriting(extractor: nn.Module) -> nn.Module:
+    # An in-place ReLU behind a layer that is dreamed on would overwrite it.
+    for module in extractor.modules():
+        if getattr(module, "inplace", False):
+            module.inplace = False  # type: ignore[assignment]
+    graph_module = cast(torch.fx.GraphModule, extractor)
+    for node in graph_module.graph.nodes:
+        if node.kwargs.get("inplace"):
+            node.kwargs = {**node.kwargs, "inplace": False}
+    graph_module.recompile()
+    return graph_module
+
+
+def read_weights(path: Path) -> Mapping[str, Tensor]:
+    """A state dict from a .safetensors or .pth file; nothing in the file is executed.
+
+    Raises:
+        WeightsError: the file is missing, broken, or holds something else.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return cast(Mapping[str, Tensor], load_file(path))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such weights file") from None
+    except Exception as error:  # whatever the parsers of a broken file raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(
+            f"{path}: cannot read weights ({reason}); expected a .safetensors or .pth state dict"
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(f"{path}: expected a state dict, got {type(state).__name__}")
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def download_weights(name: str) -> Mapping[str, Tensor]:
+    """torchvision's first ImageNet weights of a network, from its cache or downloaded there; checked by hash.
+
+    Raises:
+        WeightsError: the download failed; the message says what to do offline.
+    """
+    from torchvision.models import get_model_weights
+
+    weights = get_model_weights(name)["IMAGENET1K_V1"]
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    try:
+        state = weights.get_state_dict(progress=True, check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        file = weights.url.rsplit("/", 1)[1]
+        raise WeightsError(
+            f"cannot download the weights of {name} ({error}). Offline: fetch {weights.url} elsewhere and put it at "
+            f"{folder / file}, or give --weights FILE, or use --model dreamnet, which needs no download"
+        ) from error
+    return cast(Mapping[str, Tensor], state)
+
+
+def _check_layer(name: str, known: Any, model: str) -> None:
+    if name not in known:
+        raise ModelError(f"no layer {name!r} in {model}{_nearest(name, known)}")
+
+
+def _nearest(name: str, known: Any) -> str:
+    found = difflib.get_close_matches(name, list(known), 1, 0.4)
+    return f"; nearest: {found[0]}" if found else ""
