@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,40 @@ Frames = Generator[Frame, None, None]  # whoever consumes it closes it
 
 
 @dataclass(frozen=True, slots=True)
+class Colour:
+    """Tags of a standard-range video, as numbers of ITU-T H.273; it is always written with limited range."""
+
+    matrix: int
+    transfer: int
+    primaries: int
+
+
+BT601 = Colour(6, 6, 6)
+BT709 = Colour(1, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """What is known of a stream before its first frame is read."""
+    """What is known of a stream before its first frame is read; the defaults suit pictures that come from no file."""
 
     width: int  # pixels of a Frame, rotation applied
     height: int
-    frame_rate: Fraction | None  # average frames per second; None: unknown. For display and rate control only
-    frame_count: int | None  # None: unknown, or a camera
+    frame_rate: Fraction | None = None  # average frames per second; None: unknown. For display and rate control only
+    frame_count: int | None = None  # as promised by the file, which may promise wrongly; None: unknown, or a camera
+    time_base: Fraction | None = None  # seconds; every Frame.time is a multiple of it. None: no such unit
+    pixel_aspect: Fraction = Fraction(1)  # width : height of one pixel as displayed
+    colour: Colour = BT709  # how YUV is made from the RGB of a Frame when it is written
+    path: Path | None = None  # file whose sound, subtitles, chapters and tags go with these frames; None: there is none
+    stream: int | None = None  # index in `path` of the video stream that was read
+    origin: Fraction = Fraction(0)  # the instant of `path`, in seconds, that is Frame.time 0
+    end: Fraction | None = None  # Frame.time at which sound and picture stop; None: at their own ends
+    frame_limit: int | None = None  # with this many frames written, the sound stops where the last one ends
+
+
+@dataclass(slots=True)
+class Source:
+    """An open input. `frames` is closed by its consumer, the file when the `with` block of `open_source` ends."""
+
+    info: StreamInfo
+    frames: Frames
+    lost: int = 0  # packets or frames so far that could not be decoded, or only in part

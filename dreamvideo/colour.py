@@ -1,0 +1,146 @@
+"""Which matrix, range and transfer a decoded frame has, and how it becomes 8-bit RGB as a player would show it.
+
+Numbers are those of ITU-T H.273, which libav uses too.
+"""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+from av.filter import Graph
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from dreamvideo.frames import BT601, BT709, Colour
+
+LIMITED, FULL = 1, 2
+BT2020 = 9  # primaries
+HDR = {16: "PQ", 18: "HLG"}
+
+# H.273 number of a matrix -> the number that swscale knows it by
+_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+
+# FULL_CHR_H_INP and _INT: without them swscale halves the chroma of 4:4:4 input and steps at saturated edges.
+SCALING = (
+    Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
+)
+
+
+def _by_lines(height: int) -> Colour:
+    """What an untagged stream is taken for: players assume BT.709 from 720 lines."""
+    return BT709 if height >= 720 else BT601
+
+
+def colour_to_write(frame: av.VideoFrame) -> Colour:
+    """The tags for a stream made of the RGB of `frame`: its own where they are plain 601 or 709, else by its size."""
+    if frame.color_trc in HDR or frame.color_primaries == BT2020:
+        return BT709
+    assumed = _by_lines(frame.height)
+    if frame.colorspace not in (1, 5, 6):
+        return assumed
+    own = BT709 if frame.colorspace == 1 else BT601
+    # 0 and 3 are reserved, 2 says nothing
+    transfer = own.transfer if frame.color_trc in (0, 2, 3) else frame.color_trc
+    primaries = own.primaries if frame.color_primaries in (0, 2, 3) else frame.color_primaries
+    return Colour(frame.colorspace, transfer, primaries)
+
+
+def swscale_matrix(colour: Colour) -> int:
+    return _SWSCALE[colour.matrix]
+
+
+def has_alpha(frame: av.VideoFrame) -> bool:
+    return frame.format.name == "pal8" or any(part.is_alpha for part in frame.format.components)
+
+
+class RgbMaker:
+    """Decoded frames -> RGB arrays of one size, through one swscale context (a new one per frame costs twice as much).
+
+    `transparent` tells afterwards whether any pixel was.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width = width
+        self.height = height
+        self.transparent = False
+        self._reformatter = VideoReformatter()
+        self._tone_mapper: _ToneMapper | None = None
+
+    def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """(height, width, 3) RGB of `frame`; transparent pixels are laid on white, as a web page does.
+
+        Raises:
+            av.error.FFmpegError: the frame has a layout that swscale does not know.
+        """
+        source_matrix = _SWSCALE.get(frame.colorspace, _SWSCALE[_by_lines(frame.height).matrix])
+        # BT.2020 in standard range: swscale converts the primaries.
+        target = {"dst_color_trc": 1, "dst_color_primaries": 1} if frame.color_primaries == BT2020 else {}
+        if frame.color_trc in HDR:
+            if self._tone_mapper is None or not self._tone_mapper.fits(frame):
+                self._tone_mapper = _ToneMapper(frame)
+            frame, target = self._tone_mapper(frame), {}
+        alpha = has_alpha(frame)
+        rgb = self._reformatter.reformat(
+            frame,
+            width=self.width,
+            height=self.height,
+            format="rgba" if alpha else "rgb24",
+            src_colorspace=source_matrix,
+            src_color_range=FULL if frame.color_range == FULL or frame.format.name.startswith("yuvj") else LIMITED,
+            dst_color_range=FULL,
+            interpolation=SCALING,
+            **target,
+        )
+        image: NDArray[np.uint8] = rgb.to_ndarray()
+        return self._on_white(image) if alpha else image
+
+    def _on_white(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if image[..., 3].min() == 255:
+            return np.ascontiguousarray(image[..., :3])
+        self.transparent = True
+        return on_white(image)
+
+
+def on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3): the (H, W, 4) picture laid on white."""
+    alpha = rgba[..., 3:].astype(np.uint16)
+    return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+class _ToneMapper:
+    """PQ or HLG -> BT.709 in 8-bit RGB.
+
+    swscale alone clips what is brighter than SDR white (24% of a bright HLG colour chart); the mobius curve keeps
+    colours below it as they are and rolls off above. Chosen by eye against hable and plain conversion.
+    """
+
+    def __init__(self, frame: av.VideoFrame) -> None:
+        self._shape = _shape(frame)
+        matrix = frame.colorspace if frame.colorspace in _SWSCALE else 9
+        color_range = FULL if frame.color_range == FULL else LIMITED
+        self._graph = Graph()
+        nodes = [
+            self._graph.add(
+                "buffer",
+                f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base=1/1000"
+                f":colorspace={matrix}:range={color_range}",
+            ),
+            self._graph.add("scale", "out_transfer=linear:out_primaries=bt709"),
+            self._graph.add("format", "gbrpf32le"),
+            self._graph.add("tonemap", "tonemap=mobius"),
+            self._graph.add("scale", "out_transfer=bt709"),
+            self._graph.add("format", "rgb24"),
+            self._graph.add("buffersink"),
+        ]
+        self._graph.link_nodes(*nodes).configure()
+
+    def fits(self, frame: av.VideoFrame) -> bool:
+        return self._shape == _shape(frame)
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        self._graph.vpush(frame)
+        return self._graph.vpull()
+
+
+def _shape(frame: av.VideoFrame) -> tuple[int, int, str]:
+    return frame.width, frame.height, frame.format.name
