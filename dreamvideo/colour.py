@@ -20,6 +20,9 @@ HDR = {16: "PQ", 18: "HLG"}
 # H.273 number of a matrix -> the number that swscale knows it by
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 
+# Into 4:2:0: a box over each 2x2 pixels gives back most of what the way into RGB did to the chroma.
+SUBSAMPLING = Interpolation.AREA | Interpolation.ACCURATE_RND
+
 # FULL_CHR_H_INP and _INT: without them swscale halves the chroma of 4:4:4 input and steps at saturated edges.
 SCALING = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
@@ -91,7 +94,7 @@ class RgbMaker:
             interpolation=SCALING,
             **target,
         )
-        image: NDArray[np.uint8] = rgb.to_ndarray()
+        image: NDArray[np.uint8] = rgb.to_ndarray()  # type: ignore[assignment]
         return self._on_white(image) if alpha else image
 
     def _on_white(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

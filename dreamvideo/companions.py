@@ -10,8 +10,10 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any, cast
 
 import av
+from av.audio.codeccontext import AudioCodecContext
 
 from dreamvideo.decoding import is_cover
 from dreamvideo.encoders import Container
@@ -19,9 +21,12 @@ from dreamvideo.frames import StreamInfo
 
 log = logging.getLogger(__name__)
 
+if TYPE_CHECKING:
+    from dreamvideo.encoders import Packet
+
 Output = av.container.OutputContainer
 # From a packet of the input: those to be muxed. None flushes.
-Handler = Callable[[av.Packet | None], list[av.Packet]]
+Handler = Callable[["Packet | None"], "list[Packet]"]
 
 # The search before a cut goes this much further back, as sound may lie before the picture of its time in the file.
 _MARGIN = Fraction(2)
@@ -35,8 +40,8 @@ class Companions:
         self._info = info
         self._handlers: dict[int, Handler] = {}
         self._input: av.container.InputContainer | None = None
-        self._ahead: tuple[Fraction, av.Packet] | None = None
-        self._packets: Iterator[tuple[Fraction, av.Packet]] = iter(())
+        self._ahead: tuple[Fraction, Packet] | None = None
+        self._packets: Iterator[tuple[Fraction, Packet]] = iter(())
         if info.path is None:
             return
         try:
@@ -67,7 +72,7 @@ class Companions:
         for handler in self._handlers.values():
             self._output.mux(handler(None))
 
-    def _read(self) -> Iterator[tuple[Fraction, av.Packet]]:
+    def _read(self) -> Iterator[tuple[Fraction, Packet]]:
         """(time on the output's clock, packet) of every stream that is kept, in file order, inside the cut."""
         if self._input is None or not self._handlers:
             return
@@ -124,7 +129,7 @@ class Companions:
             if _can_copy(stream, container):
                 return self._copied(stream)
             if stream.type == "audio" and container.format != "gif" and stream.codec_context is not None:
-                return self._transcoded(stream, container, what)
+                return self._transcoded(cast(av.AudioStream, stream), container, what)
         log.warning("left out: %s, which does not go into a %s file", what, container.format)
         return None
 
@@ -132,7 +137,7 @@ class Companions:
         copy = self._output.add_stream_from_template(stream, opaque=True)
         _keep_tags(stream, copy)
 
-        def handle(packet: av.Packet | None) -> list[av.Packet]:
+        def handle(packet: Packet | None) -> list[Packet]:
             if packet is None:
                 return []
             packet.stream = copy
@@ -147,16 +152,11 @@ class Companions:
         layout = "stereo" if codec == "libmp3lame" and stream.codec_context.channels > 2 else stream.layout.name
         target = self._output.add_stream(codec, rate=rate, layout=layout, bit_rate=bits)
         _keep_tags(stream, target)
-        target.codec_context.open()
-        resampler = av.AudioResampler(
-            format=target.codec_context.format,
-            layout=target.codec_context.layout,
-            rate=rate,
-            frame_size=target.codec_context.frame_size or None,
-        )
-        origin = self._info.origin
+        encoder = cast(AudioCodecContext, target.codec_context)
+        encoder.open()
+        resampler = av.AudioResampler(encoder.format, encoder.layout, rate, encoder.frame_size or None)
 
-        def handle(packet: av.Packet | None) -> list[av.Packet]:
+        def handle(packet: Packet | None) -> list[Packet]:
             try:
                 frames = stream.codec_context.decode(packet)
             except av.error.EOFError:
@@ -167,14 +167,13 @@ class Companions:
             ready = [sound for frame in frames for sound in resampler.resample(frame)]
             if packet is None:
                 ready += resampler.resample(None)
-            packets = [made for sound in ready for made in target.codec_context.encode(sound)]
+            packets = [made for sound in ready for made in encoder.encode(sound)]
             if packet is None:
-                packets += target.codec_context.encode(None)
+                packets += encoder.encode(None)
             for made in packets:
                 made.stream = target
             return packets
 
-        del origin
         return handle
 
     def _attach(self, stream: av.stream.Stream, container: Container, what: str) -> None:
@@ -188,7 +187,7 @@ class Companions:
         skipped = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
         tags = {key: value for key, value in self._input.metadata.items() if key.lower() not in skipped}
         self._output.metadata.update(tags)
-        chapters = []
+        chapters: list[Any] = []
         for chapter in self._input.chapters():
             base = Fraction(chapter["time_base"] or 1)
             start, end = (chapter[edge] * base - self._info.origin for edge in ("start", "end"))
@@ -201,7 +200,7 @@ class Companions:
             self._output.set_chapters(chapters)
 
 
-def _moved(packet: av.Packet, origin: Fraction) -> av.Packet:
+def _moved(packet: Packet, origin: Fraction) -> Packet:
     """`packet` on the output's clock."""
     shift = round(origin / Fraction(packet.time_base))
     if shift:

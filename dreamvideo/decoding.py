@@ -1,4 +1,4 @@
-"""From an open container to decoded frames in order: nothing that can be decoded is lost, one bad packet ends nothing."""
+"""From an open container to decoded frames in order; what can be decoded is kept, one bad packet ends nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
+from typing import Any, cast
 
 import av
 from av.filter import Graph
@@ -40,7 +41,7 @@ def decoder_for(stream: av.VideoStream) -> av.VideoCodecContext:
     if stream.metadata.get("alpha_mode") == "1" and decoder.name in ("vp8", "vp9"):
         with_alpha = av.CodecContext.create(f"libvpx{'-vp9' if decoder.name == 'vp9' else ''}", "r")
         with_alpha.extradata = decoder.extradata
-        return with_alpha
+        return cast(av.VideoCodecContext, with_alpha)
     decoder.thread_type = "AUTO"
     return decoder
 
@@ -78,7 +79,7 @@ def _whole(frames: list[av.VideoFrame], stream: av.VideoStream, on_loss: Callabl
 
 def _packets(
     container: av.container.InputContainer, stream: av.VideoStream, on_loss: Callable[[str], None]
-) -> Iterator[av.Packet]:
+) -> Iterator[av.Packet[Any]]:
     failures = 0
     while failures < _DEMUX_FAILURES:
         try:
@@ -144,9 +145,14 @@ def _drained(graph: Graph, waiting: deque[av.VideoFrame], flush: bool = False) -
         yield frame
 
 
+def unit(of: av.VideoFrame | av.VideoStream) -> Fraction:
+    """The time base of a frame or stream, in seconds; microseconds if it has none."""
+    return Fraction(of.time_base or Fraction(1, av.time_base))
+
+
 def frame_time(frame: av.VideoFrame) -> Fraction | None:
     """Presentation time in seconds, exact; None: the file gives none."""
-    return None if frame.pts is None else frame.pts * Fraction(frame.time_base)
+    return None if frame.pts is None else frame.pts * unit(frame)
 
 
 Timed = Generator[tuple[av.VideoFrame, Fraction], None, None]
@@ -161,7 +167,7 @@ def timed(frames: Decoded, step: Fraction) -> Timed:
             if time is None:
                 time = Fraction(0) if last is None else last + step
             if last is not None and time <= last:
-                time = last + Fraction(frame.time_base)
+                time = last + unit(frame)
             last = time
             yield frame, time
 
@@ -169,6 +175,6 @@ def timed(frames: Decoded, step: Fraction) -> Timed:
 def seek(container: av.container.InputContainer, stream: av.VideoStream, time: Fraction) -> None:
     """To the last key frame at or before `time` seconds, or nowhere if the file cannot be sought in."""
     try:
-        container.seek(int(time / stream.time_base), stream=stream)
+        container.seek(int(time / unit(stream)), stream=stream)
     except av.error.FFmpegError as error:
         log.debug("cannot seek: %s", error)

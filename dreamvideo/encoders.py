@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import av
 import numpy as np
@@ -14,12 +15,15 @@ from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from dreamvideo.colour import FULL, LIMITED, SCALING, swscale_matrix
+from dreamvideo.colour import FULL, LIMITED, SCALING, SUBSAMPLING, swscale_matrix
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.settings import EncodeSettings
 
 log = logging.getLogger(__name__)
+
+if TYPE_CHECKING:  # generic in its stubs alone
+    Packet = av.Packet[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +135,9 @@ class VideoEncoder:
         context.options = {**_OPTIONS.get(name, {}), **self._quality(name, settings.crf)}
         if container.format in ("mp4", "mov") and name in _MP4_TAGS:
             context.codec_tag = _MP4_TAGS[name]
-        if container.format == "avi":
-            context.max_b_frames = 0
+        # With B-frames an MP4 holds the intervals of decoding order, and a track of uneven times ends too early:
+        # 0.06 s instead of 0.50 s in one such file. AVI does not know them at all.
+        context.max_b_frames = 0
         self._reformatter = VideoReformatter()
         self._palettes = _Palettes(*self._padded, self.time_base) if name == "gif" else None
         self._name = name
@@ -152,7 +157,7 @@ class VideoEncoder:
             raise OutputError(f"--codec {name}: there is no such encoder; {container.codec} is the default") from None
         if stream.type != "video":
             raise OutputError(f"--codec {name} does not encode video; {container.codec} is the default")
-        return stream
+        return cast(av.VideoStream, stream)
 
     @staticmethod
     def _quality(name: str, crf: int) -> dict[str, str]:
@@ -180,7 +185,7 @@ class VideoEncoder:
             f"choose another with --codec, such as libx264"
         )
 
-    def encode(self, image: NDArray[np.uint8], time: Fraction, duration: Fraction | None) -> list[av.Packet]:
+    def encode(self, image: NDArray[np.uint8], time: Fraction, duration: Fraction | None) -> list[Packet]:
         """Packets that are ready after (H, W, 3) RGB `image`, shown from `time` for `duration` seconds.
 
         Raises:
@@ -205,7 +210,7 @@ class VideoEncoder:
                 raise self._refused(error) from None
             raise
 
-    def flush(self) -> list[av.Packet]:
+    def flush(self) -> list[Packet]:
         """The packets held back until now."""
         if self._last_pts is None:
             return []
@@ -217,7 +222,8 @@ class VideoEncoder:
             frame = self._reformatter.reformat(frame, *self.size, format="rgb24", interpolation=SCALING)
         if self._padded != self.size:
             (wide, high), (padded_wide, padded_high) = self.size, self._padded
-            image = np.pad(frame.to_ndarray(), ((0, padded_high - high), (0, padded_wide - wide), (0, 0)), mode="edge")
+            rgb = cast("NDArray[np.uint8]", frame.to_ndarray())
+            image = np.pad(rgb, ((0, padded_high - high), (0, padded_wide - wide), (0, 0)), mode="edge")
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         if self._palettes is not None:
             return self._palettes(frame)
@@ -231,7 +237,7 @@ class VideoEncoder:
             dst_colorspace=matrix,
             src_color_range=FULL,
             dst_color_range=FULL if self._format.startswith("yuvj") else LIMITED,
-            interpolation=SCALING,
+            interpolation=SUBSAMPLING,
         )
         frame.color_trc = self._info.colour.transfer
         frame.color_primaries = self._info.colour.primaries
@@ -241,10 +247,9 @@ class VideoEncoder:
 def _pixel_format(codec: str) -> str:
     """What `codec` is given: 8-bit 4:2:0, which plays everywhere, or the first that it takes."""
     formats = [fmt.name for fmt in av.codec.Codec(codec, "w").video_formats or ()]
-    for name in ("yuv420p", "yuvj420p", "rgb24", "bgr24"):
-        if name in formats or not formats:
-            return "yuvj420p" if codec == "mjpeg" else name
-    return formats[0]
+    # the Motion JPEG of old players is full range
+    wanted = ("yuvj420p",) if codec == "mjpeg" else ("pal8", "yuv420p", "rgb24", "bgr24")
+    return next((name for name in wanted if name in formats), formats[0] if formats else "yuv420p")
 
 
 class _Palettes:

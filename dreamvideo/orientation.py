@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import av
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,9 @@ def display_matrix(frame: av.VideoFrame) -> NDArray[np.int32] | None:
     A stored pixel (x, y) is shown at (a x + c y, b x + d y), up to a shift.
     """
     try:
-        raw = next((bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"), None)
+        # PyAV's stubs call side_data a dictionary; it is a sequence
+        side_data = cast(Any, frame.side_data)
+        raw = next((bytes(data) for data in side_data if data.type.name == "DISPLAYMATRIX"), None)
     except ValueError:  # PyAV 18 knows no name for the newest kinds of side data and then shows none at all
         raw = _matrix_of_rotation(frame.rotation)
     if raw is None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 
 from dreamvideo.colour import HDR, RgbMaker, colour_to_write
-from dreamvideo.decoding import Timed, best_video, decoded, deinterlaced, seek, timed
+from dreamvideo.decoding import Timed, best_video, decoded, deinterlaced, seek, timed, unit
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
 from dreamvideo.orientation import display_matrix, swaps_sides, upright
@@ -81,9 +81,8 @@ def _source(container: av.container.InputContainer, path: Path, settings: ReadSe
 
     def on_loss(why: str) -> None:
         if keeping or not cut_in:
-            if not source.lost:
-                log.warning("%s is damaged (%s); going on with what can be decoded", path, why)
             source.lost += 1
+            log.debug("%s: %s", path, why)
 
     def on_interlaced() -> None:
         log.warning("%s is interlaced: it is deinterlaced frame for frame", path)
@@ -121,7 +120,7 @@ def _source(container: av.container.InputContainer, path: Path, settings: ReadSe
         height,
         frame_rate=rate,
         frame_count=_frame_count(container, stream, settings, rate),
-        time_base=Fraction(stream.time_base),
+        time_base=unit(stream),
         pixel_aspect=aspect,
         colour=colour_to_write(first_frame),
         path=path,
@@ -133,9 +132,12 @@ def _source(container: av.container.InputContainer, path: Path, settings: ReadSe
 
     def flow() -> Frames:
         shown = 0
-        told_size = told_alpha = False
+        told_size = told_alpha = told_loss = False
         with closing(frames):
             for frame, time in chain([first], frames):
+                if source.lost and not told_loss:
+                    told_loss = True
+                    log.warning("%s is damaged: what can be decoded of it is kept", path)
                 time -= origin
                 if end is not None and time >= end:
                     return
@@ -150,7 +152,7 @@ def _source(container: av.container.InputContainer, path: Path, settings: ReadSe
                 if make_rgb.transparent and not told_alpha:
                     told_alpha = True
                     log.warning("%s is transparent in places: it is laid on white", path)
-                duration = frame.duration * Fraction(frame.time_base) if frame.duration else step
+                duration = frame.duration * unit(frame) if frame.duration else step
                 yield Frame(image, time, duration if end is None else min(duration, end - time))
                 shown += 1
                 if shown == settings.frames:
@@ -179,9 +181,7 @@ def _first(
     first = next(frames, None)
     if first is None or first[1] > cut_in:  # it went too far, or the video begins later: from the start, then
         frames.close()
-        seek(
-            container, stream, Fraction(-(2**31)) if stream.start_time is None else stream.start_time * stream.time_base
-        )
+        seek(container, stream, (stream.start_time or 0) * unit(stream))
         frames = pictures()
         first = next(frames, None)
     skipped = False
@@ -212,10 +212,7 @@ def _frame_count(
     """How many frames will come, as far as the file tells."""
     promised = stream.frames or stream.metadata.get("NUMBER_OF_FRAMES", "")
     count = int(promised) if str(promised).isdigit() else None
-    if stream.duration:
-        length = stream.duration * Fraction(stream.time_base)
-    else:
-        length = Fraction(container.duration or 0, av.time_base)
+    length = stream.duration * unit(stream) if stream.duration else Fraction(container.duration or 0, av.time_base)
     if count is None and length and rate:
         count = round(length * rate)
     if count is not None and rate and length:

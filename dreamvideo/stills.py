@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -54,31 +55,31 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     colour = cv2.imdecode(raw, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if colour is None:
         raise SourceError(f"{path} cannot be read as a picture: expected one of {', '.join(IMAGE_SUFFIXES)}")
-    image = cv2.cvtColor(_eight_bit(colour), cv2.COLOR_BGR2RGB)
+    image = np.asarray(cv2.cvtColor(_eight_bit(colour), cv2.COLOR_BGR2RGB), np.uint8)
     stored = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED)
     if stored is not None and stored.ndim == 3 and stored.shape[2] == 4:
-        rgba = cv2.cvtColor(_eight_bit(stored), cv2.COLOR_BGRA2RGBA)
+        rgba = np.asarray(cv2.cvtColor(_eight_bit(stored), cv2.COLOR_BGRA2RGBA), np.uint8)
         if rgba[..., 3].min() < 255:
             log.warning("%s is transparent in places: it is laid on white", path)
             return np.ascontiguousarray(on_white(_turned_like(image, rgba)))
     return image
 
 
-def _eight_bit(image: NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]) -> NDArray[np.uint8]:
+def _eight_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
     if image.dtype == np.uint16:
         return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if image.dtype != np.uint8:  # floating-point TIFF, 0 to 1
-        return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-    return image
+        image = np.rint(np.clip(image, 0, 1) * 255)
+    return image.astype(np.uint8, copy=False)
 
 
 def _turned_like(upright: NDArray[np.uint8], rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """`rgba` turned or mirrored so that its colours are those of `upright`: OpenCV turns only what it strips of alpha."""
+    """`rgba` turned so that its colours are those of `upright`: OpenCV turns only a picture that it strips of alpha."""
     for turns in range(4):
         turned = np.rot90(rgba, turns)
         for candidate in (turned, turned[:, ::-1]):
             if np.array_equal(candidate[..., :3], upright):
-                return candidate
+                return np.asarray(candidate, np.uint8)
     return rgba
 
 

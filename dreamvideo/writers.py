@@ -1,8 +1,9 @@
-"""Writes a stream of frames as a video with the sound of its source; a file stands under its name only when complete."""
+"""Writes frames as a video with the sound of their source; a file stands under its name only when it is complete."""
 
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import os
 from collections.abc import Generator, Iterator, Sequence
@@ -11,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 
 from dreamvideo.companions import Companions
 from dreamvideo.encoders import CONTAINERS, VideoEncoder, container_of
@@ -65,10 +67,6 @@ def check_encoder(output: Path, settings: EncodeSettings) -> None:
     Raises:
         OutputError: it cannot; the message names it and what to type.
     """
-    import io
-
-    import numpy as np
-
     container = container_of(output)
     info = StreamInfo(256, 256, Fraction(25))
     with av.open(io.BytesIO(), "w", format=container.format) as trial:
@@ -89,12 +87,12 @@ def write_video(frames: Frames, output: Path, info: StreamInfo, settings: Encode
         OutputError: the file cannot be written, the disk is full, the encoder cannot be used, or there was no frame.
     """
     with closing(frames):
-        container = container_of(output)
+        container_of(output)
         part = output.with_name(output.name + ".part")
         writer = _Writer(part, output, info, settings)
         try:
             with writer.translated():
-                writer.open(container)
+                writer.open()
             for frame, duration in _with_durations(frames):
                 with writer.translated():
                     writer.write(frame, duration)
@@ -128,6 +126,7 @@ class _Writer:
 
     def __init__(self, part: Path, output: Path, info: StreamInfo, settings: EncodeSettings) -> None:
         self.count = 0
+        self._started = False  # from then on the .part file is ours to remove
         self._part = part
         self._output = output
         self._info = info
@@ -136,7 +135,7 @@ class _Writer:
         self._container: av.container.OutputContainer | None = None
         self._companions: Companions | None = None
 
-    def open(self, kind: object) -> None:
+    def open(self) -> None:
         container = container_of(self._output)
         options = {"movflags": "+faststart"} if container.format in ("mp4", "mov") else {}
         self._container = av.open(os.path.abspath(self._part), "w", format=container.format, container_options=options)
@@ -146,7 +145,9 @@ class _Writer:
 
     def write(self, frame: Frame, duration: Fraction | None) -> None:
         assert self._container is not None and self._companions is not None
-        self._container.mux(self._encoder.encode(frame.image, frame.time, duration))
+        packets = self._encoder.encode(frame.image, frame.time, duration)
+        self._started = True
+        self._container.mux(packets)
         self.count += 1
         self._end = frame.time + (duration or 0)
         self._companions.mux_until(frame.time)
@@ -177,7 +178,8 @@ class _Writer:
                 self._container.close()
             except (OSError, av.error.FFmpegError) as error:
                 log.debug("the unfinished file cannot be closed: %s", error)
-        self._part.unlink(missing_ok=True)
+        if self._started:
+            self._part.unlink(missing_ok=True)
 
     @contextmanager
     def translated(self) -> Generator[None, None, None]:
