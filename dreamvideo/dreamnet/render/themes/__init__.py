@@ -1,0 +1,1 @@
+"""The vocabulary, a module a theme; importing one registers its motifs."""
