@@ -1,0 +1,74 @@
+"""Contact sheet of the renderer's classes: python -m dreamvideo.dreamnet.sheet [CLASS...] -o sheet.png"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.dreamnet.render import CLASSES, render
+from dreamvideo.errors import DreamVideoError, OutputError
+
+_LABEL = 14  # pixels of the line under a picture
+
+
+def sheet(
+    names: Sequence[str], copies: int = 3, columns: int = 12, seed: int = 0, size: int = 112
+) -> NDArray[np.uint8]:
+    """Labelled pictures, `copies` of each class side by side; (H, W, 3) uint8 RGB.
+
+    Raises:
+        ModelError: no such class.
+    """
+    tiles = [_labelled(render(seed + copy, name, size).image, name) for name in names for copy in range(copies)]
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
+    rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
+    return np.vstack(rows)
+
+
+def _labelled(image: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
+    tile = np.zeros((image.shape[0] + _LABEL, image.shape[1], 3), np.uint8)
+    tile[: image.shape[0]] = image
+    place = (3, tile.shape[0] - 4)
+    cv2.putText(tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.35, (255, 255, 255), 1, cv2.LINE_AA)
+    return tile
+
+
+def write_png(path: str | Path, image: NDArray[np.uint8]) -> None:
+    """Write (H, W, 3) RGB as a PNG file.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    _, encoded = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
+    try:
+        Path(path).write_bytes(encoded.tobytes())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the sheet; 0 done, 1 it could not be."""
+    parser = argparse.ArgumentParser(prog="python -m dreamvideo.dreamnet.sheet", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="CLASS", help="classes to show (default: all)")
+    parser.add_argument("-o", "--output", default="sheet.png", metavar="PNG", help="default: %(default)s")
+    parser.add_argument("--copies", type=int, default=3, metavar="N", help="pictures per class (default: 3)")
+    parser.add_argument("--columns", type=int, default=12, metavar="N", help="pictures side by side (default: 12)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="other pictures of the same (default: 0)")
+    args = parser.parse_args(argv)
+    try:
+        image = sheet(args.names or CLASSES, max(1, args.copies), max(1, args.columns), args.seed)
+        write_png(args.output, image)
+    except DreamVideoError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
