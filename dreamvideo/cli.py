@@ -101,7 +101,8 @@ def settings_from(arguments: argparse.Namespace, settings: type[Settings]) -> Se
 
 def run_video(arguments: argparse.Namespace) -> int:
     """dreamvideo video INPUT..."""
-    read, _, dreaming, carrying, encode = (settings_from(arguments, kind) for kind in VIDEO_SETTINGS)
+    read, dreaming = settings_from(arguments, ReadSettings), settings_from(arguments, DreamSettings)
+    carrying, encode = settings_from(arguments, CarrySettings), settings_from(arguments, EncodeSettings)
 
     def one(path: Path, output: Path, load: Load) -> None:
         from dreamvideo.buffers import prefetch

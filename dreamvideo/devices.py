@@ -32,7 +32,7 @@ def pick_device(wanted: str) -> torch.device:
 
 
 def pick_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """The network's arithmetic for `auto`, `fp32` or `bf16`; `auto` takes bf16 where the processor has it in hardware."""
+    """The network's arithmetic for `auto`, `fp32` or `bf16`; `auto` takes bf16 where the hardware has it."""
     if wanted == "auto":
         return torch.bfloat16 if has_fast_bf16(device) else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[wanted]

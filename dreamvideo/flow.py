@@ -6,11 +6,13 @@ DIS: Kroeger, Timofte, Dai, Van Gool 2016, as in OpenCV.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 # (current, previous), each (B, 3, H, W) uint8 RGB -> (B, 2, H, W) float32 pixels, channel 0 = dx: the backward flow
@@ -22,31 +24,38 @@ LARGEST_SIDE = 540
 
 
 def dis() -> FlowEstimator:
-    """DIS flow on the CPU; use one estimator per thread.
-
-    OpenCV's preset `fast` takes a tenth of the time of variational refinement at `medium`, with edges nearly as sharp.
-    """
-    estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-
-    def estimate(current: Tensor, previous: Tensor) -> Tensor:
-        h, w = current.shape[2:]
-        if min(h, w) < 16:  # less than the estimator's patches at their coarsest
-            return torch.zeros(len(current), 2, h, w)
-        scale = min(1.0, LARGEST_SIDE / min(h, w))
-        size = (round(w * scale), round(h * scale))
-        flows = [estimator.calc(_grey(a, size), _grey(b, size), None) for a, b in zip(current, previous, strict=True)]
-        flow = torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2)  # (B, 2, h, w)
-        if scale < 1:
-            stretch = torch.tensor([w / size[0], h / size[1]]).view(1, 2, 1, 1)
-            flow = F.interpolate(flow, (h, w), mode="bilinear", align_corners=False) * stretch
-        return flow.contiguous()
-
-    return estimate
+    """DIS flow on the CPU, at OpenCV's preset `fast`: a quarter of the time of `medium`, with edges nearly as sharp."""
+    return _dis
 
 
-def _grey(image: Tensor, size: tuple[int, int]) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+def _dis(current: Tensor, previous: Tensor) -> Tensor:
+    h, w = current.shape[2:]
+    scale = min(1.0, LARGEST_SIDE / min(h, w))
+    flows = []
+    for now, before in zip(current, previous, strict=True):
+        # A new estimator for each pair: one that is used again remembers, and the same pair gives another flow.
+        estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        flows.append(estimator.calc(_grey(now, scale), _grey(before, scale), None))  # type: ignore[call-overload]
+    height, width = max(1, round(h * scale)), max(1, round(w * scale))
+    flow = torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2)[..., :height, :width]  # (B, 2, height, width)
+    if scale < 1:
+        stretch = torch.tensor([w / width, h / height]).view(1, 2, 1, 1)
+        flow = F.interpolate(flow, (h, w), mode="bilinear", align_corners=False) * stretch
+    return flow.contiguous()
+
+
+def _grey(image: Tensor, scale: float) -> NDArray[np.uint8]:
     grey = cv2.cvtColor(image.permute(1, 2, 0).numpy(), cv2.COLOR_RGB2GRAY)
-    return grey if grey.shape == size[::-1] else cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    if scale < 1:
+        size = [max(1, round(side * scale)) for side in grey.shape[::-1]]
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    # OpenCV's estimator crashes on pictures that are flatter than its patches at their coarsest.
+    h, w = grey.shape
+    least = max(16, w // 3, h // 3)
+    if min(h, w) < least:
+        bottom, right = max(0, least - h), max(0, least - w)
+        grey = cv2.copyMakeBorder(grey, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+    return cast("NDArray[np.uint8]", grey)
 
 
 FLOWS: dict[str, Callable[[], FlowEstimator]] = {"dis": dis}

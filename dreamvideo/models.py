@@ -6,7 +6,6 @@ with heavy regularisation, which classifies better and dreams worse.
 
 from __future__ import annotations
 
-import copy
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,10 +16,10 @@ from urllib.error import URLError
 import torch
 from torch import Tensor, nn
 
+from dreamvideo.devices import pick_device, pick_precision
 from dreamvideo.dreamnet.net import NODES as DREAMNET_LAYERS
 from dreamvideo.dreamnet.net import DreamNet
 from dreamvideo.dreamnet.weights import load as load_dreamnet
-from dreamvideo.devices import pick_device, pick_precision
 from dreamvideo.errors import ModelError, WeightsError
 from dreamvideo.objectives import Features, Objective
 from dreamvideo.settings import DreamSettings, ModelSettings
@@ -114,7 +113,10 @@ def dreamnet_features(
 
 
 class TorchvisionFeatures(nn.Module):
-    """(B, 3, H, W) RGB in [0, 1] -> layer name -> activation, of a torchvision classifier cut off after its last layer."""
+    """(B, 3, H, W) RGB in [0, 1] -> layer name -> activation, of a torchvision classifier cut off."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, extractor: nn.Module, precision: torch.dtype) -> None:
         super().__init__()
@@ -169,7 +171,7 @@ def fold(extractor: nn.Module) -> nn.Module:
     """The same network in evaluation mode with its batch norms folded into its convolutions."""
     from torch.fx.experimental.optimization import fuse
 
-    return fuse(_without_overwriting(copy.deepcopy(extractor)))
+    return fuse(_without_overwriting(extractor.eval()), inplace=True, no_trace=True)
 
 
 def _without_overwriting(extractor: nn.Module) -> nn.Module:
@@ -222,7 +224,7 @@ def download_weights(name: str) -> Mapping[str, Tensor]:
     weights = get_model_weights(name)["IMAGENET1K_V1"]
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     try:
-        state = weights.get_state_dict(progress=True, check_hash=True)
+        state = torch.hub.load_state_dict_from_url(weights.url, check_hash=True, map_location="cpu", weights_only=True)
     except (URLError, OSError, RuntimeError) as error:
         file = weights.url.rsplit("/", 1)[1]
         raise WeightsError(

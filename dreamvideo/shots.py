@@ -20,8 +20,8 @@ from dreamvideo.warp import occlusion_mask, warp
 
 SMALL = 160  # pixels of the longer side that the test looks at
 
-# On 1,600 frames of ten clips with six cuts: at cuts 95 to 100 % of the pixels are lost and the warped picture differs by
-# 0.95 to 2.3 times the contrast; elsewhere at most 77 % and 0.49, never both at once above 51 % and 0.43.
+# On 1,600 frames of ten clips with six cuts: at cuts 95 to 100 % of the pixels are lost and the warped picture differs
+# by 0.95 to 2.3 times the contrast; elsewhere at most 77 % and 0.49.
 LOST = 0.75
 UNLIKE = 0.6
 FLATTEST = 4.0  # grey levels of contrast; two black pictures are alike

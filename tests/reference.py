@@ -1,0 +1,132 @@
+"""Slow, literal versions of what the program does, written apart from it: the fast code must agree with them."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+
+def gaussian_blur(plane, sigma):
+    """(H, W) float64 blurred with a full two-dimensional Gaussian, pixel by pixel of the kernel, edges repeated."""
+    radius = max(1, round(3 * sigma))
+    h, w = plane.shape
+    padded = np.pad(plane, radius, mode="edge")
+    total, weights = np.zeros_like(plane), 0.0
+    for dy in range(-radius, radius + 1):
+        for dx in range(-radius, radius + 1):
+            weight = math.exp(-(dy * dy + dx * dx) / (2 * sigma * sigma))
+            total += weight * padded[radius + dy : radius + dy + h, radius + dx : radius + dx + w]
+            weights += weight
+    return total / weights
+
+
+def smooth(plane, sigma):
+    """Mean of three blurs, half, once and twice sigma."""
+    return sum(gaussian_blur(plane, s) for s in (sigma / 2, sigma, sigma * 2)) / 3
+
+
+def lowpass(image, sigma=24.0):
+    """(3, H, W): mean of blocks, Gaussian of the blocks, bilinear enlargement."""
+    _, h, w = image.shape
+    factor = max(1, min(int(sigma / 3), min(h, w) // 4))
+    rows, columns = math.ceil(h / factor), math.ceil(w / factor)
+    small = np.zeros((3, rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            block = image[:, i * factor : (i + 1) * factor, j * factor : (j + 1) * factor]
+            small[:, i, j] = block.mean((1, 2))
+    small = np.stack([gaussian_blur(plane, sigma / factor) for plane in small])
+    return resample(small, (h, w), mode="bilinear", align_corners=False)
+
+
+def resample(image, size, **how):
+    return F.interpolate(torch.from_numpy(image)[None], size, **how)[0].numpy()
+
+
+def dream(image, score, settings, residual=None, iterations=None, tick=0):
+    """(3, H, W) float64 in [0, 1] -> the same, dreamed; `score` maps a (1, 3, H, W) float64 tensor to (1,)."""
+    iterations = settings.iterations if iterations is None else iterations
+    _, height, width = image.shape
+    sizes = [
+        (round(height / settings.octave_scale**k), round(width / settings.octave_scale**k))
+        for k in reversed(range(settings.octaves))
+    ]
+    detail = np.zeros((3, *sizes[0]))
+    for octave, (h, w) in enumerate(sizes):
+        small = {"mode": "bilinear", "antialias": True, "align_corners": False}
+        full = (h, w) == (height, width)
+        base = image if full else resample(image, (h, w), **small)
+        carried = np.zeros_like(base)
+        if residual is not None:
+            carried = residual if full else resample(residual, (h, w), **small)
+        if octave:
+            detail = resample(detail, (h, w), mode="bicubic", align_corners=False)
+        x = np.clip(base + carried + detail, 0, 1)
+        draw = random.Random(f"{settings.seed} {octave} {tick}")
+        furthest = min(settings.jitter, min(h, w) // 4)
+        for i in range(iterations):
+            dy, dx = draw.randint(-furthest, furthest), draw.randint(-furthest, furthest)
+            x = step(x, base, score, settings, dy, dx, settings.smooth * (1 + i / iterations))
+        detail = x - base - carried
+    return x
+
+
+def step(x, base, score, settings, dy, dx, sigma):
+    shifted = torch.from_numpy(np.roll(x, (dy, dx), (1, 2)).copy())[None].requires_grad_()
+    score(shifted).sum().backward()
+    g = np.roll(shifted.grad[0].numpy(), (-dy, -dx), (1, 2))
+    if settings.colour >= 0:
+        luma = (g[0] + g[1] + g[2]) / math.sqrt(3)
+        red_green = (g[0] - g[1]) / math.sqrt(2)
+        yellow_blue = (g[0] + g[1] - 2 * g[2]) / math.sqrt(6)
+        luma = smooth(luma, sigma) if sigma else luma
+        chroma = np.stack([gaussian_blur(red_green, 2.5), gaussian_blur(yellow_blue, 2.5)])
+        luma = luma / luma.std(ddof=1)
+        rg, yb = settings.colour * chroma / chroma.std(ddof=1)
+        g = np.stack(
+            [
+                luma / math.sqrt(3) + rg / math.sqrt(2) + yb / math.sqrt(6),
+                luma / math.sqrt(3) - rg / math.sqrt(2) + yb / math.sqrt(6),
+                luma / math.sqrt(3) - 2 * yb / math.sqrt(6),
+            ]
+        )
+    elif sigma:
+        g = np.stack([smooth(plane, sigma) for plane in g])
+    change = settings.step_size * g / np.abs(g).mean()
+    if settings.headroom:
+        up = np.clip((1 - x) / settings.headroom, 0, 1)
+        down = np.clip(x / settings.headroom, 0, 1)
+        change = np.where(change > 0, change * up, change * down)
+    x = x + change
+    if settings.anchor:
+        x = x + settings.anchor * (lowpass(base) - lowpass(x))
+    return np.clip(x, 0, 1)
+
+
+def occluded(backward, forward):
+    """(H, W) bool from two (2, H, W) flows, pixel by pixel."""
+    _, h, w = backward.shape
+    lost = np.zeros((h, w), bool)
+    for y in range(h):
+        for x in range(w):
+            dx, dy = backward[:, y, x]
+            sx, sy = x + dx, y + dy
+            if not (-0.5 <= sx <= w - 0.5 and -0.5 <= sy <= h - 0.5):
+                lost[y, x] = True
+                continue
+            sx, sy = min(max(sx, 0), w - 1), min(max(sy, 0), h - 1)
+            x0, y0 = min(int(sx), w - 2), min(int(sy), h - 2)
+            fx, fy = sx - x0, sy - y0
+            back = (
+                forward[:, y0, x0] * (1 - fx) * (1 - fy)
+                + forward[:, y0, x0 + 1] * fx * (1 - fy)
+                + forward[:, y0 + 1, x0] * (1 - fx) * fy
+                + forward[:, y0 + 1, x0 + 1] * fx * fy
+            )
+            gap = (dx + back[0]) ** 2 + (dy + back[1]) ** 2
+            lost[y, x] = gap > 0.01 * (dx**2 + dy**2 + back[0] ** 2 + back[1] ** 2) + 0.5
+    return lost

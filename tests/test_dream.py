@@ -1,0 +1,139 @@
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import reference
+import torch
+from conftest import textured
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamvideo.dream import blur, dream, jitter_offsets, normalise, octave_sizes, shape_step
+from dreamvideo.objectives import Objective
+from dreamvideo.settings import DreamSettings
+
+SMALL = DreamSettings(octaves=3, iterations=3, jitter=4)
+
+
+def picture(height=72, width=95, seed=0):
+    return torch.from_numpy(textured(height, width, seed)).permute(2, 0, 1)[None].float() / 255
+
+
+def energy(net):
+    return Objective(net, (("second", 1.0),), "l2")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"colour": -1.0},
+        {"smooth": 0.0, "anchor": 0.0, "headroom": 0.0},
+        {"octaves": 1, "jitter": 0},
+        {"octaves": 2, "octave_scale": 1.8, "step_size": 0.05, "seed": 3},
+    ],
+)
+@pytest.mark.parametrize("start", ["cold", "warm"])
+def test_agrees_with_the_literal_version(tiny_net, changes, start):
+    settings = replace(SMALL, **changes)
+    image = picture()
+    residual = (picture(seed=9) - 0.5) * 0.3 if start == "warm" else None
+    iterations, tick = (2, 5) if start == "warm" else (None, 0)
+    ours = dream(image, energy(tiny_net), settings, residual=residual, iterations=iterations, tick=tick)
+    literal = reference.dream(
+        image[0].double().numpy(),
+        energy(tiny_net.double()),
+        settings,
+        None if residual is None else residual[0].double().numpy(),
+        iterations,
+        tick,
+    )
+    assert np.abs(ours[0].numpy() - literal).max() < 1e-4
+    assert (ours - image).abs().mean() > 0.01, "nothing was dreamed"
+
+
+def test_a_batch_dreams_as_its_rows_alone(tiny_network):
+    images = torch.cat([picture(seed=1), picture(seed=2) * 0.3, picture(seed=3) * 0.1 + 0.8])
+    together = dream(images, tiny_network.score, SMALL)
+    for image, row in zip(images, together, strict=True):
+        alone = dream(image[None], tiny_network.score, SMALL)[0]
+        assert (alone - row).abs().max() < 1e-4
+
+
+def test_the_score_rises_with_every_octave(tiny_network):
+    image = picture(120, 160)
+    scores = [tiny_network.score(dream(image, tiny_network.score, replace(SMALL, octaves=n))).item() for n in (1, 2, 3)]
+    assert tiny_network.score(image).item() < scores[0] - 0.1
+    assert all(a < b for a, b in itertools.pairwise(scores))
+
+
+def test_strength_does_not_depend_on_resolution_or_contrast_of_the_gradient(tiny_network):
+    def strength(image, weight):
+        score = replace(tiny_network.score, layers=(("first", weight),))
+        dreamed = dream(image, score, replace(SMALL, headroom=0, anchor=0, octaves=1))
+        return (dreamed - image).abs().mean().item()
+
+    assert strength(picture(60, 80), 1.0) == pytest.approx(strength(picture(120, 160), 1000.0), rel=0.15)
+
+
+def test_stays_in_range_and_finite_on_black_white_and_flat(tiny_network):
+    for value in (0.0, 0.5, 1.0):
+        dreamed = dream(torch.full((1, 3, 40, 40), value), tiny_network.score, replace(SMALL, step_size=0.2))
+        assert torch.isfinite(dreamed).all()
+        assert dreamed.min() >= 0
+        assert dreamed.max() <= 1
+
+
+def test_the_same_seed_dreams_the_same_and_another_does_not(tiny_network):
+    image = picture()
+    first, again, other = (dream(image, tiny_network.score, replace(SMALL, seed=s)) for s in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_no_weight_gets_a_gradient_and_none_is_left_on(tiny_network, tiny_net):
+    dreamed = dream(picture(), tiny_network.score, SMALL)
+    assert not dreamed.requires_grad
+    assert all(parameter.grad is None for parameter in tiny_net.parameters())
+
+
+@given(st.integers(16, 2200), st.integers(16, 4000), st.floats(1.1, 2.5))
+def test_octaves_grow_to_the_image_and_none_is_tiny(height, width, scale):
+    sizes = octave_sizes(height, width, DreamSettings(octave_scale=scale))
+    assert sizes[-1] == (height, width)
+    assert all(a < b for a, b in itertools.pairwise(sizes))
+    smallest = min(sizes[0])
+    if len(sizes) > 1:
+        assert 130 / scale**0.5 <= smallest + 1 and smallest - 1 <= 130 * scale**0.5
+    asked = octave_sizes(height, width, DreamSettings(octaves=4, octave_scale=scale))
+    assert len(asked) <= 4
+    assert len(asked) == 1 or min(asked[0]) >= 32
+
+
+def test_jitter_is_the_same_for_every_frame_with_as_many_steps_behind_it():
+    settings = DreamSettings(jitter=16)
+    assert jitter_offsets(settings, 1, 8, 3, (200, 300)) == jitter_offsets(settings, 1, 8, 3, (200, 300))
+    drawn = {jitter_offsets(settings, 0, 1, tick, (200, 300))[0] for tick in range(200)}
+    assert len(drawn) > 100
+    assert max(max(map(abs, offset)) for offset in drawn) == 16
+    assert max(max(map(abs, offset)) for offset in jitter_offsets(settings, 0, 500, 0, (20, 20))) == 5
+
+
+def test_blur_keeps_the_mean_and_matches_a_full_kernel():
+    plane = picture(33, 47)
+    blurred = blur(plane, 1.7)
+    expected = reference.gaussian_blur(plane[0, 1].double().numpy(), 1.7)
+    assert np.abs(blurred[0, 1].numpy() - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("colour", [-1.0, 0.0, 0.4])
+def test_a_shaped_step_has_a_mean_absolute_value_of_one(colour):
+    step = shape_step(picture(50, 50) - 0.5, 0.7, colour)
+    assert step.abs().mean().item() == pytest.approx(1, rel=1e-4)
+    if colour == 0:
+        assert (step - step.mean(1, keepdim=True)).abs().max() < 1e-5  # grey
+
+
+def test_a_zero_gradient_moves_nothing():
+    assert torch.equal(normalise(torch.zeros(1, 3, 5, 5)), torch.zeros(1, 3, 5, 5))

@@ -1,0 +1,63 @@
+"""Who imports whom: the table of the architecture, held."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "dreamvideo"
+
+# From the ground up: a module may import those above its own line only.
+ORDER = [
+    "errors", "frames", "settings", "buffers", "progress", "warp", "objectives", "devices", "dream", "flow", "shots",
+    "dreamnet", "models", "colour", "orientation", "decoding", "stills", "readers", "encoders", "companions", "writers", "pipeline", "cli",
+]  # fmt: skip
+NO_TORCH = {
+    "errors",
+    "frames",
+    "settings",
+    "buffers",
+    "progress",
+    "readers",
+    "writers",
+    "colour",
+    "orientation",
+    "decoding",
+    "stills",
+    "encoders",
+    "companions",
+}
+NO_VIDEO = {"models", "objectives", "dream", "warp", "devices"}
+
+
+def imports(path):
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+MODULES = {path.stem: imports(path) for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")}
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_point_downwards(name):
+    ours = {module.split(".")[1] for module in MODULES[name] if module.startswith("dreamvideo.")}
+    assert all(ORDER.index(other) < ORDER.index(name) for other in ours), (name, ours)
+
+
+def test_every_module_stands_in_the_table():
+    assert set(MODULES) <= set(ORDER)
+
+
+@pytest.mark.parametrize("name", sorted(NO_TORCH & set(MODULES)))
+def test_reading_and_writing_know_no_torch(name):
+    assert not {m.split(".")[0] for m in MODULES[name]} & {"torch", "torchvision"}
+
+
+@pytest.mark.parametrize("name", sorted(NO_VIDEO))
+def test_dreaming_knows_no_video(name):
+    assert not {m.split(".")[0] for m in MODULES[name]} & {"av", "cv2"}

@@ -1,0 +1,129 @@
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from conftest import stream, textured
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dreamvideo import pipeline
+from dreamvideo.dream import dream
+from dreamvideo.frames import Frame
+from dreamvideo.pipeline import Motion, carry, dream_video, to_image, to_tensor, watch
+from dreamvideo.settings import CarrySettings, DreamSettings
+
+QUICK = DreamSettings(octaves=1, iterations=2, jitter=4, anchor=0.0)
+CARRY = CarrySettings()
+
+
+def pan(seed, count, height=48, width=64, speed=2):
+    wide = textured(height, width + speed * count, seed)
+    return [np.ascontiguousarray(wide[:, i * speed : i * speed + width]) for i in range(count)]
+
+
+def dreamed(images, network, dreaming=QUICK, carrying=CARRY):
+    return [frame.image for frame in dream_video(stream(images), network, dreaming, carrying)]
+
+
+@settings(max_examples=12, deadline=None)
+@given(cuts=st.lists(st.integers(1, 4), min_size=0, max_size=4), persistence=st.sampled_from([0.0, 0.9]))
+def test_count_times_and_durations_are_kept(cuts, persistence):
+    from conftest import TinyNet
+    from dreamvideo.models import Network
+    from dreamvideo.objectives import Objective
+
+    network = Network("tiny", Objective(TinyNet(), (("first", 1.0),)), torch.device("cpu"), torch.float32)
+    images = [image for seed, length in enumerate(cuts) for image in pan(seed, length, 32, 32)]
+    times = [Fraction(i * i, 7) for i in range(len(images))]
+    frames = [Frame(image, time, time / 3) for image, time in zip(images, times, strict=True)]
+    out = list(dream_video((f for f in frames), network, QUICK, CarrySettings(persistence=persistence)))
+    assert [(f.time, f.duration, f.image.shape) for f in out] == [(f.time, f.duration, f.image.shape) for f in frames]
+
+
+def test_no_iterations_pass_frames_through_untouched(tiny_network):
+    images = pan(1, 3)
+    assert all(
+        np.array_equal(a, b) for a, b in zip(dreamed(images, tiny_network, replace(QUICK, iterations=0)), images)
+    )
+
+
+def test_nothing_of_a_dream_survives_a_cut(tiny_network):
+    first, second = pan(1, 4), pan(2, 4)
+    joined = dreamed([*first, *second], tiny_network)
+    for a, b in zip(joined[4:], dreamed(second, tiny_network), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_the_carried_dream_follows_the_motion(tiny_network):
+    random = np.random.default_rng(0)
+    clean = pan(3, 14, speed=3)
+    images = [np.clip(image + random.normal(0, 6, image.shape), 0, 255).astype(np.uint8) for image in clean]
+    carried = dreamed(images, tiny_network)
+    alone = dreamed(images, tiny_network, carrying=CarrySettings(persistence=0))
+
+    def unsteadiness(frames):  # change of the residual along the true motion of three pixels a frame
+        residuals = [f.astype(float) - i for f, i in zip(frames, images, strict=True)][8:]
+        pairs = zip(residuals[1:], residuals[:-1], strict=True)
+        return np.mean([np.abs(b[:, 8:-11] - a[:, 11:-8]).mean() / np.abs(b).mean() for b, a in pairs])
+
+    assert unsteadiness(carried) < 0.6 * unsteadiness(alone)
+
+
+def test_frames_dream_alone_without_persistence(tiny_network):
+    images = pan(4, 3)
+    for image, out in zip(images, dreamed(images, tiny_network, carrying=CarrySettings(persistence=0)), strict=True):
+        assert np.array_equal(out, to_image(dream(to_tensor(image, torch.device("cpu")), tiny_network.score, QUICK)))
+
+
+def test_a_still_shot_settles(tiny_network):
+    image = textured(48, 64)
+    out = dreamed([image] * 160, tiny_network, replace(QUICK, anchor=0.05))
+    assert out[159].mean() == pytest.approx(out[80].mean(), rel=0.03)
+    assert out[159].std() == pytest.approx(out[80].std(), rel=0.03)
+    assert not np.array_equal(out[159], image)
+
+
+def test_a_residual_is_carried_where_the_motion_is_trusted():
+    residual = torch.arange(12.0).expand(1, 3, 8, 12).clone()
+    backward = torch.zeros(1, 2, 8, 12)
+    backward[:, 0] = -2
+    occluded = torch.zeros(1, 1, 8, 12, dtype=torch.bool)
+    occluded[..., :2] = True
+    moved = carry(residual, Motion(backward, occluded), 0.5)
+    assert (moved[..., :2] == 0).all()
+    assert torch.allclose(moved[0, 0, 0, 3:], 0.5 * torch.arange(1.0, 10.0), atol=1e-3)
+
+
+def test_no_flow_still_sees_cuts():
+    frames = stream([*pan(1, 3), *pan(2, 2)])
+    motions = [step.motion for step in watch(frames, "none")]
+    assert [motion is None for motion in motions] == [True, False, False, True, False]
+    assert not motions[1].backward.any()
+
+
+def test_an_error_and_an_early_end_close_the_source(tiny_network):
+    closed = []
+
+    def source(fail):
+        try:
+            yield from stream(pan(1, 3))
+            if fail:
+                raise OSError("unplugged")
+        finally:
+            closed.append(fail)
+
+    with pytest.raises(OSError, match="unplugged"):
+        list(dream_video(source(True), tiny_network, QUICK, CARRY))
+    out = dream_video(source(False), tiny_network, QUICK, CARRY)
+    next(out)
+    out.close()
+    assert closed == [True, False]
+
+
+@given(st.integers(0, 255))
+def test_pictures_survive_the_way_to_a_tensor_and_back(value):
+    image = np.full((3, 4, 3), value, np.uint8)
+    assert np.array_equal(to_image(to_tensor(image, torch.device("cpu"))), image)
+    assert pipeline.to_image(torch.full((1, 3, 1, 1), value / 255 + 0.0015)).max() == value  # rounded, not truncated
