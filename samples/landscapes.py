@@ -6,10 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import sprites
 from noise import Floats, Noise, mix, smoothstep
+from numpy.typing import NDArray
+from placing import flock, wood_of
 from terrain import Light
 from view import Board
 
 Ground = Callable[[Floats, Floats], tuple[Floats, Floats]]
+
+
+Level = Callable[[NDArray | float, NDArray | float], NDArray]  # (x, y) -> the ground's height, all of one shape
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Landscape:
     pale: tuple[float, float, float]
     cover: float
     wind: float
-    boards: Callable[[np.random.Generator, Callable[[float, float], float]], list[Board]]
+    boards: Callable[[np.random.Generator, Level], list[Board]]
     water: tuple[float, float, float] = (0.05, 0.09, 0.09)
     clarity: float = 0.9
     ripple: float = 1.0
@@ -92,6 +97,8 @@ def valley(noise: Noise) -> Landscape:
         grain = noise.octaves(x / 5, y / 5, 4, 0.7, offset=50)[..., None]
         grass = mix(_rgb(0.098, 0.122, 0.036), _rgb(0.225, 0.190, 0.068), smoothstep(-0.35, 0.45, patch))
         grass = grass * (1 + 0.5 * grain)
+        shrubs = smoothstep(0.30, 0.52, noise.octaves(x / 4.5, y / 4.5, 3, 0.6, offset=81) + 0.3 * patch[..., 0])
+        grass = mix(grass, _rgb(0.045, 0.066, 0.022), 0.8 * shrubs[..., None])
         tint = smoothstep(-0.4, 0.5, noise.octaves(x / 14, y / 14, 3, 0.7, offset=60))[..., None]
         leaf = mix(_rgb(0.026, 0.058, 0.022), _rgb(0.088, 0.105, 0.026), tint)
         autumn = smoothstep(0.42, 0.75, noise.octaves(x / 11 + 3, y / 11, 2, 0.8, offset=66) + 0.3 * patch[..., 0])
@@ -107,29 +114,25 @@ def valley(noise: Noise) -> Landscape:
         shore = smoothstep(1.3, 0.35, height)[..., None]
         return mix(colour, _rgb(0.26, 0.215, 0.145) * (1 + 0.35 * grain), shore)
 
-    def boards(rng: np.random.Generator, level: Callable[[float, float], float]) -> list[Board]:
+    def boards(rng: np.random.Generator, level: Level) -> list[Board]:
         trees = [sprites.conifer(number) for number in range(4)]
         trees += [
             sprites.broadleaf(number, c)
             for number, c in enumerate(((0.11, 0.135, 0.03), (0.24, 0.15, 0.03), (0.075, 0.11, 0.028)))
         ]
         out = []
-        for _ in range(2600):
-            y = float(80 * 10 ** rng.uniform(0, 0.95))
-            x = float(rng.uniform(-0.85, 0.85) * y)
-            grove = float(noise.octaves(np.float32([[x / 70]]), np.float32([[y / 70]]), 3, offset=12)[0, 0])
-            if grove < rng.uniform(0.05, 0.6) or len(out) > 420 or (z := level(x, y)) < 1.4:
-                continue
-            tree = trees[int(rng.integers(0, len(trees)))]
-            out.append(Board(tree, x, y, z - 0.4, float(rng.uniform(8, 16))))
+        ys = 80 * 10 ** rng.uniform(0, 0.95, 2600)
+        xs = rng.uniform(-0.85, 0.85, 2600) * ys
+        grove = noise.octaves(np.float32(xs[None] / 70), np.float32(ys[None] / 70), 3, offset=12)[0]
+        fit = (grove > rng.uniform(0.05, 0.6, 2600)) & (level(xs, ys) > 1.4)
+        out += wood_of(rng, trees, xs[fit][:420], ys[fit][:420], level(xs, ys)[fit] - 0.4, (8, 16))
         # A group that closes the picture on the right.
         group = ((0, 66, 104, 19), (2, 59, 113, 15), (1, 74, 118, 21), (5, 52, 126, 13), (3, 88, 140, 18))
         for kind, x, y, tall in group:
-            out.append(Board(trees[kind], x, y, level(x, y) - 0.4, tall))
+            out.append(Board(trees[kind], x, y, float(level(x, y)) - 0.4, tall))
         out.append(Board(sprites.balloon(), -12, 240, 55, 46, lambda t: (-5.0 * t, 0, 2.0 * t)))
         out.append(Board(sprites.balloon()[:, ::-1], 395, 1150, 235, 46, lambda t: (5 * t, 0, 3 * t)))
-        wings = [sprites.bird(lift) for lift in (-0.5, 0.35, 0.95)]
-        out += _flock(rng, wings, 9, (30, 120, 60), (-9.5, 1.0, 0.9), 1.1)
+        out += flock(rng, 9, (30, 120, 60), (-9.5, 1.0, 0.9), 1.1)
         return out
 
     return Landscape(
@@ -171,19 +174,17 @@ def lake(noise: Noise) -> Landscape:
         colour = mix(colour, _rgb(0.80, 0.82, 0.87), snow)
         return mix(colour, _rgb(0.22, 0.18, 0.13), smoothstep(0.9, 0.2, height)[..., None])
 
-    def boards(rng: np.random.Generator, level: Callable[[float, float], float]) -> list[Board]:
+    def boards(rng: np.random.Generator, level: Level) -> list[Board]:
         golds = ((0.32, 0.15, 0.02), (0.36, 0.22, 0.035), (0.13, 0.13, 0.03), (0.34, 0.10, 0.025))
         trees = [sprites.conifer(number) for number in range(4)] + [
             sprites.broadleaf(number, c) for number, c in enumerate(golds)
         ]
         out = []
-        for _ in range(2600):
-            y = float(rng.uniform(230, 640))
-            x = float(rng.uniform(-0.75, 0.75) * y)
-            if y - 430 - 0.10 * x < -130 or len(out) >= 420 or not 0.3 < (z := level(x, y)) < 18:
-                continue
-            tree = trees[int(rng.integers(0, len(trees)))]
-            out.append(Board(tree, x, y, max(z - 3, 0.1), float(rng.uniform(9, 18))))
+        ys = rng.uniform(230, 640, 2600)
+        xs = rng.uniform(-0.75, 0.75, 2600) * ys
+        zs = level(xs, ys)
+        fit = (zs > 0.3) & (zs < 18)
+        out += wood_of(rng, trees, xs[fit][:420], ys[fit][:420], np.maximum(zs[fit] - 3, 0.1), (9, 18))
         stones = [sprites.rock(noise, 5.0 * number) for number in range(4)]
         places = (
             (-4.3, 9.5, 1.15), (-2.9, 8.4, 0.5), (-6.6, 12.5, 0.9), (5.2, 13.5, 0.75), (6.9, 16.0, 1.5),
@@ -193,8 +194,7 @@ def lake(noise: Noise) -> Landscape:
             out.append(Board(stones[number % 4], x, y, -0.1, tall))
         out.append(Board(sprites.boat(), -12.5, 38, -0.25, 9.0, lambda t: (4.2 * t, 0, 0)))
         out.append(Board(sprites.boat()[:, ::-1], 48, 190, -0.25, 9.0, lambda t: (-2.5 * t, 0, 0)))
-        wings = [sprites.bird(lift) for lift in (-0.5, 0.35, 0.95)]
-        return out + _flock(rng, wings, 7, (-9, 60, 15), (7.5, 0.5, 0.8), 0.7)
+        return out + flock(rng, 7, (-9, 60, 15), (7.5, 0.5, 0.8), 0.7)
 
     return Landscape(
         light, ground, paint, 6.0, 9000.0, lambda s: Pose(0.9 - 1.5 * s, 0.4 * s, 2.3 + 0.15 * s),
@@ -226,7 +226,12 @@ def autumn(noise: Noise) -> Landscape:
         grain = noise.octaves(x / 1.3, y / 1.3, 5, 0.75, offset=52)[..., None]
         grass = mix(_rgb(0.135, 0.128, 0.042), _rgb(0.36, 0.25, 0.085), smoothstep(-0.3, 0.35, patch)[..., None])
         heather = smoothstep(0.16, 0.34, noise.octaves(x / 17, y / 17, 5, 0.65, offset=90) - 0.2 * patch)
-        grass = mix(grass, _rgb(0.24, 0.075, 0.075), 0.7 * heather[..., None]) * (1 + 0.6 * grain)
+        grass = mix(grass, _rgb(0.24, 0.075, 0.075), 0.7 * heather[..., None]) * (1 + 0.5 * grain)
+        close = smoothstep(90, 25, y)
+        blades = noise.octaves(x / 0.16, y / 0.55, 3, 0.7, offset=95) * close
+        grass = grass * (1 + 0.55 * blades[..., None])
+        flowers = smoothstep(1.10, 1.20, noise.at(x / 0.09, y / 0.22) + 0.5 * noise.at(x / 5, y / 5)) * close
+        grass = mix(grass, _rgb(0.62, 0.50, 0.22), 0.75 * flowers[..., None])
         tint = noise.octaves(x / 12, y / 12, 3, 0.7, offset=62)
         leaf = mix(_rgb(0.030, 0.058, 0.020), _rgb(0.13, 0.115, 0.022), smoothstep(-0.4, 0.3, tint)[..., None])
         gold = smoothstep(-0.05, 0.3, noise.octaves(x / 10, y / 10, 2, 0.8, offset=68) + 0.5 * patch)[..., None]
@@ -237,7 +242,7 @@ def autumn(noise: Noise) -> Landscape:
         colour = mix(colour, stone, smoothstep(470, 640, height + 120 * patch)[..., None])
         return mix(colour, _rgb(0.8, 0.82, 0.87), smoothstep(760, 960, height + 200 * patch)[..., None])
 
-    def boards(rng: np.random.Generator, level: Callable[[float, float], float]) -> list[Board]:
+    def boards(rng: np.random.Generator, level: Level) -> list[Board]:
         golds = ((0.40, 0.20, 0.025), (0.34, 0.09, 0.02), (0.44, 0.27, 0.04), (0.16, 0.15, 0.03), (0.38, 0.14, 0.02))
         trees = [sprites.broadleaf(number, c) for number, c in enumerate(golds)] + [
             sprites.conifer(number) for number in range(3)
@@ -251,51 +256,20 @@ def autumn(noise: Noise) -> Landscape:
             (5, 26, 50, 14.0),
             (1, 9, 66, 9.5),
         ):
-            out.append(Board(trees[tree], x, y, level(x, y) - 0.4, tall))
-        for _ in range(1500):
-            y = float(60 * 10 ** rng.uniform(0, 0.8))
-            x = float(rng.uniform(-0.75, 0.75) * y)
-            grove = float(noise.octaves(np.float32([[x / 60]]), np.float32([[y / 60]]), 3, offset=13)[0, 0])
-            if grove > rng.uniform(0.0, 0.6) and len(out) < 260:
-                tree = trees[int(rng.integers(0, len(trees)))]
-                out.append(Board(tree, x, y, level(x, y) - 0.4, float(rng.uniform(7, 13))))
+            out.append(Board(trees[tree], x, y, float(level(x, y)) - 0.4, tall))
+        ys = 60 * 10 ** rng.uniform(0, 0.8, 1500)
+        xs = rng.uniform(-0.75, 0.75, 1500) * ys
+        grove = noise.octaves(np.float32(xs[None] / 60), np.float32(ys[None] / 60), 3, offset=13)[0]
+        fit = grove > rng.uniform(0.0, 0.6, 1500)
+        out += wood_of(rng, trees, xs[fit][:255], ys[fit][:255], level(xs, ys)[fit] - 0.4, (7, 13))
         for _ in range(46):
             y = float(13 * 10 ** rng.uniform(0, 0.95))
             x = float(rng.uniform(-0.65, 0.65) * y)
             tall = float(rng.uniform(0.4, 1.9))
-            out.append(Board(stones[int(rng.integers(0, 4))], x, y, level(x, y) - 0.25 * tall, tall))
-        wings = [sprites.bird(lift) for lift in (-0.5, 0.35, 0.95)]
-        return out + _flock(rng, wings, 11, (16, 55, 76), (-9, 1.5, 0.7), 0.75)
+            out.append(Board(stones[int(rng.integers(0, 4))], x, y, float(level(x, y)) - 0.25 * tall, tall))
+        return out + flock(rng, 11, (16, 55, 76), (-9, 1.5, 0.7), 0.75)
 
     return Landscape(
         light, ground, paint, 7.0, 9000.0, lambda s: Pose(0.8 * s, 4.2 * s, 65.5 + 0.5 * s),
         0.46, 0.85, (0.035, 0.12, 0.42), (0.50, 0.47, 0.48), 0.10, 0.06, boards, seed=61,
     )  # fmt: skip
-
-
-def _flock(
-    rng: np.random.Generator,
-    wings: list[Floats],
-    count: int,
-    at: tuple[float, float, float],
-    speed: tuple[float, float, float],
-    size: float,
-) -> list[Board]:
-    """Birds that keep together; each shows its wing pictures in turn, eight a second."""
-    out = []
-    for number in range(count):
-        lag = abs(number - count // 2)
-        x = at[0] + 5.0 * lag + float(rng.uniform(-1.5, 1.5))
-        y = at[1] + 5.0 * (number - count / 2) + float(rng.uniform(-2, 2))
-        z = at[2] + 1.6 * (number - count / 2) + float(rng.uniform(-0.8, 0.8))
-        phase = int(rng.integers(0, 4))
-        for picture, turns in zip(wings, ((0,), (1, 3), (2,)), strict=True):
-
-            def visible(t: float, phase: int = phase, turns: tuple[int, ...] = turns) -> bool:
-                return (int(t * 8) + phase) % 4 in turns
-
-            def moves(t: float) -> tuple[float, float, float]:
-                return speed[0] * t, speed[1] * t, speed[2] * t
-
-            out.append(Board(picture, x, y, z, size, moves, True, visible))
-    return out

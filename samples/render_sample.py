@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -88,13 +89,18 @@ def frame_count(shot: str, frame_rate: Fraction = FRAME_RATE) -> int:
     return round(SHOTS[shot].seconds * frame_rate)
 
 
-def build(land: Landscape, noise: Noise, width: int, height: int) -> Stage:
-    """Bake a landscape for one size."""
+@lru_cache(maxsize=1)
+def build(landscape: Callable[[Noise], Landscape], seed: int, width: int, height: int) -> tuple[Landscape, Stage]:
+    """A landscape, and what is baked of it for one size; kept, since one shot is often asked for twice."""
+    noise = Noise(seed)
+    land = landscape(noise)
     w, h = width * OVER, height * OVER
     rng = np.random.default_rng(land.seed)
 
-    def level(x: float, y: float) -> float:
-        return float(land.ground(np.float32([[x]]), np.float32([[y]]))[0][0, 0])
+    def level(x: NDArray | float, y: NDArray | float) -> NDArray:
+        return land.ground(np.float32(np.reshape(x, (1, -1))), np.float32(np.reshape(y, (1, -1))))[0].reshape(
+            np.shape(x)
+        )
 
     boards = sorted(land.boards(rng, level), key=lambda board: -board.y)
     focal = land.focal * w
@@ -108,7 +114,7 @@ def build(land: Landscape, noise: Noise, width: int, height: int) -> Stage:
     )
     halvings: dict[int, list[NDArray[np.float32]]] = {}
     ready = tuple(prepare_board(board, land.light, focal * board.height / board.y, halvings) for board in boards)
-    return Stage(terrain, sky, ready, land.water, land.clarity, land.ripple)
+    return land, Stage(terrain, sky, ready, land.water, land.clarity, land.ripple)
 
 
 def _camera(land: Landscape, share: float, width: int, height: int) -> Camera:
@@ -138,9 +144,7 @@ def render(
     start = Fraction(0)
     for number, name in enumerate(shots):
         shot = SHOTS[name]
-        noise = Noise(seed)
-        land = shot.landscape(noise)
-        stage = build(land, noise, width, height)
+        land, stage = build(shot.landscape, seed, width, height)
         count = frame_count(name, frame_rate)
         before: tuple[View, Camera, float] | None = None
         for index in range(count):
@@ -168,7 +172,7 @@ def write_clip(
     )
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         video = container.add_stream(
-            "libx264", rate=frame_rate, options={"crf": "19", "preset": "slow", "threads": "1"}
+            "libx264", rate=frame_rate, options={"crf": "17", "preset": "slow", "threads": "1"}
         )
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         context = video.codec_context
