@@ -11,6 +11,7 @@ from av.filter import Graph
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from dreamvideo.chroma import full_chroma
 from dreamvideo.frames import BT601, BT709, Colour
 
 LIMITED, FULL = 1, 2
@@ -19,9 +20,6 @@ HDR = {16: "PQ", 18: "HLG"}
 
 # H.273 number of a matrix -> the number that swscale knows it by
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
-
-# Into 4:2:0: a box over each 2x2 pixels gives back most of what the way into RGB did to the chroma.
-SUBSAMPLING = Interpolation.AREA | Interpolation.ACCURATE_RND
 
 # FULL_CHR_H_INP and _INT: without them swscale halves the chroma of 4:4:4 input and steps at saturated edges.
 SCALING = (
@@ -82,6 +80,8 @@ class RgbMaker:
             if self._tone_mapper is None or not self._tone_mapper.fits(frame):
                 self._tone_mapper = _ToneMapper(frame)
             frame, target = self._tone_mapper(frame), {}
+        elif (frame.width, frame.height) == (self.width, self.height):
+            frame = full_chroma(frame)
         alpha = has_alpha(frame)
         rgb = self._reformatter.reformat(
             frame,

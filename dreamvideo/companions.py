@@ -28,6 +28,12 @@ Output = av.container.OutputContainer
 # From a packet of the input: those to be muxed. None flushes.
 Handler = Callable[["Packet | None"], "list[Packet]"]
 
+# QuickTime knows some languages by their older ISO 639-2 codes only.
+_OLD_LANGUAGES = dict(
+    pair.split(":")
+    for pair in "deu:ger fra:fre nld:dut ces:cze zho:chi ell:gre isl:ice ron:rum fas:per sqi:alb hye:arm kat:geo".split()
+)
+
 # The search before a cut goes this much further back, as sound may lie before the picture of its time in the file.
 _MARGIN = Fraction(2)
 
@@ -222,6 +228,8 @@ def _can_copy(stream: av.stream.Stream, container: Container) -> bool:
 
 def _keep_tags(stream: av.stream.Stream, copy: av.stream.Stream) -> None:
     copy.metadata.update({key: value for key, value in stream.metadata.items() if key in ("language", "title")})
+    if stream.language in _OLD_LANGUAGES and copy.container.format.name == "mov":
+        copy.metadata["language"] = _OLD_LANGUAGES[stream.language]
     copy.disposition = stream.disposition
 
 

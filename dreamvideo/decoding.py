@@ -42,7 +42,8 @@ def decoder_for(stream: av.VideoStream) -> av.VideoCodecContext:
         with_alpha = av.CodecContext.create(f"libvpx{'-vp9' if decoder.name == 'vp9' else ''}", "r")
         with_alpha.extradata = decoder.extradata
         return cast(av.VideoCodecContext, with_alpha)
-    decoder.thread_type = "AUTO"
+    if not decoder.is_open:
+        decoder.thread_type = "AUTO"
     return decoder
 
 

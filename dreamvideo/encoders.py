@@ -15,7 +15,8 @@ from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from dreamvideo.colour import FULL, LIMITED, SCALING, SUBSAMPLING, swscale_matrix
+from dreamvideo.chroma import half_chroma
+from dreamvideo.colour import FULL, LIMITED, SCALING, swscale_matrix
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.settings import EncodeSettings
@@ -41,7 +42,7 @@ CONTAINERS = {
     ".mov": Container("mov"),
     ".mkv": Container("matroska"),
     ".webm": Container("webm", codec="libvpx-vp9", audio=("libopus", 128_000)),
-    ".avi": Container("avi", audio=("libmp3lame", 192_000)),
+    ".avi": Container("avi", codec="mpeg4", audio=("libmp3lame", 192_000)),
     ".gif": Container("gif", codec="gif"),
 }
 
@@ -133,6 +134,10 @@ class VideoEncoder:
             context.color_primaries = info.colour.primaries
             context.color_range = FULL if self._format.startswith("yuvj") else LIMITED
         context.options = {**_OPTIONS.get(name, {}), **self._quality(name, settings.crf)}
+        if name == "mpeg4":
+            # It has no constant quality: with bits to spare it goes down to its least quantiser.
+            context.qmin = max(1, round(settings.crf / 8))
+            context.bit_rate = min(8 * width * height * round(info.frame_rate or 25), 2**31 - 1)
         if container.format in ("mp4", "mov") and name in _MP4_TAGS:
             context.codec_tag = _MP4_TAGS[name]
         # With B-frames an MP4 holds the intervals of decoding order, and a track of uneven times ends too early:
@@ -148,7 +153,9 @@ class VideoEncoder:
     ) -> av.VideoStream:
         try:
             stream = output.add_stream(name, rate=info.frame_rate or Fraction(25))
-        except (av.error.FFmpegError, ValueError, LookupError) as error:
+        except (av.error.FFmpegError, ValueError, LookupError, TypeError) as error:
+            if isinstance(error, TypeError):  # it takes no fraction for its rate: an encoder of sound
+                raise OutputError(f"--codec {name} does not encode video; {container.codec} is the default") from None
             if "format does not support" in str(error):
                 raise OutputError(
                     f"--codec {name} does not go into a {container.format} file: "
@@ -163,6 +170,8 @@ class VideoEncoder:
     def _quality(name: str, crf: int) -> dict[str, str]:
         if name not in _QUALITY:
             return {}
+        if name.startswith("libvpx"):
+            crf = max(crf - 4, 0)  # on libvpx's scale the same number means a little less
         highest = 63 if name.startswith("libvpx") or "av1" in name else 51
         return {_QUALITY[name]: str(min(crf, highest))}
 
@@ -204,7 +213,7 @@ class VideoEncoder:
             frame.duration = max(1, round(duration / self.time_base))
         frame.pict_type = 0
         try:
-            return list(self.stream.codec_context.encode(frame))
+            return list(self.stream.encode(frame))
         except (av.error.FFmpegError, ValueError) as error:
             if first:
                 raise self._refused(error) from None
@@ -214,7 +223,7 @@ class VideoEncoder:
         """The packets held back until now."""
         if self._last_pts is None:
             return []
-        return list(self.stream.codec_context.encode(None))
+        return list(self.stream.encode(None))
 
     def _converted(self, frame: av.VideoFrame) -> av.VideoFrame:
         width, height = self._info.width, self._info.height
@@ -230,15 +239,18 @@ class VideoEncoder:
         if not self._yuv:
             return self._reformatter.reformat(frame, format=self._format, interpolation=SCALING)
         matrix = swscale_matrix(self._info.colour)
+        halved = self._format in ("yuv420p", "yuvj420p")
         frame = self._reformatter.reformat(
             frame,
-            format=self._format,
+            format=self._format.replace("420", "444") if halved else self._format,
             src_colorspace=matrix,
             dst_colorspace=matrix,
             src_color_range=FULL,
             dst_color_range=FULL if self._format.startswith("yuvj") else LIMITED,
-            interpolation=SUBSAMPLING,
+            interpolation=SCALING,
         )
+        if halved:
+            frame = half_chroma(frame, self._format)
         frame.color_trc = self._info.colour.transfer
         frame.color_primaries = self._info.colour.primaries
         return frame

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from fractions import Fraction
@@ -43,9 +44,18 @@ def open_source(path: Path, settings: ReadSettings = ReadSettings()) -> Generato
         try:
             yield source
         finally:
-            source.frames.close()
+            _close(source.frames)
     finally:
         container.close()
+
+
+def _close(frames: Frames) -> None:
+    # A thread may still be decoding: closing the file under it would crash the process.
+    while True:
+        try:
+            return frames.close()
+        except ValueError:  # generator already executing
+            time.sleep(0.005)
 
 
 def _open(path: Path) -> av.container.InputContainer:
