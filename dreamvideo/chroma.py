@@ -6,6 +6,8 @@ invert each other: at saturated edges they cost 4/255 of a picture of colour bar
 
 from __future__ import annotations
 
+from typing import Any
+
 import av
 import cv2
 import numpy as np
@@ -30,7 +32,7 @@ def full_chroma(frame: av.VideoFrame) -> av.VideoFrame:
     _samples(wide, 0)[:] = luma << shift if shift else luma
     for number, half in enumerate(chroma, 1):
         rows, columns = half.shape
-        whole = cv2.resize(half, (2 * columns, 2 * rows), interpolation=cv2.INTER_NEAREST)
+        whole: NDArray[Any] = cv2.resize(half, (2 * columns, 2 * rows), interpolation=cv2.INTER_NEAREST)
         whole = whole[: frame.height, : frame.width]
         _samples(wide, number)[:] = whole << shift if shift else whole
     return _tagged(wide, frame)
@@ -48,12 +50,13 @@ def half_chroma(frame: av.VideoFrame, name: str) -> av.VideoFrame:
     return _tagged(narrow, frame)
 
 
-def _samples(frame: av.VideoFrame, number: int) -> NDArray[np.generic]:
+def _samples(frame: av.VideoFrame, number: int) -> NDArray[Any]:
     """(H, W) of one plane, writable: the memory of the frame itself."""
     plane = frame.planes[number]
     kind = np.uint16 if frame.format.components[0].bits > 8 else np.uint8
-    rows = np.frombuffer(plane, kind).reshape(-1, plane.line_size // np.dtype(kind).itemsize)
-    return rows[: plane.height, : plane.width]
+    rows = np.frombuffer(memoryview(plane), kind).reshape(-1, plane.line_size // np.dtype(kind).itemsize)
+    samples: NDArray[Any] = rows[: plane.height, : plane.width]
+    return samples
 
 
 def _tagged(frame: av.VideoFrame, like: av.VideoFrame) -> av.VideoFrame:

@@ -5,18 +5,20 @@ Numbers are those of ITU-T H.273, which libav uses too.
 
 from __future__ import annotations
 
+from typing import cast
+
 import av
 import numpy as np
-from av.filter import Graph
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from dreamvideo.chroma import full_chroma
 from dreamvideo.frames import BT601, BT709, Colour
+from dreamvideo.tonemap import NAMES as HDR
+from dreamvideo.tonemap import tone_mapped
 
 LIMITED, FULL = 1, 2
 BT2020 = 9  # primaries
-HDR = {16: "PQ", 18: "HLG"}
 
 # H.273 number of a matrix -> the number that swscale knows it by
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
@@ -65,7 +67,6 @@ class RgbMaker:
         self.height = height
         self.transparent = False
         self._reformatter = VideoReformatter()
-        self._tone_mapper: _ToneMapper | None = None
 
     def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
         """(height, width, 3) RGB of `frame`; transparent pixels are laid on white, as a web page does.
@@ -74,27 +75,27 @@ class RgbMaker:
             av.error.FFmpegError: the frame has a layout that swscale does not know.
         """
         source_matrix = _SWSCALE.get(frame.colorspace, _SWSCALE[_by_lines(frame.height).matrix])
+        high_range = frame.color_trc in HDR
+        wide = frame.color_primaries == BT2020
         # BT.2020 in standard range: swscale converts the primaries.
-        target = {"dst_color_trc": 1, "dst_color_primaries": 1} if frame.color_primaries == BT2020 else {}
-        if frame.color_trc in HDR:
-            if self._tone_mapper is None or not self._tone_mapper.fits(frame):
-                self._tone_mapper = _ToneMapper(frame)
-            frame, target = self._tone_mapper(frame), {}
-        elif (frame.width, frame.height) == (self.width, self.height):
+        target = {"dst_color_trc": 1, "dst_color_primaries": 1} if wide and not high_range else {}
+        if (frame.width, frame.height) == (self.width, self.height):
             frame = full_chroma(frame)
         alpha = has_alpha(frame)
         rgb = self._reformatter.reformat(
             frame,
             width=self.width,
             height=self.height,
-            format="rgba" if alpha else "rgb24",
+            format="rgb48le" if high_range else "rgba" if alpha else "rgb24",
             src_colorspace=source_matrix,
             src_color_range=FULL if frame.color_range == FULL or frame.format.name.startswith("yuvj") else LIMITED,
             dst_color_range=FULL,
             interpolation=SCALING,
             **target,
         )
-        image: NDArray[np.uint8] = rgb.to_ndarray()  # type: ignore[assignment]
+        if high_range:
+            return tone_mapped(cast("NDArray[np.uint16]", rgb.to_ndarray()), frame.color_trc, wide)
+        image = cast("NDArray[np.uint8]", rgb.to_ndarray())
         return self._on_white(image) if alpha else image
 
     def _on_white(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -108,42 +109,3 @@ def on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(H, W, 3): the (H, W, 4) picture laid on white."""
     alpha = rgba[..., 3:].astype(np.uint16)
     return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-
-
-class _ToneMapper:
-    """PQ or HLG -> BT.709 in 8-bit RGB.
-
-    swscale alone clips what is brighter than SDR white (24% of a bright HLG colour chart); the mobius curve keeps
-    colours below it as they are and rolls off above. Chosen by eye against hable and plain conversion.
-    """
-
-    def __init__(self, frame: av.VideoFrame) -> None:
-        self._shape = _shape(frame)
-        matrix = frame.colorspace if frame.colorspace in _SWSCALE else 9
-        color_range = FULL if frame.color_range == FULL else LIMITED
-        self._graph = Graph()
-        nodes = [
-            self._graph.add(
-                "buffer",
-                f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base=1/1000"
-                f":colorspace={matrix}:range={color_range}",
-            ),
-            self._graph.add("scale", "out_transfer=linear:out_primaries=bt709"),
-            self._graph.add("format", "gbrpf32le"),
-            self._graph.add("tonemap", "tonemap=mobius"),
-            self._graph.add("scale", "out_transfer=bt709"),
-            self._graph.add("format", "rgb24"),
-            self._graph.add("buffersink"),
-        ]
-        self._graph.link_nodes(*nodes).configure()
-
-    def fits(self, frame: av.VideoFrame) -> bool:
-        return self._shape == _shape(frame)
-
-    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        self._graph.vpush(frame)
-        return self._graph.vpull()
-
-
-def _shape(frame: av.VideoFrame) -> tuple[int, int, str]:
-    return frame.width, frame.height, frame.format.name

@@ -223,8 +223,7 @@ def test_ten_bits_are_rounded_to_eight(tmp_path):
     assert difference(read(path)[1][0].image, picture(0)) < 1
 
 
-# swscale takes seconds to build its tables; HLG differs in those alone
-@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), pytest.param(18, "HLG", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
 def test_high_dynamic_range_becomes_standard(tmp_path, caplog, transfer, name):
     ramp = np.broadcast_to(np.linspace(0, 255, 64)[None, :, None], (48, 64, 3)).astype(np.uint8)
     path = make_clip(
