@@ -29,7 +29,7 @@ SCALING = (
 )
 
 
-def _by_lines(height: int) -> Colour:
+def assumed_colour(height: int) -> Colour:
     """What an untagged stream is taken for: players assume BT.709 from 720 lines."""
     return BT709 if height >= 720 else BT601
 
@@ -38,7 +38,7 @@ def colour_to_write(frame: av.VideoFrame) -> Colour:
     """The tags for a stream made of the RGB of `frame`: its own where they are plain 601 or 709, else by its size."""
     if frame.color_trc in HDR or frame.color_primaries == BT2020:
         return BT709
-    assumed = _by_lines(frame.height)
+    assumed = assumed_colour(frame.height)
     if frame.colorspace not in (1, 5, 6):
         return assumed
     own = BT709 if frame.colorspace == 1 else BT601
@@ -74,7 +74,7 @@ class RgbMaker:
         Raises:
             av.error.FFmpegError: the frame has a layout that swscale does not know.
         """
-        source_matrix = _SWSCALE.get(frame.colorspace, _SWSCALE[_by_lines(frame.height).matrix])
+        source_matrix = _SWSCALE.get(frame.colorspace, _SWSCALE[assumed_colour(frame.height).matrix])
         high_range = frame.color_trc in HDR
         wide = frame.color_primaries == BT2020
         # BT.2020 in standard range: swscale converts the primaries.

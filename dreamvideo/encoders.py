@@ -16,7 +16,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from dreamvideo.chroma import half_chroma
-from dreamvideo.colour import FULL, LIMITED, SCALING, swscale_matrix
+from dreamvideo.colour import FULL, LIMITED, SCALING, assumed_colour, swscale_matrix
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.settings import EncodeSettings
@@ -128,10 +128,12 @@ class VideoEncoder:
         context.bit_rate = 0
         context.thread_count = 0
         self._yuv = self._format.startswith(("yuv", "nv"))
+        # AVI has no place for tags: its colours are what a player takes them for
+        self._colour = assumed_colour(height) if container.format == "avi" else info.colour
         if self._yuv:
-            context.colorspace = info.colour.matrix
-            context.color_trc = info.colour.transfer
-            context.color_primaries = info.colour.primaries
+            context.colorspace = self._colour.matrix
+            context.color_trc = self._colour.transfer
+            context.color_primaries = self._colour.primaries
             context.color_range = FULL if self._format.startswith("yuvj") else LIMITED
         context.options = {**_OPTIONS.get(name, {}), **self._quality(name, settings.crf)}
         if name == "mpeg4":
@@ -238,7 +240,7 @@ class VideoEncoder:
             return self._palettes(frame)
         if not self._yuv:
             return self._reformatter.reformat(frame, format=self._format, interpolation=SCALING)
-        matrix = swscale_matrix(self._info.colour)
+        matrix = swscale_matrix(self._colour)
         halved = self._format in ("yuv420p", "yuvj420p")
         frame = self._reformatter.reformat(
             frame,
@@ -251,8 +253,8 @@ class VideoEncoder:
         )
         if halved:
             frame = half_chroma(frame, self._format)
-        frame.color_trc = self._info.colour.transfer
-        frame.color_primaries = self._info.colour.primaries
+        frame.color_trc = self._colour.transfer
+        frame.color_primaries = self._colour.primaries
         return frame
 
 

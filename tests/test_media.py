@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from clips import difference, sound_tracks, video_times
+
 from dreamvideo.errors import SourceError
 from dreamvideo.readers import is_image, open_source, read_image
 from dreamvideo.settings import EncodeSettings, ReadSettings

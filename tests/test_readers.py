@@ -8,10 +8,10 @@ import av
 import cv2
 import numpy as np
 import pytest
+from clips import HEIGHT, STEADY, UNEVEN, WIDTH, difference, make_clip, picture, set_display_matrix
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clips import HEIGHT, STEADY, UNEVEN, WIDTH, difference, make_clip, picture, set_display_matrix
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import BT601, BT709
 from dreamvideo.readers import open_source, read_image

@@ -10,10 +10,10 @@ import av
 import cv2
 import numpy as np
 import pytest
+from clips import STEADY, UNEVEN, difference, make_clip, picture, sound_tracks, video_times
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clips import STEADY, UNEVEN, difference, make_clip, picture, sound_tracks, video_times
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import BT601, BT709, Frame, StreamInfo
 from dreamvideo.readers import open_source, read_image
@@ -102,7 +102,7 @@ def test_the_ntsc_rate_stays_itself(tmp_path):
 
 @pytest.fixture(scope="module")
 def rich(tmp_path_factory):
-    """An MKV with two sound tracks that start before the picture and outlast it, chapters, subtitles, a font, a title."""
+    """An MKV with two sound tracks that outlast the picture on both sides, chapters, subtitles, a font, a title."""
     folder = tmp_path_factory.mktemp("rich")
     chapters = [
         {"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}},
