@@ -29,10 +29,17 @@ Output = av.container.OutputContainer
 Handler = Callable[["Packet | None"], "list[Packet]"]
 
 # QuickTime knows some languages by their older ISO 639-2 codes only.
-_OLD_LANGUAGES = dict(
-    pair.split(":")
-    for pair in "deu:ger fra:fre nld:dut ces:cze zho:chi ell:gre isl:ice ron:rum fas:per sqi:alb hye:arm kat:geo".split()
-)
+_OLD_LANGUAGES = {
+    "deu": "ger",
+    "fra": "fre",
+    "nld": "dut",
+    "ces": "cze",
+    "zho": "chi",
+    "ell": "gre",
+    "isl": "ice",
+    "ron": "rum",
+    "fas": "per",
+}
 
 # The search before a cut goes this much further back, as sound may lie before the picture of its time in the file.
 _MARGIN = Fraction(2)

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import av
 
-from dreamvideo.colour import HDR, RgbMaker, colour_to_write
+from dreamvideo.colour import RgbMaker, colour_to_write
 from dreamvideo.decoding import Timed, best_video, decoded, deinterlaced, seek, timed, unit
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
 from dreamvideo.orientation import display_matrix, swaps_sides, upright
 from dreamvideo.settings import ReadSettings
 from dreamvideo.stills import check_readable, is_image, read_image
+from dreamvideo.tonemap import NAMES as HDR
 
 __all__ = ["is_image", "open_source", "read_image"]
 
