@@ -42,24 +42,19 @@ def test_the_classes_are_those_of_the_weights() -> None:
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_same_seed_same_picture(name: str) -> None:
+def test_same_seed_same_picture_as_the_network_learned_from(name: str) -> None:
     first, again, other = render(SEED, name), render(SEED, name), render(SEED + 1, name)
     assert first.name == name
     assert first.image.shape == (112, 112, 3) and first.image.dtype == np.uint8
     assert np.array_equal(first.image, again.image)
     assert not np.array_equal(first.image, other.image)
-
-
-@pytest.mark.parametrize("name", CLASSES)
-def test_pictures_stay_what_the_network_learned_from(name: str) -> None:
     expected = np.array(json.loads(FINGERPRINTS.read_text())[name])
-    found = np.array(thumbnail(render(SEED, name).image))
-    assert np.abs(found - expected).max() <= 2, name
+    assert np.abs(np.array(thumbnail(first.image)) - expected).max() <= 2
 
 
 @pytest.mark.parametrize("name", MOTIFS)
 def test_a_motif_paints_something_with_an_extent(name: str) -> None:
-    for seed in range(3):
+    for seed in range(2):
         picture, cover = MOTIFS[name].paint(Scene(seed))
         assert picture.shape == (SIZE, SIZE, 3) and cover.shape == (SIZE, SIZE)
         assert np.isfinite(picture).all()

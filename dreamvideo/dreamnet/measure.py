@@ -1,0 +1,110 @@
+"""What is measured on a trained network: accuracy, the strength of channels, and how dreams are to be balanced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from dreamvideo.dreamnet.augment import to_images
+from dreamvideo.dreamnet.batches import Batch
+from dreamvideo.dreamnet.net import BLOCKS, DreamNet
+from dreamvideo.dreamnet.weights import plain_divisor
+
+BALANCED = ("s8b", "s16a")  # the nodes that are dreamed on by default
+BALANCE = 0.35  # 0: channels weigh as on renders; more holds back what wins every dream. Chosen by eye
+
+Ascend: TypeAlias = Callable[[Tensor, Mapping[str, Tensor]], Tensor]  # (images, divisors) -> dreamed images
+
+
+@torch.no_grad()
+def recalibrate(net: DreamNet, batches: Iterable[Tensor]) -> None:
+    """Measure the statistics of every batch normalisation anew; leaves `net` in evaluation mode."""
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average over the batches
+    net.train()
+    for images in batches:
+        net.features(images)
+    net.eval()
+
+
+@torch.no_grad()
+def accuracy(net: DreamNet, held_out: Batch, size: int = 80) -> tuple[float, float]:
+    """Share of the pictures that the last head, and that the head on s8b, get right."""
+    device = net.fc.weight.device
+    right = [0, 0]
+    for pictures, labels in zip(torch.split(held_out[0], 100), torch.split(held_out[1], 100), strict=True):
+        found = net.features(to_images(pictures.to(device), size))
+        for head, name in enumerate(("logits", "aux")):
+            right[head] += int((found[name].argmax(1).cpu() == labels).sum())
+    return right[0] / len(held_out[1]), right[1] / len(held_out[1])
+
+
+@torch.no_grad()
+def channel_rms(net: DreamNet, pictures: Tensor, size: int = 96) -> dict[str, Tensor]:
+    """Node -> (C,) root mean square of its channels over pictures (N, H, W, 3) uint8."""
+    device = net.fc.weight.device
+    energy = {name: torch.zeros(0) for name in BLOCKS}
+    for some in torch.split(pictures, 100):
+        for name, value in net.features(to_images(some.to(device), size), BLOCKS[-1]).items():
+            summed = value.float().square().mean((2, 3)).sum(0).cpu()
+            energy[name] = energy[name] + summed if len(energy[name]) else summed
+    return {name: (value / len(pictures)).sqrt() for name, value in energy.items()}
+
+
+def balanced_divisors(
+    net: DreamNet, rms: Mapping[str, Tensor], pictures: Tensor, ascend: Ascend | None = None
+) -> dict[str, Tensor]:
+    """Node -> (C,) divisors that hold back the channels which take over the network's own dreams.
+
+    Args:
+        rms: node -> (C,) on the training pictures.
+        pictures: (N, 3, H, W) in [0, 1] to dream on.
+        ascend: dreams; None: `dreamvideo.dream`.
+    """
+    ascend = ascend or _default_ascend(net)
+    plain = {name: plain_divisor(rms[name]) for name in BALANCED}
+    energy = {name: torch.zeros_like(plain[name]) for name in BALANCED}
+    for picture in torch.split(pictures, 1):
+        dreamed = ascend(picture, plain)
+        with torch.no_grad():
+            found = net.features(dreamed, BALANCED[-1])
+        for name in BALANCED:
+            energy[name] += found[name].float().square().mean((0, 2, 3)).cpu() / len(pictures)
+    divisors = {}
+    for name in BALANCED:
+        excess = energy[name].sqrt() / plain[name]
+        excess = excess / excess.square().mean().sqrt()
+        divisors[name] = plain[name] * excess.clamp(0.5, 4) ** BALANCE
+    return divisors
+
+
+def _default_ascend(net: DreamNet) -> Ascend:
+    # Imported late: training needs the dreaming half of the program for this alone.
+    from dreamvideo.dream import dream
+    from dreamvideo.objectives import Objective
+    from dreamvideo.settings import DreamSettings
+
+    settings = DreamSettings(octaves=3, iterations=8)
+    layers = tuple((name, 1.0) for name in BALANCED)
+
+    def ascend(images: Tensor, divisors: Mapping[str, Tensor]) -> Tensor:
+        device = net.fc.weight.device
+        there = {name: value.to(device) for name, value in divisors.items()}
+        score = Objective(lambda x: net.features(x, BALANCED[-1]), layers, "log", there)
+        return dream(images.to(device), score, settings)
+
+    return ascend
+
+
+def pictures_to_dream_on() -> Tensor:
+    """(6, 3, 160, 160) in [0, 1]: renders, so that nothing foreign enters the weights."""
+    from dreamvideo.dreamnet.render import render
+
+    names = ("background", "background", "background", "dog", "castle", "tree")
+    images = [torch.from_numpy(render(31 + seed, name, 160).image) for seed, name in enumerate(names)]
+    return torch.stack(images).permute(0, 3, 1, 2).float() / 255
