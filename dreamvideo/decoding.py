@@ -38,7 +38,8 @@ def is_cover(stream: av.stream.Stream) -> bool:
 def decoder_for(stream: av.VideoStream) -> av.VideoCodecContext:
     """The decoder of `stream`; for VP8 and VP9 with transparency libvpx, as libav's own decoders drop it."""
     decoder = stream.codec_context
-    if stream.metadata.get("alpha_mode") == "1" and decoder.name in ("vp8", "vp9"):
+    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    if tags.get("alpha_mode") == "1" and decoder.name in ("vp8", "vp9"):
         with_alpha = av.CodecContext.create(f"libvpx{'-vp9' if decoder.name == 'vp9' else ''}", "r")
         with_alpha.extradata = decoder.extradata
         return cast(av.VideoCodecContext, with_alpha)

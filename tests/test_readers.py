@@ -209,6 +209,19 @@ def test_colours_are_those_that_were_stored(tmp_path, colour, size, tags, expect
     assert expected is None or info.colour == expected
 
 
+@pytest.mark.parametrize("color_range", [1, 2])
+def test_the_range_is_that_of_the_tag_whatever_the_layout(tmp_path, color_range):
+    path = make_clip(
+        tmp_path / "clip.mkv",
+        STEADY[:1],
+        pixels="yuv420p10le",
+        tags={"color_range": color_range},
+        image=flat((250, 10, 120)),
+        options={"crf": "1"},
+    )
+    assert np.abs(read(path)[1][0].image.reshape(-1, 3).mean(0) - (250, 10, 120)).max() < 4
+
+
 def test_an_untagged_hd_video_is_bt709(tmp_path):
     """A player shows it so; libav's own conversion would take BT.601."""
     path = make_clip(tmp_path / "clip.mkv", STEADY[:1], size=(64, 720), image=flat((220, 30, 40)))  # stored as 601
@@ -255,6 +268,26 @@ def test_transparent_video_is_laid_on_white(tmp_path, caplog):
     _, frames, _ = read(path)
     assert frames[0].image[0, 0].tolist() == [200, 0, 0]
     assert frames[0].image[0, 63].tolist() == [255, 255, 255]
+    assert "transparent" in caplog.text
+
+
+def test_transparent_vp9_is_laid_on_white(tmp_path, caplog):
+    path = tmp_path / "clip.webm"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libvpx-vp9", rate=25, options={"auto-alt-ref": "0", "crf": "10"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva420p"
+        stream.metadata["alpha_mode"] = "1"
+        image = np.zeros((48, 64, 4), np.uint8)
+        image[:, :32] = (200, 0, 0, 255)
+        for number in range(4):
+            frame = av.VideoFrame.from_ndarray(image, format="rgba").reformat(format="yuva420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    _, frames, _ = read(path)
+    assert len(frames) == 4
+    assert np.abs(frames[2].image[24, 8] - np.array([200, 0, 0])).max() < 8
+    assert frames[2].image[24, 56].min() > 250
     assert "transparent" in caplog.text
 
 

@@ -319,12 +319,13 @@ def test_the_name_is_given_only_to_a_complete_file(tmp_path):
     seen = []
 
     def watched():
-        for frame in made():
+        for frame in made([Fraction(n, 25) for n in range(150)]):  # more than the encoder holds back
             seen.append(sorted(path.name for path in tmp_path.iterdir()))
             yield frame
 
     write_video(watched(), output, info_of())
     assert all("dream.mp4" not in names for names in seen)
+    assert seen[-1] == ["dream.mp4.part"]
     assert [path.name for path in tmp_path.iterdir()] == ["dream.mp4"]
 
 
