@@ -158,6 +158,7 @@ def test_steps_learn_and_a_checkpoint_goes_on_as_if_nothing_happened(shards: Pat
 def test_recalibrated_statistics_are_those_of_the_data() -> None:
     net = DreamNet(4, trainable=True)
     batches = [torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(seed)) for seed in range(4)]
+    net.features(torch.ones(2, 3, 32, 32))  # what was measured before must not count
     recalibrate(net, batches)
     first = net.get_submodule("c1")
     seen = torch.cat([first.conv((batch - 0.5) * 4) for batch in batches])  # type: ignore[operator]

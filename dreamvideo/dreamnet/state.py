@@ -65,8 +65,8 @@ def load_checkpoint(path: Path, state: State, recipe: Recipe) -> None:
     if not path.exists():
         raise ModelError(f"{path}: no checkpoint to resume; leave out --resume to begin anew")
     content: dict[str, Any] = torch.load(path, map_location=state.net.fc.weight.device, weights_only=True)
-    made_by = Recipe(**{**content["recipe"], "minutes": recipe.minutes})
-    if made_by != recipe:
+    made_by = {**content["recipe"], "minutes": recipe.minutes}
+    if made_by != dataclasses.asdict(recipe):
         raise ModelError(f"{path}: was trained by {made_by}, got {recipe}: resume with the same options")
     state.net.load_state_dict(content["net"])
     state.average.load_state_dict(content["average"])
