@@ -23,7 +23,7 @@ class State:
     average: DreamNet
     optimizer: torch.optim.Optimizer
     generator: torch.Generator  # of the variations and of the attack's start
-    seconds: float = 0.0  # spent so far, in all sessions
+    seconds: float = 0.0  # spent so far, with all resumptions
     step: int = 0
     passes: int = 0  # pictures seen
     epoch: int = 0
