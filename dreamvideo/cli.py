@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -85,11 +86,25 @@ def add_options(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
     for field in dataclasses.fields(settings):
         keywords = dict(field.metadata)
         flag = keywords.pop("flag", "--" + field.name.replace("_", "-"))
+        if keywords.get("type") not in (None, int, float):
+            keywords["type"] = _with_its_own_words(keywords["type"])
         # A repeatable option starts from nothing: argparse would append to the default.
         default = None if keywords.get("action") == "append" else field.default
         if default is not None and keywords.get("action") != "store_false":
             keywords["help"] += " (default: %(default)s)"
         group.add_argument(flag, dest=field.name, default=default, **keywords)
+
+
+def _with_its_own_words(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """`parse`, so that argparse prints its message; of a ValueError it prints none."""
+
+    def parsed(text: str) -> Any:
+        try:
+            return parse(text)
+        except SettingsError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parsed
 
 
 def settings_from(arguments: argparse.Namespace, settings: type[Settings]) -> Settings:
@@ -112,21 +127,22 @@ def run_video(arguments: argparse.Namespace) -> int:
         from dreamvideo.writers import write_video
 
         began = time.monotonic()
-        with open_source(path, read) as source:
+        with ExitStack() as opened:  # whatever fails, threads end before the file that they read is closed
+            source = opened.enter_context(open_source(path, read))
             info = source.info
-            frames = prefetch(source.frames)  # decode in a thread
-            if dreaming.iterations:
-                network = load()
+            network = load() if dreaming.iterations else None
+            frames = opened.enter_context(closing(prefetch(source.frames)))  # decode in a thread
+            if network is not None:
                 _announce(arguments, path, f"{info.width}x{info.height}", network)
-                frames = prefetch(dream_video(frames, network, dreaming, carrying))  # dream in one, encode in this one
-            count = write_video(
-                progress(frames, info.frame_count, path.name, arguments.quiet > 0), output, info, encode
-            )
+                dreamed = dream_video(frames, network, dreaming, carrying)
+                frames = opened.enter_context(closing(prefetch(dreamed)))  # dream in a thread, encode in this one
+            shown = progress(frames, info.frame_count, path.name, arguments.quiet > 0)
+            count = write_video(shown, output, info, encode)
             lost = f", {source.lost} lost" if source.lost else ""
         seconds = time.monotonic() - began
         _tell(arguments, f"{output}: {count} frames in {seconds:.1f} s ({count / seconds:.1f} fps){lost}")
 
-    return run_each(arguments, one)
+    return run_each(arguments, one, encode)
 
 
 def run_image(arguments: argparse.Namespace) -> int:
@@ -152,10 +168,17 @@ def run_image(arguments: argparse.Namespace) -> int:
     return run_each(arguments, one)
 
 
-def run_each(arguments: argparse.Namespace, one: Callable[[Path, Path, Load], None]) -> int:
+def run_each(
+    arguments: argparse.Namespace, one: Callable[[Path, Path, Load], None], encode: EncodeSettings | None = None
+) -> int:
     """Run `one(input, output, load)` on every input; one that fails does not stop the others."""
     model, dreaming = settings_from(arguments, ModelSettings), settings_from(arguments, DreamSettings)
     jobs = plan(arguments)
+    if encode is not None and encode.codec is not None:
+        from dreamvideo.writers import check_encoder
+
+        for output in {output.suffix: output for _, output in jobs}.values():
+            check_encoder(output, encode)
 
     @functools.cache
     def load() -> Network:

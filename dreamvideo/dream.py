@@ -39,6 +39,7 @@ def dream(
     settings: DreamSettings,
     *,
     residual: Tensor | None = None,
+    pace: Tensor | None = None,
     iterations: int | None = None,
     tick: int = 0,
 ) -> Tensor:
@@ -49,6 +50,7 @@ def dream(
         score: images of any size -> (B,) float, differentiable.
         settings: octaves, steps and look.
         residual: (B, 3, H, W) dream minus source to start from; None: zero.
+        pace: (B, 1, H, W) factor on each step, place by place; None: 1.
         iterations: steps per octave; None: `settings.iterations`.
         tick: how many times this residual was dreamed on before; the jitter goes on from there.
 
@@ -63,13 +65,19 @@ def dream(
         start = base if residual is None else base + resize(residual, size)
         dreamed = start if detail is None else start + enlarge(detail, size)
         offsets = jitter_offsets(settings, octave, iterations, tick, size)
-        dreamed = ascend(dreamed.clamp(0, 1), base, score, settings, offsets)
+        paced = None if pace is None else resize(pace, size)
+        dreamed = ascend(dreamed.clamp(0, 1), base, score, settings, offsets, paced)
         detail = dreamed - start
     return dreamed
 
 
 def ascend(
-    images: Tensor, base: Tensor, score: Score, settings: DreamSettings, offsets: list[tuple[int, int]]
+    images: Tensor,
+    base: Tensor,
+    score: Score,
+    settings: DreamSettings,
+    offsets: list[tuple[int, int]],
+    pace: Tensor | None = None,
 ) -> Tensor:
     """`images` after one ascent step for each of `offsets`, at one size.
 
@@ -77,6 +85,7 @@ def ascend(
         images: (B, 3, H, W) in [0, 1], where the ascent starts.
         base: (B, 3, H, W) the source, to whose large areas the images are held.
         offsets: circular shift (dy, dx) in pixels of each step.
+        pace: (B, 1, H, W) factor on each step; None: 1.
 
     Returns:
         (B, 3, H, W) in [0, 1].
@@ -86,9 +95,11 @@ def ascend(
     calm = lowpass(base, ANCHOR_SIGMA) if settings.anchor else None
     for i, (dy, dx) in enumerate(offsets):
         sigma = settings.smooth * (1 + i / len(offsets))
-        step = gradient(images, score, dy, dx)
+        slope = gradient(images, score, dy, dx)
         with torch.no_grad():
-            step = settings.step_size * shape_step(step, sigma, settings.colour)
+            step = settings.step_size * shape_step(slope, sigma, settings.colour)
+            if pace is not None:
+                step = step * pace
             if settings.headroom:
                 room = torch.where(step > 0, 1 - images, images)
                 step = step * (room / settings.headroom).clamp(0, 1)

@@ -1,7 +1,9 @@
 """A stream of frames becomes a stream of dreamed frames: motion is watched, the last dream is carried along it.
 
 What is carried is the residual (dream - source), in float and at full size. It is warped to the current frame, weighed
-by `persistence`, dropped where the flow cannot be trusted and at cuts; the ascent goes on from source + carry.
+by `persistence`, dropped where the flow cannot be trusted and at cuts; the ascent goes on from source + carry. Ground
+that the flow uncovers starts undreamed, so its first steps are larger: else moving things would walk about undreamed.
+The mean strength of a shot's first dream is the most that its later frames may have: else still shots would burn in.
 """
 
 from __future__ import annotations
@@ -34,6 +36,20 @@ class Motion:
 
 
 @dataclass(frozen=True, slots=True)
+class Carry:
+    """What one frame hands the next."""
+
+    residual: Tensor  # (1, 3, H, W) float32 dream - source
+    maturity: Tensor  # (1, 1, H, W) float32: 0 where nothing was carried to, 1 after GROWTH frames
+    strength: Tensor  # (1, 1, 1, 1) float32 mean |residual| of the shot's first frame
+
+
+# Frames until uncovered ground is dreamed like the rest, and how much larger its first step is; chosen by eye.
+GROWTH = 8
+FIRST_PACE = 6.0
+
+
+@dataclass(frozen=True, slots=True)
 class Watched:
     """A frame and its motion; None at the start of a shot."""
 
@@ -51,22 +67,32 @@ def dream_video(frames: Frames, network: Network, dreaming: DreamSettings, carry
         yield from frames
         return
     alone = carrying.persistence == 0
-    residual = None  # (1, 3, H, W) dream - source of the last frame, on the device
+    last: Carry | None = None
     tick = 0  # frames since the shot began
     with contextlib.closing(prefetch(watch(frames, None if alone else carrying.flow))) as watched:
         for step in watched:
             source = to_tensor(step.frame.image, network.device)
-            if residual is None or step.motion is None or alone:
+            if last is None or step.motion is None or alone:
                 tick = 0
                 dreamed = dream(source, network.score, dreaming)
+                residual = dreamed - source
+                last = Carry(residual, torch.ones_like(source[:, :1]), strength_of(residual))
             else:
                 tick += 1
-                start = carry(residual, step.motion, carrying.persistence)
+                start = carry(last, step.motion, carrying.persistence)
                 dreamed = dream(
-                    source, network.score, dreaming, residual=start, iterations=carrying.warm_iterations, tick=tick
+                    source,
+                    network.score,
+                    dreaming,
+                    residual=start.residual,
+                    pace=1 + (FIRST_PACE - 1) * (1 - start.maturity),
+                    iterations=carrying.warm_iterations,
+                    tick=tick,
                 )
-            residual = dreamed - source
-            yield replace(step.frame, image=to_image(dreamed))
+                residual = dreamed - source
+                residual = residual * (start.strength / strength_of(residual)).clamp(max=1)
+                last = Carry(residual, (start.maturity + 1 / GROWTH).clamp(max=1), start.strength)
+            yield replace(step.frame, image=to_image(source + last.residual))
 
 
 def watch(frames: Frames, flow: str | None) -> Generator[Watched, None, None]:
@@ -89,10 +115,18 @@ def watch(frames: Frames, flow: str | None) -> Generator[Watched, None, None]:
             previous = frame
 
 
-def carry(residual: Tensor, motion: Motion, persistence: float) -> Tensor:
-    """(1, 3, H, W) the residual moved to the current frame: warped, weighed, zero where the motion is not trusted."""
-    backward, occluded = motion.backward.to(residual.device), motion.occluded.to(residual.device)
-    return persistence * warp(residual, backward, "bicubic").masked_fill(occluded, 0)
+def carry(last: Carry, motion: Motion, persistence: float) -> Carry:
+    """`last` moved to the current frame: warped, the residual weighed, both zero where the motion is not trusted."""
+    device = last.residual.device
+    backward, occluded = motion.backward.to(device), motion.occluded.to(device)
+    residual = persistence * warp(last.residual, backward, "bicubic")
+    maturity = warp(last.maturity, backward)
+    return Carry(residual.masked_fill(occluded, 0), maturity.masked_fill(occluded, 0), last.strength)
+
+
+def strength_of(residual: Tensor) -> Tensor:
+    """(B, 1, 1, 1) mean |residual| of each image; never quite 0."""
+    return residual.abs().mean((1, 2, 3), keepdim=True) + 1e-6
 
 
 def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:

@@ -137,7 +137,7 @@ class DreamSettings:
     octave_scale: float = option(1.4, "size ratio of neighbouring octaves", type=float, metavar="X")
     iterations: int = option(10, "ascent steps per octave; 0 passes pictures through undreamed", type=int, metavar="N")
     step_size: float = option(
-        0.014, "mean absolute change of one step, in image units of 0 to 1", type=float, metavar="X"
+        0.007, "mean absolute change of one step, in image units of 0 to 1", type=float, metavar="X"
     )
     jitter: int = option(16, "largest random shift before a step, in pixels", type=int, metavar="N")
     smooth: float = option(
@@ -176,7 +176,7 @@ class CarrySettings:
     """How one frame's dream becomes the start of the next."""
 
     persistence: float = option(
-        0.95, "weight of the dream carried from frame to frame; 0 = frames dream alone", type=float, metavar="X"
+        0.98, "weight of the dream carried from frame to frame; 0 = frames dream alone", type=float, metavar="X"
     )
     warm_iterations: int = option(
         1, "ascent steps per octave on a frame that starts from a carried dream", type=int, metavar="N"

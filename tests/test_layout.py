@@ -8,25 +8,13 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "dreamvideo"
 
 # From the ground up: a module may import those above its own line only.
-ORDER = [
-    "errors", "frames", "settings", "buffers", "progress", "warp", "objectives", "devices", "dream", "flow", "shots",
-    "dreamnet", "models", "colour", "orientation", "decoding", "stills", "readers", "encoders", "companions", "writers", "pipeline", "cli",
-]  # fmt: skip
-NO_TORCH = {
-    "errors",
-    "frames",
-    "settings",
-    "buffers",
-    "progress",
-    "readers",
-    "writers",
-    "colour",
-    "orientation",
-    "decoding",
-    "stills",
-    "encoders",
-    "companions",
-}
+ORDER = """
+    errors frames settings buffers progress
+    warp objectives devices dream flow shots dreamnet engine models
+    chroma tonemap colour orientation decoding stills readers encoders companions writers
+    pipeline bench cli
+""".split()
+NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}
 NO_VIDEO = {"models", "objectives", "dream", "warp", "devices"}
 
 

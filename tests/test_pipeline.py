@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from dreamvideo import pipeline
 from dreamvideo.dream import dream
 from dreamvideo.frames import Frame
-from dreamvideo.pipeline import Motion, carry, dream_video, to_image, to_tensor, watch
+from dreamvideo.pipeline import Carry, Motion, carry, dream_video, to_image, to_tensor, watch
 from dreamvideo.settings import CarrySettings, DreamSettings
 
-QUICK = DreamSettings(octaves=1, iterations=2, jitter=4, anchor=0.0)
+QUICK = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4, anchor=0.0)
 CARRY = CarrySettings()
 
 
@@ -31,6 +31,7 @@ def dreamed(images, network, dreaming=QUICK, carrying=CARRY):
 @given(cuts=st.lists(st.integers(1, 4), min_size=0, max_size=4), persistence=st.sampled_from([0.0, 0.9]))
 def test_count_times_and_durations_are_kept(cuts, persistence):
     from conftest import TinyNet
+
     from dreamvideo.models import Network
     from dreamvideo.objectives import Objective
 
@@ -45,7 +46,8 @@ def test_count_times_and_durations_are_kept(cuts, persistence):
 def test_no_iterations_pass_frames_through_untouched(tiny_network):
     images = pan(1, 3)
     assert all(
-        np.array_equal(a, b) for a, b in zip(dreamed(images, tiny_network, replace(QUICK, iterations=0)), images)
+        np.array_equal(a, b)
+        for a, b in zip(dreamed(images, tiny_network, replace(QUICK, iterations=0)), images, strict=True)
     )
 
 
@@ -60,15 +62,16 @@ def test_the_carried_dream_follows_the_motion(tiny_network):
     random = np.random.default_rng(0)
     clean = pan(3, 14, speed=3)
     images = [np.clip(image + random.normal(0, 6, image.shape), 0, 255).astype(np.uint8) for image in clean]
-    carried = dreamed(images, tiny_network)
-    alone = dreamed(images, tiny_network, carrying=CarrySettings(persistence=0))
+    many = replace(QUICK, step_size=0.01, iterations=10)
+    carried = dreamed(images, tiny_network, many)
+    alone = dreamed(images, tiny_network, many, CarrySettings(persistence=0))
 
     def unsteadiness(frames):  # change of the residual along the true motion of three pixels a frame
         residuals = [f.astype(float) - i for f, i in zip(frames, images, strict=True)][8:]
         pairs = zip(residuals[1:], residuals[:-1], strict=True)
         return np.mean([np.abs(b[:, 8:-11] - a[:, 11:-8]).mean() / np.abs(b).mean() for b, a in pairs])
 
-    assert unsteadiness(carried) < 0.6 * unsteadiness(alone)
+    assert unsteadiness(carried) < 0.8 * unsteadiness(alone)
 
 
 def test_frames_dream_alone_without_persistence(tiny_network):
@@ -79,10 +82,11 @@ def test_frames_dream_alone_without_persistence(tiny_network):
 
 def test_a_still_shot_settles(tiny_network):
     image = textured(48, 64)
-    out = dreamed([image] * 160, tiny_network, replace(QUICK, anchor=0.05))
-    assert out[159].mean() == pytest.approx(out[80].mean(), rel=0.03)
-    assert out[159].std() == pytest.approx(out[80].std(), rel=0.03)
-    assert not np.array_equal(out[159], image)
+    out = [frame.astype(float) for frame in dreamed([image] * 120, tiny_network)]
+    assert out[119].mean() == pytest.approx(out[10].mean(), rel=0.03)
+    assert out[119].std() == pytest.approx(out[10].std(), rel=0.05)
+    strength = [np.abs(frame - image).mean() for frame in out]
+    assert strength[119] == pytest.approx(strength[0], rel=0.03)
 
 
 def test_a_residual_is_carried_where_the_motion_is_trusted():
@@ -91,9 +95,25 @@ def test_a_residual_is_carried_where_the_motion_is_trusted():
     backward[:, 0] = -2
     occluded = torch.zeros(1, 1, 8, 12, dtype=torch.bool)
     occluded[..., :2] = True
-    moved = carry(residual, Motion(backward, occluded), 0.5)
-    assert (moved[..., :2] == 0).all()
-    assert torch.allclose(moved[0, 0, 0, 3:], 0.5 * torch.arange(1.0, 10.0), atol=1e-3)
+    moved = carry(Carry(residual, torch.ones(1, 1, 8, 12), torch.ones(1, 1, 1, 1)), Motion(backward, occluded), 0.5)
+    assert (moved.residual[..., :2] == 0).all() and (moved.maturity[..., :2] == 0).all()
+    assert torch.allclose(moved.residual[0, 0, 0, 3:], 0.5 * torch.arange(1.0, 10.0), atol=1e-3)
+    assert torch.allclose(moved.maturity[..., 2:], torch.ones(1, 1, 8, 10))
+
+
+def test_uncovered_ground_is_soon_dreamed_like_the_rest(tiny_network):
+    """A square moves right over a still ground; behind it the ground must not stay undreamed."""
+    ground, square = textured(64, 96, 1), textured(24, 24, 2)
+    images = []
+    for i in range(16):
+        image = ground.copy()
+        image[20:44, 4 + 4 * i : 28 + 4 * i] = square
+        images.append(image)
+    # Small steps, as in use: six frames of them make a third of the 20 that the first frame had.
+    out = dreamed(images, tiny_network, replace(QUICK, step_size=0.005, iterations=20))
+    change = np.abs(out[-1].astype(float) - images[-1])
+    behind, elsewhere = change[20:44, 36:44].mean(), change[48:, 36:60].mean()
+    assert behind > 0.6 * elsewhere
 
 
 def test_no_flow_still_sees_cuts():

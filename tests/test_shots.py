@@ -39,9 +39,8 @@ def test_a_pan_a_flash_a_fade_and_noise_are_no_cuts():
     assert cuts(scene(1, 8, speed=24)) == []
     still = scene(1, 5, 0)
     assert cuts([*still, *(np.clip(i.astype(int) * 2 + 60, 0, 255).astype(np.uint8) for i in still[:2]), *still]) == []
-    assert (
-        cuts([(i * (k / 10)).astype(np.uint8) for i, k in zip(scene(1, 21, 1), [*range(10, 0, -1), *range(11)])]) == []
-    )
+    dimming = [k / 10 for k in (*range(10, 0, -1), *range(11))]
+    assert cuts((i * k).astype(np.uint8) for i, k in zip(scene(1, 21, 1), dimming, strict=True)) == []
     random = np.random.default_rng(0)
     assert cuts(np.clip(i + random.normal(0, 12, i.shape), 0, 255).astype(np.uint8) for i in still) == []
 

@@ -35,7 +35,7 @@ def test_a_whole_pixel_flow_is_a_shift(dx, dy, mode):
 def test_bicubic_keeps_detail_that_bilinear_loses():
     x = torch.arange(64.0)
     image = torch.sin(x * 1.3).expand(1, 1, 64, 64)
-    moved = {mode: image for mode in ("bilinear", "bicubic")}
+    moved = dict.fromkeys(("bilinear", "bicubic"), image)
     for mode in moved:
         for step in range(8):
             moved[mode] = warp(moved[mode], constant(0.5 if step % 2 else -0.5, 0, 64, 64), mode)
