@@ -14,7 +14,8 @@ from dreamvideo import __version__
 from dreamvideo.cli import main
 from dreamvideo.stills import read_image, write_image
 
-QUICK = ["--iterations", "1", "--octaves", "1", "-q"]
+STRONG = ["--iterations", "1", "--octaves", "1", "--step-size", "0.05"]
+QUICK = [*STRONG, "-q"]
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def only_line(capsys):
 
 
 def test_a_video_in_a_dreamed_video_out_with_its_sound(clip, capsys):
-    assert run("video", clip, "--iterations", "1", "--octaves", "1") == 0
+    assert run("video", clip, *STRONG) == 0
     output = clip.with_name("clip_dream.mp4")
     assert video_times(output) == video_times(clip)
     assert sound_tracks(output) == sound_tracks(clip)

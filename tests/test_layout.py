@@ -13,7 +13,7 @@ ORDER = """
     warp objectives devices dream flow shots dreamnet engine models
     chroma tonemap colour orientation decoding stills readers encoders companions writers
     pipeline bench cli
-""".split()
+""".split()  # noqa: SIM905
 NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}
 NO_VIDEO = {"models", "objectives", "dream", "warp", "devices"}
 

@@ -1,0 +1,63 @@
+"""The embedded network's dreams over time, measured on rendered shots whose true flow is known."""
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dreamvideo.frames import Frame
+from dreamvideo.models import load_network
+from dreamvideo.pipeline import dream_video
+from dreamvideo.settings import CarrySettings, DreamSettings, ModelSettings
+from dreamvideo.warp import warp
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "samples"))
+
+
+@pytest.fixture(scope="module")
+def dreamnet():
+    return load_network(ModelSettings(device="cpu"), DreamSettings())
+
+
+def shot(name, count, width=192, height=108):
+    from render_sample import render
+
+    return [truth for truth, _ in zip(render(width, height, shots=(name,)), range(count), strict=False)]
+
+
+def dreamed(images, network, carrying):
+    frames = (Frame(image, Fraction(i, 24)) for i, image in enumerate(images))
+    return [frame.image for frame in dream_video(frames, network, DreamSettings(octaves=2), carrying)]
+
+
+def warping_error(images, truths):
+    """Lai et al. 2018: mean squared change along the true flow, outside what is occluded; images in 0..1."""
+    errors = []
+    for now, before, truth in zip(images[1:], images[:-1], truths[1:], strict=True):
+        now, before = (torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255 for image in (now, before))
+        change = (warp(before, torch.from_numpy(truth.flow)[None]) - now).square().mean(1)[0]
+        errors.append(change[torch.from_numpy(~truth.occluded)].mean().item())
+    return float(np.mean(errors))
+
+
+def test_the_carried_dream_is_far_steadier_along_the_true_flow(dreamnet):
+    truths = shot("valley", 8)
+    sources = [truth.image for truth in truths]
+    carried = dreamed(sources, dreamnet, CarrySettings())
+    alone = dreamed(sources, dreamnet, CarrySettings(persistence=0, flow="none"))
+    errors = [warping_error(images, truths) for images in (sources, carried, alone)]
+    assert errors[1] < 0.6 * errors[2], errors
+    strengths = [np.abs(images[-1].astype(float) - sources[-1]).mean() for images in (carried, alone)]
+    assert strengths[0] > 0.85 * strengths[1], "steady because it hardly dreams"
+
+
+def test_300_equal_frames_do_not_drift(dreamnet):
+    source = shot("lake", 1, 128, 72)[0].image
+    out = dreamed([source] * 300, dreamnet, CarrySettings())
+    assert out[-1].mean() == pytest.approx(out[30].mean(), rel=0.05)
+    assert out[-1].std() == pytest.approx(out[30].std(), rel=0.05)
+    colourful = [np.ptp(image.astype(int), axis=2).mean() for image in out]
+    assert max(colourful) < 1.25 * colourful[0]
