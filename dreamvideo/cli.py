@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dreamvideo import __version__
+from dreamvideo.bench.settings import BenchSettings
 from dreamvideo.errors import DreamVideoError, SettingsError
 from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, ModelSettings, ReadSettings
 
@@ -73,11 +74,24 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("-o", "--output", type=Path, metavar="OUT", help="file, or folder (default: NAME_dream)")
         command.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
         command.add_argument("-n", "--skip-existing", action="store_true", help="pass over inputs whose output exists")
-        command.add_argument("-q", "--quiet", action="count", default=0, help="say less")
-        command.add_argument("-v", "--verbose", action="count", default=0, help="say more")
+        add_talk(command)
         for group in settings:
             add_options(command, group)
+    bench = commands.add_parser(
+        "bench",
+        help="measure how fast this machine dreams",
+        description="Measures how fast this machine dreams, against its own peak and against how others dream.",
+    )
+    bench.set_defaults(run=run_bench)
+    add_talk(bench)
+    add_options(bench, BenchSettings)
     return parser
+
+
+def add_talk(parser: argparse.ArgumentParser) -> None:
+    """The options of how much is said."""
+    parser.add_argument("-q", "--quiet", action="count", default=0, help="say less")
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="say more")
 
 
 def add_options(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
@@ -90,7 +104,7 @@ def add_options(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
             keywords["type"] = _with_its_own_words(keywords["type"])
         # A repeatable option starts from nothing: argparse would append to the default.
         default = None if keywords.get("action") == "append" else field.default
-        if default is not None and keywords.get("action") != "store_false":
+        if default is not None and keywords.get("action") not in ("store_true", "store_false"):
             keywords["help"] += " (default: %(default)s)"
         group.add_argument(flag, dest=field.name, default=default, **keywords)
 
@@ -166,6 +180,15 @@ def run_image(arguments: argparse.Namespace) -> int:
         _tell(arguments, f"{output}: dreamed in {time.monotonic() - began:.1f} s")
 
     return run_each(arguments, one)
+
+
+def run_bench(arguments: argparse.Namespace) -> int:
+    """dreamvideo bench"""
+    settings = settings_from(arguments, BenchSettings)
+
+    from dreamvideo.bench.command import bench
+
+    return bench(settings, quiet=arguments.quiet > 0)
 
 
 def run_each(

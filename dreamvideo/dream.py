@@ -14,7 +14,7 @@ shift before each step, a normalised gradient. What differs:
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -40,8 +40,8 @@ def dream(
     *,
     residual: Tensor | None = None,
     pace: Tensor | None = None,
-    iterations: int | None = None,
-    tick: int = 0,
+    plan: Sequence[int] | None = None,
+    ticks: Sequence[int] | None = None,
 ) -> Tensor:
     """Images on which `score` is higher.
 
@@ -51,24 +51,37 @@ def dream(
         settings: octaves, steps and look.
         residual: (B, 3, H, W) dream minus source to start from; None: zero.
         pace: (B, 1, H, W) factor on each step, place by place; None: 1.
-        iterations: steps per octave; None: `settings.iterations`.
-        tick: how many times this residual was dreamed on before; the jitter goes on from there.
+        plan: steps at each octave, small to large; None: `settings.iterations` at each.
+        ticks: how many times each image's residual was dreamed on before; its jitter goes on from there. None: 0.
 
     Returns:
         (B, 3, H, W) float32 in [0, 1].
     """
-    iterations = settings.iterations if iterations is None else iterations
     height, width = images.shape[2:]
+    sizes = octave_sizes(height, width, settings)
+    plan = [settings.iterations] * len(sizes) if plan is None else plan
+    ticks = [0] * len(images) if ticks is None else ticks
     detail = None  # dreamed minus what the octave started from
-    for octave, size in enumerate(octave_sizes(height, width, settings)):
+    for octave, (size, iterations) in enumerate(zip(sizes, plan, strict=True)):
+        if not iterations and size != (height, width):
+            continue
         base = resize(images, size)  # (B, 3, h, w)
         start = base if residual is None else base + resize(residual, size)
         dreamed = start if detail is None else start + enlarge(detail, size)
-        offsets = jitter_offsets(settings, octave, iterations, tick, size)
+        shifts = [jitter_offsets(settings, octave, iterations, tick, size) for tick in ticks]
         paced = None if pace is None else resize(pace, size)
-        dreamed = ascend(dreamed.clamp(0, 1), base, score, settings, offsets, paced)
+        dreamed = ascend(dreamed.clamp(0, 1), base, score, settings, list(zip(*shifts, strict=True)), paced)
         detail = dreamed - start
     return dreamed
+
+
+def warm_plan(height: int, width: int, settings: DreamSettings, iterations: int) -> list[int]:
+    """Steps at each octave, small to large, on a frame that starts from a carried dream: every other octave rests.
+
+    Half the octaves keep large shapes alive as well as all do, for two thirds of the time.
+    """
+    count = len(octave_sizes(height, width, settings))
+    return [0 if (count - 1 - octave) % 2 else iterations for octave in range(count)]
 
 
 def ascend(
@@ -76,15 +89,15 @@ def ascend(
     base: Tensor,
     score: Score,
     settings: DreamSettings,
-    offsets: list[tuple[int, int]],
+    offsets: Sequence[Sequence[tuple[int, int]]],
     pace: Tensor | None = None,
 ) -> Tensor:
-    """`images` after one ascent step for each of `offsets`, at one size.
+    """`images` after one ascent step for each row of `offsets`, at one size.
 
     Args:
         images: (B, 3, H, W) in [0, 1], where the ascent starts.
         base: (B, 3, H, W) the source, to whose large areas the images are held.
-        offsets: circular shift (dy, dx) in pixels of each step.
+        offsets: for each step the circular shift (dy, dx) of each image, pixels.
         pace: (B, 1, H, W) factor on each step; None: 1.
 
     Returns:
@@ -93,9 +106,9 @@ def ascend(
     if not offsets:
         return images
     calm = lowpass(base, ANCHOR_SIGMA) if settings.anchor else None
-    for i, (dy, dx) in enumerate(offsets):
+    for i, shifts in enumerate(offsets):
         sigma = settings.smooth * (1 + i / len(offsets))
-        slope = gradient(images, score, dy, dx)
+        slope = gradient(images, score, shifts)
         with torch.no_grad():
             step = settings.step_size * shape_step(slope, sigma, settings.colour)
             if pace is not None:
@@ -110,15 +123,22 @@ def ascend(
     return images
 
 
-def gradient(images: Tensor, score: Score, dy: int, dx: int) -> Tensor:
-    """Gradient of the images' scores, taken with the images shifted by (dy, dx) pixels and shifted back.
+def gradient(images: Tensor, score: Score, shifts: Sequence[tuple[int, int]]) -> Tensor:
+    """Gradient of the images' scores, taken with each image shifted by its (dy, dx) pixels and shifted back.
 
     The circular shift moves the network's grid of strides and tiles over the image, so that it leaves no pattern.
     """
     with torch.enable_grad():
-        shifted = torch.roll(images, (dy, dx), (2, 3)).requires_grad_()
+        shifted = roll(images, shifts).requires_grad_()
         (slope,) = torch.autograd.grad(score(shifted).sum(), shifted)
-    return torch.roll(slope, (-dy, -dx), (2, 3))
+    return roll(slope, [(-dy, -dx) for dy, dx in shifts])
+
+
+def roll(images: Tensor, shifts: Sequence[tuple[int, int]]) -> Tensor:
+    """(B, C, H, W) with each image shifted circularly by its own (dy, dx) pixels."""
+    if len(set(shifts)) == 1:
+        return torch.roll(images, shifts[0], (2, 3))
+    return torch.stack([torch.roll(image, shift, (1, 2)) for image, shift in zip(images, shifts, strict=True)])
 
 
 def shape_step(slope: Tensor, sigma: float, colour: float) -> Tensor:

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.buffers import prefetch
-from dreamvideo.dream import dream
+from dreamvideo.dream import dream, warm_plan
 from dreamvideo.flow import FLOWS
 from dreamvideo.frames import Frame, Frames
+from dreamvideo.lanes import Step, in_lockstep, in_order
 from dreamvideo.models import Network
 from dreamvideo.settings import CarrySettings, DreamSettings
 from dreamvideo.shots import cut_detector
@@ -42,23 +43,21 @@ class Carry:
     residual: Tensor  # (1, 3, H, W) float32 dream - source
     maturity: Tensor  # (1, 1, H, W) float32: 0 where nothing was carried to, 1 after GROWTH frames
     strength: Tensor  # (1, 1, 1, 1) float32 mean |residual| of the shot's first frame
+    tick: int = 0  # frames since the shot began
 
 
 # Frames until uncovered ground is dreamed like the rest, and how much larger its first step is; chosen by eye.
 GROWTH = 8
 FIRST_PACE = 6.0
 
+# Bytes of pictures that may wait, read or dreamed, so that later shots can be dreamed beside the first.
+WAITING = 1 << 30
 
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A frame and its motion; None at the start of a shot."""
-
-    frame: Frame
-    motion: Motion | None
+Round = list[tuple[Step, Motion | None]]  # one step a lane; no motion: the shot begins
 
 
 def dream_video(frames: Frames, network: Network, dreaming: DreamSettings, carrying: CarrySettings) -> Frames:
-    """The frames, dreamed, one for one with the same times; the motion is estimated ahead in a thread.
+    """The frames, dreamed, one for one with the same times, in order; motion is estimated ahead in a thread.
 
     Raises:
         Whatever `frames` raises.
@@ -66,53 +65,95 @@ def dream_video(frames: Frames, network: Network, dreaming: DreamSettings, carry
     if dreaming.iterations == 0:
         yield from frames
         return
-    alone = carrying.persistence == 0
-    last: Carry | None = None
-    tick = 0  # frames since the shot began
-    with contextlib.closing(prefetch(watch(frames, None if alone else carrying.flow))) as watched:
-        for step in watched:
-            source = to_tensor(step.frame.image, network.device)
-            if last is None or step.motion is None or alone:
-                tick = 0
-                dreamed = dream(source, network.score, dreaming)
-                residual = dreamed - source
-                last = Carry(residual, torch.ones_like(source[:, :1]), strength_of(residual))
-            else:
-                tick += 1
-                start = carry(last, step.motion, carrying.persistence)
-                dreamed = dream(
-                    source,
-                    network.score,
-                    dreaming,
-                    residual=start.residual,
-                    pace=1 + (FIRST_PACE - 1) * (1 - start.maturity),
-                    iterations=carrying.warm_iterations,
-                    tick=tick,
-                )
-                residual = dreamed - source
-                residual = residual * (start.strength / strength_of(residual)).clamp(max=1)
-                last = Carry(residual, (start.maturity + 1 / GROWTH).clamp(max=1), start.strength)
-            yield replace(step.frame, image=to_image(source + last.residual))
+    with contextlib.closing(prefetch(watch(frames, carrying), depth=1)) as rounds:
+        yield from in_order(dream_rounds(rounds, network, dreaming, carrying))
 
 
-def watch(frames: Frames, flow: str | None) -> Generator[Watched, None, None]:
-    """Each frame with its motion by the estimator named `flow`; "none" watches for cuts only; None for nothing."""
+def watch(frames: Frames, carrying: CarrySettings) -> Generator[Round, None, None]:
+    """Rounds of the next frame of each lane, with its motion."""
+    estimate = FLOWS[carrying.flow]() if carrying.flow in FLOWS else None
+
+    def motion(step: Step) -> Motion | None:
+        if step.previous is None:
+            return None
+        now, before = _planes(step.frame), _planes(step.previous)
+        if estimate is None:
+            return Motion(
+                torch.zeros_like(now[:, :2], dtype=torch.float32), torch.zeros_like(now[:, :1], dtype=torch.bool)
+            )
+        backward = estimate(now, before)
+        return Motion(backward, occlusion_mask(backward, estimate(before, now)))
+
+    for first in frames:
+        look_ahead = max(carrying.lanes, WAITING // first.image.nbytes)
+        steps = shots_of(_rejoined(first, frames), alone=carrying.persistence == 0)
+        with contextlib.closing(in_lockstep(steps, carrying.lanes, look_ahead)) as rounds:
+            for round in rounds:
+                yield [(step, motion(step)) for step in round]
+
+
+def shots_of(frames: Frames, alone: bool) -> Generator[Step, None, None]:
+    """Each frame with its shot and the frame before it there; `alone`: every frame is a shot of its own."""
     is_cut = cut_detector()
-    estimate = FLOWS[flow]() if flow in FLOWS else None
-    previous: Frame | None = None
+    shot, previous = -1, None
     with contextlib.closing(frames):
-        for frame in frames:
-            motion = None
-            if flow is not None and previous is not None and not is_cut(frame.image, previous.image):
-                now, before = _planes(frame), _planes(previous)
-                if estimate is None:
-                    h, w = frame.image.shape[:2]
-                    motion = Motion(torch.zeros(1, 2, h, w), torch.zeros(1, 1, h, w, dtype=torch.bool))
-                else:
-                    backward = estimate(now, before)
-                    motion = Motion(backward, occlusion_mask(backward, estimate(before, now)))
-            yield Watched(frame, motion)
+        for index, frame in enumerate(frames):
+            if alone or previous is None or is_cut(frame.image, previous.image):
+                shot, previous = shot + 1, None
+            yield Step(index, shot, frame, previous)
             previous = frame
+
+
+def dream_rounds(
+    rounds: Generator[Round, None, None], network: Network, dreaming: DreamSettings, carrying: CarrySettings
+) -> Generator[tuple[int, Frame], None, None]:
+    """(index, dreamed frame) of every step; the lanes of a round are dreamed as one batch."""
+    carries: dict[int, Carry] = {}  # shot -> what its last frame left
+    for round in rounds:
+        for fresh in (True, False):
+            steps = [(step, motion) for step, motion in round if (motion is None) == fresh]
+            if not steps:
+                continue
+            sources = torch.cat([to_tensor(step.frame.image, network.device) for step, _ in steps])
+            if fresh:
+                made = begin(sources, network, dreaming)
+            else:
+                starts = [carry(carries[step.shot], motion, carrying.persistence) for step, motion in steps if motion]
+                made = go_on(sources, starts, network, dreaming, carrying)
+            for (step, _), source, left in zip(steps, sources, made, strict=True):
+                carries[step.shot] = left
+                yield step.index, replace(step.frame, image=to_image(source + left.residual))
+        oldest = min(step.shot for step, _ in round)
+        carries = {shot: left for shot, left in carries.items() if shot >= oldest}
+
+
+def begin(sources: Tensor, network: Network, dreaming: DreamSettings) -> list[Carry]:
+    """The dreams of (B, 3, H, W) first frames of shots."""
+    residual = dream(sources, network.score, dreaming) - sources
+    mature = torch.ones_like(sources[:1, :1])
+    return [Carry(row, mature, strength_of(row)) for row in torch.split(residual, 1)]
+
+
+def go_on(
+    sources: Tensor, starts: list[Carry], network: Network, dreaming: DreamSettings, carrying: CarrySettings
+) -> list[Carry]:
+    """The dreams of (B, 3, H, W) frames that start from what was carried to them."""
+    maturity = torch.cat([start.maturity for start in starts])
+    dreamed = dream(
+        sources,
+        network.score,
+        dreaming,
+        residual=torch.cat([start.residual for start in starts]),
+        pace=1 + (FIRST_PACE - 1) * (1 - maturity),
+        plan=warm_plan(sources.shape[2], sources.shape[3], dreaming, carrying.warm_iterations),
+        ticks=[start.tick + 1 for start in starts],
+    )
+    residual = dreamed - sources
+    strength = torch.cat([start.strength for start in starts])
+    residual = residual * (strength / strength_of(residual)).clamp(max=1)
+    maturity = (maturity + 1 / GROWTH).clamp(max=1)
+    rows = zip(starts, torch.split(residual, 1), torch.split(maturity, 1), strict=True)
+    return [replace(start, residual=row, maturity=grown, tick=start.tick + 1) for start, row, grown in rows]
 
 
 def carry(last: Carry, motion: Motion, persistence: float) -> Carry:
@@ -121,7 +162,7 @@ def carry(last: Carry, motion: Motion, persistence: float) -> Carry:
     backward, occluded = motion.backward.to(device), motion.occluded.to(device)
     residual = persistence * warp(last.residual, backward, "bicubic")
     maturity = warp(last.maturity, backward)
-    return Carry(residual.masked_fill(occluded, 0), maturity.masked_fill(occluded, 0), last.strength)
+    return replace(last, residual=residual.masked_fill(occluded, 0), maturity=maturity.masked_fill(occluded, 0))
 
 
 def strength_of(residual: Tensor) -> Tensor:
@@ -138,6 +179,12 @@ def to_image(image: Tensor) -> NDArray[np.uint8]:
     """(H, W, 3) uint8, rounded, from (1, 3, H, W) in [0, 1]."""
     scaled = (image[0] * 255).round().clamp(0, 255).to(torch.uint8)
     return scaled.permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def _rejoined(first: Frame, rest: Frames) -> Frames:
+    with contextlib.closing(rest):
+        yield first
+        yield from rest
 
 
 def _planes(frame: Frame) -> Tensor:

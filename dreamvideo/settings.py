@@ -181,8 +181,10 @@ class CarrySettings:
     warm_iterations: int = option(
         1, "ascent steps per octave on a frame that starts from a carried dream", type=int, metavar="N"
     )
+    lanes: int = option(1, "shots dreamed side by side as one batch; needs memory to read ahead", type=int, metavar="N")
     flow: str = option("dis", "optical flow that carries the dream", choices=("dis", "none"))
 
     def __post_init__(self) -> None:
         _check(0 <= self.persistence <= 1, f"--persistence {self.persistence}", "0 to 1")
+        _check(self.lanes >= 1, f"--lanes {self.lanes}", "at least 1")
         _check(self.warm_iterations >= 0, f"--warm-iterations {self.warm_iterations}", "at least 0")

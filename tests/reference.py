@@ -47,9 +47,9 @@ def resample(image, size, **how):
     return F.interpolate(torch.from_numpy(image)[None], size, **how)[0].numpy()
 
 
-def dream(image, score, settings, residual=None, iterations=None, tick=0):
+def dream(image, score, settings, residual=None, plan=None, tick=0):
     """(3, H, W) float64 in [0, 1] -> the same, dreamed; `score` maps a (1, 3, H, W) float64 tensor to (1,)."""
-    iterations = settings.iterations if iterations is None else iterations
+    plan = plan or [settings.iterations] * settings.octaves
     _, height, width = image.shape
     sizes = [
         (round(height / settings.octave_scale**k), round(width / settings.octave_scale**k))
@@ -57,13 +57,16 @@ def dream(image, score, settings, residual=None, iterations=None, tick=0):
     ]
     detail = np.zeros((3, *sizes[0]))
     for octave, (h, w) in enumerate(sizes):
+        iterations = plan[octave]
+        if iterations == 0 and octave < settings.octaves - 1:
+            continue
         small = {"mode": "bilinear", "antialias": True, "align_corners": False}
         full = (h, w) == (height, width)
         base = image if full else resample(image, (h, w), **small)
         carried = np.zeros_like(base)
         if residual is not None:
             carried = residual if full else resample(residual, (h, w), **small)
-        if octave:
+        if detail.shape != base.shape:
             detail = resample(detail, (h, w), mode="bicubic", align_corners=False)
         x = np.clip(base + carried + detail, 0, 1)
         draw = random.Random(f"{settings.seed} {octave} {tick}")

@@ -9,7 +9,7 @@ from conftest import textured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamvideo.dream import blur, dream, jitter_offsets, normalise, octave_sizes, shape_step
+from dreamvideo.dream import blur, dream, jitter_offsets, normalise, octave_sizes, shape_step, warm_plan
 from dreamvideo.objectives import Objective
 from dreamvideo.settings import DreamSettings
 
@@ -39,14 +39,14 @@ def test_agrees_with_the_literal_version(tiny_net, changes, start):
     settings = replace(SMALL, **changes)
     image = picture()
     residual = (picture(seed=9) - 0.5) * 0.3 if start == "warm" else None
-    iterations, tick = (2, 5) if start == "warm" else (None, 0)
-    ours = dream(image, energy(tiny_net), settings, residual=residual, iterations=iterations, tick=tick)
+    plan, tick = ([2, 0, 1][-settings.octaves :], 5) if start == "warm" else (None, 0)
+    ours = dream(image, energy(tiny_net), settings, residual=residual, plan=plan, ticks=[tick])
     literal = reference.dream(
         image[0].double().numpy(),
         energy(tiny_net.double()),
         settings,
         None if residual is None else residual[0].double().numpy(),
-        iterations,
+        plan,
         tick,
     )
     assert np.abs(ours[0].numpy() - literal).max() < 1e-4
@@ -55,9 +55,10 @@ def test_agrees_with_the_literal_version(tiny_net, changes, start):
 
 def test_a_batch_dreams_as_its_rows_alone(tiny_network):
     images = torch.cat([picture(seed=1), picture(seed=2) * 0.3, picture(seed=3) * 0.1 + 0.8])
-    together = dream(images, tiny_network.score, SMALL)
-    for image, row in zip(images, together, strict=True):
-        alone = dream(image[None], tiny_network.score, SMALL)[0]
+    ticks = [0, 7, 7]
+    together = dream(images, tiny_network.score, SMALL, ticks=ticks)
+    for image, row, tick in zip(images, together, ticks, strict=True):
+        alone = dream(image[None], tiny_network.score, SMALL, ticks=[tick])[0]
         assert (alone - row).abs().max() < 1e-4
 
 
@@ -109,6 +110,12 @@ def test_octaves_grow_to_the_image_and_none_is_tiny(height, width, scale):
     asked = octave_sizes(height, width, DreamSettings(octaves=4, octave_scale=scale))
     assert len(asked) <= 4
     assert len(asked) == 1 or min(asked[0]) >= 32
+
+
+def test_half_the_octaves_rest_on_a_warm_frame_and_the_largest_never():
+    assert warm_plan(360, 640, DreamSettings(), 1) == [0, 1, 0, 1]
+    assert warm_plan(720, 1280, DreamSettings(), 2) == [0, 2, 0, 2, 0, 2]
+    assert warm_plan(64, 64, DreamSettings(), 3) == [3]
 
 
 def test_jitter_is_the_same_for_every_frame_with_as_many_steps_behind_it():

@@ -1,0 +1,68 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from conftest import textured
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamvideo.frames import Frame
+from dreamvideo.lanes import Step, in_lockstep, in_order
+from dreamvideo.pipeline import dream_video
+from dreamvideo.settings import CarrySettings, DreamSettings
+
+
+def steps(lengths, read=None):
+    index = 0
+    for shot, length in enumerate(lengths):
+        for place in range(length):
+            if read is not None:
+                read.append(index)
+            frame = Frame(np.zeros((1, 1, 3), np.uint8), Fraction(index))
+            yield Step(index, shot, frame, frame if place else None)
+            index += 1
+
+
+@given(st.lists(st.integers(1, 9), max_size=12), st.integers(1, 5), st.integers(1, 30))
+def test_every_step_comes_once_after_the_one_before_it_and_leaves_in_order(lengths, lanes, look_ahead):
+    done = []
+    for round in in_lockstep(steps(lengths), lanes, look_ahead):
+        assert 1 <= len(round) <= lanes
+        assert len({step.shot for step in round}) == len(round)
+        for step in round:
+            assert step.previous is None or step.index - 1 in done
+        done += [step.index for step in round]
+    assert sorted(done) == list(range(sum(lengths)))
+    assert list(in_order((index, index) for index in done)) == sorted(done)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 5), st.integers(1, 30))
+def test_no_more_is_read_ahead_than_allowed(lengths, lanes, look_ahead):
+    read, done = [], set()
+    for round in in_lockstep(steps(lengths, read), lanes, look_ahead):
+        oldest = min(set(range(sum(lengths))) - done)
+        assert len(read) - oldest <= (look_ahead if lanes > 1 else 1)
+        done |= {step.index for step in round}
+
+
+def test_lanes_are_filled_again_as_shots_end():
+    sizes = [len(round) for round in in_lockstep(steps([5, 2, 2, 1, 3]), 2, 100)]
+    assert sizes == [2, 2, 2, 2, 2, 1, 1, 1], sizes
+
+
+@pytest.mark.parametrize("lanes", [2, 3])
+def test_a_shot_dreams_the_same_whatever_runs_beside_it(tiny_network, lanes):
+    images = []
+    for seed, length in enumerate((5, 2, 4, 1)):
+        wide = textured(40, 56 + 2 * length, seed)
+        images += [np.ascontiguousarray(wide[:, 2 * i : 2 * i + 56]) for i in range(length)]
+
+    def dreamed(lanes):
+        frames = (Frame(image, Fraction(i, 25)) for i, image in enumerate(images))
+        settings = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4)
+        return list(dream_video(frames, tiny_network, settings, CarrySettings(lanes=lanes)))
+
+    one, several = dreamed(1), dreamed(lanes)
+    assert [frame.time for frame in several] == [frame.time for frame in one]
+    for a, b in zip(one, several, strict=True):
+        assert np.abs(a.image.astype(int) - b.image).max() <= 1
