@@ -13,17 +13,18 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dreamvideo import __version__
 from dreamvideo.bench.settings import BenchSettings
-from dreamvideo.errors import DreamVideoError, SettingsError
+from dreamvideo.errors import DreamVideoError, OutputError, SettingsError, SourceError
 from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, ModelSettings, ReadSettings
 
 if TYPE_CHECKING:  # imported when a command runs: --help must not wait for torch
+    from dreamvideo.frames import Frames, Source
     from dreamvideo.models import Network
 
 DONE, FAILED, USAGE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -32,7 +33,7 @@ VIDEO_SETTINGS = (ReadSettings, ModelSettings, DreamSettings, CarrySettings, Enc
 IMAGE_SETTINGS = (ModelSettings, DreamSettings)
 
 Settings = TypeVar("Settings")
-Load = Callable[[], "Network"]  # the network, loaded when first called
+Job = tuple[Path, Path]  # input, output
 
 log = logging.getLogger("dreamvideo")
 
@@ -130,100 +131,134 @@ def settings_from(arguments: argparse.Namespace, settings: type[Settings]) -> Se
 
 def run_video(arguments: argparse.Namespace) -> int:
     """dreamvideo video INPUT..."""
+    from dreamvideo.writers import check_encoder
+
+    encode = settings_from(arguments, EncodeSettings)
+    jobs = plan(arguments)
+    if encode.codec is not None:
+        for output in {output.suffix: output for _, output in jobs}.values():
+            check_encoder(output, encode)
+    failed, left = 0, jobs
+    while left:
+        failures, left = dream_files(arguments, left)
+        failed += failures
+    return _exit_code(failed, len(jobs))
+
+
+def dream_files(arguments: argparse.Namespace, jobs: list[Job]) -> tuple[int, list[Job]]:
+    """Dream videos as one stream, so that lanes reach across files; returns (failures, jobs left after a full stop)."""
+    from dreamvideo.buffers import prefetch
+    from dreamvideo.pipeline import dream_videos
+    from dreamvideo.progress import progress
+    from dreamvideo.readers import open_source
+    from dreamvideo.writers import write_video
+
     read, dreaming = settings_from(arguments, ReadSettings), settings_from(arguments, DreamSettings)
     carrying, encode = settings_from(arguments, CarrySettings), settings_from(arguments, EncodeSettings)
+    opened: list[tuple[int, Source]] = []  # (place in jobs, what was opened), in the order of the streams
+    failed = 0
 
-    def one(path: Path, output: Path, load: Load) -> None:
-        from dreamvideo.buffers import prefetch
-        from dreamvideo.pipeline import dream_video
-        from dreamvideo.progress import progress
-        from dreamvideo.readers import open_source
-        from dreamvideo.writers import write_video
+    def streams() -> Generator[Frames, None, None]:
+        nonlocal failed
+        for place, (path, _) in enumerate(jobs):
+            try:
+                with (
+                    open_source(path, read) as source,
+                    closing(prefetch(source.frames)) as frames,
+                ):  # decode in a thread
+                    opened.append((place, source))
+                    yield frames
+            except SourceError as error:
+                failed += 1
+                _say(error)
 
+    waiting = streams()
+    first = next(waiting, None)  # an input that cannot be read is told before a network is loaded
+    if first is None:
+        return failed, []
+    network = _load(arguments) if dreaming.iterations else None
+    with closing(dream_videos(_rejoined(first, waiting), network, dreaming, carrying)) as videos:
         began = time.monotonic()
-        with ExitStack() as opened:  # whatever fails, threads end before the file that they read is closed
-            source = opened.enter_context(open_source(path, read))
+        for number, dreamed in videos:
+            place, source = opened[number]
+            path, output = jobs[place]
             info = source.info
-            network = load() if dreaming.iterations else None
-            frames = opened.enter_context(closing(prefetch(source.frames)))  # decode in a thread
             if network is not None:
                 _announce(arguments, path, f"{info.width}x{info.height}", network)
-                dreamed = dream_video(frames, network, dreaming, carrying)
-                frames = opened.enter_context(closing(prefetch(dreamed)))  # dream in a thread, encode in this one
-            shown = progress(frames, info.frame_count, path.name, arguments.quiet > 0)
-            count = write_video(shown, output, info, encode)
+            shown = progress(dreamed, info.frame_count, path.name, arguments.quiet > 0)
+            try:
+                with closing(prefetch(shown)) as frames:  # dream in a thread, encode in this one
+                    count = write_video(frames, output, info, encode)
+            except OutputError as error:
+                _say(error)
+                return failed + 1, jobs[place + 1 :]
+            seconds, began = time.monotonic() - began, time.monotonic()
             lost = f", {source.lost} lost" if source.lost else ""
-        seconds = time.monotonic() - began
-        _tell(arguments, f"{output}: {count} frames in {seconds:.1f} s ({count / seconds:.1f} fps){lost}")
+            _tell(arguments, f"{output}: {count} frames in {seconds:.1f} s ({count / seconds:.1f} fps){lost}")
+    return failed, []
 
-    return run_each(arguments, one, encode)
+
+def _rejoined(first: Frames, rest: Generator[Frames, None, None]) -> Generator[Frames, None, None]:
+    with closing(rest):
+        yield first
+        yield from rest
 
 
 def run_image(arguments: argparse.Namespace) -> int:
     """dreamvideo image PHOTO..."""
-    dreaming = settings_from(arguments, DreamSettings)
-
-    def one(path: Path, output: Path, load: Load) -> None:
-        from dreamvideo.readers import read_image
-        from dreamvideo.writers import write_image
-
-        began = time.monotonic()
-        image = read_image(path)
-        if dreaming.iterations:
-            from dreamvideo.dream import dream
-            from dreamvideo.pipeline import to_image, to_tensor
-
-            network = load()
-            _announce(arguments, path, f"{image.shape[1]}x{image.shape[0]}", network)
-            image = to_image(dream(to_tensor(image, network.device), network.score, dreaming))
-        write_image(image, output)
-        _tell(arguments, f"{output}: dreamed in {time.monotonic() - began:.1f} s")
-
-    return run_each(arguments, one)
-
-
-def run_bench(arguments: argparse.Namespace) -> int:
-    """dreamvideo bench"""
-    settings = settings_from(arguments, BenchSettings)
-
-    from dreamvideo.bench.command import bench
-
-    return bench(settings, quiet=arguments.quiet > 0)
-
-
-def run_each(
-    arguments: argparse.Namespace, one: Callable[[Path, Path, Load], None], encode: EncodeSettings | None = None
-) -> int:
-    """Run `one(input, output, load)` on every input; one that fails does not stop the others."""
-    model, dreaming = settings_from(arguments, ModelSettings), settings_from(arguments, DreamSettings)
     jobs = plan(arguments)
-    if encode is not None and encode.codec is not None:
-        from dreamvideo.writers import check_encoder
-
-        for output in {output.suffix: output for _, output in jobs}.values():
-            check_encoder(output, encode)
-
-    @functools.cache
-    def load() -> Network:
-        from dreamvideo.models import load_network
-
-        return load_network(model, dreaming)
-
+    load = functools.cache(lambda: _load(arguments))
     failed = 0
     for path, output in jobs:
         try:
-            one(path, output, load)
-        except (SettingsError, KeyboardInterrupt):
+            dream_photo(arguments, path, output, load)
+        except SettingsError:
             raise
         except DreamVideoError as error:
             failed += 1
             _say(error)
+    return _exit_code(failed, len(jobs))
+
+
+def dream_photo(arguments: argparse.Namespace, path: Path, output: Path, load: Callable[[], Network]) -> None:
+    """Dream one still picture."""
+    from dreamvideo.readers import read_image
+    from dreamvideo.writers import write_image
+
+    dreaming = settings_from(arguments, DreamSettings)
+    began = time.monotonic()
+    image = read_image(path)
+    if dreaming.iterations:
+        from dreamvideo.dream import dream
+        from dreamvideo.pipeline import to_image, to_tensor
+
+        network = load()
+        _announce(arguments, path, f"{image.shape[1]}x{image.shape[0]}", network)
+        image = to_image(dream(to_tensor(image, network.device), network.score, dreaming))
+    write_image(image, output)
+    _tell(arguments, f"{output}: dreamed in {time.monotonic() - began:.1f} s")
+
+
+def run_bench(arguments: argparse.Namespace) -> int:
+    """dreamvideo bench"""
+    from dreamvideo.bench.command import bench
+
+    return bench(settings_from(arguments, BenchSettings), arguments.quiet > 0)
+
+
+def _load(arguments: argparse.Namespace) -> Network:
+    from dreamvideo.models import load_network
+
+    return load_network(settings_from(arguments, ModelSettings), settings_from(arguments, DreamSettings))
+
+
+def _exit_code(failed: int, jobs: int) -> int:
     if not failed:
         return DONE
-    return FAILED if failed == len(jobs) else SOME_FAILED
+    return FAILED if failed == jobs else SOME_FAILED
 
 
-def plan(arguments: argparse.Namespace) -> list[tuple[Path, Path]]:
+def plan(arguments: argparse.Namespace) -> list[Job]:
     """(input, output) of each job, everything checked that can be before work begins.
 
     Raises:

@@ -1,7 +1,7 @@
 """Shots side by side: a stream of frames becomes rounds, each with the next frame of several shots.
 
 A frame waits for the frame before it, a shot for nothing: so shots are what a batch is made of. To find the next shots
-the stream is read ahead, as far as `look_ahead` frames beyond the oldest one that is not done.
+the stream is read ahead, as long as the pictures from the oldest one that is not done take at most `room` bytes.
 """
 
 from __future__ import annotations
@@ -21,38 +21,43 @@ T = TypeVar("T")
 class Step:
     """A frame and its place in the stream."""
 
-    index: int
+    index: int  # of all frames
+    stream: int  # which of several videos it belongs to
     shot: int
     frame: Frame
     previous: Frame | None  # of the same shot; None: this one begins it
 
 
-def in_lockstep(steps: Generator[Step, None, None], lanes: int, look_ahead: int) -> Generator[list[Step], None, None]:
+def in_lockstep(steps: Generator[Step, None, None], lanes: int, room: int) -> Generator[list[Step], None, None]:
     """Rounds of at most `lanes` steps, each the next of its shot; every step once, the oldest shots first.
 
     With one lane nothing is read ahead. A round is smaller than `lanes` where there are no more shots in sight.
     """
     shots: deque[deque[Step]] = deque()  # the steps that wait, shot by shot
-    newest = -1  # index of the last step read
+    held: deque[tuple[int, int]] = deque()  # (index, bytes) of the steps since the oldest that is not done
+    taken = 0  # bytes of those
     ended = False
     with closing(steps):
         while True:
-            while not ended and len(shots) < lanes and (not shots or newest - shots[0][0].index < look_ahead - 1):
+            while not ended and len(shots) < lanes and (not shots or taken < room):
                 step = next(steps, None)
                 if step is None:
                     ended = True
                     break
-                newest = step.index
+                held.append((step.index, step.frame.image.nbytes))
+                taken += step.frame.image.nbytes
                 if shots and shots[-1][-1].shot == step.shot:
                     shots[-1].append(step)
                 else:
                     shots.append(deque([step]))
             if not shots:
                 return
-            # The newest shot may have more to come; it goes on all the same, and is found again by its number.
             working = [shots[i] for i in range(min(lanes, len(shots)))]
             yield [waiting.popleft() for waiting in working]
+            # The newest shot may have more to come; with nothing waiting it goes, and is found again by its number.
             shots = deque(waiting for waiting in shots if waiting)
+            while held and (not shots or held[0][0] < shots[0][0].index):
+                taken -= held.popleft()[1]
 
 
 def in_order(items: Iterable[tuple[int, T]]) -> Generator[T, None, None]:

@@ -9,6 +9,7 @@ The mean strength of a shot's first dream is the most that its later frames may 
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 
@@ -62,14 +63,34 @@ def dream_video(frames: Frames, network: Network, dreaming: DreamSettings, carry
     Raises:
         Whatever `frames` raises.
     """
-    if dreaming.iterations == 0:
-        yield from frames
+
+    def only() -> Generator[Frames, None, None]:
+        yield frames
+
+    with contextlib.closing(dream_videos(only(), network, dreaming, carrying)) as videos:
+        for _, dreamed in videos:
+            yield from dreamed
+
+
+def dream_videos(
+    streams: Generator[Frames, None, None], network: Network | None, dreaming: DreamSettings, carrying: CarrySettings
+) -> Generator[tuple[int, Frames], None, None]:
+    """(number, dreamed frames) of each stream that has frames, in order; shots of several may be dreamed side by side.
+
+    Take all frames of one before asking for the next: they are made as they are taken. Without a network the frames
+    pass through undreamed.
+    """
+    if network is None or not dreaming.iterations:
+        with contextlib.closing(streams):
+            yield from enumerate(streams)
         return
-    with contextlib.closing(prefetch(watch(frames, carrying), depth=1)) as rounds:
-        yield from in_order(dream_rounds(rounds, network, dreaming, carrying))
+    with contextlib.closing(prefetch(watch(streams, carrying), depth=1)) as rounds:
+        dreamed = in_order(dream_rounds(rounds, network, dreaming, carrying))
+        for stream, group in itertools.groupby(dreamed, lambda step: step.stream):
+            yield stream, (step.frame for step in group)
 
 
-def watch(frames: Frames, carrying: CarrySettings) -> Generator[Round, None, None]:
+def watch(streams: Generator[Frames, None, None], carrying: CarrySettings) -> Generator[Round, None, None]:
     """Rounds of the next frame of each lane, with its motion."""
     estimate = FLOWS[carrying.flow]() if carrying.flow in FLOWS else None
 
@@ -78,51 +99,47 @@ def watch(frames: Frames, carrying: CarrySettings) -> Generator[Round, None, Non
             return None
         now, before = _planes(step.frame), _planes(step.previous)
         if estimate is None:
-            return Motion(
-                torch.zeros_like(now[:, :2], dtype=torch.float32), torch.zeros_like(now[:, :1], dtype=torch.bool)
-            )
+            return Motion(torch.zeros(1, 2, *now.shape[2:]), torch.zeros(1, 1, *now.shape[2:], dtype=torch.bool))
         backward = estimate(now, before)
         return Motion(backward, occlusion_mask(backward, estimate(before, now)))
 
-    for first in frames:
-        look_ahead = max(carrying.lanes, WAITING // first.image.nbytes)
-        steps = shots_of(_rejoined(first, frames), alone=carrying.persistence == 0)
-        with contextlib.closing(in_lockstep(steps, carrying.lanes, look_ahead)) as rounds:
-            for round in rounds:
-                yield [(step, motion(step)) for step in round]
+    steps = shots_of(streams, alone=carrying.persistence == 0)
+    with contextlib.closing(in_lockstep(steps, carrying.lanes, WAITING)) as rounds:
+        for steps_now in rounds:
+            yield [(step, motion(step)) for step in steps_now]
 
 
-def shots_of(frames: Frames, alone: bool) -> Generator[Step, None, None]:
+def shots_of(streams: Generator[Frames, None, None], alone: bool) -> Generator[Step, None, None]:
     """Each frame with its shot and the frame before it there; `alone`: every frame is a shot of its own."""
     is_cut = cut_detector()
-    shot, previous = -1, None
-    with contextlib.closing(frames):
-        for index, frame in enumerate(frames):
-            if alone or previous is None or is_cut(frame.image, previous.image):
-                shot, previous = shot + 1, None
-            yield Step(index, shot, frame, previous)
-            previous = frame
+    index, shot = 0, -1
+    with contextlib.closing(streams):
+        for stream, frames in enumerate(streams):
+            previous: Frame | None = None
+            with contextlib.closing(frames):
+                for frame in frames:
+                    if alone or previous is None or is_cut(frame.image, previous.image):
+                        shot, previous = shot + 1, None
+                    yield Step(index, stream, shot, frame, previous)
+                    index, previous = index + 1, frame
 
 
 def dream_rounds(
     rounds: Generator[Round, None, None], network: Network, dreaming: DreamSettings, carrying: CarrySettings
-) -> Generator[tuple[int, Frame], None, None]:
-    """(index, dreamed frame) of every step; the lanes of a round are dreamed as one batch."""
+) -> Generator[tuple[int, Step], None, None]:
+    """(index, step with its frame dreamed) of every step; what can be is dreamed as one batch."""
     carries: dict[int, Carry] = {}  # shot -> what its last frame left
     for round in rounds:
-        for fresh in (True, False):
-            steps = [(step, motion) for step, motion in round if (motion is None) == fresh]
-            if not steps:
-                continue
-            sources = torch.cat([to_tensor(step.frame.image, network.device) for step, _ in steps])
-            if fresh:
-                made = begin(sources, network, dreaming)
-            else:
-                starts = [carry(carries[step.shot], motion, carrying.persistence) for step, motion in steps if motion]
-                made = go_on(sources, starts, network, dreaming, carrying)
-            for (step, _), source, left in zip(steps, sources, made, strict=True):
+        batches: dict[object, Round] = {}  # a first frame takes other steps than a later one; sizes do not mix
+        for step, motion in round:
+            batches.setdefault((motion is None, step.frame.image.shape), []).append((step, motion))
+        for batch in batches.values():
+            sources = torch.cat([to_tensor(step.frame.image, network.device) for step, _ in batch])
+            starts = [carry(carries[step.shot], motion, carrying.persistence) for step, motion in batch if motion]
+            made = go_on(sources, starts, network, dreaming, carrying) if starts else begin(sources, network, dreaming)
+            for (step, _), source, left in zip(batch, sources, made, strict=True):
                 carries[step.shot] = left
-                yield step.index, replace(step.frame, image=to_image(source + left.residual))
+                yield step.index, replace(step, frame=replace(step.frame, image=to_image(source + left.residual)))
         oldest = min(step.shot for step, _ in round)
         carries = {shot: left for shot, left in carries.items() if shot >= oldest}
 
@@ -179,12 +196,6 @@ def to_image(image: Tensor) -> NDArray[np.uint8]:
     """(H, W, 3) uint8, rounded, from (1, 3, H, W) in [0, 1]."""
     scaled = (image[0] * 255).round().clamp(0, 255).to(torch.uint8)
     return scaled.permute(1, 2, 0).contiguous().cpu().numpy()
-
-
-def _rejoined(first: Frame, rest: Frames) -> Frames:
-    with contextlib.closing(rest):
-        yield first
-        yield from rest
 
 
 def _planes(frame: Frame) -> Tensor:

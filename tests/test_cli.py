@@ -149,6 +149,18 @@ def test_a_wrong_layer_or_network_suggests_another(clip, capsys):
     assert not clip.with_name("clip_dream.mp4").exists()
 
 
+def test_several_files_share_lanes_and_a_full_disk_stops_only_its_own(tmp_path, capsys):
+    clips = [make_clip(tmp_path / f"{name}.mp4", audio=[("aac", "eng")]) for name in "abc"]
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "b_dream.mp4.part").symlink_to("/dev/full")
+    assert run("video", *clips[:2], tmp_path / "text.mp4", clips[2], "--lanes", "4", *QUICK) == 3
+    said = capsys.readouterr().err
+    assert "disk is full" in said and "text.mp4" in said
+    for name in "ac":
+        assert video_times(tmp_path / f"{name}_dream.mp4") == video_times(clips[0])
+    assert not (tmp_path / "b_dream.mp4").exists()
+
+
 def test_part_of_a_clip(clip):
     output = clip.with_name("part.mp4")
     assert run("video", clip, "-o", output, "--start", "0.2", "--frames", "4", "--size", "32", *QUICK) == 0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dreamvideo.frames import Frame
 from dreamvideo.lanes import Step, in_lockstep, in_order
-from dreamvideo.pipeline import dream_video
+from dreamvideo.pipeline import dream_video, dream_videos
 from dreamvideo.settings import CarrySettings, DreamSettings
 
 
@@ -19,14 +19,14 @@ def steps(lengths, read=None):
             if read is not None:
                 read.append(index)
             frame = Frame(np.zeros((1, 1, 3), np.uint8), Fraction(index))
-            yield Step(index, shot, frame, frame if place else None)
+            yield Step(index, 0, shot, frame, frame if place else None)
             index += 1
 
 
-@given(st.lists(st.integers(1, 9), max_size=12), st.integers(1, 5), st.integers(1, 30))
-def test_every_step_comes_once_after_the_one_before_it_and_leaves_in_order(lengths, lanes, look_ahead):
+@given(st.lists(st.integers(1, 9), max_size=12), st.integers(1, 5), st.integers(1, 90))
+def test_every_step_comes_once_after_the_one_before_it_and_leaves_in_order(lengths, lanes, room):
     done = []
-    for round in in_lockstep(steps(lengths), lanes, look_ahead):
+    for round in in_lockstep(steps(lengths), lanes, room):
         assert 1 <= len(round) <= lanes
         assert len({step.shot for step in round}) == len(round)
         for step in round:
@@ -36,12 +36,13 @@ def test_every_step_comes_once_after_the_one_before_it_and_leaves_in_order(lengt
     assert list(in_order((index, index) for index in done)) == sorted(done)
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 5), st.integers(1, 30))
-def test_no_more_is_read_ahead_than_allowed(lengths, lanes, look_ahead):
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 5), st.integers(1, 90))
+def test_no_more_is_read_ahead_than_there_is_room_for(lengths, lanes, room):
     read, done = [], set()
-    for round in in_lockstep(steps(lengths, read), lanes, look_ahead):
+    for round in in_lockstep(steps(lengths, read), lanes, room):
+        assert lanes > 1 or len(read) == len(done) + 1
         oldest = min(set(range(sum(lengths))) - done)
-        assert len(read) - oldest <= (look_ahead if lanes > 1 else 1)
+        assert 3 * (len(read) - oldest - 1) < room  # the last one read may go over
         done |= {step.index for step in round}
 
 
@@ -66,3 +67,23 @@ def test_a_shot_dreams_the_same_whatever_runs_beside_it(tiny_network, lanes):
     assert [frame.time for frame in several] == [frame.time for frame in one]
     for a, b in zip(one, several, strict=True):
         assert np.abs(a.image.astype(int) - b.image).max() <= 1
+
+
+def test_lanes_reach_across_videos_of_any_size_and_each_is_as_alone(tiny_network):
+    sizes = [(40, 56), (40, 56), (32, 48)]
+    videos = [[textured(*size, seed)] * 3 for seed, size in enumerate(sizes)]
+    settings = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4)
+
+    def streams():
+        for images in videos:
+            yield (Frame(image, Fraction(i, 25)) for i, image in enumerate(images))
+
+    together = dream_videos(streams(), tiny_network, settings, CarrySettings(lanes=3))
+    numbers = []
+    for (number, frames), alone in zip(together, streams(), strict=True):
+        numbers.append(number)
+        expected = dream_video(alone, tiny_network, settings, CarrySettings())
+        for ours, theirs in zip(frames, expected, strict=True):
+            assert ours.time == theirs.time
+            assert np.abs(ours.image.astype(int) - theirs.image).max() <= 1
+    assert numbers == [0, 1, 2]

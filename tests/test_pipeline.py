@@ -117,8 +117,8 @@ def test_uncovered_ground_is_soon_dreamed_like_the_rest(tiny_network):
 
 
 def test_no_flow_still_sees_cuts():
-    frames = stream([*pan(1, 3), *pan(2, 2)])
-    motions = [motion for ((_, motion),) in watch(frames, CarrySettings(flow="none"))]
+    streams = (frames for frames in [stream([*pan(1, 3), *pan(2, 2)])])
+    motions = [motion for ((_, motion),) in watch(streams, CarrySettings(flow="none"))]
     assert [motion is None for motion in motions] == [True, False, False, True, False]
     assert not motions[1].backward.any()
 
