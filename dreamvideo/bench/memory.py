@@ -1,0 +1,114 @@
+"""How much memory a dream from scratch takes, each way in a process of its own, above what importing torch takes.
+
+`python -m dreamvideo.bench.memory WAY JSON` is that process: it prints two numbers of bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dreamvideo.bench.plan import Bench
+from dreamvideo.bench.report import Row
+
+log = logging.getLogger(__name__)
+
+OURS = "ours "
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one process does."""
+
+    way: str
+    model: str
+    layer: str
+    weights: str | None
+    height: int
+    width: int
+    octaves: int
+    octave_scale: float
+    device: str
+    threads: int
+
+
+def memory(bench: Bench) -> Iterator[Row]:
+    """Peak resident memory above the bare import; on CUDA also the device's."""
+    import torch
+
+    from dreamvideo.bench.references import LOOPS
+
+    plan, s, subject = bench.plan, bench.plan.settings, bench.subject
+    ways = [OURS + precision for precision in plan.precisions]
+    for way in ways[-1:] if s.quick else [*ways, *LOOPS]:
+        job = Job(way, subject.name, subject.layer, subject.weights, plan.height, plan.width, s.octaves, s.octave_scale,
+                  str(bench.device), torch.get_num_threads())  # fmt: skip
+        yield {"way": way, **{name: value / 1e6 for name, value in measure(job).items()}}
+
+
+def measure(job: Job) -> dict[str, float]:
+    """Bytes, by name, of one job in a fresh process."""
+    root = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    words = [sys.executable, "-m", "dreamvideo.bench.memory", json.dumps(asdict(job))]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}, check=False)
+    if done.returncode:
+        log.warning("the process that should measure the memory of %s ended with %d", job.way, done.returncode)
+        return {}
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def resident() -> tuple[int, int]:
+    """Bytes of memory that this process has, and had at most."""
+    try:
+        status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        return int(status["VmRSS"].split()[0]) * 1024, int(status["VmHWM"].split()[0]) * 1024
+    except (OSError, KeyError):
+        import resource  # there on every Unix; its peak is in bytes on macOS
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return peak, peak
+
+
+def work(job: Job) -> dict[str, int]:
+    """Dream one picture for two steps per octave, and say how much memory that took at most."""
+    import torch
+    import torchvision  # noqa: F401  the bare import is what every way needs
+
+    before = resident()[0]
+    import tempfile
+
+    from dreamvideo.bench.pictures import still
+    from dreamvideo.bench.references import LOOPS
+    from dreamvideo.bench.subjects import make_subject
+    from dreamvideo.dream import dream
+    from dreamvideo.models import load_network
+    from dreamvideo.settings import DreamSettings, ModelSettings
+
+    torch.set_num_threads(job.threads)
+    device = torch.device(job.device)
+    image = still(job.height, job.width).to(device)
+    if job.way.startswith(OURS):
+        model = ModelSettings(job.model, job.weights, job.device, job.way.removeprefix(OURS))
+        settings = DreamSettings(
+            ((job.layer, 1.0),), "l2", octaves=job.octaves, octave_scale=job.octave_scale, iterations=2
+        )
+        dream(image, load_network(model, settings).score, settings)
+    else:
+        subject = make_subject(job.model, job.layer, job.weights, Path(tempfile.gettempdir()), device)
+        LOOPS[job.way](subject, image, job.octaves, job.octave_scale, 2)
+    found = {"peak_MB_above_import": resident()[1] - before, "import_MB": before}
+    if device.type == "cuda":
+        found["peak_VRAM_MB"] = torch.cuda.max_memory_allocated(device)
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(work(Job(**json.loads(sys.argv[1])))))

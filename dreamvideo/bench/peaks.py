@@ -1,0 +1,93 @@
+"""What the machine can do at best: matrix products and the convolution that networks are made of."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+
+from dreamvideo.bench.report import Row
+from dreamvideo.bench.timing import Clock, interleaved, spread
+from dreamvideo.devices import has_fast_bf16
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """Operations per second: the best of each precision, and all that was measured."""
+
+    best: Mapping[str, float]
+    rows: tuple[Row, ...]
+
+    def share(self, precision: str, flop: float, seconds: float) -> float | None:
+        """Percent of the machine's best that `flop` operations in `seconds` are."""
+        best = self.best.get(precision)
+        return None if best is None else 100 * flop / seconds / best
+
+
+def peaks(device: torch.device, rounds: int, clock: Clock) -> Peaks:
+    """The machine's speed at a matrix product and a convolution, in each precision that it has."""
+    types = {"fp32": torch.float32}
+    if has_fast_bf16(device):
+        types["bf16"] = torch.bfloat16
+    if device.type == "cuda":
+        types |= {"tf32": torch.float32, "fp16": torch.float16}
+    big = device.type == "cuda"  # a GPU is not filled by what fills a CPU
+    side, batch, height, width = (8192, 8, 180, 320) if big else (1024, 1, 90, 160)
+    contenders: dict[str, Callable[[], object]] = {}
+    flop: dict[str, int] = {}
+    for precision, dtype in types.items():
+        for work, made, operations in (
+            (f"matmul {side}", _matmul(side, dtype, device), 2 * side**3),
+            (f"conv 3x3 c256 {width}x{height}", _conv(batch, height, width, dtype, device),
+             2 * batch * height * width * 256 * 256 * 9),
+        ):  # fmt: skip
+            name = f"{work} {precision}"
+            contenders[name], flop[name] = _with_tf32(precision == "tf32", made, device), operations
+    times = interleaved(contenders, max(rounds, 3), device, clock, least=0.1)
+    rows: tuple[Row, ...] = tuple(
+        {"work": name.rpartition(" ")[0], "precision": name.rpartition(" ")[2],
+         "GFLOP_per_s": flop[name] / median(t) / 1e9, "spread_%": spread(t)}
+        for name, t in times.items()
+    )  # fmt: skip
+    best = {p: max(flop[n] / median(t) for n, t in times.items() if n.endswith(f" {p}")) for p in types}
+    if "tf32" in best and torch.backends.cudnn.allow_tf32:
+        best["fp32"] = max(best["fp32"], best["tf32"])  # there a float32 convolution is computed so, unless told not to
+    return Peaks(best, rows)
+
+
+def _matmul(side: int, dtype: torch.dtype, device: torch.device) -> Callable[[], object]:
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    return lambda: a @ b
+
+
+def _conv(batch: int, height: int, width: int, dtype: torch.dtype, device: torch.device) -> Callable[[], object]:
+    layout = torch.channels_last
+    x = torch.randn(batch, 256, height, width, device=device).to(dtype, memory_format=layout)
+    weight = torch.randn(256, 256, 3, 3, device=device).to(dtype, memory_format=layout)
+    return lambda: F.conv2d(x, weight, padding=1)
+
+
+def _with_tf32(allowed: bool, run: Callable[[], object], device: torch.device) -> Callable[[], object]:
+    @torch.no_grad()
+    def inside() -> object:
+        if device.type != "cuda":
+            return run()
+        with tf32(allowed):
+            return run()
+
+    return inside
+
+
+@contextlib.contextmanager
+def tf32(allowed: bool) -> Generator[None, None, None]:
+    """Float32 on a GPU rounded to tf32 or not; as it was afterwards."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

@@ -1,0 +1,165 @@
+"""What the sections share: the sizes and precisions of this run, and the network and pictures, made when asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dreamvideo.bench import pictures
+from dreamvideo.bench.peaks import Peaks, peaks
+from dreamvideo.bench.settings import QUICK, SECTIONS, USUAL, BenchSettings
+from dreamvideo.bench.subjects import Subject, make_subject
+from dreamvideo.bench.timing import Clock
+from dreamvideo.devices import has_fast_bf16, pick_device
+from dreamvideo.dream import octave_sizes
+from dreamvideo.frames import Frame
+from dreamvideo.models import Network, load_network
+from dreamvideo.pipeline import to_tensor
+from dreamvideo.settings import DreamSettings, ModelSettings
+
+log = logging.getLogger(__name__)
+
+GPU_SIZES = ((360, 640), (720, 1280), (1080, 1920))
+GPU_NETWORKS = ("googlenet", "vgg16", "dreamnet")
+
+# Frames more than are timed: as many as the stages may have made ahead, so that none is had for nothing.
+AHEAD = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The settings with every gap filled."""
+
+    settings: BenchSettings
+    device: torch.device
+    height: int
+    width: int
+    rounds: int
+    frames: int
+    sections: tuple[str, ...]
+    precisions: tuple[str, ...]  # that this device has in hardware
+
+    @property
+    def sweeps(self) -> bool:
+        """Whether every network is measured at every size: on a GPU, unless a size is given or there is no time."""
+        return self.device.type == "cuda" and self.settings.size is None and not self.settings.quick
+
+    @property
+    def lanes(self) -> tuple[int, ...]:
+        """The batches that are compared."""
+        if self.settings.quick:
+            return (1, 4)
+        return (1, 4, 16) if self.device.type == "cuda" else (1, 2, 4)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Those that are measured by themselves."""
+        return tuple(dict.fromkeys((self.settings.model, *GPU_NETWORKS))) if self.sweeps else (self.settings.model,)
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """(height, width) of the pictures that single gradients and lanes are measured on."""
+        if self.sweeps:
+            return GPU_SIZES
+        smaller = octave_sizes(self.height, self.width, DreamSettings(octaves=4))  # at the program's own ratio
+        return tuple(dict.fromkeys((smaller[0], smaller[-1])))
+
+    @property
+    def dreaming(self) -> DreamSettings:
+        """Octaves and steps as all contenders have them."""
+        s = self.settings
+        return DreamSettings(objective="l2", octaves=s.octaves, octave_scale=s.octave_scale, iterations=s.iterations)
+
+
+def make_plan(settings: BenchSettings) -> Plan:
+    """Fill the gaps of `settings` for the device there is; sets the number of threads.
+
+    Raises:
+        DeviceError: the device asked for is not there.
+    """
+    device = pick_device(settings.device)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    usual = QUICK if settings.quick else USUAL
+    width, height = settings.size or usual[0]
+    rounds, frames = settings.rounds or usual[1], settings.frames or usual[2]
+    sections = settings.only or SECTIONS
+    ordered = tuple(name for name in SECTIONS if name in sections)
+    return Plan(
+        settings, device, height, width or round(height * 16 / 9), rounds, frames, ordered, precisions_of(device)
+    )
+
+
+def precisions_of(device: torch.device) -> tuple[str, ...]:
+    """Those that a network can be loaded in and that are arithmetic of the hardware."""
+    field = next(field for field in dataclasses.fields(ModelSettings) if field.name == "precision")
+    there = {"fp32": True, "bf16": has_fast_bf16(device), "tf32": device.type == "cuda", "fp16": device.type == "cuda"}
+    return tuple(name for name in field.metadata["choices"] if there.get(name, False))
+
+
+@dataclass
+class Bench:
+    """One run of the benchmark: its plan, its clock, and what its sections share."""
+
+    plan: Plan
+    clock: Clock
+    folder: Path  # for files that last as long as the run
+    _subjects: dict[str, Subject] = field(default_factory=dict)
+
+    @property
+    def device(self) -> torch.device:
+        return self.plan.device
+
+    @cached_property
+    def peaks(self) -> Peaks:
+        """What this machine can do, measured when first asked for."""
+        return peaks(self.device, self.plan.rounds, self.clock)
+
+    @property
+    def subject(self) -> Subject:
+        """The network of the comparison."""
+        return self.subject_of(self.plan.settings.model)
+
+    @property
+    def video_subject(self) -> Subject:
+        """The network of the video sections."""
+        return self.subject_of(self.plan.settings.video_model)
+
+    def subject_of(self, name: str) -> Subject:
+        """A network; the layer and weights that were asked for are those of `--model`."""
+        if name not in self._subjects:
+            s = self.plan.settings
+            asked = (s.layer, s.weights) if name == s.model else (None, None)
+            self._subjects[name] = make_subject(name, *asked, self.folder, self.device)
+        return self._subjects[name]
+
+    def network(self, subject: Subject, precision: str, **changes: Any) -> Network:
+        """The same network as this program dreams with it; `changes` go to its settings."""
+        model = ModelSettings(subject.name, subject.weights, str(self.device), precision, self.plan.settings.threads)
+        wanted = dataclasses.replace(self.plan.dreaming, layers=((subject.layer, 1.0),))
+        network = load_network(dataclasses.replace(model, **changes), wanted)
+        # Others know no divisors of channels: what is raised must be the same for all.
+        return dataclasses.replace(network, score=dataclasses.replace(network.score, divisors={}))
+
+    @cached_property
+    def clip(self) -> list[Frame]:
+        """As many frames as any section needs."""
+        plan, count = self.plan, self.plan.frames + AHEAD
+        if plan.settings.clip:
+            return pictures.read(plan.settings.clip, plan.height, plan.width, count)
+        return pictures.moving(plan.height, plan.width, count)
+
+    @cached_property
+    def picture(self) -> Tensor:
+        """(1, 3, H, W) the picture of the comparison: the clip's first, or a drawn one."""
+        if self.plan.settings.clip:
+            first = pictures.read(self.plan.settings.clip, self.plan.height, self.plan.width, 1)[0]
+            return to_tensor(first.image, self.device)
+        return pictures.still(self.plan.height, self.plan.width).to(self.device)

@@ -1,0 +1,89 @@
+"""What was measured, as rows of named values: a table to read, JSON to keep."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Value = str | float | int | bool | None
+Row = Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One table: what it is called, what it says, how long it took."""
+
+    name: str
+    title: str
+    rows: tuple[Row, ...] = ()
+    seconds: float = 0.0
+    skipped: str | None = None  # why nothing, or not everything, was measured
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All tables of one run, and what it ran on."""
+
+    about: Mapping[str, Any]
+    sections: tuple[Section, ...]
+
+
+def to_json(report: Report) -> str:
+    """The report as JSON: `about` and, by name, each section's title, seconds, skipped and rows."""
+    sections = {
+        s.name: {
+            "title": s.title,
+            "seconds": round(s.seconds, 3),
+            "skipped": s.skipped,
+            "rows": [{key: _finite(value) for key, value in row.items()} for row in s.rows],
+        }
+        for s in report.sections
+    }
+    return json.dumps({**report.about, "sections": sections}, indent=1, default=str) + "\n"
+
+
+def _finite(value: Value) -> Value:
+    return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON knows no NaN
+
+
+def table(section: Section) -> str:
+    """The section as lines of text, columns aligned and in the order in which they came up; empty ones left out."""
+    lines = [f"{section.name}: {section.title}  [{section.seconds:.0f} s]"]
+    columns = list(dict.fromkeys(key for row in section.rows for key, value in row.items() if value is not None))
+    if columns:
+        cells = [[column.replace("_", " ") for column in columns]]
+        cells += [[show(row.get(column)) for column in columns] for row in section.rows]
+        left = [all(isinstance(row.get(c), str | None) for row in section.rows) for c in columns]
+        lines += aligned(cells, left)
+    if section.skipped:
+        lines.append(f"  skipped: {section.skipped}")
+    return "\n".join(lines)
+
+
+def aligned(cells: Sequence[Sequence[str]], left: Sequence[bool]) -> list[str]:
+    """Lines of the cells, padded to the widest of their column, on the left or the right."""
+    widths = [max(len(row[i]) for row in cells) for i in range(len(left))]
+    return [
+        "  "
+        + "  ".join(
+            c.ljust(w) if at_left else c.rjust(w) for c, w, at_left in zip(row, widths, left, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def show(value: Value) -> str:
+    """A value as a cell: numbers to three digits, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return "-"
+        digits = 2 - math.floor(math.log10(abs(value))) if value else 1
+        return f"{value:,.{min(max(digits, 0), 4)}f}"
+    return str(value)
