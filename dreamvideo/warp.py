@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+NOISE = 4.0  # grey levels of 255, averaged over 5 x 5 pixels; a webcam at night stays below. Chosen by measurement
+
 
 def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     """Pull `image` along a backward flow: out(x) = image(x + flow(x)), border repeated.
@@ -57,6 +59,12 @@ def outside(flow: Tensor) -> Tensor:
     h, w = flow.shape[2:]
     x, y = _positions(flow)
     return ((x < -0.5) | (x > w - 0.5) | (y < -0.5) | (y > h - 0.5))[:, None]
+
+
+def unchanged(current: Tensor, previous: Tensor) -> Tensor:
+    """(B, 1, H, W) bool: True where a (B, 3, H, W) uint8 picture has stayed as it was, but for the camera's noise."""
+    change = (current.float() - previous.float()).abs().amax(1, keepdim=True)
+    return F.avg_pool2d(change, 5, 1, 2, count_include_pad=False) < NOISE
 
 
 def _positions(flow: Tensor) -> tuple[Tensor, Tensor]:
