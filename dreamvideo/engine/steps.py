@@ -1,0 +1,88 @@
+"""What a plan consists of.
+
+A value is a number that stands for one activation, (B, C, h, w); a step makes values from values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+IMAGE = 0  # the value of the scaled image, input of the stem
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conv:
+    """Convolution with bias, and a ReLU where `relu`."""
+
+    inputs: tuple[int]
+    outputs: tuple[int]
+    weight: Tensor  # (out, in / groups, kh, kw) float32
+    bias: Tensor  # (out,) float32
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+    relu: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Relu:
+    """max(x, 0) by itself, where it could not be fused."""
+
+    inputs: tuple[int]
+    outputs: tuple[int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaxPool:
+    """Maximum of a window."""
+
+    inputs: tuple[int]
+    outputs: tuple[int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    ceil: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AvgPool:
+    """Mean of a window; `padded`: zeros beyond the edge count."""
+
+    inputs: tuple[int]
+    outputs: tuple[int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    ceil: bool
+    padded: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cat:
+    """Channels one after another."""
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """The reverse of `Cat`; every channel goes to one output."""
+
+    inputs: tuple[int]
+    outputs: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Add:
+    """Sum of two values of one shape."""
+
+    inputs: tuple[int, int]
+    outputs: tuple[int]
+
+
+Step = Conv | Relu | MaxPool | AvgPool | Cat | Split | Add
