@@ -1,14 +1,17 @@
+import contextlib
 import dataclasses
 import json
 import subprocess
 import sys
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from dreamvideo.bench import references
+from dreamvideo.bench import lanes, references
+from dreamvideo.bench.arithmetic import under
 from dreamvideo.bench.flops import count, gradient_flop
 from dreamvideo.bench.pictures import moving, still
 from dreamvideo.bench.references import LOOPS, adam_loop, cascade9, smaller_sizes
@@ -131,6 +134,29 @@ def test_contenders_run_in_turn_and_no_round_begins_too_late():
     assert [len(taken) for taken in times.values()] == [2, 1, 2]
     assert all(len(taken) == 1 for taken in interleaved(contenders, 5, CPU, Clock(0)).values())
     assert ratio([2.0, 9.0, 3.0], [1.0, 1.0, 3.0]) == 2
+
+
+def test_on_cuda_each_runs_in_its_own_arithmetic_and_with_and_without_graphs(monkeypatch):
+    cuda = torch.device("cuda")  # only flags are set: there need be none
+    before = torch.backends.cudnn.allow_tf32
+    assert under("tf32", lambda: torch.backends.cudnn.allow_tf32, cuda)() is True
+    assert under("fp32", lambda: torch.backends.cudnn.allow_tf32, cuda)() is False
+    assert torch.backends.cudnn.allow_tf32 == before
+
+    state = [True]
+
+    @contextlib.contextmanager
+    def enabled(on):
+        state.append(on)
+        yield
+        state.pop()
+
+    monkeypatch.setattr(lanes, "recorded", lambda: SimpleNamespace(enabled=enabled))
+    runs = lanes.engines(lambda: state[-1], cuda)
+    assert {name: run() for name, run in runs.items()} == {"graph": True, "eager": False}
+    assert list(lanes.engines(lambda: state[-1], CPU)) == ["eager"]
+    monkeypatch.setattr(lanes, "recorded", lambda: None)
+    assert list(lanes.engines(lambda: state[-1], cuda)) == ["eager"]
 
 
 def test_a_table_is_aligned_and_says_what_was_left_out():

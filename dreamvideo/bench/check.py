@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from dreamvideo.bench.arithmetic import under
 from dreamvideo.bench.gradient import slope_of
 from dreamvideo.bench.pictures import still
 from dreamvideo.bench.plan import Bench
@@ -38,8 +40,9 @@ def check(bench: Bench) -> Iterator[Row]:
         true_rise = _rise(subject, image, dream(image, exact, settings))
         for precision in bench.plan.precisions:
             score = bench.network(subject, precision).score
-            slope = slope_of(image.to(bench.device), score).double().cpu().flatten()
-            dreamed = dream(image.to(bench.device), score, settings)
+            here = image.to(bench.device)
+            slope = under(precision, partial(slope_of, here, score), bench.device)().double().cpu().flatten()
+            dreamed = under(precision, partial(dream, here, score, settings), bench.device)()
             cosine = torch.nn.functional.cosine_similarity(slope, true_slope, dim=0).item()
             reached = _rise(subject, image, dreamed) / true_rise
             right = cosine >= LEAST_COSINE[precision] and abs(reached - 1) <= MOST_DEPARTURE[precision]

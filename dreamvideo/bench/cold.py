@@ -9,6 +9,7 @@ from statistics import median
 
 from torch import Tensor
 
+from dreamvideo.bench.arithmetic import THEIRS, under
 from dreamvideo.bench.flops import dream_flop
 from dreamvideo.bench.plan import Bench
 from dreamvideo.bench.references import LOOPS, SCHEDULE, adam_loop
@@ -26,16 +27,17 @@ def cold(bench: Bench) -> Iterator[Row]:
     results: dict[str, Tensor] = {}
     contenders: dict[str, Callable[[], object]] = {}
 
-    def enter(name: str, loop: Callable[[int], Tensor], steps: int) -> None:
+    def enter(name: str, loop: Callable[[int], Tensor], steps: int, precision: str = THEIRS) -> None:
         # A GPU has kernels to choose and graphs to record at each size; a CPU is warm after a step.
-        loop(steps if bench.device.type == "cuda" else 1)
-        contenders[name] = lambda: results.update({name: loop(steps)})
+        under(precision, lambda: loop(steps if bench.device.type == "cuda" else 1), bench.device)()
+        contenders[name] = under(precision, lambda: results.update({name: loop(steps)}), bench.device)
 
     for precision in plan.precisions:
         enter(
             f"ours {precision}",
             partial(_ours, image, bench.network(subject, precision).score, plan.dreaming),
             iterations,
+            precision,
         )
     for name, reference in LOOPS.items():
         enter(name, partial(reference, subject, image, octaves, scale), iterations)
@@ -44,11 +46,12 @@ def cold(bench: Bench) -> Iterator[Row]:
     times = interleaved(contenders, plan.rounds, bench.device, bench.clock, warm=False, once=once)
     flop = dream_flop(subject.name, (subject.layer,), plan.height, plan.width, plan.dreaming)
     before = judge(subject, image)
+    theirs = THEIRS if bench.device.type == "cuda" else "fp32"
     for name, taken in times.items():
         ours = name.removeprefix("ours ") if name.startswith("ours ") else None
         row: dict[str, Value] = {"contender": name, "s_per_frame": median(taken)}
-        row["spread_%"] = spread(taken) if len(taken) > 1 else None
-        row["%_of_peak"] = None if name == SCHEDULE else bench.peaks.share(ours or "fp32", flop, median(taken))
+        row["spread_%"] = spread(taken)
+        row["%_of_peak"] = None if name == SCHEDULE else bench.peaks.share(ours or theirs, flop, median(taken))
         for precision in plan.precisions:
             row[f"ours_{precision}_x_faster"] = None if ours else ratio(taken, times[f"ours {precision}"])
         row["objective_x_source"] = judge(subject, results[name]) / before

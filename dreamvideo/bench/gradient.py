@@ -9,6 +9,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from dreamvideo.bench.arithmetic import under
 from dreamvideo.bench.flops import gradient_flop
 from dreamvideo.bench.pictures import still
 from dreamvideo.bench.plan import Bench
@@ -31,10 +32,10 @@ def gradients(bench: Bench) -> Iterator[Row]:
             if bench.clock.late():
                 return
             image = still(height, width).to(bench.device)
-            contenders = {
-                precision: partial(slope_of, image, bench.network(subject, precision).score)
-                for precision in bench.plan.precisions
-            }
+            contenders = {}
+            for precision in bench.plan.precisions:
+                run = partial(slope_of, image, bench.network(subject, precision).score)
+                contenders[precision] = under(precision, run, bench.device)
             times = interleaved(contenders, bench.plan.rounds, bench.device, bench.clock, least=0.3)
             flop = gradient_flop(name, (subject.layer,), height, width)
             for precision, taken in times.items():

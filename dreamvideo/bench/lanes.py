@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
+import importlib
+from collections.abc import Callable, Iterator
 from functools import partial
 from statistics import median
+from types import ModuleType
 
 import torch
+from torch import Tensor
 
 from dreamvideo.bench.flops import dream_flop
 from dreamvideo.bench.pictures import still
 from dreamvideo.bench.plan import Bench
 from dreamvideo.bench.report import Row
-from dreamvideo.bench.subjects import Subject
 from dreamvideo.bench.timing import interleaved, ratio
 from dreamvideo.dream import dream
-from dreamvideo.models import Network
-from dreamvideo.settings import DreamSettings, ModelSettings
+from dreamvideo.settings import DreamSettings
 
 # A whole dream at the program's own ratio where that is quick; elsewhere a few steps at one size.
 WHOLE = DreamSettings(octaves=4, octave_scale=1.4, iterations=10)
 STEPS = DreamSettings(octaves=1, iterations=2)
 
-# Names under which a setting could turn recorded graphs off; where there is none, nothing is compared.
-SWITCHES = ("graph", "graphs", "cuda_graph", "cuda_graphs")
+Run = Callable[[], Tensor]
 
 
 def lanes(bench: Bench) -> Iterator[Row]:
     """Each network at each size: time per picture in batches of several sizes."""
     cuda = bench.device.type == "cuda"
     settings = WHOLE if cuda else STEPS
-    precision = bench.plan.precisions[-1]
+    precision = bench.plan.best
     for name in bench.plan.networks:
         subject = bench.subject_of(name)
-        engines = engines_of(bench, subject, precision)
+        score = bench.network(subject, precision).score
         for height, width in bench.plan.sizes:
             if bench.clock.late():
                 return
             flop = dream_flop(name, (subject.layer,), height, width, settings)
-            contenders, memory = {}, {}
-            for engine, network in engines.items():
-                for count in bench.plan.lanes:
-                    images = torch.cat([still(height, width, seed) for seed in range(count)]).to(bench.device)
-                    run = partial(dream, images, network.score, settings)
+            contenders: dict[tuple[str, int], Run] = {}
+            memory: dict[tuple[str, int], float] = {}
+            for count in bench.plan.lanes:
+                images = torch.cat([still(height, width, seed) for seed in range(count)]).to(bench.device)
+                for engine, run in engines(partial(dream, images, score, settings), bench.device).items():
                     used = fits(run, bench.device)
                     if used is not None:
                         contenders[engine, count], memory[engine, count] = run, used
@@ -66,10 +65,11 @@ def lanes(bench: Bench) -> Iterator[Row]:
                 }
 
 
-def fits(run: partial[torch.Tensor], device: torch.device) -> float | None:
+def fits(run: Run, device: torch.device) -> float | None:
     """Megabytes of the device's memory that a first call took at most (0 on a CPU); None: there were not enough."""
     if device.type != "cuda":
         return 0.0
+    getattr(recorded(), "forget", int)()  # what was recorded for other sizes counts for them
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
     try:
@@ -80,10 +80,22 @@ def fits(run: partial[torch.Tensor], device: torch.device) -> float | None:
     return torch.cuda.max_memory_allocated(device) / 1e6
 
 
-def engines_of(bench: Bench, subject: Subject, precision: str) -> dict[str, Network]:
-    """The network as it is loaded by itself and, on CUDA where it can be said, without recorded graphs."""
-    usual = bench.network(subject, precision)
-    switch = next((f.name for f in dataclasses.fields(ModelSettings) if f.name in SWITCHES), None)
-    if bench.device.type != "cuda" or switch is None:
-        return {"as loaded": usual}
-    return {"graph": usual, "eager": bench.network(subject, precision, **{switch: False})}
+def engines(run: Run, device: torch.device) -> dict[str, Run]:
+    """`run` as it is and, on CUDA where graphs are recorded and can be turned off, without them."""
+    enabled = getattr(recorded(), "enabled", None)
+    if device.type != "cuda" or enabled is None:
+        return {"eager": run}
+
+    def eager() -> Tensor:
+        with enabled(False):
+            return run()
+
+    return {"graph": run, "eager": eager}
+
+
+def recorded() -> ModuleType | None:
+    """The module that records graphs, if this version has it."""
+    try:
+        return importlib.import_module("dreamvideo.graphs")
+    except ImportError:
+        return None

@@ -45,8 +45,8 @@ def memory(bench: Bench) -> Iterator[Row]:
     from dreamvideo.bench.references import LOOPS
 
     plan, s, subject = bench.plan, bench.plan.settings, bench.subject
-    ways = [OURS + precision for precision in plan.precisions]
-    for way in ways[-1:] if s.quick else [*ways, *LOOPS]:
+    ways = [OURS + plan.best] if s.quick else [*(OURS + name for name in plan.precisions), *LOOPS]
+    for way in ways:
         job = Job(way, subject.name, subject.layer, subject.weights, plan.height, plan.width, s.octaves, s.octave_scale,
                   str(bench.device), torch.get_num_threads())  # fmt: skip
         yield {"way": way, **{name: value / 1e6 for name, value in measure(job).items()}}

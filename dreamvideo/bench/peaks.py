@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
 import torch
 import torch.nn.functional as F
 
+from dreamvideo.bench.arithmetic import under
 from dreamvideo.bench.report import Row
 from dreamvideo.bench.timing import Clock, interleaved, spread
 from dreamvideo.devices import has_fast_bf16
@@ -46,7 +46,7 @@ def peaks(device: torch.device, rounds: int, clock: Clock) -> Peaks:
              2 * batch * height * width * 256 * 256 * 9),
         ):  # fmt: skip
             name = f"{work} {precision}"
-            contenders[name], flop[name] = _with_tf32(precision == "tf32", made, device), operations
+            contenders[name], flop[name] = under(precision, torch.no_grad()(made), device), operations
     times = interleaved(contenders, max(rounds, 3), device, clock, least=0.1)
     rows: tuple[Row, ...] = tuple(
         {"work": name.rpartition(" ")[0], "precision": name.rpartition(" ")[2],
@@ -54,8 +54,6 @@ def peaks(device: torch.device, rounds: int, clock: Clock) -> Peaks:
         for name, t in times.items()
     )  # fmt: skip
     best = {p: max(flop[n] / median(t) for n, t in times.items() if n.endswith(f" {p}")) for p in types}
-    if "tf32" in best and torch.backends.cudnn.allow_tf32:
-        best["fp32"] = max(best["fp32"], best["tf32"])  # there a float32 convolution is computed so, unless told not to
     return Peaks(best, rows)
 
 
@@ -69,25 +67,3 @@ def _conv(batch: int, height: int, width: int, dtype: torch.dtype, device: torch
     x = torch.randn(batch, 256, height, width, device=device).to(dtype, memory_format=layout)
     weight = torch.randn(256, 256, 3, 3, device=device).to(dtype, memory_format=layout)
     return lambda: F.conv2d(x, weight, padding=1)
-
-
-def _with_tf32(allowed: bool, run: Callable[[], object], device: torch.device) -> Callable[[], object]:
-    @torch.no_grad()
-    def inside() -> object:
-        if device.type != "cuda":
-            return run()
-        with tf32(allowed):
-            return run()
-
-    return inside
-
-
-@contextlib.contextmanager
-def tf32(allowed: bool) -> Generator[None, None, None]:
-    """Float32 on a GPU rounded to tf32 or not; as it was afterwards."""
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from dreamvideo.bench import pictures
+from dreamvideo.bench.arithmetic import precisions_of
 from dreamvideo.bench.peaks import Peaks, peaks
 from dreamvideo.bench.settings import QUICK, SECTIONS, USUAL, BenchSettings
 from dreamvideo.bench.subjects import Subject, make_subject
 from dreamvideo.bench.timing import Clock
-from dreamvideo.devices import has_fast_bf16, pick_device
+from dreamvideo.devices import pick_device
 from dreamvideo.dream import octave_sizes
 from dreamvideo.frames import Frame
 from dreamvideo.models import Network, load_network
@@ -45,6 +46,11 @@ class Plan:
     frames: int
     sections: tuple[str, ...]
     precisions: tuple[str, ...]  # that this device has in hardware
+
+    @property
+    def best(self) -> str:
+        """The precision that is taken where one must do: what `auto` means."""
+        return "bf16" if "bf16" in self.precisions else "fp32"
 
     @property
     def sweeps(self) -> bool:
@@ -75,7 +81,13 @@ class Plan:
     def dreaming(self) -> DreamSettings:
         """Octaves and steps as all contenders have them."""
         s = self.settings
-        return DreamSettings(objective="l2", octaves=s.octaves, octave_scale=s.octave_scale, iterations=s.iterations)
+        return DreamSettings(
+            objective="l2",
+            octaves=s.octaves,
+            octave_scale=s.octave_scale,
+            iterations=s.iterations,
+            step_size=s.step_size,
+        )
 
 
 def make_plan(settings: BenchSettings) -> Plan:
@@ -95,13 +107,6 @@ def make_plan(settings: BenchSettings) -> Plan:
     return Plan(
         settings, device, height, width or round(height * 16 / 9), rounds, frames, ordered, precisions_of(device)
     )
-
-
-def precisions_of(device: torch.device) -> tuple[str, ...]:
-    """Those that a network can be loaded in and that are arithmetic of the hardware."""
-    field = next(field for field in dataclasses.fields(ModelSettings) if field.name == "precision")
-    there = {"fp32": True, "bf16": has_fast_bf16(device), "tf32": device.type == "cuda", "fp16": device.type == "cuda"}
-    return tuple(name for name in field.metadata["choices"] if there.get(name, False))
 
 
 @dataclass

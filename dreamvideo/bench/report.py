@@ -52,7 +52,8 @@ def _finite(value: Value) -> Value:
 def table(section: Section) -> str:
     """The section as lines of text, columns aligned and in the order in which they came up; empty ones left out."""
     lines = [f"{section.name}: {section.title}  [{section.seconds:.0f} s]"]
-    columns = list(dict.fromkeys(key for row in section.rows for key, value in row.items() if value is not None))
+    columns = list(dict.fromkeys(key for row in section.rows for key in row))
+    columns = [column for column in columns if any(row.get(column) is not None for row in section.rows)]
     if columns:
         cells = [[column.replace("_", " ") for column in columns]]
         cells += [[show(row.get(column)) for column in columns] for row in section.rows]

@@ -35,7 +35,7 @@ CUTS, FLOW, ASCENT, END_TO_END = "cut detection", "flow both ways, mask", "ascen
 def stages(bench: Bench) -> Iterator[Row]:
     """Per stage: ms per frame alone, share of their sum; then the sum, and the program with its threads, per frame."""
     plan, carrying, frames = bench.plan, CarrySettings(), bench.clip
-    network = bench.network(bench.video_subject, plan.precisions[-1])
+    network = bench.network(bench.video_subject, plan.best)
     clip = plan.settings.clip or bench.folder / "clip.mp4"
     if plan.settings.clip is None:
         write(frames, clip)

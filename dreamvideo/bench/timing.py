@@ -85,6 +85,6 @@ def ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
     return median(a / b for a, b in zip(theirs, ours, strict=False))
 
 
-def spread(times: Sequence[float]) -> float:
-    """Largest minus smallest, in percent of the median."""
-    return 100 * (max(times) - min(times)) / median(times)
+def spread(times: Sequence[float]) -> float | None:
+    """Largest minus smallest, in percent of the median; None of a single one."""
+    return None if len(times) < 2 else 100 * (max(times) - min(times)) / median(times)

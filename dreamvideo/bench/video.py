@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dreamvideo.bench.arithmetic import THEIRS, under
 from dreamvideo.bench.pictures import stream
 from dreamvideo.bench.plan import Bench
 from dreamvideo.bench.references import SCHEDULE
@@ -30,7 +31,7 @@ WARM, COLD, GORDICALEKSA = "ours, carried", "ours, from scratch", "gordicaleksa"
 def video(bench: Bench) -> Iterator[Row]:
     """Per way: time per frame, how many times faster ours is, and its objective against ours from scratch."""
     plan, subject, s = bench.plan, bench.video_subject, bench.plan.settings
-    network = bench.network(subject, plan.precisions[-1])
+    network = bench.network(subject, plan.best)
     sources = [to_tensor(frame.image, bench.device) for frame in bench.clip]
     probes = sorted({1, (plan.frames + 1) // 2, plan.frames})  # frames whose objective is looked at
     last = probes[-1]
@@ -39,10 +40,14 @@ def video(bench: Bench) -> Iterator[Row]:
 
     ways = {
         COLD: lambda: dream(sources[last], network.score, plan.dreaming),
-        GORDICALEKSA: lambda: gordicaleksa_frame(
-            subject, sources[last], before, s.octaves, s.octave_scale, s.iterations
+        GORDICALEKSA: under(
+            THEIRS,
+            lambda: gordicaleksa_frame(subject, sources[last], before, s.octaves, s.octave_scale, s.iterations),
+            bench.device,
         ),
-        SCHEDULE: lambda: jeremicna_frame(subject, sources[last], sources[last - 1], before),
+        SCHEDULE: under(
+            THEIRS, lambda: jeremicna_frame(subject, sources[last], sources[last - 1], before), bench.device
+        ),
     }
     times: dict[str, list[float]] = {name: [] for name in (WARM, *ways)}
     reached: dict[str, list[float]] = {name: [] for name in times}
