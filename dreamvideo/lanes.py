@@ -16,6 +16,8 @@ from dreamvideo.frames import Frame
 
 T = TypeVar("T")
 
+AT_ONCE = 32  # frames read in search of more shots before the next round goes out, so that nobody waits for a whole film
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -39,7 +41,9 @@ def in_lockstep(steps: Generator[Step, None, None], lanes: int, room: int) -> Ge
     ended = False
     with closing(steps):
         while True:
-            while not ended and len(shots) < lanes and (not shots or taken < room):
+            read = 0
+            while not ended and len(shots) < lanes and (not shots or (taken < room and read < AT_ONCE)):
+                read += 1
                 step = next(steps, None)
                 if step is None:
                     ended = True
