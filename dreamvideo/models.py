@@ -16,6 +16,7 @@ from urllib.error import URLError
 import torch
 from torch import Tensor, nn
 
+from dreamvideo import engine
 from dreamvideo.devices import pick_device, pick_precision
 from dreamvideo.dreamnet.net import NODES as DREAMNET_LAYERS
 from dreamvideo.dreamnet.net import DreamNet
@@ -106,10 +107,25 @@ def dreamnet_features(
     for name in layers:
         _check_layer(name, DREAMNET_LAYERS, "dreamnet")
     trained = load_dreamnet(weights)
-    deepest = max(layers, key=DREAMNET_LAYERS.index)
-    net = cast(DreamNet, trained.net.to(device, precision, memory_format=torch.channels_last))  # type: ignore[call-overload]
+    network = DreamnetFeatures(trained.net, layers)
     divisors = {name: value.to(device) for name, value in trained.divisors.items()}
-    return (lambda images: net.features(images.contiguous(memory_format=torch.channels_last), deepest)), divisors
+    fast = engine.compile(network, precision) if device.type == "cpu" else None
+    if fast is not None:
+        return fast, divisors
+    return cast(Features, network.to(device, precision, memory_format=torch.channels_last)), divisors  # type: ignore[call-overload]
+
+
+class DreamnetFeatures(nn.Module):
+    """(B, 3, H, W) RGB in [0, 1] -> layer name -> activation, of DreamNet as far as the deepest of `layers`."""
+
+    def __init__(self, net: DreamNet, layers: list[str]) -> None:
+        super().__init__()
+        self.net, self.layers = net, layers
+        self.deepest = max(layers, key=DREAMNET_LAYERS.index)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        found = self.net.features(images.contiguous(memory_format=torch.channels_last), self.deepest)
+        return {name: found[name] for name in self.layers}
 
 
 class TorchvisionFeatures(nn.Module):
@@ -145,7 +161,9 @@ def torchvision_features(
     extractor = create_feature_extractor(model, layers)
     state = read_weights(Path(weights)) if weights else download_weights(name)
     load_needed(extractor, state, weights or name)
-    return TorchvisionFeatures(fold(extractor), precision).to(device).requires_grad_(False)
+    extractor = fold(extractor).requires_grad_(False)
+    fast = engine.compile(TorchvisionFeatures(extractor, torch.float32), precision) if device.type == "cpu" else None
+    return fast or TorchvisionFeatures(extractor, precision).to(device)
 
 
 def load_needed(extractor: nn.Module, state: Mapping[str, Tensor], source: str) -> None:

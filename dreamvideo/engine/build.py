@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from dreamvideo.engine.plan import plan
@@ -40,7 +40,7 @@ def compile(network: Features, precision: torch.dtype = torch.float32) -> Featur
             raise Unsupported(f"no {precision} on the CPU")
         factor, offset = input_scaling(network, _SIDE)
         steps = plan(record(network, torch.full((1, 3, _SIDE, _SIDE), 0.5)))
-        fast = Compiled(Program(steps, factor, offset, precision))
+        fast = Compiled(network, Program(steps, factor, offset, precision))
         _check(network, fast, precision)
     except Unsupported as reason:
         log.info("plain way through the network: %s", reason)
@@ -51,13 +51,15 @@ def compile(network: Features, precision: torch.dtype = torch.float32) -> Featur
     return fast
 
 
-class Compiled:
-    """A program as `Features`."""
+class Compiled(nn.Module):
+    """A program as `Features`; its weights are those of `network`."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, network: Features, program: Program) -> None:
+        super().__init__()
+        self.network = network
         self.program = program
 
-    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
         layers = self.program.layers
         wanted = list(dict.fromkeys(layers.values()))
         if torch.is_grad_enabled() and images.requires_grad:

@@ -21,6 +21,7 @@ class Packed:
     def __init__(
         self,
         weight: Tensor,
+        precision: torch.dtype,
         bias: Tensor | None = None,
         padding: tuple[int, int] = (0, 0),
         stride: tuple[int, int] = (1, 1),
@@ -28,7 +29,8 @@ class Packed:
         groups: int = 1,
         relu: bool = False,
     ) -> None:
-        self.weight, self.bias = weight.contiguous(), bias
+        self.weight, self.precision = weight, precision
+        self.bias = None if bias is None else bias.to(precision)
         self.window = (list(padding), list(stride), list(dilation), groups)
         self.attribute = "relu" if relu else "none"
         self.by_shape: dict[Size, Tensor] = {}
@@ -48,7 +50,8 @@ class Packed:
         if len(self.by_shape) >= _SHAPES:
             self.by_shape.clear()
             self.by_layout.clear()
-        packed = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *self.window, list(shape))
+        weight = self.weight.to(self.precision).contiguous()
+        packed = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.window, list(shape))
         # Most shapes ask for the same layout; one copy of it is enough.
         layout = bytes(torch.ops.mkldnn._get_mkldnn_serialized_md(packed).tolist())
         packed = self.by_shape[shape] = self.by_layout.setdefault(layout, packed)
@@ -60,13 +63,12 @@ class ConvKernel:
 
     def __init__(self, step: Conv, precision: torch.dtype) -> None:
         self.step = step
-        self.weight = step.weight.to(precision)
         window = (step.padding, step.stride, step.dilation, step.groups)
-        self.run = Packed(self.weight, step.bias.to(precision), *window, step.relu)
+        self.run = Packed(step.weight, precision, step.bias, *window, step.relu)
         kernel = step.weight.shape[2:]
         margin = (kernel[0] - 1 - step.padding[0], kernel[1] - 1 - step.padding[1])
         simple = step.stride == step.dilation == (1, 1) and step.groups == 1 and min(margin) >= 0
-        self.pull = Packed(flipped(self.weight), padding=margin) if simple else None
+        self.pull = Packed(flipped(step.weight), precision, padding=margin) if simple else None
 
     def forward(self, x: Tensor) -> tuple[tuple[Tensor], Size]:
         """(B, in, h, w) -> ((B, out, h', w'),), shape of x."""
@@ -80,9 +82,9 @@ class ConvKernel:
         g = g.contiguous(memory_format=torch.channels_last)
         unread = torch.empty(shape, dtype=g.dtype, memory_format=torch.channels_last)  # only its shape matters
         window = (step.stride, step.padding, step.dilation, False, (0, 0), step.groups, (True, False, False))
-        return (torch.ops.aten.convolution_backward(g, unread, self.weight, None, *window)[0],)
+        return (torch.ops.aten.convolution_backward(g, unread, step.weight.to(g.dtype), None, *window)[0],)
 
 
 def flipped(weight: Tensor) -> Tensor:
     """(out, in, kh, kw) -> (in, out, kh, kw), rotated by half a turn."""
-    return weight.transpose(0, 1).flip(2, 3)
+    return weight.transpose(0, 1).flip(2, 3) if weight.shape[2:] != (1, 1) else weight.transpose(0, 1)

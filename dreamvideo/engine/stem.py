@@ -28,9 +28,9 @@ class Stem:
         self.stride, self.padding = step.stride[0], step.padding
         self.precision = precision
         window = (step.padding, step.stride)
-        self.run = Packed(weight.to(precision), step.bias.to(precision), *window, relu=step.relu)
+        self.run = Packed(weight, precision, step.bias, *window, relu=step.relu)
         blocks, margin = in_blocks(weight, self.stride)
-        self.pull = Packed(blocks.to(precision), padding=margin)
+        self.pull = Packed(blocks, precision, padding=margin)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) float32 in [0, 1] -> (B, out, h, w)."""
