@@ -296,13 +296,15 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
 def _announce(arguments: argparse.Namespace, path: Path, size: str, network: Network) -> None:
     import torch
 
+    from dreamvideo.devices import precision_name
+
     device = str(network.device)
     if network.device.type == "cpu":
         device += f" ({torch.get_num_threads()} threads)"
     elif network.device.type == "cuda":
         device += f" ({torch.cuda.get_device_name(network.device)})"
     layers = " + ".join(name for name, _ in network.score.layers)
-    precision = {torch.float32: "fp32", torch.bfloat16: "bf16"}[network.precision]
+    precision = precision_name(network.precision, network.device)
     _tell(arguments, f"{path}: {size}, {network.name} {layers}, {precision}, {device}")
 
 

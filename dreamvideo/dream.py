@@ -14,7 +14,6 @@ shift before each step, a normalised gradient. What differs:
 from __future__ import annotations
 
 import math
-import math
 import random
 from collections.abc import Callable, Sequence
 from functools import lru_cache

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.buffers import prefetch
+from dreamvideo.devices import download, upload
 from dreamvideo.dream import dream, warm_plan
 from dreamvideo.flow import FLOWS
 from dreamvideo.frames import Frame, Frames
@@ -26,7 +27,7 @@ from dreamvideo.lanes import Step, in_lockstep, in_order
 from dreamvideo.models import Network
 from dreamvideo.settings import CarrySettings, DreamSettings
 from dreamvideo.shots import cut_detector
-from dreamvideo.warp import occlusion_mask, warp
+from dreamvideo.warp import occlusion_mask, unchanged, warp
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,10 @@ def watch(streams: Generator[Frames, None, None], carrying: CarrySettings) -> Ge
         if estimate is None:
             return Motion(torch.zeros(1, 2, *now.shape[2:]), torch.zeros(1, 1, *now.shape[2:], dtype=torch.bool))
         backward = estimate(now, before)
-        return Motion(backward, occlusion_mask(backward, estimate(before, now)))
+        occluded = occlusion_mask(backward, estimate(before, now))
+        # On flat ground a flow is a guess and seldom leads back; what has not changed has not moved.
+        still = occluded & unchanged(now, before)
+        return Motion(backward.masked_fill(still, 0), occluded & ~still)
 
     steps = shots_of(streams, alone=carrying.persistence == 0)
     with contextlib.closing(in_lockstep(steps, carrying.lanes, WAITING)) as rounds:
@@ -176,10 +180,13 @@ def go_on(
 def carry(last: Carry, motion: Motion, persistence: float) -> Carry:
     """`last` moved to the current frame: warped, the residual weighed, both zero where the motion is not trusted."""
     device = last.residual.device
-    backward, occluded = motion.backward.to(device), motion.occluded.to(device)
-    residual = persistence * warp(last.residual, backward, "bicubic")
-    maturity = warp(last.maturity, backward)
-    return replace(last, residual=residual.masked_fill(occluded, 0), maturity=maturity.masked_fill(occluded, 0))
+    # Metal has no bicubic sampling; the motion is on the CPU anyway.
+    where = torch.device("cpu") if device.type == "mps" else device
+    backward, occluded = upload(motion.backward, where), upload(motion.occluded, where)
+    residual = persistence * warp(last.residual.to(where), backward, "bicubic")
+    maturity = warp(last.maturity.to(where), backward)
+    residual, maturity = residual.masked_fill(occluded, 0), maturity.masked_fill(occluded, 0)
+    return replace(last, residual=residual.to(device), maturity=maturity.to(device))
 
 
 def strength_of(residual: Tensor) -> Tensor:
@@ -189,13 +196,13 @@ def strength_of(residual: Tensor) -> Tensor:
 
 def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
     """(1, 3, H, W) float32 in [0, 1] from (H, W, 3) uint8."""
-    return torch.from_numpy(image).to(device).permute(2, 0, 1)[None].float() / 255
+    return upload(torch.from_numpy(image), device).permute(2, 0, 1)[None].float() / 255
 
 
 def to_image(image: Tensor) -> NDArray[np.uint8]:
     """(H, W, 3) uint8, rounded, from (1, 3, H, W) in [0, 1]."""
     scaled = (image[0] * 255).round().clamp(0, 255).to(torch.uint8)
-    return scaled.permute(1, 2, 0).contiguous().cpu().numpy()
+    return download(scaled.permute(1, 2, 0).contiguous()).numpy()
 
 
 def _planes(frame: Frame) -> Tensor:

@@ -90,7 +90,11 @@ class ModelSettings:
     model: str = option("dreamnet", "network that dreams", metavar="NAME")
     weights: str | None = option(None, "weights in a local .safetensors or .pth file", metavar="FILE")
     device: str = option("auto", "auto, cpu, mps, cuda or cuda:N", metavar="DEVICE")
-    precision: str = option("auto", "arithmetic of the network", choices=("auto", "fp32", "bf16"))
+    precision: str = option(
+        "auto",
+        "arithmetic of the network; auto is bf16 where the hardware has it",
+        choices=("auto", "fp32", "tf32", "bf16", "fp16"),
+    )
     threads: int | None = option(None, "CPU threads (default: all cores)", type=int, metavar="N")
 
     def __post_init__(self) -> None:

@@ -1,0 +1,236 @@
+"""A whole octave's ascent in one launch, on CUDA: recorded as a graph the first time, replayed from then on.
+
+A step of an ascent is some hundred small kernels; the processor asks for them more slowly than a GPU does them, at
+small octaves by far. A CUDA graph holds them all (PyTorch's notes on CUDA graphs). What is recorded works on buffers
+that stay where they are, so all that changes from frame to frame, the jitter too, is copied there before a replay.
+
+There is a graph for each network, settings, shape and number of steps. They share one pool of memory and their buffers:
+one at a time is replayed, on the stream that is current, and what it made is copied out at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from dreamvideo.devices import upload
+from dreamvideo.settings import DreamSettings
+
+log = logging.getLogger(__name__)
+
+Score = Callable[[Tensor], Tensor]  # (B, 3, H, W) in [0, 1] -> (B,), differentiable
+Offsets = Sequence[Sequence[tuple[int, int]]] | Tensor  # (dy, dx) of each image at each step; (steps, B, 2) integers
+Record = Callable[[Callable[[], object]], Callable[[], object]]  # work on fixed buffers -> what does the same again
+
+# Graphs kept: cold and warm frames of six octaves in batches of one to four.
+MOST = 48
+
+# Runs before the recording, in which libraries choose their kernels and load them; two, as PyTorch's notes advise some.
+WARM_UPS = 2
+
+_on = True
+
+
+class Ascend(Protocol):
+    """The ascent at one size, as in `dream.py`."""
+
+    def __call__(
+        self,
+        images: Tensor,
+        base: Tensor,
+        score: Score,
+        settings: DreamSettings,
+        offsets: Offsets,
+        pace: Tensor | None = None,
+    ) -> Tensor: ...
+
+
+def replayed(ascend: Ascend) -> Ascend:
+    """`ascend`, by replayed graphs where the images are on CUDA; elsewhere as it is."""
+
+    @functools.wraps(ascend)
+    def run(
+        images: Tensor,
+        base: Tensor,
+        score: Score,
+        settings: DreamSettings,
+        offsets: Offsets,
+        pace: Tensor | None = None,
+    ) -> Tensor:
+        if recorded_on(images.device) and len(offsets):
+            dreamed = _recorder(images.device).run(ascend, images, base, score, settings, offsets, pace)
+            if dreamed is not None:
+                return dreamed
+        return ascend(images, base, score, settings, offsets, pace)
+
+    return run
+
+
+@contextlib.contextmanager
+def enabled(on: bool) -> Generator[None, None, None]:
+    """Graphs on or off inside the block, in all threads; as before afterwards."""
+    global _on
+    before, _on = _on, on
+    try:
+        yield
+    finally:
+        _on = before
+
+
+def recorded_on(device: torch.device) -> bool:
+    """Whether ascents on `device` are recorded."""
+    return _on and device.type == "cuda"
+
+
+def forget() -> None:
+    """Drop all recordings and give back the memory that they hold."""
+    if _recorder.cache_info().currsize:
+        torch.cuda.synchronize()  # none may be in the middle of a replay
+        _recorder.cache_clear()
+
+
+class Constants(TorchFunctionMode):
+    """Inside it, a tensor of the CPU is taken to a device once; for the same values there is the same copy again.
+
+    A recording can neither wait for the CPU nor have its constants moved or freed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[tuple[Tensor, object, Tensor]] = []  # on the CPU, what it was taken to, there
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is not Tensor.to or args[0].device.type != "cpu":
+            return func(*args, **(kwargs or {}))
+        given, *target = args
+        asked = [(like.device, like.dtype) if isinstance(like, Tensor) else like for like in target], kwargs
+        for known, before, copy in self.kept:
+            if before == asked and known.dtype == given.dtype and torch.equal(known, given):
+                return copy
+        copy = func(*args, **(kwargs or {}))
+        if copy.device != given.device:
+            self.kept.append((given, asked, copy))
+        return copy
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recorded ascent."""
+
+    replay: Callable[[], object]
+    inputs: tuple[Tensor, ...]  # buffers; after a replay the first holds the result
+    score: Score  # held with the constants: the graph points into them, and no other may get its id
+    constants: Constants
+
+
+class Recorder:
+    """The recordings of one device."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.recordings: OrderedDict[Hashable, Recording] = OrderedDict()  # the last one used comes last
+        self.buffers: dict[Hashable, Tensor] = {}
+        self.lock = threading.Lock()
+        self.works = True
+
+    def run(
+        self,
+        ascend: Ascend,
+        images: Tensor,
+        base: Tensor,
+        score: Score,
+        settings: DreamSettings,
+        offsets: Offsets,
+        pace: Tensor | None,
+    ) -> Tensor | None:
+        """What `ascend` makes of these arguments; None where it cannot be recorded."""
+        shifts = offsets if isinstance(offsets, Tensor) else upload(torch.tensor(offsets), images.device)
+        given = (images, base, shifts) if pace is None else (images, base, shifts, pace)
+        key = (id(score), settings, *((tensor.shape, tensor.dtype) for tensor in given))
+        with self.lock:
+            if self.works and key not in self.recordings:
+                self._add(key, ascend, score, settings, given)
+            if not self.works:
+                return None
+            recording = self.recordings[key]
+            self.recordings.move_to_end(key)
+            fill(recording.inputs, given)
+            recording.replay()
+            return recording.inputs[0].clone()
+
+    def _add(
+        self, key: Hashable, ascend: Ascend, score: Score, settings: DreamSettings, given: Sequence[Tensor]
+    ) -> None:
+        inputs = tuple(self._buffer(place, tensor) for place, tensor in enumerate(given))
+        fill(inputs, given)
+
+        constants = Constants()
+
+        def work() -> None:
+            images, base, shifts, *pace = inputs
+            with constants:
+                images.copy_(ascend(images, base, score, settings, shifts, *pace))
+
+        try:
+            self.recordings[key] = Recording(self.record(work), inputs, score, constants)
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            log.warning("CUDA graphs are off, kernels are launched one by one: cannot record (%s)", reason)
+            self.works = False
+            self.recordings.clear()
+            self.buffers.clear()
+        while len(self.recordings) > MOST:  # none is being replayed: recording has waited for all
+            self.recordings.popitem(last=False)
+
+    def _buffer(self, place: int, like: Tensor) -> Tensor:
+        # The start of the largest yet: octaves grow, and all but the largest live in its memory.
+        flat = self.buffers.get((place, like.dtype))
+        if flat is None or flat.numel() < like.numel():
+            flat = self.buffers[place, like.dtype] = like.new_empty(like.numel())
+        return flat[: like.numel()].view(like.shape)
+
+
+def fill(buffers: Sequence[Tensor], given: Sequence[Tensor]) -> None:
+    """Copy each tensor into its buffer."""
+    for buffer, tensor in zip(buffers, given, strict=True):
+        buffer.copy_(tensor, non_blocking=True)
+
+
+@functools.cache
+def _recorder(device: torch.device) -> Recorder:
+    return Recorder(on_cuda(device))
+
+
+def on_cuda(device: torch.device) -> Record:
+    """What records CUDA graphs on `device`, all in one pool of memory."""
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    pool = torch.cuda.graph_pool_handle()
+
+    def record(work: Callable[[], object]) -> Callable[[], object]:
+        current = torch.cuda.current_stream(device)
+        # Entered though it is current already: after a failure some versions of torch stay on the recording's stream.
+        with torch.cuda.device(device), torch.cuda.stream(current):
+            stream.wait_stream(current)
+            with torch.cuda.stream(stream):  # the same as that of the recording: libraries keep a workspace for each
+                for _ in range(WARM_UPS):
+                    work()
+            current.wait_stream(stream)
+            graph = torch.cuda.CUDAGraph()
+            # Other threads may do as they like meanwhile: those that read and write video do.
+            with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+                work()
+        return graph.replay
+
+    return record
