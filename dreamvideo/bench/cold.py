@@ -28,8 +28,10 @@ def cold(bench: Bench) -> Iterator[Row]:
     contenders: dict[str, Callable[[], object]] = {}
 
     def enter(name: str, loop: Callable[[int], Tensor], steps: int, precision: str = THEIRS) -> None:
+        if results and bench.clock.late():
+            return  # even to get warm takes a while
         # A GPU has kernels to choose and graphs to record at each size; a CPU is warm after a step.
-        under(precision, lambda: loop(steps if bench.device.type == "cuda" else 1), bench.device)()
+        results[name] = under(precision, lambda: loop(steps if bench.device.type == "cuda" else 1), bench.device)()
         contenders[name] = under(precision, lambda: results.update({name: loop(steps)}), bench.device)
 
     for precision in plan.precisions:
@@ -43,7 +45,7 @@ def cold(bench: Bench) -> Iterator[Row]:
         enter(name, partial(reference, subject, image, octaves, scale), iterations)
     enter(SCHEDULE, lambda n: adam_loop(subject, image, iterations=n), 50)
     once = [] if bench.device.type == "cuda" else [SCHEDULE]  # a minute or so on a CPU
-    times = interleaved(contenders, plan.rounds, bench.device, bench.clock, warm=False, once=once)
+    times = interleaved(contenders, plan.rounds, bench.device, bench.clock, warm=False, once=once, whole=False)
     flop = dream_flop(subject.name, (subject.layer,), plan.height, plan.width, plan.dreaming)
     before = judge(subject, image)
     theirs = THEIRS if bench.device.type == "cuda" else "fp32"
@@ -53,7 +55,9 @@ def cold(bench: Bench) -> Iterator[Row]:
         row["spread_%"] = spread(taken)
         row["%_of_peak"] = None if name == SCHEDULE else bench.peaks.share(ours or theirs, flop, median(taken))
         for precision in plan.precisions:
-            row[f"ours_{precision}_x_faster"] = None if ours else ratio(taken, times[f"ours {precision}"])
+            row[f"ours_{precision}_x_faster"] = (
+                None if ours or f"ours {precision}" not in times else ratio(taken, times[f"ours {precision}"])
+            )
         row["objective_x_source"] = judge(subject, results[name]) / before
         yield row
 

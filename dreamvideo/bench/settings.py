@@ -37,7 +37,7 @@ class BenchSettings:
     )
     layer: str | None = option(None, "its layer to excite (default: what suits the network)", metavar="NAME")
     weights: str | None = option(None, "its weights, .safetensors or .pth (default: random)", metavar="FILE")
-    video_model: str = option("dreamnet", "network of the sections video, stages and memory", metavar="NAME")
+    video_model: str = option("dreamnet", "network of the sections video and stages", metavar="NAME")
     size: tuple[int | None, int] | None = option(
         None, "size of the pictures (default: 640x360; 384x216 if quick)", type=parse_size, metavar="WxH|HEIGHT"
     )

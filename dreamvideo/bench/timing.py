@@ -48,6 +48,7 @@ def interleaved(
     least: float = 0.0,
     warm: bool = True,
     once: Sequence[str] = (),
+    whole: bool = True,
 ) -> dict[str, list[float]]:
     """Seconds per call of each contender, one value per round; every other round runs backwards.
 
@@ -55,6 +56,7 @@ def interleaved(
         least: seconds that one value is taken over, in as many calls as fill them.
         warm: call each once before; False where the caller has done so.
         once: contenders that take part in the first round only.
+        whole: end the first round even when it is late; else whoever has no time by then is left out.
     """
     calls = dict.fromkeys(contenders, 1)
     for name, run in contenders.items() if warm else ():
@@ -67,9 +69,11 @@ def interleaved(
             break
         order = list(contenders.items())
         for name, run in order if number % 2 == 0 else order[::-1]:
+            if not whole and clock.late() and any(times.values()):
+                continue
             if number == 0 or name not in once:
                 times[name].append(seconds(_repeated(run, calls[name]), device) / calls[name])
-    return times
+    return {name: taken for name, taken in times.items() if taken}
 
 
 def _repeated(run: Callable[[], object], calls: int) -> Callable[[], None]:
