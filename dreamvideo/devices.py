@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 TRIALS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "antialiased resizing": lambda x: F.interpolate(x, (5, 5), mode="bilinear", antialias=True),
     "bicubic resizing": lambda x: F.interpolate(x, (11, 11), mode="bicubic"),
-    "replicated edges": lambda x: F.pad(x, (2, 2, 0, 0), mode="replicate"),
+    "norms": lambda x: torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True),
     "rolling": lambda x: torch.roll(x, (3, -2), (2, 3)),
 }
 
@@ -99,7 +99,7 @@ def precision_name(precision: torch.dtype, device: torch.device) -> str:
 
 
 def allow_tf32(allowed: bool) -> None:
-    """Let CUDA round the factors of float32 products to tf32, or not; PyTorch's own default is a half of each."""
+    """Let CUDA round the factors of float32 products to tf32, or not; PyTorch's default: convolutions, not matrices."""
     torch.backends.cuda.matmul.allow_tf32 = allowed
     torch.backends.cudnn.allow_tf32 = allowed
 

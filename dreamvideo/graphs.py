@@ -4,8 +4,9 @@ A step of an ascent is some hundred small kernels; the processor asks for them m
 small octaves by far. A CUDA graph holds them all (PyTorch's notes on CUDA graphs). What is recorded works on buffers
 that stay where they are, so all that changes from frame to frame, the jitter too, is copied there before a replay.
 
-There is a graph for each network, settings, shape and number of steps. They share one pool of memory and their buffers:
-one at a time is replayed, on the stream that is current, and what it made is copied out at once.
+There is a graph for each network, settings, shape and number of steps: what varies from frame to frame belongs into the
+pace, not into the settings. They share one pool of memory and their buffers: one at a time is replayed, on the stream
+that is current, and what it made is copied out at once.
 """
 
 from __future__ import annotations
@@ -158,7 +159,8 @@ class Recorder:
         """What `ascend` makes of these arguments; None where it cannot be recorded."""
         shifts = offsets if isinstance(offsets, Tensor) else upload(torch.tensor(offsets), images.device)
         given = (images, base, shifts) if pace is None else (images, base, shifts, pace)
-        key = (id(score), settings, *((tensor.shape, tensor.dtype) for tensor in given))
+        tf32 = torch.backends.cudnn.allow_tf32  # a kernel is chosen when it is recorded
+        key = (id(score), settings, tf32, *((tensor.shape, tensor.dtype) for tensor in given))
         with self.lock:
             if self.works and key not in self.recordings:
                 self._add(key, ascend, score, settings, given)
@@ -175,7 +177,6 @@ class Recorder:
     ) -> None:
         inputs = tuple(self._buffer(place, tensor) for place, tensor in enumerate(given))
         fill(inputs, given)
-
         constants = Constants()
 
         def work() -> None:

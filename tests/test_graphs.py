@@ -4,6 +4,8 @@ import logging
 import subprocess
 import sys
 from dataclasses import replace
+from unittest import mock
+from unittest.mock import ANY, MagicMock
 
 import numpy as np
 import pytest
@@ -220,6 +222,22 @@ def test_a_constant_is_taken_to_the_device_once():
     assert first[0] is again[0] and first[1] is again[1] and first[0] is not first[1]
     assert torch.equal(again[2], torch.ones(2).double())
     assert [copy.device.type for _, _, copy in constants.kept] == ["meta", "meta"]
+
+
+def test_a_recording_is_made_after_warm_ups_on_the_same_stream(monkeypatch):
+    """Everything of CUDA is a stand-in: this holds the order of calls, a GPU the rest."""
+    log = MagicMock()
+    for name in ("Stream", "graph_pool_handle", "current_stream", "device", "stream", "CUDAGraph", "graph"):
+        monkeypatch.setattr(torch.cuda, name, getattr(log, name))
+    replay = graphs.on_cuda(torch.device("cuda:0"))(log.work)
+    side, current, graph = log.Stream.return_value, log.current_stream.return_value, log.CUDAGraph.return_value
+    calls = log.mock_calls
+    works = [i for i, call in enumerate(calls) if call == mock.call.work()]
+    begun = calls.index(mock.call.graph(graph, pool=ANY, stream=side, capture_error_mode="thread_local"))
+    assert len(works) == graphs.WARM_UPS + 1
+    assert calls.index(mock.call.Stream().wait_stream(current)) < calls.index(mock.call.stream(side)) < works[0]
+    assert works[-2] < calls.index(mock.call.current_stream().wait_stream(side)) < begun < works[-1]
+    assert replay is graph.replay
 
 
 def test_nothing_is_recorded_on_a_cpu_or_where_it_is_switched_off():
