@@ -29,6 +29,15 @@ CPU = torch.device("cpu")
 PICTURE = 0.25 + 0.5 * still(48, 64)  # with room to rise before black and white
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """So small a picture is dreamed sooner by one; as it was afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def tiny():
     """A network of three layers, of which the second is excited, so that the third is walked for nothing."""
@@ -172,15 +181,7 @@ def test_a_table_is_aligned_and_says_what_was_left_out():
     assert lines[1].index("ms") + 2 == lines[2].index("1,234") + 5
 
 
-@pytest.fixture
-def one_thread():
-    """So small a picture is dreamed sooner by one; as it was afterwards."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-def test_the_command_measures_every_section(tmp_path, capsys, one_thread):
+def test_the_command_measures_every_section(tmp_path, capsys):
     file = tmp_path / "bench.json"
     words = "bench --quick --device cpu --threads 1 --size 64x48 --octaves 1 --iterations 1 --frames 2 --model dreamnet"
     assert main([*words.split(), "--json", str(file)]) == 0
