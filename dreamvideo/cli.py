@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dreamvideo import __version__
+from dreamvideo.bench.coherence.settings import CoherenceSettings
 from dreamvideo.bench.settings import BenchSettings
 from dreamvideo.errors import DreamVideoError, OutputError, SettingsError, SourceError
 from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, ModelSettings, ReadSettings
@@ -86,6 +87,16 @@ def build_parser() -> argparse.ArgumentParser:
     bench.set_defaults(run=run_bench)
     add_talk(bench)
     add_options(bench, BenchSettings)
+    others = bench.add_subparsers(title="or, instead", metavar="coherence")
+    coherence = others.add_parser(
+        "coherence",
+        help="measure how strongly and how steadily video is dreamed",
+        description="Measures how strongly and how steadily video is dreamed, by this program and in others' ways.",
+    )
+    coherence.set_defaults(run=run_coherence)
+    coherence.add_argument("clips", nargs="*", type=Path, metavar="CLIP", help="videos, besides the rendered shots")
+    add_talk(coherence)
+    add_options(coherence, CoherenceSettings)
     return parser
 
 
@@ -244,6 +255,13 @@ def run_bench(arguments: argparse.Namespace) -> int:
     from dreamvideo.bench.command import bench
 
     return bench(settings_from(arguments, BenchSettings), arguments.quiet > 0)
+
+
+def run_coherence(arguments: argparse.Namespace) -> int:
+    """dreamvideo bench coherence CLIP..."""
+    from dreamvideo.bench.coherence.command import coherence
+
+    return coherence(settings_from(arguments, CoherenceSettings), arguments.clips, arguments.quiet > 0)
 
 
 def _load(arguments: argparse.Namespace) -> Network:
