@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from dreamvideo.engine.allocator import keep_freed_memory
 from dreamvideo.engine.plan import plan
 from dreamvideo.engine.record import Features, Unsupported, input_scaling, record
 from dreamvideo.engine.run import Program, Saved
@@ -41,6 +42,7 @@ def compile(network: Features, precision: torch.dtype = torch.float32) -> Featur
         factor, offset = input_scaling(network, _SIDE)
         steps = plan(record(network, torch.full((1, 3, _SIDE, _SIDE), 0.5)))
         fast = Compiled(network, Program(steps, factor, offset, precision))
+        keep_freed_memory()
         _check(network, fast, precision)
     except Unsupported as reason:
         log.info("plain way through the network: %s", reason)

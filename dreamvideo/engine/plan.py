@@ -1,7 +1,8 @@
 """From the operations of a run to a short list of steps.
 
-Three rewrites, none of which changes a value:
+Rewrites, none of which changes a value:
 - a ReLU becomes part of the convolution before it;
+- a 1x1 convolution goes before the average pool that it follows, which then has fewer channels to pool;
 - 1x1 convolutions that read the same value become one, and a split;
 - a ReLU's gradient is masked where it costs least: after the max pool or cat that follows it, on a quarter of the
   values, or once in place of four times.
@@ -42,7 +43,9 @@ def plan(recording: Recording) -> Plan:
     keep = set(layers.values())
     steps = _needed(steps, keep)
     steps = _fuse_relus(steps, keep)
+    steps = _pool_later(steps, keep)
     steps = _merge_siblings(steps)
+    steps = _mark_positive(steps)
     return Plan(tuple(steps), layers, _masks(steps, keep))
 
 
@@ -157,14 +160,61 @@ def _fuse_relus(steps: list[Step], keep: set[int]) -> list[Step]:
     return fused
 
 
+def _pool_later(steps: list[Step], keep: set[int]) -> list[Step]:
+    # A mean of windows that count no padding takes a constant to itself, so the bias may come before it too.
+    readers = _readers(steps)
+    pools = {
+        step.outputs[0]: step
+        for step in steps
+        if isinstance(step, AvgPool) and step.stride == (1, 1) and not step.padded
+        if readers[step.outputs[0]] == 1 and step.outputs[0] not in keep
+    }
+    count = _unused(steps)
+    moved: list[Step] = []
+    for step in steps:
+        pool = pools.get(step.inputs[0])
+        if pool is None or not (isinstance(step, Conv) and _is_pointwise(step) and step.padding == (0, 0)):
+            moved.append(step)
+            continue
+        moved.remove(pool)
+        moved.append(replace(step, inputs=pool.inputs, outputs=(count,), relu=False))
+        pooled = (count + 1,) if step.relu else step.outputs
+        moved.append(replace(pool, inputs=(count,), outputs=pooled))
+        if step.relu:
+            moved.append(Relu(pooled, step.outputs))
+        count += 2
+    return moved
+
+
+def _is_pointwise(step: Conv) -> bool:
+    return step.weight.shape[2:] == (1, 1) and step.groups == 1 and step.stride == (1, 1)
+
+
+def _unused(steps: list[Step]) -> int:
+    return max(value for step in steps for value in step.outputs) + 1
+
+
+def _mark_positive(steps: list[Step]) -> list[Step]:
+    positive: set[int] = set()
+    marked: list[Step] = []
+    for step in steps:
+        if isinstance(step, MaxPool):
+            step = replace(step, positive=step.inputs[0] in positive)
+        carries = isinstance(step, MaxPool | AvgPool | Cat | Split | Add) and positive.issuperset(step.inputs)
+        if carries or isinstance(step, Relu) or (isinstance(step, Conv) and step.relu):
+            positive.update(step.outputs)
+        marked.append(step)
+    return marked
+
+
 def _merge_siblings(steps: list[Step]) -> list[Step]:
     siblings: dict[tuple[Any, ...], list[Conv]] = {}
     for step in steps:
-        if isinstance(step, Conv) and step.weight.shape[2:] == (1, 1) and step.groups == 1 and step.inputs != (IMAGE,):
-            siblings.setdefault((step.inputs, step.stride, step.padding, step.relu), []).append(step)
+        if isinstance(step, Conv) and _is_pointwise(step) and step.inputs != (IMAGE,):
+            siblings.setdefault((step.inputs, step.padding, step.relu), []).append(step)
     firsts = {id(group[0]): group for group in siblings.values() if len(group) > 1}
     others = {id(conv) for group in firsts.values() for conv in group[1:]}
-    count = max(value for step in steps for value in step.outputs) + 1
+    count = _unused(steps)
     merged: list[Step] = []
     for step in steps:
         if id(step) in firsts:

@@ -30,11 +30,15 @@ class MaxPoolKernel:
         """(B, C, h, w) -> ((B, C, h', w'),), what `backward` needs."""
         x = x.contiguous(memory_format=_LAST)
         strips = strips_of(self.step, x.shape, torch.get_num_threads())
+        # Positive bfloat16 numbers are ordered as the integers that their bits spell, and those are compared 1.7 times
+        # as fast. torch wants an index to fit into the type.
+        as_integers = self.step.positive and x.dtype == torch.bfloat16 and x.shape[2] * x.shape[3] < 2**15
+        values = x.view(torch.int16) if as_integers else x
         if strips is not None:
-            y, indices = strips.forward(x)
-            return (y,), (strips, indices)
-        y, index = torch.ops.aten.max_pool2d_with_indices(x, *self.window)
-        return (y,), (x.shape, index)
+            y, indices = strips.forward(values)
+            return (y.view(x.dtype),), (strips, indices)
+        y, index = torch.ops.aten.max_pool2d_with_indices(values, *self.window)
+        return (y.view(x.dtype),), (x.shape, index)
 
     def backward(self, memo: tuple[Strips | Size, Any], g: Tensor) -> tuple[Tensor]:
         """(B, C, h', w') -> ((B, C, h, w),)."""

@@ -37,7 +37,7 @@ class Relu:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaxPool:
-    """Maximum of a window."""
+    """Maximum of a window; `positive`: of values that are never negative."""
 
     inputs: tuple[int]
     outputs: tuple[int]
@@ -45,6 +45,7 @@ class MaxPool:
     stride: tuple[int, int]
     padding: tuple[int, int]
     ceil: bool
+    positive: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
