@@ -82,19 +82,19 @@ def flicker(pictures: Tensor, still: Tensor) -> float | None:
 
 
 def ghosting(pictures: Tensor, sources: Tensor, fresh: Tensor, uncovered: Tensor) -> float | None:
-    """How far newly visible ground is from how it dreams by itself, over the mean residual (dream - source) of a frame.
+    """How far newly visible ground is from how it dreams by itself, over the size of that dream there.
 
-    The residual of `fresh`, the frames dreamed alone, is first scaled to the mean size of the dream's, frame by frame:
-    else a weak dream would pass for a clean one. 1 is ground without a dream (or twice the dream it should have), 1.4 a
-    dream of something else. None if less than `LEAST` of the clip is uncovered.
+    Of residuals (dream - source). That of `fresh`, the frames dreamed alone, is first scaled to the mean size of the
+    dream's, frame by frame: else a weak dream would pass for a clean one. 1 is ground without a dream (or with twice
+    what it should have), 1.4 a dream of something else. None if less than `LEAST` of the clip is uncovered.
     """
     if uncovered.float().mean() < LEAST:
         return None
     residual, alone = (pictures - sources)[1:], (fresh - sources)[1:]
     size = residual.abs().mean((1, 2, 3), keepdim=True)
     alone = alone * (size / alone.abs().mean((1, 2, 3), keepdim=True).clamp(min=1e-6))
-    gap = (residual - alone).abs() / size.clamp(min=1e-6)
-    return gap[uncovered.expand(-1, 3, -1, -1)].mean().item()
+    there = uncovered.expand(-1, 3, -1, -1)
+    return ((residual - alone).abs()[there].sum() / alone.abs()[there].sum().clamp(min=1e-6)).item()
 
 
 def brightness(pictures: Tensor) -> Tensor:

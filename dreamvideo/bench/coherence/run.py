@@ -155,10 +155,11 @@ def row_of(name: str, pictures: Tensor, of: Measured, network: Network, **known:
     }
 
 
-def curve_of(section: Section, method: str, over: str = "strength") -> Curve:
-    """A method's warping error over the source's own, against `over`, a column of the table."""
+def curve_of(section: Section, method: str, over: str = "strength", what: str = "x_source") -> Curve:
+    """A method's warping error over the source's own against its strength, or one column against another."""
     rows = [cast(dict[str, Any], row) for row in section.rows if row["method"] == method]
-    return [Point(row[over], row["x_source"], row["s_per_frame"]) for row in rows if row["s_per_frame"] is not None]
+    known = [row for row in rows if row["s_per_frame"] is not None and row[what] is not None]
+    return [Point(row[over], row[what], row["s_per_frame"]) for row in known]
 
 
 def equal(sections: Sequence[Section]) -> Iterator[Row]:
@@ -168,6 +169,7 @@ def equal(sections: Sequence[Section]) -> Iterator[Row]:
         for point, contrast in zip(ours, contrasts, strict=True):
             rival = best({name: curve_of(section, name) for name in RIVALS}, point.strength)
             floor = at_strength(curve_of(section, "floor"), point.strength)
+            ghosts = [at_strength(curve_of(section, n, what="ghosting"), point.strength) for n in (OURS, "independent")]
             alike = best({name: curve_of(section, name, "contrast") for name in RIVALS}, contrast.strength)
             yield {
                 "clip": section.name,
@@ -181,6 +183,8 @@ def equal(sections: Sequence[Section]) -> Iterator[Row]:
                 "contrast": contrast.strength,
                 "rival_at_contrast": alike[0] if alike else "none",
                 "ours_/_it": point.error / alike[1].error if alike else None,
+                "ghosting": ghosts[0].error if ghosts[0] else None,
+                "of_independent": ghosts[1].error if ghosts[1] else None,
             }
 
 
