@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -31,9 +31,6 @@ SMALLEST_SIDE = 130  # pixels; below it the large shapes of a dream have no room
 LEAST_SIDE = 32  # pixels; no octave is smaller, whatever was asked for
 CHROMA_SIGMA = 2.5  # pixels; narrower gives rainbow fringes. Chosen by eye
 ANCHOR_SIGMA = 24.0  # pixels; what counts as a large area. Chosen by eye
-
-# Rows: luma, red-green, yellow-blue; orthonormal.
-OPPONENT = torch.nn.functional.normalize(torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [1.0, 1.0, -2.0]]))
 
 
 def dream(
@@ -174,12 +171,21 @@ def shape_step(slope: Tensor, sigma: float, colour: float) -> Tensor:
     """
     if colour < 0:
         return normalise(cascade(slope, sigma))
-    opponent = OPPONENT.to(slope)
+    opponent = opponent_axes(slope.device)
     planes = (opponent @ slope.flatten(2)).view(slope.shape)
     luma = cascade(planes[:, :1], sigma)
     chroma = blur(planes[:, 1:], CHROMA_SIGMA)
     planes = torch.cat([luma / spread(luma), chroma * (colour / spread(chroma))], 1)
     return normalise((opponent.T @ planes.flatten(2)).view(slope.shape))
+
+
+# Constants are kept for good: a recorded graph points to those that it was recorded with.
+
+
+@cache
+def opponent_axes(device: torch.device) -> Tensor:
+    """(3, 3) rows luma, red-green, yellow-blue of RGB columns; orthonormal."""
+    return F.normalize(torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [1.0, 1.0, -2.0]])).to(device)
 
 
 def spread(planes: Tensor) -> Tensor:
@@ -232,17 +238,18 @@ def enlarge(images: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(images, size, mode="bicubic", align_corners=False)
 
 
-def gaussian(sigma: float) -> Tensor:
+@cache
+def gaussian(sigma: float, device: torch.device) -> Tensor:
     """(2 r + 1,) weights of a Gaussian cut at three sigma, summing to 1."""
     radius = max(1, round(3 * sigma))
     x = torch.arange(-radius, radius + 1, dtype=torch.float32)
     weights = torch.exp(-0.5 * (x / sigma) ** 2)
-    return weights / weights.sum()
+    return (weights / weights.sum()).to(device)
 
 
 def blur(images: Tensor, sigma: float) -> Tensor:
     """(B, C, H, W) convolved with a Gaussian of `sigma` pixels, edges repeated."""
-    weights = gaussian(sigma).to(images)
+    weights = gaussian(sigma, images.device)
     columns = slide(images.permute(0, 2, 1, 3), weights)  # (B, H, C, W)
     return slide(columns.permute(0, 3, 2, 1), weights).permute(0, 2, 3, 1)  # (B, W, C, H), then as it came
 
@@ -273,13 +280,15 @@ def lowpass(images: Tensor, sigma: float) -> Tensor:
     h, w = images.shape[2:]
     factor = max(1, min(int(sigma / 3), min(h, w) // 4))
     small = F.avg_pool2d(images, factor, ceil_mode=True, count_include_pad=False)
-    down, across = (_spreading(*n, sigma / factor).to(images) for n in zip(small.shape[2:], (h, w), strict=True))
+    down, across = (
+        _spreading(*sides, sigma / factor, images.device) for sides in zip(small.shape[2:], (h, w), strict=True)
+    )
     enlarged: Tensor = down @ (small @ across.T)
     return enlarged
 
 
-@lru_cache(maxsize=64)
-def _spreading(small: int, large: int, sigma: float) -> Tensor:
+@cache
+def _spreading(small: int, large: int, sigma: float, device: torch.device) -> Tensor:
     # (large, small): blurs and enlarges, along one side. As a product it is four times as fast as step by step.
     units = blur(torch.eye(small).view(small, 1, small, 1), sigma)
-    return F.interpolate(units, (large, 1), mode="bilinear", align_corners=False)[:, 0, :, 0].T.contiguous()
+    return F.interpolate(units, (large, 1), mode="bilinear", align_corners=False)[:, 0, :, 0].T.contiguous().to(device)

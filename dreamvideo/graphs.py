@@ -18,11 +18,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from dreamvideo.devices import upload
 from dreamvideo.settings import DreamSettings
@@ -100,40 +99,13 @@ def forget() -> None:
         _recorder.cache_clear()
 
 
-class Constants(TorchFunctionMode):
-    """Inside it, a tensor of the CPU is taken to a device once; for the same values there is the same copy again.
-
-    A recording can neither wait for the CPU nor have its constants moved or freed.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: list[tuple[Tensor, object, Tensor]] = []  # on the CPU, what it was taken to, there
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func is not Tensor.to or args[0].device.type != "cpu":
-            return func(*args, **(kwargs or {}))
-        given, *target = args
-        asked = [(like.device, like.dtype) if isinstance(like, Tensor) else like for like in target], kwargs
-        for known, before, copy in self.kept:
-            if before == asked and known.dtype == given.dtype and torch.equal(known, given):
-                return copy
-        copy = func(*args, **(kwargs or {}))
-        if copy.device != given.device:
-            self.kept.append((given, asked, copy))
-        return copy
-
-
 @dataclass(frozen=True, slots=True)
 class Recording:
     """A recorded ascent."""
 
     replay: Callable[[], object]
     inputs: tuple[Tensor, ...]  # buffers; after a replay the first holds the result
-    score: Score  # held with the constants: the graph points into them, and no other may get its id
-    constants: Constants
+    score: Score  # held: the graph points into its weights, and no other may get its id
 
 
 class Recorder:
@@ -177,15 +149,13 @@ class Recorder:
     ) -> None:
         inputs = tuple(self._buffer(place, tensor) for place, tensor in enumerate(given))
         fill(inputs, given)
-        constants = Constants()
 
         def work() -> None:
             images, base, shifts, *pace = inputs
-            with constants:
-                images.copy_(ascend(images, base, score, settings, shifts, *pace))
+            images.copy_(ascend(images, base, score, settings, shifts, *pace))
 
         try:
-            self.recordings[key] = Recording(self.record(work), inputs, score, constants)
+            self.recordings[key] = Recording(self.record(work), inputs, score)
         except RuntimeError as error:
             reason = str(error).partition("\n")[0]
             log.warning("CUDA graphs are off, kernels are launched one by one: cannot record (%s)", reason)

@@ -16,7 +16,9 @@ from dreamvideo.frames import Frame
 
 T = TypeVar("T")
 
-AT_ONCE = 32  # frames read in search of more shots before the next round goes out, so that nobody waits for a whole film
+AT_ONCE = (
+    32  # frames read in search of more shots before the next round goes out, so that nobody waits for a whole film
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,8 @@ def layer_score(activation: Tensor, kind: str, divisor: Tensor | None = None) ->
     Returns:
         (B,) float32.
     """
+    if activation.dtype == torch.float16:
+        activation = activation.float()  # whose squares fp16 cannot hold
     tiny = 1e-12  # a black image must score low, not minus infinity
     if divisor is not None:
         activation = activation / divisor.to(activation)[:, None, None]

@@ -14,6 +14,7 @@ import torch
 from conftest import TinyNet, stream, textured
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.overrides import TorchFunctionMode
 
 from dreamvideo import dream as dreaming
 from dreamvideo import graphs
@@ -210,18 +211,21 @@ def test_what_cannot_be_recorded_is_done_step_by_step_and_said_once(calls, caplo
     assert record.message.endswith("cannot record (operation not permitted when stream is capturing)")
 
 
-def test_a_constant_is_taken_to_the_device_once():
-    there = torch.empty(1, device="meta")
-    constants = graphs.Constants()
+def test_a_second_ascent_takes_nothing_to_the_device(monkeypatch):
+    """A recording may neither wait for the CPU nor lose a constant that it points to."""
+    dream(pictures(0), tiny_score(), SMALL)
+    taken = []
 
-    def run():
-        with constants:
-            return [torch.tensor([1.0, 2.0]).to(there), torch.tensor([1.0, 3.0]).to("meta"), torch.ones(2).double()]
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            if func is torch.Tensor.to and not isinstance(args[1], torch.dtype):
+                taken.append(args)
+            return func(*args, **(kwargs or {}))
 
-    first, again = run(), run()
-    assert first[0] is again[0] and first[1] is again[1] and first[0] is not first[1]
-    assert torch.equal(again[2], torch.ones(2).double())
-    assert [copy.device.type for _, _, copy in constants.kept] == ["meta", "meta"]
+    images, score = pictures(1), tiny_score()
+    with Watch():
+        dream(images, score, SMALL)
+    assert not taken
 
 
 def test_a_recording_is_made_after_warm_ups_on_the_same_stream(monkeypatch):

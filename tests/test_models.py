@@ -84,7 +84,7 @@ def test_the_default_layer_of_a_network_can_be_dreamed_on(tmp_path, name):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_dreamnet_dreams_without_a_download(precision):
     network = load_network(ModelSettings(device="cpu", precision=precision), DreamSettings())
-    dreamed = dream(picture(), network.score, DreamSettings(octaves=2, iterations=3))
+    dreamed = dream(picture(), network.score, DreamSettings(octaves=2, iterations=3, step_size=0.02))
     assert network.score(dreamed).item() > network.score(picture()).item() + 0.5
     assert dreamed.dtype == torch.float32
 

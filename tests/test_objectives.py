@@ -37,6 +37,14 @@ def test_a_black_picture_scores_low_but_finite(kind):
     assert torch.isfinite(score).all() and torch.isfinite(slope).all()
 
 
+@pytest.mark.parametrize("kind", ["l2", "log"])
+def test_large_activations_of_fp16_have_a_finite_score(kind):
+    large = (activations() * 3000).half().requires_grad_()
+    score = layer_score(large, kind)
+    (slope,) = torch.autograd.grad(score.sum(), large)
+    assert torch.isfinite(score).all() and slope.abs().max() > 0
+
+
 def test_layers_add_up_by_weight():
     def features(images):
         return {"a": images, "b": images[:, :1] * 3}
