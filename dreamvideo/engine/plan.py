@@ -211,7 +211,7 @@ def _merge_siblings(steps: list[Step]) -> list[Step]:
     siblings: dict[tuple[Any, ...], list[Conv]] = {}
     for step in steps:
         if isinstance(step, Conv) and _is_pointwise(step) and step.inputs != (IMAGE,):
-            siblings.setdefault((step.inputs, step.padding, step.relu), []).append(step)
+            siblings.setdefault((step.inputs, step.padding), []).append(step)
     firsts = {id(group[0]): group for group in siblings.values() if len(group) > 1}
     others = {id(conv) for group in firsts.values() for conv in group[1:]}
     count = _unused(steps)
@@ -220,10 +220,14 @@ def _merge_siblings(steps: list[Step]) -> list[Step]:
         if id(step) in firsts:
             group = firsts[id(step)]
             weight, bias = (torch.cat([getattr(conv, name) for conv in group]) for name in ("weight", "bias"))
-            merged.append(replace(group[0], outputs=(count,), weight=weight, bias=bias))
-            sizes = tuple(len(conv.bias) for conv in group)
-            merged.append(Split((count,), tuple(conv.outputs[0] for conv in group), sizes))
-            count += 1
+            fused = all(conv.relu for conv in group)
+            merged.append(replace(group[0], outputs=(count,), weight=weight, bias=bias, relu=fused))
+            # Where not all have a ReLU, each gets its own; what reads a part of a split would have to copy it anyway.
+            relus = [conv for conv in group if conv.relu and not fused]
+            parts = [count + 1 + relus.index(conv) if conv in relus else conv.outputs[0] for conv in group]
+            merged.append(Split((count,), tuple(parts), tuple(len(conv.bias) for conv in group)))
+            merged.extend(Relu((count + 1 + i,), conv.outputs) for i, conv in enumerate(relus))
+            count += 1 + len(relus)
         elif id(step) not in others:
             merged.append(step)
     return merged
