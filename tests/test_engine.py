@@ -1,6 +1,7 @@
 """The engine against autograd on the plain network: the same activations, the same gradient of the image."""
 
 import gc
+import weakref
 
 import psutil
 import pytest
@@ -208,6 +209,43 @@ class Odd(nn.Module):
 def test_what_cannot_be_told_apart_from_the_known_is_refused(kind):
     assert engine.compile(Odd(kind)) is None
     assert engine.compile(Odd("nothing odd")) is not None
+
+
+class Pooled(nn.Module):
+    """An average pool before a 1x1 convolution, beside another."""
+
+    def __init__(self, padded):
+        super().__init__()
+        self.padded = padded
+        self.first, self.beside, self.after = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 4, 1), nn.Conv2d(8, 4, 1)
+        self.requires_grad_(False)
+
+    def forward(self, images):
+        x = F.relu(self.first(images))
+        pooled = F.avg_pool2d(x, 3, 1, 1, count_include_pad=self.padded)
+        return {"both": torch.cat([F.relu(self.beside(x)), F.relu(self.after(pooled))], 1)}
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_an_average_pool_goes_after_a_convolution_only_where_that_is_the_same(padded):
+    network = Pooled(padded)
+    steps = plan(record(network, torch.rand(1, 3, 32, 32))).steps
+    assert len([step for step in steps if isinstance(step, Conv)]) == (3 if padded else 2)
+    images = pictures(1, 3, 40, 50)
+    (expected, slope), (ours, fast_slope) = (run(features, images) for features in (network, engine.compile(network)))
+    assert_same(ours["both"], expected["both"])
+    assert_same_slope(fast_slope, slope)
+
+
+def test_a_result_whose_gradient_is_never_asked_for_is_freed_at_once():
+    fast, images = engine.compile(Dreamnet("s4a", ("s4a",))), pictures(1, 3, 64, 64).requires_grad_()
+    gc.collect()
+    gc.disable()  # it would find a cycle some time later
+    try:
+        held = weakref.ref(fast(images)["s4a"].grad_fn)
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_sibling_branches_are_merged_and_relus_fused():
