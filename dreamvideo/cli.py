@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,11 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = build_parser().parse_args(argv)
     except SystemExit as stop:  # argparse has said why
         return int(stop.code or 0)
-    level = logging.WARNING - 10 * arguments.verbose + 10 * arguments.quiet
-    logging.basicConfig(level=level, format="dreamvideo: %(message)s", force=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return int(arguments.run(arguments))
+        with logging_to_stderr(logging.WARNING - 10 * arguments.verbose + 10 * arguments.quiet):
+            return int(arguments.run(arguments))
     except SettingsError as error:
         _say(error)
         return USAGE
@@ -59,6 +58,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("interrupted")
         return INTERRUPTED
+
+
+@contextmanager
+def logging_to_stderr(level: int) -> Generator[None, None, None]:
+    """What the library logs goes to stderr inside the block; nobody else's logging is touched."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("dreamvideo: %(message)s"))
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(level)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from dreamvideo.frames import Frames
 
@@ -15,6 +17,7 @@ def progress(frames: Frames, count: int | None, label: str, hidden: bool = False
     shown = not hidden and sys.stderr.isatty()
     with (
         contextlib.closing(frames),
+        logging_redirect_tqdm([logging.getLogger("dreamvideo")]) if shown else contextlib.nullcontext(),
         tqdm(total=count, desc=label, unit=" frames", disable=not shown, file=sys.stderr, dynamic_ncols=True) as bar,
     ):
         for frame in frames:

@@ -55,7 +55,7 @@ def test_the_carried_dream_is_far_steadier_along_the_true_flow(dreamnet):
 
 
 def test_300_equal_frames_do_not_drift(dreamnet):
-    source = shot("lake", 1, 128, 72)[0].image
+    source = shot("lake", 1, 256, 144)[0].image
     out = dreamed([source] * 300, dreamnet, CarrySettings())
     assert out[-1].mean() == pytest.approx(out[30].mean(), rel=0.05)
     assert out[-1].std() == pytest.approx(out[30].std(), rel=0.05)
