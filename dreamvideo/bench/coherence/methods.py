@@ -48,8 +48,8 @@ class Rung:
 # A dream that is carried whole grows from frame to frame, one that fades needs many steps each time: ladders that bring
 # both to the strengths that are compared. Ours and the floor keep their plan and change the size of the step.
 OWN = (Rung(1, 0.4), Rung(1, 0.7), Rung(1), Rung(1, 1.5))
-FADING = (Rung(0.2), Rung(0.5), Rung(1), Rung(1, 1.6))
-LASTING = (Rung(0, 0.12), Rung(0, 0.35), Rung(0), Rung(0.3))  # 0: one step
+FADING = (Rung(0.2), Rung(0.5), Rung(1), Rung(1, 2))
+LASTING = (Rung(0, 0.12), Rung(0, 0.35), Rung(0), Rung(0.3), Rung(0.6))  # 0: one step
 
 
 def ladder(method: str) -> tuple[Rung, ...]:
