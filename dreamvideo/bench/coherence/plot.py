@@ -95,7 +95,8 @@ def _positive(value: float) -> bool:
 def _panel(canvas: Canvas, x: int, y: int, title: str, curves: Mapping[str, Sequence[tuple[float, float]]]) -> None:
     left, right = x + LEFT, x + PANEL_WIDTH - RIGHT
     top, bottom = y + TOP, y + PANEL_HEIGHT - BOTTOM
-    _text(canvas, title, (left, y + 30), 0.75)
+    (wide, _), _ = cv2.getTextSize(title, cv2.FONT_HERSHEY_SIMPLEX, 0.75, 1)
+    _text(canvas, title, (left, y + 30), 0.75 * min(1.0, (right - left) / max(wide, 1)))
     _text(canvas, "dream strength: activation over the source's", ((left + right) // 2, bottom + 58), 0.6, _centred)
     _text(canvas, "warping error over the source's", (left, top - 8), 0.5)
     points = [point for curve in curves.values() for point in curve]
