@@ -181,10 +181,9 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job]) -> tuple[int, li
     read, dreaming = settings_from(arguments, ReadSettings), settings_from(arguments, DreamSettings)
     carrying, encode = settings_from(arguments, CarrySettings), settings_from(arguments, EncodeSettings)
     opened: list[tuple[int, Source]] = []  # (place in jobs, what was opened), in the order of the streams
-    failed = 0
+    refused: set[int] = set()  # places in jobs of what could not be opened
 
     def streams() -> Generator[Frames, None, None]:
-        nonlocal failed
         for place, (path, _) in enumerate(jobs):
             try:
                 with (
@@ -194,13 +193,13 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job]) -> tuple[int, li
                     opened.append((place, source))
                     yield frames
             except SourceError as error:
-                failed += 1
+                refused.add(place)
                 _say(error)
 
     waiting = streams()
     first = next(waiting, None)  # an input that cannot be read is told before a network is loaded
     if first is None:
-        return failed, []
+        return len(refused), []
     network = _load(arguments) if dreaming.iterations else None
     with closing(dream_videos(_rejoined(first, waiting), network, dreaming, carrying)) as videos:
         began = time.monotonic()
@@ -216,11 +215,13 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job]) -> tuple[int, li
                     count = write_video(frames, output, info, encode)
             except OutputError as error:
                 _say(error)
-                return failed + 1, jobs[place + 1 :]
+                # What was opened ahead and refused has been told: it is not tried again.
+                left = [job for later, job in enumerate(jobs) if later > place and later not in refused]
+                return len(refused) + 1, left
             seconds, began = time.monotonic() - began, time.monotonic()
             lost = f", {source.lost} lost" if source.lost else ""
             _tell(arguments, f"{output}: {count} frames in {seconds:.1f} s ({count / seconds:.1f} fps){lost}")
-    return failed, []
+    return len(refused), []
 
 
 def _rejoined(first: Frames, rest: Generator[Frames, None, None]) -> Generator[Frames, None, None]:

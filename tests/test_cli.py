@@ -161,6 +161,14 @@ def test_several_files_share_lanes_and_a_full_disk_stops_only_its_own(tmp_path, 
     assert not (tmp_path / "b_dream.mp4").exists()
 
 
+def test_an_input_refused_while_another_output_fails_counts_once(tmp_path, capsys):
+    clips = [make_clip(tmp_path / f"{name}.mp4") for name in "ab"]
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "b_dream.mp4.part").symlink_to("/dev/full")
+    assert run("video", *clips, tmp_path / "text.mp4", "--lanes", "4", *QUICK) == 3
+    assert capsys.readouterr().err.count("text.mp4") == 1
+
+
 def test_part_of_a_clip(clip):
     output = clip.with_name("part.mp4")
     assert run("video", clip, "-o", output, "--start", "0.2", "--frames", "4", "--size", "32", *QUICK) == 0
