@@ -32,6 +32,11 @@ LEAST_SIDE = 32  # pixels; no octave is smaller, whatever was asked for
 CHROMA_SIGMA = 2.5  # pixels; narrower gives rainbow fringes. Chosen by eye
 ANCHOR_SIGMA = 24.0  # pixels; what counts as a large area. Chosen by eye
 
+# How firmly a score is held: a step is e times as large for each quarter that it lacks (a fifth less energy of the
+# layer), within limits. By measurement: twice as firm, and steps begin to swing from frame to frame.
+GRIP = 4.0
+GRIP_LIMITS = (0.3, 2.0)
+
 
 def dream(
     images: Tensor,
@@ -42,6 +47,7 @@ def dream(
     pace: Tensor | None = None,
     plan: Sequence[int] | None = None,
     ticks: Sequence[int] | None = None,
+    goal: Tensor | None = None,
 ) -> Tensor:
     """Images on which `score` is higher.
 
@@ -53,6 +59,7 @@ def dream(
         pace: (B, 1, H, W) factor on each step, place by place; None: 1.
         plan: steps at each octave, small to large; None: `settings.iterations` at each.
         ticks: how many times each image's residual was dreamed on before; its jitter goes on from there. None: 0.
+        goal: (B,) scores to be held at the images' own size, see `ascend`; None: as high as the steps lead.
 
     Returns:
         (B, 3, H, W) float32 in [0, 1].
@@ -70,18 +77,10 @@ def dream(
         dreamed = start if detail is None else start + enlarge(detail, size)
         shifts = [jitter_offsets(settings, octave, iterations, tick, size) for tick in ticks]
         paced = None if pace is None else resize(pace, size)
-        dreamed = ascend(dreamed.clamp(0, 1), base, score, settings, list(zip(*shifts, strict=True)), paced)
+        held = goal if size == (height, width) else None
+        dreamed = ascend(dreamed.clamp(0, 1), base, score, settings, list(zip(*shifts, strict=True)), paced, held)
         detail = dreamed - start
     return dreamed
-
-
-def warm_plan(height: int, width: int, settings: DreamSettings, iterations: int) -> list[int]:
-    """Steps at each octave, small to large, on a frame that starts from a carried dream: every other octave rests.
-
-    Half the octaves keep large shapes alive as well as all do, for two thirds of the time.
-    """
-    count = len(octave_sizes(height, width, settings))
-    return [0 if (count - 1 - octave) % 2 else iterations for octave in range(count)]
 
 
 @replayed
@@ -92,6 +91,7 @@ def ascend(
     settings: DreamSettings,
     offsets: Offsets,
     pace: Tensor | None = None,
+    goal: Tensor | None = None,
 ) -> Tensor:
     """`images` after one ascent step for each row of `offsets`, at one size.
 
@@ -100,6 +100,7 @@ def ascend(
         base: (B, 3, H, W) the source, to whose large areas the images are held.
         offsets: for each step the circular shift (dy, dx) of each image, pixels; or a (steps, B, 2) tensor of them.
         pace: (B, 1, H, W) factor on each step; None: 1.
+        goal: (B,) scores to be held: an image that scores more takes smaller steps, one that scores less larger ones.
 
     Returns:
         (B, 3, H, W) in [0, 1].
@@ -109,11 +110,13 @@ def ascend(
     calm = lowpass(base, ANCHOR_SIGMA) if settings.anchor else None
     for i, shifts in enumerate(offsets):
         sigma = settings.smooth * (1 + i / len(offsets))
-        slope = gradient(images, score, shifts)
+        slope, scores = gradient(images, score, shifts)
         with torch.no_grad():
             step = settings.step_size * shape_step(slope, sigma, settings.colour)
             if pace is not None:
                 step = step * pace
+            if goal is not None:
+                step = step * (GRIP * (goal - scores)).exp().clamp(*GRIP_LIMITS)[:, None, None, None]
             if settings.headroom:
                 # What is left towards white where the step is up, towards black where it is down. Six times as fast
                 # as `torch.where`; where the step is 0 it does not matter.
@@ -126,17 +129,18 @@ def ascend(
     return images
 
 
-def gradient(images: Tensor, score: Score, shifts: Sequence[tuple[int, int]] | Tensor) -> Tensor:
-    """Gradient of the images' scores, taken with each image shifted by its (dy, dx) pixels and shifted back.
+def gradient(images: Tensor, score: Score, shifts: Sequence[tuple[int, int]] | Tensor) -> tuple[Tensor, Tensor]:
+    """Gradient of the images' scores, each image shifted by its (dy, dx) pixels and the gradient back; and the scores.
 
     The circular shift moves the network's grid of strides and tiles over the image, so that it leaves no pattern.
-    It comes multiplied by `gain`, for its size means nothing.
+    The gradient comes multiplied by `gain`, for its size means nothing.
     """
     with torch.enable_grad():
         shifted = roll(images, shifts).requires_grad_()
         scores = score(shifted)
         (slope,) = torch.autograd.grad(scores, shifted, torch.full_like(scores, gain(images)))
-    return roll(slope, -shifts if isinstance(shifts, Tensor) else [(-dy, -dx) for dy, dx in shifts])
+    back = -shifts if isinstance(shifts, Tensor) else [(-dy, -dx) for dy, dx in shifts]
+    return roll(slope, back), scores.detach()
 
 
 def gain(images: Tensor) -> float:

@@ -20,11 +20,15 @@ FlowEstimator = Callable[[Tensor, Tensor], Tensor]
 
 # Pixels of the shorter side above which flow is estimated on a shrunken picture: twice the size costs five times the
 # time, and a dream is smoother than the last pixel of its flow.
-LARGEST_SIDE = 540
+LARGEST_SIDE = 360
+
+# The finest size at which flow is estimated, in halvings of the picture. At 2, as the preset has it, motion is a third
+# less exact and a dream up to twice as unsteady; at 0 it takes four times as long for little (on rendered shots).
+FINEST_SCALE = 1
 
 
 def dis() -> FlowEstimator:
-    """DIS flow on the CPU, at OpenCV's preset `fast`: a quarter of the time of `medium`, with edges nearly as sharp."""
+    """DIS flow on the CPU, at OpenCV's preset `fast` taken one size finer."""
     return _dis
 
 
@@ -35,6 +39,7 @@ def _dis(current: Tensor, previous: Tensor) -> Tensor:
     for now, before in zip(current, previous, strict=True):
         # A new estimator for each pair: one that is used again remembers, and the same pair gives another flow.
         estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        estimator.setFinestScale(FINEST_SCALE)
         flows.append(estimator.calc(_grey(now, scale), _grey(before, scale), None))  # type: ignore[call-overload]
     height, width = max(1, round(h * scale)), max(1, round(w * scale))
     flow = torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2)[..., :height, :width]  # (B, 2, height, width)

@@ -16,7 +16,7 @@ import functools
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,6 +52,7 @@ class Ascend(Protocol):
         settings: DreamSettings,
         offsets: Offsets,
         pace: Tensor | None = None,
+        goal: Tensor | None = None,
     ) -> Tensor: ...
 
 
@@ -66,12 +67,13 @@ def replayed(ascend: Ascend) -> Ascend:
         settings: DreamSettings,
         offsets: Offsets,
         pace: Tensor | None = None,
+        goal: Tensor | None = None,
     ) -> Tensor:
         if recorded_on(images.device) and len(offsets):
-            dreamed = _recorder(images.device).run(ascend, images, base, score, settings, offsets, pace)
+            dreamed = _recorder(images.device).run(ascend, images, base, score, settings, offsets, pace, goal)
             if dreamed is not None:
                 return dreamed
-        return ascend(images, base, score, settings, offsets, pace)
+        return ascend(images, base, score, settings, offsets, pace, goal)
 
     return run
 
@@ -104,7 +106,7 @@ class Recording:
     """A recorded ascent."""
 
     replay: Callable[[], object]
-    inputs: tuple[Tensor, ...]  # buffers; after a replay the first holds the result
+    inputs: Mapping[str, Tensor]  # buffers by parameter; after a replay "images" holds the result
     score: Score  # held: the graph points into its weights, and no other may get its id
 
 
@@ -127,12 +129,14 @@ class Recorder:
         settings: DreamSettings,
         offsets: Offsets,
         pace: Tensor | None,
+        goal: Tensor | None,
     ) -> Tensor | None:
         """What `ascend` makes of these arguments; None where it cannot be recorded."""
         shifts = offsets if isinstance(offsets, Tensor) else upload(torch.tensor(offsets), images.device)
-        given = (images, base, shifts) if pace is None else (images, base, shifts, pace)
+        places = {"images": images, "base": base, "offsets": shifts, "pace": pace, "goal": goal}
+        given = {name: tensor for name, tensor in places.items() if tensor is not None}
         tf32 = torch.backends.cudnn.allow_tf32  # a kernel is chosen when it is recorded
-        key = (id(score), settings, tf32, *((tensor.shape, tensor.dtype) for tensor in given))
+        key = (id(score), settings, tf32, *((name, tensor.shape, tensor.dtype) for name, tensor in given.items()))
         with self.lock:
             if self.works and key not in self.recordings:
                 self._add(key, ascend, score, settings, given)
@@ -142,17 +146,16 @@ class Recorder:
             self.recordings.move_to_end(key)
             fill(recording.inputs, given)
             recording.replay()
-            return recording.inputs[0].clone()
+            return recording.inputs["images"].clone()
 
     def _add(
-        self, key: Hashable, ascend: Ascend, score: Score, settings: DreamSettings, given: Sequence[Tensor]
+        self, key: Hashable, ascend: Ascend, score: Score, settings: DreamSettings, given: Mapping[str, Tensor]
     ) -> None:
-        inputs = tuple(self._buffer(place, tensor) for place, tensor in enumerate(given))
+        inputs = {name: self._buffer(name, tensor) for name, tensor in given.items()}
         fill(inputs, given)
 
         def work() -> None:
-            images, base, shifts, *pace = inputs
-            images.copy_(ascend(images, base, score, settings, shifts, *pace))
+            inputs["images"].copy_(ascend(score=score, settings=settings, **inputs))
 
         try:
             self.recordings[key] = Recording(self.record(work), inputs, score)
@@ -165,7 +168,7 @@ class Recorder:
         while len(self.recordings) > MOST:  # none is being replayed: recording has waited for all
             self.recordings.popitem(last=False)
 
-    def _buffer(self, place: int, like: Tensor) -> Tensor:
+    def _buffer(self, place: str, like: Tensor) -> Tensor:
         # The start of the largest yet: octaves grow, and all but the largest live in its memory.
         flat = self.buffers.get((place, like.dtype))
         if flat is None or flat.numel() < like.numel():
@@ -173,10 +176,10 @@ class Recorder:
         return flat[: like.numel()].view(like.shape)
 
 
-def fill(buffers: Sequence[Tensor], given: Sequence[Tensor]) -> None:
+def fill(buffers: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
     """Copy each tensor into its buffer."""
-    for buffer, tensor in zip(buffers, given, strict=True):
-        buffer.copy_(tensor, non_blocking=True)
+    for name, tensor in given.items():
+        buffers[name].copy_(tensor, non_blocking=True)
 
 
 @functools.cache

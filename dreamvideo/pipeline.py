@@ -1,9 +1,7 @@
 """A stream of frames becomes a stream of dreamed frames: motion is watched, the last dream is carried along it.
 
-What is carried is the residual (dream - source), in float and at full size. It is warped to the current frame, weighed
-by `persistence`, dropped where the flow cannot be trusted and at cuts; the ascent goes on from source + carry. Ground
-that the flow uncovers starts undreamed, so its first steps are larger: else moving things would walk about undreamed.
-The mean strength of a shot's first dream is the most that its later frames may have: else still shots would burn in.
+Here arrays become tensors and tensors arrays, shots find their lanes, and frames of one kind are put into one batch.
+What a frame is dreamed from is the affair of `carry`.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,43 +17,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.buffers import prefetch
+from dreamvideo.carry import Carry, Motion, begin, carry, go_on, plan
 from dreamvideo.devices import download, upload
-from dreamvideo.dream import dream, warm_plan
 from dreamvideo.flow import FLOWS
 from dreamvideo.frames import Frame, Frames
 from dreamvideo.lanes import Step, in_lockstep, in_order
 from dreamvideo.models import Network
 from dreamvideo.settings import CarrySettings, DreamSettings
 from dreamvideo.shots import cut_detector
-from dreamvideo.warp import occlusion_mask, unchanged, warp
-
-
-@dataclass(frozen=True, slots=True)
-class Motion:
-    """How the previous frame became this one."""
-
-    backward: Tensor  # (1, 2, H, W) float32 pixels: where each pixel of this frame lies in the previous one
-    occluded: Tensor  # (1, 1, H, W) bool: True = do not trust
-
-
-@dataclass(frozen=True, slots=True)
-class Carry:
-    """What one frame hands the next."""
-
-    residual: Tensor  # (1, 3, H, W) float32 dream - source
-    maturity: Tensor  # (1, 1, H, W) float32: 0 where nothing was carried to, 1 after GROWTH frames
-    strength: Tensor  # (1, 1, 1, 1) float32 mean |residual| of the shot's first frame
-    tick: int = 0  # frames since the shot began
-
-
-# Frames until uncovered ground is dreamed like the rest, and how much larger its first step is; chosen by eye.
-GROWTH = 8
-FIRST_PACE = 6.0
+from dreamvideo.warp import occlusion_mask, unchanged
 
 # Bytes of pictures that may wait, read or dreamed, so that later shots can be dreamed beside the first.
 WAITING = 1 << 30
 
 Round = list[tuple[Step, Motion | None]]  # one step a lane; no motion: the shot begins
+# What is dreamed as one batch: a size, and the steps of a carried frame; no steps: the shot begins.
+Kind = tuple[tuple[int, ...], tuple[int, ...] | None]
 
 
 def dream_video(frames: Frames, network: Network, dreaming: DreamSettings, carrying: CarrySettings) -> Frames:
@@ -100,12 +77,13 @@ def watch(streams: Generator[Frames, None, None], carrying: CarrySettings) -> Ge
             return None
         now, before = _planes(step.frame), _planes(step.previous)
         if estimate is None:
-            return Motion(torch.zeros(1, 2, *now.shape[2:]), torch.zeros(1, 1, *now.shape[2:], dtype=torch.bool))
+            return Motion(torch.zeros(1, 2, *now.shape[2:]), torch.zeros(1, 1, *now.shape[2:], dtype=torch.bool), 0.0)
         backward = estimate(now, before)
         occluded = occlusion_mask(backward, estimate(before, now))
         # On flat ground a flow is a guess and seldom leads back; what has not changed has not moved.
         still = occluded & unchanged(now, before)
-        return Motion(backward.masked_fill(still, 0), occluded & ~still)
+        occluded = occluded & ~still
+        return Motion(backward.masked_fill(still, 0), occluded, occluded.float().mean().item())
 
     steps = shots_of(streams, alone=carrying.persistence == 0)
     with contextlib.closing(in_lockstep(steps, carrying.lanes, WAITING)) as rounds:
@@ -134,64 +112,22 @@ def dream_rounds(
     """(index, step with its frame dreamed) of every step; what can be is dreamed as one batch."""
     carries: dict[int, Carry] = {}  # shot -> what its last frame left
     for round in rounds:
-        batches: dict[object, Round] = {}  # a first frame takes other steps than a later one; sizes do not mix
+        batches: dict[Kind, list[tuple[Step, Carry | None]]] = {}
         for step, motion in round:
-            batches.setdefault((motion is None, step.frame.image.shape), []).append((step, motion))
-        for batch in batches.values():
+            start = carry(carries[step.shot], motion, carrying.persistence) if motion else None
+            steps = plan(start, dreaming, carrying) if start else None
+            batches.setdefault((step.frame.image.shape, steps), []).append((step, start))
+        for (_, steps), batch in batches.items():
             sources = torch.cat([to_tensor(step.frame.image, network.device) for step, _ in batch])
-            starts = [carry(carries[step.shot], motion, carrying.persistence) for step, motion in batch if motion]
-            made = go_on(sources, starts, network, dreaming, carrying) if starts else begin(sources, network, dreaming)
+            if steps is None:
+                made = begin(sources, network, dreaming)
+            else:
+                made = go_on(sources, [start for _, start in batch if start], steps, network, dreaming, carrying)
             for (step, _), source, left in zip(batch, sources, made, strict=True):
                 carries[step.shot] = left
                 yield step.index, replace(step, frame=replace(step.frame, image=to_image(source + left.residual)))
         oldest = min(step.shot for step, _ in round)
         carries = {shot: left for shot, left in carries.items() if shot >= oldest}
-
-
-def begin(sources: Tensor, network: Network, dreaming: DreamSettings) -> list[Carry]:
-    """The dreams of (B, 3, H, W) first frames of shots."""
-    residual = dream(sources, network.score, dreaming) - sources
-    mature = torch.ones_like(sources[:1, :1])
-    return [Carry(row, mature, strength_of(row)) for row in torch.split(residual, 1)]
-
-
-def go_on(
-    sources: Tensor, starts: list[Carry], network: Network, dreaming: DreamSettings, carrying: CarrySettings
-) -> list[Carry]:
-    """The dreams of (B, 3, H, W) frames that start from what was carried to them."""
-    maturity = torch.cat([start.maturity for start in starts])
-    dreamed = dream(
-        sources,
-        network.score,
-        dreaming,
-        residual=torch.cat([start.residual for start in starts]),
-        pace=1 + (FIRST_PACE - 1) * (1 - maturity),
-        plan=warm_plan(sources.shape[2], sources.shape[3], dreaming, carrying.warm_iterations),
-        ticks=[start.tick + 1 for start in starts],
-    )
-    residual = dreamed - sources
-    strength = torch.cat([start.strength for start in starts])
-    residual = residual * (strength / strength_of(residual)).clamp(max=1)
-    maturity = (maturity + 1 / GROWTH).clamp(max=1)
-    rows = zip(starts, torch.split(residual, 1), torch.split(maturity, 1), strict=True)
-    return [replace(start, residual=row, maturity=grown, tick=start.tick + 1) for start, row, grown in rows]
-
-
-def carry(last: Carry, motion: Motion, persistence: float) -> Carry:
-    """`last` moved to the current frame: warped, the residual weighed, both zero where the motion is not trusted."""
-    device = last.residual.device
-    # Metal has no bicubic sampling; the motion is on the CPU anyway.
-    where = torch.device("cpu") if device.type == "mps" else device
-    backward, occluded = upload(motion.backward, where), upload(motion.occluded, where)
-    residual = persistence * warp(last.residual.to(where), backward, "bicubic")
-    maturity = warp(last.maturity.to(where), backward)
-    residual, maturity = residual.masked_fill(occluded, 0), maturity.masked_fill(occluded, 0)
-    return replace(last, residual=residual.to(device), maturity=maturity.to(device))
-
-
-def strength_of(residual: Tensor) -> Tensor:
-    """(B, 1, 1, 1) mean |residual| of each image; never quite 0."""
-    return residual.abs().mean((1, 2, 3), keepdim=True) + 1e-6
 
 
 def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:

@@ -180,15 +180,23 @@ class CarrySettings:
     """How one frame's dream becomes the start of the next."""
 
     persistence: float = option(
-        0.98, "weight of the dream carried from frame to frame; 0 = frames dream alone", type=float, metavar="X"
+        1.0, "weight of the dream carried from frame to frame; 0 = frames dream alone", type=float, metavar="X"
     )
     warm_iterations: int = option(
-        1, "ascent steps per octave on a frame that starts from a carried dream", type=int, metavar="N"
+        1,
+        "ascent steps on a frame that starts from a carried dream, at the size whose turn it is",
+        type=int,
+        metavar="N",
     )
+    warm_step: float = option(
+        0.5, "size of those steps, over that of a first frame's: larger is stronger, and less steady",
+        type=float, metavar="X",
+    )  # fmt: skip
     lanes: int = option(1, "shots dreamed side by side as one batch; needs memory to read ahead", type=int, metavar="N")
     flow: str = option("dis", "optical flow that carries the dream", choices=("dis", "none"))
 
     def __post_init__(self) -> None:
         _check(0 <= self.persistence <= 1, f"--persistence {self.persistence}", "0 to 1")
         _check(self.lanes >= 1, f"--lanes {self.lanes}", "at least 1")
+        _check(self.warm_step >= 0, f"--warm-step {self.warm_step}", "at least 0")
         _check(self.warm_iterations >= 0, f"--warm-iterations {self.warm_iterations}", "at least 0")

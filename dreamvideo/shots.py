@@ -37,12 +37,17 @@ def cut_detector() -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], bool]:
         if np.array_equal(current, previous):
             return False
         now, before = (_shrunk(image) for image in (current, previous))
-        backward, forward = estimate(now, before), estimate(before, now)
-        warped = warp(before.float(), backward)
         contrast = now.float().std((2, 3)).mean().clamp(min=FLATTEST)
-        unlike = (warped - now).abs().mean() / contrast
-        lost = occlusion_mask(backward, forward).float().mean()
-        return bool(lost > LOST and unlike > UNLIKE)
+
+        def unlike(explained: torch.Tensor) -> bool:
+            return bool((explained - now).abs().mean() > UNLIKE * contrast)
+
+        if not unlike(before.float()):  # most frames are like the last one as it stands
+            return False
+        backward = estimate(now, before)
+        if not unlike(warp(before.float(), backward)):
+            return False
+        return bool(occlusion_mask(backward, estimate(before, now)).float().mean() > LOST)
 
     return is_cut
 

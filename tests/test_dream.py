@@ -1,4 +1,5 @@
 import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from conftest import textured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamvideo.dream import blur, dream, jitter_offsets, normalise, octave_sizes, shape_step, warm_plan
+from dreamvideo.dream import blur, dream, jitter_offsets, normalise, octave_sizes, shape_step
 from dreamvideo.objectives import Objective
 from dreamvideo.settings import DreamSettings
 
@@ -112,11 +113,6 @@ def test_octaves_grow_to_the_image_and_none_is_tiny(height, width, scale):
     assert len(asked) == 1 or min(asked[0]) >= 32
 
 
-def test_half_the_octaves_rest_on_a_warm_frame_and_the_largest_never():
-    assert warm_plan(360, 640, DreamSettings(), 1) == [0, 1, 0, 1]
-    assert warm_plan(720, 1280, DreamSettings(), 2) == [0, 2, 0, 2, 0, 2]
-    assert warm_plan(64, 64, DreamSettings(), 3) == [3]
-
 
 def test_jitter_is_the_same_for_every_frame_with_as_many_steps_behind_it():
     settings = DreamSettings(jitter=16)
@@ -144,3 +140,20 @@ def test_a_shaped_step_has_a_mean_absolute_value_of_one(colour):
 
 def test_a_zero_gradient_moves_nothing():
     assert torch.equal(normalise(torch.zeros(1, 3, 5, 5)), torch.zeros(1, 3, 5, 5))
+
+
+def test_a_held_score_makes_steps_larger_below_it_and_smaller_above(tiny_network):
+    image = torch.rand(1, 3, 48, 64)
+    settings = DreamSettings(octaves=1, iterations=1, anchor=0.0, headroom=0.0, step_size=0.002, jitter=0)
+    with torch.no_grad():
+        score = tiny_network.score(image)
+
+    def change(goal):
+        return (dream(image, tiny_network.score, settings, goal=goal) - image).abs().mean().item()
+
+    free = change(None)
+    assert change(score) == pytest.approx(free, rel=0.01)
+    assert change(score + 0.1) == pytest.approx(math.exp(0.4) * free, rel=0.02)
+    assert change(score - 0.1) == pytest.approx(math.exp(-0.4) * free, rel=0.02)
+    assert change(score + 9) < 3 * free  # within limits
+    assert change(score - 9) > 0.1 * free

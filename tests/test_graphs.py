@@ -56,8 +56,8 @@ def test_an_ascent_by_tensor_is_that_by_list_bit_for_bit(paced):
 
 
 def test_a_dream_by_tensor_agrees_with_the_literal_version(monkeypatch):
-    def by_tensor(images, base, score, settings, offsets, pace):
-        return ascend(images, base, score, settings, torch.tensor(offsets), pace)
+    def by_tensor(images, base, score, settings, offsets, *held):
+        return ascend(images, base, score, settings, torch.tensor(offsets), *held)
 
     monkeypatch.setattr(dreaming, "ascend", by_tensor)
     image = pictures(0)
@@ -71,7 +71,7 @@ def test_what_the_gradient_is_multiplied_by_is_exact():
     image, score = pictures(0, height=360, width=640), tiny_score()
     plain = image.clone().requires_grad_()
     (slope,) = torch.autograd.grad(score(plain).sum(), plain)
-    assert torch.equal(gradient(image, score, [(0, 0)]), slope * dreaming.gain(image))
+    assert torch.equal(gradient(image, score, [(0, 0)])[0], slope * dreaming.gain(image))
     assert dreaming.gain(image) == 2**14
 
 
@@ -91,12 +91,12 @@ def test_fp16_holds_the_gradient_of_a_large_picture():
     lossy = replace(score, features=lambda x: {k: Lossy.apply(v) for k, v in score.features(Lossy.apply(x)).items()})
     plain = image.clone().requires_grad_()
     (lost,) = torch.autograd.grad(lossy(plain).sum(), plain)
-    exact, gain = gradient(image, score, [(0, 0)]), dreaming.gain(image)
+    exact, gain = gradient(image, score, [(0, 0)])[0], dreaming.gain(image)
 
     def error(slope):
         return ((slope - exact).norm() / exact.norm()).item()
 
-    assert error(gradient(image, lossy, [(0, 0)])) < 5e-4
+    assert error(gradient(image, lossy, [(0, 0)])[0]) < 5e-4
     assert error(lost * gain) > 5e-3, "the test loses nothing"
 
 
@@ -164,6 +164,8 @@ def test_other_networks_settings_steps_batches_and_paces_have_recordings_of_thei
         (images, images, score, replace(SMALL, step_size=0.02), offsets),
         (images, images, score, SMALL, offsets[:1]),
         (images, images, score, SMALL, offsets, pace),
+        (images, images, score, SMALL, offsets, pace, torch.ones(1)),
+        (images, images, score, SMALL, offsets, None, torch.ones(1)),
         (images[..., :80], images[..., :80], score, SMALL, offsets),
         (torch.cat([images, images]), torch.cat([images, images]), score, SMALL, [row * 2 for row in offsets]),
     ]
@@ -192,7 +194,7 @@ def test_the_recordings_kept_are_bounded_and_share_their_buffers(calls, monkeypa
         ascend(pictures(0)[..., :width], pictures(0)[..., :width], score, SMALL, [[(1, 1)]])
     assert calls.recorded == 5  # four widths, and the first once more
     assert len(calls.recorder.recordings) == 3
-    held = {x.untyped_storage().data_ptr() for r in calls.recorder.recordings.values() for x in r.inputs}
+    held = {x.untyped_storage().data_ptr() for r in calls.recorder.recordings.values() for x in r.inputs.values()}
     assert len(held) == 3  # images, base, jitter
 
 
@@ -340,8 +342,8 @@ def test_cuda_dreams_what_the_cpu_does(cuda):
 @pytest.mark.parametrize(("precision", "least"), [("fp32", 0.99999), ("tf32", 0.9995), ("fp16", 0.995), ("bf16", 0.98)])
 def test_gradients_in_each_precision_point_where_those_of_the_cpu_do(cuda, precision, least):
     image = pictures(1, height=240, width=320)
-    there = gradient(image.to(cuda), dreamnet(cuda, precision).score, [(3, -5)]).cpu()
-    here = gradient(image, dreamnet(CPU).score, [(3, -5)])
+    there = gradient(image.to(cuda), dreamnet(cuda, precision).score, [(3, -5)])[0].cpu()
+    here = gradient(image, dreamnet(CPU).score, [(3, -5)])[0]
     assert torch.isfinite(there).all()
     assert torch.cosine_similarity(there.flatten(), here.flatten(), 0) > least
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dreamvideo import pipeline
 from dreamvideo.dream import dream
 from dreamvideo.frames import Frame
-from dreamvideo.pipeline import Carry, Motion, carry, dream_video, to_image, to_tensor, watch
+from dreamvideo.pipeline import dream_video, to_image, to_tensor, watch
 from dreamvideo.settings import CarrySettings, DreamSettings
 
 QUICK = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4, anchor=0.0)
@@ -88,18 +88,6 @@ def test_a_still_shot_settles(tiny_network):
     assert out[119].std() == pytest.approx(out[10].std(), rel=0.05)
     strength = [np.abs(frame - image).mean() for frame in out]
     assert strength[119] == pytest.approx(strength[0], rel=0.03)
-
-
-def test_a_residual_is_carried_where_the_motion_is_trusted():
-    residual = torch.arange(12.0).expand(1, 3, 8, 12).clone()
-    backward = torch.zeros(1, 2, 8, 12)
-    backward[:, 0] = -2
-    occluded = torch.zeros(1, 1, 8, 12, dtype=torch.bool)
-    occluded[..., :2] = True
-    moved = carry(Carry(residual, torch.ones(1, 1, 8, 12), torch.ones(1, 1, 1, 1)), Motion(backward, occluded), 0.5)
-    assert (moved.residual[..., :2] == 0).all() and (moved.maturity[..., :2] == 0).all()
-    assert torch.allclose(moved.residual[0, 0, 0, 3:], 0.5 * torch.arange(1.0, 10.0), atol=1e-3)
-    assert torch.allclose(moved.maturity[..., 2:], torch.ones(1, 1, 8, 10))
 
 
 def test_uncovered_ground_is_soon_dreamed_like_the_rest(tiny_network):

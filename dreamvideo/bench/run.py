@@ -64,7 +64,7 @@ def titles(plan: Plan) -> dict[str, str]:
         "gradient": "one gradient, forward and back to the picture",
         "lanes": "pictures in lockstep",
         "stages": f"where a carried frame's time goes, {s.video_model}, {size}",
-        "live": "dreamnet 320x240, 2 octaves x 1 step, carried",
+        "live": "dreamnet 320x240, quick enough to look at?",
         "memory": f"peak memory of a picture from scratch, {s.model}, {size}",
     }
 

@@ -3,68 +3,69 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
-
-import torch
-from torch import Tensor
 
 from dreamvideo.bench.pictures import RATE, stream, write
 from dreamvideo.bench.plan import Bench
 from dreamvideo.bench.report import Row
 from dreamvideo.bench.timing import interleaved
-from dreamvideo.bench.video import steady, warm_dream
+from dreamvideo.bench.video import steady
 from dreamvideo.buffers import prefetch
-from dreamvideo.flow import dis
+from dreamvideo.carry import begin, carry, go_on, plan
+from dreamvideo.dream import octave_sizes
 from dreamvideo.frames import Frame, Frames, StreamInfo
 from dreamvideo.models import Network
-from dreamvideo.pipeline import dream_video, to_image, to_tensor
+from dreamvideo.pipeline import dream_video, to_image, to_tensor, watch
 from dreamvideo.readers import open_source
 from dreamvideo.settings import CarrySettings, ReadSettings
-from dreamvideo.shots import cut_detector
-from dreamvideo.warp import occlusion_mask, warp
 from dreamvideo.writers import write_video
 
-CUTS, FLOW, ASCENT, END_TO_END = "cut detection", "flow both ways, mask", "ascent", "end to end"
+MOTION, ASCENT, END_TO_END = "cuts, flow both ways, mask", "ascent", "end to end"
 
 
 def stages(bench: Bench) -> Iterator[Row]:
     """Per stage: ms per frame alone, share of their sum; then the sum, and the program with its threads, per frame."""
-    plan, carrying, frames = bench.plan, CarrySettings(), bench.clip
-    network = bench.network(bench.video_subject, plan.best)
-    clip = plan.settings.clip or bench.folder / "clip.mp4"
-    if plan.settings.clip is None:
+    setting, carrying, frames = bench.plan, CarrySettings(), bench.clip
+    dreaming = setting.dreaming
+    network = bench.network(bench.video_subject, setting.best)
+    clip = setting.settings.clip or bench.folder / "clip.mp4"
+    if setting.settings.clip is None:
         write(frames, clip)
-    read = ReadSettings(frames=len(frames), size=(plan.width, plan.height))
-    _, images = steady(dream_video(stream(frames), network, plan.dreaming, carrying), plan.frames)
+    read = ReadSettings(frames=len(frames), size=(setting.width, setting.height))
+    _, images = steady(dream_video(stream(frames), network, dreaming, carrying), setting.frames)
     dreamed = [Frame(image, Fraction(i, RATE)) for i, image in enumerate(images)]
-    source = to_tensor(frames[1].image, bench.device)
-    residual = to_tensor(images[0], bench.device) - to_tensor(frames[0].image, bench.device)
-    flow = motion(frames[1], frames[0])[0].to(bench.device)
-    is_cut = cut_detector()
+    motions = [step_motion for ((_, step_motion),) in watch(one(frames[:2]), carrying)]
+    moved, source = motions[1], to_tensor(frames[1].image, bench.device)
+    assert moved is not None
+    (first,) = begin(to_tensor(frames[0].image, bench.device), network, dreaming)
+    start = carry(first, moved, carrying.persistence)
+    turns = 4 * max(1, len(octave_sizes(setting.height, setting.width, dreaming)) - 1)  # until all octaves had theirs
 
-    def carry() -> None:
+    def conversion() -> None:
         to_tensor(frames[1].image, bench.device)
-        warp(residual, flow, "bicubic")
-        warp(residual[:, :1], flow)
+        carry(first, moved, carrying.persistence)
         to_image(source)
 
+    def ascents() -> None:
+        for tick in range(1, turns + 1):
+            now = replace(start, tick=tick)
+            go_on(source, [now], plan(now, dreaming, carrying), network, dreaming, carrying)
+
     whole: list[float] = []  # the program is timed from inside, from its first frame on
-    pairs = list(pairwise(frames))
     work: dict[str, tuple[Callable[[], object], int]] = {
         "decode": (lambda: drain(clip, read), len(frames)),
-        CUTS: (lambda: [is_cut(b.image, a.image) for a, b in pairs], len(pairs)),
-        FLOW: (lambda: [motion(b, a) for a, b in pairs], len(pairs)),
-        "conversion, carry": (carry, 1),
-        ASCENT: (lambda: warm_dream(source, residual, network, plan.dreaming, carrying), 1),
+        MOTION: (lambda: list(watch(one(frames), carrying)), len(frames) - 1),
+        "conversion, carry": (conversion, 1),
+        ASCENT: (ascents, turns),
         "encode": (lambda: write(dreamed, bench.folder / "encoded.mp4"), len(dreamed)),
         END_TO_END: (lambda: whole.append(end_to_end(bench, clip, read, network)), 1),
     }
-    times = interleaved({name: run for name, (run, _) in work.items()}, plan.rounds, bench.device, bench.clock)
+    times = interleaved({name: run for name, (run, _) in work.items()}, setting.rounds, bench.device, bench.clock)
     ms = {name: 1000 * median(taken) / work[name][1] for name, taken in times.items() if name != END_TO_END}
     total = sum(ms.values())
     rest = total - ms[ASCENT]
@@ -73,12 +74,9 @@ def stages(bench: Bench) -> Iterator[Row]:
         yield {"stage": name, "ms_per_frame": value, "%_of_sum": 100 * value / total}
 
 
-def motion(now: Frame, before: Frame) -> tuple[Tensor, Tensor]:
-    """Backward flow and occlusion mask from one frame to the next."""
-    estimate = dis()
-    current, previous = (torch.from_numpy(frame.image).permute(2, 0, 1)[None] for frame in (now, before))
-    backward = estimate(current, previous)
-    return backward, occlusion_mask(backward, estimate(previous, current))
+def one(frames: Sequence[Frame]) -> Generator[Frames, None, None]:
+    """The frames as the only video of a stream."""
+    yield stream(frames)
 
 
 def drain(clip: Path, read: ReadSettings) -> None:

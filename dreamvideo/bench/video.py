@@ -19,11 +19,10 @@ from dreamvideo.bench.report import Row
 from dreamvideo.bench.rivals_video import gordicaleksa_frame, jeremicna_frame
 from dreamvideo.bench.subjects import judge
 from dreamvideo.bench.timing import ratio, seconds
-from dreamvideo.dream import dream, warm_plan
+from dreamvideo.dream import dream
 from dreamvideo.frames import Frames
-from dreamvideo.models import Network
 from dreamvideo.pipeline import dream_video, to_tensor
-from dreamvideo.settings import CarrySettings, DreamSettings
+from dreamvideo.settings import CarrySettings
 
 WARM, COLD, GORDICALEKSA = "ours, carried", "ours, from scratch", "gordicaleksa"
 
@@ -82,14 +81,6 @@ def steps_of(name: str, bench: Bench) -> int | None:
     """Passes through the network that a frame takes; None: it is ours to choose."""
     full = bench.plan.settings.octaves * bench.plan.settings.iterations
     return {COLD: full, GORDICALEKSA: full, SCHEDULE: 204}.get(name)
-
-
-def warm_dream(
-    source: Tensor, residual: Tensor, network: Network, dreaming: DreamSettings, carrying: CarrySettings
-) -> Tensor:
-    """The ascent of a frame to which a dream was carried, and nothing else."""
-    plan = warm_plan(source.shape[2], source.shape[3], dreaming, carrying.warm_iterations)
-    return dream(source, network.score, dreaming, residual=residual, plan=plan)
 
 
 def steady(frames: Frames, count: int) -> tuple[float, list[NDArray[np.uint8]]]:

@@ -1,0 +1,142 @@
+"""What one frame of a shot hands the next, and how a frame is dreamed from it.
+
+Ruder, Dosovitskiy, Brox 2016 start each frame from the last result, warped, and optimise it in full. What differs:
+
+- The residual (dream - source) is carried, in float and at full size, so that a source is never blurred or delayed.
+- A frame takes a small step at one size only, every other frame at the finest: what a step adds is what flickers. The
+  coarser sizes have their turn in between; without it large shapes are gone after a second.
+- The score of a shot's first dream is held: what has lost it takes larger steps, what has more smaller ones. And its
+  mean |residual| is the most that later frames may have. So still shots do not burn in, fast ones do not fade.
+- Ground that was not seen before starts undreamed and takes larger steps for some frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dreamvideo.devices import upload
+from dreamvideo.dream import dream, octave_sizes
+from dreamvideo.models import Network
+from dreamvideo.settings import CarrySettings, DreamSettings
+from dreamvideo.warp import warp
+
+# Frames until new ground is dreamed like the rest, and the size of its first step, over that of a first frame's; chosen
+# by eye.
+GROWTH = 8
+FIRST_PACE = 5.0
+
+# Share of a picture that is not yet dreamed like the rest, above which every frame steps, at every other size.
+# By measurement: cars before a fixed camera stay below, a panning camera does not.
+MUCH = 0.08
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """How the previous frame became this one."""
+
+    backward: Tensor  # (1, 2, H, W) float32 pixels: where each pixel of this frame lies in the previous one
+    occluded: Tensor  # (1, 1, H, W) bool: True = do not trust
+    hidden: float  # share of `occluded` that is True
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """What one frame hands the next."""
+
+    residual: Tensor  # (1, 3, H, W) float32 dream - source
+    maturity: Tensor  # (1, 1, H, W) float32: 0 where nothing was carried to, 1 after GROWTH frames
+    strength: Tensor  # (1, 1, 1, 1) float32 mean |residual| of the shot's first frame
+    goal: Tensor  # (1,) float32 score of the shot's first dream
+    tick: int = 0  # frames since the shot began
+    new: float = 0.0  # about what share of the picture is not mature
+
+
+def plan(start: Carry, dreaming: DreamSettings, carrying: CarrySettings) -> tuple[int, ...]:
+    """Steps at each octave, small to large, of the frame to which `start` was carried."""
+    height, width = start.residual.shape[2:]
+    octaves = len(octave_sizes(height, width, dreaming))
+    return turns(octaves, start.tick, carrying.warm_iterations, start.new > MUCH)
+
+
+def turns(octaves: int, tick: int, iterations: int, all_new: bool) -> tuple[int, ...]:
+    """`iterations` at the octaves whose turn it is, small to large.
+
+    The finest has its turn every other frame; of four frames one is for a coarser one, each in its turn, and one for
+    none. Where much is new, every other octave has its turn at every frame.
+    """
+    finest = octaves - 1
+    if all_new:
+        chosen = set(range(finest, -1, -2))
+    elif tick % 2:
+        chosen = {finest}
+    elif tick % 4 == 2 and finest:
+        chosen = {finest - 1 - tick // 4 % finest}
+    else:
+        chosen = set()
+    return tuple(iterations if octave in chosen else 0 for octave in range(octaves))
+
+
+def begin(sources: Tensor, network: Network, dreaming: DreamSettings) -> list[Carry]:
+    """The dreams of (B, 3, H, W) first frames of shots."""
+    dreamed = dream(sources, network.score, dreaming)
+    with torch.no_grad():
+        goals = network.score(dreamed)
+    mature = torch.ones_like(sources[:1, :1])
+    rows = zip(torch.split(dreamed - sources, 1), torch.split(goals, 1), strict=True)
+    return [Carry(row, mature, strength_of(row), goal) for row, goal in rows]
+
+
+def go_on(
+    sources: Tensor,
+    starts: list[Carry],
+    steps: tuple[int, ...],
+    network: Network,
+    dreaming: DreamSettings,
+    carrying: CarrySettings,
+) -> list[Carry]:
+    """The dreams of (B, 3, H, W) frames that start from what was carried to them, with the same `steps` for all."""
+    residual = torch.cat([start.residual for start in starts])
+    maturity = torch.cat([start.maturity for start in starts])
+    if any(steps):
+        pace = carrying.warm_step + (FIRST_PACE - carrying.warm_step) * (1 - maturity)
+        dreamed = dream(
+            sources,
+            network.score,
+            dreaming,
+            residual=residual,
+            pace=pace,
+            plan=steps,
+            ticks=[start.tick for start in starts],
+            goal=torch.cat([start.goal for start in starts]),
+        )
+        residual = dreamed - sources
+    strength = torch.cat([start.strength for start in starts])
+    residual = residual * (strength / strength_of(residual)).clamp(max=1)
+    maturity = (maturity + 1 / GROWTH).clamp(max=1)
+    rows = zip(starts, torch.split(residual, 1), torch.split(maturity, 1), strict=True)
+    return [replace(start, residual=row, maturity=grown) for start, row, grown in rows]
+
+
+def carry(last: Carry, motion: Motion, persistence: float) -> Carry:
+    """`last` moved to the current frame: warped, the residual weighed, both zero where the motion is not trusted."""
+    device = last.residual.device
+    # Metal has no bicubic sampling; the motion is on the CPU anyway.
+    where = torch.device("cpu") if device.type == "mps" else device
+    backward, occluded = upload(motion.backward, where), upload(motion.occluded, where)
+    residual = persistence * warp(last.residual.to(where), backward, "bicubic")
+    maturity = warp(last.maturity.to(where), backward)
+    return replace(
+        last,
+        residual=residual.masked_fill(occluded, 0).to(device),
+        maturity=maturity.masked_fill(occluded, 0).to(device),
+        tick=last.tick + 1,
+        new=min(1.0, last.new * (1 - 1 / GROWTH) + motion.hidden),
+    )
+
+
+def strength_of(residual: Tensor) -> Tensor:
+    """(B, 1, 1, 1) mean |residual| of each image; never quite 0."""
+    return residual.abs().mean((1, 2, 3), keepdim=True) + 1e-6
