@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from dreamvideo.bench.coherence.measures import energies, strength
 from dreamvideo.frames import Frame
 from dreamvideo.models import load_network
-from dreamvideo.pipeline import dream_video
+from dreamvideo.pipeline import dream_video, to_tensor
 from dreamvideo.settings import CarrySettings, DreamSettings, ModelSettings
 from dreamvideo.warp import warp
 
@@ -61,3 +62,30 @@ def test_300_equal_frames_do_not_drift(dreamnet):
     assert out[-1].std() == pytest.approx(out[30].std(), rel=0.05)
     colourful = [np.ptp(image.astype(int), axis=2).mean() for image in out]
     assert max(colourful) < 1.25 * colourful[0]
+
+
+def second(images, sources, which, network):
+    """(strength, mean, contrast) of one second of a dream at 24 frames a second, the latter two over the source's."""
+    here = slice(24 * which - 24, 24 * which)
+    made, given = (torch.cat([to_tensor(i, torch.device("cpu")) for i in some[here]]) for some in (images, sources))
+    strong = strength(energies(made, network), energies(given, network)).mean().item()
+    return np.array([strong, (made.mean() / given.mean()).item(), (made.std() / given.std()).item()])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pixels", [0, 1])
+def test_a_minute_of_one_shot_stays_as_it_was_after_five_seconds(dreamnet, pixels):
+    still = shot("lake", 1, 256, 144)[0].image[:, : 220 if pixels else None]
+    wide = np.concatenate([still, still[:, ::-1]] * 2, 1)  # seamless; 55 seconds later it shows the same again
+    sources = [np.ascontiguousarray(wide[:, i % 440 * pixels :][:, :256]) for i in range(1440)]
+    out = dreamed(sources, dreamnet, CarrySettings())
+    early, late = (second(out, sources, which, dreamnet) for which in (5, 60))
+    assert abs(late / early - 1)[0] < 0.10, (early, late)
+    assert (abs(late / early - 1)[1:] < 0.05).all(), (early, late)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_the_first_frame_after_a_cut_is_that_of_a_clip_of_its_own(dreamnet, lanes):
+    before, after = (frame.image for name in ("valley", "lake") for frame in shot(name, 1))
+    joined = dreamed([before] * 3 + [after] * 2, dreamnet, CarrySettings(lanes=lanes))
+    assert np.array_equal(joined[3], dreamed([after], dreamnet, CarrySettings())[0])
