@@ -1,5 +1,6 @@
 import hashlib
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -9,7 +10,9 @@ import torchvision
 from safetensors.torch import save_file
 from torchvision.models._api import Weights
 
-from dreamvideo.dream import dream
+from dreamvideo import dream as dreaming
+from dreamvideo.bench.subjects import make_subject
+from dreamvideo.dream import ascend, dream
 from dreamvideo.errors import DeviceError, ModelError, WeightsError
 from dreamvideo.models import MODELS, download_weights, load_network
 from dreamvideo.settings import DreamSettings, ModelSettings
@@ -72,13 +75,26 @@ def test_a_layer_before_an_in_place_relu_is_not_overwritten(tmp_path):
     assert first.min() < 0
 
 
-@pytest.mark.parametrize("name", ["vgg16", "resnet50", "squeezenet1_1", "mobilenet_v3_large"])
-def test_the_default_layer_of_a_network_can_be_dreamed_on(tmp_path, name):
-    prefix = "features." if name.startswith("vgg") else ""  # 100 million weights of its head are not needed
-    weights = saved(random_model(name), tmp_path / "w.safetensors", prefix)
+HEAVY = {"vgg19", "resnet101", "densenet121", "inception_v3", "efficientnet_b0", "convnext_tiny"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in HEAVY)) for n in MODELS])
+def test_the_score_of_every_network_rises_with_every_octave(tmp_path, monkeypatch, name):
+    weights = make_subject(name, None, None, tmp_path, torch.device("cpu")).weights
     network = load_network(ModelSettings(name, weights=weights, **CPU), DreamSettings())
-    dreamed = dream(picture(), network.score, DreamSettings(octaves=1, iterations=3))
-    assert network.score(dreamed).item() > network.score(picture()).item()
+    rises = []
+
+    def watched(images, base, score, *rest):
+        dreamed = ascend(images, base, score, *rest)
+        with torch.no_grad():
+            rises.append((score(dreamed) - score(images)).item())
+        return dreamed
+
+    monkeypatch.setattr(dreaming, "ascend", watched)
+    # The ground that random weights make is rough: steps as the gradient has them, and small.
+    plain = DreamSettings(octaves=3, octave_scale=1.2, step_size=0.0005, jitter=0, smooth=0, colour=-1, anchor=0)
+    dream(picture(112, 128), network.score, replace(plain, iterations=3))
+    assert len(rises) == 3 and min(rises) > 0, rises
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
