@@ -17,6 +17,8 @@ from dreamvideo.dreamnet.weights import load as load_dreamnet
 from dreamvideo.engine.plan import plan
 from dreamvideo.engine.pools import AvgPoolKernel, MaxPoolKernel
 from dreamvideo.engine.record import record
+from dreamvideo.engine.run import kernel_of
+from dreamvideo.engine.sides import SidesKernel
 from dreamvideo.engine.steps import AvgPool, Conv, MaxPool, Split
 from dreamvideo.engine.strips import strips_of
 from dreamvideo.models import MODELS, TorchvisionFeatures, fold
@@ -237,13 +239,18 @@ def test_an_average_pool_goes_after_a_convolution_only_where_that_is_the_same(pa
     assert_same_slope(fast_slope, slope)
 
 
-def test_a_result_whose_gradient_is_never_asked_for_is_freed_at_once():
-    fast, images = engine.compile(Dreamnet("s4a", ("s4a",))), pictures(1, 3, 64, 64).requires_grad_()
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_result_whose_gradient_is_never_asked_for_is_freed_at_once(precision):
+    if precision == torch.bfloat16 and not BFLOAT16:
+        pytest.skip("no bfloat16 convolutions on this processor")
+    layers = ("inception3a", "inception3b.branch4.0")  # a max pool reads the one, and makes the other
+    fast, images = engine.compile(classifier("googlenet", *layers), precision), pictures(1, 3, 64, 64).requires_grad_()
     gc.collect()
     gc.disable()  # it would find a cycle some time later
     try:
-        held = weakref.ref(fast(images)["s4a"].grad_fn)
-        assert held() is None
+        for layer in layers:
+            held = weakref.ref(fast(images)[layer].grad_fn)
+            assert held() is None
     finally:
         gc.enable()
 
@@ -276,6 +283,41 @@ def test_a_max_pool_in_strips_is_a_max_pool(window, height, threads, monkeypatch
         (slope,) = pool.backward(memo, g.clone())
     assert torch.equal(ours, expected)
     assert torch.allclose(slope, torch.autograd.grad(expected, x, g)[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("positive", [True, False])
+@pytest.mark.parametrize("size", [(1, 5, 61, 42), (2, 3, 12, 17), (3, 2, 6, 5)])
+def test_of_equal_values_the_first_gets_the_gradient_as_in_torch(window, precision, positive, size, monkeypatch):
+    kernel, stride, padding, ceil = window
+    monkeypatch.setattr("dreamvideo.engine.strips._LEAST", 0)
+    strips_of.cache_clear()
+    pool = kernel_of(MaxPool((0,), (1,), (kernel,) * 2, (stride,) * 2, (padding,) * 2, ceil, positive), precision)
+    by_sides = positive and precision == torch.bfloat16 and window == (3, 1, 1, False)
+    assert isinstance(pool, SidesKernel) == by_sides
+    # Few values, so that most windows hold their maximum several times; small integers, so that every sum is exact.
+    x = torch.randint(0 if positive else -4, 4, size).to(precision, memory_format=torch.channels_last).requires_grad_()
+    expected = F.max_pool2d(x, kernel, stride, padding, 1, ceil)
+    g = torch.randint_like(expected, -3, 4)
+    with torch.no_grad():
+        (ours,), memo = pool.forward(x)
+        (slope,) = pool.backward(memo, g.clone())
+    assert torch.equal(ours, expected)
+    assert torch.equal(slope, torch.autograd.grad(expected, x, g)[0])
+
+
+@pytest.mark.parametrize("size", [(1, 1, 1, 1), (1, 3, 1, 9), (2, 3, 9, 1), (1, 3, 2, 2), (2, 4, 3, 8)])
+def test_a_max_pool_by_sides_of_few_rows_or_columns(size):
+    pool = SidesKernel()
+    x = torch.randint(0, 4, size).to(torch.bfloat16, memory_format=torch.channels_last).requires_grad_()
+    expected = F.max_pool2d(x, 3, 1, 1)
+    g = torch.randint_like(expected, -3, 4)
+    with torch.no_grad():
+        (ours,), memo = pool.forward(x)
+        (slope,) = pool.backward(memo, g.clone())
+    assert torch.equal(ours, expected)
+    assert torch.equal(slope, torch.autograd.grad(expected, x, g)[0])
 
 
 def test_a_pool_worth_it_is_taken_apart():

@@ -11,6 +11,7 @@ by itself, inside one `torch.autograd.Function`, with the gradient of the images
     convs.py      convolutions and their input gradients with prepacked weights
     stem.py       the first convolution: the input's scaling folded in, its gradient in blocks of a stride
     pools.py      average and max pools and their gradients
+    sides.py      a 3x3 max pool of stride 1 in bfloat16, one side after the other
     strips.py     a max pool of one image as a batch, so that its gradient has more than one thread
     allocator.py  keep freed memory for the next step
     run.py        the plan, forwards and backwards

@@ -16,6 +16,7 @@ from torch import Tensor
 from dreamvideo.engine.convs import ConvKernel
 from dreamvideo.engine.plan import Plan
 from dreamvideo.engine.pools import AvgPoolKernel, MaxPoolKernel
+from dreamvideo.engine.sides import SidesKernel, suits
 from dreamvideo.engine.stem import Stem
 from dreamvideo.engine.steps import Add, AvgPool, Cat, Conv, MaxPool, Relu, Split, Step
 
@@ -80,6 +81,8 @@ def kernel_of(step: Step, precision: torch.dtype) -> Kernel:
     match step:
         case Conv():
             made = ConvKernel(step, precision)
+        case MaxPool() if suits(step, precision):
+            made = SidesKernel()
         case MaxPool():
             made = MaxPoolKernel(step)
         case AvgPool():

@@ -34,7 +34,8 @@ class Stem:
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) float32 in [0, 1] -> (B, out, h, w)."""
-        return self.run((images + self.shift).to(self.precision, memory_format=torch.channels_last))
+        # Rounded first, then laid out: both in one copy is 2 to 3 times as slow.
+        return self.run((images + self.shift).to(self.precision).contiguous(memory_format=torch.channels_last))
 
     def backward(self, g: Tensor, height: int, width: int) -> Tensor:
         """(B, out, h, w) -> (B, 3, H, W) float32."""
