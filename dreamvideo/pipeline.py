@@ -9,6 +9,7 @@ The mean strength of a shot's first dream is the most that its later frames may 
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from torch import Tensor
 from dreamvideo.buffers import prefetch
 from dreamvideo.devices import download, upload
 from dreamvideo.dream import dream, warm_plan
-from dreamvideo.flow import FLOWS
+from dreamvideo.flow import FLOWS, FlowEstimator
 from dreamvideo.frames import Frame, Frames
 from dreamvideo.lanes import Step, in_lockstep, in_order
 from dreamvideo.models import Network
@@ -62,6 +63,7 @@ def dream_video(frames: Frames, network: Network, dreaming: DreamSettings, carry
     """The frames, dreamed, one for one with the same times, in order; motion is estimated ahead in a thread.
 
     Raises:
+        WeightsError, ModelError: of the flow's network.
         Whatever `frames` raises.
     """
 
@@ -85,32 +87,44 @@ def dream_videos(
         with contextlib.closing(streams):
             yield from enumerate(streams)
         return
-    with contextlib.closing(prefetch(watch(streams, carrying), depth=1)) as rounds:
+    with contextlib.closing(prefetch(watch(streams, carrying, network.device), depth=1)) as rounds:
         dreamed = in_order(dream_rounds(rounds, network, dreaming, carrying))
         for stream, group in itertools.groupby(dreamed, lambda step: step.stream):
             yield stream, (step.frame for step in group)
 
 
-def watch(streams: Generator[Frames, None, None], carrying: CarrySettings) -> Generator[Round, None, None]:
-    """Rounds of the next frame of each lane, with its motion."""
-    estimate = FLOWS[carrying.flow]() if carrying.flow in FLOWS else None
+def watch(
+    streams: Generator[Frames, None, None], carrying: CarrySettings, device: torch.device
+) -> Generator[Round, None, None]:
+    """Rounds of the next frame of each lane, with its motion; a flow that is a network may run on `device`.
 
-    def motion(step: Step) -> Motion | None:
-        if step.previous is None:
-            return None
-        now, before = _planes(step.frame), _planes(step.previous)
-        if estimate is None:
-            return Motion(torch.zeros(1, 2, *now.shape[2:]), torch.zeros(1, 1, *now.shape[2:], dtype=torch.bool))
-        backward = estimate(now, before)
-        occluded = occlusion_mask(backward, estimate(before, now))
-        # On flat ground a flow is a guess and seldom leads back; what has not changed has not moved.
-        still = occluded & unchanged(now, before)
-        return Motion(backward.masked_fill(still, 0), occluded & ~still)
+    Raises:
+        WeightsError, ModelError: of the flow's network.
+        Whatever the streams raise.
+    """
+    alone = carrying.persistence == 0
 
-    steps = shots_of(streams, alone=carrying.persistence == 0)
-    with contextlib.closing(in_lockstep(steps, carrying.lanes, WAITING)) as rounds:
-        for steps_now in rounds:
-            yield [(step, motion(step)) for step in steps_now]
+    @functools.cache
+    def estimator() -> FlowEstimator | None:
+        return None if alone or carrying.flow == "none" else FLOWS[carrying.flow](device, carrying.flow_weights)
+
+    with contextlib.closing(in_lockstep(shots_of(streams, alone), carrying.lanes, WAITING)) as rounds:
+        for steps in rounds:  # the streams have begun: they are closed if there is no estimator to be had
+            yield [(step, motion_of(step, estimator())) for step in steps]
+
+
+def motion_of(step: Step, estimate: FlowEstimator | None) -> Motion | None:
+    """How the frame before became this one; without an estimator nothing moved. None: there is none before."""
+    if step.previous is None:
+        return None
+    now, before = _planes(step.frame), _planes(step.previous)
+    if estimate is None:
+        return Motion(torch.zeros(1, 2, *now.shape[2:]), torch.zeros(1, 1, *now.shape[2:], dtype=torch.bool))
+    backward = estimate(now, before)
+    occluded = occlusion_mask(backward, estimate(before, now))
+    # On flat ground a flow is a guess and seldom leads back; what has not changed has not moved.
+    still = occluded & unchanged(now, before)
+    return Motion(backward.masked_fill(still, 0), occluded & ~still)
 
 
 def shots_of(streams: Generator[Frames, None, None], alone: bool) -> Generator[Step, None, None]:
