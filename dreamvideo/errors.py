@@ -13,6 +13,9 @@ A message says what was got, what was expected, and what to type.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class DreamVideoError(Exception):
     """Anything a user can mend; the command line prints it as one line."""
@@ -44,3 +47,9 @@ class WeightsError(DreamVideoError, OSError):
 
 class DeviceError(DreamVideoError, RuntimeError):
     """The device asked for is not there, or has too little memory."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; nearest: NAME` for the end of a message that something is not `known`; empty where nothing is near."""
+    found = difflib.get_close_matches(name, list(known), 1, 0.4)
+    return f"; nearest: {found[0]}" if found else ""

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dreamvideo.raft import raft
+
 # (current, previous), each (B, 3, H, W) uint8 RGB -> (B, 2, H, W) float32 pixels, channel 0 = dx: the backward flow
 FlowEstimator = Callable[[Tensor, Tensor], Tensor]
 
@@ -63,4 +65,8 @@ def _grey(image: Tensor, scale: float) -> NDArray[np.uint8]:
     return cast("NDArray[np.uint8]", grey)
 
 
-FLOWS: dict[str, Callable[[], FlowEstimator]] = {"dis": dis}
+# (device of the dream, file of weights or None) -> estimator
+FLOWS: dict[str, Callable[[torch.device, str | None], FlowEstimator]] = {
+    "dis": lambda device, weights: dis(),
+    "raft": raft,
+}

@@ -1,4 +1,4 @@
-"""Networks by name: frozen, cut off after the last layer needed, batch-norm folded, weights found and checked.
+"""Networks by name: frozen, cut off after the last layer needed, batch-norm folded, with their weights.
 
 `dreamnet` is embedded. The others are torchvision's classifiers with their first ImageNet weights: later recipes train
 with heavy regularisation, which classifies better and dreams worse.
@@ -6,12 +6,10 @@ with heavy regularisation, which classifies better and dreams worse.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
-from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +19,10 @@ from dreamvideo.devices import pick_device, pick_precision
 from dreamvideo.dreamnet.net import NODES as DREAMNET_LAYERS
 from dreamvideo.dreamnet.net import DreamNet
 from dreamvideo.dreamnet.weights import load as load_dreamnet
-from dreamvideo.errors import ModelError, WeightsError
+from dreamvideo.errors import ModelError, nearest
 from dreamvideo.objectives import Features, Objective
 from dreamvideo.settings import DreamSettings, ModelSettings
+from dreamvideo.weights import download_weights, load_needed, read_weights
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -78,9 +77,7 @@ def load_network(settings: ModelSettings, dream: DreamSettings) -> Network:
     """
     entry = MODELS.get(settings.model)
     if entry is None:
-        raise ModelError(
-            f"no network {settings.model!r}{_nearest(settings.model, MODELS)}; one of: {', '.join(MODELS)}"
-        )
+        raise ModelError(f"no network {settings.model!r}{nearest(settings.model, MODELS)}; one of: {', '.join(MODELS)}")
     device = pick_device(settings.device)
     precision = pick_precision(settings.precision, device)
     if settings.threads and device.type == "cpu":
@@ -159,30 +156,11 @@ def torchvision_features(
     for layer in layers:
         _check_layer(layer, [*known, *(module for module, _ in model.named_modules())], name)
     extractor = create_feature_extractor(model, layers)
-    state = read_weights(Path(weights)) if weights else download_weights(name)
+    state = read_weights(Path(weights)) if weights else imagenet_weights(name)
     load_needed(extractor, state, weights or name)
     extractor = fold(extractor).requires_grad_(False)
     fast = engine.compile(TorchvisionFeatures(extractor, torch.float32), precision) if device.type == "cpu" else None
     return fast or TorchvisionFeatures(extractor, precision).to(device)
-
-
-def load_needed(extractor: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load what a cut-off network needs of `state`; more may be there, such as a head for other classes.
-
-    Raises:
-        ModelError: something needed is missing or has another shape.
-    """
-    for key, value in extractor.state_dict().items():
-        if key.endswith("num_batches_tracked"):
-            continue
-        if key not in state:
-            raise ModelError(
-                f"{source}: these weights have no {key!r}{_nearest(key, state)}; are they of this network?"
-            )
-        if state[key].shape != value.shape:
-            got, expected = tuple(state[key].shape), tuple(value.shape)
-            raise ModelError(f"{source}: {key!r} has shape {got}, expected {expected}; are they of this network?")
-    extractor.load_state_dict(dict(state), strict=False)
 
 
 def fold(extractor: nn.Module) -> nn.Module:
@@ -205,58 +183,18 @@ def _without_overwriting(extractor: nn.Module) -> nn.Module:
     return graph_module
 
 
-def read_weights(path: Path) -> Mapping[str, Tensor]:
-    """A state dict from a .safetensors or .pth file; nothing in the file is executed.
+def imagenet_weights(name: str) -> Mapping[str, Tensor]:
+    """torchvision's first ImageNet weights of a network, from its cache or downloaded there.
 
     Raises:
-        WeightsError: the file is missing, broken, or holds something else.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return cast(Mapping[str, Tensor], load_file(path))
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise WeightsError(f"{path}: no such weights file") from None
-    except Exception as error:  # whatever the parsers of a broken file raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(
-            f"{path}: cannot read weights ({reason}); expected a .safetensors or .pth state dict"
-        ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsError(f"{path}: expected a state dict, got {type(state).__name__}")
-    return {key.removeprefix("module."): value for key, value in state.items()}
-
-
-def download_weights(name: str) -> Mapping[str, Tensor]:
-    """torchvision's first ImageNet weights of a network, from its cache or downloaded there; checked by hash.
-
-    Raises:
-        WeightsError: the download failed; the message says what to do offline.
+        WeightsError: the download failed, or the file is broken; the message says what to do.
     """
     from torchvision.models import get_model_weights
 
-    weights = get_model_weights(name)["IMAGENET1K_V1"]
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    try:
-        state = torch.hub.load_state_dict_from_url(weights.url, check_hash=True, map_location="cpu", weights_only=True)
-    except (URLError, OSError, RuntimeError) as error:
-        file = weights.url.rsplit("/", 1)[1]
-        raise WeightsError(
-            f"cannot download the weights of {name} ({error}). Offline: fetch {weights.url} elsewhere and put it at "
-            f"{folder / file}, or give --weights FILE, or use --model dreamnet, which needs no download"
-        ) from error
-    return cast(Mapping[str, Tensor], state)
+    url = get_model_weights(name)["IMAGENET1K_V1"].url
+    return download_weights(url, name, "give --weights FILE, or use --model dreamnet")
 
 
 def _check_layer(name: str, known: Any, model: str) -> None:
     if name not in known:
-        raise ModelError(f"no layer {name!r} in {model}{_nearest(name, known)}")
-
-
-def _nearest(name: str, known: Any) -> str:
-    found = difflib.get_close_matches(name, list(known), 1, 0.4)
-    return f"; nearest: {found[0]}" if found else ""
+        raise ModelError(f"no layer {name!r} in {model}{nearest(name, known)}")

@@ -7,6 +7,7 @@ What a frame is dreamed from is the affair of `carry`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Generator
 from dataclasses import replace
@@ -19,7 +20,7 @@ from torch import Tensor
 from dreamvideo.buffers import prefetch
 from dreamvideo.carry import Carry, Motion, begin, carry, go_on, plan
 from dreamvideo.devices import download, upload
-from dreamvideo.flow import FLOWS
+from dreamvideo.flow import FLOWS, FlowEstimator
 from dreamvideo.frames import Frame, Frames
 from dreamvideo.lanes import Step, in_lockstep, in_order
 from dreamvideo.models import Network
@@ -39,6 +40,7 @@ def dream_video(frames: Frames, network: Network, dreaming: DreamSettings, carry
     """The frames, dreamed, one for one with the same times, in order; motion is estimated ahead in a thread.
 
     Raises:
+        WeightsError, ModelError: of the flow's network.
         Whatever `frames` raises.
     """
 
@@ -62,33 +64,45 @@ def dream_videos(
         with contextlib.closing(streams):
             yield from enumerate(streams)
         return
-    with contextlib.closing(prefetch(watch(streams, carrying), depth=1)) as rounds:
+    with contextlib.closing(prefetch(watch(streams, carrying, network.device), depth=1)) as rounds:
         dreamed = in_order(dream_rounds(rounds, network, dreaming, carrying))
         for stream, group in itertools.groupby(dreamed, lambda step: step.stream):
             yield stream, (step.frame for step in group)
 
 
-def watch(streams: Generator[Frames, None, None], carrying: CarrySettings) -> Generator[Round, None, None]:
-    """Rounds of the next frame of each lane, with its motion."""
-    estimate = FLOWS[carrying.flow]() if carrying.flow in FLOWS else None
+def watch(
+    streams: Generator[Frames, None, None], carrying: CarrySettings, device: torch.device
+) -> Generator[Round, None, None]:
+    """Rounds of the next frame of each lane, with its motion; a flow that is a network may run on `device`.
 
-    def motion(step: Step) -> Motion | None:
-        if step.previous is None:
-            return None
-        now, before = _planes(step.frame), _planes(step.previous)
-        if estimate is None:
-            return Motion(torch.zeros(1, 2, *now.shape[2:]), torch.zeros(1, 1, *now.shape[2:], dtype=torch.bool), 0.0)
-        backward = estimate(now, before)
-        occluded = occlusion_mask(backward, estimate(before, now))
-        # On flat ground a flow is a guess and seldom leads back; what has not changed has not moved.
-        still = occluded & unchanged(now, before)
-        occluded = occluded & ~still
-        return Motion(backward.masked_fill(still, 0), occluded, occluded.float().mean().item())
+    Raises:
+        WeightsError, ModelError: of the flow's network.
+        Whatever the streams raise.
+    """
+    alone = carrying.persistence == 0
 
-    steps = shots_of(streams, alone=carrying.persistence == 0)
-    with contextlib.closing(in_lockstep(steps, carrying.lanes, WAITING)) as rounds:
-        for steps_now in rounds:
-            yield [(step, motion(step)) for step in steps_now]
+    @functools.cache
+    def estimator() -> FlowEstimator | None:
+        return None if alone or carrying.flow == "none" else FLOWS[carrying.flow](device, carrying.flow_weights)
+
+    with contextlib.closing(in_lockstep(shots_of(streams, alone), carrying.lanes, WAITING)) as rounds:
+        for steps in rounds:  # the streams have begun: they are closed if there is no estimator to be had
+            yield [(step, motion_of(step, estimator())) for step in steps]
+
+
+def motion_of(step: Step, estimate: FlowEstimator | None) -> Motion | None:
+    """How the frame before became this one; without an estimator nothing moved. None: there is none before."""
+    if step.previous is None:
+        return None
+    now, before = _planes(step.frame), _planes(step.previous)
+    if estimate is None:
+        return Motion(torch.zeros(1, 2, *now.shape[2:]), torch.zeros(1, 1, *now.shape[2:], dtype=torch.bool), 0.0)
+    backward = estimate(now, before)
+    occluded = occlusion_mask(backward, estimate(before, now))
+    # On flat ground a flow is a guess and seldom leads back; what has not changed has not moved.
+    still = occluded & unchanged(now, before)
+    occluded = occluded & ~still
+    return Motion(backward.masked_fill(still, 0), occluded, occluded.float().mean().item())
 
 
 def shots_of(streams: Generator[Frames, None, None], alone: bool) -> Generator[Step, None, None]:

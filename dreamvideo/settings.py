@@ -193,10 +193,22 @@ class CarrySettings:
         type=float, metavar="X",
     )  # fmt: skip
     lanes: int = option(1, "shots dreamed side by side as one batch; needs memory to read ahead", type=int, metavar="N")
-    flow: str = option("dis", "optical flow that carries the dream", choices=("dis", "none"))
+    flow: str = option(
+        "dis",
+        "optical flow that carries the dream; raft is a network, for a GPU: its weights are downloaded once",
+        choices=("dis", "raft", "none"),
+    )
+    flow_weights: str | None = option(
+        None, "weights of the flow network in a local .safetensors or .pth file", metavar="FILE"
+    )
 
     def __post_init__(self) -> None:
         _check(0 <= self.persistence <= 1, f"--persistence {self.persistence}", "0 to 1")
         _check(self.lanes >= 1, f"--lanes {self.lanes}", "at least 1")
         _check(self.warm_step >= 0, f"--warm-step {self.warm_step}", "at least 0")
         _check(self.warm_iterations >= 0, f"--warm-iterations {self.warm_iterations}", "at least 0")
+        _check(
+            self.flow_weights is None or self.flow == "raft",
+            f"--flow-weights {self.flow_weights} with --flow {self.flow}",
+            "--flow raft",
+        )

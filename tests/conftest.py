@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
 from fractions import Fraction
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -58,3 +62,32 @@ def stream(images, rate=25):
     """A generator of frames of the given pictures."""
     for i, image in enumerate(images):
         yield Frame(image, Fraction(i, rate))
+
+
+@pytest.fixture
+def publish(tmp_path, monkeypatch):
+    """A file server in place of the download host: publish(name, served, content) -> url, content's hash in it.
+
+    Served may be other than `content`, or None: nothing is there. torchvision's cache is empty, below tmp_path.
+    """
+    folder = tmp_path / "served"
+    folder.mkdir()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+
+    def publish(name, served, content=None):
+        file = f"{name}-{hashlib.sha256(content or served or b'').hexdigest()[:8]}.pth"
+        (folder / file).unlink(missing_ok=True)
+        if served is not None:
+            (folder / file).write_bytes(served)
+        return f"http://127.0.0.1:{http.server_port}/{file}"
+
+    yield publish
+    http.shutdown()
+    http.server_close()

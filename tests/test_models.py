@@ -1,8 +1,4 @@
-import hashlib
-import threading
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
@@ -14,7 +10,7 @@ from dreamvideo import dream as dreaming
 from dreamvideo.bench.subjects import make_subject
 from dreamvideo.dream import ascend, dream
 from dreamvideo.errors import DeviceError, ModelError, WeightsError
-from dreamvideo.models import MODELS, download_weights, load_network
+from dreamvideo.models import MODELS, load_network
 from dreamvideo.settings import DreamSettings, ModelSettings
 
 CPU = {"device": "cpu", "precision": "fp32"}
@@ -161,52 +157,15 @@ def test_cuda_without_cuda_is_an_error_and_auto_falls_back():
     assert load_network(ModelSettings(), DreamSettings()).device.type in ("cpu", "mps")
 
 
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    """A file server in place of the download host: publish(bytes, hash) -> state dict by way of `download_weights`."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    threading.Thread(target=http.serve_forever, daemon=True).start()
-
-    def publish(content, digest):
-        file = f"net-{digest[:8]}.pth"
-        if content is not None:
-            (folder / file).write_bytes(content)
-        weights = Weights(f"http://127.0.0.1:{http.server_port}/{file}", None, {})
-        monkeypatch.setattr(torchvision.models, "get_model_weights", lambda name: {"IMAGENET1K_V1": weights})
-        return download_weights("squeezenet1_1")
-
-    yield publish
-    http.shutdown()
-    http.server_close()
-
-
-def weights_bytes(tmp_path):
-    torch.save({"a": torch.arange(1000.0)}, tmp_path / "made.pth")
-    content = (tmp_path / "made.pth").read_bytes()
-    return content, hashlib.sha256(content).hexdigest()
-
-
-def test_weights_are_downloaded_once_and_then_cached(server, tmp_path):
-    content, digest = weights_bytes(tmp_path)
-    assert torch.equal(server(content, digest)["a"], torch.arange(1000.0))
-    for served in (tmp_path / "served").iterdir():
-        served.unlink()
-    assert torch.equal(server(None, digest)["a"], torch.arange(1000.0))
-
-
-@pytest.mark.parametrize("damage", ["cut", "changed", "missing"])
-def test_a_bad_download_is_detected_not_kept_and_explained(server, tmp_path, damage):
-    content, digest = weights_bytes(tmp_path)
-    broken = {"cut": content[:500], "changed": content[:-1] + b"?", "missing": None}[damage]
-    with pytest.raises(WeightsError, match=r"cannot download .* put it at .*net-.*\.pth, or give --weights FILE"):
-        server(broken, digest)
-    assert not list((tmp_path / "cache").rglob("*.pth"))
-    assert torch.equal(server(content, digest)["a"], torch.arange(1000.0)), "a second try must work"
+def test_without_weights_a_user_is_told_what_to_fetch_and_what_else_to_type(publish, monkeypatch, tmp_path):
+    url = publish("net", None)
+    weights = {"IMAGENET1K_V1": Weights(url, None, {})}
+    monkeypatch.setattr(torchvision.models, "get_model_weights", lambda name: weights)
+    with pytest.raises(WeightsError) as caught:
+        load_network(ModelSettings("squeezenet1_1", **CPU), DreamSettings())
+    for part in (
+        "cannot download the weights of squeezenet1_1",
+        f"fetch {url} elsewhere and put it at {tmp_path / 'cache'}",
+        "or give --weights FILE, or use --model dreamnet, which needs no download",
+    ):
+        assert part in str(caught.value)

@@ -16,6 +16,7 @@ from dreamvideo.settings import CarrySettings, DreamSettings
 
 QUICK = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4, anchor=0.0)
 CARRY = CarrySettings()
+CPU = torch.device("cpu")
 
 
 def pan(seed, count, height=48, width=64, speed=2):
@@ -107,7 +108,7 @@ def test_uncovered_ground_is_soon_dreamed_like_the_rest(tiny_network):
 
 def test_no_flow_still_sees_cuts():
     streams = (frames for frames in [stream([*pan(1, 3), *pan(2, 2)])])
-    motions = [motion for ((_, motion),) in watch(streams, CarrySettings(flow="none"))]
+    motions = [motion for ((_, motion),) in watch(streams, CarrySettings(flow="none"), CPU)]
     assert [motion is None for motion in motions] == [True, False, False, True, False]
     assert not motions[1].backward.any()
 
@@ -118,11 +119,11 @@ def test_flat_ground_that_has_not_changed_stands_still_whatever_the_flow_says(mo
     def guess(current, previous):
         return torch.from_numpy(random.normal(0, 4, (1, 2, *current.shape[2:])).astype(np.float32))
 
-    monkeypatch.setitem(pipeline.FLOWS, "dis", lambda: guess)
+    monkeypatch.setitem(pipeline.FLOWS, "dis", lambda device, weights: guess)
     ground = np.full((40, 60, 3), 200, np.uint8)
     noisy = [np.clip(ground + random.normal(0, 1.2, ground.shape), 0, 255).astype(np.uint8) for _ in range(2)]
     noisy[1][:, 40:] = 90  # something came
-    _, ((_, motion),) = watch((frames for frames in [stream(noisy)]), CarrySettings())
+    _, ((_, motion),) = watch((frames for frames in [stream(noisy)]), CarrySettings(), CPU)
     occluded = motion.occluded[0, 0]
     assert not occluded[:, :36].any()
     assert (motion.backward[:, :, :, :36].abs().sum(1) == 0).float().mean() > 0.8

@@ -54,6 +54,7 @@ def test_sizes_and_layers():
         lambda: DreamSettings(headroom=0.5),
         lambda: CarrySettings(persistence=1.5),
         lambda: CarrySettings(warm_iterations=-1),
+        lambda: CarrySettings(flow_weights="raft.pth"),
         lambda: EncodeSettings(crf=64),
         lambda: ModelSettings(device="gpu"),
         lambda: ModelSettings(threads=0),

@@ -39,7 +39,7 @@ def stages(bench: Bench) -> Iterator[Row]:
     read = ReadSettings(frames=len(frames), size=(setting.width, setting.height))
     _, images = steady(dream_video(stream(frames), network, dreaming, carrying), setting.frames)
     dreamed = [Frame(image, Fraction(i, RATE)) for i, image in enumerate(images)]
-    motions = [step_motion for ((_, step_motion),) in watch(one(frames[:2]), carrying)]
+    motions = [step_motion for ((_, step_motion),) in watch(one(frames[:2]), carrying, bench.device)]
     moved, source = motions[1], to_tensor(frames[1].image, bench.device)
     assert moved is not None
     (first,) = begin(to_tensor(frames[0].image, bench.device), network, dreaming)
@@ -59,7 +59,7 @@ def stages(bench: Bench) -> Iterator[Row]:
     whole: list[float] = []  # the program is timed from inside, from its first frame on
     work: dict[str, tuple[Callable[[], object], int]] = {
         "decode": (lambda: drain(clip, read), len(frames)),
-        MOTION: (lambda: list(watch(one(frames), carrying)), len(frames) - 1),
+        MOTION: (lambda: list(watch(one(frames), carrying, bench.device)), len(frames) - 1),
         "conversion, carry": (conversion, 1),
         ASCENT: (ascents, turns),
         "encode": (lambda: write(dreamed, bench.folder / "encoded.mp4"), len(dreamed)),

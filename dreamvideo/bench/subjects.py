@@ -15,7 +15,8 @@ from torchvision.models import get_model
 from dreamvideo.bench.pictures import still
 from dreamvideo.dreamnet.weights import load as load_dreamnet
 from dreamvideo.errors import ModelError
-from dreamvideo.models import IMAGENET_MEAN, IMAGENET_STD, MODELS, load_needed, read_weights
+from dreamvideo.models import IMAGENET_MEAN, IMAGENET_STD, MODELS
+from dreamvideo.weights import load_needed, read_weights
 
 SEED = 2015
 
