@@ -20,6 +20,7 @@ from torch import Tensor
 from dreamvideo.devices import upload
 from dreamvideo.dream import dream, octave_sizes
 from dreamvideo.models import Network
+from dreamvideo.remap import remap
 from dreamvideo.settings import CarrySettings, DreamSettings
 from dreamvideo.warp import warp
 
@@ -124,10 +125,11 @@ def carry(last: Carry, motion: Motion, persistence: float) -> Carry:
     """`last` moved to the current frame: warped, the residual weighed, both zero where the motion is not trusted."""
     device = last.residual.device
     # Metal has no bicubic sampling; the motion is on the CPU anyway.
-    where = torch.device("cpu") if device.type == "mps" else device
+    where = device if device.type == "cuda" else torch.device("cpu")
+    move = warp if where.type == "cuda" else remap
     backward, occluded = upload(motion.backward, where), upload(motion.occluded, where)
-    residual = persistence * warp(last.residual.to(where), backward, "bicubic")
-    maturity = warp(last.maturity.to(where), backward)
+    residual = persistence * move(last.residual.to(where), backward, "bicubic")
+    maturity = move(last.maturity.to(where), backward)
     return replace(
         last,
         residual=residual.masked_fill(occluded, 0).to(device),

@@ -30,7 +30,7 @@ def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     b, _, h, w = image.shape
     if flow.shape != (b, 2, h, w):
         raise ValueError(f"got a flow of shape {tuple(flow.shape)}, expected {(b, 2, h, w)}")
-    x, y = _positions(flow)
+    x, y = positions(flow)
     grid = torch.stack([x * (2 / max(w - 1, 1)) - 1, y * (2 / max(h - 1, 1)) - 1], 3)  # (B, H, W, 2) in [-1, 1]
     return F.grid_sample(image, grid.to(image.dtype), mode=mode, padding_mode="border", align_corners=True)
 
@@ -57,17 +57,17 @@ def occlusion_mask(backward: Tensor, forward: Tensor) -> Tensor:
 def outside(flow: Tensor) -> Tensor:
     """(B, 1, H, W) bool: True where x + flow(x) lies outside the picture, by more than half a pixel."""
     h, w = flow.shape[2:]
-    x, y = _positions(flow)
+    x, y = positions(flow)
     return ((x < -0.5) | (x > w - 0.5) | (y < -0.5) | (y > h - 0.5))[:, None]
 
 
 def unchanged(current: Tensor, previous: Tensor) -> Tensor:
     """(B, 1, H, W) bool: True where a (B, 3, H, W) uint8 picture has stayed as it was, but for the camera's noise."""
-    change = (current.float() - previous.float()).abs().amax(1, keepdim=True)
-    return F.avg_pool2d(change, 5, 1, 2, count_include_pad=False) < NOISE
+    change = (torch.maximum(current, previous) - torch.minimum(current, previous)).amax(1, keepdim=True)  # in 8 bits
+    return F.avg_pool2d(change.float(), 5, 1, 2, count_include_pad=False) < NOISE
 
 
-def _positions(flow: Tensor) -> tuple[Tensor, Tensor]:
+def positions(flow: Tensor) -> tuple[Tensor, Tensor]:
     """x + flow(x) as (B, H, W) columns and rows, in pixels."""
     h, w = flow.shape[2:]
     columns = torch.arange(w, device=flow.device, dtype=flow.dtype)

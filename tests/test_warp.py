@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dreamvideo.remap import remap
 from dreamvideo.warp import occlusion_mask, outside, warp
 
 
@@ -16,20 +17,36 @@ def constant(dx, dy, height, width):
     return torch.tensor([dx, dy], dtype=torch.float32).view(1, 2, 1, 1).expand(1, 2, height, width)
 
 
-@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(["bilinear", "bicubic"]))
-def test_zero_flow_is_the_identity(height, width, mode):
+WARPS = [warp, remap]
+MODES = st.sampled_from(["bilinear", "bicubic"])
+
+
+@pytest.mark.parametrize("move", WARPS)
+@given(st.integers(1, 40), st.integers(1, 40), MODES)
+def test_zero_flow_is_the_identity(move, height, width, mode):
     image = noise(2, 3, height, width)
-    assert (warp(image, torch.zeros(2, 2, height, width), mode) - image).abs().max() < 1e-4
+    assert (move(image, torch.zeros(2, 2, height, width), mode) - image).abs().max() < 1e-4
 
 
-@given(st.integers(-5, 5), st.integers(-5, 5), st.sampled_from(["bilinear", "bicubic"]))
-def test_a_whole_pixel_flow_is_a_shift(dx, dy, mode):
+@pytest.mark.parametrize("move", WARPS)
+@given(st.integers(-5, 5), st.integers(-5, 5), MODES)
+def test_a_whole_pixel_flow_is_a_shift(move, dx, dy, mode):
     image = noise(1, 2, 20, 24)
-    warped = warp(image, constant(dx, dy, 20, 24), mode)
+    warped = move(image, constant(dx, dy, 20, 24), mode)
     columns = np.clip(np.arange(24) + dx, 0, 23)
     rows = np.clip(np.arange(20) + dy, 0, 19)
     inside = ~outside(constant(dx, dy, 20, 24))
     assert ((warped - image[:, :, rows][..., columns]) * inside).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_remap_is_warp_but_for_a_thirty_second_of_a_pixel(mode):
+    image = torch.nn.functional.avg_pool2d(noise(2, 3, 44, 54), 5, 1)  # (2, 3, 40, 50), no jumps
+    flow = 6 * noise(2, 2, 40, 50, seed=1) - 3
+    steepest = max((image[..., 1:] - image[..., :-1]).abs().max(), (image[..., 1:, :] - image[..., :-1, :]).abs().max())
+    assert (remap(image, flow, mode) - warp(image, flow, mode)).abs().max() < 2 * steepest / 32
+    with pytest.raises(ValueError, match="expected"):
+        remap(image, flow[..., :-1], mode)
 
 
 def test_bicubic_keeps_detail_that_bilinear_loses():
