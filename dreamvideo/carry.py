@@ -26,11 +26,11 @@ from dreamvideo.warp import warp
 
 # Frames until new ground is dreamed like the rest, and the size of its first step, over that of a first frame's; chosen
 # by eye.
-GROWTH = 8
-FIRST_PACE = 5.0
+GROWTH = 12
+FIRST_PACE = 3.5
 
-# Share of a picture that is not yet dreamed like the rest, above which every frame steps, at every other size.
-# By measurement: cars before a fixed camera stay below, a panning camera does not.
+# Share of a picture that is not yet dreamed like the rest, above which every frame steps. By measurement: cars before
+# a fixed camera stay below, a camera in the hand does not.
 MUCH = 0.08
 
 
@@ -62,21 +62,18 @@ def plan(start: Carry, dreaming: DreamSettings, carrying: CarrySettings) -> tupl
     return turns(octaves, start.tick, carrying.warm_iterations, start.new > MUCH)
 
 
-def turns(octaves: int, tick: int, iterations: int, all_new: bool) -> tuple[int, ...]:
+def turns(octaves: int, tick: int, iterations: int, much_new: bool) -> tuple[int, ...]:
     """`iterations` at the octaves whose turn it is, small to large.
 
-    The finest has its turn every other frame; of four frames one is for a coarser one, each in its turn, and one for
-    none. Where much is new, every other octave has its turn at every frame.
+    The finest has its turn every other frame, or at every frame where `much_new` is there to be dreamed; of four
+    frames one is for a coarser one, each in its turn.
     """
     finest = octaves - 1
-    if all_new:
-        chosen = set(range(finest, -1, -2))
-    elif tick % 2:
-        chosen = {finest}
-    elif tick % 4 == 2 and finest:
-        chosen = {finest - 1 - tick // 4 % finest}
-    else:
-        chosen = set()
+    chosen = set()
+    if tick % 2 or much_new:
+        chosen.add(finest)
+    if tick % 4 == 2 and finest:
+        chosen.add(finest - 1 - tick // 4 % finest)
     return tuple(iterations if octave in chosen else 0 for octave in range(octaves))
 
 
