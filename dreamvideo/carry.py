@@ -20,7 +20,7 @@ from torch import Tensor
 from dreamvideo.devices import upload
 from dreamvideo.dream import dream, octave_sizes
 from dreamvideo.models import Network
-from dreamvideo.remap import remap
+from dreamvideo.motion import Motion, remap
 from dreamvideo.settings import CarrySettings, DreamSettings
 from dreamvideo.warp import warp
 
@@ -31,16 +31,7 @@ FIRST_PACE = 3.5
 
 # Share of a picture that is not yet dreamed like the rest, above which every frame steps. By measurement: cars before
 # a fixed camera stay below, a camera in the hand does not.
-MUCH = 0.08
-
-
-@dataclass(frozen=True, slots=True)
-class Motion:
-    """How the previous frame became this one."""
-
-    backward: Tensor  # (1, 2, H, W) float32 pixels: where each pixel of this frame lies in the previous one
-    occluded: Tensor  # (1, 1, H, W) bool: True = do not trust
-    hidden: float  # share of `occluded` that is True
+MUCH = 0.12
 
 
 @dataclass(frozen=True, slots=True)

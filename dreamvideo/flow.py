@@ -11,7 +11,6 @@ from typing import cast
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,7 +21,7 @@ FlowEstimator = Callable[[Tensor, Tensor], Tensor]
 
 # Pixels of the shorter side above which flow is estimated on a shrunken picture: twice the size costs five times the
 # time, and a dream is smoother than the last pixel of its flow.
-LARGEST_SIDE = 360
+LARGEST_SIDE = 270
 
 # The finest size at which flow is estimated, in halvings of the picture. At 2, as the preset has it, motion is a third
 # less exact and a dream up to twice as unsteady; at 0 it takes four times as long for little (on rendered shots).
@@ -37,18 +36,19 @@ def dis() -> FlowEstimator:
 def _dis(current: Tensor, previous: Tensor) -> Tensor:
     h, w = current.shape[2:]
     scale = min(1.0, LARGEST_SIDE / min(h, w))
-    flows = []
-    for now, before in zip(current, previous, strict=True):
+    height, width = max(1, round(h * scale)), max(1, round(w * scale))
+    flow = torch.empty(len(current), 2, h, w)
+    for now, before, made in zip(current, previous, flow, strict=True):
         # A new estimator for each pair: one that is used again remembers, and the same pair gives another flow.
         estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         estimator.setFinestScale(FINEST_SCALE)
-        flows.append(estimator.calc(_grey(now, scale), _grey(before, scale), None))  # type: ignore[call-overload]
-    height, width = max(1, round(h * scale)), max(1, round(w * scale))
-    flow = torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2)[..., :height, :width]  # (B, 2, height, width)
-    if scale < 1:
-        stretch = torch.tensor([w / width, h / height]).view(1, 2, 1, 1)
-        flow = F.interpolate(flow, (h, w), mode="bilinear", align_corners=False) * stretch
-    return flow.contiguous()
+        found = estimator.calc(_grey(now, scale), _grey(before, scale), None)  # type: ignore[call-overload]
+        for plane, into, stretch in zip(cv2.split(found), made, (w / width, h / height), strict=True):
+            plane = plane[:height, :width]
+            if scale < 1:
+                plane = cv2.resize(plane, (w, h), interpolation=cv2.INTER_LINEAR) * np.float32(stretch)
+            into.copy_(torch.from_numpy(plane))
+    return flow
 
 
 def _grey(image: Tensor, scale: float) -> NDArray[np.uint8]:

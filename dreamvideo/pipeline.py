@@ -17,16 +17,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dreamvideo import motion
 from dreamvideo.buffers import prefetch
-from dreamvideo.carry import Carry, Motion, begin, carry, go_on, plan
+from dreamvideo.carry import Carry, begin, carry, go_on, plan
 from dreamvideo.devices import download, upload
 from dreamvideo.flow import FLOWS, FlowEstimator
 from dreamvideo.frames import Frame, Frames
 from dreamvideo.lanes import Step, in_lockstep, in_order
 from dreamvideo.models import Network
+from dreamvideo.motion import Motion
 from dreamvideo.settings import CarrySettings, DreamSettings
 from dreamvideo.shots import cut_detector
-from dreamvideo.warp import occlusion_mask, unchanged
 
 # Bytes of pictures that may wait, read or dreamed, so that later shots can be dreamed beside the first.
 WAITING = 1 << 30
@@ -94,15 +95,9 @@ def motion_of(step: Step, estimate: FlowEstimator | None) -> Motion | None:
     """How the frame before became this one; without an estimator nothing moved. None: there is none before."""
     if step.previous is None:
         return None
-    now, before = _planes(step.frame), _planes(step.previous)
     if estimate is None:
-        return Motion(torch.zeros(1, 2, *now.shape[2:]), torch.zeros(1, 1, *now.shape[2:], dtype=torch.bool), 0.0)
-    backward = estimate(now, before)
-    occluded = occlusion_mask(backward, estimate(before, now))
-    # On flat ground a flow is a guess and seldom leads back; what has not changed has not moved.
-    still = occluded & unchanged(now, before)
-    occluded = occluded & ~still
-    return Motion(backward.masked_fill(still, 0), occluded, occluded.float().mean().item())
+        return motion.none(*step.frame.image.shape[:2])
+    return motion.between(_planes(step.frame), _planes(step.previous), estimate)
 
 
 def shots_of(streams: Generator[Frames, None, None], alone: bool) -> Generator[Step, None, None]:
@@ -127,8 +122,8 @@ def dream_rounds(
     carries: dict[int, Carry] = {}  # shot -> what its last frame left
     for round in rounds:
         batches: dict[Kind, list[tuple[Step, Carry | None]]] = {}
-        for step, motion in round:
-            start = carry(carries[step.shot], motion, carrying.persistence) if motion else None
+        for step, moved in round:
+            start = carry(carries[step.shot], moved, carrying.persistence) if moved else None
             steps = plan(start, dreaming, carrying) if start else None
             batches.setdefault((step.frame.image.shape, steps), []).append((step, start))
         for (_, steps), batch in batches.items():

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from dreamvideo.flow import dis
-from dreamvideo.warp import occlusion_mask, warp
+from dreamvideo.motion import occlusion_mask, remap
 
 SMALL = 160  # pixels of the longer side that the test looks at
 
@@ -45,7 +45,7 @@ def cut_detector() -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], bool]:
         if not unlike(before.float()):  # most frames are like the last one as it stands
             return False
         backward = estimate(now, before)
-        if not unlike(warp(before.float(), backward)):
+        if not unlike(remap(before.float(), backward)):
             return False
         return bool(occlusion_mask(backward, estimate(before, now)).float().mean() > LOST)
 

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamvideo.carry import GROWTH, Carry, Motion, begin, carry, go_on, plan, turns
+from dreamvideo.carry import GROWTH, Carry, begin, carry, go_on, plan, turns
+from dreamvideo.motion import Motion
 from dreamvideo.settings import CarrySettings, DreamSettings
 
 QUICK = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4, anchor=0.0)

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "dreamvideo"
 # From the ground up: a module may import those above its own line only.
 ORDER = """
     errors frames settings buffers progress lanes
-    warp remap objectives devices graphs dream weights raft flow shots dreamnet engine models carry
+    warp objectives devices graphs dream weights raft flow motion shots dreamnet engine models carry
     chroma tonemap colour orientation decoding stills readers encoders companions writers
     pipeline bench cli
 """.split()  # noqa: SIM905

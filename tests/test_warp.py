@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamvideo.remap import remap
-from dreamvideo.warp import occlusion_mask, outside, warp
+from dreamvideo.motion import occlusion_mask, outside, remap
+from dreamvideo.warp import warp
 
 
 def noise(*shape, seed=0):

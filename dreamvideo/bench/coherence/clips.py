@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.errors import SettingsError, SourceError
+from dreamvideo.motion import occlusion_mask
 from dreamvideo.readers import open_source
 from dreamvideo.settings import ReadSettings
 from dreamvideo.shots import cut_detector
-from dreamvideo.warp import occlusion_mask
 
 SAMPLES = Path(__file__).parents[3] / "samples"  # there in a checkout, not in an installed package
 FEWEST = 4  # frames from which anything is measured

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from dreamvideo.models import Network
-from dreamvideo.warp import unchanged, warp
+from dreamvideo.motion import unchanged
+from dreamvideo.warp import warp
 
 STILL = 0.2  # pixels a frame; what moves less stands. Chosen by eye
 LEAST = 0.002  # share of all pixels; a mean over fewer says nothing. Chosen by eye
