@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -127,10 +128,33 @@ def upload(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
+def fetch(tensor: Tensor) -> Callable[[], Tensor]:
+    """Begin to copy `tensor` to the CPU; what is returned waits for the copy and gives it.
+
+    On CUDA the copy has a stream of its own: the device goes on with what it is asked for next.
+    """
+    if not tensor.is_cuda:
+        here = tensor.cpu()
+        return lambda: here
+    stream = _copies(tensor.device)
+    stream.wait_stream(torch.cuda.current_stream(tensor.device))
+    with torch.cuda.stream(stream):
+        there = tensor.to("cpu", non_blocking=True)  # into pinned memory, twice as fast
+    done = stream.record_event()
+    tensor.record_stream(stream)  # its memory is not used again before the copy is done
+
+    def arrived() -> Tensor:
+        done.synchronize()
+        return there
+
+    return arrived
+
+
 def download(tensor: Tensor) -> Tensor:
     """`tensor` on the CPU, complete."""
-    if not tensor.is_cuda:
-        return tensor.cpu()
-    there = tensor.to("cpu", non_blocking=True)  # into pinned memory, twice as fast
-    torch.cuda.current_stream(tensor.device).synchronize()
-    return there
+    return fetch(tensor)()
+
+
+@cache
+def _copies(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

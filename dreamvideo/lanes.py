@@ -7,7 +7,7 @@ the stream is read ahead, as long as the pictures from the oldest one that is no
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,6 +19,10 @@ T = TypeVar("T")
 AT_ONCE = (
     32  # frames read in search of more shots before the next round goes out, so that nobody waits for a whole film
 )
+
+# Pixels of all lanes together that keep a GPU busy, and the most lanes; an estimate, to be measured.
+ENOUGH = 4_000_000
+MOST_LANES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +36,24 @@ class Step:
     previous: Frame | None  # of the same shot; None: this one begins it
 
 
-def in_lockstep(steps: Generator[Step, None, None], lanes: int, room: int) -> Generator[list[Step], None, None]:
-    """Rounds of at most `lanes` steps, each the next of its shot; every step once, the oldest shots first.
+def fitting(pixels: int) -> int:
+    """How many pictures of so many pixels are enough to keep a GPU busy."""
+    return max(1, min(MOST_LANES, ENOUGH // pixels))
+
+
+def in_lockstep(
+    steps: Generator[Step, None, None], width: Callable[[Frame], int], room: int
+) -> Generator[list[Step], None, None]:
+    """Rounds of a few steps, each the next of its shot; every step once, the oldest shots first.
+
+    `width` says by the first frame how many lanes there are, the most steps of a round.
 
     With one lane nothing is read ahead. A round is smaller than `lanes` where there are no more shots in sight.
     """
     shots: deque[deque[Step]] = deque()  # the steps that wait, shot by shot
     held: deque[tuple[int, int]] = deque()  # (index, bytes) of the steps since the oldest that is not done
     taken = 0  # bytes of those
+    lanes = 1
     ended = False
     with closing(steps):
         while True:
@@ -50,6 +64,8 @@ def in_lockstep(steps: Generator[Step, None, None], lanes: int, room: int) -> Ge
                 if step is None:
                     ended = True
                     break
+                if step.index == 0:
+                    lanes = width(step.frame)
                 held.append((step.index, step.frame.image.nbytes))
                 taken += step.frame.image.nbytes
                 if shots and shots[-1][-1].shot == step.shot:

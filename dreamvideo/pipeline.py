@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -20,10 +20,10 @@ from torch import Tensor
 from dreamvideo import motion
 from dreamvideo.buffers import prefetch
 from dreamvideo.carry import Carry, begin, carry, go_on, plan
-from dreamvideo.devices import download, upload
+from dreamvideo.devices import fetch, upload
 from dreamvideo.flow import FLOWS, FlowEstimator
 from dreamvideo.frames import Frame, Frames
-from dreamvideo.lanes import Step, in_lockstep, in_order
+from dreamvideo.lanes import Step, fitting, in_lockstep, in_order
 from dreamvideo.models import Network
 from dreamvideo.motion import Motion
 from dreamvideo.settings import CarrySettings, DreamSettings
@@ -33,6 +33,7 @@ from dreamvideo.shots import cut_detector
 WAITING = 1 << 30
 
 Round = list[tuple[Step, Motion | None]]  # one step a lane; no motion: the shot begins
+Fetch = Callable[[], Tensor]  # waits for an image, (H, W, 3) uint8 on the CPU
 # What is dreamed as one batch: a size, and the steps of a carried frame; no steps: the shot begins.
 Kind = tuple[tuple[int, ...], tuple[int, ...] | None]
 
@@ -66,7 +67,8 @@ def dream_videos(
             yield from enumerate(streams)
         return
     with contextlib.closing(prefetch(watch(streams, carrying, network.device), depth=1)) as rounds:
-        dreamed = in_order(dream_rounds(rounds, network, dreaming, carrying))
+        made = dream_rounds(rounds, network, dreaming, carrying)
+        dreamed = in_order(landed(made, late=network.device.type == "cuda"))
         for stream, group in itertools.groupby(dreamed, lambda step: step.stream):
             yield stream, (step.frame for step in group)
 
@@ -86,7 +88,10 @@ def watch(
     def estimator() -> FlowEstimator | None:
         return None if alone or carrying.flow == "none" else FLOWS[carrying.flow](device, carrying.flow_weights)
 
-    with contextlib.closing(in_lockstep(shots_of(streams, alone), carrying.lanes, WAITING)) as rounds:
+    def lanes(frame: Frame) -> int:
+        return carrying.lanes or (fitting(frame.image.shape[0] * frame.image.shape[1]) if device.type == "cuda" else 1)
+
+    with contextlib.closing(in_lockstep(shots_of(streams, alone), lanes, WAITING)) as rounds:
         for steps in rounds:  # the streams have begun: they are closed if there is no estimator to be had
             yield [(step, motion_of(step, estimator())) for step in steps]
 
@@ -117,10 +122,11 @@ def shots_of(streams: Generator[Frames, None, None], alone: bool) -> Generator[S
 
 def dream_rounds(
     rounds: Generator[Round, None, None], network: Network, dreaming: DreamSettings, carrying: CarrySettings
-) -> Generator[tuple[int, Step], None, None]:
-    """(index, step with its frame dreamed) of every step; what can be is dreamed as one batch."""
+) -> Generator[list[tuple[Step, Fetch]], None, None]:
+    """Every step of a round and its dreamed image, on its way; what can be is dreamed as one batch."""
     carries: dict[int, Carry] = {}  # shot -> what its last frame left
     for round in rounds:
+        done: list[tuple[Step, Fetch]] = []
         batches: dict[Kind, list[tuple[Step, Carry | None]]] = {}
         for step, moved in round:
             start = carry(carries[step.shot], moved, carrying.persistence) if moved else None
@@ -134,9 +140,19 @@ def dream_rounds(
                 made = go_on(sources, [start for _, start in batch if start], steps, network, dreaming, carrying)
             for (step, _), source, left in zip(batch, sources, made, strict=True):
                 carries[step.shot] = left
-                yield step.index, replace(step, frame=replace(step.frame, image=to_image(source + left.residual)))
+                done.append((step, fetch(to_bytes(source + left.residual))))
+        yield done
         oldest = min(step.shot for step, _ in round)
         carries = {shot: left for shot, left in carries.items() if shot >= oldest}
+
+
+def landed(rounds: Iterator[list[tuple[Step, Fetch]]], late: bool) -> Generator[tuple[int, Step], None, None]:
+    """(index, step with its image) of every step; `late`: only when the device has been given the next round to do."""
+    flying: list[tuple[Step, Fetch]] = []
+    for round in itertools.chain(rounds, [[]]):
+        for step, image in flying if late else round:
+            yield step.index, replace(step, frame=replace(step.frame, image=image().numpy()))
+        flying = round
 
 
 def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
@@ -146,8 +162,12 @@ def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
 
 def to_image(image: Tensor) -> NDArray[np.uint8]:
     """(H, W, 3) uint8, rounded, from (1, 3, H, W) in [0, 1]."""
-    scaled = (image[0] * 255).round().clamp(0, 255).to(torch.uint8)
-    return download(scaled.permute(1, 2, 0).contiguous()).numpy()
+    return fetch(to_bytes(image))().numpy()
+
+
+def to_bytes(image: Tensor) -> Tensor:
+    """(H, W, 3) uint8, rounded, where the (1, 3, H, W) in [0, 1] is."""
+    return (image[0] * 255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
 
 
 def _planes(frame: Frame) -> Tensor:

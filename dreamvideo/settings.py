@@ -67,6 +67,17 @@ def parse_layer(text: str) -> tuple[str, float]:
         raise SettingsError(f"{text!r}: expected NAME or NAME:WEIGHT, such as s8b:0.5") from None
 
 
+def parse_lanes(text: str) -> int | None:
+    """A number; None for `auto`.
+
+    Raises:
+        SettingsError: the text is neither.
+    """
+    if text != "auto" and not text.isdecimal():
+        raise SettingsError(f"--lanes {text}: expected auto or a number, such as 4")
+    return None if text == "auto" else int(text)
+
+
 @dataclass(frozen=True, slots=True)
 class ReadSettings:
     """Which part of an input is read, and at what size."""
@@ -192,7 +203,11 @@ class CarrySettings:
         0.5, "size of those steps, over that of a first frame's: larger is stronger, and less steady",
         type=float, metavar="X",
     )  # fmt: skip
-    lanes: int = option(1, "shots dreamed side by side as one batch; needs memory to read ahead", type=int, metavar="N")
+    lanes: int | None = option(
+        None,
+        "shots dreamed side by side as one batch, reading ahead (default: auto, 1 on a CPU, on a GPU by size)",
+        type=parse_lanes, metavar="auto|N",
+    )  # fmt: skip
     flow: str = option(
         "dis",
         "optical flow that carries the dream; raft is a network, for a GPU: its weights are downloaded once",
@@ -204,7 +219,7 @@ class CarrySettings:
 
     def __post_init__(self) -> None:
         _check(0 <= self.persistence <= 1, f"--persistence {self.persistence}", "0 to 1")
-        _check(self.lanes >= 1, f"--lanes {self.lanes}", "at least 1")
+        _check(self.lanes is None or self.lanes >= 1, f"--lanes {self.lanes}", "at least 1")
         _check(self.warm_step >= 0, f"--warm-step {self.warm_step}", "at least 0")
         _check(self.warm_iterations >= 0, f"--warm-iterations {self.warm_iterations}", "at least 0")
         _check(

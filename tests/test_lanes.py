@@ -2,13 +2,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from conftest import textured
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamvideo.frames import Frame
-from dreamvideo.lanes import Step, in_lockstep, in_order
-from dreamvideo.pipeline import dream_video, dream_videos
+from dreamvideo.lanes import Step, fitting, in_lockstep, in_order
+from dreamvideo.pipeline import dream_video, dream_videos, landed
 from dreamvideo.settings import CarrySettings, DreamSettings
 
 
@@ -26,7 +27,7 @@ def steps(lengths, read=None):
 @given(st.lists(st.integers(1, 9), max_size=12), st.integers(1, 5), st.integers(1, 90))
 def test_every_step_comes_once_after_the_one_before_it_and_leaves_in_order(lengths, lanes, room):
     done = []
-    for round in in_lockstep(steps(lengths), lanes, room):
+    for round in in_lockstep(steps(lengths), lambda frame: lanes, room):
         assert 1 <= len(round) <= lanes
         assert len({step.shot for step in round}) == len(round)
         for step in round:
@@ -39,7 +40,7 @@ def test_every_step_comes_once_after_the_one_before_it_and_leaves_in_order(lengt
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 5), st.integers(1, 90))
 def test_no_more_is_read_ahead_than_there_is_room_for(lengths, lanes, room):
     read, done = [], set()
-    for round in in_lockstep(steps(lengths, read), lanes, room):
+    for round in in_lockstep(steps(lengths, read), lambda frame: lanes, room):
         assert lanes > 1 or len(read) == len(done) + 1
         oldest = min(set(range(sum(lengths))) - done)
         assert 3 * (len(read) - oldest - 1) < room  # the last one read may go over
@@ -47,8 +48,29 @@ def test_no_more_is_read_ahead_than_there_is_room_for(lengths, lanes, room):
 
 
 def test_lanes_are_filled_again_as_shots_end():
-    sizes = [len(round) for round in in_lockstep(steps([5, 2, 2, 1, 3]), 2, 100)]
+    sizes = [len(round) for round in in_lockstep(steps([5, 2, 2, 1, 3]), lambda frame: 2, 100)]
     assert sizes == [2, 2, 2, 2, 2, 1, 1, 1], sizes
+
+
+def test_as_many_lanes_as_keep_a_gpu_busy():
+    assert [fitting(h * w) for h, w in ((1080, 1920), (720, 1280), (90, 160), (4320, 7680))] == [1, 4, 16, 1]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_images_land_in_order_and_late_ones_after_the_next_round_has_begun(late):
+    log = []
+
+    def rounds():
+        for round in range(3):
+            log.append(f"begin {round}")
+            yield [
+                (step, lambda round=round: log.append(f"land {round}") or torch.zeros(1, 1, 3)) for step in steps([1])
+            ]
+
+    assert len(list(landed(rounds(), late))) == 3
+    begun, landing = [f"begin {i}" for i in range(3)], [f"land {i}" for i in range(3)]
+    pairs = zip(begun, landing, strict=True)
+    assert log == ([*begun[:2], landing[0], begun[2], *landing[1:]] if late else [x for pair in pairs for x in pair])
 
 
 @pytest.mark.parametrize("lanes", [2, 3])
