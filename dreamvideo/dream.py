@@ -112,20 +112,21 @@ def ascend(
         sigma = settings.smooth * (1 + i / len(offsets))
         slope, scores = gradient(images, score, shifts)
         with torch.no_grad():
-            step = settings.step_size * shape_step(slope, sigma, settings.colour)
+            # In place from here on: a new tensor at each turn would take as long again.
+            step = shape_step(slope, sigma, settings.colour).mul_(settings.step_size)
             if pace is not None:
-                step = step * pace
+                step.mul_(pace)
             if goal is not None:
-                step = step * (GRIP * (goal - scores)).exp().clamp(*GRIP_LIMITS)[:, None, None, None]
+                step.mul_((GRIP * (goal - scores)).exp().clamp(*GRIP_LIMITS)[:, None, None, None])
             if settings.headroom:
                 # What is left towards white where the step is up, towards black where it is down. Six times as fast
                 # as `torch.where`; where the step is 0 it does not matter.
                 room = torch.sign(step).mul_(0.5 - images).add_(0.5)
-                step = step * room.div_(settings.headroom).clamp_(0, 1)
-            images = images + step
+                step.mul_(room.div_(settings.headroom).clamp_(0, 1))
+            images = step.add_(images)
             if calm is not None:
-                images = images + settings.anchor * (calm - lowpass(images, ANCHOR_SIGMA))
-            images = images.clamp(0, 1)
+                images.add_(calm - lowpass(images, ANCHOR_SIGMA), alpha=settings.anchor)
+            images.clamp_(0, 1)
     return images
 
 
@@ -179,8 +180,9 @@ def shape_step(slope: Tensor, sigma: float, colour: float) -> Tensor:
     planes = (opponent @ slope.flatten(2)).view(slope.shape)
     luma = cascade(planes[:, :1], sigma)
     chroma = blur(planes[:, 1:], CHROMA_SIGMA)
-    planes = torch.cat([luma / spread(luma), chroma * (colour / spread(chroma))], 1)
-    return normalise((opponent.T @ planes.flatten(2)).view(slope.shape))
+    weights = torch.cat([1 / spread(luma), (colour / spread(chroma)).expand(-1, 2, 1, 1)], 1)  # (B, 3, 1, 1)
+    back = opponent.T * weights.view(-1, 1, 3)  # (B, 3, 3)
+    return normalise((back @ torch.cat([luma, chroma], 1).flatten(2)).view(slope.shape))
 
 
 # Constants are kept for good: a recorded graph points to those that it was recorded with.
