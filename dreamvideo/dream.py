@@ -35,7 +35,7 @@ ANCHOR_SIGMA = 24.0  # pixels; what counts as a large area. Chosen by eye
 # How firmly a score is held: a step is e times as large for each quarter that it lacks (a fifth less energy of the
 # layer), within limits. By measurement: twice as firm, and steps begin to swing from frame to frame.
 GRIP = 4.0
-GRIP_LIMITS = (0.3, 2.0)
+GRIP_LIMITS = (0.3, 1.5)
 
 
 def dream(

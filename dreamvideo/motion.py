@@ -42,8 +42,11 @@ def between(current: Tensor, previous: Tensor, estimate: FlowEstimator) -> Motio
     occluded = occlusion_mask(backward, estimate(previous, current)).numpy()
     # On flat ground a flow is a guess and seldom leads back; what has not changed has not moved.
     still = occluded & unchanged(current, previous).numpy()
-    occluded &= ~still
     backward.numpy()[:, :, still[0, 0]] = 0
+    # And where the moved picture looks like this one, the flow is good enough, wherever the other one leads.
+    moved = remap(previous.float(), backward).round().to(torch.uint8)
+    seen = unchanged(current, moved, 2 * NOISE).numpy() & ~outside(backward).numpy()
+    occluded &= ~(still | seen)
     return Motion(backward, torch.from_numpy(occluded), float(occluded.mean()))
 
 
@@ -101,13 +104,13 @@ def outside(flow: Tensor) -> Tensor:
     return torch.from_numpy((x < -0.5) | (x > w - 0.5) | (y < -0.5) | (y > h - 0.5))[:, None]
 
 
-def unchanged(current: Tensor, previous: Tensor) -> Tensor:
+def unchanged(current: Tensor, previous: Tensor, noise: float = NOISE) -> Tensor:
     """(B, 1, H, W) bool: True where a (B, 3, H, W) uint8 picture has stayed as it was, but for the camera's noise."""
     same = []
     for now, before in zip(current, previous, strict=True):
         red, green, blue = (cv2.absdiff(*pair) for pair in zip(_planes(now), _planes(before), strict=True))
         change = cv2.max(cv2.max(red, green), blue)  # (H, W)
-        same.append(cv2.blur(change.astype(np.float32), (5, 5)) < NOISE)
+        same.append(cv2.blur(change.astype(np.float32), (5, 5)) < noise)
     return torch.from_numpy(np.stack(same))[:, None]
 
 

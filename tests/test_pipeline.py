@@ -8,7 +8,7 @@ from conftest import stream, textured
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamvideo import pipeline
+from dreamvideo import motion, pipeline
 from dreamvideo.dream import dream
 from dreamvideo.frames import Frame
 from dreamvideo.pipeline import dream_video, to_image, to_tensor, watch
@@ -128,6 +128,20 @@ def test_flat_ground_that_has_not_changed_stands_still_whatever_the_flow_says(mo
     assert not occluded[:, :36].any()
     assert (motion.backward[:, :, :, :36].abs().sum(1) == 0).float().mean() > 0.8
     assert occluded[:, 44:].float().mean() > 0.8
+
+
+def test_a_flow_is_trusted_where_the_moved_picture_looks_like_this_one_wherever_the_other_flow_leads():
+    wide = textured(48, 72)
+    now, before = (torch.from_numpy(wide[:, x : x + 64].copy()).permute(2, 0, 1)[None] for x in (4, 0))
+    flow = torch.zeros(1, 2, 48, 64)
+    flow[:, 0] = 4
+    nonsense = torch.full((1, 2, 48, 64), 9.0)
+    flows = iter([flow, nonsense, -flow, nonsense])
+
+    trusted = motion.between(now, before, lambda a, b: next(flows).clone()).occluded[0, 0]
+    assert not trusted[:, :57].any() and trusted[:, 60:].all()  # there it lies outside
+    mistaken = motion.between(now, before, lambda a, b: next(flows).clone()).occluded[0, 0]
+    assert mistaken.float().mean() > 0.7
 
 
 def test_an_error_and_an_early_end_close_the_source(tiny_network):
