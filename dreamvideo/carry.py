@@ -110,17 +110,17 @@ def go_on(
 
 
 def carry(last: Carry, motion: Motion, persistence: float) -> Carry:
-    """`last` moved to the current frame: warped, the residual weighed, both zero where the motion is not trusted."""
+    """`last` moved to the current frame: warped, the residual weighed, both as far as the motion is trusted."""
     device = last.residual.device
     # Metal has no bicubic sampling; the motion is on the CPU anyway.
     where = device if device.type == "cuda" else torch.device("cpu")
     move = warp if where.type == "cuda" else remap
-    backward, occluded = upload(motion.backward, where), upload(motion.occluded, where)
+    backward, occluded, trust = (upload(x, where) for x in (motion.backward, motion.occluded, motion.trust))
     residual = persistence * move(last.residual.to(where), backward, "bicubic")
     maturity = move(last.maturity.to(where), backward)
     return replace(
         last,
-        residual=residual.masked_fill(occluded, 0).to(device),
+        residual=(residual * trust).to(device),
         maturity=maturity.masked_fill(occluded, 0).to(device),
         tick=last.tick + 1,
         new=min(1.0, last.new * (1 - 1 / GROWTH) + motion.hidden),

@@ -19,6 +19,8 @@ from dreamvideo.flow import FlowEstimator
 
 NOISE = 4.0  # grey levels of 255, averaged over 5 x 5 pixels; a webcam at night stays below. Chosen by measurement
 
+EDGE = 9  # pixels over which trust goes from 0 to 1; chosen by eye
+
 MODES = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
 
@@ -28,12 +30,14 @@ class Motion:
 
     backward: Tensor  # (1, 2, H, W) float32 pixels: where each pixel of this frame lies in the previous one
     occluded: Tensor  # (1, 1, H, W) bool: True = do not trust
+    trust: Tensor  # (1, 1, H, W) float32 in [0, 1]: the same with soft edges, 0 = do not
     hidden: float  # share of `occluded` that is True
 
 
 def none(height: int, width: int) -> Motion:
     """Everything stays where it is."""
-    return Motion(torch.zeros(1, 2, height, width), torch.zeros(1, 1, height, width, dtype=torch.bool), 0.0)
+    nowhere = torch.zeros(1, 1, height, width, dtype=torch.bool)
+    return Motion(torch.zeros(1, 2, height, width), nowhere, torch.ones(1, 1, height, width), 0.0)
 
 
 def between(current: Tensor, previous: Tensor, estimate: FlowEstimator) -> Motion:
@@ -47,7 +51,9 @@ def between(current: Tensor, previous: Tensor, estimate: FlowEstimator) -> Motio
     moved = remap(previous.float(), backward).round().to(torch.uint8)
     seen = unchanged(current, moved, 2 * NOISE).numpy() & ~outside(backward).numpy()
     occluded &= ~(still | seen)
-    return Motion(backward, torch.from_numpy(occluded), float(occluded.mean()))
+    # Soft at its edges, which are those of the estimator's patches: a dream cut along them shows steps.
+    trust = cv2.blur((~occluded[0, 0]).astype(np.float32), (EDGE, EDGE), borderType=cv2.BORDER_REPLICATE)
+    return Motion(backward, torch.from_numpy(occluded), torch.from_numpy(trust)[None, None], float(occluded.mean()))
 
 
 def remap(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:

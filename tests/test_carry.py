@@ -19,7 +19,7 @@ def test_a_residual_is_carried_where_the_motion_is_trusted():
     occluded = torch.zeros(1, 1, 8, 12, dtype=torch.bool)
     occluded[..., :2] = True
     last = Carry(residual, torch.ones(1, 1, 8, 12), torch.ones(1, 1, 1, 1), torch.zeros(1), tick=6, new=0.08)
-    moved = carry(last, Motion(backward, occluded, 2 / 12), 0.5)
+    moved = carry(last, Motion(backward, occluded, 1 - occluded.float(), 2 / 12), 0.5)
     assert (moved.residual[..., :2] == 0).all() and (moved.maturity[..., :2] == 0).all()
     assert torch.allclose(moved.residual[0, 0, 0, 3:], 0.5 * torch.arange(1.0, 10.0), atol=1e-3)
     assert torch.allclose(moved.maturity[..., 2:], torch.ones(1, 1, 8, 10))

@@ -128,6 +128,7 @@ def test_flat_ground_that_has_not_changed_stands_still_whatever_the_flow_says(mo
     assert not occluded[:, :36].any()
     assert (motion.backward[:, :, :, :36].abs().sum(1) == 0).float().mean() > 0.8
     assert occluded[:, 44:].float().mean() > 0.8
+    assert (motion.trust[..., :32] == 1).all() and motion.trust[..., 44:].mean() < 0.2
 
 
 def test_a_flow_is_trusted_where_the_moved_picture_looks_like_this_one_wherever_the_other_flow_leads():
@@ -138,10 +139,10 @@ def test_a_flow_is_trusted_where_the_moved_picture_looks_like_this_one_wherever_
     nonsense = torch.full((1, 2, 48, 64), 9.0)
     flows = iter([flow, nonsense, -flow, nonsense])
 
-    trusted = motion.between(now, before, lambda a, b: next(flows).clone()).occluded[0, 0]
-    assert not trusted[:, :57].any() and trusted[:, 60:].all()  # there it lies outside
-    mistaken = motion.between(now, before, lambda a, b: next(flows).clone()).occluded[0, 0]
-    assert mistaken.float().mean() > 0.7
+    right = motion.between(now, before, lambda a, b: next(flows).clone())
+    assert not right.occluded[..., :57].any() and right.occluded[..., 60:].all()  # there it lies outside
+    wrong = motion.between(now, before, lambda a, b: next(flows).clone())
+    assert right.hidden < 0.12 and wrong.hidden > 0.7
 
 
 def test_an_error_and_an_early_end_close_the_source(tiny_network):
