@@ -48,7 +48,8 @@ def between(current: Tensor, previous: Tensor, estimate: FlowEstimator) -> Motio
     still = occluded & unchanged(current, previous).numpy()
     backward.numpy()[:, :, still[0, 0]] = 0
     # And where the moved picture looks like this one, the flow is good enough, wherever the other one leads.
-    moved = remap(previous.float(), backward).round().to(torch.uint8)
+    before = torch.from_numpy(np.ascontiguousarray(previous.numpy(), np.float32))
+    moved = torch.from_numpy(np.rint(remap(before, backward).numpy()).astype(np.uint8))
     seen = unchanged(current, moved, 2 * NOISE).numpy() & ~outside(backward).numpy()
     occluded &= ~(still | seen)
     # Soft at its edges, which are those of the estimator's patches: a dream cut along them shows steps.

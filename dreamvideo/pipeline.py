@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dreamvideo import motion
 from dreamvideo.buffers import prefetch
-from dreamvideo.carry import Carry, begin, carry, go_on, plan
+from dreamvideo.carry import Carry, begin, carry, go_on, steps_for
 from dreamvideo.devices import fetch, upload
 from dreamvideo.flow import FLOWS, FlowEstimator
 from dreamvideo.frames import Frame, Frames
@@ -130,7 +130,7 @@ def dream_rounds(
         batches: dict[Kind, list[tuple[Step, Carry | None]]] = {}
         for step, moved in round:
             start = carry(carries[step.shot], moved, carrying.persistence) if moved else None
-            steps = plan(start, dreaming, carrying) if start else None
+            steps = steps_for(start, dreaming, carrying) if start else None
             batches.setdefault((step.frame.image.shape, steps), []).append((step, start))
         for (_, steps), batch in batches.items():
             sources = torch.cat([to_tensor(step.frame.image, network.device) for step, _ in batch])

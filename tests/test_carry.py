@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamvideo.carry import GROWTH, Carry, begin, carry, go_on, plan, turns
+from dreamvideo.carry import GROWTH, Carry, begin, carry, go_on, steps_for, turns
 from dreamvideo.motion import Motion
 from dreamvideo.settings import CarrySettings, DreamSettings
 
@@ -40,8 +40,8 @@ def test_much_new_ground_takes_a_step_at_every_frame():
     assert [turns(3, tick, 1, much_new=True) for tick in range(8, 12)] == [(0, 0, 1), (0, 0, 1), (0, 1, 1), (0, 0, 1)]
     assert turns(1, 8, 3, much_new=True) == (3,)
     start = Carry(*(torch.zeros(1, n, 180, 320) for n in (3, 1)), torch.zeros(1, 1, 1, 1), torch.zeros(1), tick=4)
-    assert plan(start, DreamSettings(), CarrySettings()) == (0, 0)
-    assert plan(replace(start, new=0.2), DreamSettings(), CarrySettings()) == (0, 1)
+    assert steps_for(start, DreamSettings(), CarrySettings()) == (0, 0)
+    assert steps_for(replace(start, new=0.2), DreamSettings(), CarrySettings()) == (0, 1)
 
 
 def test_a_frame_without_a_turn_only_carries(tiny_network):

@@ -285,6 +285,16 @@ def test_a_max_pool_in_strips_is_a_max_pool(window, height, threads, monkeypatch
     assert torch.allclose(slope, torch.autograd.grad(expected, x, g)[0], atol=1e-6)
 
 
+def assert_pools_as_torch(pool, x, expected):
+    """Values and gradient, bit for bit."""
+    g = torch.randint_like(expected, -3, 4)
+    with torch.no_grad():
+        (ours,), memo = pool.forward(x)
+        (slope,) = pool.backward(memo, g.clone())
+    assert torch.equal(ours, expected)
+    assert torch.equal(slope, torch.autograd.grad(expected, x, g)[0])
+
+
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("positive", [True, False])
@@ -298,26 +308,14 @@ def test_of_equal_values_the_first_gets_the_gradient_as_in_torch(window, precisi
     assert isinstance(pool, SidesKernel) == by_sides
     # Few values, so that most windows hold their maximum several times; small integers, so that every sum is exact.
     x = torch.randint(0 if positive else -4, 4, size).to(precision, memory_format=torch.channels_last).requires_grad_()
-    expected = F.max_pool2d(x, kernel, stride, padding, 1, ceil)
-    g = torch.randint_like(expected, -3, 4)
-    with torch.no_grad():
-        (ours,), memo = pool.forward(x)
-        (slope,) = pool.backward(memo, g.clone())
-    assert torch.equal(ours, expected)
-    assert torch.equal(slope, torch.autograd.grad(expected, x, g)[0])
+    assert_pools_as_torch(pool, x, F.max_pool2d(x, kernel, stride, padding, 1, ceil))
 
 
 @pytest.mark.parametrize("size", [(1, 1, 1, 1), (1, 3, 1, 9), (2, 3, 9, 1), (1, 3, 2, 2), (2, 4, 3, 8)])
 def test_a_max_pool_by_sides_of_few_rows_or_columns(size):
     pool = SidesKernel()
     x = torch.randint(0, 4, size).to(torch.bfloat16, memory_format=torch.channels_last).requires_grad_()
-    expected = F.max_pool2d(x, 3, 1, 1)
-    g = torch.randint_like(expected, -3, 4)
-    with torch.no_grad():
-        (ours,), memo = pool.forward(x)
-        (slope,) = pool.backward(memo, g.clone())
-    assert torch.equal(ours, expected)
-    assert torch.equal(slope, torch.autograd.grad(expected, x, g)[0])
+    assert_pools_as_torch(pool, x, F.max_pool2d(x, 3, 1, 1))
 
 
 def test_a_pool_worth_it_is_taken_apart():

@@ -16,7 +16,7 @@ from dreamvideo.bench.report import Row
 from dreamvideo.bench.timing import interleaved
 from dreamvideo.bench.video import steady
 from dreamvideo.buffers import prefetch
-from dreamvideo.carry import begin, carry, go_on, plan
+from dreamvideo.carry import begin, carry, go_on, steps_for
 from dreamvideo.dream import octave_sizes
 from dreamvideo.frames import Frame, Frames, StreamInfo
 from dreamvideo.models import Network
@@ -30,21 +30,21 @@ MOTION, ASCENT, END_TO_END = "cuts, flow both ways, mask", "ascent", "end to end
 
 def stages(bench: Bench) -> Iterator[Row]:
     """Per stage: ms per frame alone, share of their sum; then the sum, and the program with its threads, per frame."""
-    setting, carrying, frames = bench.plan, CarrySettings(), bench.clip
-    dreaming = setting.dreaming
-    network = bench.network(bench.video_subject, setting.best)
-    clip = setting.settings.clip or bench.folder / "clip.mp4"
-    if setting.settings.clip is None:
+    plan, carrying, frames = bench.plan, CarrySettings(), bench.clip
+    dreaming = plan.dreaming
+    network = bench.network(bench.video_subject, plan.best)
+    clip = plan.settings.clip or bench.folder / "clip.mp4"
+    if plan.settings.clip is None:
         write(frames, clip)
-    read = ReadSettings(frames=len(frames), size=(setting.width, setting.height))
-    _, images = steady(dream_video(stream(frames), network, dreaming, carrying), setting.frames)
+    read = ReadSettings(frames=len(frames), size=(plan.width, plan.height))
+    _, images = steady(dream_video(stream(frames), network, dreaming, carrying), plan.frames)
     dreamed = [Frame(image, Fraction(i, RATE)) for i, image in enumerate(images)]
     motions = [step_motion for ((_, step_motion),) in watch(one(frames[:2]), carrying, bench.device)]
     moved, source = motions[1], to_tensor(frames[1].image, bench.device)
     assert moved is not None
     (first,) = begin(to_tensor(frames[0].image, bench.device), network, dreaming)
     start = carry(first, moved, carrying.persistence)
-    turns = 4 * max(1, len(octave_sizes(setting.height, setting.width, dreaming)) - 1)  # until all octaves had theirs
+    ticks = 4 * max(1, len(octave_sizes(plan.height, plan.width, dreaming)) - 1)  # until all octaves had their turn
 
     def conversion() -> None:
         to_tensor(frames[1].image, bench.device)
@@ -52,20 +52,20 @@ def stages(bench: Bench) -> Iterator[Row]:
         to_image(source)
 
     def ascents() -> None:
-        for tick in range(1, turns + 1):
+        for tick in range(1, ticks + 1):
             now = replace(start, tick=tick)
-            go_on(source, [now], plan(now, dreaming, carrying), network, dreaming, carrying)
+            go_on(source, [now], steps_for(now, dreaming, carrying), network, dreaming, carrying)
 
     whole: list[float] = []  # the program is timed from inside, from its first frame on
     work: dict[str, tuple[Callable[[], object], int]] = {
         "decode": (lambda: drain(clip, read), len(frames)),
         MOTION: (lambda: list(watch(one(frames), carrying, bench.device)), len(frames) - 1),
         "conversion, carry": (conversion, 1),
-        ASCENT: (ascents, turns),
+        ASCENT: (ascents, ticks),
         "encode": (lambda: write(dreamed, bench.folder / "encoded.mp4"), len(dreamed)),
         END_TO_END: (lambda: whole.append(end_to_end(bench, clip, read, network)), 1),
     }
-    times = interleaved({name: run for name, (run, _) in work.items()}, setting.rounds, bench.device, bench.clock)
+    times = interleaved({name: run for name, (run, _) in work.items()}, plan.rounds, bench.device, bench.clock)
     ms = {name: 1000 * median(taken) / work[name][1] for name, taken in times.items() if name != END_TO_END}
     total = sum(ms.values())
     rest = total - ms[ASCENT]
