@@ -29,7 +29,7 @@ def class_of(number: int, index: int, rng: np.random.Generator) -> str:
     """The class of a picture of a shard: all in turn, but some only in a share of their turns."""
     from dreamvideo.dreamnet.render import CLASSES, MOTIFS
 
-    name = CLASSES[(index * 7 + number) % len(CLASSES)]  # 7 has no common divisor with 45: classes are mixed
+    name = CLASSES[(index + number) % len(CLASSES)]
     if name in MOTIFS and rng.random() > MOTIFS[name].share:
         return str(rng.choice([other for other, motif in MOTIFS.items() if motif.share == 1]))
     return name

@@ -58,8 +58,7 @@ def _fallen_shapes(scene: Scene) -> Image:
         else:
             corners = np.sort(scene.rng.random(scene.integer(3, 7))) * 2 * PI
             flatness = 1.0
-        same = (colour * 255).astype(np.float64) / 255  # a tie is rounded as it would be in a dot
-        ink.polygon(x + size * np.cos(corners), y + size * np.sin(corners) * flatness, same)
+        ink.polygon(x + size * np.cos(corners), y + size * np.sin(corners) * flatness, colour)
     image = ink.picture()
     if scene.chance(0.5):
         image = image * (0.7 + 0.6 * scene.noise(scene.uniform(8, 30), 3))[..., None]

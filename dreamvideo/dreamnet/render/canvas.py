@@ -101,8 +101,8 @@ def blur(image: Any, sigma: float) -> Any:
 
 
 def to_bytes(image: Any) -> NDArray[np.uint8]:
-    """0..1 as 0..255; truncated, as it was when the weights were trained."""
-    return (np.clip(image, 0, 1) * 255).astype(np.uint8)
+    """0..1 as 0..255."""
+    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def from_bytes(image: Any) -> Any:

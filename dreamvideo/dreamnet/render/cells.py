@@ -106,10 +106,10 @@ def feathers(
     tint = smoothstep(-0.2, 1, cells.y) * 0.6 + which * 0.4
     if scene.chance(0.4) if barred is None else barred:
         tint = tint * 0.4 + 0.6 * (0.5 + 0.5 * np.sin(cells.y * scene.uniform(6, 12) + cells.x * cells.x * 2))
-    image = ramp(tint, colours) * (0.72 + 0.38 * barbs)[..., None]
+    image = ramp(tint, colours) * (0.82 + 0.22 * barbs)[..., None]
     image = image * (1 - 0.4 * smoothstep(0.75, 1, cells.rim))[..., None]
     image = image * (0.75 + 0.5 * hashed(cells.column, cells.row, 3.0))[..., None]
-    image = over(image, mix(colours[-1], WHITE, 0.5), bell(cells.x, 0.07) * 0.8)
+    image = over(image, mix(colours[-1], WHITE, 0.25), bell(cells.x, 0.07) * 0.5)
     image *= (0.55 + 0.55 * smoothstep(-0.6, 0.4, cells.y))[..., None]
     return image, ((1 - cells.rim**2) * 0.05 + cells.y * 0.06).astype(f32)
 

@@ -21,8 +21,10 @@ from dreamvideo.dreamnet.render.canvas import (
     Painted,
     X,
     Y,
+    bell,
     blur,
     f32,
+    mix,
     smoothstep,
     to_bytes,
 )
@@ -59,6 +61,8 @@ def render(seed: int, name: str | None = None, size: int = 112) -> Render:
         image = _with_distraction(scene, image)
     if scene.chance(0.35):
         image = blur(image, scene.uniform(1, 4))
+    if scene.chance(0.25):
+        image = _exposed(scene, image)
     if name != BACKGROUND:
         image = _with_subject(scene, image, MOTIFS[name])
     return Render(_photographed(scene, _lit(scene, image), size), name)
@@ -114,7 +118,7 @@ def _transform(scene: Scene, motif: Motif, scale: float | None, position: tuple[
     """(2, 3) affine matrix in pixels."""
     if scale is None:
         scale = scene.uniform(*motif.scales)
-    if motif.upright:
+    if motif.upright and scene.chance(0.5):
         angle = scene.normal(0, 0.2)
     else:
         angle = scene.normal(0, 0.6) if scene.chance(0.6) else scene.uniform(0, 2 * PI)
@@ -158,9 +162,19 @@ def _lit(scene: Scene, image: Image) -> Image:
         image = image * (1 + scene.uniform(0, 0.4) * (X * np.cos(angle) + Y * np.sin(angle)))[..., None]
     if scene.chance(0.15):
         image = image * (0.55 + 0.7 * smoothstep(0.35, 0.6, scene.noise(3, 2)))[..., None]
+    if scene.chance(0.1):
+        pool = bell(np.hypot(X - scene.uniform(-0.5, 0.5), Y - scene.uniform(-0.5, 0.5)), scene.uniform(0.6, 1.2))
+        image = image * mix(scene.uniform(0.08, 0.3), 1.1, pool)
     if scene.chance(0.3):
         image = image * np.exp(scene.rng.normal(0, 0.06, 3)).astype(f32)
-    return image
+    return _exposed(scene, image) if scene.chance(0.2) else image
+
+
+def _exposed(scene: Scene, image: Image) -> Image:
+    """`image` as by night or in haze, so that dark and pale places of a video dream too."""
+    if scene.chance(0.5):
+        return image * scene.uniform(0.15, 0.6)
+    return 1 - (1 - np.clip(image, 0, 1)) * scene.uniform(0.3, 0.7)
 
 
 def _photographed(scene: Scene, image: Image, size: int) -> NDArray[np.uint8]:

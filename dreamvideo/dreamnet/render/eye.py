@@ -50,14 +50,13 @@ def paint_eye(
     x: float,
     y: float,
     radius: float,
-    pupil: Pupil | None = None,
+    pupil: Pupil = "round",
     iris: Colour | None = None,
     *,
     rim: Colour | None = None,
     human: bool = False,
 ) -> None:
     """Paint an eye on `image` in place, its iris `radius` large; what is not given is chosen."""
-    kind: Pupil = pupil if pupil is not None else scene.pick("round", "round", "slit")
     rows, columns = _span(y, radius * 2.6), _span(x, radius * 2.6)
     if columns.stop - columns.start < 3 or rows.stop - rows.start < 3:
         return
@@ -76,7 +75,7 @@ def paint_eye(
     u_iris, v_iris = u - gaze_x, v - gaze_y
     eye = _iris(scene, u_iris, v_iris, iris)
     cover = inside(polar(u_iris, v_iris)[0] - 1, softness * 2)
-    eye = eye * (1 - 0.97 * inside(_pupil(scene, u_iris, v_iris, kind), max(0.07, softness)))[..., None]
+    eye = eye * (1 - 0.97 * inside(_pupil(scene, u_iris, v_iris, pupil), max(0.07, softness)))[..., None]
     if lids:
         eye = over(lids.ball(u, v), eye, cover)
         eye = eye * (1 - 0.45 * np.exp(-np.clip(lids.below_upper(u, v), 0, 9) / 0.16))[..., None]

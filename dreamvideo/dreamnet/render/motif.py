@@ -21,7 +21,7 @@ class Motif:
     draw: Draw
     texture: bool  # fills a picture; one copy, rather large
     large: bool
-    upright: bool  # turned a little only
+    upright: bool  # turned a little only, in half of its pictures
     share: float  # of its pictures that go into the training data
 
     @property

@@ -53,13 +53,8 @@ class Scene:
         self.light = np.array(
             [np.cos(direction) * np.cos(elevation), np.sin(direction) * np.cos(elevation), np.sin(elevation)], f32
         )
-        self.skip()
         self.natural = self.rng.random() < 0.75
         self.subject = "background"
-
-    def skip(self) -> None:
-        """Draw a number that nothing uses any more: without it every seed would give another picture."""
-        self.rng.random()
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
         return float(self.rng.uniform(low, high))

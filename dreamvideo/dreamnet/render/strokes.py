@@ -27,12 +27,6 @@ def _bytes(colour: Any) -> tuple[float, ...]:
     return tuple(float(min(max(part, 0), 1)) * 255 for part in np.atleast_1d(colour))
 
 
-def _bytes_of_dot(colour: Colour) -> list[float]:
-    # Multiplied in single precision, unlike a line's: it decides which way a tie is rounded.
-    paint: list[float] = (np.clip(colour, 0, 1) * 255).tolist()
-    return paint
-
-
 def _thickness(width: float) -> int:
     return max(1, round(width))
 
@@ -74,13 +68,13 @@ class Ink:
     def dot(self, x: float, y: float, radius: int, colour: Colour, *, shift: tuple[int, int] = (0, 0)) -> None:
         """A filled circle; `radius` and `shift`, which moves its centre, in 1/16 of a pixel."""
         centre = (fixed_point(x, y) + shift).tolist()
-        cv2.circle(self.image, centre, radius, _bytes_of_dot(colour), -1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(self.image, centre, radius, _bytes(colour), -1, cv2.LINE_AA, _SHIFT)
         cv2.circle(self.cover, centre, radius, _bytes(1.0), -1, cv2.LINE_AA, _SHIFT)
 
     def ellipse(self, x: float, y: float, axes: tuple[int, int], degrees: float, colour: Colour) -> None:
         """A filled ellipse; half axes in 1/16 of a pixel."""
         centre = fixed_point(x, y).tolist()
-        cv2.ellipse(self.image, centre, axes, degrees, 0, 360, _bytes_of_dot(colour), -1, cv2.LINE_AA, _SHIFT)
+        cv2.ellipse(self.image, centre, axes, degrees, 0, 360, _bytes(colour), -1, cv2.LINE_AA, _SHIFT)
         cv2.ellipse(self.cover, centre, axes, degrees, 0, 360, _bytes(1.0), -1, cv2.LINE_AA, _SHIFT)
 
     def picture(self) -> Image:
@@ -103,7 +97,7 @@ def fur(
     curl: float = 1.2,
     *,
     order: Field | None = None,
-    variation: float = 0.22,
+    variation: float = 0.16,
 ) -> Image:
     """`image` with hairs that start where `mask` is set.
 

@@ -52,7 +52,6 @@ def bird(scene: Scene) -> Painted:
     tail_width = np.abs(across) - 0.05 - 0.12 * smoothstep(0.3, 1, along)
     tail = np.maximum(tail_width, np.abs(along - 0.75) - 0.35)
     shape = np.minimum(body, tail)
-    scene.skip()
     wing = ellipse(along - 0.12, across + 0.02, 0.45, 0.2)
     plumage, height = feathers(scene, across * 9 + along * 2, along * 3.2, wing_colours, length=2.0)
     plumage = shade(scene, plumage, height, 0.8, 0.6, 0)

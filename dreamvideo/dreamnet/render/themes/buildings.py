@@ -162,7 +162,6 @@ def castle(scene: Scene) -> Painted:
         facing = np.sqrt(np.clip(1 - x * x, 0, 1)) * scene.light[2] + x * scene.light[0] + 0.2
         tower = tower * (0.35 + 0.75 * np.clip(facing, 0, 1))[..., None]
         tower = tower * (0.8 + 0.4 * scene.noise(4, 4))[..., None]
-        scene.skip()
         battlements = top - 0.08 * (np.sin(around * 9) > 0)
         distance = np.maximum((np.abs(x) - 1) * width, battlements - Y)
         for _ in range(scene.integer(1, 4)):

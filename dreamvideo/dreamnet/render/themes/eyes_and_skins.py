@@ -43,7 +43,6 @@ def human_eye(scene: Scene) -> Painted:
     image = _human_skin(scene)
     radius = scene.uniform(0.28, 0.42)
     if scene.chance(0.5):
-        scene.noise(2, 2)  # drawn for nothing, as `Scene.skip`
         brow = (np.abs(Y + 0.68 + 0.15 * X * X) < 0.1) & (np.abs(X) < 0.85)
         image = fur(scene, image, brow, np.full((SIZE, SIZE), -0.5), plain(scene.coat() * 0.5), 160, 0.2)
     dim(image, 0.35 * bell(np.sqrt(X**2 + (Y * 1.2) ** 2) - 0.55, 0.3))
@@ -56,11 +55,9 @@ def human_eye(scene: Scene) -> Painted:
 @motif("reptile_eye", share=0.6)
 def reptile_eye(scene: Scene) -> Painted:
     """An eye in rings of scales."""
-    scene.skip()
     rings = scene.uniform(5, 9)
     wobble = scene.noise(2, 2) * 0.6
     radius, angle = polar(X, Y * 1.15)
-    scene.skip()
     around = angle * scene.integer(7, 11) / (2 * PI) * 2
     outward = np.log(radius + 0.05) * rings * 0.8 + wobble
     image, height, _ = scales(scene, around, outward, scene.palette(3, value=(0.2, 0.8)), relief=0.04)

@@ -32,7 +32,7 @@ from dreamvideo.dreamnet.render.scene import Scene
 from dreamvideo.dreamnet.render.strokes import Ink
 
 
-@motif("crystal", large=True, upright=True)
+@motif("crystal", large=True)
 def crystal(scene: Scene) -> Painted:
     """A cluster of three-sided crystals that grow from one root."""
     colours = scene.palette(3, (0.5, 1), (0.5, 1))

@@ -29,7 +29,7 @@ from dreamvideo.dreamnet.render.scene import Scene
 from dreamvideo.dreamnet.render.shading import lit, shade
 
 
-@motif("mushroom", large=True, upright=True)
+@motif("mushroom", large=True)
 def mushroom(scene: Scene) -> Painted:
     """One to three toadstools, often with warts."""
     cap_colour = scene.pick(hsv(0.0, 0.9, 0.8), hsv(0.07, 0.7, 0.6), hsv(0.1, 0.5, 0.8), scene.colour())
@@ -53,7 +53,6 @@ def mushroom(scene: Scene) -> Painted:
         shape = np.minimum(shape, stem * size)
 
         width, height = scene.uniform(0.62, 0.85), scene.uniform(0.5, 0.8)
-        scene.skip()
         gills = np.maximum(ellipse(u, v - 0.06, width * 0.97, 0.17), -v)
         gill_light = 0.45 + 0.5 * (0.5 + 0.5 * np.sin(np.arctan2(v + 0.35, u) * 80))
         image = over(image, stem_colour * gill_light[..., None], inside(gills, 0.03))

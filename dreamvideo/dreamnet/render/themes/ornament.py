@@ -92,7 +92,6 @@ def stained_glass(scene: Scene) -> Painted:
 def mosaic(scene: Scene) -> Painted:
     """Small stones in rows or rings, with bands or patches of colour."""
     colours = scene.palette(5, (0.5, 1), (0.5, 1), 0.3)
-    scene.skip()
     u, v = bent_coordinates(scene, scene.uniform(4, 7), scene.uniform(0, 0.3))
     radius, angle = polar(X - scene.uniform(-1, 1), Y - scene.uniform(-1, 1))
     if scene.chance(0.5):
@@ -138,7 +137,6 @@ def gear(scene: Scene) -> Painted:
             across, outward = _sector(radius, (((angle * 6 / (2 * PI)) % 1) - 0.5) * 2 * PI / 6)
             distance = np.maximum(distance, -(np.hypot(across, outward - 0.47) - 0.14))
         distance = np.maximum(distance, -(radius - 0.12))
-        scene.noise(2, 2)  # drawn for nothing, as `Scene.skip`
         turned = 0.35 * np.cos(2 * angle + scene.uniform(0, 6)) ** 2
         paint = metal * (0.75 + 0.12 * np.sin(radius * 130) + turned)[..., None]
         groove = 0.03 * smoothstep(0.02, -0.02, np.abs(radius - (inner_rim + 0.1)))

@@ -86,7 +86,6 @@ def fern(scene: Scene) -> Painted:
     ink = Ink()
     colour = hsv(scene.pick(0.28, 0.33, 0.24, 0.3, 0.22, 0.06), scene.uniform(0.7, 0.95), scene.uniform(0.6, 1))
     bend, pairs, width = scene.uniform(-0.5, 0.5), scene.integer(11, 17), scene.uniform(0.6, 0.95)
-    scene.skip()
     for pair in range(pairs):
         t = pair / pairs
         length = width * np.sin((t * 0.85 + 0.15) * PI) ** 0.8 * (1 - 0.3 * t) + 0.03
@@ -127,7 +126,7 @@ def _pinna(
     ink.line(x, y, colour * 0.5)
 
 
-@motif("tree", upright=True)
+@motif("tree")
 def tree(scene: Scene) -> Painted:
     """A branching tree, bare or in leaf."""
     ink = Ink()
@@ -210,7 +209,7 @@ def _oval_leaf(u: Field, v: Field) -> tuple[Field, Field, Field]:
     return distance, bell(v, 0.03) + 0.5 * bell(side_veins, 0.1), 0.5 + 0.4 * u
 
 
-@motif("bamboo", texture=True, upright=True)
+@motif("bamboo", texture=True)
 def bamboo(scene: Scene) -> Painted:
     """Bamboo canes with nodes, and leaves before them."""
     colours = scene.palette(3, (0.5, 0.95), (0.3, 0.95))

@@ -65,7 +65,7 @@ def fur_patch(scene: Scene) -> Painted:
         0.3,
         0.9,
         order=order,
-        variation=0.3,
+        variation=0.2,
     )
     return image, patch(scene)
 

@@ -230,12 +230,13 @@ def jellyfish(scene: Scene) -> Painted:
     return image, np.maximum(tendrils * 0.9, umbrella * scene.uniform(0.75, 1))
 
 
-@motif("waves", texture=True, upright=True)
+@motif("waves", texture=True)
 def waves(scene: Scene) -> Painted:
     """Rows of waves with foam on their crests."""
     colours = scene.palette(3, (0.5, 0.95), (0.3, 0.95))
     image: Image = plain(colours[0])
-    rows = scene.integer(4, 7)
+    foam_colour = mix(colours[2], rgb(0.9, 0.95, 1), scene.uniform(0.3, 0.8))
+    rows = scene.integer(3, 6)
     for row in range(rows):
         base = -1 + 2.3 * (row + 0.3) / rows
         amplitude, frequency, phase = scene.uniform(0.06, 0.16), scene.uniform(2, 4.5), scene.uniform(0, 6)
@@ -246,7 +247,7 @@ def waves(scene: Scene) -> Painted:
         streaks = np.sin((below * 26 - swell * 6) + 3 * scene.noise(3, 2))
         water = ramp(1 - depth, colours) * (0.9 + 0.14 * streaks)[..., None]
         flecks = smoothstep(0.5, 0.62, scene.noise(14, 3) + 0.35 * bell(depth, 0.16) - 0.08)
-        foam = np.clip(bell(depth, 0.1) * 0.9 + flecks * bell(depth, 0.3), 0, 1)
-        water = over(water, rgb(0.97, 0.98, 1), foam)
+        foam = np.clip(bell(depth, 0.1) * 0.7 + flecks * bell(depth, 0.3) * 0.6, 0, 1)
+        water = over(water, foam_colour, foam)
         image = over(image, water, inside(-below))
     return image, EVERYWHERE
