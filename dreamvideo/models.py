@@ -118,11 +118,9 @@ class DreamnetFeatures(nn.Module):
     def __init__(self, net: DreamNet, layers: list[str]) -> None:
         super().__init__()
         self.net, self.layers = net, layers
-        self.deepest = max(layers, key=DREAMNET_LAYERS.index)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        found = self.net.features(images.contiguous(memory_format=torch.channels_last), self.deepest)
-        return {name: found[name] for name in self.layers}
+        return self.net.features(images.contiguous(memory_format=torch.channels_last), self.layers)
 
 
 class TorchvisionFeatures(nn.Module):

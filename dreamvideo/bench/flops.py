@@ -12,7 +12,7 @@ from torchvision.models import get_model
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from dreamvideo.dream import octave_sizes
-from dreamvideo.dreamnet.net import NODES, DreamNet
+from dreamvideo.dreamnet.net import DreamNet
 from dreamvideo.models import MODELS
 from dreamvideo.settings import DreamSettings
 
@@ -25,8 +25,7 @@ def gradient_flop(name: str, layers: tuple[str, ...], height: int, width: int) -
     """
     if name == "dreamnet":
         net = DreamNet(1).to("meta").requires_grad_(False)
-        deepest = max(layers, key=NODES.index)
-        return count(lambda images: [net.features(images, deepest)[deepest]], height, width)
+        return count(lambda images: list(net.features(images, layers).values()), height, width)
     whole = get_model(name, weights=None, **MODELS[name].build).eval()
     extractor = create_feature_extractor(whole, list(layers)).to("meta").requires_grad_(False)
     return count(lambda images: list(extractor(images).values()), height, width)

@@ -55,7 +55,7 @@ def export(
 
 def same_within(first: DreamNet, second: DreamNet, tolerance: float = 5e-3) -> bool:
     """Whether two networks agree at every node on noise, relative to the largest activation."""
-    device = first.fc.weight.device
+    device = first.device
     noise = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0)).to(device)
     with torch.no_grad():
         one, other = first.features(noise), second.to(device).features(noise)

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from dreamvideo.dreamnet.augment import to_images
 from dreamvideo.dreamnet.batches import Batch
-from dreamvideo.dreamnet.net import BLOCKS, DreamNet
+from dreamvideo.dreamnet.net import BLOCKS, MAPS, DreamNet
+from dreamvideo.dreamnet.recipe import Recipe
+from dreamvideo.dreamnet.step import attacked
 from dreamvideo.dreamnet.weights import plain_divisor
 
 BALANCED = ("s8b", "s16a")  # the nodes that are dreamed on by default
@@ -28,29 +30,36 @@ def recalibrate(net: DreamNet, batches: Iterable[Tensor]) -> None:
         norm.momentum = None  # a plain average over the batches
     net.train()
     for images in batches:
-        net.features(images)
+        net.features(images, MAPS)
     net.eval()
 
 
-@torch.no_grad()
-def accuracy(net: DreamNet, held_out: Batch, size: int = 80) -> tuple[float, float]:
-    """Share of the pictures that the last head, and that the head on s8b, get right."""
-    device = net.fc.weight.device
-    right = [0, 0]
-    for pictures, labels in zip(torch.split(held_out[0], 100), torch.split(held_out[1], 100), strict=True):
-        found = net.features(to_images(pictures.to(device), size))
-        for head, name in enumerate(("logits", "aux")):
-            right[head] += int((found[name].argmax(1).cpu() == labels).sum())
-    return right[0] / len(held_out[1]), right[1] / len(held_out[1])
+def accuracy(net: DreamNet, pictures: Batch, size: int = 80, radius: float = 0.0) -> dict[str, Tensor]:
+    """Head (`map.s8b`, ...) -> (N,) whether it names the class of each picture.
+
+    Args:
+        size: pixels a side.
+        radius: L2 length of the gradient step against the network that each picture is moved by first; 0: none.
+    """
+    right: dict[str, list[Tensor]] = {name: [] for name in MAPS}
+    for some, labels in zip(*(torch.split(part.to(net.device), 100) for part in pictures), strict=True):
+        images = to_images(some, size)
+        if radius:
+            images = attacked(net, images, labels, radius, Recipe())
+        with torch.no_grad():
+            found = net.features(images, MAPS)
+        for name in MAPS:
+            right[name].append((found[name].mean((2, 3)).argmax(1) == labels).cpu())
+    return {name: torch.cat(parts) for name, parts in right.items()}
 
 
 @torch.no_grad()
 def channel_rms(net: DreamNet, pictures: Tensor, size: int = 96) -> dict[str, Tensor]:
     """Node -> (C,) root mean square of its channels over pictures (N, H, W, 3) uint8."""
-    device = net.fc.weight.device
+    device = net.device
     energy = {name: torch.zeros(0) for name in BLOCKS}
     for some in torch.split(pictures, 100):
-        for name, value in net.features(to_images(some.to(device), size), BLOCKS[-1]).items():
+        for name, value in net.features(to_images(some.to(device), size), BLOCKS).items():
             summed = value.float().square().mean((2, 3)).sum(0).cpu()
             energy[name] = energy[name] + summed if len(energy[name]) else summed
     return {name: (value / len(pictures)).sqrt() for name, value in energy.items()}
@@ -72,7 +81,7 @@ def balanced_divisors(
     for picture in torch.split(pictures, 1):
         dreamed = ascend(picture, plain)
         with torch.no_grad():
-            found = net.features(dreamed, BALANCED[-1])
+            found = net.features(dreamed, BALANCED)
         for name in BALANCED:
             energy[name] += found[name].float().square().mean((0, 2, 3)).cpu() / len(pictures)
     divisors = {}
@@ -93,9 +102,9 @@ def _default_ascend(net: DreamNet) -> Ascend:
     layers = tuple((name, 1.0) for name in BALANCED)
 
     def ascend(images: Tensor, divisors: Mapping[str, Tensor]) -> Tensor:
-        device = net.fc.weight.device
+        device = net.device
         there = {name: value.to(device) for name, value in divisors.items()}
-        score = Objective(lambda x: net.features(x, BALANCED[-1]), layers, "log", there)
+        score = Objective(lambda x: net.features(x, BALANCED), layers, "log", there)
         return dream(images.to(device), score, settings)
 
     return ascend

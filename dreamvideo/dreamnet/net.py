@@ -8,6 +8,7 @@ After Szegedy et al. 2015 (GoogLeNet) with batch normalisation. What differs, an
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, cast
 
 import torch
@@ -17,7 +18,9 @@ from torch import Tensor, nn
 from dreamvideo.errors import ModelError
 
 BLOCKS: Final = ("c1", "s4a", "s4b", "s8a", "s8b", "s16a", "s16b")
-NODES: Final = (*BLOCKS, "logits")
+HEADS: Final = ("s8b", "s16a", "s16b")  # blocks that are asked for the class, so that all of them learn objects
+MAPS: Final = tuple(f"map.{name}" for name in HEADS)
+NODES: Final = (*BLOCKS, *MAPS, "logits")
 STRIDES: Final = {"c1": 2, "s4a": 4, "s4b": 4, "s8a": 8, "s8b": 8, "s16a": 16, "s16b": 16}
 SMALLEST: Final = 16  # pixels a side: one location is left at stride 16
 
@@ -110,51 +113,67 @@ class DreamNet(nn.Module):
         self.s8b = Inception(192, 48, 72, 112, 32, 56, 24, trainable=trainable)  # 240
         self.s16a = Inception(240, 72, 88, 144, 40, 72, 32, trainable=trainable)  # 320
         self.s16b = Inception(320, 80, 104, 176, 48, 88, 40, trainable=trainable)  # 384
-        self.fc = nn.Linear(384, class_count)
-        self.aux = nn.Linear(240, class_count)  # a second head on s8b, so that s8b learns objects too
+        widths = {"s8b": 240, "s16a": 320, "s16b": 384}
+        self.heads = nn.ModuleDict({name: nn.Linear(widths[name], class_count) for name in HEADS})
 
-    def features(self, x: Tensor, upto: str = "logits") -> dict[str, Tensor]:
-        """Outputs of every node as far as `upto`; what lies beyond is not computed.
+    def head(self, name: str) -> nn.Linear:
+        """The linear map from block `name` of `HEADS` to classes."""
+        return cast(nn.Linear, self.heads[name])
+
+    @property
+    def device(self) -> torch.device:
+        return self.head(HEADS[-1]).weight.device
+
+    def features(self, x: Tensor, names: Collection[str] = NODES) -> dict[str, Tensor]:
+        """Outputs of the nodes `names`; what lies beyond the deepest is not computed.
 
         Args:
             x: (B, 3, H, W) RGB in [0, 1], H and W at least 16.
-            upto: a name of `NODES`; `logits` also gives `map` (B, classes, H/16, W/16), whose mean the logits are,
-                and `aux`, the logits of the head on s8b.
+            names: of `NODES`. `map.s8b` (B, classes, H/8, W/8), `map.s16a` and `map.s16b` (B, classes, H/16, W/16) are
+                the logits of each location as the head on that block sees it; `logits` (B, classes) is the mean of the
+                last.
 
         Raises:
             ModelError: no such node.
             ValueError: the picture is too small.
         """
-        if upto not in NODES:
-            raise ModelError(f"no layer {upto!r} in dreamnet; expected one of: {', '.join(NODES)}")
+        for name in names:
+            if name not in NODES:
+                raise ModelError(f"no layer {name!r} in dreamnet; expected one of: {', '.join(NODES)}")
         if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[2:]) < SMALLEST:
             raise ValueError(f"got pictures of shape {tuple(x.shape)}: expected (B, 3, H, W), H and W >= {SMALLEST}")
+        sources = {name: _source(name) for name in names}
+        deepest = max(BLOCKS.index(source) for source in sources.values())
         found: dict[str, Tensor] = {}
         # Scaled before it is rounded to the weights' type: bf16 around 0.5 is coarser than around 0.
-        x = ((x - 0.5) * 4).to(self.fc.weight.dtype)
-        for name in BLOCKS:
+        x = ((x - 0.5) * 4).to(self.head(HEADS[-1]).weight.dtype)
+        for name in BLOCKS[: deepest + 1]:
             x = found[name] = getattr(self, name)(x)
-            if name == upto:
-                return found
-            if name in _POOL_AFTER:
+            if name in _POOL_AFTER and name != BLOCKS[deepest]:
                 x = F.avg_pool2d(x, 2)
-        # Per location first: the mean commutes with a linear head.
-        found["map"] = F.conv2d(x, self.fc.weight[:, :, None, None], self.fc.bias)  # (B, classes, H/16, W/16)
-        found["logits"] = found["map"].mean((2, 3))  # (B, classes)
-        found["aux"] = self.aux(found["s8b"].mean((2, 3)))  # (B, classes)
-        return found
+        for name, source in sources.items():
+            if name != source:
+                head = self.head(source)
+                found[name] = F.conv2d(found[source], head.weight[:, :, None, None], head.bias)
+        if "logits" in found:
+            found["logits"] = found["logits"].mean((2, 3))  # which commutes with a linear head
+        return {name: found[name] for name in names}
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, classes) logits of (B, 3, H, W) RGB in [0, 1]."""
-        return self.features(x)["logits"]
+        return self.features(x, ["logits"])["logits"]
+
+
+def _source(node: str) -> str:
+    """The block that a node is, or is made from."""
+    return BLOCKS[-1] if node == "logits" else node.removeprefix("map.")
 
 
 def fold(net: DreamNet) -> DreamNet:
     """The same network in evaluation mode, with every batch normalisation folded into its convolution."""
-    made = DreamNet(net.fc.out_features)
+    made = DreamNet(net.head(HEADS[-1]).out_features)
     for name, module in net.named_modules():
         if isinstance(module, ConvNormRelu):
             made.get_submodule(name).load_state_dict(module.folded().state_dict())
-    made.fc.load_state_dict(net.fc.state_dict())
-    made.aux.load_state_dict(net.aux.state_dict())
-    return made.to(net.fc.weight.device).eval()
+    made.heads.load_state_dict(net.heads.state_dict())
+    return made.to(net.device).eval()

@@ -22,7 +22,7 @@ class Recipe:
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
     label_smoothing: float = 0.03
-    aux_weight: float = 0.5  # of the loss of the second head, on s8b
+    aux_weight: float = 0.4  # of the losses of the heads before the last
     average: float = 0.998  # decay of the moving average of the weights
     largest_radius: float = 1.0  # of the attack, L2 over a picture of 64x64 in 0..1
 

@@ -64,7 +64,7 @@ def load_checkpoint(path: Path, state: State, recipe: Recipe) -> None:
     """
     if not path.exists():
         raise ModelError(f"{path}: no checkpoint to resume; leave out --resume to begin anew")
-    content: dict[str, Any] = torch.load(path, map_location=state.net.fc.weight.device, weights_only=True)
+    content: dict[str, Any] = torch.load(path, map_location=state.net.device, weights_only=True)
     made_by = {**content["recipe"], "minutes": recipe.minutes}
     if made_by != dataclasses.asdict(recipe):
         raise ModelError(f"{path}: was trained by {made_by}, got {recipe}: resume with the same options")

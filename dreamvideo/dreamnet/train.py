@@ -135,16 +135,16 @@ def _finish(
     net = copy.deepcopy(state.average)
     recalibrate(net, _noisy_batches(state, shards, recipe))
     held_out = read_shard(shard_path(shards.folder, HELD_OUT))
-    last, aux = accuracy(net, held_out)
-    log.info("accuracy on %d pictures held out: %.3f, head on s8b %.3f", len(held_out[1]), last, aux)
     folded = fold(net).requires_grad_(False)
+    shares = {name: float(right.float().mean()) for name, right in accuracy(folded, held_out).items()}
+    log.info("accuracy on %d pictures held out: %s", len(held_out[1]), shares)
     rms = channel_rms(folded, held_out[0])
     divisors = balanced_divisors(folded, rms, pictures_to_dream_on(), ascend)
     history = {
         "recipe": dataclasses.asdict(recipe),
         "seed": recipe.seed,
         "passes": state.passes,
-        "accuracy": {"logits": last, "aux": aux},
+        "accuracy": shares,
         "version": __version__,
     }
     export(path, folded, classes, rms, divisors, history)
@@ -158,7 +158,7 @@ def _noisy_batches(state: State, shards: Shards, recipe: Recipe, count: int = 30
     """What the statistics are measured on: noise as strong as the last attack."""
     batches = shards.batches(recipe.batch, np.random.default_rng(recipe.seed))
     for _, (pictures, _) in zip(range(count), batches, strict=False):
-        images = varied(pictures.to(state.net.fc.weight.device), 80, state.generator)
+        images = varied(pictures.to(state.net.device), 80, state.generator)
         noise = torch.randn(images.shape, generator=state.generator, device=images.device)
         yield images + noise * (recipe.largest_radius / 111)  # 111 = sqrt(3 * 64 * 64)
 

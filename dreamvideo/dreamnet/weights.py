@@ -16,7 +16,7 @@ from dreamvideo.dreamnet.net import BLOCKS, DreamNet
 from dreamvideo.errors import ModelError, WeightsError
 
 EMBEDDED: Final = Path(__file__).with_name("dreamnet.safetensors")
-FORMAT: Final = "dreamnet2"
+FORMAT: Final = "dreamnet3"
 
 _STATISTICS: Final = ("rms.", "divisor.", "colour.")
 
