@@ -18,6 +18,7 @@ from dreamvideo.dreamnet.render.themes import (  # noqa: F401  (importing a them
     ornament,
     plants,
     plumage_and_fur,
+    reptiles_and_snails,
     shells_and_sea,
 )
 
@@ -29,7 +30,7 @@ CLASSES: Final = (
     *("caterpillar", "fur", "scales", "plumage", "peacock", "honeycomb", "coral", "bubbles", "daisy", "rose", "lily"),
     *("leaf", "fern", "tree", "mushroom", "nautilus", "tentacle", "scallop", "jellyfish", "arches", "pagoda"),
     *("castle", "rosewin", "gear", "wing", "glass", "mosaic", "autumn", "lichen", "crystal", "waves", "nebula"),
-    *("bamboo", "frogskin"),
+    *("bamboo", "frogskin", "frog", "turtle", "chameleon", "snail"),
 )
 
 MOTIFS: Final = MappingProxyType({name: registered[name] for name in CLASSES[1:]})
