@@ -12,6 +12,7 @@ from dreamvideo.dreamnet.render.themes import (  # noqa: F401  (importing a them
     eyes_and_skins,
     faces,
     flowers,
+    heads,
     insects,
     minerals_and_skies,
     mushrooms_and_lichen,
@@ -30,7 +31,8 @@ CLASSES: Final = (
     *("caterpillar", "fur", "scales", "plumage", "peacock", "honeycomb", "coral", "bubbles", "daisy", "rose", "lily"),
     *("leaf", "fern", "tree", "mushroom", "nautilus", "tentacle", "scallop", "jellyfish", "arches", "pagoda"),
     *("castle", "rosewin", "gear", "wing", "glass", "mosaic", "autumn", "lichen", "crystal", "waves", "nebula"),
-    *("bamboo", "frogskin", "frog", "turtle", "chameleon", "snail"),
+    *("bamboo", "frogskin"),
+    *("frog", "turtle", "chameleon", "snail", "parrot", "lion", "fox", "mask"),
 )
 
 MOTIFS: Final = MappingProxyType({name: registered[name] for name in CLASSES[1:]})

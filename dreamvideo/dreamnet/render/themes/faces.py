@@ -11,6 +11,7 @@ import numpy as np
 from dreamvideo.dreamnet.render.canvas import (
     NOWHERE,
     PI,
+    Colour,
     Field,
     Image,
     Painted,
@@ -40,12 +41,13 @@ from dreamvideo.dreamnet.render.strokes import Ink, fur
 LEFT_AND_RIGHT: Final = (-1, 1)
 
 
-def _nose(scene: Scene, image: Image, x: float, y: float, width: float) -> None:
-    """Paint a nose on `image` in place."""
+def paint_nose(scene: Scene, image: Image, x: float, y: float, width: float, colour: Colour | None = None) -> None:
+    """Paint a nose on `image` in place; without a colour, one is chosen."""
     u, v = (X - x) / width, (Y - y) / width
     distance = np.sqrt(np.maximum(u**2 + (v * 1.45) ** 2 + 0.35 * u * u * v, 0)) - 0.8
     distance = np.maximum(distance, v - 0.55)
-    colour = scene.pick(rgb(0.07, 0.06, 0.06), rgb(0.25, 0.14, 0.12), rgb(0.75, 0.45, 0.42))
+    if colour is None:
+        colour = scene.pick(rgb(0.07, 0.06, 0.06), rgb(0.25, 0.14, 0.12), rgb(0.75, 0.45, 0.42))
     height = np.clip(0.8 - np.sqrt(u * u + v * v), 0, 1).astype(f32)
     gloss = 0.75 * np.exp(-((u + 0.1) ** 2 * 4 + (v + 0.32) ** 2 * 30))
     nose = colour * (0.7 + 0.7 * height)[..., None] + gloss[..., None]
@@ -113,7 +115,7 @@ def dog(scene: Scene) -> Painted:
         pink = rgb(0.9, 0.45, 0.5) * (1 - 0.5 * bell(X - nose_x, 0.02))[..., None]
         image = over(image, pink, inside(tongue))
         shape = np.minimum(shape, tongue)
-    _nose(scene, image, nose_x, nose_y, scene.uniform(0.13, 0.19))
+    paint_nose(scene, image, nose_x, nose_y, scene.uniform(0.13, 0.19))
 
     eye_size, eye_spread, eye_y = scene.uniform(0.075, 0.12), scene.uniform(0.22, 0.3), scene.uniform(-0.2, -0.05)
     iris = scene.pick(hsv(0.07, 0.8, 0.4), hsv(0.09, 0.8, 0.6), hsv(0.06, 0.7, 0.25), hsv(0.57, 0.5, 0.8))
@@ -158,7 +160,7 @@ def cat(scene: Scene) -> Painted:
     for side in LEFT_AND_RIGHT:
         eye_x = side * scene.uniform(0.27, 0.3) + turn
         paint_eye(scene, image, eye_x, 0.0, eye_size, pupil, iris, rim=rgb(0.07, 0.05, 0.05))
-    _nose(scene, image, turn, 0.29, 0.085)
+    paint_nose(scene, image, turn, 0.29, 0.085)
 
     ink = Ink.on(image)
     for side in LEFT_AND_RIGHT:
