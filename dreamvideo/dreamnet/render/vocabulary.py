@@ -18,6 +18,7 @@ from dreamvideo.dreamnet.render.themes import (  # noqa: F401  (importing a them
     ornament,
     plants,
     plumage_and_fur,
+    sea_creatures,
     shells_and_sea,
 )
 
@@ -30,6 +31,7 @@ CLASSES: Final = (
     *("leaf", "fern", "tree", "mushroom", "nautilus", "tentacle", "scallop", "jellyfish", "arches", "pagoda"),
     *("castle", "rosewin", "gear", "wing", "glass", "mosaic", "autumn", "lichen", "crystal", "waves", "nebula"),
     *("bamboo", "frogskin"),
+    *("octopus", "seahorse", "koi", "dragonfly", "sunflower"),
 )
 
 MOTIFS: Final = MappingProxyType({name: registered[name] for name in CLASSES[1:]})
