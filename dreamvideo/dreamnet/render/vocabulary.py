@@ -20,6 +20,7 @@ from dreamvideo.dreamnet.render.themes import (  # noqa: F401  (importing a them
     plants,
     plumage_and_fur,
     reptiles_and_snails,
+    sea_creatures,
     shells_and_sea,
 )
 
@@ -32,7 +33,8 @@ CLASSES: Final = (
     *("leaf", "fern", "tree", "mushroom", "nautilus", "tentacle", "scallop", "jellyfish", "arches", "pagoda"),
     *("castle", "rosewin", "gear", "wing", "glass", "mosaic", "autumn", "lichen", "crystal", "waves", "nebula"),
     *("bamboo", "frogskin"),
-    *("frog", "turtle", "chameleon", "snail", "parrot", "lion", "fox", "mask"),
+    *("frog", "turtle", "chameleon", "snail", "parrot", "lion", "fox", "mask", "octopus", "seahorse"),
+    *("koi", "dragonfly", "sunflower"),
 )
 
 MOTIFS: Final = MappingProxyType({name: registered[name] for name in CLASSES[1:]})

@@ -1,4 +1,4 @@
-"""Flowers: daisy, rose, lily."""
+"""Flowers: daisy, rose, lily, sunflower."""
 
 # mypy: disable-error-code="no-any-return"
 
@@ -12,6 +12,7 @@ from dreamvideo.dreamnet.render.canvas import (
     NOWHERE,
     PI,
     Colour,
+    Field,
     Image,
     Painted,
     X,
@@ -161,3 +162,81 @@ def _stamens(scene: Scene, image: Image) -> Image:
         ink.line(thread_x, thread_y, mix(colour, WHITE, 0.5), 2)
         ink.dot(tip_x, tip_y, 50, colour)
     return ink.picture()
+
+
+def _pointed_petals(
+    scene: Scene, image: Image, count: int, root: float, length: float, colours: list[Colour], fullness: float
+) -> tuple[Image, Field]:
+    """(image, distance) with a ring of long pointed petals that grow from radius `root`."""
+    radius, angle = polar(X, Y)
+    swirl = scene.normal(0, 0.1) + 0.3 * (scene.noise(3, 1) - 0.5)
+    sector = (angle + swirl * (radius - root)) * count / (2 * PI) + scene.uniform(0, 6)
+    across = sector % 1 - 0.5
+    petal = np.mod(np.floor(sector), count)
+    salt = scene.uniform(1, 9)
+    across = across + 0.22 * (hashed(petal, salt) - 0.5)
+    tip = length * (0.86 + 0.14 * hashed(petal, salt + 3))
+    outward = np.clip((radius - root) / (tip - root), 0, 1)
+    half_width = fullness * (0.16 + outward) ** 0.4 * (1 - outward**1.9) ** 0.8
+    arc = radius * 2 * PI / count
+    distance = np.maximum((np.abs(across) - half_width) * arc, radius - tip)
+    relative = np.clip(across / (half_width + 0.03), -1, 1)
+    furrows = 0.93 + 0.07 * np.cos(relative * scene.uniform(9, 14))
+    light = furrows * (0.88 + 0.24 * hashed(petal, salt + 5)) * (0.72 + 0.36 * smoothstep(-0.1, 0.45, outward))
+    paint = ramp(outward * 1.05, colours) * light[..., None]
+    height = arc * (0.26 * (1 - relative**2) + 0.12 * bell(relative, 0.3)) + 0.12 * np.sin(outward * PI)
+    paint = shade(scene, paint, height, 0.7, 0.7, 0.06, soften=0.8)
+    contact_shadow(image, distance, 0.05, 0.28)
+    return over(image, paint, inside(distance, 0.035)), distance
+
+
+def _seeds(scene: Scene, radius: float, colours: list[Colour]) -> Image:
+    """A disc of seeds along Fermat's spiral, coloured from the centre to the rim."""
+    ink = Ink()
+    ink.image[:] = (np.clip(colours[1] * 0.5, 0, 1) * 255).astype(np.uint8)
+    count = scene.integer(150, 300)
+    number = np.arange(count)
+    outward = np.sqrt((number + 0.5) / count)
+    turned = number * GOLDEN_ANGLE + scene.angle()
+    arms, salt = scene.pick(13, 21, 34), scene.uniform(1, 9)  # spirals that the eye finds in the seeds
+    brightness = 0.72 + 0.42 * hashed(number % arms, salt) + 0.14 * scene.rng.random(count)
+    tints = ramp(outward, colours) * brightness[:, None]
+    size = radius / np.sqrt(count) * 80 * 16
+    shift = (int(scene.light[0] * size * 0.4), int(scene.light[1] * size * 0.4))
+    for seed in range(count - 1, -1, -1):
+        x, y = radius * outward[seed] * np.cos(turned[seed]), radius * outward[seed] * np.sin(turned[seed])
+        ink.dot(x, y, int(size * 0.95), tints[seed])
+        ink.dot(x, y, int(size * 0.45), np.minimum(tints[seed] * 1.35 + 0.04, 1), shift=shift)
+    return ink.picture()
+
+
+@motif("sunflower", large=True)
+def sunflower(scene: Scene) -> Painted:
+    """A sunflower's head: a disc of seeds in spirals within rings of long pointed petals."""
+    colours = scene.palette(3, (0.6, 1), (0.6, 1))
+    if not scene.natural:  # any hue would make it a daisy
+        hue, value = scene.uniform(-0.04, 0.14), scene.uniform(0.5, 0.95)
+        colours = [hsv(hue, 0.95, value * 0.85), hsv(hue + 0.015, 0.95, value), hsv(hue + 0.04, 0.8, value + 0.1)]
+    disc_radius = scene.uniform(0.3, 0.5)
+    count = scene.integer(12, 22)
+    green = hsv(scene.uniform(0.22, 0.32), scene.uniform(0.6, 0.85), scene.uniform(0.45, 0.7))
+    sepals = [green * 0.6, green, mix(green, colours[2], 0.3)]
+    image, shape = _pointed_petals(scene, plain(colours[1] * 0.8), count, disc_radius * 0.9, 0.8, sepals, 0.48)
+    rings = scene.integer(1, 3)
+    for ring in range(rings):
+        length = scene.uniform(0.93, 0.99) - 0.1 * ring
+        brighter = [np.clip(colour * (0.85 + 0.15 * (ring + 1) / rings), 0, 1) for colour in colours]
+        fullness = scene.uniform(0.46, 0.62)
+        image, distance = _pointed_petals(scene, image, count, disc_radius * 0.85, length, brighter, fullness)
+        shape = np.minimum(shape, distance)
+    brown = hsv(scene.uniform(0.03, 0.09), scene.uniform(0.7, 0.9), scene.uniform(0.3, 0.5))
+    pollen = scene.pick(hsv(0.1, 0.9, 0.85), hsv(0.06, 0.85, 0.6), mix(brown, colours[1], 0.6))
+    heart = scene.pick(green, brown, hsv(0.17, 0.7, 0.65), pollen)
+    disc = _seeds(scene, disc_radius, [heart, brown, *scene.pick([brown, pollen], [pollen], [pollen, brown])])
+    radius = np.hypot(X, Y)
+    outward = radius / disc_radius
+    dome = np.sqrt(np.clip(1.15 - outward**2, 0, 1)) - scene.uniform(0, 0.6) * bell(outward, 0.45)
+    disc = shade(scene, disc, dome * disc_radius * 0.5, 1.0, 0.6, 0.1, soften=1)
+    wavy = radius - disc_radius * (1 + 0.03 * np.sin(np.arctan2(Y, X) * count))
+    contact_shadow(image, wavy, 0.08, 0.45)
+    return over(image, disc, inside(wavy, 0.05)), inside(np.minimum(shape, wavy), 0.035)

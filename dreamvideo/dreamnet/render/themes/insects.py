@@ -26,13 +26,14 @@ from dreamvideo.dreamnet.render.canvas import (
     over,
     plain,
     polar,
+    rotated,
     smoothstep,
 )
 from dreamvideo.dreamnet.render.cells import bent_coordinates, patch, scale_cells
 from dreamvideo.dreamnet.render.motif import motif
 from dreamvideo.dreamnet.render.palettes import WHITE, hsv, ramp, rgb
 from dreamvideo.dreamnet.render.scene import Scene
-from dreamvideo.dreamnet.render.shading import lit, shade
+from dreamvideo.dreamnet.render.shading import highlight, lit, shade
 from dreamvideo.dreamnet.render.strokes import Ink
 
 
@@ -230,3 +231,113 @@ def honeycomb(scene: Scene) -> Painted:
     if scene.chance(0.3):
         image = image * (0.6 + 0.5 * smoothstep(0.0, 0.4, to_edge) * (0.5 + which))[..., None]
     return shade(scene, image, height, 1.2, 0.4, 0.5, soften=1), patch(scene)
+
+
+def _glassy_wing(
+    scene: Scene, root_y: float, lean: float, length: float, breadth: float, glass: list[Colour], style: float
+) -> tuple[Image, Field, Field]:
+    """(colour, distance, opacity) of a pair of long veined wings that grow sideways from the body at `lean`."""
+    x, y = rotated(np.abs(X) - 0.05, Y - root_y, lean)
+    along = np.clip(x / length, 0, 1)
+    forward = 0.16 * breadth * smoothstep(0, 0.3, along)
+    backward = breadth * np.sin(np.clip(along**0.75 * 0.93 + 0.06, 0, 1) * PI) ** 0.6
+    blunt = np.sqrt(np.clip(1 - along**6, 0, 1))
+    middle, half = (backward - forward) / 2 * blunt, (backward + forward) / 2 * blunt + 0.012
+    across = (y - middle) / half
+    distance = np.maximum(np.abs(y - middle) - half, np.maximum(-x, x - length))
+    ribs = np.abs((across * 2.1 + 0.5 * along) % 1 - 0.5)
+    cross = np.abs((along * scene.integer(8, 12) + 0.5 * np.floor(across * 2.1 + 0.5 * along)) % 1 - 0.5)
+    net = np.maximum(smoothstep(0.34, 0.5, ribs), 0.6 * smoothstep(0.34, 0.5, cross))
+    net = np.maximum(net, smoothstep(-0.7, -1, across))
+    sheen = 0.5 + 0.5 * np.sin(along * 5 + across * 1.5 + style * 6 + 3 * scene.noise(3, 1))
+    wing = ramp(sheen, [mix(glass[2], WHITE, 0.3), mix(glass[1], WHITE, 0.2), mix(glass[2], WHITE, 0.55)])
+    if style > 0.45:
+        wing = over(wing, glass[1], smoothstep(0.1, 0.3, np.sin(along * scene.uniform(5, 9) - 0.6 + across)) * 0.75)
+    wing = over(wing, glass[0] * 0.75, net * 0.75)
+    mark = np.maximum(np.abs(along - 0.86) - 0.05, (np.abs(across + 0.75) - 0.25) * 0.3)
+    wing = over(wing, glass[0] * 0.6, inside(mark, 0.03))
+    wing = shade(scene, wing, 0.011 * np.cos(across * 2.1 * 2 * PI) * half / breadth, 1.0, 0.7, 0.2)
+    return wing, distance, 0.66 + 0.34 * net
+
+
+def _abdomen(scene: Scene, bend: float, length: float, colours: list[Colour], accent: Colour) -> tuple[Image, Field]:
+    """(colour, distance) of a long segmented tail below the thorax."""
+    top = -0.3
+    along = np.clip((Y - top) / length, 0, 1)
+    x = X - bend * along**2
+    waist, club = scene.uniform(0.15, 0.3), scene.uniform(-0.2, 0.35)
+    half = scene.uniform(0.085, 0.115) * (1 - waist * bell(along - 0.25, 0.16)) * (1 + club * bell(along - 0.85, 0.12))
+    half = half * np.sqrt(np.clip(1.02 - along**12, 0, 1))
+    distance = np.maximum(np.abs(x) - half, np.abs(Y - top - length / 2) - length / 2)
+    segments = scene.integer(7, 9)
+    number = np.floor(along * segments)
+    within = along * segments - number
+    across = np.clip(x / half, -1, 1)
+    tint = [0.35 + 0.4 * within, 0.3 + 0.6 * hashed(number, 3.0), 0.9 * along + 0.1][scene.integer(0, 2)]
+    paint = ramp(tint, colours)
+    pattern = scene.integer(0, 3)
+    if pattern == 0:
+        paint = over(paint, accent, smoothstep(0.6, 0.75, within))
+    elif pattern == 1:
+        paint = over(paint, accent, inside(np.hypot((within - 0.45) * 1.6, (np.abs(across) - 0.5) * 1.3) - 0.5, 0.3))
+    elif pattern == 2:
+        paint = over(paint, accent, bell(across, 0.3) * smoothstep(0, 0.3, within))
+    joint = smoothstep(0.82, 1, within) + smoothstep(0.12, 0, within)
+    height = np.sqrt(np.clip(1 - across**2, 0, 1)) * half * (1 - 0.25 * joint)
+    paint = shade(scene, paint * (1 - 0.4 * joint)[..., None], height, 1.0, 0.5, 0.7, 20, soften=0.7)
+    return paint, distance
+
+
+@motif("dragonfly", large=True)
+def dragonfly(scene: Scene) -> Painted:
+    """A dragonfly from above: a long jewelled tail, four glassy veined wings, two huge eyes."""
+    colours = scene.palette(3, (0.6, 1), (0.4, 1))
+    glass = scene.palette(3, (0.3, 0.9), (0.4, 1))
+    accent = scene.pick(hsv(scene.uniform(), 0.85, 0.95), colours[2], colours[0] * 0.6, hsv(0.14, 0.85, 1))
+    image, cover = plain(glass[1]), np.zeros_like(X)
+    style = scene.uniform()
+    reach, breadth = scene.uniform(0.86, 0.97), scene.uniform(0.18, 0.26)
+    spread, sweep = scene.uniform(0.1, 0.4), scene.uniform(-0.1, 0.3)
+    hind = (-0.28, sweep + scene.uniform(0.02, 0.16) + spread * 0.8, reach * scene.uniform(0.88, 1), breadth * 1.2)
+    fore = (-0.44, sweep + scene.uniform(-0.1, 0.02) - spread, reach, breadth)
+    for wings in (hind, fore):
+        wing, distance, opacity = _glassy_wing(scene, *wings, glass, style)
+        contact_shadow(image, distance, 0.05)
+        visible = inside(distance, 0.035)
+        image, cover = over(image, wing, visible), np.maximum(cover, visible * opacity)
+    tail, distance = _abdomen(scene, scene.normal(0, 0.12), scene.uniform(1.15, 1.25), colours, accent)
+    contact_shadow(image, distance, 0.05)
+    image, shape = over(image, tail, inside(distance, 0.035)), distance
+
+    thorax = ellipse(X, Y + 0.38, scene.uniform(0.13, 0.17), 0.2)
+    stripes = smoothstep(0.1, 0.6, np.sin(np.abs(X) * scene.uniform(30, 45) + Y * scene.uniform(-8, 8)))
+    paint = ramp(stripes * 0.5 + 0.3, colours) * (0.9 + 0.25 * (scene.noise(18, 2) - 0.5))[..., None]
+    paint = over(paint, accent, stripes * 0.7)
+    paint = shade(scene, paint, np.clip(-thorax, 0, 1) ** 0.5 * 0.55, 1.0, 0.5, 0.5, soften=1.2)
+    contact_shadow(image, thorax, 0.05)
+    image, shape = over(image, paint, inside(thorax, 0.04)), np.minimum(shape, thorax)
+    eyes, distance = _compound_eyes(scene, colours, accent)
+    contact_shadow(image, distance, 0.05)
+    shape = np.minimum(shape, distance)
+    return over(image, eyes, inside(distance, 0.035)), np.maximum(cover, inside(shape, 0.035))
+
+
+def _compound_eyes(scene: Scene, colours: list[Colour], accent: Colour) -> tuple[Image, Field]:
+    """(colour, distance) of a head that is nearly all eyes: two glossy faceted balls that meet."""
+    radius = scene.uniform(0.145, 0.18)
+    x, y = (np.abs(X) - radius * 0.82) / radius, (Y + 0.69) / radius / 1.08
+    turned_x, turned_y = rotated(x, y, 0.35)
+    ball = np.hypot(turned_x, turned_y * 0.82)
+    bulge = np.sqrt(np.clip(1 - ball**2, 0, 1))
+    eye_colour = scene.pick(colours[1], accent, hsv(scene.uniform(), 0.85, 0.85), hsv(scene.uniform(0, 0.12), 0.9, 0.8))
+    facets = 0.92 + 0.1 * np.sin(turned_x * 19) * np.sin(turned_y * 19)
+    paint = ramp(ball**1.5, [mix(eye_colour, WHITE, 0.35), eye_colour, eye_colour * 0.65]) * facets[..., None]
+    paint = over(paint, colours[2], smoothstep(0.1, 0.7, turned_y + 0.3 * turned_x) * 0.65)
+    side = np.where(X < 0, -1, 1)
+    paint *= (0.6 + 0.55 * lit(scene, x * side, y, bulge))[..., None]
+    gleam = highlight(x * side - scene.light[0] * 0.45, y - scene.light[1] * 0.5, 14)
+    paint = over(paint, WHITE, gleam * 0.85)
+    face = ellipse(X, Y + 0.69 + radius * 0.7, radius * 0.75, radius * 0.5)
+    bright = mix(accent, colours[2], 0.5) * (1.05 - 0.4 * np.abs(X) / radius)[..., None]
+    eyes = (ball - 1) * radius
+    return over(bright, paint, inside(eyes, 0.04)), np.minimum(face, eyes)
