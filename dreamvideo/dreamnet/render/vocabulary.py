@@ -9,6 +9,7 @@ from dreamvideo.dreamnet.render.motif import Motif, registered
 from dreamvideo.dreamnet.render.themes import (  # noqa: F401  (importing a theme registers its motifs)
     animals,
     buildings,
+    crafts,
     eyes_and_skins,
     faces,
     flowers,
@@ -30,6 +31,7 @@ CLASSES: Final = (
     *("leaf", "fern", "tree", "mushroom", "nautilus", "tentacle", "scallop", "jellyfish", "arches", "pagoda"),
     *("castle", "rosewin", "gear", "wing", "glass", "mosaic", "autumn", "lichen", "crystal", "waves", "nebula"),
     *("bamboo", "frogskin"),
+    *("temple", "dome", "lantern", "vase", "peafowl"),
 )
 
 MOTIFS: Final = MappingProxyType({name: registered[name] for name in CLASSES[1:]})
