@@ -9,6 +9,7 @@ from dreamvideo.dreamnet.render.motif import Motif, registered
 from dreamvideo.dreamnet.render.themes import (  # noqa: F401  (importing a theme registers its motifs)
     animals,
     buildings,
+    crafts,
     eyes_and_skins,
     faces,
     flowers,
@@ -34,7 +35,7 @@ CLASSES: Final = (
     *("castle", "rosewin", "gear", "wing", "glass", "mosaic", "autumn", "lichen", "crystal", "waves", "nebula"),
     *("bamboo", "frogskin"),
     *("frog", "turtle", "chameleon", "snail", "parrot", "lion", "fox", "mask", "octopus", "seahorse"),
-    *("koi", "dragonfly", "sunflower"),
+    *("koi", "dragonfly", "sunflower", "temple", "dome", "lantern", "vase", "peafowl"),
 )
 
 MOTIFS: Final = MappingProxyType({name: registered[name] for name in CLASSES[1:]})

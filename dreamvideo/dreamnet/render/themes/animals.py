@@ -1,4 +1,4 @@
-"""Whole animals: bird, fish, snake."""
+"""Whole animals: bird, fish, snake, peafowl."""
 
 # mypy: disable-error-code="no-any-return"
 
@@ -22,6 +22,7 @@ from dreamvideo.dreamnet.render.canvas import (
     dim,
     ellipse,
     f32,
+    hashed,
     inside,
     mix,
     over,
@@ -33,10 +34,11 @@ from dreamvideo.dreamnet.render.canvas import (
 from dreamvideo.dreamnet.render.cells import feathers, scales
 from dreamvideo.dreamnet.render.eye import paint_eye
 from dreamvideo.dreamnet.render.motif import motif
-from dreamvideo.dreamnet.render.palettes import hsv, rgb
+from dreamvideo.dreamnet.render.palettes import hsv, ramp, rgb
 from dreamvideo.dreamnet.render.scene import Scene
 from dreamvideo.dreamnet.render.shading import shade
 from dreamvideo.dreamnet.render.strokes import fur
+from dreamvideo.dreamnet.render.turned import turned
 
 
 @motif("bird", large=True)
@@ -218,3 +220,113 @@ def _snake_head(scene: Scene, image: Image, cover: Field, colours: list[Colour])
         eye_y = y + 0.1 * np.sin(angle) + side * 0.12 * np.cos(angle)
         paint_eye(scene, image, eye_x, eye_y, 0.06, "slit", hsv(scene.pick(0.1, 0.15, 0.02), 0.9, 0.95))
     return image, np.maximum(cover, inside(head, 0.03))
+
+
+@motif("peafowl", large=True)
+def peafowl(scene: Scene) -> Painted:
+    """A displaying peacock from the front: neck and crested head before a fan of eyespots."""
+    colours = scene.palette(5, (0.5, 1), (0.35, 1), 0.2)
+    if not scene.natural:  # else its rings may not stand out
+        colours[1], colours[3] = colours[1] * 0.55, mix(colours[3], hsv(0.12, 0.6, 0.95), 0.7)
+    body = colours[0]
+    image, shape = _peafowl_fan(scene, colours)
+
+    side, sway = scene.side(), scene.uniform(-0.06, 0.06)
+    head_x, head_y = sway + side * scene.uniform(0.02, 0.07), scene.uniform(-0.2, -0.06)
+    head_radius = scene.uniform(0.125, 0.15)
+    breast_y, breast = 0.52, scene.uniform(0.27, 0.33)
+    for leg in (-1, 1):
+        shin = np.maximum(np.abs(X - leg * 0.11) - 0.03, np.abs(Y - 0.88) - 0.09)
+        foot = ellipse(X - leg * 0.13, Y - 0.95, 0.09, 0.035)
+        image = over(image, hsv(0.09, 0.4, 0.62), inside(np.minimum(shin, foot), 0.04))
+        shape = np.minimum(shape, np.minimum(shin, foot))
+
+    rise = np.clip((breast_y - Y) / (breast_y - head_y), 0, 1)
+    bend = head_x * rise + side * 0.07 * np.sin(rise * 2 * PI) * scene.uniform(0.3, 1)
+    throat, belly = head_radius * scene.uniform(0.72, 0.9), scene.uniform(0.84, 0.9)
+    outline = [(head_y, head_radius * 0.8), (0.08, throat), (0.24, breast * 0.72), (0.42, breast * 0.97)]
+    outline += [(breast_y + 0.05, breast), (belly - 0.12, breast * 0.78), (belly - 0.03, breast * 0.42), (belly, 0.05)]
+    trunk = turned(X - bend, Y, outline)
+    head = ellipse(X - head_x, Y - head_y, head_radius * 1.08, head_radius)
+    bird = np.minimum(trunk.distance, head)
+    image = _crest(scene, image, head_x, head_y - head_radius * 0.8, colours)
+    contact_shadow(image, bird, 0.1, 0.45)
+
+    sheen = [body * 0.75, body, mix(body, colours[2], 0.6)]
+    skin, relief, _ = scales(scene, (X - bend) * 13, Y * 13, sheen, relief=0.012)
+    skin = mix(plain(body), skin, 0.7) * (1 + 0.25 * smoothstep(0.2, 0.6, rise))[..., None]
+    skin = over(skin, mix(body, colours[2], 0.75) * 0.9, smoothstep(0.45, 0.8, Y + 0.1 * scene.noise(5, 2)) * 0.8)
+    height = np.maximum(trunk.facing * trunk.width * 0.8, np.clip(-head, 0, 1) ** 0.5 * 0.3)
+    skin = shade(scene, skin, height.astype(f32) + relief, 0.9, 0.55, 0.18, soften=1.5)
+    image = over(image, skin, inside(bird, 0.035))
+    image, beak = _peafowl_face(scene, image, head_x, head_y, head_radius, side)
+    return image, inside(np.minimum(np.minimum(shape, bird), beak), 0.04)
+
+
+def _peafowl_fan(scene: Scene, colours: list[Colour]) -> tuple[Image, Field]:
+    """(colour, distance) of the raised train: rows of eyespots, each on its feather."""
+    root_y, reach = scene.uniform(0.34, 0.46), scene.uniform(1.18, 1.28)
+    radius, angle = polar(X * scene.uniform(1.2, 1.35), Y - root_y)
+    aside = np.arctan2(np.sin(angle + PI / 2), np.cos(angle + PI / 2))  # 0 upwards
+    opening = scene.uniform(1.6, 2.0)
+    feathers_across = scene.integer(15, 21)
+    column_width = 2 * opening / feathers_across
+    rows = scene.pick(3, 4, 4)
+    row_height = scene.uniform(0.2, 0.24) * 4 / (rows + 0.6)
+
+    depth = (reach - radius) / row_height
+    tip = np.cos(aside / column_width * 2 * PI)
+    edge = np.maximum(radius - reach + 0.03 * (1 - tip), (np.abs(aside) - opening) * radius)
+    barbs = 0.5 + 0.5 * np.sin(aside * feathers_across * 9 + 3 * np.sin(radius * 9) + radius * 14)
+    fan = ramp(np.clip(radius / reach + 0.2 * (barbs - 0.5), 0, 1), [mix(colours[4], colours[2], 0.6), colours[4]])
+    fan = fan * (0.75 + 0.35 * barbs)[..., None]
+    image = over(fan, mix(colours[4], colours[3], 0.5) * 1.1, bell(depth % 1 - 0.5, 0.08) * 0.2)
+    image *= (1 - 0.35 * smoothstep(0.55, 0.15, radius))[..., None]
+
+    row = np.clip(np.floor(depth), 0, rows - 1)
+    column = np.round(aside / column_width + 0.5 * np.mod(row, 2)) - 0.5 * np.mod(row, 2)
+    x = (aside - column * column_width) * radius
+    y = (depth - row - 0.5) * row_height
+    size = np.minimum(row_height * 0.5, column_width * radius * 0.52)
+    spot = np.hypot(x / size, y / size * 0.92)
+    heart = np.hypot(x / size, (y - size * 0.12) / size) + 0.25 * bell(x / size, 0.2) * (y > 0)
+    eye = ramp(np.clip(heart, 0, 1), [colours[1], colours[1], colours[2], colours[2], colours[3], colours[3]])
+    eye = eye * (1.12 - 0.25 * hashed(column, row))[..., None]
+    shown = inside(spot - 0.98, 0.25) * (depth < rows) * (np.abs(column) * column_width < opening - column_width * 0.3)
+    image = over(image, mix(colours[4], colours[3], 0.6) * 1.15, bell(spot - 1.08, 0.14) * 0.5 * (depth < rows))
+    image = over(image, eye, shown)
+    light = 1.0 + 0.22 * (X * scene.light[0] + (Y - root_y) * scene.light[1]) + 0.1 * bell(radius - reach * 0.7, 0.25)
+    return image * light[..., None], edge
+
+
+def _crest(scene: Scene, image: Image, x: float, y: float, colours: list[Colour]) -> Image:
+    """`image` with a fan of thin stalks with tufts at (x, y)."""
+    length, count = scene.uniform(0.2, 0.27), scene.pick(5, 6, 7)
+    radius, angle = polar(X - x, Y - y)
+    leaning = np.arctan2(np.sin(angle + PI / 2), np.cos(angle + PI / 2))
+    spacing = scene.uniform(0.2, 0.26)
+    number = np.clip(np.round(leaning / spacing + (count - 1) / 2), 0, count - 1) - (count - 1) / 2
+    aside = (leaning - number * spacing) * radius
+    stalk = np.maximum(np.abs(aside) - 0.008, radius - length)
+    tuft = np.hypot(aside, (radius - length) * 0.8) - 0.038
+    above = leaning**2 < (count * spacing) ** 2
+    image = over(image, mix(colours[0], colours[3], 0.5), inside(stalk, 0.02) * above * 0.9)
+    contact_shadow(image, np.where(above, tuft, 1), 0.03)
+    return over(image, mix(colours[0], colours[2], scene.uniform(0.1, 0.6)) * 1.2, inside(tuft, 0.03) * above)
+
+
+def _peafowl_face(scene: Scene, image: Image, x: float, y: float, radius: float, side: int) -> tuple[Image, Field]:
+    """(image, distance to the beak) with a pale patch about the eye, on the side the beak points to."""
+    forward = (X - x) * side
+    patch = ellipse(forward - radius * 0.35, Y - y - 0.01, radius * 0.62, radius * 0.5)
+    image = over(image, rgb(0.93, 0.92, 0.88), inside(patch, 0.04) * 0.92)
+    stripe = bell(Y - y - radius * 0.02 - 0.15 * (forward - radius * 0.3), radius * 0.17)
+    image = over(image, hsv(0.62, 0.5, 0.25), stripe * inside(patch + 0.005, 0.04) * 0.8)
+    ahead = (forward - radius * 0.85) / (radius * scene.uniform(0.85, 1.1))
+    beak = np.maximum(
+        np.abs(Y - y - radius * (0.15 + 0.3 * ahead**2)) - radius * 0.3 * (1 - ahead), -ahead * 0.1 - 0.01
+    )
+    horn = hsv(0.1, 0.35, 0.75) * (1.1 - 0.5 * smoothstep(-0.03, 0.05, Y - y - radius * 0.2))[..., None]
+    image = over(image, horn, inside(beak, 0.03))
+    paint_eye(scene, image, x + side * radius * 0.35, y, radius * 0.32, "round", hsv(0.07, 0.8, 0.6))
+    return image, beak
