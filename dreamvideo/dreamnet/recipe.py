@@ -14,16 +14,16 @@ from dreamvideo.errors import SettingsError
 class Recipe:
     """The numbers of a training run; the defaults are those of the embedded weights."""
 
-    minutes: float = 43.0
+    minutes: float = 75.0
     seed: int = 1
-    pictures: int = 33_000
+    pictures: int = 60_000
     per_shard: int = 500
     batch: int = 64
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
     label_smoothing: float = 0.03
     aux_weight: float = 0.4  # of the losses of the heads before the last
-    average: float = 0.998  # decay of the moving average of the weights
+    average: float = 0.999  # decay of the moving average of the weights
     largest_radius: float = 1.0  # of the attack, L2 over a picture of 64x64 in 0..1
 
     def __post_init__(self) -> None:
@@ -51,5 +51,5 @@ class Recipe:
 
     def radius(self, progress: float) -> float:
         """Radius of the attack for pictures of `size(progress)`: none at first, then growing."""
-        share = np.interp(progress, [0, 0.32, 0.42, 0.6, 0.75, 1], [0, 0, 0.4, 0.8, 0.8, 1])
+        share = np.interp(progress, [0, 0.2, 0.3, 0.45, 0.7, 1], [0, 0, 0.4, 0.8, 1, 1])
         return float(share) * self.largest_radius * self.size(progress) / 64
