@@ -164,17 +164,17 @@ def _lit(scene: Scene, image: Image) -> Image:
         image = image * (0.55 + 0.7 * smoothstep(0.35, 0.6, scene.noise(3, 2)))[..., None]
     if scene.chance(0.1):
         pool = bell(np.hypot(X - scene.uniform(-0.5, 0.5), Y - scene.uniform(-0.5, 0.5)), scene.uniform(0.6, 1.2))
-        image = image * mix(scene.uniform(0.08, 0.3), 1.1, pool)
+        image = image * mix(scene.uniform(0.2, 0.5), 1.1, pool)
     if scene.chance(0.3):
         image = image * np.exp(scene.rng.normal(0, 0.06, 3)).astype(f32)
-    return _exposed(scene, image) if scene.chance(0.2) else image
+    return _exposed(scene, image) if scene.chance(0.12) else image
 
 
 def _exposed(scene: Scene, image: Image) -> Image:
     """`image` as by night or in haze, so that dark and pale places of a video dream too."""
     if scene.chance(0.5):
-        return image * scene.uniform(0.15, 0.6)
-    return 1 - (1 - np.clip(image, 0, 1)) * scene.uniform(0.3, 0.7)
+        return image * scene.uniform(0.3, 0.7)
+    return 1 - (1 - np.clip(image, 0, 1)) * scene.uniform(0.4, 0.75)
 
 
 def _photographed(scene: Scene, image: Image, size: int) -> NDArray[np.uint8]:
