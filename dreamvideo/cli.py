@@ -336,7 +336,7 @@ def _announce(arguments: argparse.Namespace, path: Path, size: str, network: Net
         device += f" ({torch.get_num_threads()} threads)"
     elif network.device.type == "cuda":
         device += f" ({torch.cuda.get_device_name(network.device)})"
-    layers = " + ".join(name for name, _ in network.score.layers)
+    layers = " + ".join(network.score.layers)
     precision = precision_name(network.precision, network.device)
     _tell(arguments, f"{path}: {size}, {network.name} {layers}, {precision}, {device}")
 

@@ -1,60 +1,18 @@
-"""Networks by name: frozen, cut off after the last layer needed, batch-norm folded, with their weights.
-
-`dreamnet` is embedded. The others are torchvision's classifiers with their first ImageNet weights: later recipes train
-with heavy regularisation, which classifies better and dreams worse.
-"""
+"""A network and what of it is raised, ready to dream: from settings to a score of images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dreamvideo import engine
 from dreamvideo.devices import pick_device, pick_precision
-from dreamvideo.dreamnet.net import NODES as DREAMNET_LAYERS
-from dreamvideo.dreamnet.net import DreamNet
-from dreamvideo.dreamnet.weights import load as load_dreamnet
-from dreamvideo.errors import ModelError, nearest
-from dreamvideo.objectives import Features, Objective
+from dreamvideo.errors import ModelError, SettingsError, nearest
+from dreamvideo.networks import Model, find_model
+from dreamvideo.objectives import Features, Objective, Term
 from dreamvideo.settings import DreamSettings, ModelSettings
-from dreamvideo.weights import download_weights, load_needed, read_weights
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A row of the table: how a network is built and what it dreams when nothing is said."""
-
-    layers: tuple[tuple[str, float], ...]
-    objective: str = "l2"
-    build: Mapping[str, Any] = field(default_factory=dict)  # keywords for torchvision's builder
-
-
-# Without auxiliary heads; transform_input because the weights were trained on another scaling of the input.
-_INCEPTION = {"aux_logits": False, "transform_input": True, "init_weights": False}
-
-MODELS: Mapping[str, Entry] = {
-    "dreamnet": Entry((("s8b", 1.0), ("s16a", 1.0)), "log"),
-    "googlenet": Entry((("inception4c", 1.0),), build=_INCEPTION),
-    "inception_v3": Entry((("Mixed_6b", 1.0),), build=_INCEPTION),
-    "vgg16": Entry((("features.22", 1.0),)),
-    "vgg19": Entry((("features.26", 1.0),)),
-    "resnet50": Entry((("layer3", 1.0),)),
-    "resnet101": Entry((("layer3", 1.0),)),
-    "alexnet": Entry((("features.9", 1.0),)),
-    "squeezenet1_1": Entry((("features.10", 1.0),)),
-    "densenet121": Entry((("features.denseblock3", 1.0),)),
-    "mobilenet_v3_large": Entry((("features.12", 1.0),)),
-    "efficientnet_b0": Entry((("features.5", 1.0),)),
-    "convnext_tiny": Entry((("features.5", 1.0),)),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,132 +25,109 @@ class Network:
     precision: torch.dtype
 
 
-def load_network(settings: ModelSettings, dream: DreamSettings) -> Network:
+def load_network(settings: ModelSettings, dream: DreamSettings, guide: Tensor | None = None) -> Network:
     """The network that `settings` name, on its device, as a score of what `dream` wants raised.
 
+    Args:
+        guide: (1, 3, H, W) RGB in [0, 1], a picture whose features are to be dreamed; None: no guide.
+
     Raises:
-        ModelError: no such network or layer, or weights that do not fit it.
+        ModelError: no such network, layer, channel or class, or weights that do not fit it.
         WeightsError: weights that cannot be read or downloaded.
         DeviceError: the device is not there.
     """
-    entry = MODELS.get(settings.model)
-    if entry is None:
-        raise ModelError(f"no network {settings.model!r}{nearest(settings.model, MODELS)}; one of: {', '.join(MODELS)}")
+    model = find_model(settings.model, settings.weights, settings.scaling)
+    terms = choose_terms(model, dream, guided=guide is not None)
     device = pick_device(settings.device)
     precision = pick_precision(settings.precision, device)
     if settings.threads and device.type == "cpu":
         torch.set_num_threads(settings.threads)
-    layers = dream.layers or entry.layers
-    names = [name for name, _ in layers]
-    kind = entry.objective if dream.objective == "auto" else dream.objective
-    if settings.model == "dreamnet":
-        features, divisors = dreamnet_features(names, settings.weights, device, precision)
-    else:
-        features, divisors = torchvision_features(settings.model, names, settings.weights, device, precision), {}
-    return Network(settings.model, Objective(features, tuple(layers), kind, divisors), device, precision)
+    features = model.cut(list(dict.fromkeys(term.layer for term in terms)), device, precision)
+    _try(features, terms, device, model.name)
+    divisors = {name: value.to(device) for name, value in model.divisors.items()}
+    score = Objective(features, terms, divisors)
+    if guide is not None:
+        with torch.no_grad():
+            seen = features(guide.to(device))
+        score = replace(score, guides={name: columns(seen[name]) for name in score.layers})
+    return Network(settings.model, score, device, precision)
 
 
-def dreamnet_features(
-    layers: list[str], weights: str | None, device: torch.device, precision: torch.dtype
-) -> tuple[Features, dict[str, Tensor]]:
-    """DreamNet as far as the deepest of `layers`, and the divisors that balance its channels.
-
-    Raises:
-        ModelError: no such layer, or the file holds no DreamNet.
-        WeightsError: the file cannot be read.
-    """
-    for name in layers:
-        _check_layer(name, DREAMNET_LAYERS, "dreamnet")
-    trained = load_dreamnet(weights)
-    network = DreamnetFeatures(trained.net, layers)
-    divisors = {name: value.to(device) for name, value in trained.divisors.items()}
-    fast = engine.compile(network, precision) if device.type == "cpu" else None
-    if fast is not None:
-        return fast, divisors
-    return cast(Features, network.to(device, precision, memory_format=torch.channels_last)), divisors  # type: ignore[call-overload]
+@torch.no_grad()
+def _try(features: Features, terms: Sequence[Term], device: torch.device, name: str) -> None:
+    # A picture that is not square: what sees one size only, as transformers do, cannot dream.
+    try:
+        seen = features(torch.full((1, 3, 128, 160), 0.5, device=device))
+    except RuntimeError as error:
+        raise ModelError(f"{name} cannot see pictures of any size: {str(error).splitlines()[0]}") from error
+    for term in terms:
+        channels = seen[term.layer].shape[1]
+        if term.picks and max(term.picks) >= channels:
+            raise ModelError(f"no channel {max(term.picks)} in {term.layer} of {name}: expected 0 to {channels - 1}")
 
 
-class DreamnetFeatures(nn.Module):
-    """(B, 3, H, W) RGB in [0, 1] -> layer name -> activation, of DreamNet as far as the deepest of `layers`."""
-
-    def __init__(self, net: DreamNet, layers: list[str]) -> None:
-        super().__init__()
-        self.net, self.layers = net, layers
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        return self.net.features(images.contiguous(memory_format=torch.channels_last), self.layers)
+def columns(activation: Tensor) -> Tensor:
+    """(C, N) features of the N places of a guide, from (1, C, h, w)."""
+    return activation[0].detach().float().flatten(1)
 
 
-class TorchvisionFeatures(nn.Module):
-    """(B, 3, H, W) RGB in [0, 1] -> layer name -> activation, of a torchvision classifier cut off."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, extractor: nn.Module, precision: torch.dtype) -> None:
-        super().__init__()
-        self.extractor = extractor.to(precision, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.precision = precision
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        scaled = (images - self.mean) / self.std  # scaled before it is rounded to the weights' type
-        scaled = scaled.to(self.precision).contiguous(memory_format=torch.channels_last)
-        return cast(dict[str, Tensor], self.extractor(scaled))
-
-
-def torchvision_features(
-    name: str, layers: list[str], weights: str | None, device: torch.device, precision: torch.dtype
-) -> Features:
-    """A classifier of the table as a feature extractor with ImageNet weights, or those in the file `weights`."""
-    from torchvision.models import get_model
-    from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
-
-    model = get_model(name, weights=None, **MODELS[name].build).eval()
-    known = get_graph_node_names(model)[1]
-    for layer in layers:
-        _check_layer(layer, [*known, *(module for module, _ in model.named_modules())], name)
-    extractor = create_feature_extractor(model, layers)
-    state = read_weights(Path(weights)) if weights else imagenet_weights(name)
-    load_needed(extractor, state, weights or name)
-    extractor = fold(extractor).requires_grad_(False)
-    fast = engine.compile(TorchvisionFeatures(extractor, torch.float32), precision) if device.type == "cpu" else None
-    return fast or TorchvisionFeatures(extractor, precision).to(device)
-
-
-def fold(extractor: nn.Module) -> nn.Module:
-    """The same network in evaluation mode with its batch norms folded into its convolutions."""
-    from torch.fx.experimental.optimization import fuse
-
-    return fuse(_without_overwriting(extractor.eval()), inplace=True, no_trace=True)
-
-
-def _without_overwriting(extractor: nn.Module) -> nn.Module:
-    # An in-place ReLU behind a layer that is dreamed on would overwrite it.
-    for module in extractor.modules():
-        if getattr(module, "inplace", False):
-            module.inplace = False  # type: ignore[assignment]
-    graph_module = cast(torch.fx.GraphModule, extractor)
-    for node in graph_module.graph.nodes:
-        if node.kwargs.get("inplace"):
-            node.kwargs = {**node.kwargs, "inplace": False}
-    graph_module.recompile()
-    return graph_module
-
-
-def imagenet_weights(name: str) -> Mapping[str, Tensor]:
-    """torchvision's first ImageNet weights of a network, from its cache or downloaded there.
+def choose_terms(model: Model, dream: DreamSettings, guided: bool = False) -> tuple[Term, ...]:
+    """What is raised: the layers, channels, neurons and classes that were asked for, else what suits the network.
 
     Raises:
-        WeightsError: the download failed, or the file is broken; the message says what to do.
+        ModelError: something asked for is not there.
+        SettingsError: there is nothing to raise.
     """
-    from torchvision.models import get_model_weights
+    kind = model.kind if dream.objective == "auto" else dream.objective
+    layer_kind = "guide" if guided else kind
+    terms = [Term(_known(name, model), weight, layer_kind) for name, weight in dream.layers]
+    terms += [_channel(name, index, weight, kind, model) for name, index, weight in dream.channels]
+    terms += [
+        replace(_channel(name, index, weight, "mean", model), centre=True) for name, index, weight in dream.neurons
+    ]
+    if dream.classes:
+        shares: dict[float, list[int]] = {}  # classes of one weight are raised together: each place chooses among them
+        for name, weight in dream.classes:
+            shares.setdefault(weight, []).append(class_number(name, model))
+        terms += [Term(model.class_node, weight, "class", tuple(picks)) for weight, picks in shares.items()]
+    if terms:
+        return tuple(terms)
+    if not model.terms:
+        raise SettingsError(f"{model.name} has no layer of its own choice: name one with --layer")
+    return tuple(
+        replace(term, kind=layer_kind) if guided or dream.objective != "auto" else term for term in model.terms
+    )
 
-    url = get_model_weights(name)["IMAGENET1K_V1"].url
-    return download_weights(url, name, "give --weights FILE, or use --model dreamnet")
+
+def class_number(name: str, model: Model) -> int:
+    """The number of a class, given by name or number.
+
+    Raises:
+        ModelError: no such class.
+    """
+    if name.isdecimal():
+        if model.classes and int(name) >= len(model.classes):
+            raise ModelError(f"no class {name} in {model.name}: expected 0 to {len(model.classes) - 1}")
+        return int(name)
+    if not model.classes:
+        raise ModelError(f"the classes of {model.name} have no names: give their numbers, such as --class 3")
+    lower = [each.lower() for each in model.classes]
+    if name.lower() not in lower:
+        raise ModelError(
+            f"no class {name!r} in {model.name}{nearest(name.lower(), lower)}; see: "
+            f"dreamvideo models {model.name} --classes"
+        )
+    return lower.index(name.lower())
 
 
-def _check_layer(name: str, known: Any, model: str) -> None:
-    if name not in known:
-        raise ModelError(f"no layer {name!r} in {model}{nearest(name, known)}")
+def _known(layer: str, model: Model) -> str:
+    if layer not in model.nodes:
+        raise ModelError(
+            f"no layer {layer!r} in {model.name}{nearest(layer, model.nodes)}; see: "
+            f"dreamvideo layers --model {model.name}"
+        )
+    return layer
+
+
+def _channel(name: str, index: int, weight: float, kind: str, model: Model) -> Term:
+    return Term(_known(name, model), weight, kind, (index,))

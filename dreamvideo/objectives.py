@@ -1,19 +1,26 @@
-"""What is ascended: one score per image, from the activations of the chosen layers.
+"""What is ascended: a weighted sum of terms, one score per image, from the activations of the chosen layers.
 
 `l2` is the objective of Mordvintsev, Olah, Tyka 2015, the mean square of a layer. Its logarithm is taken here: the
 direction of the gradient of one layer is the same, several layers weigh alike whatever the size of their activations,
-and a ratio of strengths is a difference of scores.
+and a ratio of strengths is a difference of scores. `mean` and `sum` are plain; they are what others ascend.
 
 `log` averages the logarithm of the local energy instead, S(x) = sum over channels of (activation / divisor)^2, so that
 flat sky and blurred ground dream too and strong places do not eat everything. The divisors balance the channels.
+
+`mix` raises other channels at every place, so that one picture holds many motifs.
+
+`class` raises, at every place of a map of logits, the odds of some classes against all others. `guide` is the guided
+dream of the 2015 notebook: every place is drawn to the feature of the guide that it is most like.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Features = Callable[[Tensor], Mapping[str, Tensor]]  # (B, 3, H, W) RGB in [0, 1] -> layer name -> (B, C, h, w)
@@ -22,18 +29,38 @@ Features = Callable[[Tensor], Mapping[str, Tensor]]  # (B, 3, H, W) RGB in [0, 1
 # pull; chosen by eye.
 FLOOR = 0.15
 
+TINY = 1e-12  # a black image must score low, not minus infinity
+
+MIX_CELLS = (5, 7)  # rows and columns of places with channels of their own
+MIX_CHANNELS = 6  # how many each place raises
+
+TEMPERATURE = 2.0  # of the odds of classes: above 1, a place is drawn to all it could become, not to the likeliest only
+
+LAYER_KINDS = ("log", "l2", "mean", "sum", "mix")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One thing that is raised, or with a negative weight lowered."""
+
+    layer: str
+    weight: float = 1.0
+    kind: str = "l2"  # of `LAYER_KINDS`, or "class", "guide"
+    picks: tuple[int, ...] = ()  # channels, or classes; empty: all
+    centre: bool = False  # the middle place alone: a neuron instead of a channel
+
 
 @dataclass(frozen=True)
 class Objective:
     """A network and what of it is raised; calling it scores images."""
 
     features: Features
-    layers: tuple[tuple[str, float], ...]  # (name, weight)
-    kind: str = "log"
+    terms: tuple[Term, ...]
     divisors: Mapping[str, Tensor] = field(default_factory=dict)  # layer name -> (C,) float32
+    guides: Mapping[str, Tensor] = field(default_factory=dict)  # layer name -> (C, N) features of the guide
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Score per image; raising it by 1 multiplies the energy of a layer of weight 1 by e.
+        """Score per image; raising it by 1 multiplies the energy of a `log` or `l2` layer of weight 1 by e.
 
         Args:
             images: (B, 3, H, W) RGB in [0, 1].
@@ -43,29 +70,125 @@ class Objective:
         """
         activations = self.features(images)
         score = torch.zeros(len(images), device=images.device)
-        for name, weight in self.layers:
-            score = score + weight * layer_score(activations[name], self.kind, self.divisors.get(name))
+        for term in self.terms:
+            name = term.layer
+            score = score + term.weight * term_score(
+                activations[name], term, self.divisors.get(name), self.guides.get(name)
+            )
         return score
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that are looked at, each once."""
+        return tuple(dict.fromkeys(term.layer for term in self.terms))
 
-def layer_score(activation: Tensor, kind: str, divisor: Tensor | None = None) -> Tensor:
-    """Score of one layer, per image.
+
+def term_score(activation: Tensor, term: Term, divisor: Tensor | None = None, guide: Tensor | None = None) -> Tensor:
+    """Score of one term, per image.
 
     Args:
-        activation: (B, C, h, w), any float type.
-        kind: "l2" or "log".
-        divisor: (C,) what each channel is divided by; None: 1.
+        activation: (B, C, h, w) or (B, C), any float type.
+        divisor: (C,) what each channel is divided by; None: 1. `class`, `mean` and `sum` do not look at it.
+        guide: (C, N) features of the guide, which the kind "guide" needs.
 
     Returns:
         (B,) float32.
     """
+    if activation.ndim == 2:
+        activation = activation[:, :, None, None]
     if activation.dtype == torch.float16:
         activation = activation.float()  # whose squares fp16 cannot hold
-    tiny = 1e-12  # a black image must score low, not minus infinity
-    if divisor is not None:
+    if term.centre:
+        h, w = activation.shape[2:]
+        activation = activation[:, :, h // 2 : h // 2 + 1, w // 2 : w // 2 + 1]
+    if term.kind == "class":
+        return odds(activation, term.picks)
+    if term.kind == "guide":
+        assert guide is not None
+        return likeness(activation, guide)
+    if divisor is not None and term.kind in ("log", "l2", "mix"):
         activation = activation / divisor.to(activation)[:, None, None]
-    if kind == "l2":
-        return (activation.float().square().mean((1, 2, 3)) + tiny).log()
+    if term.kind == "mix":
+        return mixed_energy(activation)
+    if term.picks:
+        activation = activation.index_select(1, indices(term.picks, activation.device))
+    return SCORES[term.kind](activation)
+
+
+def mean_square(activation: Tensor) -> Tensor:
+    """(B,) logarithm of the mean square of (B, C, h, w)."""
+    return (activation.float().square().mean((1, 2, 3)) + TINY).log()
+
+
+def local_energy(activation: Tensor) -> Tensor:
+    """(B,) mean over places of the logarithm of the energy of (B, C, h, w) there."""
     energy = activation.square().sum(1, dtype=torch.float32)  # (B, h, w)
-    floor = FLOOR * energy.detach().mean((1, 2), keepdim=True) + tiny
+    floor = FLOOR * energy.detach().mean((1, 2), keepdim=True) + TINY
     return (energy + floor).log().mean((1, 2))
+
+
+def mean(activation: Tensor) -> Tensor:
+    """(B,) mean of (B, C, h, w)."""
+    return activation.float().mean((1, 2, 3))
+
+
+def total(activation: Tensor) -> Tensor:
+    """(B,) sum of (B, C, h, w)."""
+    return activation.float().sum((1, 2, 3))
+
+
+SCORES: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "log": local_energy,
+    "l2": mean_square,
+    "mean": mean,
+    "sum": total,
+}
+
+
+def mixed_energy(activation: Tensor) -> Tensor:
+    """(B,) logarithm of the mean square of (B, C, h, w), of a few channels at each place, always the same ones."""
+    chosen = mix_cells(activation.shape[1], activation.device)
+    weights = F.interpolate(chosen, activation.shape[2:], mode="bilinear", align_corners=False)
+    return ((activation.float().square() * weights).mean((1, 2, 3)) + TINY).log()
+
+
+def odds(logits: Tensor, picks: Sequence[int]) -> Tensor:
+    """(B,) mean over places of the logarithm of the odds of the classes `picks` against all others.
+
+    Args:
+        logits: (B, classes, h, w).
+        picks: class numbers; empty: all but the first, which is the background.
+    """
+    logits = logits.float() / TEMPERATURE
+    wanted = tuple(picks) or tuple(range(1, logits.shape[1]))
+    others = tuple(sorted(set(range(logits.shape[1])) - set(wanted)))
+    chosen, rest = (logits.index_select(1, indices(p, logits.device)).logsumexp(1) for p in (wanted, others))
+    return TEMPERATURE * (chosen - rest).mean((1, 2))
+
+
+# Constants are kept for good: a recorded graph points to those that it was recorded with.
+
+
+@cache
+def indices(picks: tuple[int, ...], device: torch.device) -> Tensor:
+    """(N,) int64."""
+    return torch.tensor(picks, device=device)
+
+
+@cache
+def mix_cells(channels: int, device: torch.device) -> Tensor:
+    """(1, C, rows, columns) 1 where a channel is raised, else 0."""
+    chance = torch.rand(MIX_CELLS[0] * MIX_CELLS[1], channels, generator=torch.Generator().manual_seed(channels))
+    chosen = chance.argsort(1).argsort(1) < MIX_CHANNELS  # (places, C)
+    return chosen.float().T.reshape(1, channels, *MIX_CELLS).to(device)
+
+
+def likeness(activation: Tensor, guide: Tensor) -> Tensor:
+    """(B,) mean over places of the dot product with the feature of the guide that it is largest with.
+
+    Args:
+        activation: (B, C, h, w).
+        guide: (C, N).
+    """
+    places = activation.float().flatten(2).transpose(1, 2)  # (B, h w, C)
+    return (places @ guide.to(places)).amax(2).mean(1)

@@ -52,8 +52,8 @@ def parse_size(text: str) -> tuple[int | None, int]:
     return (int(found[1]) if found[1] else None), int(found[2])
 
 
-def parse_layer(text: str) -> tuple[str, float]:
-    """(name, weight) from `NAME` or `NAME:WEIGHT`.
+def parse_weighted(text: str) -> tuple[str, float]:
+    """(name, weight) of a layer or class from `NAME` or `NAME:WEIGHT`.
 
     Raises:
         SettingsError: the weight is no number.
@@ -65,6 +65,21 @@ def parse_layer(text: str) -> tuple[str, float]:
         return name, float(weight)
     except ValueError:
         raise SettingsError(f"{text!r}: expected NAME or NAME:WEIGHT, such as s8b:0.5") from None
+
+
+def parse_channel(text: str) -> tuple[str, int, float]:
+    """(layer, number, weight) from `LAYER:NUMBER` or `LAYER:NUMBER:WEIGHT`.
+
+    Raises:
+        SettingsError: the text is neither.
+    """
+    found = re.fullmatch(r"(.+?):(\d+)(?::([-+.\deE]+))?", text)
+    try:
+        if found:
+            return found[1], int(found[2]), float(found[3] or 1)
+    except ValueError:
+        pass
+    raise SettingsError(f"{text!r}: expected LAYER:NUMBER or LAYER:NUMBER:WEIGHT, such as s8b:17 or s8b:17:-0.5")
 
 
 def parse_lanes(text: str) -> int | None:
@@ -98,8 +113,13 @@ class ReadSettings:
 class ModelSettings:
     """Which network dreams, and where it runs."""
 
-    model: str = option("dreamnet", "network that dreams", metavar="NAME")
+    model: str = option("dreamnet", "network that dreams, or package.module:factory", metavar="NAME")
     weights: str | None = option(None, "weights in a local .safetensors or .pth file", metavar="FILE")
+    scaling: str = option(
+        "imagenet",
+        "what a network of your own expects: colours as for ImageNet, half (-1 to 1), none (0 to 1)",
+        choices=("imagenet", "half", "none"),
+    )
     device: str = option("auto", "auto, cpu, mps, cuda or cuda:N", metavar="DEVICE")
     precision: str = option(
         "auto",
@@ -136,15 +156,28 @@ class DreamSettings:
     layers: tuple[tuple[str, float], ...] = option(
         (),
         "layer to excite, repeatable (default: what suits the network)",
-        type=parse_layer,
+        type=parse_weighted,
         metavar="NAME[:WEIGHT]",
         flag="--layer",
         action="append",
     )
+    channels: tuple[tuple[str, int, float], ...] = option(
+        (), "channel to excite, repeatable", type=parse_channel, metavar="LAYER:NUMBER[:WEIGHT]", flag="--channel",
+        action="append",
+    )  # fmt: skip
+    neurons: tuple[tuple[str, int, float], ...] = option(
+        (), "channel to excite in the middle of the picture only, repeatable", type=parse_channel,
+        metavar="LAYER:NUMBER[:WEIGHT]", flag="--neuron", action="append",
+    )  # fmt: skip
+    classes: tuple[tuple[str, float], ...] = option(
+        (), "class to dream of, by name or number, repeatable: each place chooses among them", type=parse_weighted,
+        metavar="NAME[:WEIGHT]", flag="--class", action="append",
+    )  # fmt: skip
     objective: str = option(
         "auto",
-        "what is raised: log (log of the local energy), l2 (mean square), auto (what suits the network)",
-        choices=("auto", "log", "l2"),
+        "what is raised of a layer: log (log of the local energy), l2 (mean square), mean, sum, mix (other channels at "
+        "every place), auto (what suits the network)",
+        choices=("auto", "log", "l2", "mean", "sum", "mix"),
     )
     octaves: int | None = option(
         None, "sizes of the pyramid (default: down to a shorter side of about 130 pixels)", type=int, metavar="N"

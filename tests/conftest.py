@@ -14,7 +14,7 @@ import torch
 
 from dreamvideo.frames import Frame
 from dreamvideo.models import Network
-from dreamvideo.objectives import Objective
+from dreamvideo.objectives import Objective, Term
 
 torch.set_num_threads(2)
 
@@ -43,7 +43,7 @@ def tiny_net():
 
 @pytest.fixture
 def tiny_network(tiny_net):
-    score = Objective(tiny_net, (("first", 1.0), ("second", 0.5)), "log")
+    score = Objective(tiny_net, (Term("first", kind="log"), Term("second", 0.5, "log")))
     return Network("tiny", score, torch.device("cpu"), torch.float32)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamvideo.dream import blur, dream, jitter_offsets, normalise, octave_sizes, shape_step
-from dreamvideo.objectives import Objective
+from dreamvideo.objectives import Objective, Term
 from dreamvideo.settings import DreamSettings
 
 SMALL = DreamSettings(octaves=3, iterations=3, jitter=4)
@@ -22,7 +22,7 @@ def picture(height=72, width=95, seed=0):
 
 
 def energy(net):
-    return Objective(net, (("second", 1.0),), "l2")
+    return Objective(net, (Term("second"),))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_score_rises_with_every_octave(tiny_network):
 
 def test_strength_does_not_depend_on_resolution_or_contrast_of_the_gradient(tiny_network):
     def strength(image, weight):
-        score = replace(tiny_network.score, layers=(("first", weight),))
+        score = replace(tiny_network.score, terms=(Term("first", weight, "log"),))
         dreamed = dream(image, score, replace(SMALL, headroom=0, anchor=0, octaves=1))
         return (dreamed - image).abs().mean().item()
 

@@ -7,7 +7,6 @@ import psutil
 import pytest
 import torch
 import torch.nn.functional as F
-import torchvision
 from conftest import textured
 from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor
@@ -21,35 +20,36 @@ from dreamvideo.engine.run import kernel_of
 from dreamvideo.engine.sides import SidesKernel
 from dreamvideo.engine.steps import AvgPool, Conv, MaxPool, Split
 from dreamvideo.engine.strips import strips_of
-from dreamvideo.models import MODELS, TorchvisionFeatures, fold
-from dreamvideo.objectives import Objective
+from dreamvideo.networks import SCALINGS, ScaledFeatures, build_classifier, fold
+from dreamvideo.objectives import Objective, Term
 
 BFLOAT16 = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", bool)()
 
 
 class Dreamnet(nn.Module):
-    """The trained network as far as `deepest`."""
+    """The trained network as far as the deepest of `layers`."""
 
-    def __init__(self, deepest, layers):
+    def __init__(self, layers):
         super().__init__()
-        self.net, self.deepest, self.layers = load_dreamnet().net, deepest, layers
+        self.net, self.layers = load_dreamnet().net, layers
 
     def forward(self, images):
-        found = self.net.features(images, self.deepest)
-        return {name: found[name] for name in self.layers}
+        return self.net.features(images, self.layers)
 
 
 def classifier(name, *layers):
     """A random network of torchvision, its batch norms shaken, cut off and folded."""
     torch.manual_seed(3)
-    model = torchvision.models.get_model(name, weights=None, **MODELS[name].build).eval()
+    model = build_classifier(name)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.uniform_(-0.2, 0.2)
             module.running_var.uniform_(0.5, 2)
             module.weight.data.uniform_(0.5, 1.5)
             module.bias.data.uniform_(-0.2, 0.2)
-    return TorchvisionFeatures(fold(create_feature_extractor(model, list(layers))), torch.float32).requires_grad_(False)
+    return ScaledFeatures(
+        fold(create_feature_extractor(model, list(layers))), torch.float32, *SCALINGS["imagenet"]
+    ).requires_grad_(False)
 
 
 NETWORKS = {
@@ -60,8 +60,8 @@ NETWORKS = {
     "squeezenet": lambda: classifier("squeezenet1_1", "features.0", "features.10"),
     "alexnet": lambda: classifier("alexnet", "features.9"),
     "resnet": lambda: classifier("resnet50", "layer2"),
-    "dreamnet": lambda: Dreamnet("s16a", ("s8b", "s16a")),
-    "dreamnet, shallow": lambda: Dreamnet("s8b", ("c1", "s4b")),
+    "dreamnet": lambda: Dreamnet(("s8b", "s16a")),
+    "dreamnet, shallow": lambda: Dreamnet(("c1", "s4b")),
 }
 
 
@@ -116,9 +116,11 @@ def test_the_bf16_gradient_points_where_the_fp32_gradient_does():
     layers = (("s8b", 1.0), ("s16a", 1.0))
     slopes = []
     for precision in (torch.float32, torch.bfloat16):
-        fast = engine.compile(Dreamnet("s16a", ("s8b", "s16a")), precision)
+        fast = engine.compile(Dreamnet(("s8b", "s16a")), precision)
         x = image.clone().requires_grad_()
-        score = Objective(fast, layers, "log", load_dreamnet().divisors)(x)
+        score = Objective(fast, tuple(Term(name, weight, "log") for name, weight in layers), load_dreamnet().divisors)(
+            x
+        )
         slopes.append(torch.autograd.grad(score.sum(), x)[0].flatten())
     assert torch.cosine_similarity(*slopes, dim=0) >= 0.99
 
@@ -149,7 +151,7 @@ def test_a_gradient_of_one_layer_of_several():
 
 def test_a_second_gradient_of_one_run_is_an_error():
     image = pictures(1, 3, 64, 64).requires_grad_()
-    score = engine.compile(Dreamnet("c1", ("c1",)))(image)["c1"].sum()
+    score = engine.compile(Dreamnet(("c1",)))(image)["c1"].sum()
     score.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="run it again"):
         score.backward()
@@ -157,7 +159,7 @@ def test_a_second_gradient_of_one_run_is_an_error():
 
 def test_the_gradient_that_comes_in_is_left_alone():
     image = pictures(1, 3, 64, 64).requires_grad_()
-    layer = engine.compile(Dreamnet("s4a", ("s4a",)))(image)["s4a"]
+    layer = engine.compile(Dreamnet(("s4a",)))(image)["s4a"]
     given = torch.ones_like(layer)
     layer.backward(given)
     assert (given == 1).all()
@@ -173,7 +175,7 @@ def test_an_unknown_operation_leaves_the_plain_way(name, layer, caplog):
 @pytest.mark.parametrize("broken", ["missing", "wrong"])
 def test_a_private_operator_that_is_missing_or_wrong_leaves_the_plain_way(broken, monkeypatch, caplog):
     caplog.set_level("INFO", "dreamvideo.engine")
-    network = Dreamnet("s4b", ("s4b",))
+    network = Dreamnet(("s4b",))
     genuine = torch.ops.mkldnn._convolution_pointwise
     with monkeypatch.context() as patch:
         if broken == "missing":
@@ -344,7 +346,7 @@ def test_the_gradient_of_an_average_pool(window, padded, size):
 
 def grown(steps):
     """MiB by which the process has grown over `steps` gradients at changing sizes."""
-    fast = engine.compile(Dreamnet("s8b", ("s8b",)))
+    fast = engine.compile(Dreamnet(("s8b",)))
     resident = psutil.Process().memory_info
     for step in range(30 + steps):
         if step == 30:

@@ -20,7 +20,7 @@ from dreamvideo import dream as dreaming
 from dreamvideo import graphs
 from dreamvideo.dream import ascend, dream, gradient, roll
 from dreamvideo.models import load_network
-from dreamvideo.objectives import Objective
+from dreamvideo.objectives import Objective, Term
 from dreamvideo.pipeline import dream_video, to_image, to_tensor
 from dreamvideo.settings import CarrySettings, DreamSettings, ModelSettings
 
@@ -33,7 +33,7 @@ def pictures(*seeds, height=72, width=95):
 
 
 def tiny_score():
-    return Objective(TinyNet(), (("second", 1.0),), "l2")
+    return Objective(TinyNet(), (Term("second"),))
 
 
 @given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.data())
@@ -62,7 +62,7 @@ def test_a_dream_by_tensor_agrees_with_the_literal_version(monkeypatch):
     monkeypatch.setattr(dreaming, "ascend", by_tensor)
     image = pictures(0)
     literal = reference.dream(
-        image[0].double().numpy(), Objective(TinyNet().double(), (("second", 1.0),), "l2"), SMALL, tick=2
+        image[0].double().numpy(), Objective(TinyNet().double(), (Term("second"),)), SMALL, tick=2
     )
     assert np.abs(dream(image, tiny_score(), SMALL, ticks=[2])[0].numpy() - literal).max() < 1e-4
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from dreamvideo import dream as dreaming
 from dreamvideo.bench.subjects import make_subject
 from dreamvideo.dream import ascend, dream
 from dreamvideo.errors import DeviceError, ModelError, WeightsError
-from dreamvideo.models import MODELS, load_network
+from dreamvideo.models import load_network
+from dreamvideo.networks import CLASSIFIERS, build_classifier
 from dreamvideo.settings import DreamSettings, ModelSettings
 
 CPU = {"device": "cpu", "precision": "fp32"}
@@ -18,7 +20,7 @@ CPU = {"device": "cpu", "precision": "fp32"}
 
 def random_model(name, shaken=False):
     torch.manual_seed(3)
-    model = torchvision.models.get_model(name, weights=None, **MODELS[name].build).eval()
+    model = build_classifier(name)
     for module in model.modules():
         if shaken and isinstance(module, torch.nn.BatchNorm2d):  # statistics that folding could get wrong
             module.running_mean.uniform_(-0.2, 0.2)
@@ -74,7 +76,9 @@ def test_a_layer_before_an_in_place_relu_is_not_overwritten(tmp_path):
 HEAVY = {"vgg19", "resnet101", "densenet121", "inception_v3", "efficientnet_b0", "convnext_tiny"}
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in HEAVY)) for n in MODELS])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in HEAVY)) for n in ("dreamnet", *CLASSIFIERS)]
+)
 def test_the_score_of_every_network_rises_with_every_octave(tmp_path, monkeypatch, name):
     weights = make_subject(name, None, None, tmp_path, torch.device("cpu")).weights
     network = load_network(ModelSettings(name, weights=weights, **CPU), DreamSettings())
@@ -159,7 +163,7 @@ def test_cuda_without_cuda_is_an_error_and_auto_falls_back():
 
 def test_without_weights_a_user_is_told_what_to_fetch_and_what_else_to_type(publish, monkeypatch, tmp_path):
     url = publish("net", None)
-    weights = {"IMAGENET1K_V1": Weights(url, None, {})}
+    weights = SimpleNamespace(__members__={"IMAGENET1K_V1": Weights(url, None, {})})
     monkeypatch.setattr(torchvision.models, "get_model_weights", lambda name: weights)
     with pytest.raises(WeightsError) as caught:
         load_network(ModelSettings("squeezenet1_1", **CPU), DreamSettings())

@@ -34,9 +34,9 @@ def test_count_times_and_durations_are_kept(cuts, persistence):
     from conftest import TinyNet
 
     from dreamvideo.models import Network
-    from dreamvideo.objectives import Objective
+    from dreamvideo.objectives import Objective, Term
 
-    network = Network("tiny", Objective(TinyNet(), (("first", 1.0),)), torch.device("cpu"), torch.float32)
+    network = Network("tiny", Objective(TinyNet(), (Term("first", kind="log"),)), torch.device("cpu"), torch.float32)
     images = [image for seed, length in enumerate(cuts) for image in pan(seed, length, 32, 32)]
     times = [Fraction(i * i, 7) for i in range(len(images))]
     frames = [Frame(image, time, time / 3) for image, time in zip(images, times, strict=True)]

@@ -13,9 +13,9 @@ from dreamvideo.settings import (
     EncodeSettings,
     ModelSettings,
     ReadSettings,
-    parse_layer,
     parse_seconds,
     parse_size,
+    parse_weighted,
 )
 
 
@@ -36,13 +36,13 @@ def test_what_is_no_time_is_refused(text):
 def test_sizes_and_layers():
     assert parse_size("640x360") == (640, 360)
     assert parse_size("720") == (None, 720)
-    assert parse_layer("s8b") == ("s8b", 1.0)
-    assert parse_layer("features.22:-0.5") == ("features.22", -0.5)
+    assert parse_weighted("s8b") == ("s8b", 1.0)
+    assert parse_weighted("features.22:-0.5") == ("features.22", -0.5)
     for bad in ("0", "12x4000", "x", "640x", "640*360"):
         with pytest.raises(SettingsError, match="expected WxH"):
             parse_size(bad)
     with pytest.raises(SettingsError, match="NAME:WEIGHT"):
-        parse_layer("s8b:strong")
+        parse_weighted("s8b:strong")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from dreamvideo.bench.plan import Bench
 from dreamvideo.bench.report import Row
 from dreamvideo.bench.subjects import Subject, judge, listening, to_imagenet, walk
 from dreamvideo.dream import Score, dream
-from dreamvideo.objectives import layer_score
+from dreamvideo.objectives import mean_square
 from dreamvideo.settings import DreamSettings
 
 SIDES = 96, 128  # small, for float64 is slow
@@ -62,6 +62,6 @@ def _exact(subject: Subject) -> Score:
     def score(images: Tensor) -> Tensor:
         with listening(whole, subject.module) as heard:
             walk(whole, to_imagenet(images.double()), subject.module)
-        return layer_score(heard[subject.module], "l2")
+        return mean_square(heard[subject.module])
 
     return score

@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.models import get_model
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from dreamvideo.dream import octave_sizes
 from dreamvideo.dreamnet.net import DreamNet
-from dreamvideo.models import MODELS
+from dreamvideo.networks import build_classifier
 from dreamvideo.settings import DreamSettings
 
 
@@ -26,7 +25,7 @@ def gradient_flop(name: str, layers: tuple[str, ...], height: int, width: int) -
     if name == "dreamnet":
         net = DreamNet(1).to("meta").requires_grad_(False)
         return count(lambda images: list(net.features(images, layers).values()), height, width)
-    whole = get_model(name, weights=None, **MODELS[name].build).eval()
+    whole = build_classifier(name)
     extractor = create_feature_extractor(whole, list(layers)).to("meta").requires_grad_(False)
     return count(lambda images: list(extractor(images).values()), height, width)
 

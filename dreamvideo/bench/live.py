@@ -31,7 +31,7 @@ def live(bench: Bench) -> Iterator[Row]:
     image = to_tensor(frames[0].image, bench.device)
     for precision in bench.plan.precisions:
         network = load_network(ModelSettings(device=str(bench.device), precision=precision), SETTINGS)
-        layers = tuple(name for name, _ in network.score.layers)
+        layers = network.score.layers
         residual = torch.zeros_like(image)
         run = partial(dream, image, network.score, SETTINGS, residual=residual)
         alone = median(interleaved({"": run}, bench.plan.rounds, bench.device, bench.clock, least=0.5)[""])

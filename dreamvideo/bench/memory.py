@@ -96,9 +96,13 @@ def work(job: Job) -> dict[str, int]:
     device = torch.device(job.device)
     image = still(job.height, job.width).to(device)
     if job.way.startswith(OURS):
-        model = ModelSettings(job.model, job.weights, job.device, job.way.removeprefix(OURS))
+        model = ModelSettings(job.model, job.weights, device=job.device, precision=job.way.removeprefix(OURS))
         settings = DreamSettings(
-            ((job.layer, 1.0),), "l2", octaves=job.octaves, octave_scale=job.octave_scale, iterations=2
+            ((job.layer, 1.0),),
+            objective="l2",
+            octaves=job.octaves,
+            octave_scale=job.octave_scale,
+            iterations=2,
         )
         dream(image, load_network(model, settings).score, settings)
     else:

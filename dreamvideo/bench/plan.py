@@ -147,7 +147,13 @@ class Bench:
 
     def network(self, subject: Subject, precision: str, **changes: Any) -> Network:
         """The same network as this program dreams with it; `changes` go to its settings."""
-        model = ModelSettings(subject.name, subject.weights, str(self.device), precision, self.plan.settings.threads)
+        model = ModelSettings(
+            subject.name,
+            subject.weights,
+            device=str(self.device),
+            precision=precision,
+            threads=self.plan.settings.threads,
+        )
         wanted = dataclasses.replace(self.plan.dreaming, layers=((subject.layer, 1.0),))
         network = load_network(dataclasses.replace(model, **changes), wanted)
         # Others know no divisors of channels: what is raised must be the same for all.

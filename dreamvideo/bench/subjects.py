@@ -10,12 +10,11 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import get_model
 
 from dreamvideo.bench.pictures import still
 from dreamvideo.dreamnet.weights import load as load_dreamnet
 from dreamvideo.errors import ModelError
-from dreamvideo.models import IMAGENET_MEAN, IMAGENET_STD, MODELS
+from dreamvideo.networks import CLASSIFIERS, EMBEDDED, SCALINGS, build_classifier
 from dreamvideo.weights import load_needed, read_weights
 
 SEED = 2015
@@ -45,12 +44,14 @@ class FromImageNet(nn.Module):
 
 def to_imagenet(images: Tensor) -> Tensor:
     """Pictures in [0, 1] scaled as classifiers of ImageNet want them."""
-    return (images - _column(IMAGENET_MEAN, images)) / _column(IMAGENET_STD, images)
+    mean, std = (_column(values, images) for values in SCALINGS["imagenet"])
+    return (images - mean) / std
 
 
 def from_imagenet(images: Tensor) -> Tensor:
     """The inverse of `to_imagenet`."""
-    return images * _column(IMAGENET_STD, images) + _column(IMAGENET_MEAN, images)
+    mean, std = (_column(values, images) for values in SCALINGS["imagenet"])
+    return images * std + mean
 
 
 def _column(values: tuple[float, ...], like: Tensor) -> Tensor:
@@ -64,13 +65,14 @@ def make_subject(name: str, layer: str | None, weights: str | None, folder: Path
         ModelError: no such network or layer, or weights that do not fit it.
         WeightsError: the file cannot be read.
     """
-    if name not in MODELS:
-        raise ModelError(f"no network {name!r}; one of: {', '.join(MODELS)}")
-    layer = layer or MODELS[name].layers[0][0]
-    if name == "dreamnet":
+    if name == EMBEDDED:
+        layer = layer or "s8b"
         net = load_dreamnet(weights).net.requires_grad_(True)
         return _checked(Subject(name, layer, FromImageNet(net).to(device).eval(), f"net.{layer}", weights))
-    whole = get_model(name, weights=None, **MODELS[name].build).eval()
+    if name not in CLASSIFIERS:
+        raise ModelError(f"no network {name!r}; one of: {EMBEDDED}, {', '.join(CLASSIFIERS)}")
+    layer = layer or CLASSIFIERS[name].layer
+    whole = build_classifier(name)
     if weights is not None:
         load_needed(whole, read_weights(Path(weights)), weights)
     else:

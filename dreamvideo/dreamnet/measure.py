@@ -95,16 +95,16 @@ def balanced_divisors(
 def _default_ascend(net: DreamNet) -> Ascend:
     # Imported late: training needs the dreaming half of the program for this alone.
     from dreamvideo.dream import dream
-    from dreamvideo.objectives import Objective
+    from dreamvideo.objectives import Objective, Term
     from dreamvideo.settings import DreamSettings
 
     settings = DreamSettings(octaves=3, iterations=8)
-    layers = tuple((name, 1.0) for name in BALANCED)
+    terms = tuple(Term(name, kind="log") for name in BALANCED)
 
     def ascend(images: Tensor, divisors: Mapping[str, Tensor]) -> Tensor:
         device = net.device
         there = {name: value.to(device) for name, value in divisors.items()}
-        score = Objective(lambda x: net.features(x, BALANCED), layers, "log", there)
+        score = Objective(lambda x: net.features(x, BALANCED), terms, there)
         return dream(images.to(device), score, settings)
 
     return ascend

@@ -26,7 +26,7 @@ def energies(pictures: Tensor, network: Network) -> Tensor:
     for picture in torch.split(pictures, 1):
         activations = network.score.features(picture.to(network.device))
         row = []
-        for name, _ in network.score.layers:
+        for name in network.score.layers:
             divisor = network.score.divisors.get(name)
             found = activations[name].float()
             found = found if divisor is None else found / divisor.float()[:, None, None]
