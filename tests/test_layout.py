@@ -15,7 +15,9 @@ ORDER = """
     pipeline bench cli
 """.split()  # noqa: SIM905
 NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}
-NO_VIDEO = {"carry", "layers", "models", "networks", "objectives", "dream", "warp", "devices", "graphs", "weights", "raft"}
+NO_VIDEO = {
+    *("carry", "layers", "models", "networks", "objectives", "dream", "warp", "devices", "graphs", "weights", "raft"),
+}
 
 
 def imports(path):

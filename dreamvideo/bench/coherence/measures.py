@@ -21,12 +21,12 @@ LEAST = 0.002  # share of all pixels; a mean over fewer says nothing. Chosen by 
 
 @torch.no_grad()
 def energies(pictures: Tensor, network: Network) -> Tensor:
-    """(N, layers): mean square of each target layer, its channels balanced as the objective balances them."""
+    """(N, layers): mean square of each target layer (class maps left out), its channels balanced as the objective balances them."""
     rows = []
     for picture in torch.split(pictures, 1):
         activations = network.score.features(picture.to(network.device))
         row = []
-        for name in network.score.layers:
+        for name in dict.fromkeys(term.layer for term in network.score.terms if term.kind != "class"):
             divisor = network.score.divisors.get(name)
             found = activations[name].float()
             found = found if divisor is None else found / divisor.float()[:, None, None]
