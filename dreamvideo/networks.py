@@ -7,6 +7,7 @@ recipes train with heavy regularisation, which classifies better and dreams wors
 
 from __future__ import annotations
 
+import copy
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -126,6 +127,7 @@ def dreamnet_model(weights: str | None) -> Model:
     def cut(names: Sequence[str], device: torch.device, precision: torch.dtype) -> Features:
         network = DreamnetFeatures(trained.net, tuple(names))
         fast = engine.compile(network, precision) if device.type == "cpu" else None
+        network = copy.deepcopy(network)  # another cut may want other numbers
         return fast or cast(Features, network.to(device, precision, memory_format=torch.channels_last))  # type: ignore[call-overload]
 
     terms = (Term("s8b", kind="log"), Term("s16a", kind="log"))

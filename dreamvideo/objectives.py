@@ -78,6 +78,11 @@ class Objective:
         return score
 
     @property
+    def logarithmic(self) -> bool:
+        """Whether a difference of scores is a ratio of strengths, which makes it fit to be held."""
+        return all(term.kind in ("log", "l2", "mix", "class") for term in self.terms)
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """The layers that are looked at, each once."""
         return tuple(dict.fromkeys(term.layer for term in self.terms))

@@ -21,7 +21,7 @@ LEAST = 0.002  # share of all pixels; a mean over fewer says nothing. Chosen by 
 
 @torch.no_grad()
 def energies(pictures: Tensor, network: Network) -> Tensor:
-    """(N, layers): mean square of each target layer (class maps left out), its channels balanced as the objective balances them."""
+    """(N, layers): mean square of each target layer, its channels balanced as the objective does; not of class maps."""
     rows = []
     for picture in torch.split(pictures, 1):
         activations = network.score.features(picture.to(network.device))
