@@ -28,6 +28,7 @@ from dreamvideo.dreamnet.state import load_checkpoint, new_state, save_checkpoin
 from dreamvideo.dreamnet.step import attacked, jittered, loss_of, norms, train_step
 from dreamvideo.dreamnet.weights import Trained, load, plain_divisor
 from dreamvideo.errors import ModelError, SettingsError
+from dreamvideo.stills import read_image
 
 CPU = torch.device("cpu")
 TINY = Recipe(minutes=0.05, pictures=96, per_shard=32, batch=16)
@@ -225,6 +226,7 @@ def test_a_whole_run_and_its_resumption(tmp_path: Path) -> None:
     options = ["--out", str(tmp_path), "--pictures", "96", "--per-shard", "32", "--batch", "16", "--workers", "1"]
     assert training.main(["--minutes", "0.2", *options]) == 0
     assert load(tmp_path / "dreamnet.safetensors").classes == CLASSES
+    assert read_image(tmp_path / "sheet.png").shape == (3 * (160 + 14), 4 * 160, 3)
     passes = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["counters"]["passes"]
     assert training.main(["--minutes", "0.4", "--resume", *options]) == 0
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["counters"]["passes"] > passes > 0

@@ -25,13 +25,22 @@ def sheet(
     Raises:
         ModelError: no such class.
     """
-    tiles = [_labelled(render(seed + copy, name, size).image, name) for name in names for copy in range(copies)]
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
-    rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
-    return np.vstack(rows)
+    tiles = [labelled(render(seed + copy, name, size).image, name) for name in names for copy in range(copies)]
+    return grid(tiles, columns)
 
 
-def _labelled(image: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
+def grid(tiles: Sequence[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
+    """(H, W, 3) pictures of any size, `columns` side by side, in cells as large as the largest; the rest is black."""
+    height, width = (max(tile.shape[side] for tile in tiles) for side in (0, 1))
+    made = np.zeros((-(-len(tiles) // columns) * height, columns * width, 3), np.uint8)
+    for number, tile in enumerate(tiles):
+        top, left = number // columns * height, number % columns * width
+        made[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+    return made
+
+
+def labelled(image: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
+    """(H, W, 3) with a line of text under it."""
     tile = np.zeros((image.shape[0] + _LABEL, image.shape[1], 3), np.uint8)
     tile[: image.shape[0]] = image
     place = (3, tile.shape[0] - 4)

@@ -34,8 +34,10 @@ from dreamvideo.dreamnet.measure import (
     recalibrate,
 )
 from dreamvideo.dreamnet.net import fold
+from dreamvideo.dreamnet.nodes import node_sheet
 from dreamvideo.dreamnet.recipe import Recipe
 from dreamvideo.dreamnet.shards import HELD_OUT, rendering, shard_path
+from dreamvideo.dreamnet.sheet import write_png
 from dreamvideo.dreamnet.state import State, load_checkpoint, new_state, save_checkpoint
 from dreamvideo.dreamnet.step import train_step
 from dreamvideo.dreamnet.weights import load
@@ -45,6 +47,7 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT: Final = "checkpoint.pt"
 WEIGHTS: Final = "dreamnet.safetensors"
+SHEET: Final = "sheet.png"
 _CHECKPOINT_SECONDS: Final = 60.0
 _LOG_STEPS: Final = 50
 
@@ -59,7 +62,7 @@ def train(
     resume: bool = False,
     ascend: Ascend | None = None,
 ) -> Path:
-    """Render, train, and write `folder`/dreamnet.safetensors, whose path is returned.
+    """Render, train, and write `folder`/dreamnet.safetensors, whose path is returned, and `folder`/sheet.png.
 
     Args:
         workers: processes that render.
@@ -148,9 +151,11 @@ def _finish(
         "version": __version__,
     }
     export(path, folded, classes, rms, divisors, history)
-    if not same_within(folded, load(path).net):
+    trained = load(path)
+    if not same_within(folded, trained.net):
         raise ModelError(f"{path}: half precision does not hold these weights; train longer or with a lower rate")
-    log.info("wrote %s", path)
+    write_png(path.with_name(SHEET), node_sheet(trained, pictures_to_dream_on()[:1]))
+    log.info("wrote %s, and %s: what every layer dreams", path, SHEET)
     return path
 
 
