@@ -5,8 +5,9 @@ Ruder, Dosovitskiy, Brox 2016 start each frame from the last result, warped, and
 - The residual (dream - source) is carried, in float and at full size, so that a source is never blurred or delayed.
 - A frame takes a small step at one size only, every other frame at the finest: what a step adds is what flickers. The
   coarser sizes have their turn in between; without it large shapes fade within seconds.
-- The score of a shot's first dream is held, where it is a logarithm: what has lost it takes larger steps, what has more smaller ones. And its
-  mean |residual| is the most that later frames may have. So still shots do not burn in, fast ones do not fade.
+- The score of a shot's first dream is held, where it is a logarithm: what has lost it takes larger steps, what has more
+  smaller ones. And its mean |residual| is the most that later frames may have. So still shots do not burn in, fast ones
+  do not fade.
 - Ground that was not seen before starts undreamed and takes larger steps for some frames.
 """
 

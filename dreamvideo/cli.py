@@ -13,7 +13,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +22,7 @@ from dreamvideo import __version__
 from dreamvideo.bench.coherence.settings import CoherenceSettings
 from dreamvideo.bench.settings import BenchSettings
 from dreamvideo.errors import DreamVideoError, OutputError, SettingsError, SourceError
+from dreamvideo.presets import PRESETS, find_preset
 from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, ModelSettings, ReadSettings
 
 if TYPE_CHECKING:  # imported when a command runs: --help must not wait for torch
@@ -90,9 +91,13 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("-o", "--output", type=Path, metavar="OUT", help="file, or folder (default: NAME_dream)")
         command.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
         command.add_argument("-n", "--skip-existing", action="store_true", help="pass over inputs whose output exists")
+        command.add_argument("--preset", metavar="NAME", help="a look by name, under what else is said: see presets")
         add_talk(command)
         for group in settings:
             add_options(command, group)
+    presets = commands.add_parser("presets", help="list looks by name", description="Lists looks by name.")
+    presets.set_defaults(run=run_presets)
+    add_talk(presets)
     bench = commands.add_parser(
         "bench",
         help="measure how fast this machine dreams",
@@ -128,11 +133,10 @@ def add_options(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
         flag = keywords.pop("flag", "--" + field.name.replace("_", "-"))
         if keywords.get("type") not in (None, int, float):
             keywords["type"] = _with_its_own_words(keywords["type"])
-        # A repeatable option starts from nothing: argparse would append to the default.
-        default = None if keywords.get("action") == "append" else field.default
-        if default is not None and keywords.get("action") not in ("store_true", "store_false"):
-            keywords["help"] += " (default: %(default)s)"
-        group.add_argument(flag, dest=field.name, default=default, **keywords)
+        if field.default not in (None, ()) and keywords.get("action") not in ("store_true", "store_false"):
+            keywords["help"] += f" (default: {field.default})"
+        # What is not given is not there: what a look says takes its place, or the default of the field.
+        group.add_argument(flag, dest=field.name, default=argparse.SUPPRESS, **keywords)
 
 
 def _with_its_own_words(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -148,10 +152,20 @@ def _with_its_own_words(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def settings_from(arguments: argparse.Namespace, settings: type[Settings]) -> Settings:
-    """The settings of one dataclass from parsed arguments."""
-    fields = dataclasses.fields(settings)  # type: ignore[arg-type]
-    values = {field.name: getattr(arguments, field.name) for field in fields}
-    return settings(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if v is not None})
+    """The settings of one dataclass: what was given, else what the look says, else the default."""
+    names = {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
+    given = {**look_of(arguments), **vars(arguments)}
+    return settings(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if k in names})
+
+
+def look_of(arguments: argparse.Namespace) -> Mapping[str, Any]:
+    """Values for fields of settings from the look that was asked for.
+
+    Raises:
+        SettingsError: there is none of this name.
+    """
+    preset = getattr(arguments, "preset", None)
+    return {} if preset is None else find_preset(preset).values
 
 
 def run_video(arguments: argparse.Namespace) -> int:
@@ -263,6 +277,13 @@ def dream_photo(arguments: argparse.Namespace, path: Path, output: Path, load: C
         image = to_image(dream(to_tensor(image, network.device), network.score, dreaming))
     write_image(image, output)
     _tell(arguments, f"{output}: dreamed in {time.monotonic() - began:.1f} s")
+
+
+def run_presets(arguments: argparse.Namespace) -> int:
+    """dreamvideo presets"""
+    for preset in PRESETS.values():
+        print(f"{preset.name:14} {preset.summary}")
+    return DONE
 
 
 def run_bench(arguments: argparse.Namespace) -> int:

@@ -34,6 +34,14 @@ SCALINGS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
 
+# Classes of dreamnet that are whole things: a little of their odds, beside the energy of two layers, makes a dream that
+# fills the picture and still holds eyes, faces and flowers. Chosen by eye.
+WHOLE: Final = (
+    *("frog", "turtle", "chameleon", "parrot", "lion", "fox", "owl", "octopus", "seahorse", "koi", "snail", "dog"),
+    *("cat", "bird", "fish", "snake", "butterfly", "dragonfly", "beetle", "human_eye", "reptile_eye", "peacock"),
+    *("peafowl", "daisy", "rose", "lily", "sunflower", "mushroom", "nautilus", "scallop", "jellyfish", "mask"),
+)
+
 Cut = Callable[[Sequence[str], torch.device, torch.dtype], Features]
 
 
@@ -130,7 +138,8 @@ def dreamnet_model(weights: str | None) -> Model:
         network = copy.deepcopy(network)  # another cut may want other numbers
         return fast or cast(Features, network.to(device, precision, memory_format=torch.channels_last))  # type: ignore[call-overload]
 
-    terms = (Term("s8b", kind="log"), Term("s16a", kind="log"))
+    picks = tuple(trained.classes.index(name) for name in WHOLE if name in trained.classes)
+    terms = (Term("s8b", kind="log"), Term("s16a", kind="log"), Term(MAPS[-1], 0.2, "class", picks))
     whole = DreamnetFeatures(trained.net, DREAMNET_NODES)
     return Model("dreamnet", DREAMNET_NODES, cut, whole, terms, "log", trained.classes, MAPS[-1], trained.divisors)
 

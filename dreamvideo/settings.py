@@ -185,7 +185,7 @@ class DreamSettings:
     octave_scale: float = option(1.4, "size ratio of neighbouring octaves", type=float, metavar="X")
     iterations: int = option(10, "ascent steps per octave; 0 passes pictures through undreamed", type=int, metavar="N")
     step_size: float = option(
-        0.007, "mean absolute change of one step, in image units of 0 to 1", type=float, metavar="X"
+        0.009, "mean absolute change of one step, in image units of 0 to 1", type=float, metavar="X"
     )
     jitter: int = option(16, "largest random shift before a step, in pixels", type=int, metavar="N")
     smooth: float = option(
@@ -195,7 +195,7 @@ class DreamSettings:
         metavar="X",
     )
     colour: float = option(
-        0.4,
+        0.65,
         "spread of colour against that of lightness in each step; negative: the gradient's own colours",
         type=float,
         metavar="X",

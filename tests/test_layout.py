@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "dreamvideo"
 
 # From the ground up: a module may import those above its own line only.
 ORDER = """
-    errors frames settings buffers progress lanes
+    errors frames settings presets buffers progress lanes
     warp objectives devices graphs dream weights raft flow motion shots dreamnet engine layers networks models carry
     chroma tonemap colour orientation decoding stills readers encoders companions writers
     pipeline bench cli
