@@ -67,13 +67,26 @@ def test_settings_check_themselves_and_say_what_was_expected(make):
         make()
 
 
-def test_every_field_is_an_option_and_an_unset_option_is_the_default():
+def test_every_field_is_an_option_and_an_unset_option_is_the_default(capsys):
     arguments = build_parser().parse_args(["video", "clip.mp4"])
+    assert set(vars(arguments)) == {
+        "inputs",
+        "output",
+        "overwrite",
+        "skip_existing",
+        "preset",
+        "quiet",
+        "verbose",
+        "run",
+    }
     for kind in VIDEO_SETTINGS:
         assert settings_from(arguments, kind) == kind()
-    fields = {field.name for kind in VIDEO_SETTINGS for field in dataclasses.fields(kind)}
-    command_only = {"inputs", "output", "overwrite", "skip_existing", "quiet", "verbose", "run"}
-    assert set(vars(arguments)) == fields | command_only
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["video", "--help"])
+    options = capsys.readouterr().out.split()
+    for kind in VIDEO_SETTINGS:
+        for field in dataclasses.fields(kind):
+            assert field.metadata.get("flag", "--" + field.name.replace("_", "-")) in options
 
 
 def test_options_reach_their_fields():
