@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dreamvideo import __version__
 from dreamvideo.bench.coherence.settings import CoherenceSettings
 from dreamvideo.bench.settings import BenchSettings
+from dreamvideo.config import read_config
 from dreamvideo.errors import DreamVideoError, OutputError, SettingsError, SourceError
 from dreamvideo.presets import PRESETS, find_preset
 from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, ModelSettings, ReadSettings
@@ -92,6 +93,10 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
         command.add_argument("-n", "--skip-existing", action="store_true", help="pass over inputs whose output exists")
         command.add_argument("--preset", metavar="NAME", help="a look by name, under what else is said: see presets")
+        command.add_argument(
+            "--config", type=Path, metavar="TOML", help="settings from a file, under what else is said"
+        )
+        command.add_argument("--like", type=Path, metavar="OLD", help="the settings of an old dream, read out of it")
         add_talk(command)
         for group in settings:
             add_options(command, group)
@@ -159,13 +164,21 @@ def settings_from(arguments: argparse.Namespace, settings: type[Settings]) -> Se
 
 
 def look_of(arguments: argparse.Namespace) -> Mapping[str, Any]:
-    """Values for fields of settings from the look that was asked for.
+    """Values for fields of settings from what was asked for: a preset, before a file of settings, before an old dream.
 
     Raises:
-        SettingsError: there is none of this name.
+        SettingsError: there is no such preset, or a file holds no settings.
+        SourceError: the old dream cannot be read.
     """
+    from dreamvideo.signature import signature_of
+
+    like, config = getattr(arguments, "like", None), getattr(arguments, "config", None)
     preset = getattr(arguments, "preset", None)
-    return {} if preset is None else find_preset(preset).values
+    return {
+        **(signature_of(like) if like else {}),
+        **(read_config(config, *VIDEO_SETTINGS) if config else {}),
+        **(find_preset(preset).values if preset else {}),
+    }
 
 
 def run_video(arguments: argparse.Namespace) -> int:
@@ -190,10 +203,12 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job]) -> tuple[int, li
     from dreamvideo.pipeline import dream_videos
     from dreamvideo.progress import progress
     from dreamvideo.readers import open_source
+    from dreamvideo.signature import sign
     from dreamvideo.writers import write_video
 
     read, dreaming = settings_from(arguments, ReadSettings), settings_from(arguments, DreamSettings)
     carrying, encode = settings_from(arguments, CarrySettings), settings_from(arguments, EncodeSettings)
+    signature = sign(settings_from(arguments, ModelSettings), dreaming, carrying)
     opened: list[tuple[int, Source]] = []  # (place in jobs, what was opened), in the order of the streams
     refused: set[int] = set()  # places in jobs of what could not be opened
 
@@ -226,7 +241,7 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job]) -> tuple[int, li
             shown = progress(dreamed, info.frame_count, path.name, arguments.quiet > 0)
             try:
                 with closing(prefetch(shown)) as frames:  # dream in a thread, encode in this one
-                    count = write_video(frames, output, info, encode)
+                    count = write_video(frames, output, info, encode, signature)
             except OutputError as error:
                 _say(error)
                 # What was opened ahead and refused has been told: it is not tried again.
@@ -263,6 +278,7 @@ def run_image(arguments: argparse.Namespace) -> int:
 def dream_photo(arguments: argparse.Namespace, path: Path, output: Path, load: Callable[[], Network]) -> None:
     """Dream one still picture."""
     from dreamvideo.readers import read_image
+    from dreamvideo.signature import sign
     from dreamvideo.writers import write_image
 
     dreaming = settings_from(arguments, DreamSettings)
@@ -275,7 +291,7 @@ def dream_photo(arguments: argparse.Namespace, path: Path, output: Path, load: C
         network = load()
         _announce(arguments, path, f"{image.shape[1]}x{image.shape[0]}", network)
         image = to_image(dream(to_tensor(image, network.device), network.score, dreaming))
-    write_image(image, output)
+    write_image(image, output, sign(settings_from(arguments, ModelSettings), dreaming))
     _tell(arguments, f"{output}: dreamed in {time.monotonic() - began:.1f} s")
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.colour import on_white
 from dreamvideo.errors import OutputError, SourceError
+from dreamvideo.signature import signed_picture
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +84,11 @@ def _turned_like(upright: NDArray[np.uint8], rgba: NDArray[np.uint8]) -> NDArray
     return rgba
 
 
-def write_image(image: NDArray[np.uint8], output: Path) -> None:
+def write_image(image: NDArray[np.uint8], output: Path, signature: str | None = None) -> None:
     """Write (H, W, 3) RGB to `output` in the format of its suffix; the file appears only when it is complete.
+
+    Args:
+        signature: a line for the comment of a PNG or JPEG.
 
     Raises:
         OutputError: the suffix means no picture format, or the file cannot be written.
@@ -98,7 +102,8 @@ def write_image(image: NDArray[np.uint8], output: Path) -> None:
         raise OutputError(f"{output}: a picture of {image.shape[1]}x{image.shape[0]} cannot be written as {suffix}")
     part = output.with_name(output.name + ".part")
     try:
-        part.write_bytes(encoded.tobytes())
+        content: bytes = encoded.tobytes()
+        part.write_bytes(content if signature is None else signed_picture(content, signature))
         os.replace(part, output)
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {error.strerror}") from None

@@ -19,6 +19,7 @@ from dreamvideo.encoders import CONTAINERS, VideoEncoder, container_of
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import Frame, Frames, StreamInfo
 from dreamvideo.settings import EncodeSettings
+from dreamvideo.signature import signed_comment
 from dreamvideo.stills import is_image, write_image
 
 __all__ = ["check_encoder", "check_output", "default_output", "write_image", "write_video"]
@@ -77,8 +78,16 @@ def check_encoder(output: Path, settings: EncodeSettings) -> None:
         trial.mux(packets)
 
 
-def write_video(frames: Frames, output: Path, info: StreamInfo, settings: EncodeSettings = EncodeSettings()) -> int:  # noqa: B008
+def write_video(
+    frames: Frames,
+    output: Path,
+    info: StreamInfo,
+    settings: EncodeSettings = EncodeSettings(),  # noqa: B008
+    signature: str | None = None,
+) -> int:
     """Write `frames` to `output` with what else `info.path` holds; returns how many frames were written.
+
+    `signature` is a line for the comment of the file, see `signature.sign`.
 
     Until the file is complete it is called `output` + '.part'. After an interruption that file is finished, so that
     it plays, and kept if it holds any frame.
@@ -89,7 +98,7 @@ def write_video(frames: Frames, output: Path, info: StreamInfo, settings: Encode
     with closing(frames):
         container_of(output)
         part = output.with_name(output.name + ".part")
-        writer = _Writer(part, output, info, settings)
+        writer = _Writer(part, output, info, settings, signature)
         try:
             with writer.translated():
                 writer.open()
@@ -124,13 +133,16 @@ def _with_durations(frames: Frames) -> Iterator[tuple[Frame, Fraction | None]]:
 class _Writer:
     """One output file on its way."""
 
-    def __init__(self, part: Path, output: Path, info: StreamInfo, settings: EncodeSettings) -> None:
+    def __init__(
+        self, part: Path, output: Path, info: StreamInfo, settings: EncodeSettings, signature: str | None
+    ) -> None:
         self.count = 0
         self._started = False  # from then on the .part file is ours to remove
         self._part = part
         self._output = output
         self._info = info
         self._settings = settings
+        self._signature = signature
         self._end = Fraction(0)
         self._container: av.container.OutputContainer | None = None
         self._companions: Companions | None = None
@@ -142,6 +154,10 @@ class _Writer:
         self._encoder = VideoEncoder(self._container, container, self._info, self._settings)
         self._encoder.open()
         self._companions = Companions(self._container, container, self._info, self._settings.audio)
+        if self._signature is not None:
+            tags = self._container.metadata
+            old = [tags.pop(key) for key in list(tags) if key.lower() == "comment"]
+            tags["comment"] = signed_comment(self._signature, "\n".join(old))
 
     def write(self, frame: Frame, duration: Fraction | None) -> None:
         assert self._container is not None and self._companions is not None

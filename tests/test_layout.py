@@ -9,9 +9,9 @@ PACKAGE = Path(__file__).parents[1] / "dreamvideo"
 
 # From the ground up: a module may import those above its own line only.
 ORDER = """
-    errors frames settings presets buffers progress lanes
+    errors frames settings presets config buffers progress lanes
     warp objectives devices graphs dream weights raft flow motion shots dreamnet engine layers networks models carry
-    chroma tonemap colour orientation decoding stills readers encoders companions writers
+    chroma tonemap colour orientation decoding signature stills readers encoders companions writers
     pipeline bench cli
 """.split()  # noqa: SIM905
 NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}

@@ -67,6 +67,9 @@ def test_settings_check_themselves_and_say_what_was_expected(make):
         make()
 
 
+LOOK = ("preset", "config", "like")
+
+
 def test_every_field_is_an_option_and_an_unset_option_is_the_default(capsys):
     arguments = build_parser().parse_args(["video", "clip.mp4"])
     assert set(vars(arguments)) == {
@@ -74,7 +77,7 @@ def test_every_field_is_an_option_and_an_unset_option_is_the_default(capsys):
         "output",
         "overwrite",
         "skip_existing",
-        "preset",
+        *LOOK,
         "quiet",
         "verbose",
         "run",
