@@ -10,10 +10,11 @@ import argparse
 import dataclasses
 import functools
 import logging
+import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +28,8 @@ from dreamvideo.presets import PRESETS, find_preset
 from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, ModelSettings, ReadSettings
 
 if TYPE_CHECKING:  # imported when a command runs: --help must not wait for torch
+    from torch import Tensor
+
     from dreamvideo.frames import Frames, Source
     from dreamvideo.models import Network
 
@@ -103,6 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
     presets = commands.add_parser("presets", help="list looks by name", description="Lists looks by name.")
     presets.set_defaults(run=run_presets)
     add_talk(presets)
+    add_listings(commands)
     bench = commands.add_parser(
         "bench",
         help="measure how fast this machine dreams",
@@ -122,6 +126,25 @@ def build_parser() -> argparse.ArgumentParser:
     add_talk(coherence)
     add_options(coherence, CoherenceSettings)
     return parser
+
+
+def add_listings(commands: Any) -> None:
+    """The commands that tell what there is."""
+    models = commands.add_parser(
+        "models", help="list the networks", description="Lists the networks, what they dream, and their weights."
+    )
+    models.set_defaults(run=run_models)
+    models.add_argument("name", nargs="?", metavar="NAME", help="of this one only, which may be any of torchvision's")
+    models.add_argument("--classes", action="store_true", help="the names of its classes instead, by number from 0 on")
+    layers = commands.add_parser(
+        "layers",
+        help="list what can be dreamed on in a network",
+        description="Lists what can be dreamed on in a network: name, stride in pixels, number of channels.",
+    )
+    layers.set_defaults(run=run_layers)
+    for command in (models, layers):
+        add_talk(command)
+    add_options(layers, ModelSettings)
 
 
 def add_talk(parser: argparse.ArgumentParser) -> None:
@@ -297,8 +320,33 @@ def dream_photo(arguments: argparse.Namespace, path: Path, output: Path, load: C
 
 def run_presets(arguments: argparse.Namespace) -> int:
     """dreamvideo presets"""
-    for preset in PRESETS.values():
-        print(f"{preset.name:14} {preset.summary}")
+    return _print(f"{preset.name:14} {preset.summary}" for preset in PRESETS.values())
+
+
+def run_models(arguments: argparse.Namespace) -> int:
+    """dreamvideo models [NAME [--classes]]"""
+    from dreamvideo.listings import class_lines, model_line, model_lines
+
+    name = arguments.name
+    if arguments.classes and name is None:
+        raise SettingsError("--classes: expected the name of a network, such as dreamvideo models dreamnet --classes")
+    return _print(class_lines(name) if arguments.classes else model_lines() if name is None else [model_line(name)])
+
+
+def run_layers(arguments: argparse.Namespace) -> int:
+    """dreamvideo layers"""
+    from dreamvideo.listings import layer_lines
+
+    return _print(layer_lines(settings_from(arguments, ModelSettings)))
+
+
+def _print(lines: Iterable[str]) -> int:
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough; Python would complain once more when it flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return DONE
 
 
@@ -319,7 +367,20 @@ def run_coherence(arguments: argparse.Namespace) -> int:
 def _load(arguments: argparse.Namespace) -> Network:
     from dreamvideo.models import load_network
 
-    return load_network(settings_from(arguments, ModelSettings), settings_from(arguments, DreamSettings))
+    dreaming = settings_from(arguments, DreamSettings)
+    return load_network(settings_from(arguments, ModelSettings), dreaming, _guide(dreaming.guide))
+
+
+def _guide(path: str | None) -> Tensor | None:
+    if path is None:
+        return None
+    from dreamvideo.pipeline import to_guide
+    from dreamvideo.readers import read_image
+
+    try:
+        return to_guide(read_image(Path(path)))
+    except SourceError as error:
+        raise SourceError(f"--guide: {error}") from error
 
 
 def _exit_code(failed: int, jobs: int) -> int:

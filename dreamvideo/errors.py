@@ -53,3 +53,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """`; nearest: NAME` for the end of a message that something is not `known`; empty where nothing is near."""
     found = difflib.get_close_matches(name, list(known), 1, 0.4)
     return f"; nearest: {found[0]}" if found else ""
+
+
+def first_line(error: BaseException) -> str:
+    """What `error` says, in one line; its type where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

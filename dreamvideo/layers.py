@@ -1,4 +1,4 @@
-"""What a network consists of: each node with its stride and channels, found by one run on an empty picture."""
+"""What a network consists of: each node with its stride and channels, found by two runs on empty pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-SIDE: Final = 224  # pixels of the picture; a multiple of every usual stride
+# Two pictures, the second wider: what widens with it are places, not channels. Every network of the table sees them;
+# they differ by a multiple of every usual stride, so that a quotient of differences is exactly the stride.
+SIDE: Final = 160
+WIDER: Final = 128
 
 Whole = Callable[[Tensor], Mapping[str, Any]]  # (B, 3, H, W) -> node -> whatever it gives
 
@@ -21,29 +24,47 @@ class Layer:
     name: str
     channels: int
     stride: float | None  # pixels of the picture per place; None: the whole picture is one place
+    axis: int = 1  # where the channels are: 1, or 3 behind height and width
 
 
-@torch.no_grad()
 def describe(whole: Whole) -> list[Layer]:
-    """The nodes of a network that give numbers for a picture, in its order.
+    """The nodes of a network that can be dreamed on, in its order: maps or lists of channels that the picture changes.
+
+    Args:
+        whole: the network on the CPU, its weights frozen.
 
     Raises:
-        RuntimeError: the network cannot see a picture of `SIDE` pixels a side.
+        Exception: whatever the network raises at pictures that are not square.
     """
-    found = whole(torch.zeros(1, 3, SIDE, SIDE))
-    return [_layer(name, value) for name, value in found.items() if _can_be_dreamed_on(value)]
+    with torch.enable_grad():
+        narrow, wide = (whole(_empty(SIDE + more)) for more in (0, WIDER))
+    found = (_layer(name, narrow[name], value) for name, value in wide.items())
+    return [layer for layer in found if layer is not None]
 
 
-def _can_be_dreamed_on(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.is_floating_point() and value.ndim >= 2 and value.shape[0] == 1
+def _empty(width: int) -> Tensor:
+    # What hangs on the picture will want a gradient. A copy: a leaf cannot be changed in place, as some networks do.
+    return torch.zeros(1, 3, SIDE, width, requires_grad=True).clone()
 
 
-def _layer(name: str, value: Tensor) -> Layer:
-    coarse = value.ndim != 4 or value.shape[-1] == 1
-    return Layer(name, value.shape[1], None if coarse else round(SIDE / value.shape[-1], 2))
+def _layer(name: str, narrow: Any, wide: Any) -> Layer | None:
+    if not (isinstance(wide, Tensor) and wide.requires_grad and wide.shape[0] == 1 and wide.ndim == narrow.ndim):
+        return None
+    sides = list(zip(narrow.shape, wide.shape, strict=True))
+    match (wide.ndim, [axis for axis, (before, after) in enumerate(sides) if before != after]):
+        case (2 | 4, []):
+            return Layer(name, wide.shape[1], None)
+        case (4, [(2 | 3) as across]):
+            before, after = sides[across]
+            return Layer(name, wide.shape[1 if across == 3 else 3], WIDER / (after - before), 1 if across == 3 else 3)
+    return None
 
 
 def for_dreaming(layers: list[Layer], stride: float = 16) -> str | None:
-    """The last layer that is not coarser than `stride`: it sees things, and not yet a class. None: there is none."""
+    """The last layer that is not coarser than `stride`: it sees things, and not yet a class.
+
+    Where all are coarser it is the first; None: there is no map.
+    """
     fine = [layer.name for layer in layers if layer.stride is not None and layer.stride <= stride]
-    return fine[-1] if fine else None
+    coarse = [layer.name for layer in layers if layer.stride is not None and layer.stride > stride]
+    return fine[-1] if fine else coarse[0] if coarse else None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from dreamvideo.devices import pick_device, pick_precision
-from dreamvideo.errors import ModelError, SettingsError, nearest
+from dreamvideo.errors import ModelError, SettingsError, first_line, nearest
 from dreamvideo.networks import Model, find_model
 from dreamvideo.objectives import Features, Objective, Term
 from dreamvideo.settings import DreamSettings, ModelSettings
+
+SIDES = (16, 32, 48, 64, 80, 96, 128)  # pixels; the smallest of these that a network sees is found by trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ def load_network(settings: ModelSettings, dream: DreamSettings, guide: Tensor | 
     if settings.threads and device.type == "cpu":
         torch.set_num_threads(settings.threads)
     features = model.cut(list(dict.fromkeys(term.layer for term in terms)), device, precision)
-    _try(features, terms, device, model.name)
+    features = seeing_small(features, device, model.name)
+    _check_picks(features, terms, device, model.name)
     divisors = {name: value.to(device) for name, value in model.divisors.items()}
     score = Objective(features, terms, divisors)
     if guide is not None:
@@ -54,16 +58,47 @@ def load_network(settings: ModelSettings, dream: DreamSettings, guide: Tensor | 
 
 
 @torch.no_grad()
-def _try(features: Features, terms: Sequence[Term], device: torch.device, name: str) -> None:
-    # A picture that is not square: what sees one size only, as transformers do, cannot dream.
-    try:
-        seen = features(torch.full((1, 3, 128, 160), 0.5, device=device))
-    except RuntimeError as error:
-        raise ModelError(f"{name} cannot see pictures of any size: {str(error).splitlines()[0]}") from error
+def seeing_small(features: Features, device: torch.device, name: str) -> Features:
+    """`features`, or where a network is blind below some size, features that see small pictures too.
+
+    Raises:
+        ModelError: it sees no picture of `SIDES`.
+    """
+    for side in SIDES:
+        try:
+            features(torch.full((1, 3, side, side), 0.5, device=device))
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except Exception as error:  # whatever a network raises that has nothing left to pool
+            problem = error
+        else:
+            return features if side == SIDES[0] else Continued(features, side)
+    raise ModelError(f"{name} cannot see a picture of {SIDES[-1]}x{SIDES[-1]} pixels: {first_line(problem)}")
+
+
+class Continued(nn.Module):
+    """Features of pictures that are continued, by their last row and column, to `side` pixels where they are smaller.
+
+    Octaves may be as small as 32 pixels; Inception v3 needs 75.
+    """
+
+    def __init__(self, features: Features, side: int) -> None:
+        super().__init__()
+        self.features, self.side = features, side
+
+    def forward(self, images: Tensor) -> Mapping[str, Tensor]:
+        down, right = (max(0, self.side - length) for length in images.shape[2:])
+        return self.features(F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images)
+
+
+@torch.no_grad()
+def _check_picks(features: Features, terms: Sequence[Term], device: torch.device, name: str) -> None:
+    seen = features(torch.full((1, 3, SIDES[-1], SIDES[-1]), 0.5, device=device))
     for term in terms:
-        channels = seen[term.layer].shape[1]
-        if term.picks and max(term.picks) >= channels:
-            raise ModelError(f"no channel {max(term.picks)} in {term.layer} of {name}: expected 0 to {channels - 1}")
+        count = seen[term.layer].shape[1]
+        if term.picks and max(term.picks) >= count:
+            what = "class" if term.kind == "class" else f"channel of {term.layer}"
+            raise ModelError(f"no {what} {max(term.picks)} in {name}: expected 0 to {count - 1}")
 
 
 def columns(activation: Tensor) -> Tensor:
@@ -81,6 +116,8 @@ def choose_terms(model: Model, dream: DreamSettings, guided: bool = False) -> tu
     kind = model.kind if dream.objective == "auto" else dream.objective
     layer_kind = "guide" if guided else kind
     terms = [Term(_known(name, model), weight, layer_kind) for name, weight in dream.layers]
+    if guided and not terms:  # a guide asks for layers, whatever else was asked for
+        terms = [replace(term, kind="guide") for term in model.terms if term.kind != "class"]
     terms += [_channel(name, index, weight, kind, model) for name, index, weight in dream.channels]
     terms += [
         replace(_channel(name, index, weight, "mean", model), centre=True) for name, index, weight in dream.neurons
@@ -94,9 +131,8 @@ def choose_terms(model: Model, dream: DreamSettings, guided: bool = False) -> tu
         return tuple(terms)
     if not model.terms:
         raise SettingsError(f"{model.name} has no layer of its own choice: name one with --layer")
-    return tuple(
-        replace(term, kind=layer_kind) if guided or dream.objective != "auto" else term for term in model.terms
-    )
+    asked = dream.objective != "auto"
+    return tuple(replace(term, kind=kind) if asked and term.kind != "class" else term for term in model.terms)
 
 
 def class_number(name: str, model: Model) -> int:

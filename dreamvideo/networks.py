@@ -22,17 +22,11 @@ from dreamvideo import engine
 from dreamvideo.dreamnet.net import MAPS, DreamNet
 from dreamvideo.dreamnet.net import NODES as DREAMNET_NODES
 from dreamvideo.dreamnet.weights import load as load_dreamnet
-from dreamvideo.errors import DreamVideoError, ModelError, nearest
-from dreamvideo.layers import Layer, Whole, describe, for_dreaming
+from dreamvideo.errors import DreamVideoError, ModelError, first_line, nearest
+from dreamvideo.layers import Whole, for_dreaming
 from dreamvideo.objectives import Features, Term
+from dreamvideo.tracing import Nodes, check_sight, described, finish, outputs_of
 from dreamvideo.weights import download_weights, load_needed, read_weights
-
-# What a network expects of RGB in [0, 1]: (mean, deviation) of each colour.
-SCALINGS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-}
 
 # Classes of dreamnet that are whole things: a little of their odds, beside the energy of two layers, makes a dream that
 # fills the picture and still holds eyes, faces and flowers. Chosen by eye.
@@ -94,7 +88,7 @@ def find_model(name: str, weights: str | None = None, scaling: str = "imagenet")
 
     Args:
         weights: a .safetensors or .pth file; None: embedded, downloaded, or as the factory made them.
-        scaling: of `SCALINGS`, for a factory's network.
+        scaling: of `SCALINGS`; dreamnet has its own.
 
     Raises:
         ModelError: no such network, or weights that do not fit it.
@@ -104,21 +98,25 @@ def find_model(name: str, weights: str | None = None, scaling: str = "imagenet")
         return dreamnet_model(weights)
     if ":" in name:
         return factory_model(name, weights, scaling)
+    _check_name(name)
+    return torchvision_model(name, weights, scaling)
+
+
+def _check_name(name: str) -> None:
     if name not in CLASSIFIERS and name not in torchvision_names():
         known = [EMBEDDED, *CLASSIFIERS]
         raise ModelError(
             f"no network {name!r}{nearest(name, [*known, *torchvision_names()])}; one of: {', '.join(known)}; "
             "any other classifier of torchvision; or package.module:factory"
         )
-    return torchvision_model(name, weights)
 
 
-def build_classifier(name: str) -> nn.Module:
-    """A classifier of torchvision without weights, in evaluation mode."""
+def build_classifier(name: str, **build: Any) -> nn.Module:
+    """A classifier of torchvision without weights, in evaluation mode; `build` goes to its builder."""
     from torchvision.models import get_model
 
-    build = CLASSIFIERS[name].build if name in CLASSIFIERS else {}
-    return cast(nn.Module, get_model(name, weights=None, **build)).eval()
+    fixed = CLASSIFIERS[name].build if name in CLASSIFIERS else {}
+    return cast(nn.Module, get_model(name, weights=None, **fixed, **build)).eval()
 
 
 def torchvision_names() -> list[str]:
@@ -155,15 +153,17 @@ class DreamnetFeatures(nn.Module):
         return self.net.features(images.contiguous(memory_format=torch.channels_last), self.names)
 
 
-def torchvision_model(name: str, weights: str | None) -> Model:
-    """A classifier of torchvision with ImageNet weights, or those in the file `weights`."""
-    from torchvision.models import get_model_weights
-
-    entry = CLASSIFIERS.get(name)
-    choice = get_model_weights(name).__members__
-    default = choice.get("IMAGENET1K_V1") or next(iter(choice.values()), None)
+def torchvision_model(name: str, weights: str | None, scaling: str = "imagenet") -> Model:
+    """A classifier of torchvision with ImageNet weights, or those in the file `weights`, be it for other classes."""
+    entry, default = CLASSIFIERS.get(name), pretrained(name)
     state = read_weights(Path(weights)) if weights else None
-    classes = tuple(default.meta.get("categories", ())) if default is not None else ()
+    network = build_classifier(name)
+    classes = class_names(name)
+    if state is not None:
+        head, value = list(network.state_dict().items())[-1]  # of every one of them: its last value belongs to a class
+        count = len(state.get(head, value))
+        if count != len(value):
+            network, classes = build_classifier(name, num_classes=count), ()
 
     def fetched() -> Mapping[str, Tensor]:
         if state is not None:
@@ -172,29 +172,68 @@ def torchvision_model(name: str, weights: str | None) -> Model:
             raise ModelError(f"torchvision has no weights of {name}; give --weights FILE")
         return download_weights(default.url, name, "give --weights FILE, or use --model dreamnet")
 
-    return _traced(
-        name, build_classifier(name), entry.layer if entry else None, fetched, weights or name, classes, "imagenet"
-    )
+    return _traced(name, network, entry.layer if entry else None, fetched, weights or name, classes, scaling)
+
+
+def pretrained(name: str) -> Any:
+    """The entry of torchvision's registry for the weights that are taken; None: it has none."""
+    from torchvision.models import get_model_weights
+
+    choice = get_model_weights(name).__members__
+    return choice.get("IMAGENET1K_V1") or next(iter(choice.values()), None)
+
+
+def class_names(name: str) -> tuple[str, ...]:
+    """The classes of a network with the weights that it has by itself, in the order of its logits, without a download.
+
+    Raises:
+        ModelError: no such network.
+    """
+    if name == EMBEDDED:
+        return load_dreamnet().classes
+    _check_name(name)
+    default = pretrained(name)
+    return tuple(default.meta.get("categories", ())) if default is not None else ()
 
 
 def factory_model(spec: str, weights: str | None, scaling: str) -> Model:
-    """The module that a factory, `package.module:function`, returns."""
-    path, _, function = spec.partition(":")
-    try:
-        if "" not in sys.path:
-            sys.path.insert(0, "")  # a file beside the one who types, as with python -m
-        factory: Any = importlib.import_module(path)
-        for part in function.split("."):
-            factory = getattr(factory, part)
-        network = factory()
-    except DreamVideoError:
-        raise
-    except Exception as error:  # whatever somebody's code raises
-        raise ModelError(f"--model {spec}: {type(error).__name__}: {error}") from error
-    if not isinstance(network, nn.Module):
-        raise ModelError(f"--model {spec}: expected a function that returns a torch.nn.Module, got {network!r}")
+    """The module that a factory, `package.module:function`, returns, or that stands there."""
+    network = made_by(spec).float().cpu()
     state = read_weights(Path(weights)) if weights else network.state_dict()
     return _traced(spec, network.eval(), None, lambda: state, weights or spec, (), scaling)
+
+
+def made_by(spec: str) -> nn.Module:
+    """What the factory `spec` returns.
+
+    Raises:
+        ModelError: there is no such factory, it raises, or it returns something else than a module.
+    """
+    path, _, function = spec.partition(":")
+    if not path or not function:
+        raise ModelError(f"--model {spec}: expected package.module:factory, such as mine:network")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # a file beside the one who types, as with python -m
+    try:
+        found: Any = importlib.import_module(path)
+        for part in function.split("."):
+            if not hasattr(found, part):
+                raise ModelError(f"--model {spec}: there is no {part!r} in {path}{nearest(part, dir(found))}")
+            found = getattr(found, part)
+        network = found if isinstance(found, nn.Module) else found()
+    except DreamVideoError:
+        raise
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"--model {spec}: there is no Python module {error.name!r}; expected one that is installed, or a file here"
+        ) from error
+    except Exception as error:  # whatever somebody's code raises
+        raise ModelError(f"--model {spec}: {type(error).__name__}: {first_line(error)}") from error
+    if not isinstance(network, nn.Module):
+        raise ModelError(
+            f"--model {spec}: expected a function that returns a torch.nn.Module, got {type(network).__name__}"
+        )
+    return network
 
 
 def _traced(
@@ -206,72 +245,20 @@ def _traced(
     classes: tuple[str, ...],
     scaling: str,
 ) -> Model:
-    """A module that torch.fx can trace, as a `Model`."""
-    from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
-
-    try:
-        graph = tuple(get_graph_node_names(network)[1])
-    except Exception as error:  # whatever a symbolic run of somebody's code raises
-        raise ModelError(f"{name}: torch.fx cannot follow this network: {str(error).splitlines()[0]}") from error
-    whole = create_feature_extractor(network, list(graph[1:]))  # the first node is the picture
-    modules = tuple(module for module, _ in network.named_modules() if module and module not in graph)
+    """A module that torch.fx can follow, as a `Model`."""
+    if layer is None:  # one that is not known to dream
+        check_sight(network, name)
+    outputs = outputs_of(network.requires_grad_(False), name)
+    whole = Nodes(network, outputs, tuple(outputs))
 
     def cut(names: Sequence[str], device: torch.device, precision: torch.dtype) -> Features:
-        extractor = create_feature_extractor(network, list(names))
-        load_needed(extractor, fetched(), source)
-        extractor = fold(extractor).requires_grad_(False)
-        plain = ScaledFeatures(extractor, torch.float32, *SCALINGS[scaling])
-        fast = engine.compile(plain, precision) if device.type == "cpu" else None
-        return fast or ScaledFeatures(extractor, precision, *SCALINGS[scaling]).to(device)
+        part = Nodes(network, outputs, names)
+        layers = described(part, name)
+        for lost in set(names) - {layer.name for layer in layers}:
+            raise ModelError(f"{lost!r} of {name} is no map of channels; see: dreamvideo layers --model {name}")
+        load_needed(part.extractor, fetched(), source)
+        return finish(part, layers, scaling, device, precision)
 
-    chosen = layer or for_dreaming(_layers(name, whole))
+    chosen = layer or for_dreaming(described(whole, name))
     terms = () if chosen is None else (Term(chosen),)
-    return Model(name, (*graph[1:], *modules), cut, whole, terms, "l2", classes, graph[-1])
-
-
-def _layers(name: str, whole: Whole) -> list[Layer]:
-    try:
-        return describe(whole)
-    except Exception as error:  # whatever somebody's network raises
-        raise ModelError(f"{name}: cannot see a picture: {str(error).splitlines()[0]}") from error
-
-
-class ScaledFeatures(nn.Module):
-    """(B, 3, H, W) RGB in [0, 1] -> node -> activation, of a network cut off, in `precision`."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(
-        self, extractor: nn.Module, precision: torch.dtype, mean: Sequence[float], std: Sequence[float]
-    ) -> None:
-        super().__init__()
-        self.extractor = extractor.to(precision, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.precision = precision
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        scaled = (images - self.mean) / self.std  # scaled before it is rounded to the weights' type
-        scaled = scaled.to(self.precision).contiguous(memory_format=torch.channels_last)
-        return cast(dict[str, Tensor], self.extractor(scaled))
-
-
-def fold(extractor: nn.Module) -> nn.Module:
-    """The same network in evaluation mode with its batch norms folded into its convolutions."""
-    from torch.fx.experimental.optimization import fuse
-
-    return fuse(_without_overwriting(extractor.eval()), inplace=True, no_trace=True)
-
-
-def _without_overwriting(extractor: nn.Module) -> nn.Module:
-    # An in-place ReLU behind a layer that is dreamed on would overwrite it.
-    for module in extractor.modules():
-        if getattr(module, "inplace", False):
-            module.inplace = False  # type: ignore[assignment]
-    graph_module = cast(torch.fx.GraphModule, extractor)
-    for node in graph_module.graph.nodes:
-        if node.kwargs.get("inplace"):
-            node.kwargs = {**node.kwargs, "inplace": False}
-    graph_module.recompile()
-    return graph_module
+    return Model(name, tuple(outputs), cut, whole, terms, "l2", classes, list(outputs.values())[-1])

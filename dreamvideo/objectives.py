@@ -36,6 +36,8 @@ MIX_CHANNELS = 6  # how many each place raises
 
 TEMPERATURE = 2.0  # of the odds of classes: above 1, a place is drawn to all it could become, not to the likeliest only
 
+PRODUCTS = 1 << 24  # dot products with a guide that are held at once: 64 MB
+
 LAYER_KINDS = ("log", "l2", "mean", "sum", "mix")
 
 
@@ -110,7 +112,8 @@ def term_score(activation: Tensor, term: Term, divisor: Tensor | None = None, gu
         return odds(activation, term.picks)
     if term.kind == "guide":
         assert guide is not None
-        return likeness(activation, guide)
+        # Over what the guide itself would score, about; asinh is the logarithm of large values, and knows no sign.
+        return torch.asinh(likeness(activation, guide) / (guide.square().sum(0).mean() + TINY))
     if divisor is not None and term.kind in ("log", "l2", "mix"):
         activation = activation / divisor.to(activation)[:, None, None]
     if term.kind == "mix":
@@ -196,4 +199,8 @@ def likeness(activation: Tensor, guide: Tensor) -> Tensor:
         guide: (C, N).
     """
     places = activation.float().flatten(2).transpose(1, 2)  # (B, h w, C)
-    return (places @ guide.to(places)).amax(2).mean(1)
+    guide = guide.to(places)
+    with torch.no_grad():  # the products of all with all would be kept for the gradient, which needs one of each
+        rows = max(1, PRODUCTS // guide.shape[1] // len(places))
+        best = torch.cat([(some @ guide).argmax(2) for some in torch.split(places, rows, 1)], 1)  # (B, h w)
+    return (places * guide.T[best]).sum(2).mean(1)

@@ -21,6 +21,7 @@ from dreamvideo import motion
 from dreamvideo.buffers import prefetch
 from dreamvideo.carry import Carry, begin, carry, go_on, steps_for
 from dreamvideo.devices import fetch, upload
+from dreamvideo.dream import resize
 from dreamvideo.flow import FLOWS, FlowEstimator
 from dreamvideo.frames import Frame, Frames
 from dreamvideo.lanes import Step, fitting, in_lockstep, in_order
@@ -31,6 +32,8 @@ from dreamvideo.shots import cut_detector
 
 # Bytes of pictures that may wait, read or dreamed, so that later shots can be dreamed beside the first.
 WAITING = 1 << 30
+
+GUIDE_SIDE = 224  # pixels of the longer side of a guide, as in the 2015 notebook
 
 Round = list[tuple[Step, Motion | None]]  # one step a lane; no motion: the shot begins
 Fetch = Callable[[], Tensor]  # waits for an image, (H, W, 3) uint8 on the CPU
@@ -158,6 +161,14 @@ def landed(rounds: Iterator[list[tuple[Step, Fetch]]], late: bool) -> Generator[
 def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
     """(1, 3, H, W) float32 in [0, 1] from (H, W, 3) uint8."""
     return upload(torch.from_numpy(image), device).permute(2, 0, 1)[None].float() / 255
+
+
+def to_guide(image: NDArray[np.uint8]) -> Tensor:
+    """(1, 3, h, w) float32 in [0, 1] on the CPU from (H, W, 3) uint8; at most `GUIDE_SIDE` pixels a side."""
+    guide = to_tensor(image, torch.device("cpu"))
+    shrink = min(1.0, GUIDE_SIDE / max(guide.shape[2:]))
+    height, width = (max(1, round(side * shrink)) for side in guide.shape[2:])
+    return resize(guide, (height, width))
 
 
 def to_image(image: Tensor) -> NDArray[np.uint8]:

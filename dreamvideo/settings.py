@@ -117,7 +117,7 @@ class ModelSettings:
     weights: str | None = option(None, "weights in a local .safetensors or .pth file", metavar="FILE")
     scaling: str = option(
         "imagenet",
-        "what a network of your own expects: colours as for ImageNet, half (-1 to 1), none (0 to 1)",
+        "colours that the network expects: as for ImageNet, half (-1 to 1), none (0 to 1); dreamnet knows its own",
         choices=("imagenet", "half", "none"),
     )
     device: str = option("auto", "auto, cpu, mps, cuda or cuda:N", metavar="DEVICE")
@@ -173,6 +173,9 @@ class DreamSettings:
         (), "class to dream of, by name or number, repeatable: each place chooses among them", type=parse_weighted,
         metavar="NAME[:WEIGHT]", flag="--class", action="append",
     )  # fmt: skip
+    guide: str | None = option(
+        None, "picture to dream of: every place is drawn to what it is most like there", metavar="FILE"
+    )
     objective: str = option(
         "auto",
         "what is raised of a layer: log (log of the local energy), l2 (mean square), mean, sum, mix (other channels at "

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
+import sys
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import cast
 from urllib.error import URLError
@@ -11,9 +14,21 @@ from urllib.error import URLError
 import torch
 from torch import Tensor, nn
 
-from dreamvideo.errors import ModelError, WeightsError, nearest
+from dreamvideo.errors import ModelError, WeightsError, first_line, nearest
 
 log = logging.getLogger(__name__)
+
+# Under these names a training run keeps the state dict in its checkpoint: PyTorch's ImageNet example and Places365,
+# torchvision's references, and what many write by hand.
+_KEPT_AS = ("state_dict", "model", "model_state_dict")
+
+# What wrappers and old versions made of a tensor's name: DataParallel around a network or, in the ImageNet example,
+# around its features; torch.compile; and DenseNet's layers before torch 0.4.1, in torchvision's own files to this day.
+_OLD_NAMES = (
+    (r"^(module\.|_orig_mod\.)+", ""),
+    (r"^features\.module\.", "features."),
+    (r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)", r"\1\2"),
+)
 
 
 def read_weights(path: Path) -> Mapping[str, Tensor]:
@@ -31,15 +46,27 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such weights file") from None
     except Exception as error:  # whatever the parsers of a broken file raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
-            f"{path}: cannot read weights ({reason}); expected a .safetensors or .pth state dict"
+            f"{path}: cannot read weights ({first_line(error)}); expected a .safetensors or .pth state dict"
         ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
+    for key in _KEPT_AS:
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path}: expected a state dict, got {type(state).__name__}")
-    return {key.removeprefix("module."): value for key, value in state.items()}
+    return {plain_name(key): value for key, value in state.items()}
+
+
+def plain_name(key: str) -> str:
+    """The name of a tensor without what wrappers and old versions added."""
+    for old, new in _OLD_NAMES:
+        key = re.sub(old, new, key)
+    return key
+
+
+def cache_path(url: str) -> Path:
+    """Where the file at `url` is kept once it is downloaded: torchvision's cache."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
 
 
 def download_weights(url: str, name: str, otherwise: str) -> Mapping[str, Tensor]:
@@ -52,13 +79,14 @@ def download_weights(url: str, name: str, otherwise: str) -> Mapping[str, Tensor
     Raises:
         WeightsError: the download failed, or the file in the cache is broken; the message says what to do.
     """
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
+    path = cache_path(url)
     if not path.exists():
         log.warning("downloading the weights of %s: %s", name, url)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[1])
-        except (URLError, OSError, RuntimeError) as error:
+            bar = log.isEnabledFor(logging.WARNING) and sys.stderr.isatty()
+            torch.hub.download_url_to_file(url, str(path), path.stem.rsplit("-", 1)[1], progress=bar)
+        except (URLError, OSError, RuntimeError, HTTPException) as error:
             raise WeightsError(
                 f"cannot download the weights of {name} ({error}). Offline: fetch {url} elsewhere and put it at "
                 f"{path}, or {otherwise}, which needs no download"

@@ -20,8 +20,9 @@ from dreamvideo.engine.run import kernel_of
 from dreamvideo.engine.sides import SidesKernel
 from dreamvideo.engine.steps import AvgPool, Conv, MaxPool, Split
 from dreamvideo.engine.strips import strips_of
-from dreamvideo.networks import SCALINGS, ScaledFeatures, build_classifier, fold
+from dreamvideo.networks import build_classifier
 from dreamvideo.objectives import Objective, Term
+from dreamvideo.tracing import SCALINGS, ScaledFeatures, fold
 
 BFLOAT16 = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", bool)()
 

@@ -10,13 +10,25 @@ PACKAGE = Path(__file__).parents[1] / "dreamvideo"
 # From the ground up: a module may import those above its own line only.
 ORDER = """
     errors frames settings presets config buffers progress lanes
-    warp objectives devices graphs dream weights raft flow motion shots dreamnet engine layers networks models carry
+    warp objectives devices graphs dream weights raft flow motion shots dreamnet engine
+    layers tracing networks models carry
     chroma tonemap colour orientation decoding signature stills readers encoders companions writers
-    pipeline bench cli
+    pipeline listings bench cli
 """.split()  # noqa: SIM905
 NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}
 NO_VIDEO = {
-    *("carry", "layers", "models", "networks", "objectives", "dream", "warp", "devices", "graphs", "weights", "raft"),
+    "carry",
+    "layers",
+    "models",
+    "networks",
+    "objectives",
+    "tracing",
+    "dream",
+    "warp",
+    "devices",
+    "graphs",
+    "weights",
+    "raft",
 }
 
 

@@ -128,4 +128,16 @@ def test_a_guide_draws_every_place_to_what_it_is_most_like():
     objective = Objective(
         partial(lambda a, images: {"a": a}, activation), (Term("a", kind="guide"),), guides={"a": guide}
     )
-    assert torch.allclose(objective(torch.zeros(2, 3, 8, 8)), likeness(activation, guide))
+    own = sum(float(guide[c, n]) ** 2 for c in range(4) for n in range(7)) / 7
+    scores = [math.asinh(float(v) / own) for v in expected]
+    assert objective(torch.zeros(2, 3, 8, 8)).tolist() == pytest.approx(scores, abs=1e-4)
+
+
+def test_likeness_place_by_place_is_that_of_all_at_once(monkeypatch):
+    guide = torch.randn(4, 7)
+    plain, chunked = activations().requires_grad_(), activations().requires_grad_()
+    monkeypatch.setattr("dreamvideo.objectives.PRODUCTS", 3 * 7 * 2)
+    every = (plain.flatten(2).transpose(1, 2) @ guide).amax(2).mean(1)
+    assert torch.allclose(likeness(chunked, guide), every, atol=1e-5)
+    every.sum().backward(), likeness(chunked, guide).sum().backward()
+    assert torch.allclose(chunked.grad, plain.grad, atol=1e-6)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from dreamvideo.bench.pictures import still
 from dreamvideo.dreamnet.weights import load as load_dreamnet
 from dreamvideo.errors import ModelError
-from dreamvideo.networks import CLASSIFIERS, EMBEDDED, SCALINGS, build_classifier
+from dreamvideo.networks import CLASSIFIERS, EMBEDDED, build_classifier
+from dreamvideo.tracing import SCALINGS
 from dreamvideo.weights import load_needed, read_weights
 
 SEED = 2015
