@@ -10,12 +10,17 @@ PACKAGE = Path(__file__).parents[1] / "dreamvideo"
 # From the ground up: a module may import those above its own line only.
 ORDER = """
     errors frames settings buffers progress lanes
-    warp objectives devices graphs dream weights raft flow motion shots dreamnet engine layers networks models carry
-    chroma tonemap colour orientation decoding stills readers encoders companions writers
+    warp objectives devices graphs smoothing ancestors steps dream weights raft flow motion shots dreamnet engine layers
+    networks models carry
+    chroma tonemap colour orientation decoding stills readers encoders companions writers masks
     pipeline bench cli
 """.split()  # noqa: SIM905
 NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}
-NO_VIDEO = {"carry", "layers", "models", "networks", "objectives", "dream", "warp", "devices", "graphs", "weights", "raft"}
+NO_VIDEO = set(
+    """
+    ancestors carry layers models networks objectives dream smoothing steps warp devices graphs weights raft
+    """.split()  # noqa: SIM905
+)
 
 
 def imports(path):
