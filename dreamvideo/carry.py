@@ -8,6 +8,8 @@ Ruder, Dosovitskiy, Brox 2016 start each frame from the last result, warped, and
 - The score of a shot's first dream is held, where it is a logarithm: what has lost it takes larger steps, what has more
   smaller ones. And its mean |residual| is the most that later frames may have. So still shots do not burn in, fast ones
   do not fade.
+- Under a mask no score is held, for it is that of the whole picture, and strength is that of what lies under it. Where
+  a mask has become darker what is carried fades with it; where it has become lighter is new ground.
 - Ground that was not seen before starts undreamed and takes larger steps for some frames.
 """
 
@@ -19,7 +21,7 @@ import torch
 from torch import Tensor
 
 from dreamvideo.devices import upload
-from dreamvideo.dream import dream, octave_sizes
+from dreamvideo.dream import confine, dream, octave_sizes
 from dreamvideo.models import Network
 from dreamvideo.motion import Motion, remap
 from dreamvideo.settings import CarrySettings, DreamSettings
@@ -34,6 +36,8 @@ FIRST_PACE = 3.5
 # a fixed camera stay below, a camera in the hand does not.
 MUCH = 0.12
 
+LEAST = 1 / 255  # of a mask that is not 0
+
 
 @dataclass(frozen=True, slots=True)
 class Carry:
@@ -41,10 +45,11 @@ class Carry:
 
     residual: Tensor  # (1, 3, H, W) float32 dream - source
     maturity: Tensor  # (1, 1, H, W) float32: 0 where nothing was carried to, 1 after GROWTH frames
-    strength: Tensor  # (1, 1, 1, 1) float32 mean |residual| of the shot's first frame
+    strength: Tensor  # (1, 1, 1, 1) float32 mean |residual| of the shot's first frame, over the mean of its mask
     goal: Tensor  # (1,) float32 score of the shot's first dream
     tick: int = 0  # frames since the shot began
     new: float = 0.0  # about what share of the picture is not mature
+    mask: Tensor | None = None  # (1, 1, H, W) in [0, 1], this frame's; None: there is none
 
 
 def steps_for(start: Carry, dreaming: DreamSettings, carrying: CarrySettings) -> tuple[int, ...]:
@@ -69,14 +74,15 @@ def turns(octaves: int, tick: int, iterations: int, much_new: bool) -> tuple[int
     return tuple(iterations if octave in chosen else 0 for octave in range(octaves))
 
 
-def begin(sources: Tensor, network: Network, dreaming: DreamSettings) -> list[Carry]:
-    """The dreams of (B, 3, H, W) first frames of shots."""
-    dreamed = dream(sources, network.score, dreaming)
+def begin(sources: Tensor, network: Network, dreaming: DreamSettings, masks: Tensor | None = None) -> list[Carry]:
+    """The dreams of (B, 3, H, W) first frames of shots, under (B, 1, H, W) masks, none of which is black all over."""
+    dreamed = dream(sources, network.score, dreaming, mask=masks)
     with torch.no_grad():
         goals = network.score(dreamed)
     mature = torch.ones_like(sources[:1, :1])
-    rows = zip(torch.split(dreamed - sources, 1), torch.split(goals, 1), strict=True)
-    return [Carry(row, mature, strength_of(row), goal) for row, goal in rows]
+    each = [None] * len(sources) if masks is None else torch.split(masks, 1)
+    rows = zip(torch.split(dreamed - sources, 1), torch.split(goals, 1), each, strict=True)
+    return [Carry(row, mature, strength_of(row, mask), goal, mask=mask) for row, goal, mask in rows]
 
 
 def go_on(
@@ -90,6 +96,8 @@ def go_on(
     """The dreams of (B, 3, H, W) frames that start from what was carried to them, with the same `steps` for all."""
     residual = torch.cat([start.residual for start in starts])
     maturity = torch.cat([start.maturity for start in starts])
+    under = [start.mask for start in starts if start.mask is not None]
+    masks = torch.cat(under) if under else None
     if any(steps):
         pace = carrying.warm_step + (FIRST_PACE - carrying.warm_step) * (1 - maturity)
         dreamed = dream(
@@ -100,18 +108,24 @@ def go_on(
             pace=pace,
             plan=steps,
             ticks=[start.tick for start in starts],
-            goal=torch.cat([start.goal for start in starts]) if network.score.logarithmic else None,
+            goal=torch.cat([start.goal for start in starts]) if network.score.logarithmic and not under else None,
+            mask=masks,
         )
         residual = dreamed - sources
+    elif dreaming.keep_colours:
+        residual = confine(sources + residual, sources, dreaming, masks) - sources
     strength = torch.cat([start.strength for start in starts])
-    residual = residual * (strength / strength_of(residual)).clamp(max=1)
+    residual = residual * (strength / strength_of(residual, masks)).clamp(max=1)
     maturity = (maturity + 1 / GROWTH).clamp(max=1)
     rows = zip(starts, torch.split(residual, 1), torch.split(maturity, 1), strict=True)
     return [replace(start, residual=row, maturity=grown) for start, row, grown in rows]
 
 
-def carry(last: Carry, motion: Motion, persistence: float) -> Carry:
-    """`last` moved to the current frame: warped, the residual weighed, both as far as the motion is trusted."""
+def carry(last: Carry, motion: Motion, persistence: float, mask: Tensor | None = None) -> Carry:
+    """`last` moved to the current frame: warped, the residual weighed, both as far as the motion is trusted.
+
+    A (1, 1, H, W) `mask` of the current frame is put on both.
+    """
     device = last.residual.device
     # Metal has no bicubic sampling; the motion is on the CPU anyway.
     where = device if device.type == "cuda" else torch.device("cpu")
@@ -119,15 +133,23 @@ def carry(last: Carry, motion: Motion, persistence: float) -> Carry:
     backward, occluded, trust = (upload(x, where) for x in (motion.backward, motion.occluded, motion.trust))
     residual = persistence * move(last.residual.to(where), backward, "bicubic")
     maturity = move(last.maturity.to(where), backward)
+    residual, maturity = residual * trust, maturity.masked_fill(occluded, 0)
+    if mask is not None:
+        now = mask.to(where)
+        before = torch.ones_like(now) if last.mask is None else move(last.mask.to(where), backward)
+        residual = residual * (now / before.clamp(min=LEAST)).clamp(max=1)
+        maturity = maturity * (before / now.clamp(min=LEAST)).clamp(max=1)
     return replace(
         last,
-        residual=(residual * trust).to(device),
-        maturity=maturity.masked_fill(occluded, 0).to(device),
+        residual=residual.to(device),
+        maturity=maturity.to(device),
+        mask=mask,
         tick=last.tick + 1,
         new=min(1.0, last.new * (1 - 1 / GROWTH) + motion.hidden),
     )
 
 
-def strength_of(residual: Tensor) -> Tensor:
-    """(B, 1, 1, 1) mean |residual| of each image; never quite 0."""
-    return residual.abs().mean((1, 2, 3), keepdim=True) + 1e-6
+def strength_of(residual: Tensor, masks: Tensor | None = None) -> Tensor:
+    """(B, 1, 1, 1) mean |residual| of each image, over the mean of its (B, 1, H, W) mask; never quite 0."""
+    strength = residual.abs().mean((1, 2, 3), keepdim=True) + 1e-6
+    return strength if masks is None else strength / masks.mean((1, 2, 3), keepdim=True)

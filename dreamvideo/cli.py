@@ -25,9 +25,11 @@ from dreamvideo.bench.settings import BenchSettings
 from dreamvideo.config import read_config
 from dreamvideo.errors import DreamVideoError, OutputError, SettingsError, SourceError
 from dreamvideo.presets import PRESETS, find_preset
-from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, ModelSettings, ReadSettings
+from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, MaskSettings, ModelSettings, ReadSettings
 
 if TYPE_CHECKING:  # imported when a command runs: --help must not wait for torch
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from dreamvideo.frames import Frames, Source
@@ -35,8 +37,8 @@ if TYPE_CHECKING:  # imported when a command runs: --help must not wait for torc
 
 DONE, FAILED, USAGE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
-VIDEO_SETTINGS = (ReadSettings, ModelSettings, DreamSettings, CarrySettings, EncodeSettings)
-IMAGE_SETTINGS = (ModelSettings, DreamSettings)
+VIDEO_SETTINGS = (ReadSettings, ModelSettings, DreamSettings, MaskSettings, CarrySettings, EncodeSettings)
+IMAGE_SETTINGS = (ModelSettings, DreamSettings, MaskSettings)
 
 Settings = TypeVar("Settings")
 Job = tuple[Path, Path]  # input, output
@@ -213,6 +215,11 @@ def run_video(arguments: argparse.Namespace) -> int:
     if encode.codec is not None:
         for output in {output.suffix: output for _, output in jobs}.values():
             check_encoder(output, encode)
+    under = settings_from(arguments, MaskSettings).mask
+    if under is not None:
+        from dreamvideo.masks import check_mask
+
+        check_mask(Path(under))
     failed, left = 0, jobs
     while left:
         failures, left = dream_files(arguments, left)
@@ -223,6 +230,7 @@ def run_video(arguments: argparse.Namespace) -> int:
 def dream_files(arguments: argparse.Namespace, jobs: list[Job]) -> tuple[int, list[Job]]:
     """Dream videos as one stream, so that lanes reach across files; returns (failures, jobs left after a full stop)."""
     from dreamvideo.buffers import prefetch
+    from dreamvideo.masks import masked
     from dreamvideo.pipeline import dream_videos
     from dreamvideo.progress import progress
     from dreamvideo.readers import open_source
@@ -232,6 +240,8 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job]) -> tuple[int, li
     read, dreaming = settings_from(arguments, ReadSettings), settings_from(arguments, DreamSettings)
     carrying, encode = settings_from(arguments, CarrySettings), settings_from(arguments, EncodeSettings)
     signature = sign(settings_from(arguments, ModelSettings), dreaming, carrying)
+    under = settings_from(arguments, MaskSettings).mask
+    mask = None if under is None else Path(under)
     opened: list[tuple[int, Source]] = []  # (place in jobs, what was opened), in the order of the streams
     refused: set[int] = set()  # places in jobs of what could not be opened
 
@@ -240,7 +250,7 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job]) -> tuple[int, li
             try:
                 with (
                     open_source(path, read) as source,
-                    closing(prefetch(source.frames)) as frames,
+                    closing(prefetch(masked(source.frames, mask, read) if mask else source.frames)) as frames,
                 ):  # decode in a thread
                     opened.append((place, source))
                     yield frames
@@ -285,11 +295,17 @@ def _rejoined(first: Frames, rest: Generator[Frames, None, None]) -> Generator[F
 def run_image(arguments: argparse.Namespace) -> int:
     """dreamvideo image PHOTO..."""
     jobs = plan(arguments)
+    mask = None
+    under = settings_from(arguments, MaskSettings).mask
+    if under is not None:
+        from dreamvideo.masks import still_mask
+
+        mask = still_mask(Path(under))
     load = functools.cache(lambda: _load(arguments))
     failed = 0
     for path, output in jobs:
         try:
-            dream_photo(arguments, path, output, load)
+            dream_photo(arguments, path, output, load, mask)
         except SettingsError:
             raise
         except DreamVideoError as error:
@@ -298,7 +314,9 @@ def run_image(arguments: argparse.Namespace) -> int:
     return _exit_code(failed, len(jobs))
 
 
-def dream_photo(arguments: argparse.Namespace, path: Path, output: Path, load: Callable[[], Network]) -> None:
+def dream_photo(
+    arguments: argparse.Namespace, path: Path, output: Path, load: Callable[[], Network], mask: NDArray[np.uint8] | None
+) -> None:
     """Dream one still picture."""
     from dreamvideo.readers import read_image
     from dreamvideo.signature import sign
@@ -309,11 +327,13 @@ def dream_photo(arguments: argparse.Namespace, path: Path, output: Path, load: C
     image = read_image(path)
     if dreaming.iterations:
         from dreamvideo.dream import dream
-        from dreamvideo.pipeline import to_image, to_tensor
+        from dreamvideo.masks import fit
+        from dreamvideo.pipeline import to_image, to_mask, to_tensor
 
         network = load()
         _announce(arguments, path, f"{image.shape[1]}x{image.shape[0]}", network)
-        image = to_image(dream(to_tensor(image, network.device), network.score, dreaming))
+        under = None if mask is None else to_mask(fit(mask, *image.shape[:2]), network.device)
+        image = to_image(dream(to_tensor(image, network.device), network.score, dreaming, mask=under))
     write_image(image, output, sign(settings_from(arguments, ModelSettings), dreaming))
     _tell(arguments, f"{output}: dreamed in {time.monotonic() - began:.1f} s")
 

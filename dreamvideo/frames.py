@@ -18,6 +18,7 @@ class Frame:
     image: NDArray[np.uint8]  # (H, W, 3) RGB, contiguous
     time: Fraction  # presentation time in seconds, exact
     duration: Fraction | None = None  # seconds on screen, exact; None: until the next frame
+    mask: NDArray[np.uint8] | None = None  # (H, W) 255 = dream here, 0 = leave alone; None: dream everywhere
 
 
 Frames = Generator[Frame, None, None]  # whoever consumes it closes it

@@ -37,8 +37,9 @@ GUIDE_SIDE = 224  # pixels of the longer side of a guide, as in the 2015 noteboo
 
 Round = list[tuple[Step, Motion | None]]  # one step a lane; no motion: the shot begins
 Fetch = Callable[[], Tensor]  # waits for an image, (H, W, 3) uint8 on the CPU
-# What is dreamed as one batch: a size, and the steps of a carried frame; no steps: the shot begins.
-Kind = tuple[tuple[int, ...], tuple[int, ...] | None]
+# What is dreamed as one batch: a size, the steps of a carried frame, and whether there are masks; no steps: the shot
+# begins.
+Kind = tuple[tuple[int, ...], tuple[int, ...] | None, bool]
 
 
 def dream_video(frames: Frames, network: Network, dreaming: DreamSettings, carrying: CarrySettings) -> Frames:
@@ -132,13 +133,19 @@ def dream_rounds(
         done: list[tuple[Step, Fetch]] = []
         batches: dict[Kind, list[tuple[Step, Carry | None]]] = {}
         for step, moved in round:
-            start = carry(carries[step.shot], moved, carrying.persistence) if moved else None
+            last, mask = carries.pop(step.shot, None), step.frame.mask
+            if mask is not None and not mask.any():  # nothing to be dreamed; what comes after it begins anew
+                done.append((step, functools.partial(torch.from_numpy, step.frame.image)))
+                continue
+            under = None if mask is None else to_mask(mask, network.device)
+            start = carry(last, moved, carrying.persistence, under) if moved and last else None
             steps = steps_for(start, dreaming, carrying) if start else None
-            batches.setdefault((step.frame.image.shape, steps), []).append((step, start))
-        for (_, steps), batch in batches.items():
+            batches.setdefault((step.frame.image.shape, steps, mask is not None), []).append((step, start))
+        for (_, steps, _), batch in batches.items():
             sources = torch.cat([to_tensor(step.frame.image, network.device) for step, _ in batch])
             if steps is None:
-                made = begin(sources, network, dreaming)
+                masks = [to_mask(step.frame.mask, network.device) for step, _ in batch if step.frame.mask is not None]
+                made = begin(sources, network, dreaming, torch.cat(masks) if masks else None)
             else:
                 made = go_on(sources, [start for _, start in batch if start], steps, network, dreaming, carrying)
             for (step, _), source, left in zip(batch, sources, made, strict=True):
@@ -169,6 +176,11 @@ def to_guide(image: NDArray[np.uint8]) -> Tensor:
     shrink = min(1.0, GUIDE_SIDE / max(guide.shape[2:]))
     height, width = (max(1, round(side * shrink)) for side in guide.shape[2:])
     return resize(guide, (height, width))
+
+
+def to_mask(mask: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """(1, 1, H, W) float32 in [0, 1] from (H, W) uint8."""
+    return upload(torch.from_numpy(mask), device)[None, None].float() / 255
 
 
 def to_image(image: Tensor) -> NDArray[np.uint8]:

@@ -84,7 +84,12 @@ _ALL: Final = (
             "octaves": 4,
             "octave_scale": 1.8,
             "iterations": 10,
+            "step_size": 0.03,  # of the deviation of a colour; the original's 0.005 is not normalised: --normalise none
             "jitter": 32,
+            "detail": False,
+            "smoothing": "fixed",
+            "smooth": 2.7,
+            "space": "imagenet",
             "colour": -1.0,
             "headroom": 0.0,
             "anchor": 0.0,

@@ -209,6 +209,37 @@ class DreamSettings:
     anchor: float = option(
         0.05, "pull of large areas towards the source's brightness and colour at each step", type=float, metavar="X"
     )
+    keep_colours: bool = option(False, "dream the lightness alone: the colours stay the source's", action="store_true")
+    decorrelate: bool = option(
+        False, "mix the gradient as colours are in photographs, instead of --colour", action="store_true"
+    )
+    tv: float = option(
+        0.0, "smoothing by total variation: its part of each step, against the gradient's; 0 = off", type=float,
+        metavar="X",
+    )  # fmt: skip
+    detail: bool = option(
+        True,
+        "enlarge the dreamed picture itself from octave to octave, which blurs it, instead of adding the dream to the "
+        "sharp source",
+        flag="--no-detail",
+        action="store_false",
+    )
+    normalise: str = option(
+        "mean",
+        "what each gradient is divided by: mean (absolute value), std (deviation, freed of its mean), none",
+        choices=("mean", "std", "none"),
+    )
+    smoothing: str = option(
+        "growing",
+        "growing: as --smooth says; fixed: --smooth at every step, of 9x9 pixels, mirrored at the edges",
+        choices=("growing", "fixed"),
+    )
+    space: str = option(
+        "image",
+        "colours in which steps are taken: image (0 to 1, held to it), imagenet (as its networks see them; held to 0 "
+        "to 1 at the end only)",
+        choices=("image", "imagenet"),
+    )
     seed: int = option(0, "random seed of the jitter", type=int, metavar="N")
 
     def __post_init__(self) -> None:
@@ -220,6 +251,25 @@ class DreamSettings:
         _check(self.smooth >= 0, f"--smooth {self.smooth}", "at least 0")
         _check(0 <= self.headroom < 0.5, f"--headroom {self.headroom}", "0 to 0.5")
         _check(0 <= self.anchor <= 1, f"--anchor {self.anchor}", "0 to 1")
+        _check(self.tv >= 0, f"--tv {self.tv}", "at least 0")
+        _check(not (self.keep_colours and self.decorrelate), "--keep-colours with --decorrelate", "one of the two")
+        _check(
+            self.normalise != "none" or self.colour < 0 or self.keep_colours or self.decorrelate,
+            f"--normalise none with --colour {self.colour}, which divides by the gradient's spread",
+            "--colour -1",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MaskSettings:
+    """Where is dreamed, and where not."""
+
+    mask: str | None = option(
+        None,
+        "dream where this is white, leave alone what is black: a picture, or for videos a video or folder of pictures "
+        "that go along with the frames",
+        metavar="FILE",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import random
 import numpy as np
 import torch
 import torch.nn.functional as F
+import torchvision
 
 
 def gaussian_blur(plane, sigma):
@@ -108,6 +109,58 @@ def step(x, base, score, settings, dy, dx, sigma):
     if settings.anchor:
         x = x + settings.anchor * (lowpass(base) - lowpass(x))
     return np.clip(x, 0, 1)
+
+
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def pavan(image, net, offsets, levels=4, ratio=1.8, iterations=10, rate=0.005):
+    """JitheshPavan/deep_dream, from its description: (1, 3, H, W) in [0, 1] -> the same, dreamed.
+
+    `net` maps a picture in ImageNet's scaling to the layer; `offsets` are the (dy, dx) of each step of each level.
+    """
+    mean, deviation = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    height, width = image.shape[2:]
+    x = (image - mean) / deviation
+    for k in range(levels):
+        scale = ratio ** (k - levels + 1)
+        size = [int(scale * height), int(scale * width)]
+        assert min(size) >= 10
+        x = torchvision.transforms.Resize(size, antialias=True)(x)
+        sigma = (iterations + 1) / iterations * 2 + 0.5
+        for dy, dx in offsets[k]:
+            x = torch.roll(x, (dy, dx), (2, 3)).requires_grad_()
+            net(x).sum().backward()
+            smoothed = sum(nine_by_nine(x.grad, s) for s in (0.5 * sigma, sigma, 2 * sigma)) / 3
+            x = (x + rate * smoothed).detach()
+            x = torch.roll(x, (-dy, -dx), (2, 3))
+    return (x * deviation + mean).clip(0, 1)
+
+
+def nine_by_nine(slope, sigma):
+    """Each colour of (1, 3, H, W) convolved with a Gaussian of 9 x 9 pixels that sums to 1, mirrored at the edges."""
+    weights = torch.zeros(9, 9)
+    for y in range(9):
+        for x in range(9):
+            weights[y, x] = math.exp(-((y - 4) ** 2 + (x - 4) ** 2) / (2 * sigma**2))
+    weights /= weights.sum()
+    padded = F.pad(slope, (4, 4, 4, 4), mode="reflect")
+    return F.conv2d(padded, weights.reshape(1, 1, 9, 9).repeat(3, 1, 1, 1), groups=3)
+
+
+def notebook2015_step(x, layer_of, dy, dx, step=1.5):
+    """The step of the notebook of 2015: (1, 3, H, W) from -mean to 255 - mean -> the same.
+
+    `layer_of` maps such a picture to the layer, whose gradient is set to what it is itself.
+    """
+    mean = 255 * torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1)
+    x = torch.roll(torch.roll(x, dx, -1), dy, -2).requires_grad_()
+    layer = layer_of(x)
+    layer.backward(gradient=layer.detach())
+    g = x.grad
+    x = x.detach() + step / g.abs().mean() * g
+    x = torch.roll(torch.roll(x, -dx, -1), -dy, -2)
+    return torch.maximum(torch.minimum(x, 255 - mean), -mean)
 
 
 def occluded(backward, forward):

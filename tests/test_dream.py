@@ -10,9 +10,12 @@ from conftest import textured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamvideo.dream import blur, dream, jitter_offsets, normalise, octave_sizes, shape_step
+from dreamvideo.dream import dream, jitter_offsets, octave_sizes
 from dreamvideo.objectives import Objective, Term
+from dreamvideo.errors import SettingsError
 from dreamvideo.settings import DreamSettings
+from dreamvideo.smoothing import blur
+from dreamvideo.steps import natural_colours, normalise, opponent_axes, shape_step, variation_slope
 
 SMALL = DreamSettings(octaves=3, iterations=3, jitter=4)
 
@@ -132,7 +135,7 @@ def test_blur_keeps_the_mean_and_matches_a_full_kernel():
 
 @pytest.mark.parametrize("colour", [-1.0, 0.0, 0.4])
 def test_a_shaped_step_has_a_mean_absolute_value_of_one(colour):
-    step = shape_step(picture(50, 50) - 0.5, 0.7, colour)
+    step = shape_step(picture(50, 50) - 0.5, DreamSettings(colour=colour), 0.0, [(0, 0)])
     assert step.abs().mean().item() == pytest.approx(1, rel=1e-4)
     if colour == 0:
         assert (step - step.mean(1, keepdim=True)).abs().max() < 1e-5  # grey
@@ -157,3 +160,80 @@ def test_a_held_score_makes_steps_larger_below_it_and_smaller_above(tiny_network
     assert change(score - 0.1) == pytest.approx(math.exp(-0.4) * free, rel=0.02)
     assert change(score + 9) < 3 * free  # within limits
     assert change(score - 9) > 0.1 * free
+
+
+def chroma(image):
+    """(B, 2, H, W) red-green and yellow-blue."""
+    return torch.einsum("ij,bjhw->bihw", opponent_axes(image.device)[1:], image)
+
+
+@pytest.mark.parametrize("changes", [{}, {"colour": -1.0, "space": "imagenet"}, {"detail": False, "tv": 0.3}])
+def test_colours_are_kept_where_nothing_clips(tiny_network, changes):
+    image = picture() * 0.9 + 0.05
+    settings = replace(SMALL, step_size=0.02, keep_colours=True, **changes)
+    dreamed = dream(image, tiny_network.score, settings)
+    inside = ((dreamed > 0) & (dreamed < 1)).all(1, keepdim=True)
+    assert inside.float().mean() > 0.5
+    assert ((chroma(dreamed) - chroma(image)).abs() * inside).max() < 1 / 255
+    assert (dreamed - image).mean(1).abs().mean() > 0.02, "nothing was dreamed"
+    with_colours = dream(image, tiny_network.score, replace(settings, keep_colours=False))
+    assert (chroma(with_colours) - chroma(image)).abs().max() > 0.05
+
+
+def test_kept_colours_are_clipped_to_what_can_be_shown(tiny_network):
+    dreamed = dream(torch.ones(1, 3, 40, 40) * torch.tensor([1, 0, 0.5]).view(3, 1, 1), tiny_network.score,
+                    replace(SMALL, keep_colours=True, headroom=0.0))  # fmt: skip
+    assert dreamed.min() >= 0 and dreamed.max() <= 1
+
+
+@pytest.mark.parametrize("step_size", [0.007, 0.03])
+def test_total_variation_falls_the_more_of_it_is_asked_for(tiny_network, step_size):
+    image = picture()
+
+    def variation(x):
+        return x.diff(dim=2).abs().mean().item() + x.diff(dim=3).abs().mean().item()
+
+    made = [variation(dream(image, tiny_network.score, replace(SMALL, step_size=step_size, tv=tv))) for tv in (0, 0.3, 1, 4)]
+    assert made[0] > 1.03 * made[1] > 1.05 * made[2] > 1.06 * made[3]
+
+
+def test_the_slope_of_total_variation_is_its_derivative():
+    image = torch.rand(1, 2, 7, 9, dtype=torch.float64, requires_grad=True)
+    soft = sum((image.diff(dim=d).square() + (2 / 255) ** 2).sqrt().sum() for d in (2, 3))
+    (slope,) = torch.autograd.grad(soft, image)
+    rounded = torch.full((1, 1, 1, 1), 2 / 255, dtype=torch.float64)
+    assert torch.allclose(variation_slope(image.detach(), rounded), slope / 4)
+    assert variation_slope(torch.full((1, 3, 5, 5), 0.3), rounded).abs().max() == 0
+
+
+def test_decorrelated_colours_spread_as_in_photographs():
+    noise = torch.randn(1, 3, 200, 200, generator=torch.Generator().manual_seed(0))
+    settings = DreamSettings(decorrelate=True, smooth=0.0, normalise="none")
+    step = shape_step(noise, settings, 0.0, [(0, 0)])
+    lucid = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
+    covariance = lucid @ lucid.T
+    expected = covariance / torch.linalg.matrix_norm(covariance, 2)
+    assert (torch.cov(step[0].flatten(1)) - expected).abs().max() < 0.02
+    matrix = natural_colours(noise.device)
+    assert torch.allclose(matrix, matrix.T) and (torch.linalg.eigvalsh(matrix) > 0).all()
+    assert (matrix.argmax(0) == torch.arange(3)).all()  # red stays red
+
+
+def test_decorrelated_colours_lie_between_grey_and_a_network_s_own(tiny_network):
+    image = picture()
+
+    def colourfulness(**changes):
+        dreamed = dream(image, tiny_network.score, replace(SMALL, anchor=0.0, headroom=0.0, **changes))
+        return ((chroma(dreamed) - chroma(image)).abs().mean() / (dreamed - image).mean(1).abs().mean()).item()
+
+    own, mixed, grey = colourfulness(colour=-1.0), colourfulness(decorrelate=True), colourfulness(colour=0.0)
+    assert grey < 0.1 * mixed and mixed < 0.6 * own
+
+
+def test_settings_that_do_not_go_together_say_what_to_type():
+    with pytest.raises(SettingsError, match="--keep-colours with --decorrelate: expected one of the two"):
+        DreamSettings(keep_colours=True, decorrelate=True)
+    with pytest.raises(SettingsError, match="--normalise none with --colour 0.4.*expected --colour -1"):
+        DreamSettings(normalise="none")
+    with pytest.raises(SettingsError, match="--tv -1.*expected at least 0"):
+        DreamSettings(tv=-1)

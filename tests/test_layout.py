@@ -10,26 +10,17 @@ PACKAGE = Path(__file__).parents[1] / "dreamvideo"
 # From the ground up: a module may import those above its own line only.
 ORDER = """
     errors frames settings presets config buffers progress lanes
-    warp objectives devices graphs dream weights raft flow motion shots dreamnet engine
+    warp objectives devices graphs smoothing ancestors steps dream weights raft flow motion shots dreamnet engine
     layers tracing networks models carry
-    chroma tonemap colour orientation decoding signature stills readers encoders companions writers
+    chroma tonemap colour orientation decoding signature stills readers encoders companions writers masks
     pipeline listings bench cli
 """.split()  # noqa: SIM905
 NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}
-NO_VIDEO = {
-    "carry",
-    "layers",
-    "models",
-    "networks",
-    "objectives",
-    "tracing",
-    "dream",
-    "warp",
-    "devices",
-    "graphs",
-    "weights",
-    "raft",
-}
+NO_VIDEO = set(
+    """
+    ancestors carry layers models networks objectives dream smoothing steps tracing warp devices graphs weights raft
+    """.split()  # noqa: SIM905
+)
 
 
 def imports(path):

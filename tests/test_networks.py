@@ -137,8 +137,8 @@ def test_every_node_that_is_listed_can_be_dreamed_on(tmp_path, factories, name):
     assert channels == {row[0]: int(row[2]) for row in rows}
     for layer, _ in nodes:
 
-        def score(images, term=Term(layer)):
-            return term_score(network.score.features(images)[term.layer], term)
+        def score(images, layer=layer):
+            return term_score(network.score.features(images)[layer], Term(layer))
 
         slope, _ = gradient(image, score, [(0, 0)])
         assert torch.isfinite(slope).all() and slope.abs().max() > 0, layer

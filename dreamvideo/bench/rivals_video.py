@@ -8,8 +8,8 @@ from torch import Tensor
 
 from dreamvideo.bench.references import adam_loop, squares_loop
 from dreamvideo.bench.subjects import Subject
-from dreamvideo.dream import blur
 from dreamvideo.flow import dis
+from dreamvideo.smoothing import blur
 from dreamvideo.warp import warp
 
 
