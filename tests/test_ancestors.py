@@ -12,10 +12,11 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from dreamvideo.dream import ascend, dream, jitter_offsets, octave_sizes
 from dreamvideo.models import load_network
-from dreamvideo.networks import SCALINGS, build_classifier
+from dreamvideo.networks import build_classifier
 from dreamvideo.objectives import Objective, Term
 from dreamvideo.settings import DreamSettings, ModelSettings
 from dreamvideo.steps import shape_step
+from dreamvideo.tracing import SCALINGS
 
 BARE = DreamSettings(colour=-1.0, anchor=0.0, headroom=0.0, jitter=32)
 

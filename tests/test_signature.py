@@ -96,7 +96,7 @@ def test_a_file_of_settings(tmp_path):
     assert found[1].model == "googlenet"
     assert found[2].layers == (("inception4c", 1.0),), "the preset goes before the file"
     assert found[2].octave_scale == 1.4 and found[2].step_size == pytest.approx(1.5 / 255)
-    assert found[4] == EncodeSettings(crf=30, audio=False)
+    assert found[-1] == EncodeSettings(crf=30, audio=False)
     assert read_config(file, *VIDEO_SETTINGS)["layers"] == (("inception4c", 0.5), ("inception3b", 1.0))
 
 
