@@ -233,7 +233,7 @@ def test_decorrelated_colours_lie_between_grey_and_a_network_s_own(tiny_network)
 def test_settings_that_do_not_go_together_say_what_to_type():
     with pytest.raises(SettingsError, match="--keep-colours with --decorrelate: expected one of the two"):
         DreamSettings(keep_colours=True, decorrelate=True)
-    with pytest.raises(SettingsError, match="--normalise none with --colour 0.4.*expected --colour -1"):
+    with pytest.raises(SettingsError, match="--normalise none with --colour 0.65.*expected --colour -1"):
         DreamSettings(normalise="none")
     with pytest.raises(SettingsError, match="--tv -1.*expected at least 0"):
         DreamSettings(tv=-1)
