@@ -46,12 +46,12 @@ MEAN, DEVIATION = (torch.tensor(v).view(1, 3, 1, 1) for v in SCALINGS["imagenet"
 def vgg():
     """VGG16 as far as relu4_3, with weights by chance, of such a size that a rate of 0.005 shows, and no more.
 
-    At ten times the size two runs of the literal version lie 0.0025 apart if their pictures differ in the last bit: a
+    At 20 times the size two runs of the literal version lie 0.0025 apart if their pictures differ in the last bit: a
     few of its millions of units stand at the kink of their ReLU.
     """
     torch.manual_seed(5)
     features = vgg16(weights=None).features[:23]
-    features[21].weight.data *= 3
+    features[21].weight.data *= 1.5
     return features.requires_grad_(False)
 
 
@@ -95,7 +95,7 @@ def test_pavan_over_all_octaves_on_vgg16(height, width, levels):
     network = load_network(ModelSettings(f"{__name__}:vgg", precision="fp32", device="cpu"), settings)
     ours, literal, still = both(picture(height, width), network.score, vgg(), settings)
     assert (ours - literal).abs().max() < 1e-4
-    assert (literal - still).abs().mean() > 0.003, "nothing was dreamed"
+    assert (literal - still).abs().mean() > 0.001, "nothing was dreamed"
 
 
 def test_the_steps_of_the_notebook_of_2015_on_googlenet():
@@ -115,6 +115,17 @@ def test_the_steps_of_the_notebook_of_2015_on_googlenet():
         assert (ours - literal).abs().max() < 1e-4
         assert (literal - before).abs().mean() == pytest.approx(1.5 / 255, rel=0.1)
     assert (literal < 1e-6).sum() > 10, "nothing had to be held to black"
+
+
+def test_shifts_in_a_tensor_are_those_in_a_list(tiny_net):  # as CUDA graphs have them
+    image = torch.cat([picture(48, 64), picture(48, 64, 1)])
+    score = Objective(tiny_net, (Term("second", kind="sum"),))
+    offsets = [[(5, -3), (-20, 9)], [(0, 1), (2, 2)]]
+    settings = replace(PAVAN, step_size=0.02, tv=0.1)
+    by_list = ascend(image, image, score, settings, offsets)
+    assert torch.equal(by_list, ascend(image, image, score, settings, torch.tensor(offsets)))
+    alone = ascend(image[1:], image[1:], score, settings, [row[1:] for row in offsets])
+    assert torch.allclose(by_list[1:], alone, atol=1e-5)
 
 
 def test_the_picture_itself_is_enlarged_without_detail(tiny_network):

@@ -11,6 +11,8 @@ import torch
 from clips import make_clip, picture
 from conftest import stream, textured
 
+from dreamvideo import motion
+from dreamvideo.carry import Carry, begin, carry, go_on
 from dreamvideo.cli import main
 from dreamvideo.dream import dream
 from dreamvideo.errors import SourceError
@@ -110,6 +112,37 @@ def test_a_mask_that_grows_lets_the_dream_grow(tiny_network):
     out = dreamed([image] * 40, [half(right=8)] * 2 + [half(right=W)] * 38, tiny_network)
     full = dreamed([image], [half(right=W)], tiny_network)[0]
     assert change(out[39], image)[:, 12:].mean() > 0.5 * change(full, image)[:, 12:].mean()
+
+
+def test_where_a_mask_has_become_lighter_is_new_ground():
+    start = Carry(torch.ones(1, 3, 8, 12), torch.ones(1, 1, 8, 12), torch.ones(1, 1, 1, 1), torch.zeros(1),
+                  mask=torch.tensor([0.5, 0.0, 1.0]).repeat_interleave(4).expand(1, 1, 8, 12))  # fmt: skip
+    now = torch.tensor([1.0, 1.0, 0.25]).repeat_interleave(4).expand(1, 1, 8, 12)
+    moved = carry(start, motion.none(8, 12), 1.0, now)
+    assert moved.maturity[0, 0, 0, [0, 5, 11]].tolist() == pytest.approx([0.5, 0.0, 1.0])
+    assert moved.residual[0, 0, 0, [0, 5, 11]].tolist() == pytest.approx([1.0, 1.0, 0.25])
+    assert torch.equal(moved.mask, now)
+
+
+def test_the_score_of_the_whole_picture_is_not_held_under_a_mask(tiny_network):
+    source = torch.rand(1, 3, H, W, generator=torch.Generator().manual_seed(2))
+    (start,) = begin(source, tiny_network, QUICK, torch.ones(1, 1, H, W))
+
+    def after(goal):
+        held = replace(start, goal=start.goal + goal, tick=1)
+        return go_on(source, [held], (0, 1), tiny_network, QUICK, CarrySettings())[0].residual
+
+    assert torch.equal(after(9.0), after(-9.0))
+
+
+def test_kept_colours_stay_kept_in_a_frame_without_a_step(tiny_network):
+    source = 0.4 + 0.2 * torch.rand(1, 3, H, W)
+    dreaming = replace(QUICK, keep_colours=True)
+    (start,) = begin(source, tiny_network, dreaming)
+    tinted = replace(start, residual=start.residual + 0.01 * torch.rand(1, 3, H, W))  # as one that was clipped
+    (left,) = go_on(source, [tinted], (0, 0), tiny_network, dreaming, CarrySettings())
+    inside = ((source + left.residual > 0.001) & (source + left.residual < 0.999)).all(1, keepdim=True)
+    assert (left.residual.diff(dim=1).abs() * inside).max() < 1e-6
 
 
 def test_frames_without_masks_dream_as_before_beside_those_with(tiny_network):
