@@ -137,7 +137,7 @@ def dreamnet_model(weights: str | None) -> Model:
         return fast or cast(Features, network.to(device, precision, memory_format=torch.channels_last))  # type: ignore[call-overload]
 
     picks = tuple(trained.classes.index(name) for name in WHOLE if name in trained.classes)
-    terms = (Term("s8b", kind="log"), Term("s16a", kind="log"), Term(MAPS[-1], 0.2, "class", picks))
+    terms = (Term("s8b", kind="log"), Term("s16a", kind="log"), Term(MAPS[-1], 0.15, "class", picks))
     whole = DreamnetFeatures(trained.net, DREAMNET_NODES)
     return Model("dreamnet", DREAMNET_NODES, cut, whole, terms, "log", trained.classes, MAPS[-1], trained.divisors)
 
