@@ -61,10 +61,11 @@ def _layer(name: str, narrow: Any, wide: Any) -> Layer | None:
 
 
 def for_dreaming(layers: list[Layer], stride: float = 16) -> str | None:
-    """The last layer that is not coarser than `stride`: it sees things, and not yet a class.
+    """The end of the last stage that is not coarser than `stride`: it sees things, and not yet a class.
 
-    Where all are coarser it is the first; None: there is no map.
+    Of the layers of that stride it is the last with the shortest path: a stage, not a part of the next one's blocks.
+    None: there is no map, or all are coarser.
     """
-    fine = [layer.name for layer in layers if layer.stride is not None and layer.stride <= stride]
-    coarse = [layer.name for layer in layers if layer.stride is not None and layer.stride > stride]
-    return fine[-1] if fine else coarse[0] if coarse else None
+    fine = [(layer.stride, -layer.name.count("."), i) for i, layer in enumerate(layers) if layer.stride is not None]
+    fine = [found for found in fine if found[0] <= stride]
+    return layers[max(fine)[2]].name if fine else None

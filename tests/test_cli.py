@@ -181,7 +181,7 @@ def test_part_of_a_clip(clip):
 
 def test_version_and_help_are_quick_and_import_no_torch():
     code = "import sys; from dreamvideo.cli import main; c = main(sys.argv[1:]); print('torch' in sys.modules, c)"
-    for words in (["--version"], ["--help"], ["video", "--help"]):
+    for words in (["--version"], ["--help"], ["video", "--help"], ["models", "--help"], ["layers", "--help"]):
         done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
         assert done.stdout.splitlines()[-1] == "False 0"
         assert words[0] != "--version" or done.stdout.startswith(f"dreamvideo {__version__}")
