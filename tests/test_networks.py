@@ -141,16 +141,8 @@ def test_every_node_that_is_listed_can_be_dreamed_on(tmp_path, factories, plain,
     found = network.score.features(image)
     assert {layer: value.shape[1] for layer, value in found.items()} == {row[0]: int(row[2]) for row in rows}
     for layer, _ in nodes:
-<<<<<<< ours
-
-        def score(images, layer=layer):
-            return term_score(network.score.features(images)[layer], Term(layer))
-
-        slope, _ = gradient(image, score, [(0, 0)])
-=======
         score = term_score(found[layer], Term(layer))
         (slope,) = torch.autograd.grad(score.sum(), image, retain_graph=True)
->>>>>>> theirs
         assert torch.isfinite(slope).all() and slope.abs().max() > 0, layer
 
 

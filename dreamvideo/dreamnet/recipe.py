@@ -9,6 +9,8 @@ import numpy as np
 
 from dreamvideo.errors import SettingsError
 
+PLAIN_MINUTES = 6.0  # before the attack begins
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -51,5 +53,8 @@ class Recipe:
 
     def radius(self, progress: float) -> float:
         """Radius of the attack for pictures of `size(progress)`: none at first, then growing."""
-        share = np.interp(progress, [0, 0.2, 0.3, 0.45, 0.7, 1], [0, 0, 0.4, 0.8, 1, 1])
+        # A run of ten minutes needs most of them to learn the classes at all, a long one a fifth.
+        plain = min(0.6, max(0.2, PLAIN_MINUTES / self.minutes))
+        attacked = max(0.0, progress - plain) / (1 - plain)
+        share = np.interp(attacked, [0, 0.125, 0.3125, 0.625, 1], [0, 0.4, 0.8, 1, 1])
         return float(share) * self.largest_radius * self.size(progress) / 64
