@@ -7,6 +7,7 @@ A video holds it in its container's comment, a PNG in a tEXt chunk, a JPEG in a 
 from __future__ import annotations
 
 import json
+import logging
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,9 @@ from dreamvideo.settings import CarrySettings, DreamSettings, ModelSettings
 
 KEY: Final = "dreamvideo"  # the version stands under it; how a line of ours is told from others
 OF_THE_MACHINE: Final = {"device", "threads", "precision", "lanes"}
-PATHS: Final = {"weights", "flow_weights", "guide", "mask"}
+FILES: Final = {"weights", "flow_weights"}  # told, but not opened because a video says so
+
+log = logging.getLogger(__name__)
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _JPEG: Final = b"\xff\xd8"
@@ -35,7 +38,7 @@ def sign(*settings: ModelSettings | DreamSettings | CarrySettings) -> str:
         for field in fields(some):
             value = getattr(some, field.name)
             if value != field.default and field.name not in OF_THE_MACHINE:
-                values[field.name] = PurePath(value).name if field.name in PATHS else value
+                values[field.name] = PurePath(value).name if field.name in FILES else value
     return json.dumps(values, ensure_ascii=True)
 
 
@@ -56,7 +59,11 @@ def signature_of(path: Path) -> Mapping[str, Any]:
         values = _parsed(line)
         if values is not None:
             known = {field.name for kind in (ModelSettings, DreamSettings, CarrySettings) for field in fields(kind)}
-            return {name: _tuples(value) for name, value in values.items() if name in known - OF_THE_MACHINE}
+            for name in sorted(FILES & values.keys()):
+                log.warning("%s was dreamed with --%s %s: give it too", path, name.replace("_", "-"), values[name])
+            if ":" in str(values.get("model", "")):
+                log.warning("%s was dreamed with --model %s: give it too, for it is code", path, values.pop("model"))
+            return {n: _tuples(value) for n, value in values.items() if n in known - OF_THE_MACHINE - FILES}
     raise SettingsError(f"{path} does not say how it was dreamed: --like expects an output of dreamvideo")
 
 

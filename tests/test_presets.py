@@ -3,7 +3,7 @@ import pytest
 from dreamvideo.cli import IMAGE_SETTINGS, USAGE, build_parser, main, settings_from
 from dreamvideo.dreamnet.net import NODES
 from dreamvideo.dreamnet.render import CLASSES
-from dreamvideo.networks import CLASSIFIERS, WHOLE
+from dreamvideo.networks import CLASSIFIERS, DEFAULT_CLASSES
 from dreamvideo.presets import PRESETS, find_preset
 from dreamvideo.settings import DreamSettings, ModelSettings
 
@@ -21,7 +21,7 @@ def test_every_preset_holds_valid_settings_of_things_that_exist(preset):
 
 
 def test_the_default_look_is_made_of_classes_that_exist():
-    assert set(WHOLE) <= set(CLASSES) and len(set(WHOLE)) == len(WHOLE)
+    assert set(DEFAULT_CLASSES) <= set(CLASSES) and len(set(DEFAULT_CLASSES)) == len(DEFAULT_CLASSES)
 
 
 def test_no_two_presets_are_alike():

@@ -32,14 +32,19 @@ def png(tmp_path, line, suffix=".png"):
 def test_settings_come_back_exactly(tmp_path_factory, layers, channels, headroom, seed, persistence):
     dream = DreamSettings(layers=layers, channels=channels, headroom=headroom, seed=seed)
     carry = CarrySettings(persistence=persistence, flow="none")
-    model = ModelSettings(weights="some/where/ä w.pth", device="cpu", threads=3)
+    model = ModelSettings("vgg16", device="cpu", threads=3)
     path = png(tmp_path_factory.mktemp("signed"), sign(model, dream, carry))
     values = signature_of(path)
     assert DreamSettings(**{k: v for k, v in values.items() if k in DreamSettings.__slots__}) == dream
     assert CarrySettings(**{k: v for k, v in values.items() if k in CarrySettings.__slots__}) == carry
-    assert ModelSettings(**{k: v for k, v in values.items() if k in ModelSettings.__slots__}) == ModelSettings(
-        weights="ä w.pth"
-    )
+    assert ModelSettings(**{k: v for k, v in values.items() if k in ModelSettings.__slots__}) == ModelSettings("vgg16")
+
+
+def test_neither_code_nor_files_are_opened_because_a_picture_says_so(tmp_path, caplog):
+    line = sign(ModelSettings("evil.module:factory", weights="some/where/w.pth"), DreamSettings(octaves=2))
+    assert "some/where" not in line
+    assert signature_of(png(tmp_path, line)) == {"octaves": 2}
+    assert "--weights w.pth: give it too" in caplog.text and "--model evil.module:factory: give it too" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
