@@ -238,7 +238,7 @@ def test_the_command_measures_rendered_and_real_clips(tmp_path, capsys, one_thre
     said, found = capsys.readouterr(), json.loads((tmp_path / "c.json").read_text())
     assert list(found["sections"]) == ["valley", "ramps", run.EQUAL]
     assert all(f"\n{name}: {section['title']}" in said.out for name, section in found["sections"].items())
-    assert f"  {OURS}, 2 x 0.0070" in said.err
+    assert f"  {OURS}, 2 x {DreamSettings().step_size:.4f}" in said.err
     rows = found["sections"]["valley"]["rows"]
     assert {row["method"] for row in rows} == {"source", *METHODS}
     source = rows[0]
@@ -262,13 +262,15 @@ def test_no_more_is_begun_when_the_time_is_up(tmp_path, capsys, one_thread):
 def test_every_setting_is_an_option_and_help_needs_no_torch():
     arguments = build_parser().parse_args(["bench", "coherence"])
     assert settings_from(arguments, CoherenceSettings) == CoherenceSettings()
-    names = {field.name for field in dataclasses.fields(CoherenceSettings)}
-    assert set(vars(arguments)) >= names | {"run", "quiet", "verbose", "clips"}
+    assert set(vars(arguments)) >= {"run", "quiet", "verbose", "clips"}
     code = "import sys; from dreamvideo.cli import main; c = main(sys.argv[1:]); print('torch' in sys.modules, c)"
     done = subprocess.run(
         [sys.executable, "-c", code, "bench", "coherence", "--help"], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "False 0"
+    for field in dataclasses.fields(CoherenceSettings):
+        if field.name != "clips":
+            assert field.metadata.get("flag", "--" + field.name.replace("_", "-")) in done.stdout.split()
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_layers_are_listed_with_stride_channels_and_defaults(capsys):
     assert run("layers") == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["s8b", "8", "240", "default"] in rows and ["s16b", "16", "384"] in rows
-    assert [row[0] for row in rows if row[3:] == ["default"]] == ["s8b", "s16a"]
+    assert [row[0] for row in rows if row[3:] == ["default"]] == ["s8b", "s16a", "map.s16b"]
     assert run("layers", "--model", "squeezenet1_1") == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["features.0", "2", "64"] in rows and ["features.10", "16", "384", "default"] in rows

@@ -21,7 +21,7 @@ def blocks(language):
 def test_the_python_example_runs():
     (example,) = blocks("python")
     done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=True, timeout=120)
-    assert done.stdout.splitlines() == ["0 (64, 96, 3)", "1/25 (64, 96, 3)", "2/25 (64, 96, 3)"]
+    assert done.stdout.splitlines() == ["(2, 3, 64, 96)", "0 (64, 96, 3)", "1/25 (64, 96, 3)", "2/25 (64, 96, 3)"]
 
 
 @pytest.mark.parametrize("line", [line for block in blocks("sh") for line in block.splitlines()])
