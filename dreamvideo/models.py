@@ -37,7 +37,15 @@ def load_network(settings: ModelSettings, dream: DreamSettings, guide: Tensor | 
         DeviceError: the device is not there.
     """
     model = find_model(settings.model, settings.weights, settings.scaling)
-    terms = choose_terms(model, dream, guided=guide is not None)
+    return ready(model, choose_terms(model, dream, guided=guide is not None), settings, guide)
+
+
+def ready(model: Model, terms: tuple[Term, ...], settings: ModelSettings, guide: Tensor | None = None) -> Network:
+    """`model` on its device as a score of `terms`, cut off after what these look at.
+
+    Raises:
+        As `load_network`.
+    """
     device = pick_device(settings.device)
     precision = pick_precision(settings.precision, device)
     if settings.threads and device.type == "cpu":

@@ -7,6 +7,7 @@ recipes train with heavy regularisation, which classifies better and dreams wors
 
 from __future__ import annotations
 
+import copy
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +125,7 @@ def dreamnet_model(weights: str | None) -> Model:
     trained = load_dreamnet(weights)
 
     def cut(names: Sequence[str], device: torch.device, precision: torch.dtype) -> Features:
-        network = DreamnetFeatures(trained.net, tuple(names))
+        network = copy.deepcopy(DreamnetFeatures(trained.net, tuple(names)))
         fast = engine.compile(network, precision) if device.type == "cpu" else None
         return fast or cast(Features, network.to(device, precision, memory_format=torch.channels_last))  # type: ignore[call-overload]
 
@@ -206,7 +207,8 @@ def _traced(
     modules = tuple(module for module, _ in network.named_modules() if module and module not in graph)
 
     def cut(names: Sequence[str], device: torch.device, precision: torch.dtype) -> Features:
-        extractor = create_feature_extractor(network, list(names))
+        # A copy, for what is cast and moved must not be what is cut again.
+        extractor = copy.deepcopy(create_feature_extractor(network, list(names)))
         load_needed(extractor, fetched(), source)
         extractor = fold(extractor).requires_grad_(False)
         plain = ScaledFeatures(extractor, torch.float32, *SCALINGS[scaling])

@@ -11,11 +11,23 @@ PACKAGE = Path(__file__).parents[1] / "dreamvideo"
 ORDER = """
     errors frames settings buffers progress lanes
     warp objectives devices graphs dream weights raft flow motion shots dreamnet engine layers networks models carry
-    chroma tonemap colour orientation decoding stills readers encoders companions writers
-    pipeline bench cli
+    chroma tonemap colour orientation decoding stills contact readers glimpses encoders companions writers
+    pipeline atlas bench cli
 """.split()  # noqa: SIM905
 NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}
-NO_VIDEO = {"carry", "layers", "models", "networks", "objectives", "dream", "warp", "devices", "graphs", "weights", "raft"}
+NO_VIDEO = {
+    "carry",
+    "layers",
+    "models",
+    "networks",
+    "objectives",
+    "dream",
+    "warp",
+    "devices",
+    "graphs",
+    "weights",
+    "raft",
+}
 
 
 def imports(path):

@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.contact import contact_sheet
 from dreamvideo.dreamnet.render import CLASSES, render
 from dreamvideo.errors import DreamVideoError, OutputError
-
-_LABEL = 14  # pixels of the line under a picture
 
 
 def sheet(
@@ -25,18 +24,8 @@ def sheet(
     Raises:
         ModelError: no such class.
     """
-    tiles = [_labelled(render(seed + copy, name, size).image, name) for name in names for copy in range(copies)]
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
-    rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
-    return np.vstack(rows)
-
-
-def _labelled(image: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
-    tile = np.zeros((image.shape[0] + _LABEL, image.shape[1], 3), np.uint8)
-    tile[: image.shape[0]] = image
-    place = (3, tile.shape[0] - 4)
-    cv2.putText(tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.35, (255, 255, 255), 1, cv2.LINE_AA)
-    return tile
+    tiles = [render(seed + copy, name, size).image for name in names for copy in range(copies)]
+    return contact_sheet(tiles, [name for name in names for _ in range(copies)], columns)
 
 
 def write_png(path: str | Path, image: NDArray[np.uint8]) -> None:
