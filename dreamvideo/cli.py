@@ -25,7 +25,16 @@ from dreamvideo.bench.settings import BenchSettings
 from dreamvideo.config import read_config
 from dreamvideo.errors import DreamVideoError, OutputError, SettingsError, SourceError
 from dreamvideo.presets import PRESETS, find_preset
-from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, MaskSettings, ModelSettings, ReadSettings
+from dreamvideo.settings import (
+    AtlasSettings,
+    CarrySettings,
+    DreamSettings,
+    EncodeSettings,
+    MaskSettings,
+    ModelSettings,
+    PreviewSettings,
+    ReadSettings,
+)
 
 if TYPE_CHECKING:  # imported when a command runs: --help must not wait for torch
     import numpy as np
@@ -34,11 +43,23 @@ if TYPE_CHECKING:  # imported when a command runs: --help must not wait for torc
 
     from dreamvideo.frames import Frames, Source
     from dreamvideo.models import Network
+    from dreamvideo.networks import Model
 
 DONE, FAILED, USAGE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
-VIDEO_SETTINGS = (ReadSettings, ModelSettings, DreamSettings, MaskSettings, CarrySettings, EncodeSettings)
+VIDEO_SETTINGS = (
+    PreviewSettings,
+    ReadSettings,
+    ModelSettings,
+    DreamSettings,
+    MaskSettings,
+    CarrySettings,
+    EncodeSettings,
+)
 IMAGE_SETTINGS = (ModelSettings, DreamSettings, MaskSettings)
+ATLAS_SETTINGS = (AtlasSettings, ModelSettings, DreamSettings)
+
+PREVIEW_SIDE = 640  # pixels of the larger side of a frame on a preview: three of them fill a screen
 
 Settings = TypeVar("Settings")
 Job = tuple[Path, Path]  # input, output
@@ -87,14 +108,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dreamvideo", description="Makes video dream.")
     parser.add_argument("--version", action="version", version=f"dreamvideo {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for name, run, settings, help in (
-        ("video", run_video, VIDEO_SETTINGS, "dream videos, with their sound"),
-        ("image", run_image, IMAGE_SETTINGS, "dream still pictures"),
+    for name, run, settings, output, help in (
+        ("video", run_video, VIDEO_SETTINGS, "NAME_dream", "dream videos, with their sound"),
+        ("image", run_image, IMAGE_SETTINGS, "NAME_dream", "dream still pictures"),
+        ("atlas", run_atlas, ATLAS_SETTINGS, "NAME_atlas.png", "dream a picture in many ways, on a sheet to choose by"),
     ):
         command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
         command.set_defaults(run=run)
         command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT")
-        command.add_argument("-o", "--output", type=Path, metavar="OUT", help="file, or folder (default: NAME_dream)")
+        command.add_argument("-o", "--output", type=Path, metavar="OUT", help=f"file, or folder (default: {output})")
         command.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
         command.add_argument("-n", "--skip-existing", action="store_true", help="pass over inputs whose output exists")
         command.add_argument("--preset", metavar="NAME", help="a look by name, under what else is said: see presets")
@@ -208,6 +230,9 @@ def look_of(arguments: argparse.Namespace) -> Mapping[str, Any]:
 
 def run_video(arguments: argparse.Namespace) -> int:
     """dreamvideo video INPUT..."""
+    if settings_from(arguments, PreviewSettings).preview is not None:
+        load = functools.cache(lambda: _load(arguments))
+        return run_sheets(arguments, "preview", functools.partial(draw_preview, load=load))
     from dreamvideo.writers import check_encoder
 
     encode = settings_from(arguments, EncodeSettings)
@@ -370,6 +395,85 @@ def _print(lines: Iterable[str]) -> int:
     return DONE
 
 
+def run_atlas(arguments: argparse.Namespace) -> int:
+    """dreamvideo atlas PICTURE..."""
+    from dreamvideo.networks import find_model
+
+    settings = settings_from(arguments, ModelSettings)
+    model = functools.cache(lambda: find_model(settings.model, settings.weights, settings.scaling))
+    return run_sheets(arguments, "atlas", functools.partial(draw_atlas, find=model))
+
+
+def run_sheets(arguments: argparse.Namespace, word: str, draw: Callable[[argparse.Namespace, Path, Path], int]) -> int:
+    """For each input a sheet of pictures, NAME_word.png; `draw` writes one and returns how many pictures are on it."""
+    from dreamvideo.stills import check_image_name
+    from dreamvideo.writers import default_sheet
+
+    jobs = plan(arguments, functools.partial(default_sheet, word=word))
+    for _, output in jobs:
+        check_image_name(output)
+    failed = 0
+    for path, output in jobs:
+        began = time.monotonic()
+        try:
+            count = draw(arguments, path, output)
+            _tell(arguments, f"{output}: {count} dreams in {time.monotonic() - began:.1f} s")
+        except SettingsError:
+            raise
+        except DreamVideoError as error:
+            failed += 1
+            _say(error)
+    return _exit_code(failed, len(jobs))
+
+
+def draw_atlas(arguments: argparse.Namespace, path: Path, output: Path, find: Callable[[], Model]) -> int:
+    """Dream one picture in many ways, onto a sheet."""
+    from dreamvideo.contact import contact_sheet
+    from dreamvideo.glimpses import still
+    from dreamvideo.progress import progress
+    from dreamvideo.writers import write_image
+
+    atlas, dreaming = settings_from(arguments, AtlasSettings), settings_from(arguments, DreamSettings)
+    where = settings_from(arguments, ModelSettings)
+    image, pixel_aspect = still(path, atlas.start)
+    from dreamvideo.atlas import dream_each, fitted, wishes
+    from dreamvideo.pipeline import to_image
+
+    picture, model = fitted(image, atlas.tile, pixel_aspect), find()
+    wanted = wishes(picture, model, atlas, dreaming, where)
+    _tell(arguments, f"{path}: {len(wanted)} dreams of {picture.shape[3]}x{picture.shape[2]}, {model.name}")
+    dreams = dream_each(picture, wanted, model, where)
+    tiles = [to_image(picture), *progress(dreams, len(wanted), path.name, arguments.quiet > 0, "dreams")]
+    write_image(contact_sheet(tiles, ["source", *(wish.label for wish in wanted)], atlas.columns), output)
+    return len(wanted)
+
+
+def draw_preview(arguments: argparse.Namespace, path: Path, output: Path, load: Callable[[], Network]) -> int:
+    """Dream some frames of one video, each as the first of a shot, onto a sheet."""
+    from dreamvideo.contact import contact_sheet, shrunk
+    from dreamvideo.glimpses import clock, glimpses
+    from dreamvideo.pipeline import dream_videos
+    from dreamvideo.progress import progress
+    from dreamvideo.writers import write_image
+
+    dreaming = settings_from(arguments, DreamSettings)
+    carrying = dataclasses.replace(settings_from(arguments, CarrySettings), persistence=0.0)  # every frame alone
+    count = settings_from(arguments, PreviewSettings).preview
+    assert count is not None
+    source = glimpses(path, settings_from(arguments, ReadSettings), count)
+    info, network = source.info, load() if dreaming.iterations else None
+    if network is not None:
+        _announce(arguments, path, f"{info.frame_count} frames of {info.width}x{info.height}", network)
+    tiles, labels = [], []
+    with closing(dream_videos((frames for frames in [source.frames]), network, dreaming, carrying)) as videos:
+        for _, dreamed in videos:
+            for frame in progress(dreamed, info.frame_count, path.name, arguments.quiet > 0):
+                tiles.append(shrunk(frame.image, PREVIEW_SIDE, info.pixel_aspect))
+                labels.append(clock(frame.time))
+    write_image(contact_sheet(tiles, labels), output)
+    return len(tiles)
+
+
 def run_bench(arguments: argparse.Namespace) -> int:
     """dreamvideo bench"""
     from dreamvideo.bench.command import bench
@@ -409,8 +513,8 @@ def _exit_code(failed: int, jobs: int) -> int:
     return FAILED if failed == jobs else SOME_FAILED
 
 
-def plan(arguments: argparse.Namespace) -> list[Job]:
-    """(input, output) of each job, everything checked that can be before work begins.
+def plan(arguments: argparse.Namespace, name: Callable[[Path, Path | None], Path] | None = None) -> list[Job]:
+    """(input, output) of each job, everything checked that can be before work begins; `name` names an output.
 
     Raises:
         SettingsError: the outputs asked for cannot all be.
@@ -425,7 +529,7 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
             raise SettingsError(f"-o {target} is one file for {len(inputs)} inputs: expected a folder")
         jobs = [(inputs[0], target)]
     else:
-        jobs = [(path, default_output(path, folder)) for path in inputs]
+        jobs = [(path, (name or default_output)(path, folder)) for path in inputs]
     outputs = [output.resolve() for _, output in jobs]
     for (path, output), resolved in zip(jobs, outputs, strict=True):
         if outputs.count(resolved) > 1:

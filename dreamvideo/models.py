@@ -40,7 +40,15 @@ def load_network(settings: ModelSettings, dream: DreamSettings, guide: Tensor | 
         DeviceError: the device is not there.
     """
     model = find_model(settings.model, settings.weights, settings.scaling)
-    terms = choose_terms(model, dream, guided=guide is not None)
+    return ready(model, choose_terms(model, dream, guided=guide is not None), settings, guide)
+
+
+def ready(model: Model, terms: tuple[Term, ...], settings: ModelSettings, guide: Tensor | None = None) -> Network:
+    """`model` on its device as a score of `terms`, cut off after what these look at.
+
+    Raises:
+        As `load_network`.
+    """
     device = pick_device(settings.device)
     precision = pick_precision(settings.precision, device)
     if settings.threads and device.type == "cpu":
@@ -97,8 +105,8 @@ def _check_picks(features: Features, terms: Sequence[Term], device: torch.device
     for term in terms:
         count = seen[term.layer].shape[1]
         if term.picks and max(term.picks) >= count:
-            what = "class" if term.kind == "class" else f"channel of {term.layer}"
-            raise ModelError(f"no {what} {max(term.picks)} in {name}: expected 0 to {count - 1}")
+            what, where = ("class", "") if term.kind == "class" else ("channel", f"{term.layer} of ")
+            raise ModelError(f"no {what} {max(term.picks)} in {where}{name}: expected 0 to {count - 1}")
 
 
 def columns(activation: Tensor) -> Tensor:

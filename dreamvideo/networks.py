@@ -131,9 +131,9 @@ def dreamnet_model(weights: str | None) -> Model:
     trained = load_dreamnet(weights)
 
     def cut(names: Sequence[str], device: torch.device, precision: torch.dtype) -> Features:
-        network = DreamnetFeatures(trained.net, tuple(names))
+        # A copy, for what is cast and moved must not be what is cut again.
+        network = copy.deepcopy(DreamnetFeatures(trained.net, tuple(names)))
         fast = engine.compile(network, precision) if device.type == "cpu" else None
-        network = copy.deepcopy(network)  # another cut may want other numbers
         return fast or cast(Features, network.to(device, precision, memory_format=torch.channels_last))  # type: ignore[call-overload]
 
     picks = tuple(trained.classes.index(name) for name in DEFAULT_CLASSES if name in trained.classes)
@@ -252,7 +252,8 @@ def _traced(
     whole = Nodes(network, outputs, tuple(outputs))
 
     def cut(names: Sequence[str], device: torch.device, precision: torch.dtype) -> Features:
-        part = Nodes(network, outputs, names)
+        # A copy, for what is cast and moved must not be what is cut again.
+        part = copy.deepcopy(Nodes(network, outputs, names))
         layers = described(part, name)
         for lost in set(names) - {layer.name for layer in layers}:
             raise ModelError(f"{lost!r} of {name} is no map of channels; see: dreamvideo layers --model {name}")

@@ -82,6 +82,17 @@ def parse_channel(text: str) -> tuple[str, int, float]:
     raise SettingsError(f"{text!r}: expected LAYER:NUMBER or LAYER:NUMBER:WEIGHT, such as s8b:17 or s8b:17:-0.5")
 
 
+def parse_preview(text: str) -> int:
+    """How many frames.
+
+    Raises:
+        SettingsError: the text is no number of at least 1.
+    """
+    if not text.isdecimal() or not int(text):
+        raise SettingsError(f"{text!r} is no number of frames: expected one such as 9, or --preview after the inputs")
+    return int(text)
+
+
 def parse_lanes(text: str) -> int | None:
     """A number; None for `auto`.
 
@@ -107,6 +118,47 @@ class ReadSettings:
     def __post_init__(self) -> None:
         _check(self.frames is None or self.frames > 0, f"--frames {self.frames}", "at least 1")
         _check(self.duration is None or self.duration > 0, f"--duration {self.duration}", "more than 0")
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewSettings:
+    """A look before the long run."""
+
+    preview: int | None = option(
+        None,
+        "instead of a video write NAME_preview.png: N frames (9) from all over it, dreamed, each with its time",
+        type=parse_preview, nargs="?", const=9, metavar="N",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class AtlasSettings:
+    """Which dreams an atlas shows. Unless told otherwise, one of each layer; or of all that --layer and such name."""
+
+    channels_of: str | None = option(
+        None, "the channels of this layer that are strongest in the picture", flag="--channels", metavar="LAYER"
+    )
+    all_classes: bool = option(False, "the classes of the network", flag="--classes", action="store_true")
+    presets: bool = option(False, "the presets", action="store_true")
+    count: int | None = option(
+        None,
+        "at most N channels or classes, the strongest (default: 24; up to 100 classes: all)",
+        type=int,
+        metavar="N",
+    )
+    tile: int = option(240, "larger side of each dream, in pixels", type=int, metavar="N")
+    columns: int | None = option(None, "dreams side by side (default: what fits a screen)", type=int, metavar="N")
+    start: Fraction | None = option(
+        None, "of a video, take the frame at this time (default: its middle)", type=parse_seconds, metavar="TIME"
+    )
+
+    def __post_init__(self) -> None:
+        chosen = ["--channels"] * (self.channels_of is not None) + ["--classes"] * self.all_classes
+        chosen += ["--presets"] * self.presets
+        _check(len(chosen) < 2, " with ".join(chosen), "one of them")
+        _check(self.count is None or self.count > 0, f"--count {self.count}", "at least 1")
+        _check(self.tile >= 32, f"--tile {self.tile}", "at least 32")
+        _check(self.columns is None or self.columns > 0, f"--columns {self.columns}", "at least 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,23 @@ log = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
-# libjpeg's default of 75 shows blocks in the fine grain of a dream.
-_JPEG_QUALITY = 95
+# libjpeg's default of 75 shows blocks in the fine grain of a dream. OpenCV warns of what a format does not know.
+_QUALITY = {
+    ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+    ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+    ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
+}
 
 
 def is_image(path: Path) -> bool:
     """Whether `path` is named like a picture; a GIF counts as a video."""
     return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def check_image_name(output: Path) -> None:
+    """Raise OutputError unless a picture can be written under this name."""
+    if not is_image(output):
+        raise OutputError(f"{output}: expected a name ending in {', '.join(IMAGE_SUFFIXES)}")
 
 
 def check_readable(path: Path) -> None:
@@ -93,11 +103,9 @@ def write_image(image: NDArray[np.uint8], output: Path, signature: str | None = 
     Raises:
         OutputError: the suffix means no picture format, or the file cannot be written.
     """
-    if not is_image(output):
-        raise OutputError(f"{output}: expected a name ending in {', '.join(IMAGE_SUFFIXES)}")
+    check_image_name(output)
     suffix = output.suffix.lower()
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY, cv2.IMWRITE_WEBP_QUALITY, _JPEG_QUALITY]
-    done, encoded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
+    done, encoded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _QUALITY.get(suffix, []))
     if not done:
         raise OutputError(f"{output}: a picture of {image.shape[1]}x{image.shape[0]} cannot be written as {suffix}")
     part = output.with_name(output.name + ".part")

@@ -22,7 +22,7 @@ from dreamvideo.settings import EncodeSettings
 from dreamvideo.signature import signed_comment
 from dreamvideo.stills import is_image, write_image
 
-__all__ = ["check_encoder", "check_output", "default_output", "write_image", "write_video"]
+__all__ = ["check_encoder", "check_output", "default_output", "default_sheet", "write_image", "write_video"]
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,11 @@ def default_output(path: Path, folder: Path | None = None) -> Path:
     """`NAME_dream.EXT` beside `path`, or in `folder`; what cannot be written as EXT becomes .mp4."""
     suffix = path.suffix if is_image(path) or path.suffix.lower() in CONTAINERS else ".mp4"
     return (folder or path.parent) / f"{path.stem}_dream{suffix}"
+
+
+def default_sheet(path: Path, folder: Path | None = None, *, word: str) -> Path:
+    """`NAME_word.png` beside `path`, or in `folder`."""
+    return (folder or path.parent) / f"{path.stem}_{word}.png"
 
 
 def check_output(output: Path, inputs: Sequence[Path], overwrite: bool) -> None:

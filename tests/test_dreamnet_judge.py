@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from dreamvideo.contact import GAP, line_height
 from dreamvideo.dreamnet import judge, judgement
 from dreamvideo.dreamnet.export import export
 from dreamvideo.dreamnet.judgement import Dream, Finding, Part
@@ -27,7 +28,6 @@ from dreamvideo.dreamnet.measure import channel_rms
 from dreamvideo.dreamnet.net import BLOCKS, MAPS, DreamNet, fold
 from dreamvideo.dreamnet.nodes import node_sheet
 from dreamvideo.dreamnet.render import CLASSES, by_theme
-from dreamvideo.dreamnet.sheet import grid
 from dreamvideo.dreamnet.weights import Trained, load, plain_divisor
 from dreamvideo.errors import ModelError
 from dreamvideo.settings import DreamSettings
@@ -243,8 +243,8 @@ def test_the_whole_command(weights: Path, picture: Path, tmp_path: Path, capsys:
     assert [row["class"] for row in found["sections"]["class dreams, each"]["rows"]] == list(FEW[1:])
     assert "second network" in found["sections"]["motifs"]["title"]
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
-    assert sheet.shape == (2 * (40 + 14), 48, 3)
-    np.testing.assert_array_equal(sheet[:40], cv2.imread(str(picture)))
+    assert sheet.shape == (2 * 40 + line_height(48) + 2 * GAP, 48 + 2 * GAP, 3)
+    np.testing.assert_array_equal(sheet[GAP : GAP + 40, GAP : GAP + 48], cv2.imread(str(picture)))
     assert judge.main(options) == judge.SHORT
     text = capsys.readouterr().out
     assert "--second" in text and "ramp.png" in text and "dreaming network itself" in text
@@ -301,21 +301,13 @@ def test_the_command_says_what_is_wrong(
         assert word in error and error.count("\n") == 1, error
 
 
-def test_a_grid_holds_tiles_of_any_size() -> None:
-    tiles = [np.full((height, width, 3), 10 * (height + width), np.uint8) for height, width in ((2, 3), (4, 2), (1, 1))]
-    made = grid(tiles, 2)
-    assert made.shape == (8, 6, 3)
-    for tile, (top_, left) in zip(tiles, ((0, 0), (0, 3), (4, 0)), strict=True):
-        np.testing.assert_array_equal(made[top_ : top_ + tile.shape[0], left : left + tile.shape[1]], tile)
-    assert made.astype(int).sum() == sum(tile.astype(int).sum() for tile in tiles)
-
-
 def test_every_node_has_a_dream_of_its_own_on_the_sheet(weights: Path) -> None:
     image = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(3))
     made = node_sheet(load(weights), image, DreamSettings(octaves=1, iterations=1))
-    rows, columns = 48 + 14, 64
-    assert made.shape == (3 * rows, 4 * columns, 3)
-    tiles = [made[r * rows : r * rows + 48, c * columns : (c + 1) * columns] for r in range(3) for c in range(4)]
+    rows, columns = 48 + line_height(64) + GAP, 64 + GAP
+    assert made.shape == (3 * rows + GAP, 4 * columns + GAP, 3)
+    corners = [(GAP + r * rows, GAP + c * columns) for r in range(3) for c in range(4)]
+    tiles = [made[y : y + 48, x : x + 64] for y, x in corners]
     np.testing.assert_array_equal(tiles[0], (image[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy())
     named = tiles[: 1 + len(BLOCKS) + len(MAPS)]
     assert len({tile.tobytes() for tile in named}) == len(named)

@@ -134,7 +134,7 @@ def test_ink_and_fur() -> None:
 def test_sheet(tmp_path: Path) -> None:
     path = tmp_path / "sheet.png"
     assert sheet.main(["owl", "rose", "-o", str(path), "--copies", "2", "--columns", "3"]) == 0
-    assert cv2.imread(str(path)).shape == (2 * 126, 3 * 112, 3)
+    assert cv2.imread(str(path)).shape == (2 * (112 + 22) + 6, 3 * (112 + 6) + 6, 3)
     assert sheet.main(["unicorn", "-o", str(path)]) == 1
     assert sheet.main(["owl", "-o", str(tmp_path / "no folder" / "sheet.png")]) == 1
 

@@ -12,8 +12,9 @@ ORDER = """
     errors frames settings presets config buffers progress lanes
     warp objectives devices graphs smoothing ancestors steps dream weights raft flow motion shots dreamnet engine
     layers tracing networks models carry
-    chroma tonemap colour orientation decoding signature stills readers encoders companions writers masks
-    pipeline listings bench cli
+    chroma tonemap colour orientation decoding signature stills contact readers glimpses encoders
+    companions writers masks
+    pipeline atlas listings bench cli
 """.split()  # noqa: SIM905
 NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}
 NO_VIDEO = set(

@@ -241,7 +241,7 @@ def test_classes_are_listed_by_number(capsys):
         (["layers", "--model", "own_nets:net", "--weights", "nowhere.pth"], 1, "nowhere.pth: no such weights file"),
         (["image", "PHOTO", "--class", "dragon fruit"], 1, "no class 'dragon fruit' in dreamnet"),
         (["image", "PHOTO", "--class", "999"], 1, "no class 999 in dreamnet: expected 0 to"),
-        (["image", "PHOTO", "--channel", "s8b:240"], 1, "no channel of s8b 240 in dreamnet: expected 0 to 239"),
+        (["image", "PHOTO", "--channel", "s8b:240"], 1, "no channel 240 in s8b of dreamnet: expected 0 to 239"),
         (["image", "PHOTO", "--model", "own_nets:net", "--class", "cat"], 1, "have no names: give their numbers"),
         (["image", "PHOTO", "--model", "own_nets:net", "--class", "4"], 1, "no class 4 in own_nets:net: expected 0"),
         (["image", "PHOTO", "--model", "own_nets:net", "--layer", "secand"], 1, "nearest: second"),

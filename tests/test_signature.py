@@ -12,7 +12,7 @@ from dreamvideo.cli import FAILED, USAGE, VIDEO_SETTINGS, build_parser, main, se
 from dreamvideo.config import read_config
 from dreamvideo.errors import SettingsError
 from dreamvideo.readers import read_image
-from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, ModelSettings
+from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, ModelSettings, ReadSettings
 from dreamvideo.signature import sign, signature_of, signed_comment, signed_picture
 from dreamvideo.stills import write_image
 
@@ -96,12 +96,12 @@ def test_a_file_of_settings(tmp_path):
         '[dream]\nstep_size = 0.02\noctave-scale = 1.5\n[encode]\naudio = false\ncrf = 20\n[read]\nsize = "320x240"\n'
     )
     line = ["video", "a.mp4", "--config", str(file), "--crf", "30", "--preset", "notebook2015"]
-    found = [settings_from(build_parser().parse_args(line), kind) for kind in VIDEO_SETTINGS]
-    assert found[0].size == (320, 240)
-    assert found[1].model == "googlenet"
-    assert found[2].layers == (("inception4c", 1.0),), "the preset goes before the file"
-    assert found[2].octave_scale == 1.4 and found[2].step_size == pytest.approx(1.5 / 255)
-    assert found[-1] == EncodeSettings(crf=30, audio=False)
+    found = {kind: settings_from(build_parser().parse_args(line), kind) for kind in VIDEO_SETTINGS}
+    assert found[ReadSettings].size == (320, 240)
+    assert found[ModelSettings].model == "googlenet"
+    assert found[DreamSettings].layers == (("inception4c", 1.0),), "the preset goes before the file"
+    assert found[DreamSettings].octave_scale == 1.4 and found[DreamSettings].step_size == pytest.approx(1.5 / 255)
+    assert found[EncodeSettings] == EncodeSettings(crf=30, audio=False)
     assert read_config(file, *VIDEO_SETTINGS)["layers"] == (("inception4c", 0.5), ("inception3b", 1.0))
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.bench.report import Report, Section, table, to_json
+from dreamvideo.contact import contact_sheet
 from dreamvideo.dreamnet.augment import to_images
 from dreamvideo.dreamnet.export import export
 from dreamvideo.dreamnet.judgement import (
@@ -38,7 +39,7 @@ from dreamvideo.dreamnet.judgement import (
 from dreamvideo.dreamnet.measure import channel_rms, pictures_to_dream_on, recalibrate
 from dreamvideo.dreamnet.net import DreamNet, fold
 from dreamvideo.dreamnet.render import BACKGROUND
-from dreamvideo.dreamnet.sheet import grid, labelled, write_png
+from dreamvideo.dreamnet.sheet import write_png
 from dreamvideo.dreamnet.weights import Trained, load
 from dreamvideo.errors import DreamVideoError, ModelError, OutputError, SettingsError, SourceError
 from dreamvideo.pipeline import to_tensor
@@ -111,10 +112,8 @@ def judge(
 
 def sheet_of(dreams: Sequence[Dream]) -> NDArray[np.uint8]:
     """Every picture above its dream."""
-    return grid(
-        [np.vstack([labelled(each.source, each.name), labelled(each.dreamed, "dreamed")]) for each in dreams],
-        columns=min(4, len(dreams)),
-    )
+    tiles = [np.vstack([each.source, each.dreamed]) for each in dreams]
+    return contact_sheet(tiles, [each.name for each in dreams], min(4, len(dreams)))
 
 
 def sections_of(part: Part, seconds: float) -> list[Section]:

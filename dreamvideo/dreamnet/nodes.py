@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dreamvideo.contact import contact_sheet
 from dreamvideo.dream import dream
 from dreamvideo.dreamnet.net import BLOCKS, MAPS, DreamNet
-from dreamvideo.dreamnet.sheet import grid, labelled
 from dreamvideo.dreamnet.weights import Trained
 from dreamvideo.objectives import Objective, Term
 from dreamvideo.settings import DreamSettings
@@ -30,9 +30,9 @@ def node_sheet(trained: Trained, picture: Tensor, look: DreamSettings = LOOK) ->
     net = trained.net
     picture = picture.to(net.device)
     divisors = {name: value.to(net.device) for name, value in trained.divisors.items()}
-    tiles = [labelled(_bytes(picture), "source")]
-    tiles += [labelled(_bytes(dream(picture, _score(net, name, divisors), look)), name) for name in (*BLOCKS, *MAPS)]
-    return grid(tiles, _COLUMNS)
+    names = (*BLOCKS, *MAPS)
+    dreams = [dream(picture, _score(net, name, divisors), look) for name in names]
+    return contact_sheet([_bytes(each) for each in (picture, *dreams)], ["source", *names], _COLUMNS)
 
 
 def _score(net: DreamNet, name: str, divisors: Mapping[str, Tensor]) -> Objective:

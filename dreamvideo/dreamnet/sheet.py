@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.contact import contact_sheet
 from dreamvideo.dreamnet.render import CLASSES, render
 from dreamvideo.errors import DreamVideoError, OutputError
-
-_LABEL = 14  # pixels of the line under a picture
 
 
 def sheet(
@@ -25,27 +24,8 @@ def sheet(
     Raises:
         ModelError: no such class.
     """
-    tiles = [labelled(render(seed + copy, name, size).image, name) for name in names for copy in range(copies)]
-    return grid(tiles, columns)
-
-
-def grid(tiles: Sequence[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
-    """(H, W, 3) pictures of any size, `columns` side by side, in cells as large as the largest; the rest is black."""
-    height, width = (max(tile.shape[side] for tile in tiles) for side in (0, 1))
-    made = np.zeros((-(-len(tiles) // columns) * height, columns * width, 3), np.uint8)
-    for number, tile in enumerate(tiles):
-        top, left = number // columns * height, number % columns * width
-        made[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
-    return made
-
-
-def labelled(image: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
-    """(H, W, 3) with a line of text under it."""
-    tile = np.zeros((image.shape[0] + _LABEL, image.shape[1], 3), np.uint8)
-    tile[: image.shape[0]] = image
-    place = (3, tile.shape[0] - 4)
-    cv2.putText(tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.35, (255, 255, 255), 1, cv2.LINE_AA)
-    return tile
+    tiles = [render(seed + copy, name, size).image for name in names for copy in range(copies)]
+    return contact_sheet(tiles, [name for name in names for _ in range(copies)], columns)
 
 
 def write_png(path: str | Path, image: NDArray[np.uint8]) -> None:
