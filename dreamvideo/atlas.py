@@ -5,11 +5,10 @@ What an atlas shows of a network is one picture after the other, each with its n
 
 from __future__ import annotations
 
-import importlib
 import itertools
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
@@ -26,6 +25,7 @@ from dreamvideo.models import choose_terms, ready
 from dreamvideo.networks import EMBEDDED, Model
 from dreamvideo.objectives import Features, Objective, Term
 from dreamvideo.pipeline import to_image, to_tensor
+from dreamvideo.presets import PRESETS
 from dreamvideo.settings import AtlasSettings, DreamSettings, ModelSettings
 
 BATCH: Final = 8  # tiles dreamed at once; more would show less progress
@@ -133,16 +133,7 @@ def _named(dreaming: DreamSettings) -> Generator[tuple[str, dict[str, Any]], Non
 
 def presets() -> dict[str, dict[str, Any]]:
     """Name of each preset of the embedded network -> those of its values that are dream settings."""
-    try:
-        found: Mapping[str, Any] = importlib.import_module("dreamvideo.presets").PRESETS
-    except ModuleNotFoundError:
-        raise SettingsError("--presets: there are none; expected --channels, --classes, or nothing") from None
-    known = {field.name for field in fields(DreamSettings)}
-    return {
-        name: {key: value for key, value in preset.values.items() if key in known}
-        for name, preset in found.items()
-        if preset.values.get("model", EMBEDDED) == EMBEDDED
-    }
+    return {name: dict(preset.dream) for name, preset in PRESETS.items() if not preset.model}
 
 
 @torch.no_grad()

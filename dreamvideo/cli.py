@@ -440,9 +440,10 @@ def draw_atlas(arguments: argparse.Namespace, path: Path, output: Path, find: Ca
     from dreamvideo.pipeline import to_image
 
     picture, model = fitted(image, atlas.tile, pixel_aspect), find()
-    wanted = wishes(picture, model, atlas, dreaming, where)
+    guide = _guide(dreaming.guide)
+    wanted = wishes(picture, model, atlas, dreaming, where, guide)
     _tell(arguments, f"{path}: {len(wanted)} dreams of {picture.shape[3]}x{picture.shape[2]}, {model.name}")
-    dreams = dream_each(picture, wanted, model, where)
+    dreams = dream_each(picture, wanted, model, where, guide)
     tiles = [to_image(picture), *progress(dreams, len(wanted), path.name, arguments.quiet > 0, "dreams")]
     write_image(contact_sheet(tiles, ["source", *(wish.label for wish in wanted)], atlas.columns), output)
     return len(wanted)

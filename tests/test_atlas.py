@@ -1,7 +1,5 @@
-import sys
 from dataclasses import replace
 from fractions import Fraction
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +17,7 @@ from dreamvideo.models import load_network
 from dreamvideo.networks import find_model
 from dreamvideo.objectives import Term
 from dreamvideo.pipeline import to_image, to_tensor
+from dreamvideo.presets import Preset
 from dreamvideo.settings import AtlasSettings, DreamSettings, ModelSettings
 from dreamvideo.stills import read_image, write_image
 
@@ -133,15 +132,13 @@ def test_what_is_named_is_shown_each_for_itself(photo, sheets):
 
 
 def test_presets_are_tiles_with_settings_of_their_own(monkeypatch):
-    module = ModuleType("dreamvideo.presets")
-    module.PRESETS = {
-        "eyes": SimpleNamespace(
-            values={"classes": (("human_eye", 1.0), ("owl", 1.0)), "step_size": 0.05, "flow": "none"}
-        ),
-        "other": SimpleNamespace(values={"model": "vgg16", "layers": (("features.22", 1.0),)}),
-        "calm": SimpleNamespace(values={"layers": (("s4b", 1.0),)}),
-    }
-    monkeypatch.setitem(sys.modules, "dreamvideo.presets", module)
+    eyes = {"classes": (("human_eye", 1.0), ("owl", 1.0)), "step_size": 0.05}
+    some = (
+        Preset("eyes", "", eyes),
+        Preset("other", "", {"layers": (("features.22", 1.0),)}, {"model": "vgg16"}),
+        Preset("calm", "", {"layers": (("s4b", 1.0),)}),
+    )
+    monkeypatch.setattr(atlas, "PRESETS", {preset.name: preset for preset in some})
     eyes, calm = wanted(AtlasSettings(presets=True))
     assert (eyes.label, calm.label) == ("eyes", "calm")
     assert eyes.settings == replace(QUICK, step_size=0.05) and calm.settings == QUICK

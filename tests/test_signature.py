@@ -41,8 +41,11 @@ def test_settings_come_back_exactly(tmp_path_factory, layers, channels, headroom
 
 
 def test_neither_code_nor_files_are_opened_because_a_picture_says_so(tmp_path, caplog):
-    line = sign(ModelSettings("evil.module:factory", weights="some/where/w.pth"), DreamSettings(octaves=2))
-    assert "some/where" not in line
+    line = sign(
+        ModelSettings("evil.module:factory", weights="some/where/w.pth"),
+        DreamSettings(octaves=2, guide="/home/me/g.png"),
+    )
+    assert "some/where" not in line and "/home" not in line
     assert signature_of(png(tmp_path, line)) == {"octaves": 2}
     assert "--weights w.pth: give it too" in caplog.text and "--model evil.module:factory: give it too" in caplog.text
 
