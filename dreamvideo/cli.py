@@ -14,17 +14,17 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from dreamvideo import __version__
 from dreamvideo.bench.coherence.settings import CoherenceSettings
 from dreamvideo.bench.settings import BenchSettings
-from dreamvideo.config import read_config
 from dreamvideo.errors import DreamVideoError, OutputError, SettingsError, SourceError
-from dreamvideo.presets import PRESETS, find_preset
+from dreamvideo.options import ATLAS_SETTINGS, IMAGE_SETTINGS, VIDEO_SETTINGS, add_options, look_of, settings_from
+from dreamvideo.presets import PRESETS
 from dreamvideo.settings import (
     AtlasSettings,
     CarrySettings,
@@ -47,21 +47,8 @@ if TYPE_CHECKING:  # imported when a command runs: --help must not wait for torc
 
 DONE, FAILED, USAGE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
-VIDEO_SETTINGS = (
-    PreviewSettings,
-    ReadSettings,
-    ModelSettings,
-    DreamSettings,
-    MaskSettings,
-    CarrySettings,
-    EncodeSettings,
-)
-IMAGE_SETTINGS = (ModelSettings, DreamSettings, MaskSettings)
-ATLAS_SETTINGS = (AtlasSettings, ModelSettings, DreamSettings)
-
 PREVIEW_SIDE = 640  # pixels of the larger side of a frame on a preview: three of them fill a screen
 
-Settings = TypeVar("Settings")
 Job = tuple[Path, Path]  # input, output
 
 log = logging.getLogger("dreamvideo")
@@ -76,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with logging_to_stderr(logging.WARNING - 10 * arguments.verbose + 10 * arguments.quiet):
+            arguments.look = look_of(arguments)  # once: it may have to be read, and to warn
             return int(arguments.run(arguments))
     except SettingsError as error:
         _say(error)
@@ -175,57 +163,6 @@ def add_talk(parser: argparse.ArgumentParser) -> None:
     """The options of how much is said."""
     parser.add_argument("-q", "--quiet", action="count", default=0, help="say less")
     parser.add_argument("-v", "--verbose", action="count", default=0, help="say more")
-
-
-def add_options(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
-    """An option for each field of a settings dataclass, under its docstring's first sentence."""
-    group = parser.add_argument_group((settings.__doc__ or "").split(".")[0].lower())
-    for field in dataclasses.fields(settings):
-        keywords = dict(field.metadata)
-        flag = keywords.pop("flag", "--" + field.name.replace("_", "-"))
-        if keywords.get("type") not in (None, int, float):
-            keywords["type"] = _with_its_own_words(keywords["type"])
-        if field.default not in (None, ()) and keywords.get("action") not in ("store_true", "store_false"):
-            keywords["help"] += f" (default: {field.default})"
-        # What is not given is not there: what a look says takes its place, or the default of the field.
-        group.add_argument(flag, dest=field.name, default=argparse.SUPPRESS, **keywords)
-
-
-def _with_its_own_words(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """`parse`, so that argparse prints its message; of a ValueError it prints none."""
-
-    def parsed(text: str) -> Any:
-        try:
-            return parse(text)
-        except SettingsError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return parsed
-
-
-def settings_from(arguments: argparse.Namespace, settings: type[Settings]) -> Settings:
-    """The settings of one dataclass: what was given, else what the look says, else the default."""
-    names = {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
-    given = {**look_of(arguments), **vars(arguments)}
-    return settings(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if k in names})
-
-
-def look_of(arguments: argparse.Namespace) -> Mapping[str, Any]:
-    """Values for fields of settings from what was asked for: a preset, before a file of settings, before an old dream.
-
-    Raises:
-        SettingsError: there is no such preset, or a file holds no settings.
-        SourceError: the old dream cannot be read.
-    """
-    from dreamvideo.signature import signature_of
-
-    like, config = getattr(arguments, "like", None), getattr(arguments, "config", None)
-    preset = getattr(arguments, "preset", None)
-    return {
-        **(signature_of(like) if like else {}),
-        **(read_config(config, *VIDEO_SETTINGS) if config else {}),
-        **(find_preset(preset).values if preset else {}),
-    }
 
 
 def run_video(arguments: argparse.Namespace) -> int:

@@ -21,8 +21,9 @@ from dreamvideo.bench.run import failures, run
 from dreamvideo.bench.settings import SECTIONS, BenchSettings
 from dreamvideo.bench.subjects import Subject, judge, make_subject, to_imagenet
 from dreamvideo.bench.timing import Clock, interleaved, ratio
-from dreamvideo.cli import build_parser, main, settings_from
+from dreamvideo.cli import build_parser, main
 from dreamvideo.errors import ModelError, SettingsError
+from dreamvideo.options import settings_from
 from dreamvideo.pipeline import to_tensor
 
 CPU = torch.device("cpu")

@@ -16,8 +16,9 @@ from dreamvideo.bench.coherence import clips, measures, methods, plot, run
 from dreamvideo.bench.coherence.clips import Clip
 from dreamvideo.bench.coherence.curves import Point, at_strength, best
 from dreamvideo.bench.coherence.settings import METHODS, OURS, RIVALS, CoherenceSettings
-from dreamvideo.cli import build_parser, main, settings_from
+from dreamvideo.cli import build_parser, main
 from dreamvideo.errors import SourceError
+from dreamvideo.options import settings_from
 from dreamvideo.settings import DreamSettings
 
 N, H, W = 10, 24, 32

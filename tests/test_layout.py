@@ -14,7 +14,7 @@ ORDER = """
     layers tracing networks models carry
     chroma tonemap colour orientation decoding signature stills contact readers glimpses encoders
     companions writers masks
-    pipeline atlas listings bench cli
+    pipeline atlas listings bench options cli
 """.split()  # noqa: SIM905
 NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}
 NO_VIDEO = set(

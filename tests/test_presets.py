@@ -1,9 +1,10 @@
 import pytest
 
-from dreamvideo.cli import IMAGE_SETTINGS, USAGE, build_parser, main, settings_from
+from dreamvideo.cli import USAGE, build_parser, main
 from dreamvideo.dreamnet.net import NODES
 from dreamvideo.dreamnet.render import CLASSES
 from dreamvideo.networks import CLASSIFIERS, DEFAULT_CLASSES
+from dreamvideo.options import IMAGE_SETTINGS, settings_from
 from dreamvideo.presets import PRESETS, find_preset
 from dreamvideo.settings import DreamSettings, ModelSettings
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamvideo.cli import VIDEO_SETTINGS, build_parser, settings_from
+from dreamvideo.cli import build_parser
 from dreamvideo.errors import SettingsError
+from dreamvideo.options import VIDEO_SETTINGS, settings_from
 from dreamvideo.settings import (
     CarrySettings,
     DreamSettings,

@@ -8,9 +8,10 @@ from clips import make_clip
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamvideo.cli import FAILED, USAGE, VIDEO_SETTINGS, build_parser, main, settings_from
+from dreamvideo.cli import FAILED, USAGE, build_parser, main
 from dreamvideo.config import read_config
 from dreamvideo.errors import SettingsError
+from dreamvideo.options import VIDEO_SETTINGS, settings_from
 from dreamvideo.readers import read_image
 from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, ModelSettings, ReadSettings
 from dreamvideo.signature import sign, signature_of, signed_comment, signed_picture
