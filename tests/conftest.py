@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from dreamvideo import contact
+from dreamvideo.cli import main
 from dreamvideo.frames import Frame
 from dreamvideo.models import Network
 from dreamvideo.objectives import Objective, Term
@@ -34,6 +36,32 @@ class TinyNet(torch.nn.Module):
     def forward(self, images):
         first = torch.tanh(self.first(images - 0.5))
         return {"first": first, "second": torch.nn.functional.softplus(self.second(first))}
+
+
+def run(*words):
+    """The exit code of a command line."""
+    return main([str(word) for word in words])
+
+
+def only_line(capsys):
+    """What stands on stderr, which must be one line."""
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+@pytest.fixture
+def sheets(monkeypatch):
+    """(tiles, labels) of each sheet that is made."""
+    made = []
+    plain = contact.contact_sheet
+
+    def watched(tiles, labels, *rest):
+        made.append((list(tiles), list(labels)))
+        return plain(tiles, labels, *rest)
+
+    monkeypatch.setattr(contact, "contact_sheet", watched)
+    return made
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 import torch
 from clips import make_clip
-from conftest import textured
+from conftest import only_line, run, textured
 
 from dreamvideo import atlas, contact
 from dreamvideo.atlas import ALL, BATCH, classes_of, dream_each, fitted, seen, strongest, wishes, worth_a_look
-from dreamvideo.cli import main
 from dreamvideo.dream import dream
 from dreamvideo.errors import ModelError, SettingsError
 from dreamvideo.layers import Layer
@@ -31,30 +30,6 @@ LAYERS = ["c1", "s4a", "s4b", "s8a", "s8b", "s16a", "s16b", "map.s8b", "map.s16a
 def photo(tmp_path):
     write_image(textured(60, 90), tmp_path / "photo.png")
     return tmp_path / "photo.png"
-
-
-@pytest.fixture
-def sheets(monkeypatch):
-    """(tiles, labels) of each sheet that is made."""
-    made = []
-    plain = contact.contact_sheet
-
-    def watched(tiles, labels, *rest):
-        made.append((list(tiles), list(labels)))
-        return plain(tiles, labels, *rest)
-
-    monkeypatch.setattr(contact, "contact_sheet", watched)
-    return made
-
-
-def run(*words):
-    return main([str(word) for word in words])
-
-
-def only_line(capsys):
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1, lines
-    return lines[0]
 
 
 def grey(number, width, height):

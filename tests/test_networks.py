@@ -6,12 +6,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torchvision
-from conftest import textured
+from conftest import only_line, run, textured
 from torch import nn
 from torchvision.models._api import Weights
 
 from dreamvideo import networks
-from dreamvideo.cli import main
 from dreamvideo.dream import gradient
 from dreamvideo.errors import ModelError
 from dreamvideo.layers import Layer, describe, for_dreaming
@@ -71,16 +70,6 @@ def needs(name):
 
 ready = net()
 """
-
-
-def run(*words):
-    return main([str(word) for word in words])
-
-
-def only_line(capsys):
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1, lines
-    return lines[0]
 
 
 @pytest.fixture

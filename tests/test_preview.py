@@ -3,9 +3,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from clips import STEADY, UNEVEN, make_clip, video_times
+from conftest import only_line, run
 
 from dreamvideo import contact, glimpses
-from dreamvideo.cli import main
 from dreamvideo.dream import dream
 from dreamvideo.glimpses import clock, middles
 from dreamvideo.models import load_network
@@ -16,30 +16,6 @@ from dreamvideo.stills import read_image
 
 QUICK = ["--iterations", "2", "--octaves", "1", "--precision", "fp32", "-q"]
 LONG = [Fraction(n, 25) for n in range(90)]
-
-
-@pytest.fixture
-def sheets(monkeypatch):
-    """(tiles, labels) of each sheet that is made."""
-    made = []
-    plain = contact.contact_sheet
-
-    def watched(tiles, labels, *rest):
-        made.append((list(tiles), list(labels)))
-        return plain(tiles, labels, *rest)
-
-    monkeypatch.setattr(contact, "contact_sheet", watched)
-    return made
-
-
-def run(*words):
-    return main([str(word) for word in words])
-
-
-def only_line(capsys):
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1, lines
-    return lines[0]
 
 
 def grey(number, width=64, height=48):
