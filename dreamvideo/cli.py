@@ -21,15 +21,26 @@ from typing import TYPE_CHECKING, Any
 
 from dreamvideo import __version__
 from dreamvideo.bench.coherence.settings import CoherenceSettings
+from dreamvideo.bench.live_settings import LiveBenchSettings
 from dreamvideo.bench.settings import BenchSettings
 from dreamvideo.errors import DreamVideoError, OutputError, SettingsError, SourceError
-from dreamvideo.options import ATLAS_SETTINGS, IMAGE_SETTINGS, VIDEO_SETTINGS, add_options, look_of, settings_from
+from dreamvideo.options import (
+    ATLAS_SETTINGS,
+    IMAGE_SETTINGS,
+    LIVE_SETTINGS,
+    VIDEO_SETTINGS,
+    add_options,
+    look_of,
+    settings_from,
+)
 from dreamvideo.presets import PRESETS
 from dreamvideo.settings import (
     AtlasSettings,
+    CameraSettings,
     CarrySettings,
     DreamSettings,
     EncodeSettings,
+    LiveSettings,
     MaskSettings,
     ModelSettings,
     PreviewSettings,
@@ -107,14 +118,11 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("-o", "--output", type=Path, metavar="OUT", help=f"file, or folder (default: {output})")
         command.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
         command.add_argument("-n", "--skip-existing", action="store_true", help="pass over inputs whose output exists")
-        command.add_argument("--preset", metavar="NAME", help="a look by name, under what else is said: see presets")
-        command.add_argument(
-            "--config", type=Path, metavar="TOML", help="settings from a file, under what else is said"
-        )
-        command.add_argument("--like", type=Path, metavar="OLD", help="the settings of an old dream, read out of it")
+        add_look(command)
         add_talk(command)
         for group in settings:
             add_options(command, group)
+    add_live(commands)
     presets = commands.add_parser("presets", help="list looks by name", description="Lists looks by name.")
     presets.set_defaults(run=run_presets)
     add_talk(presets)
@@ -127,7 +135,7 @@ def build_parser() -> argparse.ArgumentParser:
     bench.set_defaults(run=run_bench)
     add_talk(bench)
     add_options(bench, BenchSettings)
-    others = bench.add_subparsers(title="or, instead", metavar="coherence")
+    others = bench.add_subparsers(title="or, instead", metavar="coherence|live")
     coherence = others.add_parser(
         "coherence",
         help="measure how strongly and how steadily video is dreamed",
@@ -137,7 +145,43 @@ def build_parser() -> argparse.ArgumentParser:
     coherence.add_argument("clips", nargs="*", type=Path, metavar="CLIP", help="videos, besides the rendered shots")
     add_talk(coherence)
     add_options(coherence, CoherenceSettings)
+    live = others.add_parser(
+        "live",
+        help="measure how fast a live dream is shown, and how late",
+        description="Measures how fast a live dream is shown, and how late, with a file in place of a camera.",
+    )
+    live.set_defaults(run=run_bench_live)
+    add_talk(live)
+    for group in (LiveBenchSettings, ModelSettings, DreamSettings):
+        add_options(live, group)
     return parser
+
+
+def add_look(command: argparse.ArgumentParser) -> None:
+    """Where settings come from that are not said."""
+    command.add_argument("--preset", metavar="NAME", help="a look by name, under what else is said: see presets")
+    command.add_argument("--config", type=Path, metavar="TOML", help="settings from a file, under what else is said")
+    command.add_argument("--like", type=Path, metavar="OLD", help="the settings of an old dream, read out of it")
+
+
+def add_live(commands: Any) -> None:
+    """The command that dreams what a camera sees, and the one that lists cameras."""
+    live = commands.add_parser(
+        "live", help="dream what a camera sees, as it sees it", description="Dreams what a camera sees, as it sees it."
+    )
+    live.set_defaults(run=run_live, configurable=LIVE_SETTINGS)
+    live.add_argument(
+        "camera", nargs="?", default="0", metavar="CAMERA",
+        help="number, device path, URL, or a video file in place of a camera (default: 0; see cameras)",
+    )  # fmt: skip
+    live.add_argument("-y", "--overwrite", action="store_true", help="replace an existing recording")
+    add_look(live)
+    cameras = commands.add_parser("cameras", help="list the cameras", description="Lists the cameras there are.")
+    cameras.set_defaults(run=run_cameras)
+    for command in (live, cameras):
+        add_talk(command)
+    for group in LIVE_SETTINGS:
+        add_options(live, group)
 
 
 def add_listings(commands: Any) -> None:
@@ -300,6 +344,31 @@ def dream_photo(
     _tell(arguments, f"{output}: dreamed in {time.monotonic() - began:.1f} s")
 
 
+def run_live(arguments: argparse.Namespace) -> int:
+    """dreamvideo live [CAMERA]"""
+    from dreamvideo.live.command import Wanted, live
+
+    dreaming = settings_from(arguments, DreamSettings)
+    wanted = Wanted(
+        arguments.camera,
+        settings_from(arguments, CameraSettings),
+        settings_from(arguments, LiveSettings),
+        settings_from(arguments, ModelSettings),
+        dreaming,
+        _guide(dreaming.guide),
+        arguments.overwrite,
+    )
+    live(wanted, functools.partial(_tell, arguments))
+    return DONE
+
+
+def run_cameras(arguments: argparse.Namespace) -> int:
+    """dreamvideo cameras"""
+    from dreamvideo.live.cameras import list_cameras
+
+    return _print(list_cameras())
+
+
 def run_presets(arguments: argparse.Namespace) -> int:
     """dreamvideo presets"""
     return _print(f"{preset.name:14} {preset.summary}" for preset in PRESETS.values())
@@ -424,6 +493,14 @@ def run_coherence(arguments: argparse.Namespace) -> int:
     from dreamvideo.bench.coherence.command import coherence
 
     return coherence(settings_from(arguments, CoherenceSettings), arguments.clips, arguments.quiet > 0)
+
+
+def run_bench_live(arguments: argparse.Namespace) -> int:
+    """dreamvideo bench live"""
+    from dreamvideo.bench.glass import bench_live
+
+    settings, dreaming = settings_from(arguments, LiveBenchSettings), settings_from(arguments, DreamSettings)
+    return bench_live(settings, settings_from(arguments, ModelSettings), dreaming, arguments.quiet > 0)
 
 
 def _load(arguments: argparse.Namespace) -> Network:

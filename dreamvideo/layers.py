@@ -69,3 +69,10 @@ def for_dreaming(layers: list[Layer], stride: float = 16) -> str | None:
     fine = [(layer.stride, -layer.name.count("."), i) for i, layer in enumerate(layers) if layer.stride is not None]
     fine = [found for found in fine if found[0] <= stride]
     return layers[max(fine)[2]].name if fine else None
+
+
+def stages(layers: list[Layer]) -> tuple[str, ...]:
+    """The maps with the shortest paths: a network's stages, and nothing inside them."""
+    maps = [layer.name for layer in layers if layer.stride is not None]
+    shortest = min((name.count(".") for name in maps), default=0)
+    return tuple(name for name in maps if name.count(".") == shortest)

@@ -15,9 +15,11 @@ from dreamvideo.errors import SettingsError
 from dreamvideo.presets import find_preset
 from dreamvideo.settings import (
     AtlasSettings,
+    CameraSettings,
     CarrySettings,
     DreamSettings,
     EncodeSettings,
+    LiveSettings,
     MaskSettings,
     ModelSettings,
     PreviewSettings,
@@ -34,6 +36,7 @@ VIDEO_SETTINGS = (
     EncodeSettings,
 )
 IMAGE_SETTINGS = (ModelSettings, DreamSettings, MaskSettings)
+LIVE_SETTINGS = (LiveSettings, CameraSettings, ModelSettings, DreamSettings)
 ATLAS_SETTINGS = (AtlasSettings, ModelSettings, DreamSettings)
 
 Settings = TypeVar("Settings")
@@ -86,6 +89,6 @@ def look_of(arguments: argparse.Namespace) -> Mapping[str, Any]:
         from dreamvideo.signature import signature_of  # late: it opens videos, which --help need not be able to
     return {
         **(signature_of(like) if like else {}),
-        **(read_config(config, *VIDEO_SETTINGS) if config else {}),
+        **(read_config(config, *getattr(arguments, "configurable", VIDEO_SETTINGS)) if config else {}),
         **(find_preset(preset).values if preset else {}),
     }

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
-import dreamvideo
 from dreamvideo.bench.check import check
 from dreamvideo.bench.cold import cold
 from dreamvideo.bench.gradient import gradients
 from dreamvideo.bench.lanes import lanes
 from dreamvideo.bench.live import live
+from dreamvideo.bench.machine import facts
 from dreamvideo.bench.memory import memory
 from dreamvideo.bench.plan import Bench, Plan, make_plan
 from dreamvideo.bench.report import Report, Row, Section
@@ -81,9 +76,9 @@ def run(settings: BenchSettings, say: Callable[[str], None], done: Callable[[Sec
         DreamVideoError: a network, a device or a file is not there.
     """
     plan, clock = make_plan(settings), Clock(settings.minutes)
-    facts = about(plan, now)
-    if (facts["machine"]["load"] or 0) > 0.5:
-        log.warning("other work keeps this machine busy (load %s): times will be too long", facts["machine"]["load"])
+    head = about(plan, now)
+    if (head["machine"]["load"] or 0) > 0.5:
+        log.warning("other work keeps this machine busy (load %s): times will be too long", head["machine"]["load"])
     sections = []
     with tempfile.TemporaryDirectory(prefix="dreamvideo-bench-") as folder:
         bench = Bench(plan, clock, Path(folder))
@@ -91,7 +86,7 @@ def run(settings: BenchSettings, say: Callable[[str], None], done: Callable[[Sec
             section = _section(bench, name, say)
             sections.append(section)
             done(section)
-    return Report(facts, tuple(sections))
+    return Report(head, tuple(sections))
 
 
 def _section(bench: Bench, name: str, say: Callable[[str], None]) -> Section:
@@ -130,37 +125,10 @@ def headline(report: Report) -> str:
 
 def about(plan: Plan, now: datetime) -> dict[str, Any]:
     """Versions, machine, settings and date, for the report."""
-    names = ("torch", "torchvision", "opencv-python", "av", "numpy")
-    return {
-        "dreamvideo": dreamvideo.__version__,
-        "date": now.isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in names}},
-        "machine": {
-            "system": platform.platform(),
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-            "device": torch.cuda.get_device_name(plan.device) if plan.device.type == "cuda" else plan.device.type,
-            "precisions": list(plan.precisions),
-        },
-        "settings": {
-            **dataclasses.asdict(plan.settings), "size": f"{plan.width}x{plan.height}",
-            "rounds": plan.rounds, "frames": plan.frames,
-        },
+    settings = {
+        **dataclasses.asdict(plan.settings), "size": f"{plan.width}x{plan.height}",
+        "rounds": plan.rounds, "frames": plan.frames,
     }  # fmt: skip
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    found = facts(plan.device, settings, now)
+    found["machine"]["precisions"] = list(plan.precisions)
+    return found

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Condition
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.live.controls import Controls, Menu, press, set_strength
+
+log = logging.getLogger(__name__)
+
+SAID: Final = 5.0  # seconds for which a message stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,7 @@ class Desk:
         self.menu = menu
         self.controls = controls  # read it once and keep what was read: any thread may replace it
         self.numbers = Numbers()
+        self._said: tuple[float, str] = (0.0, "")  # when, and what
         self._changed = Condition()
         self._picture: tuple[int, NDArray[np.uint8]] | None = None
 
@@ -47,6 +55,22 @@ class Desk:
         """The strength of the dream, over that of the look."""
         with self._changed:
             self.controls = set_strength(self.controls, strength)
+
+    def stop_recording(self) -> None:
+        """It has ended by itself."""
+        with self._changed:
+            self.controls = replace(self.controls, recording=False)
+
+    def say(self, text: str) -> None:
+        """Put `text` before whoever looks, and into the log."""
+        log.info("%s", text)
+        self._said = (time.monotonic(), text)
+
+    @property
+    def message(self) -> str:
+        """What was said in the last seconds."""
+        when, text = self._said
+        return text if time.monotonic() - when < SAID else ""
 
     def show(self, picture: NDArray[np.uint8]) -> None:
         """`picture`, (H, W, 3) RGB, is the newest; nobody may change it any more."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -15,11 +13,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-import dreamvideo
 from dreamvideo.bench.coherence import clips, measures
 from dreamvideo.bench.coherence.curves import Curve, Point, at_strength, best
 from dreamvideo.bench.coherence.methods import METHODS, independent, ladder
 from dreamvideo.bench.coherence.settings import OURS, RIVALS, SHOTS, SOURCE, CoherenceSettings
+from dreamvideo.bench.machine import facts
 from dreamvideo.bench.report import Report, Row, Section
 from dreamvideo.bench.timing import Clock, synchronise
 from dreamvideo.errors import SettingsError
@@ -61,7 +59,7 @@ def run(
     dreaming = DreamSettings(iterations=settings.iterations, step_size=settings.step_size)
     model = ModelSettings(settings.model, settings.weights, settings.device, threads=settings.threads)
     network = load_network(model, dreaming)
-    facts = about(settings, network, now)
+    head = facts(network.device, dataclasses.asdict(settings), now)
     sections: list[Section] = []
     where = settings.height, settings.width, settings.count
     makers: list[Callable[[], clips.Clip]] = [lambda shot=shot: clips.rendered(shot, *where) for shot in shots]  # type: ignore[misc]
@@ -76,7 +74,7 @@ def run(
     if len(sections) < len(makers):
         found = dataclasses.replace(found, skipped=f"{len(makers) - len(sections)} clips; --minutes gives more time")
     done(found)
-    return Report(facts, (*sections, found))
+    return Report(head, (*sections, found))
 
 
 def _section(
@@ -186,21 +184,3 @@ def equal(sections: Sequence[Section]) -> Iterator[Row]:
                 "ghosting": ghosts[0].error if ghosts[0] else None,
                 "of_independent": ghosts[1].error if ghosts[1] else None,
             }
-
-
-def about(settings: CoherenceSettings, network: Network, now: datetime) -> dict[str, Any]:
-    """Versions, machine, settings and date, for the report."""
-    return {
-        "dreamvideo": dreamvideo.__version__,
-        "date": now.isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("torch", "opencv-python", "av", "numpy")},
-        "machine": {
-            "system": platform.system(),
-            "processor": platform.machine(),
-            "threads": torch.get_num_threads(),
-            "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-            "device": str(network.device),
-        },
-        "settings": dataclasses.asdict(settings),
-    }

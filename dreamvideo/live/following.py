@@ -1,0 +1,132 @@
+"""The dream moves with the camera: the carried residual is warped onto each new picture by that picture's own flow.
+
+What the ascent finds out meanwhile is added when it is done, moved by all the flow since it began. After ofxDeepDream
+(Akashi 2022), which moves what it adds by one picture's flow only, and has neither a test of occlusion nor a decay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dreamvideo.carry import Carry, carry
+from dreamvideo.motion import Motion, remap
+
+# What is left after a second of a dream that no step renews. By eye: what steps miss is gone within half a minute.
+LASTING = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is carried from picture to picture, at the working size."""
+
+    source: Tensor  # (1, 3, h, w) uint8
+    carry: Carry
+    strength: float  # that the residual was scaled to
+    replaced: float = 0.0  # share of the picture that was replaced since it began, which grows above 1
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Where the places of the current picture lay when an ascent began."""
+
+    flow: Tensor  # (1, 2, h, w) float32 pixels
+    trust: Tensor  # (1, 1, h, w) float32 in [0, 1]; 0: they were not to be seen then
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What an ascent found, at the places of the picture that it began with."""
+
+    residual: Tensor  # (1, 3, h, w) float32: what is to be added
+    maturity: Tensor  # (1, 1, h, w) float32: likewise
+    strength: float  # of the scene that it began with
+
+
+def undreamed(source: Tensor, strength: float) -> Scene:
+    """A scene that nothing has been dreamed in."""
+    h, w = source.shape[2:]
+    nothing = Carry(
+        residual=torch.zeros(1, 3, h, w),
+        maturity=torch.ones(1, 1, h, w),
+        strength=torch.zeros(1, 1, 1, 1),
+        goal=torch.zeros(1),  # the ascent holds that, and `strength`
+    )
+    return Scene(source, nothing, strength)
+
+
+def moved(scene: Scene, source: Tensor, motion: Motion, seconds: float) -> Scene:
+    """`scene` carried to the picture `source`, which came `seconds` after the last one."""
+    return replace(
+        scene,
+        source=source,
+        carry=carry(scene.carry, motion, LASTING**seconds),
+        replaced=scene.replaced + motion.hidden,
+    )
+
+
+def scaled(scene: Scene, strength: float) -> Scene:
+    """`scene` with its dream as strong as is wanted now; from a strength of 0 there is no way back but a new dream."""
+    if strength == scene.strength:
+        return scene
+    factor = strength / scene.strength if scene.strength else 0.0
+    return replace(scene, carry=replace(scene.carry, residual=scene.carry.residual * factor), strength=strength)
+
+
+def resized(scene: Scene, source: Tensor) -> Scene:
+    """`scene` at the size of `source`, the same picture at another working size."""
+    size = source.shape[2:]
+    residual, maturity = (
+        F.interpolate(plane, size, mode="bilinear", antialias=True) for plane in (scene.carry.residual, scene.carry.maturity)
+    )
+    return replace(scene, source=source, carry=replace(scene.carry, residual=residual, maturity=maturity))
+
+
+def start(scene: Scene) -> Path:
+    """The path of an ascent that begins with `scene`: nothing has moved yet."""
+    h, w = scene.source.shape[2:]
+    return Path(torch.zeros(1, 2, h, w), torch.ones(1, 1, h, w))
+
+
+def further(path: Path, motion: Motion) -> Path:
+    """`path` to one picture later: first back by its motion, from there along the path."""
+    return Path(
+        motion.backward + remap(path.flow, motion.backward), motion.trust * remap(path.trust, motion.backward)
+    )
+
+
+def gained(scene: Scene, gain: Gain, path: Path) -> Scene:
+    """`scene` with what an ascent found, moved to where its places are now."""
+    factor = scene.strength / gain.strength if gain.strength else 0.0
+    residual = remap(gain.residual, path.flow, "bicubic") * (path.trust * factor)
+    maturity = remap(gain.maturity, path.flow) * path.trust
+    return replace(
+        scene,
+        carry=replace(
+            scene.carry,
+            residual=scene.carry.residual + residual,
+            maturity=(scene.carry.maturity + maturity).clamp(max=1),
+        ),
+    )
+
+
+def picture(scene: Scene, camera: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) the camera's picture, in full detail, with the dream of `scene` laid over it."""
+    h, w = camera.shape[:2]
+    residual = np.ascontiguousarray(scene.carry.residual[0].permute(1, 2, 0).numpy())
+    if residual.shape[:2] != (h, w):
+        residual = cv2.resize(residual, (w, h), interpolation=cv2.INTER_CUBIC)
+    return cv2.add(camera, residual * 255, dtype=cv2.CV_8U)  # rounded and held to 0..255
+
+
+def shrunk(camera: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
+    """(1, 3, h, w) uint8 of the camera's picture at the (height, width) it is dreamed at."""
+    if camera.shape[:2] != size:
+        camera = cv2.resize(camera, size[::-1], interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(np.ascontiguousarray(camera)).permute(2, 0, 1)[None]
