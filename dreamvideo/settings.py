@@ -105,6 +105,31 @@ def parse_lanes(text: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """Where the page of a live dream is served; printed as it is typed."""
+
+    host: str  # an IPv6 address without its brackets
+    port: int  # 0: any free one
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """An address from `PORT` or `HOST:PORT`, of this machine alone unless there is a host.
+
+    Raises:
+        SettingsError: the text is neither.
+    """
+    found = re.fullmatch(r"(?:(?:\[([^][/@\s]+)]|([^][:/@\s]+)):)?([0-9]{1,5})", text)
+    if not found or int(found[3]) > 65535:
+        raise SettingsError(
+            f"{text!r} is no address: expected PORT or HOST:PORT, such as 8000, 127.0.0.1:8000 or [::1]:8000"
+        )
+    return Address(found[1] or found[2] or "127.0.0.1", int(found[3]))
+
+
+@dataclass(frozen=True, slots=True)
 class ReadSettings:
     """Which part of an input is read, and at what size."""
 
