@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from dreamvideo.buffers import Latest, latest, prefetch
 
+pytestmark = pytest.mark.usefixtures("time_limit")
+
 
 def counting(count, log=None, error=None):
     """0, 1, ... count - 1, then `error`; `log` takes what was made and the thread that closed it."""
