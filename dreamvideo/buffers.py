@@ -1,16 +1,20 @@
-"""A thread between two stages: `prefetch` runs the upstream ahead of its consumer and keeps every item."""
+"""A thread between two stages: `prefetch` runs ahead and keeps every item, `latest` keeps the newest."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from queue import Empty, Queue
 from threading import Event, Thread
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+# Seconds that closing `latest` waits for its thread: a camera may hang in a read for ever.
+_PATIENCE = 1.0
 
 
 class _End:
@@ -18,6 +22,14 @@ class _End:
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Latest(Generic[T]):
+    """What `latest` gives."""
+
+    item: T | None  # None: nothing new in time
+    dropped: int  # items since the beginning that newer ones took the place of
 
 
 def prefetch(frames: Generator[T, None, None], depth: int = 4) -> Generator[T, None, None]:
@@ -36,28 +48,29 @@ def prefetch(frames: Generator[T, None, None], depth: int = 4) -> Generator[T, N
     return stream  # type: ignore[return-value]
 
 
+def latest(frames: Generator[T | None, None, None], timeout: float) -> Generator[Latest[T], None, None]:
+    """The newest item each time, made in a thread that never waits for its consumer; what is overwritten is counted.
+
+    Where nothing new comes within `timeout` seconds, the item is None: whoever pulls can go on living while a camera
+    stalls. An upstream may give None to say that it has nothing new but lives, which lets it be closed.
+
+    What the upstream raises is raised here, after the last item. Closing this generator closes `frames`, in the thread
+    that ran it, and waits for that about a second at most: a thread that hangs is left alone.
+
+    Raises:
+        ValueError: `timeout` is not above 0.
+    """
+    if not timeout > 0:
+        raise ValueError(f"timeout {timeout}: expected more than 0 seconds")
+    stream = _latest(frames, timeout)
+    next(stream)  # as in prefetch
+    return stream  # type: ignore[return-value]
+
+
 def _prefetch(frames: Generator[T, None, None], depth: int) -> Generator[T | None, None, None]:
     queue: Queue[T | _End] = Queue(depth)
     stop = Event()
-
-    def work() -> None:
-        end = _End(None)
-        try:
-            with closing(frames):
-                for item in frames:
-                    queue.put(item)
-                    del item  # else one more frame stays in memory while the next is made
-                    if stop.is_set():
-                        break
-        except BaseException as error:
-            end.error = error
-        if not stop.is_set():
-            queue.put(end)
-        elif end.error is not None:
-            log.debug("the upstream failed while it was closed", exc_info=end.error)
-
-    thread = Thread(target=work, name=f"prefetch-{getattr(frames, '__name__', 'frames')}", daemon=True)
-    thread.start()
+    thread = _started("prefetch", frames, queue.put, stop)
     try:
         yield None
         while True:
@@ -73,10 +86,74 @@ def _prefetch(frames: Generator[T, None, None], depth: int) -> Generator[T | Non
             del item
     finally:
         stop.set()
-        # The thread may wait for room: what it puts after this it puts once, and there is room for that.
+        _empty(queue)
+        thread.join()
+
+
+def _latest(frames: Generator[T | None, None, None], timeout: float) -> Generator[Latest[T] | None, None, None]:
+    queue: Queue[T | _End] = Queue(1)
+    stop = Event()
+    dropped = 0
+
+    def put(item: T | None | _End) -> None:
+        nonlocal dropped
+        if item is None:
+            return
+        if not isinstance(item, _End):  # the end waits until the last item is taken
+            with suppress(Empty):
+                queue.get_nowait()
+                dropped += 1
+        queue.put(item)
+
+    thread = _started("latest", frames, put, stop)
+    try:
+        yield None
         while True:
             try:
-                queue.get_nowait()
+                item = queue.get(timeout=timeout)
             except Empty:
-                break
-        thread.join()
+                yield Latest(None, dropped)
+                continue
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield Latest(item, dropped)
+            del item
+    finally:
+        stop.set()
+        _empty(queue)
+        thread.join(_PATIENCE)
+        if thread.is_alive():
+            log.debug("%s does not end: it is left alone", thread.name)
+
+
+def _started(name: str, frames: Generator[T, None, None], put: Callable[[T | _End], None], stop: Event) -> Thread:
+    """A thread that puts every item of `frames`, then its end, until `stop` is set; it closes `frames`."""
+
+    def work() -> None:
+        end = _End(None)
+        try:
+            with closing(frames):
+                for item in frames:
+                    put(item)
+                    del item  # else one more frame stays in memory while the next is made
+                    if stop.is_set():
+                        break
+        except BaseException as error:
+            end.error = error
+        if not stop.is_set():
+            put(end)
+        elif end.error is not None:
+            log.debug("the upstream failed while it was closed", exc_info=end.error)
+
+    thread = Thread(target=work, name=f"{name}-{getattr(frames, '__name__', 'frames')}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _empty(queue: Queue[T]) -> None:
+    # The thread may wait for room: what it puts after stop is set it puts once, and there is room for that.
+    with suppress(Empty):
+        while True:
+            queue.get_nowait()

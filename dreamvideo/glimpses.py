@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
-from dreamvideo.readers import is_image, open_source, read_image
+from dreamvideo.readers import is_image, open_source, quiet, read_image
 from dreamvideo.settings import ReadSettings
 
 _EXACT = 1000  # times are whole milliseconds, so that a label says all that --start needs to find the frame again
@@ -32,7 +30,7 @@ def glimpses(path: Path, settings: ReadSettings, count: int) -> Source:
     with open_source(path, settings) as source:
         info = source.info
     begin = settings.start or Fraction(0)
-    with _quiet():
+    with quiet():  # what there is to warn of was said at the first opening
         times = promised(path, settings, info, count)
         indices = [] if times else middles(counted(path, settings), count)
     # A video may change its size: all are brought to the first one's.
@@ -40,12 +38,12 @@ def glimpses(path: Path, settings: ReadSettings, count: int) -> Source:
 
     def sought() -> Frames:
         for time in times:
-            with _quiet(), open_source(path, replace(one, start=begin + time)) as found:
+            with quiet(), open_source(path, replace(one, start=begin + time)) as found:
                 image = next(found.frames).image
             yield Frame(image, begin + time)
 
     def passed() -> Frames:
-        with _quiet(), open_source(path, settings) as found:
+        with quiet(), open_source(path, settings) as found:
             kept = [frame for index, frame in enumerate(found.frames) if index in indices]
         for frame in kept:
             yield Frame(frame.image, begin + _floor(frame.time))
@@ -93,17 +91,6 @@ def middles(frames: int, count: int) -> list[int]:
 
 def _floor(time: Fraction) -> Fraction:
     return Fraction(time * _EXACT // 1, _EXACT)
-
-
-@contextmanager
-def _quiet() -> Generator[None, None, None]:
-    # What there is to warn of was said at the first opening.
-    readers = logging.getLogger("dreamvideo.readers")
-    before, readers.disabled = readers.disabled, True
-    try:
-        yield
-    finally:
-        readers.disabled = before
 
 
 def clock(time: Fraction) -> str:

@@ -22,7 +22,7 @@ from dreamvideo.settings import ReadSettings
 from dreamvideo.stills import check_readable, is_image, read_image
 from dreamvideo.tonemap import NAMES as HDR
 
-__all__ = ["is_image", "open_source", "read_image"]
+__all__ = ["is_image", "open_source", "quiet", "read_image"]
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,16 @@ def open_source(path: Path, settings: ReadSettings = ReadSettings()) -> Generato
             _close(source.frames)
     finally:
         container.close()
+
+
+@contextmanager
+def quiet() -> Generator[None, None, None]:
+    """Nothing is said of inputs inside the block: for one that is opened again, when all was said the first time."""
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _close(frames: Frames) -> None:

@@ -52,6 +52,18 @@ def parse_size(text: str) -> tuple[int | None, int]:
     return (int(found[1]) if found[1] else None), int(found[2])
 
 
+def parse_camera_size(text: str) -> tuple[int, int]:
+    """(width, height) in pixels from `WxH`.
+
+    Raises:
+        SettingsError: the text is no such size.
+    """
+    width, height = parse_size(text)
+    if width is None:
+        raise SettingsError(f"{text!r} is half a size: a camera is asked for both, such as 1280x720")
+    return width, height
+
+
 def parse_weighted(text: str) -> tuple[str, float]:
     """(name, weight) of a layer or class from `NAME` or `NAME:WEIGHT`.
 
@@ -390,3 +402,22 @@ class CarrySettings:
             f"--flow-weights {self.flow_weights} with --flow {self.flow}",
             "--flow raft",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """What is asked of the camera."""
+
+    size: tuple[int, int] | None = option(
+        None, "size asked of the camera in pixels; it may give another. A video file is brought to it",
+        type=parse_camera_size, metavar="WxH",
+    )  # fmt: skip
+    camera_fps: float | None = option(None, "pictures a second asked of the camera", type=float, metavar="N")
+    loop: bool = option(False, "begin a video file again when it ends", action="store_true")
+    reconnect: float = option(
+        10.0, "how long to wait for a camera that has gone; 0 = not at all", type=float, metavar="SECONDS"
+    )
+
+    def __post_init__(self) -> None:
+        _check(self.camera_fps is None or self.camera_fps > 0, f"--camera-fps {self.camera_fps}", "more than 0")
+        _check(self.reconnect >= 0, f"--reconnect {self.reconnect}", "at least 0")
