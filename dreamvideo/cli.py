@@ -152,8 +152,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     live.set_defaults(run=run_bench_live)
     add_talk(live)
-    for group in (LiveBenchSettings, ModelSettings, DreamSettings):
-        add_options(live, group)
+    for kind in (LiveBenchSettings, ModelSettings, DreamSettings):
+        add_options(live, kind)
     return parser
 
 
@@ -364,7 +364,7 @@ def run_live(arguments: argparse.Namespace) -> int:
 
 def run_cameras(arguments: argparse.Namespace) -> int:
     """dreamvideo cameras"""
-    from dreamvideo.live.cameras import list_cameras
+    from dreamvideo.live.webcams import list_cameras
 
     return _print(list_cameras())
 

@@ -421,3 +421,45 @@ class CameraSettings:
     def __post_init__(self) -> None:
         _check(self.camera_fps is None or self.camera_fps > 0, f"--camera-fps {self.camera_fps}", "more than 0")
         _check(self.reconnect >= 0, f"--reconnect {self.reconnect}", "at least 0")
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """What is shown while it dreams live, and where."""
+
+    fps: float | None = option(
+        None,
+        "pictures a second to hold: it dreams smaller when time is short, larger when there is some (default: the "
+        "camera's)",
+        type=float, metavar="N",
+    )  # fmt: skip
+    dream_size: int | None = option(
+        None, "always dream at this shorter side in pixels, whatever the time it takes", type=int, metavar="N"
+    )
+    strength: float = option(1.0, "of the dream, over that of the look (keys + and -)", type=float, metavar="X")
+    mirror: bool = option(False, "as in a mirror (key m)", action="store_true")
+    split: bool = option(False, "the source on the left, the dream on the right (key d)", action="store_true")
+    full_screen: bool = option(False, "fill the screen (key f)", action="store_true")
+    overlay: bool = option(True, "no numbers over the picture (key o)", flag="--no-overlay", action="store_false")
+    duration: Fraction | None = option(None, "end after this time", type=parse_seconds, metavar="TIME")
+    record: str | None = option(
+        None, "record into this .mkv or .mp4 from the beginning (key r: begin and end)", metavar="FILE"
+    )
+    codec: str | None = option(None, "video encoder of recordings", metavar="NAME")
+    folder: str = option(".", "where snapshots (key s) and recordings without a name go", metavar="FOLDER")
+    virtual_camera: bool = option(
+        False, "be a camera for other programs, by pyvirtualcam (an extra)", action="store_true"
+    )
+    serve: Address | None = option(
+        None,
+        "a page with picture and controls in place of the window, for this machine alone unless a host is given",
+        type=parse_address, metavar="[HOST:]PORT",
+    )  # fmt: skip
+    password: str | None = option(None, "for the page; needed where others can reach it", metavar="WORD")
+    window: bool = option(True, "neither window nor page", flag="--no-window", action="store_false")
+
+    def __post_init__(self) -> None:
+        _check(self.fps is None or self.fps > 0, f"--fps {self.fps}", "more than 0")
+        _check(self.dream_size is None or self.dream_size >= 32, f"--dream-size {self.dream_size}", "at least 32")
+        _check(0 <= self.strength <= 3, f"--strength {self.strength}", "0 to 3")
+        _check(self.duration is None or self.duration > 0, f"--duration {self.duration}", "more than 0")

@@ -67,20 +67,37 @@ def _same_file(output: Path, source: Path) -> bool:
         return output.resolve() == source.resolve()
 
 
-def check_encoder(output: Path, settings: EncodeSettings) -> None:
-    """Whether `settings.codec` can be used for `output`, found out by encoding one small picture.
+def check_encoder(
+    output: Path,
+    settings: EncodeSettings,
+    info: StreamInfo = StreamInfo(256, 256, Fraction(25)),  # noqa: B008
+    live: bool = False,
+) -> None:
+    """Whether `settings.codec` can be used for `output`, found out by encoding one picture.
 
     Raises:
         OutputError: it cannot; the message names it and what to type.
     """
     container = container_of(output)
-    info = StreamInfo(256, 256, Fraction(25))
     with av.open(io.BytesIO(), "w", format=container.format) as trial:
-        encoder = VideoEncoder(trial, container, info, settings)
+        encoder = VideoEncoder(trial, container, info, settings, live)
         encoder.open()
-        grey = np.full((256, 256, 3), 128, np.uint8)
+        grey = np.full((info.height, info.width, 3), 128, np.uint8)
         packets = encoder.encode(grey, Fraction(0), Fraction(1, 25)) + encoder.flush()
         trial.mux(packets)
+
+
+@contextmanager
+def translated(output: Path) -> Generator[None, None, None]:
+    """What libav and the system raise while `output` is written, as an OutputError."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except (OSError, av.error.FFmpegError) as error:
+        if error.errno == errno.ENOSPC:
+            raise OutputError(f"{output}: the disk is full") from None
+        raise OutputError(f"{output} cannot be written: {error.strerror or error}") from None
 
 
 def write_video(
@@ -105,19 +122,19 @@ def write_video(
         part = output.with_name(output.name + ".part")
         writer = _Writer(part, output, info, settings, signature)
         try:
-            with writer.translated():
+            with translated(output):
                 writer.open()
             for frame, duration in _with_durations(frames):
-                with writer.translated():
+                with translated(output):
                     writer.write(frame, duration)
             if not writer.count:
                 raise OutputError(f"{output} was not written: there was no frame")
-            with writer.translated():
+            with translated(output):
                 writer.finish()
         except BaseException as error:
             writer.abandon(keep=not isinstance(error, OutputError))
             raise
-        with writer.translated():
+        with translated(output):
             os.replace(part, output)
         return writer.count
 
@@ -201,15 +218,3 @@ class _Writer:
                 log.debug("the unfinished file cannot be closed: %s", error)
         if self._started:
             self._part.unlink(missing_ok=True)
-
-    @contextmanager
-    def translated(self) -> Generator[None, None, None]:
-        """What libav and the system raise while writing, as an OutputError."""
-        try:
-            yield
-        except OutputError:
-            raise
-        except (OSError, av.error.FFmpegError) as error:
-            if error.errno == errno.ENOSPC:
-                raise OutputError(f"{self._output}: the disk is full") from None
-            raise OutputError(f"{self._output} cannot be written: {error.strerror or error}") from None

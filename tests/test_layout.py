@@ -14,7 +14,12 @@ ORDER = """
     layers tracing networks models carry
     chroma tonemap colour orientation decoding signature stills contact readers glimpses encoders
     companions writers masks
-    pipeline atlas listings bench options cli
+    pipeline atlas listings live bench options cli
+""".split()  # noqa: SIM905
+# Of the live dream, likewise; they may import all of the above but `options` and `cli`.
+LIVE = """
+    controls desk overlay letterbox virtual record streams webcams playback cameras guard serve window
+    following pacing ascent looks standing watch loop keepsakes command
 """.split()  # noqa: SIM905
 NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}
 NO_VIDEO = set(
@@ -35,6 +40,7 @@ def imports(path):
 
 
 MODULES = {path.stem: imports(path) for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")}
+LIVE_MODULES = {path.stem: imports(path) for path in (PACKAGE / "live").glob("*.py") if path.stem != "__init__"}
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
@@ -43,8 +49,21 @@ def test_imports_point_downwards(name):
     assert all(ORDER.index(other) < ORDER.index(name) for other in ours), (name, ours)
 
 
+@pytest.mark.parametrize("name", sorted(LIVE_MODULES))
+def test_imports_of_the_live_dream_point_downwards(name):
+    theirs = {module.split(".")[2] for module in LIVE_MODULES[name] if module.startswith("dreamvideo.live.")}
+    assert all(LIVE.index(other) < LIVE.index(name) for other in theirs), (name, theirs)
+    assert not LIVE_MODULES[name] & {"dreamvideo.options", "dreamvideo.cli"}
+
+
 def test_every_module_stands_in_the_table():
     assert set(MODULES) <= set(ORDER)
+    assert set(LIVE_MODULES) <= set(LIVE)
+
+
+@pytest.mark.parametrize("name", LIVE[: LIVE.index("following")])
+def test_what_a_live_dream_comes_from_and_goes_into_knows_no_torch(name):
+    assert not {m.split(".")[0] for m in LIVE_MODULES[name]} & {"torch", "torchvision"}
 
 
 @pytest.mark.parametrize("name", sorted(NO_TORCH & set(MODULES)))

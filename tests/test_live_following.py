@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamvideo.frames import Frame
-from dreamvideo.live.ascent import Result, Wish
+from dreamvideo.live.ascent import Result
 from dreamvideo.live.controls import Controls, Menu, press
 from dreamvideo.live.following import (
     LASTING,

@@ -121,8 +121,10 @@ def measure(
             number = read_stamp(each.frame.image)
             if first is None and number is not None:
                 first = float(each.frame.time) - number / settings.fps
-            late = None if first is None or number is None else (now - first - number / settings.fps) % (
-                count / settings.fps
+            late = (
+                None
+                if first is None or number is None
+                else (now - first - number / settings.fps) % (count / settings.fps)
             )
             if now - began > WARM:
                 samples.append(Sample(now - began, each.fresh, late, desk.numbers, resident()[0]))

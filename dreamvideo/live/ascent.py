@@ -83,9 +83,9 @@ class Climb:
 
 
 def ascended(before: Climb, task: Task, look: Look, carrying: CarrySettings) -> tuple[Climb, Gain | None, int]:
-    """Where the dream stands after one ascent, what was gained, and in how many steps; None: it is no picture's turn."""
+    """Where the dream stands after one ascent, what was gained, and in how many steps; None: it is not yet its turn."""
     scene, dreaming = task.scene, look.dreaming
-    size = (scene.source.shape[2], scene.source.shape[3])
+    size = scene.size
     now = Climb(task.dream, size) if before.dream != task.dream else before
     if now.size != size:
         now = replace(now, size=size, goal=None)
@@ -97,9 +97,7 @@ def ascended(before: Climb, task: Task, look: Look, carrying: CarrySettings) -> 
     if now.unit is None and now.grown < growth:
         plan = [task.steps if octave == now.grown // dreaming.iterations else 0 for octave in range(octaves)]
         pace = torch.full_like(maturity, scene.strength)
-        made = dream(
-            source, look.network.score, dreaming, residual=residual, pace=pace, plan=plan, ticks=[now.grown]
-        )
+        made = dream(source, look.network.score, dreaming, residual=residual, pace=pace, plan=plan, ticks=[now.grown])
         gain = Gain(download(made - source - residual), torch.zeros_like(scene.carry.maturity), scene.strength)
         return replace(now, grown=now.grown + task.steps), gain, task.steps
     if now.unit is None:

@@ -25,9 +25,10 @@ from dreamvideo.live.keepsakes import Keepsakes
 from dreamvideo.live.looks import loader, menu_of
 from dreamvideo.live.loop import Shown, dream_live
 from dreamvideo.live.overlay import with_overlay
+from dreamvideo.live.record import check_recording
 from dreamvideo.live.serve import serve
 from dreamvideo.live.virtual import virtual_camera
-from dreamvideo.live.window import check_display, window
+from dreamvideo.live.window import Window, check_display, window
 from dreamvideo.networks import find_model
 from dreamvideo.settings import (
     CameraSettings,
@@ -66,7 +67,8 @@ def live(wanted: Wanted, tell: Callable[[str], None]) -> None:
     """
     settings = wanted.live
     check_record(settings, wanted.overwrite)
-    if shows_window(settings):
+    camera = camera_frames(wanted.camera, wanted.reading)
+    if settings.window and settings.serve is None:
         check_display()
     model = find_model(wanted.model.model, wanted.model.weights, wanted.model.scaling)
     desk = Desk(first_controls(settings), menu_of(model, wanted.model))
@@ -75,8 +77,7 @@ def live(wanted: Wanted, tell: Callable[[str], None]) -> None:
         ascent = stack.enter_context(
             contextlib.closing(Ascent(loader(model, wanted.model, wanted.dreaming, wanted.guide), CarrySettings()))
         )
-        pictures = latest(camera_frames(wanted.camera, wanted.reading), TICK)
-        shown = dream_live(pictures, ascent, desk, dis(), settings.fps, settings.dream_size)
+        shown = dream_live(latest(camera, TICK), ascent, desk, dis(), settings.fps, settings.dream_size)
         began = time.monotonic()
         with contextlib.closing(shown):
             for each in shown:
@@ -94,7 +95,7 @@ def sinks_of(
     settings = wanted.live
     yield keepsakes(wanted, desk)
     if settings.virtual_camera:
-        yield to_virtual_camera(settings.fps)
+        yield to_virtual_camera(settings.fps, tell)
     if settings.serve is not None:
         yield to_page(desk, settings, tell)
     elif settings.window:
@@ -114,10 +115,17 @@ def keepsakes(wanted: Wanted, desk: Desk) -> Generator[Sink, None, None]:
 
 
 @contextlib.contextmanager
-def to_virtual_camera(fps: float | None) -> Generator[Sink, None, None]:
+def to_virtual_camera(fps: float | None, tell: Callable[[str], None]) -> Generator[Sink, None, None]:
     """A camera for other programs."""
     with virtual_camera(fps=fps or 30) as camera:
-        yield lambda shown, _: camera.send(shown.frame.image)
+        tell(f"other programs see this as the camera {camera.name}")
+
+        def send(shown: Shown, _: Controls) -> None:
+            if camera.failed is not None:
+                raise camera.failed
+            camera.send(shown.frame.image)
+
+        yield send
 
 
 @contextlib.contextmanager
@@ -138,7 +146,7 @@ def to_page(desk: Desk, settings: LiveSettings, tell: Callable[[str], None]) -> 
 def to_window(desk: Desk) -> Generator[Sink, None, None]:
     """A window, which opens with the first picture, at its size."""
     with contextlib.ExitStack() as stack:
-        opened = []
+        opened: list[Window] = []
 
         def show(shown: Shown, controls: Controls) -> None:
             picture = with_overlay(shown.frame.image, shown.camera, controls, desk.numbers)
@@ -148,11 +156,6 @@ def to_window(desk: Desk) -> Generator[Sink, None, None]:
                 desk.press(key)
 
         yield show
-
-
-def shows_window(settings: LiveSettings) -> bool:
-    """Whether there is to be a window."""
-    return settings.window and settings.serve is None
 
 
 def check_record(settings: LiveSettings, overwrite: bool) -> None:
@@ -169,7 +172,7 @@ def check_record(settings: LiveSettings, overwrite: bool) -> None:
 
 @contextlib.contextmanager
 def quick_turns() -> Generator[None, None, None]:
-    """The main thread alone, and in short turns: threads of its own would wait for those of the ascent at every turn."""
+    """The main thread without threads of its own, which would wait for those of the ascent; Python in short turns."""
     before = sys.getswitchinterval(), cv2.getNumThreads(), torch.get_num_threads()
     sys.setswitchinterval(SWITCH)
     cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 4))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 STRENGTHS: Final = (0.0, 3.0)  # limits of what + and - lead to
 STRONGER: Final = 1.25  # of one press
@@ -68,11 +68,15 @@ def _weaker(controls: Controls, _: Menu) -> Controls:
 
 
 def _turned(field: str) -> Callable[[Controls, Menu], Controls]:
-    return lambda controls, _: replace(controls, **{field: not getattr(controls, field)})
+    return lambda controls, _: _with(controls, field, not getattr(controls, field))
 
 
 def _counted(field: str) -> Callable[[Controls, Menu], Controls]:
-    return lambda controls, _: replace(controls, **{field: getattr(controls, field) + 1})
+    return lambda controls, _: _with(controls, field, getattr(controls, field) + 1)
+
+
+def _with(controls: Controls, field: str, value: Any) -> Controls:
+    return replace(controls, **{field: value})
 
 
 def _layer(by: int) -> Callable[[Controls, Menu], Controls]:

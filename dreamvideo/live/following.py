@@ -7,6 +7,7 @@ What the ascent finds out meanwhile is added when it is done, moved by all the f
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import cv2
 import numpy as np
@@ -30,6 +31,11 @@ class Scene:
     carry: Carry
     strength: float  # that the residual was scaled to
     replaced: float = 0.0  # share of the picture that was replaced since it began, which grows above 1
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) that it is dreamed at."""
+        return self.source.shape[2], self.source.shape[3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,8 @@ def resized(scene: Scene, source: Tensor) -> Scene:
     """`scene` at the size of `source`, the same picture at another working size."""
     size = source.shape[2:]
     residual, maturity = (
-        F.interpolate(plane, size, mode="bilinear", antialias=True) for plane in (scene.carry.residual, scene.carry.maturity)
+        F.interpolate(plane, size, mode="bilinear", antialias=True)
+        for plane in (scene.carry.residual, scene.carry.maturity)
     )
     return replace(scene, source=source, carry=replace(scene.carry, residual=residual, maturity=maturity))
 
@@ -96,9 +103,7 @@ def start(scene: Scene) -> Path:
 
 def further(path: Path, motion: Motion) -> Path:
     """`path` to one picture later: first back by its motion, from there along the path."""
-    return Path(
-        motion.backward + remap(path.flow, motion.backward), motion.trust * remap(path.trust, motion.backward)
-    )
+    return Path(motion.backward + remap(path.flow, motion.backward), motion.trust * remap(path.trust, motion.backward))
 
 
 def gained(scene: Scene, gain: Gain, path: Path) -> Scene:
@@ -122,11 +127,12 @@ def picture(scene: Scene, camera: NDArray[np.uint8]) -> NDArray[np.uint8]:
     residual = np.ascontiguousarray(scene.carry.residual[0].permute(1, 2, 0).numpy())
     if residual.shape[:2] != (h, w):
         residual = cv2.resize(residual, (w, h), interpolation=cv2.INTER_CUBIC)
-    return cv2.add(camera, residual * 255, dtype=cv2.CV_8U)  # rounded and held to 0..255
+    dreamed = cv2.add(camera, residual * 255, dtype=cv2.CV_8U)  # rounded and held to 0..255
+    return cast("NDArray[np.uint8]", dreamed)
 
 
 def shrunk(camera: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
     """(1, 3, h, w) uint8 of the camera's picture at the (height, width) it is dreamed at."""
     if camera.shape[:2] != size:
-        camera = cv2.resize(camera, size[::-1], interpolation=cv2.INTER_AREA)
+        camera = cast("NDArray[np.uint8]", cv2.resize(camera, size[::-1], interpolation=cv2.INTER_AREA))
     return torch.from_numpy(np.ascontiguousarray(camera)).permute(2, 0, 1)[None]

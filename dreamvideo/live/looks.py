@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from torch import Tensor
 
@@ -18,7 +19,14 @@ from dreamvideo.networks import EMBEDDED, Model
 from dreamvideo.presets import PRESETS
 from dreamvideo.settings import DreamSettings, ModelSettings
 
-_NOTHING = {"layers": (), "channels": (), "neurons": (), "classes": (), "guide": None, "objective": "auto"}
+_NOTHING: Mapping[str, Any] = {
+    "layers": (),
+    "channels": (),
+    "neurons": (),
+    "classes": (),
+    "guide": None,
+    "objective": "auto",
+}
 
 
 def menu_of(model: Model, settings: ModelSettings) -> Menu:

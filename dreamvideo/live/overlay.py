@@ -66,9 +66,9 @@ def written(picture: NDArray[np.uint8], lines: Sequence[str], top: bool) -> NDAr
     size = line / 40
     thick = max(1, round(line / 18))
     pad = line // 2
-    columns = [(text[:6], text[6:]) if not top else (text, "") for text in lines]
+    columns = [(text, "") if top else (text[:6], text[6:].strip()) for text in lines]
     indent = 0 if top else max(_width(first, size, thick) for first, _ in columns) + pad
-    widest = max(max(_width(first, size, thick), indent + _width(rest, size, thick) if rest else 0) for first, rest in columns)
+    widest = max(_width(first, size, thick) if top else indent + _width(rest, size, thick) for first, rest in columns)
     box_height, box_width = min(height, len(lines) * line + pad), min(width, widest + 2 * pad)
     y0 = 0 if top else height - box_height
     over = picture.copy()
@@ -76,7 +76,7 @@ def written(picture: NDArray[np.uint8], lines: Sequence[str], top: bool) -> NDAr
     box[:] = cv2.convertScaleAbs(box, alpha=_SHADE)
     for i, (first, rest) in enumerate(columns):
         y = y0 + pad // 4 + (i + 1) * line
-        for text, x in ((first, pad), (rest.strip(), pad + indent)):
+        for text, x in ((first, pad), (rest, pad + indent)):
             cv2.putText(over, text.strip(), (x, y), _FONT, size, _INK, thick, cv2.LINE_AA)
     return over
 

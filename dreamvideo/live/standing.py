@@ -76,7 +76,7 @@ def advanced(
     source = shrunk(camera, pace.size(camera.shape[:2]))
     scene, paths = stand.scene, stand.paths
     if source.shape != scene.source.shape:
-        scene, paths = resized(scene, shrunk(stand.camera, source.shape[2:])), {}
+        scene, paths = resized(scene, shrunk(stand.camera, pace.size(stand.camera.shape[:2]))), {}
     scene = scaled(scene, controls.strength)
     # An ascent may end, and the next begin with the last picture, before this one is done.
     paths = {number: path for number, path in paths.items() if number == working} | {stand.number: start(scene)}

@@ -84,7 +84,7 @@ class Watch:
             latency_ms=1000 * median(self._latencies) if self._latencies else 0.0,
             drops=self.drops,
             camera_size=stand.camera.shape[:2],
-            working_size=stand.scene.source.shape[2:],
+            working_size=stand.scene.size,
             device=place(look) if look else "",
             look=name_of(look, stand.controls) if look else "loading the network",
             message=f"no picture for {silent:.0f} s" if silent > STALLED else message,
