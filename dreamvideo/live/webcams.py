@@ -71,7 +71,8 @@ def pictures(where: str, settings: CameraSettings) -> Generator[Any, None, None]
                 raise SourceError(f"camera {where} is unplugged")
             yield picture
     finally:
-        capture.release()
+        with _muted():
+            capture.release()
 
 
 def list_cameras() -> list[str]:
@@ -86,8 +87,8 @@ def probe(index: int) -> None:
     for backend in _backends():
         with _muted():
             capture = cv2.VideoCapture(index, backend)
-        found = _what_it_gives(capture, settings) if capture.isOpened() else ""
-        capture.release()
+            found = _what_it_gives(capture, settings) if capture.isOpened() else ""
+            capture.release()
         if found:
             print(found)
             return
