@@ -109,6 +109,14 @@ def test_a_loop_begins_again_without_a_jump_in_time(tmp_path, clock, caplog):
     assert [record.getMessage() for record in caplog.records] == [f"{path}: 64x48, 18.75 fps, in place of a camera"]
 
 
+def test_what_there_is_to_say_of_a_file_is_said_in_the_first_round(tmp_path, clock, said):
+    path = make_clip(tmp_path / "clip.mp4", tags={"color_trc": 18})
+    with closing(play(path, CameraSettings(loop=True), clock, clock.sleep)) as frames:
+        list(itertools.islice(frames, 3 * len(STEADY)))
+    assert len(said()) == 1
+    assert "is HDR" in said()[0]
+
+
 @given(pauses=st.lists(st.floats(0, 0.5), min_size=30, max_size=30))
 def test_a_file_waits_for_nobody(long_clip, pauses):
     clock = Clock()
@@ -213,10 +221,11 @@ def test_grey_and_transparent_pictures_become_rgb():
 
 
 def test_a_stall_is_no_loss_and_frames_bear_the_time_at_which_they_came(clock, said):
-    frames = steady("camera", scripted(clock, [GOOD, 0.04, GOOD, 3.0, GOOD]), ASKED, clock, clock.sleep)
-    times = [frame.time for frame in itertools.islice(frames, 3)]
+    script = [GOOD, 0.04, GOOD, 3.0, None, GOOD, 3.0, None, GOOD]
+    frames = steady("camera", scripted(clock, script), ASKED, clock, lambda _: None)
+    times = [frame.time for frame in seen(itertools.islice(frames, 6))]
     frames.close()
-    assert times == [1000, Fraction(1000.04), Fraction(1003.04)]
+    assert times == [1000, Fraction(1000.04), Fraction(1003.04), Fraction(1006.04)]
     assert not said()
 
 
@@ -436,13 +445,13 @@ def served(monkeypatch):
         thread.join()
 
 
-def motion_jpeg(request, done, count=10**9, rate=50, size=(64, 48)):
+def motion_jpeg(request, done, count=10**9, rate=50, sizes=itertools.repeat((64, 48))):  # noqa: B008
     """Pictures whose number, modulo 200, is their brightness."""
     request.send_response(200)
     request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
     request.end_headers()
-    for number in range(count):
-        data = cv2.imencode(".jpg", np.full((size[1], size[0], 3), number % 200 + 20, np.uint8))[1].tobytes()
+    for number, (width, height) in zip(range(count), sizes, strict=False):
+        data = cv2.imencode(".jpg", np.full((height, width, 3), number % 200 + 20, np.uint8))[1].tobytes()
         head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
         request.wfile.write(head.encode() + data + b"\r\n")
         if done.wait(1 / rate):
@@ -480,8 +489,17 @@ def test_what_lies_waiting_in_a_stream_is_passed_over(served):
     assert len(levels) < 75
 
 
+def test_a_stream_may_change_its_size(served):
+    sizes = itertools.chain([(64, 48)] * 3, itertools.repeat((96, 80)))
+    url = served(lambda request, number, done: motion_jpeg(request, done, sizes=sizes))
+    with closing(camera_frames(url, ASKED)) as frames:
+        shapes = [frame.image.shape[:2] for frame in itertools.islice((frame for frame in frames if frame), 6)]
+    assert shapes[0] == (48, 64)
+    assert shapes[-1] == (80, 96)
+
+
 def test_a_stream_that_ends_is_opened_again(served, said):
-    url = served(lambda request, number, done: motion_jpeg(request, done, 3, size=(64, 48 + 16 * number)))
+    url = served(lambda request, number, done: motion_jpeg(request, done, 3, sizes=[(64, 48 + 16 * number)] * 3))
     with closing(camera_frames(url, ASKED)) as frames:
         shapes = {frame.image.shape for frame in itertools.islice((frame for frame in frames if frame), 5)}
     assert len(shapes) > 1
@@ -600,7 +618,7 @@ class Capture:
         self.loud = self.is_loud()
 
     def is_loud(self):
-        return cv2.utils.logging.getLogLevel() != cv2.utils.logging.LOG_LEVEL_SILENT
+        return webcams.opencv_log.getLogLevel() > 0
 
     def isOpened(self):
         return self.index in self.cameras
@@ -679,6 +697,15 @@ def test_a_camera_is_asked_for_what_suits_the_system(computer, size):
         asked[cv2.CAP_PROP_FOURCC] = cv2.VideoWriter.fourcc(*"MJPG")
     assert Capture.made[0].set_to == asked
     assert Capture.made[0].backend == cv2.CAP_V4L2
+
+
+def test_a_mac_knows_itself_how_a_camera_is_read(computer, monkeypatch):
+    computer(0, "Front", [GOOD])
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with closing(camera_frames("0", CameraSettings(size=(1280, 720)))) as frames:
+        next(frames)
+    assert Capture.made[0].backend == cv2.CAP_AVFOUNDATION
+    assert cv2.CAP_PROP_FOURCC not in Capture.made[0].set_to
 
 
 def test_on_windows_another_way_is_tried_where_the_first_fails(computer, monkeypatch):
@@ -792,8 +819,8 @@ def test_the_list_by_children(monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system says it, not OpenCV")
 def test_opencv_says_nothing_of_a_camera_that_is_not_there(capfd):
-    before = cv2.utils.logging.getLogLevel()
+    webcams.opencv_log.setLogLevel(3)  # of warnings, as it is at first
     with pytest.raises(SourceError, match="camera 9999"):
         next(webcams.pictures("9999", ASKED))
     assert capfd.readouterr() == ("", "")
-    assert cv2.utils.logging.getLogLevel() == before
+    assert webcams.opencv_log.getLogLevel() == 3
