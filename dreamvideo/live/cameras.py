@@ -110,7 +110,7 @@ def steady(
         left = gone + settings.reconnect - now
         if left <= 0:
             waited = f" and did not come back within {settings.reconnect:g} s" if settings.reconnect else ""
-            raise SourceError(f"{name} is gone{waited} ({why}): to wait longer, type --reconnect SECONDS")
+            raise SourceError(f"{name} is gone{waited} (--reconnect SECONDS waits longer): {why}")
         yield None
         sleep(min(pause, left))
         pause = min(2 * pause, _LONGEST_PAUSE)
@@ -124,7 +124,7 @@ def _whole(
     slow.daemon = True
     slow.start()
     first = last = None  # when the first came, of any kind, and the last one that is whole
-    broken = 0
+    broken = 0  # in a row
     watching = True  # whether all have been black
     with closing(pictures):
         try:
@@ -135,14 +135,15 @@ def _whole(
                 picture = as_rgb(raw)
                 if picture is None:
                     broken += 1
-                    log.debug("%s: %d broken pictures so far", name, broken)
                     if now - last > _BROKEN:
                         raise SourceError(f"{name} has given no whole picture for {_BROKEN:g} s")
                     yield None
                     sleep(0.01)  # some fail at once: do not spin
                     continue
                 slow.cancel()
-                last = now
+                if broken:
+                    log.debug("%s: %d broken pictures passed over", name, broken)
+                last, broken = now, 0
                 if watching and picture[::8, ::8].max() > _BLACK:
                     watching = False
                 elif watching and now - first > _DARK:

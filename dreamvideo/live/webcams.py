@@ -42,6 +42,9 @@ _LARGE = 640 * 480  # pixels: what USB 2 carries uncompressed at 30 fps
 _TRIED = 5  # first indices that are tried where the system has no list of cameras
 _PROBE_SECONDS = 10
 
+opencv_log = getattr(cv2.utils, "logging", cv2)  # where it is in OpenCV 5, and was in 4
+_SILENT = 0
+
 # linux/videodev2.h
 _QUERYCAP = 0x80685600
 _CAPTURE = 0x00000001 | 0x00001000  # of single and of multiple planes
@@ -71,7 +74,8 @@ def pictures(where: str, settings: CameraSettings) -> Generator[Any, None, None]
                 raise SourceError(f"camera {where} is unplugged")
             yield picture
     finally:
-        capture.release()
+        with _muted():
+            capture.release()
 
 
 def list_cameras() -> list[str]:
@@ -86,8 +90,8 @@ def probe(index: int) -> None:
     for backend in _backends():
         with _muted():
             capture = cv2.VideoCapture(index, backend)
-        found = _what_it_gives(capture, settings) if capture.isOpened() else ""
-        capture.release()
+            found = _what_it_gives(capture, settings) if capture.isOpened() else ""
+            capture.release()
         if found:
             print(found)
             return
@@ -158,12 +162,12 @@ def _read(capture: cv2.VideoCapture) -> Any:
 @contextmanager
 def _muted() -> Generator[None, None, None]:
     """OpenCV keeps off stderr inside the block: what there is to say of a camera is said by us."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    level = opencv_log.getLogLevel()
+    opencv_log.setLogLevel(_SILENT)
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        opencv_log.setLogLevel(level)
 
 
 def _why_not(index: int) -> str:
