@@ -200,6 +200,8 @@ def check_recording(path: Path, settings: EncodeSettings, overwrite: bool) -> No
 
 
 def _check_name(path: Path) -> None:
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: expected a file name, such as {path / 'dream.mkv'}")
     if path.suffix.lower() not in _CRASH_SAFE:
         raise OutputError(f"{path}: a live dream is recorded to a name ending in {', '.join(_CRASH_SAFE)}")
 
@@ -215,8 +217,6 @@ def _opened(
         file = path.open("wb" if overwrite else "xb")
     except FileExistsError:
         raise OutputError(f"{path} exists: use --overwrite (-y) to replace it, or choose another name") from None
-    except IsADirectoryError:
-        raise OutputError(f"{path} is a folder: expected a file name, such as {path / 'dream.mkv'}") from None
     except FileNotFoundError:
         raise OutputError(f"{path.parent} is no folder: make it first, or choose another") from None
     except OSError as error:
