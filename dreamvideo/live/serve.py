@@ -35,7 +35,7 @@ POLICY: Final = policy(PAGE)
 
 VIEWERS: Final = 8  # of the stream at once
 CONNECTIONS: Final = 64  # at once, each a thread: 8 pages with the few requests that a browser makes beside a stream
-QUALITY: Final = 85  # of the JPEGs; by eye the grain of a dream is whole there, at half the bytes of 95
+QUALITY: Final = 85  # of the JPEGs; by eye the grain of a dream is whole there, at two thirds of the bytes of 95
 IN_FLIGHT: Final = 1 << 18  # bytes on their way to a viewer, about a picture: more of them would only be late
 PATIENCE: Final = 10.0  # seconds for a request to arrive or a picture to leave
 GLANCE: Final = 0.2  # seconds between two looks whether a waiting viewer is still there
