@@ -25,6 +25,7 @@ from dreamvideo.bench.memory import resident
 from dreamvideo.bench.pictures import moving, stream
 from dreamvideo.bench.report import Report, Row, Section, table, to_json
 from dreamvideo.bench.stamps import read_stamp, stamp
+from dreamvideo.bench.subjects import make_subject
 from dreamvideo.buffers import latest
 from dreamvideo.devices import pick_device
 from dreamvideo.errors import OutputError
@@ -38,7 +39,7 @@ from dreamvideo.live.desk import Desk, Numbers
 from dreamvideo.live.looks import loader, menu_of
 from dreamvideo.live.loop import dream_live
 from dreamvideo.live.window import check_display
-from dreamvideo.networks import find_model
+from dreamvideo.networks import CLASSIFIERS, find_model
 from dreamvideo.settings import CameraSettings, CarrySettings, DreamSettings, EncodeSettings, ModelSettings
 from dreamvideo.writers import write_video
 
@@ -68,6 +69,10 @@ def bench_live(settings: LiveBenchSettings, model: ModelSettings, dreaming: Drea
         check_display()
     width, height = settings.size
     with tempfile.TemporaryDirectory(prefix="dreamvideo-bench-") as folder:
+        if model.model in CLASSIFIERS and model.weights is None:
+            # How fast it is does not hang on its weights, which may not be at hand.
+            made = make_subject(model.model, None, None, Path(folder), pick_device(model.device))
+            model = dataclasses.replace(model, weights=made.weights)
         clip = Path(folder) / "camera.mp4"
         say(f"drawing {CLIP} s of {width}x{height} ...")
         count = draw(clip, settings)
