@@ -8,6 +8,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+_SMALL = (16, 16)
+
 
 def display_matrix(frame: av.VideoFrame) -> NDArray[np.int32] | None:
     """[[a, b], [c, d]] of the frame's display matrix in signs, a quarter turn or mirroring; None: shown as it is.
@@ -15,8 +17,9 @@ def display_matrix(frame: av.VideoFrame) -> NDArray[np.int32] | None:
     A stored pixel (x, y) is shown at (a x + c y, b x + d y), up to a shift.
     """
     try:
-        # PyAV's stubs call side_data a dictionary; it is a sequence
-        side_data = cast(Any, frame.side_data)
+        # A frame and its side data hold each other until the garbage is collected: a small copy of it, then. PyAV's
+        # stubs call side_data a dictionary; it is a sequence.
+        side_data = cast(Any, frame.reformat(*_SMALL).side_data)
         raw = next((bytes(data) for data in side_data if data.type.name == "DISPLAYMATRIX"), None)
     except ValueError:  # PyAV 18 knows no name for the newest kinds of side data and then shows none at all
         raw = _matrix_of_rotation(frame.rotation)

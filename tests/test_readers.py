@@ -1,5 +1,6 @@
 """What a file holds is what comes out: times, sizes, colours, cuts, and one clear line where it holds nothing."""
 
+import gc
 import logging
 import os
 from fractions import Fraction
@@ -437,3 +438,17 @@ def test_what_is_no_picture_is_told(tmp_path):
         read_image(path)
     with pytest.raises(SourceError, match="no such file"):
         read_image(tmp_path / "absent.png")
+
+
+def test_no_picture_outlives_its_file(tmp_path):
+    make_clip(tmp_path / "a.mp4", size=(640, 480))
+    gc.collect()
+    gc.disable()  # a program that opens a file every second may not collect its garbage for an hour
+    try:
+        with open_source(tmp_path / "a.mp4") as source:
+            for _ in source.frames:
+                pass
+        kept = [each for each in gc.get_objects() if type(each) is av.VideoFrame and each.format.name == "yuv420p"]
+    finally:
+        gc.enable()
+    assert not kept
