@@ -448,7 +448,11 @@ def test_no_picture_outlives_its_file(tmp_path):
         with open_source(tmp_path / "a.mp4") as source:
             for _ in source.frames:
                 pass
-        kept = [each for each in gc.get_objects() if type(each) is av.VideoFrame and each.format.name == "yuv420p"]
+        kept = [
+            each
+            for each in gc.get_objects()
+            if type(each) is av.VideoFrame and (each.width, each.format.name) == (640, "yuv420p")
+        ]
     finally:
         gc.enable()
     assert not kept
