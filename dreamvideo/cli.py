@@ -356,6 +356,7 @@ def run_live(arguments: argparse.Namespace) -> int:
         settings_from(arguments, ModelSettings),
         dreaming,
         _guide(dreaming.guide),
+        arguments.preset,
         arguments.overwrite,
     )
     live(wanted, functools.partial(_tell, arguments))

@@ -56,6 +56,7 @@ class Wanted:
     model: ModelSettings
     dreaming: DreamSettings
     guide: Tensor | None = None  # (1, 3, h, w) in [0, 1]
+    preset: str | None = None  # by which the looks are named
     overwrite: bool = False  # the recording's file
 
 
@@ -71,7 +72,7 @@ def live(wanted: Wanted, tell: Callable[[str], None]) -> None:
     if settings.window and settings.serve is None:
         check_display()
     model = find_model(wanted.model.model, wanted.model.weights, wanted.model.scaling)
-    desk = Desk(first_controls(settings), menu_of(model, wanted.model))
+    desk = Desk(first_controls(settings), menu_of(model, wanted.model, wanted.preset))
     with quick_turns(), contextlib.ExitStack() as stack:
         sinks = [stack.enter_context(sink) for sink in sinks_of(wanted, desk, tell)]
         ascent = stack.enter_context(

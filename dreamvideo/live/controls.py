@@ -18,6 +18,7 @@ class Menu:
 
     presets: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
+    own: str | None = None  # the preset that was asked for on the command line
 
 
 @dataclass(frozen=True, slots=True)

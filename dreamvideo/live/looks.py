@@ -29,10 +29,10 @@ _NOTHING: Mapping[str, Any] = {
 }
 
 
-def menu_of(model: Model, settings: ModelSettings) -> Menu:
+def menu_of(model: Model, settings: ModelSettings, own: str | None = None) -> Menu:
     """The presets that are of this network, and its layers."""
     presets = [name for name, preset in PRESETS.items() if preset.model.get("model", EMBEDDED) == settings.model]
-    return Menu(tuple(presets), stages(describe(model.whole)))
+    return Menu(tuple(presets), stages(describe(model.whole)), own)
 
 
 def loader(

@@ -77,4 +77,4 @@ def dream_live(
             when = stand.frame.time if fresh else Fraction(time.monotonic())
             yield Shown(Frame(picture(stand.scene, stand.camera), when), stand.camera, fresh)
             watch.shown(stand, fresh)
-            desk.numbers = watch.numbers(stand, ascent.look, desk.message or ascent.message)
+            desk.numbers = watch.numbers(stand, ascent.look, desk.menu.own, desk.message or ascent.message)

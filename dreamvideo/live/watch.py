@@ -21,9 +21,9 @@ PATIENCE = 10.0  # seconds after it had to become smaller before it may become l
 STALLED = 1.0  # seconds without a picture after which that is said
 
 
-def name_of(look: Look, controls: Controls) -> str:
-    """What it dreams, in a few words."""
-    return f"{look.network.name} {controls.layer or controls.preset or ' + '.join(look.network.score.layers)}"
+def name_of(look: Look, controls: Controls, own: str | None) -> str:
+    """What it dreams, in a few words; `own`: the name of the look that was asked for on the command line."""
+    return f"{look.network.name} {controls.layer or controls.preset or own or ' + '.join(look.network.score.layers)}"
 
 
 def place(look: Look) -> str:
@@ -73,8 +73,8 @@ class Watch:
         if not self._fixed and now - self._since > SETTLING + SPAN:
             self._look(stand, now)
 
-    def numbers(self, stand: Stand, look: Look | None, message: str) -> Numbers:
-        """How it goes; where nothing is wrong, `message` is empty."""
+    def numbers(self, stand: Stand, look: Look | None, own: str | None, message: str) -> Numbers:
+        """How it goes; where nothing is wrong, `message` is empty. For `own` see `name_of`."""
         now = time.monotonic()
         silent = now - self.last_picture
         return Numbers(
@@ -86,7 +86,7 @@ class Watch:
             camera_size=stand.camera.shape[:2],
             working_size=stand.scene.size,
             device=place(look) if look else "",
-            look=name_of(look, stand.controls) if look else "loading the network",
+            look=name_of(look, stand.controls, own) if look else "loading the network",
             message=f"no picture for {silent:.0f} s" if silent > STALLED else message,
         )
 
