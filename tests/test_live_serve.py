@@ -148,7 +148,7 @@ def test_the_state_is_what_lies_on_the_desk(desk, port):
     state = json.loads(ask(port, "/state")[2])
     assert state["controls"] == asdict(desk.controls) and state["controls"]["mirror"]
     assert state["numbers"] == json.loads(json.dumps(asdict(desk.numbers)))
-    assert state["menu"] == {"presets": ["eyes", "leaves"], "layers": ["s8b", "s16a"]}
+    assert state["menu"] == {"presets": ["eyes", "leaves"], "layers": ["s8b", "s16a"], "own": None}
     assert state["keys"] == [{"name": key.name, "what": key.what} for key in KEYS.values()]
     assert state["strengths"] == [0, 3] and state["looking"] is False
 
