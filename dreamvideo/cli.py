@@ -11,11 +11,12 @@ import dataclasses
 import functools
 import logging
 import os
+import shlex
 import signal
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from dreamvideo import __version__
 from dreamvideo.bench.coherence.settings import CoherenceSettings
 from dreamvideo.bench.live_settings import LiveBenchSettings
 from dreamvideo.bench.settings import BenchSettings
-from dreamvideo.errors import DreamVideoError, OutputError, SettingsError, SourceError
+from dreamvideo.errors import DreamVideoError, SettingsError, SourceError
 from dreamvideo.options import (
     ATLAS_SETTINGS,
     IMAGE_SETTINGS,
@@ -52,7 +53,8 @@ if TYPE_CHECKING:  # imported when a command runs: --help must not wait for torc
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from dreamvideo.frames import Frames, Source
+    from dreamvideo.frames import Source
+    from dreamvideo.jobs import Job, Outcome, Wishes
     from dreamvideo.models import Network
     from dreamvideo.networks import Model
 
@@ -60,7 +62,7 @@ DONE, FAILED, USAGE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 PREVIEW_SIDE = 640  # pixels of the larger side of a frame on a preview: three of them fill a screen
 
-Job = tuple[Path, Path]  # input, output
+Pair = tuple[Path, Path]  # input, output
 
 log = logging.getLogger("dreamvideo")
 
@@ -69,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     try:
         arguments = build_parser().parse_args(argv)
+        arguments.words = sys.argv[1:] if argv is None else list(argv)
     except SystemExit as stop:  # argparse has said why
         return int(stop.code or 0)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -82,8 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DreamVideoError as error:
         _say(error)
         return FAILED
-    except KeyboardInterrupt:
-        _say("interrupted")
+    except KeyboardInterrupt as stop:
+        _say(": ".join(["interrupted", *map(str, stop.args)]))
         return INTERRUPTED
 
 
@@ -118,6 +121,8 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("-o", "--output", type=Path, metavar="OUT", help=f"file, or folder (default: {output})")
         command.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
         command.add_argument("-n", "--skip-existing", action="store_true", help="pass over inputs whose output exists")
+        if run is run_video:
+            command.add_argument("--resume", action="store_true", help="go on where an earlier run ended")
         add_look(command)
         add_talk(command)
         for group in settings:
@@ -214,88 +219,68 @@ def run_video(arguments: argparse.Namespace) -> int:
     if settings_from(arguments, PreviewSettings).preview is not None:
         load = functools.cache(lambda: _load(arguments))
         return run_sheets(arguments, "preview", functools.partial(draw_preview, load=load))
+    from dreamvideo.jobs import Job, Wishes, check_leftovers
     from dreamvideo.writers import check_encoder
 
     encode = settings_from(arguments, EncodeSettings)
-    jobs = plan(arguments)
+    jobs = [Job(*pair) for pair in plan(arguments)]
     if encode.codec is not None:
-        for output in {output.suffix: output for _, output in jobs}.values():
+        for output in {job.output.suffix: job.output for job in jobs}.values():
             check_encoder(output, encode)
     under = settings_from(arguments, MaskSettings).mask
     if under is not None:
         from dreamvideo.masks import check_mask
 
         check_mask(Path(under))
-    failed, left = 0, jobs
-    while left:
-        failures, left = dream_files(arguments, left)
-        failed += failures
-    return _exit_code(failed, len(jobs))
+    wishes = Wishes(
+        settings_from(arguments, ReadSettings),
+        settings_from(arguments, ModelSettings),
+        settings_from(arguments, DreamSettings),
+        settings_from(arguments, CarrySettings),
+        settings_from(arguments, MaskSettings),
+        encode,
+    )
+    for job in jobs:
+        check_leftovers(job, wishes, arguments.resume, arguments.overwrite)
+    return dream_files(arguments, jobs, wishes)
 
 
-def dream_files(arguments: argparse.Namespace, jobs: list[Job]) -> tuple[int, list[Job]]:
-    """Dream videos as one stream, so that lanes reach across files; returns (failures, jobs left after a full stop)."""
-    from dreamvideo.buffers import prefetch
-    from dreamvideo.masks import masked
-    from dreamvideo.pipeline import dream_videos
-    from dreamvideo.progress import progress
-    from dreamvideo.readers import open_source
-    from dreamvideo.signature import sign
-    from dreamvideo.writers import write_video
+def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) -> int:
+    """Dream videos, and say how each went."""
+    from dreamvideo.interrupts import interrupts
+    from dreamvideo.jobs import dream_jobs
 
-    read, dreaming = settings_from(arguments, ReadSettings), settings_from(arguments, DreamSettings)
-    carrying, encode = settings_from(arguments, CarrySettings), settings_from(arguments, EncodeSettings)
-    signature = sign(settings_from(arguments, ModelSettings), dreaming, carrying)
-    under = settings_from(arguments, MaskSettings).mask
-    mask = None if under is None else Path(under)
-    opened: list[tuple[int, Source]] = []  # (place in jobs, what was opened), in the order of the streams
-    refused: set[int] = set()  # places in jobs of what could not be opened
+    def announce(job: Job, source: Source, network: Network | None, done: int) -> None:
+        if network is not None:
+            _announce(arguments, job.source, f"{source.info.width}x{source.info.height}", network)
+        if done:
+            _tell(arguments, f"{job.output}: going on after {done} frames")
 
-    def streams() -> Generator[Frames, None, None]:
-        for place, (path, _) in enumerate(jobs):
-            try:
-                with (
-                    open_source(path, read) as source,
-                    closing(prefetch(masked(source.frames, mask, read) if mask else source.frames)) as frames,
-                ):  # decode in a thread
-                    opened.append((place, source))
-                    yield frames
-            except SourceError as error:
-                refused.add(place)
-                _say(error)
-
-    waiting = streams()
-    first = next(waiting, None)  # an input that cannot be read is told before a network is loaded
-    if first is None:
-        return len(refused), []
-    network = _load(arguments) if dreaming.iterations else None
-    with closing(dream_videos(_rejoined(first, waiting), network, dreaming, carrying)) as videos:
-        began = time.monotonic()
-        for number, dreamed in videos:
-            place, source = opened[number]
-            path, output = jobs[place]
-            info = source.info
-            if network is not None:
-                _announce(arguments, path, f"{info.width}x{info.height}", network)
-            shown = progress(dreamed, info.frame_count, path.name, arguments.quiet > 0)
-            try:
-                with closing(prefetch(shown)) as frames:  # dream in a thread, encode in this one
-                    count = write_video(frames, output, info, encode, signature)
-            except OutputError as error:
-                _say(error)
-                # What was opened ahead and refused has been told: it is not tried again.
-                left = [job for later, job in enumerate(jobs) if later > place and later not in refused]
-                return len(refused) + 1, left
-            seconds, began = time.monotonic() - began, time.monotonic()
-            lost = f", {source.lost} lost" if source.lost else ""
-            _tell(arguments, f"{output}: {count} frames in {seconds:.1f} s ({count / seconds:.1f} fps){lost}")
-    return len(refused), []
+    outcomes = []
+    with interrupts(lambda: _tell(arguments, "ending after this frame; again: at once"), INTERRUPTED) as stopped:
+        load = functools.partial(_load, arguments)
+        done = dream_jobs(jobs, wishes, load, announce, stopped, arguments.resume, arguments.quiet > 0)
+        try:
+            for outcome in done:
+                outcomes.append(outcome)
+                _report(arguments, outcome)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"go on with: {_again(arguments)}") from None
+    return _exit_code(sum(outcome.error is not None for outcome in outcomes), len(jobs))
 
 
-def _rejoined(first: Frames, rest: Generator[Frames, None, None]) -> Generator[Frames, None, None]:
-    with closing(rest):
-        yield first
-        yield from rest
+def _report(arguments: argparse.Namespace, outcome: Outcome) -> None:
+    if outcome.error is not None:
+        _say(outcome.error)
+        return
+    lost = f", {outcome.lost} lost" if outcome.lost else ""
+    rate = f" ({outcome.made / outcome.seconds:.1f} fps)" if outcome.made else ""
+    _tell(arguments, f"{outcome.job.output}: {outcome.frames} frames in {outcome.seconds:.1f} s{rate}{lost}")
+
+
+def _again(arguments: argparse.Namespace) -> str:
+    words = [word for word in arguments.words if word != "--resume"]
+    return shlex.join(["dreamvideo", *words, "--resume"])
 
 
 def run_image(arguments: argparse.Namespace) -> int:
@@ -460,7 +445,7 @@ def draw_preview(arguments: argparse.Namespace, path: Path, output: Path, load: 
     """Dream some frames of one video, each as the first of a shot, onto a sheet."""
     from dreamvideo.contact import contact_sheet, shrunk
     from dreamvideo.glimpses import clock, glimpses
-    from dreamvideo.pipeline import dream_videos
+    from dreamvideo.pipeline import dream_video
     from dreamvideo.progress import progress
     from dreamvideo.writers import write_image
 
@@ -473,11 +458,10 @@ def draw_preview(arguments: argparse.Namespace, path: Path, output: Path, load: 
     if network is not None:
         _announce(arguments, path, f"{info.frame_count} frames of {info.width}x{info.height}", network)
     tiles, labels = [], []
-    with closing(dream_videos((frames for frames in [source.frames]), network, dreaming, carrying)) as videos:
-        for _, dreamed in videos:
-            for frame in progress(dreamed, info.frame_count, path.name, arguments.quiet > 0):
-                tiles.append(shrunk(frame.image, PREVIEW_SIDE, info.pixel_aspect))
-                labels.append(clock(frame.time))
+    dreamed = dream_video(source.frames, network, dreaming, carrying)
+    for frame in progress(dreamed, info.frame_count, path.name, arguments.quiet > 0):
+        tiles.append(shrunk(frame.image, PREVIEW_SIDE, info.pixel_aspect))
+        labels.append(clock(frame.time))
     write_image(contact_sheet(tiles, labels), output)
     return len(tiles)
 
@@ -529,13 +513,14 @@ def _exit_code(failed: int, jobs: int) -> int:
     return FAILED if failed == jobs else SOME_FAILED
 
 
-def plan(arguments: argparse.Namespace, name: Callable[[Path, Path | None], Path] | None = None) -> list[Job]:
+def plan(arguments: argparse.Namespace, name: Callable[[Path, Path | None], Path] | None = None) -> list[Pair]:
     """(input, output) of each job, everything checked that can be before work begins; `name` names an output.
 
     Raises:
         SettingsError: the outputs asked for cannot all be.
         OutputError: an output exists, is an input, or cannot be written.
     """
+    from dreamvideo.leftovers import folder_of
     from dreamvideo.writers import check_output, default_output
 
     inputs, target = arguments.inputs, arguments.output
@@ -552,15 +537,16 @@ def plan(arguments: argparse.Namespace, name: Callable[[Path, Path | None], Path
             raise SettingsError(
                 f"{path}: another input would be written to {output} too; give them folders of their own"
             )
-    if arguments.skip_existing:
-        skipped = [output for _, output in jobs if output.exists()]
+    resuming = getattr(arguments, "resume", False)
+    if arguments.skip_existing or resuming:
+        skipped = [output for _, output in jobs if output.exists() and not (resuming and folder_of(output).exists())]
         for output in skipped:
             _tell(arguments, f"{output} exists: skipped")
         jobs = [job for job in jobs if job[1] not in skipped]
     for path, output in jobs:
         if path.is_dir():
             continue  # the reader says it better
-        check_output(output, inputs, arguments.overwrite)
+        check_output(output, inputs, arguments.overwrite or resuming)
     return jobs
 
 

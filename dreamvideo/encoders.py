@@ -115,22 +115,30 @@ class VideoEncoder:
         info: StreamInfo,
         settings: EncodeSettings,
         live: bool = False,
+        aloud: bool = True,
+        after: int | None = None,
     ) -> None:
         """Add the stream and open its encoder; a `live` one is quick and holds no picture back.
+
+        Args:
+            aloud: say how the picture is changed to suit the encoder.
+            after: pts of the packet before the first, of another encoder's.
 
         Raises:
             OutputError: there is no such encoder, it does not fit the container, or it cannot be opened here.
         """
         name = settings.codec or container.codec
+        note = log.warning if aloud else log.debug
         self.time_base = time_base_for(info, container)
-        self._last_pts: int | None = None
+        self.last_pts = after  # of the newest frame
+        self._fed = False
         self._info = info
         self.stream = self._add_stream(output, container, name, info)
         context = self.stream.codec_context
         width, height = info.width, info.height
         aspect = info.pixel_aspect
         if aspect != 1 and name in _SQUARE_PIXELS:
-            log.warning("%s cannot say that pixels are not square: the picture is widened to %s", name, float(aspect))
+            note("%s cannot say that pixels are not square: the picture is widened to %s", name, float(aspect))
             width, aspect = max(2, round(width * aspect)), Fraction(1)
         self.size = width, height
         self._format = _pixel_format(name)
@@ -138,7 +146,7 @@ class VideoEncoder:
         pads = subsampled and name not in ("libvpx", "libvpx-vp9", "ffv1")
         self._padded = (width + width % 2, height + height % 2) if pads else (width, height)
         if self._padded != self.size:
-            log.warning("%s needs even sides: %dx%d is padded to %dx%d", name, *self.size, *self._padded)
+            note("%s needs even sides: %dx%d is padded to %dx%d", name, *self.size, *self._padded)
         context.width, context.height = self._padded
         context.pix_fmt = self._format
         context.time_base = self.time_base
@@ -231,10 +239,10 @@ class VideoEncoder:
         """
         frame = self._converted(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24"))
         pts = round(time / self.time_base)
-        first = self._last_pts is None
-        if self._last_pts is not None:
-            pts = max(pts, self._last_pts + 1)  # a coarse unit may round two times to one
-        self._last_pts = pts
+        first, self._fed = not self._fed, True
+        if self.last_pts is not None:
+            pts = max(pts, self.last_pts + 1)  # a coarse unit may round two times to one
+        self.last_pts = pts
         frame.time_base = self.time_base
         frame.pts = pts
         if duration is not None:
@@ -249,7 +257,7 @@ class VideoEncoder:
 
     def flush(self) -> list[Packet]:
         """The packets held back until now."""
-        if self._last_pts is None:
+        if not self._fed:
             return []
         return list(self.stream.encode(None))
 

@@ -34,6 +34,9 @@ class Step:
     shot: int
     frame: Frame
     previous: Frame | None  # of the same shot; None: this one begins it
+    piece: int = 0  # of its stream
+    holds: bool = False  # the piece ends with it, but not the shot: what it leaves is kept
+    left: bytes | None = None  # what the frame before it left, where that was dreamed in an earlier run
 
 
 def fitting(pixels: int) -> int:

@@ -24,12 +24,13 @@ Mask = NDArray[np.uint8]  # (H, W): 255 = dream here, 0 = leave alone
 log = logging.getLogger(__name__)
 
 
-def masked(frames: Frames, path: Path, settings: ReadSettings) -> Frames:
+def masked(frames: Frames, path: Path, settings: ReadSettings, before: int = 0) -> Frames:
     """The frames, each with its mask: one picture for all; else the n-th for the n-th, and the last for all after it.
 
     Args:
         path: a picture, a folder of pictures in the order of their names, or a video.
         settings: the part of a video that is read; of a mask that is a video, too.
+        before: how many frames come before these.
 
     Raises:
         SourceError: there is no mask in `path`.
@@ -37,6 +38,8 @@ def masked(frames: Frames, path: Path, settings: ReadSettings) -> Frames:
     """
     with closing(frames), closing(_without_end(path, settings)) as masks:
         mask = fitted = np.empty((0, 0), np.uint8)
+        for _ in range(before):
+            next(masks)
         for frame in frames:
             following = next(masks)
             if following is not mask or fitted.shape != frame.image.shape[:2]:

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import itertools
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -27,8 +27,10 @@ from dreamvideo.frames import Frame, Frames
 from dreamvideo.lanes import Step, fitting, in_lockstep, in_order
 from dreamvideo.models import Network
 from dreamvideo.motion import Motion
+from dreamvideo.pieces import Dreamed, Place
 from dreamvideo.settings import CarrySettings, DreamSettings
 from dreamvideo.shots import cut_detector
+from dreamvideo.state import restored, saved
 
 # Bytes of pictures that may wait, read or dreamed, so that later shots can be dreamed beside the first.
 WAITING = 1 << 30
@@ -37,12 +39,28 @@ GUIDE_SIDE = 224  # pixels of the longer side of a guide, as in the 2015 noteboo
 
 Round = list[tuple[Step, Motion | None]]  # one step a lane; no motion: the shot begins
 Fetch = Callable[[], Tensor]  # waits for an image, (H, W, 3) uint8 on the CPU
+Save = Callable[[], bytes]  # waits for what a frame leaves
 # What is dreamed as one batch: a size, the steps of a carried frame, and whether there are masks; no steps: the shot
 # begins.
 Kind = tuple[tuple[int, ...], tuple[int, ...] | None, bool]
 
 
-def dream_video(frames: Frames, network: Network, dreaming: DreamSettings, carrying: CarrySettings) -> Frames:
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stream of frames, or what is left of one that was dreamed in part."""
+
+    frames: Frames
+    piece: int = 0  # the number of its first
+    before: Frame | None = None  # the frame before its first, where the shot goes on; it is not dreamed again
+    left: bytes | None = None  # what that frame left
+
+
+def only(frames: Frames) -> Generator[Stretch, None, None]:
+    """One stream alone."""
+    yield Stretch(frames)
+
+
+def dream_video(frames: Frames, network: Network | None, dreaming: DreamSettings, carrying: CarrySettings) -> Frames:
     """The frames, dreamed, one for one with the same times, in order; motion is estimated ahead in a thread.
 
     Raises:
@@ -50,35 +68,46 @@ def dream_video(frames: Frames, network: Network, dreaming: DreamSettings, carry
         Whatever `frames` raises.
     """
 
-    def only() -> Generator[Frames, None, None]:
-        yield frames
-
-    with contextlib.closing(dream_videos(only(), network, dreaming, carrying)) as videos:
-        for _, dreamed in videos:
-            yield from dreamed
+    with contextlib.closing(dream_stretches(only(frames), network, dreaming, carrying)) as streams:
+        for _, dreamed in streams:
+            for each in dreamed:
+                yield each.frame
 
 
-def dream_videos(
-    streams: Generator[Frames, None, None], network: Network | None, dreaming: DreamSettings, carrying: CarrySettings
-) -> Generator[tuple[int, Frames], None, None]:
+def dream_stretches(
+    stretches: Generator[Stretch, None, None],
+    network: Network | None,
+    dreaming: DreamSettings,
+    carrying: CarrySettings,
+) -> Generator[tuple[int, Generator[Dreamed, None, None]], None, None]:
     """(number, dreamed frames) of each stream that has frames, in order; shots of several may be dreamed side by side.
 
     Take all frames of one before asking for the next: they are made as they are taken. Without a network the frames
     pass through undreamed.
+
+    Raises:
+        WeightsError, ModelError: of the flow's network.
+        Whatever the streams raise.
     """
     if network is None or not dreaming.iterations:
-        with contextlib.closing(streams):
-            yield from enumerate(streams)
+        dreamed = (Dreamed(step.stream, step.piece, step.frame) for step in shots_of(stretches, alone=True))
+        yield from _by_stream(dreamed)
         return
-    with contextlib.closing(prefetch(watch(streams, carrying, network.device), depth=1)) as rounds:
+    with contextlib.closing(prefetch(watch(stretches, carrying, network.device), depth=1)) as rounds:
         made = dream_rounds(rounds, network, dreaming, carrying)
-        dreamed = in_order(landed(made, late=network.device.type == "cuda"))
-        for stream, group in itertools.groupby(dreamed, lambda step: step.stream):
-            yield stream, (step.frame for step in group)
+        yield from _by_stream(in_order(landed(made, late=network.device.type == "cuda")))
+
+
+def _by_stream(
+    dreamed: Generator[Dreamed, None, None],
+) -> Generator[tuple[int, Generator[Dreamed, None, None]], None, None]:
+    with contextlib.closing(dreamed):
+        for stream, group in itertools.groupby(dreamed, lambda each: each.stream):
+            yield stream, (each for each in group)
 
 
 def watch(
-    streams: Generator[Frames, None, None], carrying: CarrySettings, device: torch.device
+    stretches: Generator[Stretch, None, None], carrying: CarrySettings, device: torch.device
 ) -> Generator[Round, None, None]:
     """Rounds of the next frame of each lane, with its motion; a flow that is a network may run on `device`.
 
@@ -95,7 +124,7 @@ def watch(
     def lanes(frame: Frame) -> int:
         return carrying.lanes or (fitting(frame.image.shape[0] * frame.image.shape[1]) if device.type == "cuda" else 1)
 
-    with contextlib.closing(in_lockstep(shots_of(streams, alone), lanes, WAITING)) as rounds:
+    with contextlib.closing(in_lockstep(shots_of(stretches, alone), lanes, WAITING)) as rounds:
         for steps in rounds:  # the streams have begun: they are closed if there is no estimator to be had
             yield [(step, motion_of(step, estimator())) for step in steps]
 
@@ -109,33 +138,39 @@ def motion_of(step: Step, estimate: FlowEstimator | None) -> Motion | None:
     return motion.between(_planes(step.frame), _planes(step.previous), estimate)
 
 
-def shots_of(streams: Generator[Frames, None, None], alone: bool) -> Generator[Step, None, None]:
-    """Each frame with its shot and the frame before it there; `alone`: every frame is a shot of its own."""
+def shots_of(stretches: Generator[Stretch, None, None], alone: bool) -> Generator[Step, None, None]:
+    """Each frame with its shot, its piece and the frame before it; `alone`: every frame is a shot of its own."""
     is_cut = cut_detector()
     index, shot = 0, -1
-    with contextlib.closing(streams):
-        for stream, frames in enumerate(streams):
-            previous: Frame | None = None
-            with contextlib.closing(frames):
-                for frame in frames:
-                    if alone or previous is None or is_cut(frame.image, previous.image):
-                        shot, previous = shot + 1, None
-                    yield Step(index, stream, shot, frame, previous)
-                    index, previous = index + 1, frame
+    with contextlib.closing(stretches):
+        for stream, stretch in enumerate(stretches):
+            place, previous, left = Place(stretch.piece), stretch.before, stretch.left
+            shot += 1
+            with contextlib.closing(stretch.frames):
+                for frame in stretch.frames:
+                    begins = alone or previous is None or is_cut(frame.image, previous.image)
+                    if begins:
+                        shot, previous, left = shot + 1, None, None
+                    place.advance(begins)
+                    holds = place.is_full and not alone
+                    yield Step(index, stream, shot, frame, previous, place.piece, holds, left)
+                    index, previous, left = index + 1, frame, None
 
 
 def dream_rounds(
     rounds: Generator[Round, None, None], network: Network, dreaming: DreamSettings, carrying: CarrySettings
-) -> Generator[list[tuple[Step, Fetch]], None, None]:
-    """Every step of a round and its dreamed image, on its way; what can be is dreamed as one batch."""
+) -> Generator[list[tuple[Step, Fetch, Save | None]], None, None]:
+    """Every step of a round, its dream and what it leaves, on their way; what can be is dreamed as one batch."""
     carries: dict[int, Carry] = {}  # shot -> what its last frame left
     for round in rounds:
-        done: list[tuple[Step, Fetch]] = []
+        done: list[tuple[Step, Fetch, Save | None]] = []
         batches: dict[Kind, list[tuple[Step, Carry | None]]] = {}
         for step, moved in round:
             last, mask = carries.pop(step.shot, None), step.frame.mask
+            if step.left is not None:
+                last = restored(step.left, network.device)
             if mask is not None and not mask.any():  # nothing to be dreamed; what comes after it begins anew
-                done.append((step, functools.partial(torch.from_numpy, step.frame.image)))
+                done.append((step, functools.partial(torch.from_numpy, step.frame.image), None))
                 continue
             under = None if mask is None else to_mask(mask, network.device)
             start = carry(last, moved, carrying.persistence, under) if moved and last else None
@@ -150,18 +185,21 @@ def dream_rounds(
                 made = go_on(sources, [start for _, start in batch if start], steps, network, dreaming, carrying)
             for (step, _), source, left in zip(batch, sources, made, strict=True):
                 carries[step.shot] = left
-                done.append((step, fetch(to_bytes(source + left.residual))))
+                done.append((step, fetch(to_bytes(source + left.residual)), saved(left) if step.holds else None))
         yield done
         oldest = min(step.shot for step, _ in round)
         carries = {shot: left for shot, left in carries.items() if shot >= oldest}
 
 
-def landed(rounds: Iterator[list[tuple[Step, Fetch]]], late: bool) -> Generator[tuple[int, Step], None, None]:
-    """(index, step with its image) of every step; `late`: only when the device has been given the next round to do."""
-    flying: list[tuple[Step, Fetch]] = []
+def landed(
+    rounds: Iterator[list[tuple[Step, Fetch, Save | None]]], late: bool
+) -> Generator[tuple[int, Dreamed], None, None]:
+    """(index, dreamed frame) of every step; `late`: only when the device has been given the next round to do."""
+    flying: list[tuple[Step, Fetch, Save | None]] = []
     for round in itertools.chain(rounds, [[]]):
-        for step, image in flying if late else round:
-            yield step.index, replace(step, frame=replace(step.frame, image=image().numpy()))
+        for step, image, left in flying if late else round:
+            frame = replace(step.frame, image=image().numpy())
+            yield step.index, Dreamed(step.stream, step.piece, frame, left)
         flying = round
 
 

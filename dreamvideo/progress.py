@@ -15,14 +15,30 @@ T = TypeVar("T")
 
 
 def progress(
-    items: Generator[T, None, None], count: int | None, label: str, hidden: bool = False, unit: str = "frames"
+    items: Generator[T, None, None],
+    count: int | None,
+    label: str,
+    hidden: bool = False,
+    unit: str = "frames",
+    before: int = 0,
 ) -> Generator[T, None, None]:
-    """The same items; meanwhile a bar shows how many of `count` have passed, their rate and the time left."""
+    """The same items; meanwhile a bar shows how many of `count` have passed, their rate and the time left.
+
+    Of `count`, `before` passed earlier.
+    """
     shown = not hidden and sys.stderr.isatty()
     with (
         contextlib.closing(items),
         logging_redirect_tqdm([logging.getLogger("dreamvideo")]) if shown else contextlib.nullcontext(),
-        tqdm(total=count, desc=label, unit=f" {unit}", disable=not shown, file=sys.stderr, dynamic_ncols=True) as bar,
+        tqdm(
+            total=count,
+            initial=before,
+            desc=label,
+            unit=f" {unit}",
+            disable=not shown,
+            file=sys.stderr,
+            dynamic_ncols=True,
+        ) as bar,
     ):
         for item in items:
             yield item

@@ -33,15 +33,22 @@ _NOT_VIDEO = {"tty", "bin", "xbin", "adf", "idf"}
 
 
 @contextmanager
-def open_source(path: Path, settings: ReadSettings = ReadSettings()) -> Generator[Source, None, None]:  # noqa: B008
+def open_source(
+    path: Path,
+    settings: ReadSettings = ReadSettings(),  # noqa: B008
+    resume: Fraction | None = None,
+) -> Generator[Source, None, None]:
     """The video in `path`: what is known of it, and its frames, upright, in time, from `settings.start` on.
+
+    With `resume` those before the frame of that time are passed over; they are decoded, so that what is decoded after
+    them, and when it is shown, does not change.
 
     Raises:
         SourceError: no such file, or no frame of it can be read; from `source.frames`: never, what fails is counted.
     """
     container = _open(path)
     try:
-        source = _source(container, path, settings)
+        source = _source(container, path, settings, resume)
         try:
             yield source
         finally:
@@ -89,7 +96,9 @@ def is_encrypted(path: Path) -> bool:
     return any(mark in head for mark in (b"encv", b"enca", b"pssh"))
 
 
-def _source(container: av.container.InputContainer, path: Path, settings: ReadSettings) -> Source:
+def _source(
+    container: av.container.InputContainer, path: Path, settings: ReadSettings, resume: Fraction | None
+) -> Source:
     stream = best_video(container)
     if stream is None:
         has = "sound" if container.streams.audio else "no video"
@@ -165,6 +174,9 @@ def _source(container: av.container.InputContainer, path: Path, settings: ReadSe
                 if not told_size and (frame.width, frame.height) != stored:
                     told_size = True
                     log.warning("%s changes its frame size: frames are resized to the first one's", path)
+                if resume is not None and time < resume:
+                    shown += 1
+                    continue
                 try:
                     image = upright(make_rgb(frame), matrix)
                 except av.error.FFmpegError as error:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import errno
 import io
-import logging
 import os
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
 
-from dreamvideo.companions import Companions
 from dreamvideo.encoders import CONTAINERS, VideoEncoder, container_of
 from dreamvideo.errors import OutputError
+from dreamvideo.film import Film, translated
 from dreamvideo.frames import Frame, Frames, StreamInfo
 from dreamvideo.settings import EncodeSettings
-from dreamvideo.signature import signed_comment
 from dreamvideo.stills import is_image, write_image
 
 __all__ = ["check_encoder", "check_output", "default_output", "default_sheet", "write_image", "write_video"]
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def default_output(path: Path, folder: Path | None = None) -> Path:
@@ -87,19 +85,6 @@ def check_encoder(
         trial.mux(packets)
 
 
-@contextmanager
-def translated(output: Path) -> Generator[None, None, None]:
-    """What libav and the system raise while `output` is written, as an OutputError."""
-    try:
-        yield
-    except OutputError:
-        raise
-    except (OSError, av.error.FFmpegError) as error:
-        if error.errno == errno.ENOSPC:
-            raise OutputError(f"{output}: the disk is full") from None
-        raise OutputError(f"{output} cannot be written: {error.strerror or error}") from None
-
-
 def write_video(
     frames: Frames,
     output: Path,
@@ -118,103 +103,35 @@ def write_video(
         OutputError: the file cannot be written, the disk is full, the encoder cannot be used, or there was no frame.
     """
     with closing(frames):
-        container_of(output)
-        part = output.with_name(output.name + ".part")
-        writer = _Writer(part, output, info, settings, signature)
+        film = Film(output, info, settings, signature)
+        count = 0
         try:
-            with translated(output):
-                writer.open()
-            for frame, duration in _with_durations(frames):
+            for frame, duration in with_durations(frames, lambda frame: frame):
                 with translated(output):
-                    writer.write(frame, duration)
-            if not writer.count:
+                    packets = film.encoder.encode(frame.image, frame.time, duration)
+                film.add(packets, frame.time, frame.time + (duration or 0))
+                count += 1
+            if not count:
                 raise OutputError(f"{output} was not written: there was no frame")
             with translated(output):
-                writer.finish()
+                packets = film.encoder.flush()
+            film.finish(packets, whole=count != info.frame_limit)
         except BaseException as error:
-            writer.abandon(keep=not isinstance(error, OutputError))
+            if isinstance(error, OutputError) or not film.keep():
+                film.abandon()
             raise
-        with translated(output):
-            os.replace(part, output)
-        return writer.count
+        film.publish()
+        return count
 
 
-def _with_durations(frames: Frames) -> Iterator[tuple[Frame, Fraction | None]]:
-    """Each frame and how long it is shown: until the next; the last one as it says itself, else as the one before."""
-    held: Frame | None = None
+def with_durations(items: Iterable[T], frame_of: Callable[[T], Frame]) -> Iterator[tuple[T, Fraction | None]]:
+    """Each item and how long its frame is shown: until the next; the last as it says itself, else as the one before."""
+    held: T | None = None
     interval: Fraction | None = None
-    for frame in frames:
+    for item in items:
         if held is not None:
-            interval = frame.time - held.time
+            interval = frame_of(item).time - frame_of(held).time
             yield held, interval
-        held = frame
+        held = item
     if held is not None:
-        yield held, held.duration or interval
-
-
-class _Writer:
-    """One output file on its way."""
-
-    def __init__(
-        self, part: Path, output: Path, info: StreamInfo, settings: EncodeSettings, signature: str | None
-    ) -> None:
-        self.count = 0
-        self._started = False  # from then on the .part file is ours to remove
-        self._part = part
-        self._output = output
-        self._info = info
-        self._settings = settings
-        self._signature = signature
-        self._end = Fraction(0)
-        self._container: av.container.OutputContainer | None = None
-        self._companions: Companions | None = None
-
-    def open(self) -> None:
-        container = container_of(self._output)
-        options = {"movflags": "+faststart"} if container.format in ("mp4", "mov") else {}
-        self._container = av.open(os.path.abspath(self._part), "w", format=container.format, container_options=options)
-        self._encoder = VideoEncoder(self._container, container, self._info, self._settings)
-        self._encoder.open()
-        self._companions = Companions(self._container, container, self._info, self._settings.audio)
-        if self._signature is not None:
-            tags = self._container.metadata
-            old = [tags.pop(key) for key in list(tags) if key.lower() == "comment"]
-            tags["comment"] = signed_comment(self._signature, "\n".join(old))
-
-    def write(self, frame: Frame, duration: Fraction | None) -> None:
-        assert self._container is not None and self._companions is not None
-        packets = self._encoder.encode(frame.image, frame.time, duration)
-        self._started = True
-        self._container.mux(packets)
-        self.count += 1
-        self._end = frame.time + (duration or 0)
-        self._companions.mux_until(frame.time)
-
-    def finish(self) -> None:
-        assert self._container is not None and self._companions is not None
-        self._companions.mux_until(self._end if self.count == self._info.frame_limit else None)
-        self._companions.flush()
-        self._container.mux(self._encoder.flush())
-        self._container.close()
-        self._companions.close()
-
-    def abandon(self, keep: bool) -> None:
-        """After a failure: make what is there playable if it is worth it, else remove it."""
-        if self._companions is not None:
-            self._companions.close()
-        try:
-            if keep and self.count:
-                assert self._container is not None
-                self._container.mux(self._encoder.flush())
-                self._container.close()
-                log.warning("%d frames are kept in %s", self.count, self._part)
-                return
-        except (OSError, av.error.FFmpegError) as error:
-            log.debug("the unfinished file cannot be closed: %s", error)
-        if self._container is not None:
-            try:
-                self._container.close()
-            except (OSError, av.error.FFmpegError) as error:
-                log.debug("the unfinished file cannot be closed: %s", error)
-        if self._started:
-            self._part.unlink(missing_ok=True)
+        yield held, frame_of(held).duration or interval

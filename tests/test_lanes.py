@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dreamvideo.frames import Frame
 from dreamvideo.lanes import Step, fitting, in_lockstep, in_order
-from dreamvideo.pipeline import dream_video, dream_videos, landed
+from dreamvideo.pipeline import Stretch, dream_stretches, dream_video, landed
 from dreamvideo.settings import CarrySettings, DreamSettings
 
 
@@ -64,7 +64,8 @@ def test_images_land_in_order_and_late_ones_after_the_next_round_has_begun(late)
         for round in range(3):
             log.append(f"begin {round}")
             yield [
-                (step, lambda round=round: log.append(f"land {round}") or torch.zeros(1, 1, 3)) for step in steps([1])
+                (step, lambda round=round: log.append(f"land {round}") or torch.zeros(1, 1, 3), None)
+                for step in steps([1])
             ]
 
     assert len(list(landed(rounds(), late))) == 3
@@ -98,14 +99,14 @@ def test_lanes_reach_across_videos_of_any_size_and_each_is_as_alone(tiny_network
 
     def streams():
         for images in videos:
-            yield (Frame(image, Fraction(i, 25)) for i, image in enumerate(images))
+            yield Stretch(Frame(image, Fraction(i, 25)) for i, image in enumerate(images))
 
-    together = dream_videos(streams(), tiny_network, settings, CarrySettings(lanes=3))
+    together = dream_stretches(streams(), tiny_network, settings, CarrySettings(lanes=3))
     numbers = []
     for (number, frames), alone in zip(together, streams(), strict=True):
         numbers.append(number)
-        expected = dream_video(alone, tiny_network, settings, CarrySettings())
+        expected = dream_video(alone.frames, tiny_network, settings, CarrySettings())
         for ours, theirs in zip(frames, expected, strict=True):
-            assert ours.time == theirs.time
-            assert np.abs(ours.image.astype(int) - theirs.image).max() <= 1
+            assert ours.frame.time == theirs.time
+            assert np.abs(ours.frame.image.astype(int) - theirs.image).max() <= 1
     assert numbers == [0, 1, 2]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dreamvideo import motion, pipeline
 from dreamvideo.dream import dream
 from dreamvideo.frames import Frame
-from dreamvideo.pipeline import dream_video, to_image, to_tensor, watch
+from dreamvideo.pipeline import dream_video, only, to_image, to_tensor, watch
 from dreamvideo.settings import CarrySettings, DreamSettings
 
 QUICK = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4, anchor=0.0)
@@ -107,7 +107,7 @@ def test_uncovered_ground_is_soon_dreamed_like_the_rest(tiny_network):
 
 
 def test_no_flow_still_sees_cuts():
-    streams = (frames for frames in [stream([*pan(1, 3), *pan(2, 2)])])
+    streams = only(stream([*pan(1, 3), *pan(2, 2)]))
     motions = [motion for ((_, motion),) in watch(streams, CarrySettings(flow="none"), CPU)]
     assert [motion is None for motion in motions] == [True, False, False, True, False]
     assert not motions[1].backward.any()
@@ -123,7 +123,7 @@ def test_flat_ground_that_has_not_changed_stands_still_whatever_the_flow_says(mo
     ground = np.full((40, 60, 3), 200, np.uint8)
     noisy = [np.clip(ground + random.normal(0, 1.2, ground.shape), 0, 255).astype(np.uint8) for _ in range(2)]
     noisy[1][:, 40:] = 90  # something came
-    _, ((_, motion),) = watch((frames for frames in [stream(noisy)]), CarrySettings(), CPU)
+    _, ((_, motion),) = watch(only(stream(noisy)), CarrySettings(), CPU)
     occluded = motion.occluded[0, 0]
     assert not occluded[:, :36].any()
     assert (motion.backward[:, :, :, :36].abs().sum(1) == 0).float().mean() > 0.8

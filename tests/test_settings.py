@@ -78,6 +78,7 @@ def test_every_field_is_an_option_and_an_unset_option_is_the_default(capsys):
         "output",
         "overwrite",
         "skip_existing",
+        "resume",
         *LOOK,
         "quiet",
         "verbose",

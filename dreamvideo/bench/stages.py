@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -20,7 +20,7 @@ from dreamvideo.carry import begin, carry, go_on, steps_for
 from dreamvideo.dream import octave_sizes
 from dreamvideo.frames import Frame, Frames, StreamInfo
 from dreamvideo.models import Network
-from dreamvideo.pipeline import dream_video, to_image, to_tensor, watch
+from dreamvideo.pipeline import dream_video, only, to_image, to_tensor, watch
 from dreamvideo.readers import open_source
 from dreamvideo.settings import CarrySettings, ReadSettings
 from dreamvideo.writers import write_video
@@ -39,7 +39,7 @@ def stages(bench: Bench) -> Iterator[Row]:
     read = ReadSettings(frames=len(frames), size=(plan.width, plan.height))
     _, images = steady(dream_video(stream(frames), network, dreaming, carrying), plan.frames)
     dreamed = [Frame(image, Fraction(i, RATE)) for i, image in enumerate(images)]
-    motions = [step_motion for ((_, step_motion),) in watch(one(frames[:2]), carrying, bench.device)]
+    motions = [step_motion for ((_, step_motion),) in watch(only(stream(frames[:2])), carrying, bench.device)]
     moved, source = motions[1], to_tensor(frames[1].image, bench.device)
     assert moved is not None
     (first,) = begin(to_tensor(frames[0].image, bench.device), network, dreaming)
@@ -59,7 +59,7 @@ def stages(bench: Bench) -> Iterator[Row]:
     whole: list[float] = []  # the program is timed from inside, from its first frame on
     work: dict[str, tuple[Callable[[], object], int]] = {
         "decode": (lambda: drain(clip, read), len(frames)),
-        MOTION: (lambda: list(watch(one(frames), carrying, bench.device)), len(frames) - 1),
+        MOTION: (lambda: list(watch(only(stream(frames)), carrying, bench.device)), len(frames) - 1),
         "conversion, carry": (conversion, 1),
         ASCENT: (ascents, ticks),
         "encode": (lambda: write(dreamed, bench.folder / "encoded.mp4"), len(dreamed)),
@@ -72,11 +72,6 @@ def stages(bench: Bench) -> Iterator[Row]:
     ms |= {"sum": total, "sum without ascent": rest, END_TO_END: 1000 * median(whole[1:])}  # the first one warmed up
     for name, value in ms.items():
         yield {"stage": name, "ms_per_frame": value, "%_of_sum": 100 * value / total}
-
-
-def one(frames: Sequence[Frame]) -> Generator[Frames, None, None]:
-    """The frames as the only video of a stream."""
-    yield stream(frames)
 
 
 def drain(clip: Path, read: ReadSettings) -> None:

@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 from dreamvideo.colour import assumed_colour
 from dreamvideo.encoders import VideoEncoder, container_of
 from dreamvideo.errors import OutputError
+from dreamvideo.film import translated
 from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.live.letterbox import letterboxed
 from dreamvideo.settings import EncodeSettings
 from dreamvideo.signature import signed_comment
-from dreamvideo.writers import check_encoder, check_output, translated
+from dreamvideo.writers import check_encoder, check_output
 
 DEPTH: Final = 8  # pictures that wait for the encoder, at most
 # Seconds after which a picture that nothing followed is written again. A killed file lacks its last picture and what

@@ -1,0 +1,57 @@
+"""What a job is: version, settings and the content of its files; two that agree make the same film."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final
+
+from dreamvideo import __version__
+from dreamvideo.signature import FILES, OF_THE_MACHINE
+
+SAMPLE: Final = 1 << 20  # bytes from the beginning, middle and end of a file that are looked at
+
+
+def fingerprint(source: Path, *settings: Any) -> dict[str, Any]:
+    """The job of dreaming `source` with some settings dataclasses, as JSON holds it; where it runs does not count."""
+    job: dict[str, Any] = {"version": __version__, "input": identity(source)}
+    for some in settings:
+        for field in fields(some):
+            value = getattr(some, field.name)
+            if field.name in OF_THE_MACHINE:
+                continue
+            is_file = field.name in (*FILES, "mask") and value is not None
+            job[field.name] = identity(Path(value)) if is_file else value
+    return dict(json.loads(json.dumps(job, default=str)))
+
+
+def identity(path: Path) -> str:
+    """Size and a hash of samples of a file's content, or of all files in a folder."""
+    digest = hashlib.sha256()
+    files = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
+    size = 0
+    for each in files:
+        length = each.stat().st_size
+        size += length
+        with each.open("rb") as file:
+            for start in sorted({0, max(0, (length - SAMPLE) // 2), max(0, length - SAMPLE)}):
+                file.seek(start)
+                digest.update(file.read(SAMPLE))
+    return f"{path.name}, {size} bytes, {digest.hexdigest()[:16]}"
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What is not the same in two jobs, each in a few words."""
+    names = [*before, *(name for name in now if name not in before)]
+    return [
+        f"{name.replace('_', '-')} was {_told(before.get(name))}, is {_told(now.get(name))}"
+        for name in names
+        if before.get(name) != now.get(name)
+    ]
+
+
+def _told(value: Any) -> str:
+    return "not there" if value is None else value if isinstance(value, str) else json.dumps(value)

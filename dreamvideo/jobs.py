@@ -1,0 +1,243 @@
+"""Videos become dreamed videos, one job each: piece by piece, so that what is done stays done, whatever happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from dreamvideo import leftovers
+from dreamvideo.buffers import prefetch
+from dreamvideo.errors import DreamVideoError, OutputError, SourceError
+from dreamvideo.fingerprint import differences, fingerprint
+from dreamvideo.frames import Source
+from dreamvideo.joining import join, join_part, write_pieces
+from dreamvideo.leftovers import Piece
+from dreamvideo.masks import masked
+from dreamvideo.models import Network
+from dreamvideo.pieces import Dreamed
+from dreamvideo.pipeline import Stretch, dream_stretches
+from dreamvideo.progress import progress
+from dreamvideo.readers import open_source
+from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, MaskSettings, ModelSettings, ReadSettings
+from dreamvideo.signature import sign
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One video to be dreamed."""
+
+    source: Path
+    output: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How all jobs of a command are done."""
+
+    read: ReadSettings
+    model: ModelSettings
+    dream: DreamSettings
+    carry: CarrySettings
+    mask: MaskSettings
+    encode: EncodeSettings
+
+    @property
+    def signature(self) -> str:
+        """What goes into the comment of a film."""
+        return sign(self.model, self.dream, self.carry)
+
+    def of(self, job: Job) -> dict[str, object]:
+        """What must be the same for a job to be gone on with."""
+        return fingerprint(job.source, self.read, self.model, self.dream, self.carry, self.mask, self.encode)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended."""
+
+    job: Job
+    frames: int = 0  # of the film
+    made: int = 0  # of them in this run
+    seconds: float = 0.0
+    lost: int = 0  # packets or frames that could not be decoded
+    error: DreamVideoError | None = None
+
+
+def check_leftovers(job: Job, wishes: Wishes, resume: bool, overwrite: bool) -> None:
+    """Whether the job may begin, or go on, with what is left of an earlier run.
+
+    Raises:
+        OutputError: something is left and nothing said of it, or it is of another job.
+    """
+    folder = leftovers.folder_of(job.output)
+    if not folder.exists() or (overwrite and not resume):
+        return
+    before = leftovers.job_of(folder)
+    if not resume:
+        count = len(leftovers.finished(folder))
+        raise OutputError(
+            f"{folder} holds {count} finished pieces of an earlier run: "
+            f"go on with them by --resume, or begin anew with --overwrite (-y)"
+        )
+    try:
+        now = wishes.of(job)
+    except OSError:
+        return  # what is wrong with the input is told when it is opened
+    if before is not None and (what := differences(before, now)):
+        raise OutputError(
+            f"{folder} is of another job: {'; '.join(what)}. Say it as before to go on, or begin anew with -y"
+        )
+
+
+def dream_jobs(
+    jobs: Sequence[Job],
+    wishes: Wishes,
+    load: Callable[[], Network],
+    announce: Callable[[Job, Source, Network | None, int], None],
+    stopped: Callable[[], bool] = lambda: False,
+    resume: bool = False,
+    quiet: bool = False,
+) -> Generator[Outcome, None, None]:
+    """Do the jobs in order, lanes reaching across them; each outcome as it is there. What fails ends its own job only.
+
+    Args:
+        load: called once, when the first input has been opened.
+        announce: told of each job that begins, with the number of frames that were done in an earlier run.
+        stopped: asked after each frame whether to end.
+        resume: go on with what is left of an earlier run.
+
+    Raises:
+        KeyboardInterrupt: `stopped` said so; of the job under way there is then a `.part` that plays.
+        DreamVideoError: of the network or its device.
+    """
+    left = list(jobs)
+    network: Network | None = None
+    loaded = not wishes.dream.iterations
+    while left:
+        opened: list[_Opened] = []  # in the order of the streams
+        refused: list[Outcome] = []
+        waiting = _stretches(left, wishes, resume, opened, refused)
+        first = next(waiting, None)  # an input that cannot be read is told before a network is loaded
+        if first is None:
+            yield from refused
+            return
+        if not loaded:
+            network, loaded = load(), True
+        failed: int | None = None
+        began = 0
+        with closing(dream_stretches(_rejoined(first, waiting), network, wishes.dream, wishes.carry)) as videos:
+            for number, dreamed in videos:
+                # One that is done but for joining has no frames left, and is not among the streams.
+                for each in opened[began:number]:
+                    yield _finished(each, wishes, stopped)
+                began = number + 1
+                announce(opened[number].job, opened[number].source, network, opened[number].done)
+                outcome = _dreamed(dreamed, opened[number], wishes, stopped, quiet)
+                yield outcome
+                if outcome.error is not None:
+                    failed = left.index(outcome.job)
+                    break
+            else:
+                for each in opened[began:]:
+                    yield _finished(each, wishes, stopped)
+        yield from refused
+        # What was opened ahead and refused has been told: it is not tried again.
+        told = [outcome.job for outcome in refused]
+        left = [] if failed is None else [job for job in left[failed + 1 :] if job not in told]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A job and what was opened for it."""
+
+    job: Job
+    source: Source
+    last: Piece | None  # the last piece of an earlier run
+    state: tuple[int, int]  # of the input file
+
+    @property
+    def done(self) -> int:
+        return 0 if self.last is None else self.last.through
+
+
+def _stretches(
+    jobs: Sequence[Job], wishes: Wishes, resume: bool, opened: list[_Opened], refused: list[Outcome]
+) -> Generator[Stretch, None, None]:
+    """What is to be dreamed of each job; into `opened` goes what each stream comes from, into `refused` the others."""
+    for job in jobs:
+        folder = leftovers.folder_of(job.output)
+        going_on = resume and leftovers.job_of(folder) is not None
+        pieces = leftovers.finished(folder) if going_on else []
+        last = pieces[-1] if pieces else None
+        left = leftovers.state_after(folder, last) if last else None
+        try:
+            state = _state_of(job.source)
+            with open_source(job.source, wishes.read, last.last if last else None) as source:
+                frames = source.frames
+                if wishes.mask.mask is not None:
+                    frames = masked(frames, Path(wishes.mask.mask), wishes.read, before=last.through - 1 if last else 0)
+                with closing(prefetch(frames)) as ahead:  # decode in a thread
+                    before = next(ahead, None) if last else None
+                    opened.append(_Opened(job, source, last, state))
+                    yield Stretch(ahead, last.number + 1 if last else 0, before if left is not None else None, left)
+        except SourceError as error:
+            refused.append(Outcome(job, error=error))
+
+
+def _rejoined(first: Stretch, rest: Generator[Stretch, None, None]) -> Generator[Stretch, None, None]:
+    with closing(rest):
+        yield first
+        yield from rest
+
+
+def _dreamed(
+    dreamed: Generator[Dreamed, None, None],
+    opened: _Opened,
+    wishes: Wishes,
+    stopped: Callable[[], bool],
+    quiet: bool,
+) -> Outcome:
+    job, source, last = opened.job, opened.source, opened.last
+    began = time.monotonic()
+    shown = progress(dreamed, source.info.frame_count, job.source.name, quiet, before=opened.done)
+    try:
+        if last is None:
+            leftovers.begin(leftovers.folder_of(job.output), wishes.of(job))
+        with (
+            closing(prefetch(shown)) as frames,  # dream in a thread, encode in this one
+            closing(write_pieces(frames, job.output, source.info, wishes.encode, last, stopped)) as pieces,
+        ):
+            for _ in pieces:
+                if _state_of(job.source) != opened.state:
+                    raise SourceError(f"{job.source} has changed while it was dreamed: put it back, and use --resume")
+    except (SourceError, OutputError) as error:
+        return Outcome(job, error=error)
+    if stopped():
+        join_part(job.output, source.info, wishes.encode, wishes.signature)
+        raise KeyboardInterrupt
+    return _finished(opened, wishes, stopped, time.monotonic() - began)
+
+
+def _finished(opened: _Opened, wishes: Wishes, stopped: Callable[[], bool], seconds: float = 0.0) -> Outcome:
+    """Join the pieces of a job, all of which are there."""
+    job, source = opened.job, opened.source
+    folder = leftovers.folder_of(job.output)
+    try:
+        frames = join(job.output, source.info, wishes.encode, wishes.signature, stopped)
+    except OutputError as error:
+        return Outcome(job, error=error)
+    if frames is None:
+        raise KeyboardInterrupt
+    leftovers.remove(folder)
+    return Outcome(job, frames, frames - opened.done, seconds, source.lost)
+
+
+def _state_of(path: Path) -> tuple[int, int]:
+    try:
+        about = path.stat()
+    except OSError:
+        return 0, 0
+    return about.st_size, about.st_mtime_ns
