@@ -256,26 +256,25 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) 
         if done:
             _tell(arguments, f"{job.output}: going on after {done} frames")
 
-    outcomes = []
+    failures = 0
+
+    def report(outcome: Outcome) -> None:
+        nonlocal failures
+        if outcome.error is not None:
+            failures += 1
+            _say(outcome.error)
+            return
+        lost = f", {outcome.lost} lost" if outcome.lost else ""
+        rate = f" ({outcome.made / outcome.seconds:.1f} fps)" if outcome.made else ""
+        _tell(arguments, f"{outcome.job.output}: {outcome.frames} frames in {outcome.seconds:.1f} s{rate}{lost}")
+
     with interrupts(lambda: _tell(arguments, "ending after this frame; again: at once"), INTERRUPTED) as stopped:
         load = functools.partial(_load, arguments)
-        done = dream_jobs(jobs, wishes, load, announce, stopped, arguments.resume, arguments.quiet > 0)
         try:
-            for outcome in done:
-                outcomes.append(outcome)
-                _report(arguments, outcome)
+            dream_jobs(jobs, wishes, load, announce, report, stopped, arguments.resume, arguments.quiet > 0)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"go on with: {_again(arguments)}") from None
-    return _exit_code(sum(outcome.error is not None for outcome in outcomes), len(jobs))
-
-
-def _report(arguments: argparse.Namespace, outcome: Outcome) -> None:
-    if outcome.error is not None:
-        _say(outcome.error)
-        return
-    lost = f", {outcome.lost} lost" if outcome.lost else ""
-    rate = f" ({outcome.made / outcome.seconds:.1f} fps)" if outcome.made else ""
-    _tell(arguments, f"{outcome.job.output}: {outcome.frames} frames in {outcome.seconds:.1f} s{rate}{lost}")
+    return _exit_code(failures, len(jobs))
 
 
 def _again(arguments: argparse.Namespace) -> str:

@@ -116,13 +116,11 @@ class VideoEncoder:
         settings: EncodeSettings,
         live: bool = False,
         aloud: bool = True,
-        after: int | None = None,
     ) -> None:
         """Add the stream and open its encoder; a `live` one is quick and holds no picture back.
 
         Args:
             aloud: say how the picture is changed to suit the encoder.
-            after: pts of the packet before the first, of another encoder's.
 
         Raises:
             OutputError: there is no such encoder, it does not fit the container, or it cannot be opened here.
@@ -130,8 +128,7 @@ class VideoEncoder:
         name = settings.codec or container.codec
         note = log.warning if aloud else log.debug
         self.time_base = time_base_for(info, container)
-        self.last_pts = after  # of the newest frame
-        self._fed = False
+        self._last_pts: int | None = None
         self._info = info
         self.stream = self._add_stream(output, container, name, info)
         context = self.stream.codec_context
@@ -239,10 +236,10 @@ class VideoEncoder:
         """
         frame = self._converted(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24"))
         pts = round(time / self.time_base)
-        first, self._fed = not self._fed, True
-        if self.last_pts is not None:
-            pts = max(pts, self.last_pts + 1)  # a coarse unit may round two times to one
-        self.last_pts = pts
+        first = self._last_pts is None
+        if self._last_pts is not None:
+            pts = max(pts, self._last_pts + 1)  # a coarse unit may round two times to one
+        self._last_pts = pts
         frame.time_base = self.time_base
         frame.pts = pts
         if duration is not None:
@@ -257,7 +254,7 @@ class VideoEncoder:
 
     def flush(self) -> list[Packet]:
         """The packets held back until now."""
-        if not self._fed:
+        if self._last_pts is None:
             return []
         return list(self.stream.encode(None))
 

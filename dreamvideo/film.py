@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -58,6 +58,7 @@ class Film:
         self._output = output
         self._count = 0
         self._end = Fraction(0)
+        self._next = -(2**62)  # the earliest pts that the next packet may have
         self._begun = False  # from then on the .part file is ours to remove
         self._companions: Companions | None = None
         container = container_of(output)
@@ -78,23 +79,29 @@ class Film:
             old = [tags.pop(key) for key in list(tags) if key.lower() == "comment"]
             tags["comment"] = signed_comment(signature, "\n".join(old))
 
-    def add(self, packets: list[Packet], time: Fraction, end: Fraction) -> None:
-        """Write what the encoder gave when it got the frame shown from `time` to `end`, and the sound until then."""
+    def add(self, packets: Iterable[Packet]) -> None:
+        """Write packets that `encoder`, or one like it, made, and the sound until then."""
         assert self._companions is not None
+        unit = self.encoder.time_base
         self._begun = True
-        with translated(self._output):
-            self._container.mux(packets)
-            self._companions.mux_until(time)
-        self._count += 1
-        self._end = end
+        for packet in packets:
+            late = max(0, self._next - (packet.pts or 0))  # two times of two pieces may be rounded to one
+            packet.pts, packet.dts = (packet.pts or 0) + late, (packet.dts or 0) + late
+            self._next = packet.pts + 1
+            self._end = (packet.pts + (packet.duration or 0)) * unit
+            packet.stream = self.encoder.stream
+            with translated(self._output):
+                self._companions.mux_until(packet.pts * unit)
+                self._container.mux(packet)
+            self._count += 1
 
     def finish(self, packets: list[Packet], whole: bool) -> None:
         """Write the last `packets` and the rest of the sound, which ends with them if this is not the `whole` film."""
         assert self._companions is not None
+        self.add(packets)
         with translated(self._output):
             self._companions.mux_until(None if whole else self._end)
             self._companions.flush()
-            self._container.mux(packets)
             self._container.close()
             self._companions.close()
 
@@ -108,7 +115,7 @@ class Film:
         if not self._count:
             return False
         try:
-            self._container.mux(self.encoder.flush())
+            self.add(self.encoder.flush())
             self._container.close()
         except (OSError, av.error.FFmpegError) as error:
             log.debug("the unfinished file cannot be closed: %s", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -97,15 +98,17 @@ def dream_jobs(
     wishes: Wishes,
     load: Callable[[], Network],
     announce: Callable[[Job, Source, Network | None, int], None],
+    report: Callable[[Outcome], None],
     stopped: Callable[[], bool] = lambda: False,
     resume: bool = False,
     quiet: bool = False,
-) -> Generator[Outcome, None, None]:
-    """Do the jobs in order, lanes reaching across them; each outcome as it is there. What fails ends its own job only.
+) -> None:
+    """Do the jobs in order, lanes reaching across them. What fails ends its own job only.
 
     Args:
         load: called once, when the first input has been opened.
         announce: told of each job that begins, with the number of frames that were done in an earlier run.
+        report: told of each job that ends, in some thread.
         stopped: asked after each frame whether to end.
         resume: go on with what is left of an earlier run.
 
@@ -114,39 +117,40 @@ def dream_jobs(
         DreamVideoError: of the network or its device.
     """
     left = list(jobs)
-    network: Network | None = None
-    loaded = not wishes.dream.iterations
+    load = functools.cache(load)
     while left:
         opened: list[_Opened] = []  # in the order of the streams
-        refused: list[Outcome] = []
-        waiting = _stretches(left, wishes, resume, opened, refused)
+        refused: list[Job] = []
+
+        def refuse(job: Job, error: SourceError, refused: list[Job] = refused) -> None:
+            refused.append(job)
+            report(Outcome(job, error=error))
+
+        waiting = _stretches(left, wishes, resume, opened, refuse)
         first = next(waiting, None)  # an input that cannot be read is told before a network is loaded
         if first is None:
-            yield from refused
             return
-        if not loaded:
-            network, loaded = load(), True
-        failed: int | None = None
-        began = 0
+        network = load() if wishes.dream.iterations else None
+        failed = None
+        done = 0  # of `opened`
         with closing(dream_stretches(_rejoined(first, waiting), network, wishes.dream, wishes.carry)) as videos:
             for number, dreamed in videos:
-                # One that is done but for joining has no frames left, and is not among the streams.
-                for each in opened[began:number]:
-                    yield _finished(each, wishes, stopped)
-                began = number + 1
-                announce(opened[number].job, opened[number].source, network, opened[number].done)
+                # One that is done but for joining has no frames left, and is not among the videos.
+                for each in opened[done:number]:
+                    report(_finished(each, wishes, stopped))
+                done = number + 1
+                announce(opened[number].job, opened[number].source, network, opened[number].frames)
                 outcome = _dreamed(dreamed, opened[number], wishes, stopped, quiet)
-                yield outcome
+                report(outcome)
                 if outcome.error is not None:
-                    failed = left.index(outcome.job)
+                    failed = outcome.job
                     break
-            else:
-                for each in opened[began:]:
-                    yield _finished(each, wishes, stopped)
-        yield from refused
+        if failed is None:
+            for each in opened[done:]:
+                report(_finished(each, wishes, stopped))
+            return
         # What was opened ahead and refused has been told: it is not tried again.
-        told = [outcome.job for outcome in refused]
-        left = [] if failed is None else [job for job in left[failed + 1 :] if job not in told]
+        left = [job for job in left[left.index(failed) + 1 :] if job not in refused]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +163,14 @@ class _Opened:
     state: tuple[int, int]  # of the input file
 
     @property
-    def done(self) -> int:
+    def frames(self) -> int:
         return 0 if self.last is None else self.last.through
 
 
 def _stretches(
-    jobs: Sequence[Job], wishes: Wishes, resume: bool, opened: list[_Opened], refused: list[Outcome]
+    jobs: Sequence[Job], wishes: Wishes, resume: bool, opened: list[_Opened], refuse: Callable[[Job, SourceError], None]
 ) -> Generator[Stretch, None, None]:
-    """What is to be dreamed of each job; into `opened` goes what each stream comes from, into `refused` the others."""
+    """What is to be dreamed of each job; `opened` is what each stream comes from."""
     for job in jobs:
         folder = leftovers.folder_of(job.output)
         going_on = resume and leftovers.job_of(folder) is not None
@@ -184,7 +188,7 @@ def _stretches(
                     opened.append(_Opened(job, source, last, state))
                     yield Stretch(ahead, last.number + 1 if last else 0, before if left is not None else None, left)
         except SourceError as error:
-            refused.append(Outcome(job, error=error))
+            refuse(job, error)
 
 
 def _rejoined(first: Stretch, rest: Generator[Stretch, None, None]) -> Generator[Stretch, None, None]:
@@ -200,15 +204,18 @@ def _dreamed(
     stopped: Callable[[], bool],
     quiet: bool,
 ) -> Outcome:
-    job, source, last = opened.job, opened.source, opened.last
+    job, source = opened.job, opened.source
+    folder = leftovers.folder_of(job.output)
     began = time.monotonic()
-    shown = progress(dreamed, source.info.frame_count, job.source.name, quiet, before=opened.done)
+    shown = progress(dreamed, source.info.frame_count, job.source.name, quiet, before=opened.frames)
     try:
-        if last is None:
-            leftovers.begin(leftovers.folder_of(job.output), wishes.of(job))
+        if opened.last is None:
+            leftovers.begin(folder, wishes.of(job))
         with (
             closing(prefetch(shown)) as frames,  # dream in a thread, encode in this one
-            closing(write_pieces(frames, job.output, source.info, wishes.encode, last, stopped)) as pieces,
+            closing(
+                write_pieces(frames, folder, job.output, source.info, wishes.encode, opened.frames, stopped)
+            ) as pieces,
         ):
             for _ in pieces:
                 if _state_of(job.source) != opened.state:
@@ -232,7 +239,7 @@ def _finished(opened: _Opened, wishes: Wishes, stopped: Callable[[], bool], seco
     if frames is None:
         raise KeyboardInterrupt
     leftovers.remove(folder)
-    return Outcome(job, frames, frames - opened.done, seconds, source.lost)
+    return Outcome(job, frames, frames - opened.frames, seconds, source.lost)
 
 
 def _state_of(path: Path) -> tuple[int, int]:

@@ -30,40 +30,41 @@ if TYPE_CHECKING:
 
 def write_pieces(
     dreamed: Generator[Dreamed, None, None],
+    folder: Path,
     output: Path,
     info: StreamInfo,
     settings: EncodeSettings,
-    after: Piece | None = None,
+    before: int = 0,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[Piece, None, None]:
-    """Write `dreamed` into the folder of `output`; each piece as it is finished, and kept when the next is asked for.
+    """Write `dreamed` into `folder`; each piece as it is finished, and recorded when the next is asked for.
 
     Args:
+        folder: of the pieces; it is there.
+        output: whose pieces they are: it says which kind of file will be made of them.
         info: of the frames.
-        after: the last piece of an earlier run, which these go on from.
+        before: how many frames come before these.
         stopped: asked after each frame; then the piece under way is closed, but not finished.
 
     Raises:
         OutputError: a piece cannot be written, the disk is full, or the encoder cannot be used.
     """
-    folder = leftovers.folder_of(output)
-    aloud = True
+    aloud = before == 0
     with closing(dreamed):
         timed = with_durations(dreamed, lambda each: each.frame)
         for number, group in itertools.groupby(timed, lambda pair: pair[0].piece):
-            before = 0 if after is None else after.through
-            with closing(_Encoding(number, output, info, settings, after, aloud)) as encoding:
+            with closing(_Encoding(leftovers.packets_of(folder, number), output, info, settings, aloud)) as encoding:
                 for each, duration in group:
                     encoding.add(each.frame, duration)
                     if stopped():
                         encoding.flush()
                         return
                 encoding.flush()
-            after = Piece(number, before, encoding.frames, encoding.packets, each.frame.time, encoding.pts)
-            yield after
+            piece = Piece(number, before, encoding.frames, encoding.packets, each.frame.time)
+            yield piece
             with translated(output):
-                leftovers.keep(folder, after, each.left() if each.left else None)
-            aloud = False
+                leftovers.keep(folder, piece, each.left() if each.left else None)
+            before, aloud = piece.through, False
 
 
 class _Encoding:
@@ -71,29 +72,22 @@ class _Encoding:
 
     def __init__(
         self,
-        number: int,
+        path: Path,
         output: Path,
         info: StreamInfo,
         settings: EncodeSettings,
-        after: Piece | None,
         aloud: bool,
     ) -> None:
         self.frames = self.packets = 0
         self._output = output
         container = container_of(output)
         with translated(output), ExitStack() as opened:
-            self._file = opened.enter_context(leftovers.packets_of(leftovers.folder_of(output), number).open("wb"))
+            self._file = opened.enter_context(path.open("wb"))
             # No file is made of it: packets are kept as they leave the encoder.
             nowhere = opened.enter_context(av.open(io.BytesIO(), "w", format=container.format))
-            pts = None if after is None else after.pts
-            self._encoder = VideoEncoder(nowhere, container, info, settings, aloud=aloud, after=pts)
+            self._encoder = VideoEncoder(nowhere, container, info, settings, aloud=aloud)
             self._encoder.open()
             self._opened = opened.pop_all()
-
-    @property
-    def pts(self) -> int:
-        assert self._encoder.last_pts is not None
-        return self._encoder.last_pts
 
     def add(self, frame: Frame, duration: Fraction | None) -> None:
         with translated(self._output):
@@ -165,8 +159,6 @@ def _copy(folder: Path, number: int, film: Film) -> int:
     """Put a piece into `film`; returns how many packets it had."""
     unit, count = film.encoder.time_base, 0
     for packet in read_packets(leftovers.packets_of(folder, number), unit):
-        packet.stream = film.encoder.stream
-        time = (packet.pts or 0) * unit
-        film.add([packet], time, time + (packet.duration or 0) * unit)
+        film.add([packet])
         count += 1
     return count

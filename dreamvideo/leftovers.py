@@ -35,7 +35,6 @@ class Piece:
     frames: int
     packets: int
     last: Fraction  # time of its last frame
-    pts: int  # of its last packet
 
     @property
     def through(self) -> int:

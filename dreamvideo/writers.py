@@ -109,7 +109,7 @@ def write_video(
             for frame, duration in with_durations(frames, lambda frame: frame):
                 with translated(output):
                     packets = film.encoder.encode(frame.image, frame.time, duration)
-                film.add(packets, frame.time, frame.time + (duration or 0))
+                film.add(packets)
                 count += 1
             if not count:
                 raise OutputError(f"{output} was not written: there was no frame")
