@@ -39,6 +39,7 @@ from dreamvideo.settings import (
     AtlasSettings,
     CameraSettings,
     CarrySettings,
+    ClusterSettings,
     DreamSettings,
     EncodeSettings,
     LiveSettings,
@@ -239,6 +240,7 @@ def run_video(arguments: argparse.Namespace) -> int:
         settings_from(arguments, CarrySettings),
         settings_from(arguments, MaskSettings),
         encode,
+        settings_from(arguments, ClusterSettings),
     )
     for job in jobs:
         check_leftovers(job, wishes, arguments.resume, arguments.overwrite)
@@ -250,7 +252,7 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) 
     from dreamvideo.interrupts import interrupts
     from dreamvideo.jobs import dream_jobs
 
-    def announce(job: Job, source: Source, network: Network | None, done: int) -> None:
+    def announce(job: Job, source: Source, done: int, network: Network | None) -> None:
         if network is not None:
             _announce(arguments, job.source, f"{source.info.width}x{source.info.height}", network)
         if done:
@@ -271,7 +273,15 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) 
     with interrupts(lambda: _tell(arguments, "ending after this frame; again: at once"), INTERRUPTED) as stopped:
         load = functools.partial(_load, arguments)
         try:
-            dream_jobs(jobs, wishes, load, announce, report, stopped, arguments.resume, arguments.quiet > 0)
+            if wishes.cluster.cluster is not None:
+                from dreamvideo.cluster.drive import dream_on_cluster
+
+                begin, tell = functools.partial(announce, network=None), functools.partial(_tell, arguments)
+                guide = _guide(wishes.dream.guide)
+                hidden = arguments.quiet > 0
+                dream_on_cluster(jobs, wishes, guide, begin, report, tell, stopped, arguments.resume, hidden)
+            else:
+                dream_jobs(jobs, wishes, load, announce, report, stopped, arguments.resume, arguments.quiet > 0)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"go on with: {_again(arguments)}") from None
     return _exit_code(failures, len(jobs))

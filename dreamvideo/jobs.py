@@ -12,6 +12,7 @@ from pathlib import Path
 from dreamvideo import leftovers
 from dreamvideo.buffers import prefetch
 from dreamvideo.errors import DreamVideoError, OutputError, SourceError
+from dreamvideo.film import translated
 from dreamvideo.fingerprint import differences, fingerprint
 from dreamvideo.frames import Source
 from dreamvideo.joining import join, join_part, write_pieces
@@ -22,7 +23,15 @@ from dreamvideo.pieces import Dreamed
 from dreamvideo.pipeline import Stretch, dream_stretches
 from dreamvideo.progress import progress
 from dreamvideo.readers import open_source
-from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, MaskSettings, ModelSettings, ReadSettings
+from dreamvideo.settings import (
+    CarrySettings,
+    ClusterSettings,
+    DreamSettings,
+    EncodeSettings,
+    MaskSettings,
+    ModelSettings,
+    ReadSettings,
+)
 from dreamvideo.signature import sign
 
 
@@ -44,6 +53,7 @@ class Wishes:
     carry: CarrySettings
     mask: MaskSettings
     encode: EncodeSettings
+    cluster: ClusterSettings = ClusterSettings()
 
     @property
     def signature(self) -> str:
@@ -52,7 +62,9 @@ class Wishes:
 
     def of(self, job: Job) -> dict[str, object]:
         """What must be the same for a job to be gone on with."""
-        return fingerprint(job.source, self.read, self.model, self.dream, self.carry, self.mask, self.encode)
+        return fingerprint(
+            job.source, self.read, self.model, self.dream, self.carry, self.mask, self.encode, self.cluster
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +109,7 @@ def dream_jobs(
     jobs: Sequence[Job],
     wishes: Wishes,
     load: Callable[[], Network],
-    announce: Callable[[Job, Source, Network | None, int], None],
+    announce: Callable[[Job, Source, int, Network | None], None],
     report: Callable[[Outcome], None],
     stopped: Callable[[], bool] = lambda: False,
     resume: bool = False,
@@ -137,9 +149,9 @@ def dream_jobs(
             for number, dreamed in videos:
                 # One that is done but for joining has no frames left, and is not among the videos.
                 for each in opened[done:number]:
-                    report(_finished(each, wishes, stopped))
+                    report(finished(each.job, each.source, wishes, each.frames, stopped=stopped))
                 done = number + 1
-                announce(opened[number].job, opened[number].source, network, opened[number].frames)
+                announce(opened[number].job, opened[number].source, opened[number].frames, network)
                 outcome = _dreamed(dreamed, opened[number], wishes, stopped, quiet)
                 report(outcome)
                 if outcome.error is not None:
@@ -147,7 +159,7 @@ def dream_jobs(
                     break
         if failed is None:
             for each in opened[done:]:
-                report(_finished(each, wishes, stopped))
+                report(finished(each.job, each.source, wishes, each.frames, stopped=stopped))
             return
         # What was opened ahead and refused has been told: it is not tried again.
         left = [job for job in left[left.index(failed) + 1 :] if job not in refused]
@@ -178,7 +190,7 @@ def _stretches(
         last = pieces[-1] if pieces else None
         left = leftovers.state_after(folder, last) if last else None
         try:
-            state = _state_of(job.source)
+            state = state_of(job.source)
             with open_source(job.source, wishes.read, last.last if last else None) as source:
                 frames = source.frames
                 if wishes.mask.mask is not None:
@@ -217,32 +229,58 @@ def _dreamed(
                 write_pieces(frames, folder, job.output, source.info, wishes.encode, opened.frames, stopped)
             ) as pieces,
         ):
-            for _ in pieces:
-                if _state_of(job.source) != opened.state:
-                    raise SourceError(f"{job.source} has changed while it was dreamed: put it back, and use --resume")
+            for piece, state in pieces:
+                keep(job, opened.state, piece, state)
     except (SourceError, OutputError) as error:
         return Outcome(job, error=error)
     if stopped():
         join_part(job.output, source.info, wishes.encode, wishes.signature)
         raise KeyboardInterrupt
-    return _finished(opened, wishes, stopped, time.monotonic() - began)
+    return finished(job, source, wishes, opened.frames, time.monotonic() - began, stopped)
 
 
-def _finished(opened: _Opened, wishes: Wishes, stopped: Callable[[], bool], seconds: float = 0.0) -> Outcome:
-    """Join the pieces of a job, all of which are there."""
-    job, source = opened.job, opened.source
-    folder = leftovers.folder_of(job.output)
+def keep(job: Job, source: tuple[int, int], piece: Piece, state: bytes | None) -> None:
+    """Record a piece whose packets are there.
+
+    Raises:
+        SourceError: the input is not what it was when its `state_of` was `source`.
+        OutputError: the record cannot be written.
+    """
+    if state_of(job.source) != source:
+        raise SourceError(f"{job.source} has changed while it was dreamed: put it back, and use --resume")
+    with translated(job.output):
+        leftovers.keep(leftovers.folder_of(job.output), piece, state)
+
+
+def finished(
+    job: Job,
+    source: Source,
+    wishes: Wishes,
+    earlier: int,
+    seconds: float = 0.0,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Join the pieces of a job, all of which are there.
+
+    Args:
+        source: what was opened for it.
+        earlier: frames that were there before this run of the program, which took `seconds`.
+
+    Raises:
+        KeyboardInterrupt: `stopped` said so.
+    """
     try:
         frames = join(job.output, source.info, wishes.encode, wishes.signature, stopped)
+        if frames is None:
+            raise KeyboardInterrupt
+        leftovers.remove(leftovers.folder_of(job.output))
     except OutputError as error:
         return Outcome(job, error=error)
-    if frames is None:
-        raise KeyboardInterrupt
-    leftovers.remove(folder)
-    return Outcome(job, frames, frames - opened.frames, seconds, source.lost)
+    return Outcome(job, frames, frames - earlier, seconds, source.lost)
 
 
-def _state_of(path: Path) -> tuple[int, int]:
+def state_of(path: Path) -> tuple[int, int]:
+    """What of a file changes when its content does."""
     try:
         about = path.stat()
     except OSError:

@@ -36,8 +36,9 @@ def write_pieces(
     settings: EncodeSettings,
     before: int = 0,
     stopped: Callable[[], bool] = lambda: False,
-) -> Generator[Piece, None, None]:
-    """Write `dreamed` into `folder`; each piece as it is finished, and recorded when the next is asked for.
+    aloud: bool = True,
+) -> Generator[tuple[Piece, bytes | None], None, None]:
+    """Write `dreamed` into `folder`; each piece when its packets are on the disk, and what its last frame left.
 
     Args:
         folder: of the pieces; it is there.
@@ -45,11 +46,11 @@ def write_pieces(
         info: of the frames.
         before: how many frames come before these.
         stopped: asked after each frame; then the piece under way is closed, but not finished.
+        aloud: say how the picture is changed to suit the encoder.
 
     Raises:
         OutputError: a piece cannot be written, the disk is full, or the encoder cannot be used.
     """
-    aloud = before == 0
     with closing(dreamed):
         timed = with_durations(dreamed, lambda each: each.frame)
         for number, group in itertools.groupby(timed, lambda pair: pair[0].piece):
@@ -61,9 +62,7 @@ def write_pieces(
                         return
                 encoding.flush()
             piece = Piece(number, before, encoding.frames, encoding.packets, each.frame.time)
-            yield piece
-            with translated(output):
-                leftovers.keep(folder, piece, each.left() if each.left else None)
+            yield piece, each.left() if each.left else None
             before, aloud = piece.through, False
 
 

@@ -34,7 +34,7 @@ class Step:
     shot: int
     frame: Frame
     previous: Frame | None  # of the same shot; None: this one begins it
-    piece: int = 0  # of its stream
+    piece: int | None = 0  # of its stream; None: of none, it is not to be given
     holds: bool = False  # the piece ends with it, but not the shot: what it leaves is kept
     left: bytes | None = None  # what the frame before it left, where that was dreamed in an earlier run
 

@@ -51,7 +51,7 @@ def begin(folder: Path, job: Mapping[str, Any]) -> None:
     """An empty folder for the pieces of `job`, whatever was there before."""
     remove(folder)
     folder.mkdir()
-    _write(folder / JOB, json.dumps(job, indent=1).encode())
+    write_whole(folder / JOB, json.dumps(job, indent=1).encode())
 
 
 def job_of(folder: Path) -> Mapping[str, Any] | None:
@@ -67,17 +67,23 @@ def packets_of(folder: Path, number: int) -> Path:
 def finished(folder: Path) -> list[Piece]:
     """The finished pieces, from the first on, without a gap."""
     pieces: list[Piece] = []
-    while (record := _read(folder / f"{len(pieces):06}.json")) is not None:
-        pieces.append(Piece(**{**record, "last": Fraction(record["last"])}))
+    while (piece := piece_in(folder, len(pieces))) is not None:
+        pieces.append(piece)
     return pieces
+
+
+def piece_in(folder: Path, number: int) -> Piece | None:
+    """The record of a finished piece; None: it is not finished."""
+    record = _read(folder / f"{number:06}.json")
+    return None if record is None else Piece(**{**record, "last": Fraction(record["last"])})
 
 
 def keep(folder: Path, piece: Piece, state: bytes | None) -> None:
     """Record a piece whose packets are on the disk; what the one before left is needed no more."""
     if state is not None:
-        _write(_carry(folder, piece.number), state)
+        write_whole(_carry(folder, piece.number), state)
     record = {**asdict(piece), "last": str(piece.last)}
-    _write(folder / f"{piece.number:06}.json", json.dumps(record).encode())
+    write_whole(folder / f"{piece.number:06}.json", json.dumps(record).encode())
     _carry(folder, piece.number - 1).unlink(missing_ok=True)
 
 
@@ -101,7 +107,8 @@ def _carry(folder: Path, number: int) -> Path:
     return folder / f"{number:06}.carry"
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """The file is there, and on the disk, at once or not at all."""
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
         file.write(content)

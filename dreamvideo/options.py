@@ -17,6 +17,7 @@ from dreamvideo.settings import (
     AtlasSettings,
     CameraSettings,
     CarrySettings,
+    ClusterSettings,
     DreamSettings,
     EncodeSettings,
     LiveSettings,
@@ -34,6 +35,7 @@ VIDEO_SETTINGS = (
     MaskSettings,
     CarrySettings,
     EncodeSettings,
+    ClusterSettings,
 )
 IMAGE_SETTINGS = (ModelSettings, DreamSettings, MaskSettings)
 LIVE_SETTINGS = (LiveSettings, CameraSettings, ModelSettings, DreamSettings)

@@ -22,7 +22,7 @@ class Dreamed:
     """A dreamed frame and its place."""
 
     stream: int  # which of several videos it belongs to
-    piece: int  # of that video
+    piece: int | None  # of that video; None: of none, it is not to be given
     frame: Frame
     left: Callable[[], bytes] | None = None  # what the next piece starts from; None: nothing, or the piece goes on
 

@@ -53,6 +53,7 @@ class Stretch:
     piece: int = 0  # the number of its first
     before: Frame | None = None  # the frame before its first, where the shot goes on; it is not dreamed again
     left: bytes | None = None  # what that frame left
+    runup: int = 0  # of its frames are dreamed and not given: those after them are to begin as if the shot had gone on
 
 
 def only(frames: Frames) -> Generator[Stretch, None, None]:
@@ -102,7 +103,8 @@ def _by_stream(
     dreamed: Generator[Dreamed, None, None],
 ) -> Generator[tuple[int, Generator[Dreamed, None, None]], None, None]:
     with contextlib.closing(dreamed):
-        for stream, group in itertools.groupby(dreamed, lambda each: each.stream):
+        given = (each for each in dreamed if each.piece is not None)
+        for stream, group in itertools.groupby(given, lambda each: each.stream):
             yield stream, (each for each in group)
 
 
@@ -147,13 +149,16 @@ def shots_of(stretches: Generator[Stretch, None, None], alone: bool) -> Generato
             place, previous, left = Place(stretch.piece), stretch.before, stretch.left
             shot += 1
             with contextlib.closing(stretch.frames):
-                for frame in stretch.frames:
+                for count, frame in enumerate(stretch.frames):
                     begins = alone or previous is None or is_cut(frame.image, previous.image)
                     if begins:
                         shot, previous, left = shot + 1, None, None
-                    place.advance(begins)
+                    given = count >= stretch.runup
+                    if given:
+                        place.advance(begins)
                     holds = place.is_full and not alone
-                    yield Step(index, stream, shot, frame, previous, place.piece, holds, left)
+                    piece = place.piece if given else None
+                    yield Step(index, stream, shot, frame, previous, piece, holds, left)
                     index, previous, left = index + 1, frame, None
 
 

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Generator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -26,9 +26,19 @@ def progress(
 
     Of `count`, `before` passed earlier.
     """
+    with contextlib.closing(items), counter(count, label, hidden, unit, before) as bar:
+        for item in items:
+            yield item
+            bar.update()
+
+
+@contextlib.contextmanager
+def counter(
+    count: int | None, label: str, hidden: bool = False, unit: str = "frames", before: int = 0
+) -> Generator[tqdm[Any], None, None]:
+    """A bar to be updated."""
     shown = not hidden and sys.stderr.isatty()
     with (
-        contextlib.closing(items),
         logging_redirect_tqdm([logging.getLogger("dreamvideo")]) if shown else contextlib.nullcontext(),
         tqdm(
             total=count,
@@ -40,6 +50,4 @@ def progress(
             dynamic_ncols=True,
         ) as bar,
     ):
-        for item in items:
-            yield item
-            bar.update()
+        yield bar

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 # A rate above this is a time base in disguise (a 30 fps Matroska file may claim 1000).
 _SANE_RATE = 240
+# A search goes this much further back: a filter may want the frames before.
+_MARGIN = Fraction(1)
 # libav would draw a text file as an ANSI picture.
 _NOT_VIDEO = {"tty", "bin", "xbin", "adf", "idf"}
 
@@ -37,18 +39,19 @@ def open_source(
     path: Path,
     settings: ReadSettings = ReadSettings(),  # noqa: B008
     resume: Fraction | None = None,
+    jump: bool = False,
 ) -> Generator[Source, None, None]:
     """The video in `path`: what is known of it, and its frames, upright, in time, from `settings.start` on.
 
     With `resume` those before the frame of that time are passed over; they are decoded, so that what is decoded after
-    them, and when it is shown, does not change.
+    them, and when it is shown, does not change. With `jump` they are not, where the file leads to that very frame.
 
     Raises:
         SourceError: no such file, or no frame of it can be read; from `source.frames`: never, what fails is counted.
     """
     container = _open(path)
     try:
-        source = _source(container, path, settings, resume)
+        source = _source(container, path, settings, resume, jump)
         try:
             yield source
         finally:
@@ -97,7 +100,7 @@ def is_encrypted(path: Path) -> bool:
 
 
 def _source(
-    container: av.container.InputContainer, path: Path, settings: ReadSettings, resume: Fraction | None
+    container: av.container.InputContainer, path: Path, settings: ReadSettings, resume: Fraction | None, jump: bool
 ) -> Source:
     stream = best_video(container)
     if stream is None:
@@ -145,6 +148,9 @@ def _source(
     make_rgb = RgbMaker(*((height, width) if turned else (width, height)))
     if first_frame.color_trc in HDR:
         log.warning("%s is HDR (%s): it is tone-mapped to standard range", path, HDR[first_frame.color_trc])
+    if jump and resume:
+        frames.close()
+        first, frames = _at(container, stream, pictures, origin + resume, began)
     source.info = StreamInfo(
         width,
         height,
@@ -222,6 +228,27 @@ def _first(
         skipped = True
         first = next(frames, None)
     return skipped, first, frames
+
+
+def _at(
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    pictures: Callable[[], Timed],
+    time: Fraction,
+    began: Fraction,
+) -> tuple[tuple[av.VideoFrame, Fraction], Timed]:
+    """The frame of that time and those after it; where the search does not lead there, the first and all after it."""
+    seek(container, stream, max(began, time - _MARGIN))
+    frames = pictures()
+    for frame in frames:
+        if frame[1] == time:
+            return frame, frames
+        if frame[1] > time:
+            break
+    frames.close()
+    seek(container, stream, (stream.start_time or 0) * unit(stream))
+    frames = pictures()
+    return next(frames), frames
 
 
 def _why_no_frame(container: av.container.InputContainer, path: Path, settings: ReadSettings, lost: int) -> str:

@@ -405,6 +405,37 @@ class CarrySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """Which machines dream. A job goes to Ray, an extra, shot by shot."""
+
+    cluster: str | None = option(
+        None,
+        "dream on all GPUs, or CPUs, of this machine at once, or of the Ray cluster at ADDRESS: auto, or ray://HOST:PORT",
+        nargs="?", const="local", metavar="ADDRESS",
+    )  # fmt: skip
+    workers: int | None = option(
+        None, "at most N workers (default: one for each GPU, or for each --threads of the CPUs, 1)", type=int,
+        metavar="N",
+    )  # fmt: skip
+    ship: bool = option(False, "send files to workers that cannot reach them under the same path", action="store_true")
+    split_shots: Fraction | None = option(
+        None,
+        "split shots that are longer than this, each part with a second of the one before as its run-up: a jump "
+        "remains where they meet",
+        type=parse_seconds, metavar="TIME",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        _check(self.workers is None or self.workers > 0, f"--workers {self.workers}", "at least 1")
+        _check(self.split_shots is None or self.split_shots > 0, f"--split-shots {self.split_shots}", "more than 0")
+        _check(
+            self.cluster is not None or not (self.ship or self.workers or self.split_shots),
+            "--workers, --ship or --split-shots without --cluster",
+            "--cluster",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class CameraSettings:
     """What is asked of the camera."""
 

@@ -1,0 +1,159 @@
+"""Workers on Ray: one for each GPU, or for some cores; each gets work, and gives one result after another."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from dreamvideo import __version__
+from dreamvideo.cluster.ship import Parcel, packed, with_files
+from dreamvideo.cluster.work import Done, Task
+from dreamvideo.cluster.worker import Worker
+from dreamvideo.errors import ClusterError, DreamVideoError, first_line
+from dreamvideo.jobs import Wishes
+from dreamvideo.settings import ClusterSettings
+
+log = logging.getLogger(__name__)
+
+DEATHS = 3  # of workers in a row that never got to work, before there is no use in more of them
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a worker has to say of its work."""
+
+    work: int  # which
+    done: Done | None = None
+    error: Exception | None = None  # with neither: all that was given is done
+
+
+class Crew:
+    """The workers of one command."""
+
+    def __init__(self, ray: Any, wishes: Wishes, guide: Tensor | None, cluster: ClusterSettings) -> None:
+        """Start them; they load their networks meanwhile.
+
+        Raises:
+            ClusterError: there is neither a GPU nor a core for one.
+        """
+        self._ray = ray
+        self.on_gpus = wishes.model.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= 1
+        threads = wishes.model.threads or 1
+        kind, share = ("GPU", 1) if self.on_gpus else ("CPU", threads)
+        self.count = min(int(ray.cluster_resources().get(kind, 0) // share), cluster.workers or 1 << 30)
+        if not self.count:
+            raise ClusterError(f"the cluster has no {share} {kind}s for a worker: expected fewer --threads")
+        if not self.on_gpus:
+            wishes = replace(wishes, model=replace(wishes.model, threads=threads))
+        self._parcels: dict[Path, Parcel] = {}
+        if cluster.ship:
+            with_files(wishes, lambda path: self._parcels.setdefault(path, packed(path, ray.put)))
+        needs = {"num_gpus": 1} if self.on_gpus else {"num_cpus": threads}
+        self._hire: Callable[[], Any] = functools.partial(ray.remote(Worker).options(**needs).remote, wishes, guide)
+        self._idle: list[Any] = []
+        self._busy: dict[Any, tuple[Any, int | None]] = {}  # what is waited for -> worker, work; None: it prepares
+        self._deaths = 0
+        for _ in range(self.count):
+            self._begin()
+
+    def _begin(self) -> None:
+        worker = self._hire()
+        self._busy[worker.prepare.remote(__version__, self._parcels)] = worker, None
+
+    @property
+    def free(self) -> int:
+        """How many workers have nothing to do."""
+        return len(self._idle)
+
+    @property
+    def working(self) -> bool:
+        """Whether any has."""
+        return any(work is not None for _, work in self._busy.values())
+
+    def give(self, work: int, tasks: list[Task], parcels: Mapping[Path, Parcel]) -> None:
+        """Have tasks done by a worker that is free; `parcels` are their sources, if these were shipped."""
+        worker = self._idle.pop()
+        waited = worker.dream.options(num_returns="streaming").remote(tasks, parcels)
+        self._busy[waited] = worker, work
+
+    def results(self, seconds: float) -> Generator[Result, None, None]:
+        """What there is to be said within so many seconds.
+
+        Raises:
+            DreamVideoError: a worker cannot get ready, and no other could.
+        """
+        ready, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=seconds, fetch_local=False)
+        for waited in ready:
+            worker, work = self._busy[waited]
+            try:
+                content = self._ray.get(waited if work is None else next(waited))
+            except StopIteration:
+                del self._busy[waited]
+                self._idle.append(worker)
+                assert work is not None
+                yield Result(work)
+            except self._ray.exceptions.RayError as error:
+                del self._busy[waited]
+                self._ray.kill(worker)  # it is dead, or not to be trusted
+                cause = error.cause if isinstance(error, self._ray.exceptions.RayTaskError) else error
+                if work is None:
+                    self._mourn(cause)
+                self._begin()
+                if work is not None:
+                    yield Result(work, error=cause)
+            else:
+                self._deaths = 0
+                if work is None:
+                    del self._busy[waited]
+                    self._idle.append(worker)
+                else:
+                    yield Result(work, content)
+
+    def _mourn(self, cause: Exception) -> None:
+        if isinstance(cause, DreamVideoError):
+            raise cause
+        self._deaths += 1
+        if self._deaths == DEATHS:
+            raise ClusterError(f"{DEATHS} workers in a row failed before they worked: {first_line(cause)}")
+
+    def close(self) -> None:
+        """End all workers, whatever they do."""
+        for worker in [*self._idle, *(worker for worker, _ in self._busy.values())]:
+            self._ray.kill(worker)
+
+
+@contextmanager
+def ray_at(address: str) -> Generator[Any, None, None]:
+    """Ray, connected to the cluster at `address`; `local`: one of this machine alone, that ends with the block.
+
+    Raises:
+        ClusterError: Ray is not installed, or there is no cluster.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError:
+        raise ClusterError("--cluster needs Ray: pip install 'dreamvideo[cluster]'") from None
+    try:
+        ray.init(
+            address=address,
+            include_dashboard=None if address != "local" else False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=False,
+        )
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        raise ClusterError(f"--cluster {address}: no Ray cluster can be reached there ({first_line(error)})") from None
+    try:
+        yield ray
+    finally:
+        ray.shutdown()

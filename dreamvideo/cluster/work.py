@@ -1,0 +1,97 @@
+"""What a worker does, wherever it is: runs of frames become finished pieces."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from dreamvideo.buffers import prefetch
+from dreamvideo.cluster.runs import Run
+from dreamvideo.frames import Frames, StreamInfo
+from dreamvideo.jobs import Job, Wishes
+from dreamvideo.joining import write_pieces
+from dreamvideo.leftovers import Piece, packets_of
+from dreamvideo.masks import masked
+from dreamvideo.models import Network
+from dreamvideo.pipeline import Stretch, dream_stretches
+from dreamvideo.readers import open_source, quiet
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A run, or what is left of one."""
+
+    job: Job
+    run: Run
+    last: Piece | None = None  # the piece before it, of the same run
+    state: bytes | None = None  # what the last frame of that left
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished piece on its way to the one who keeps it."""
+
+    task: int  # which of those that were given
+    piece: Piece
+    state: bytes | None
+    packets: bytes
+
+
+def dream_tasks(tasks: Sequence[Task], wishes: Wishes, network: Network | None) -> Generator[Done, None, None]:
+    """The pieces of all tasks, as they are finished; several tasks fill the lanes of one device.
+
+    Raises:
+        SourceError: an input cannot be read here.
+        OutputError: the encoder cannot be used here.
+        Whatever dreaming raises.
+    """
+    infos: list[StreamInfo] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="dreamvideo-") as folder,
+        closing(dream_stretches(_stretches(tasks, wishes, infos), network, wishes.dream, wishes.carry)) as streams,
+    ):
+        for number, dreamed in streams:
+            task = tasks[number]
+            before = task.run.spans[0].before
+            with (
+                closing(prefetch(dreamed)) as ahead,
+                closing(
+                    write_pieces(
+                        ahead, Path(folder), task.job.output, infos[number], wishes.encode, before, aloud=False
+                    )
+                ) as pieces,
+            ):
+                for piece, state in pieces:
+                    path = packets_of(Path(folder), piece.number)
+                    yield Done(number, piece, state, path.read_bytes())
+                    path.unlink()
+
+
+def _stretches(tasks: Sequence[Task], wishes: Wishes, infos: list[StreamInfo]) -> Generator[Stretch, None, None]:
+    for task in tasks:
+        run, first = task.run, task.run.spans[0]
+        goes_on = task.last is not None and task.state is not None
+        opening = task.last.last if task.last is not None and goes_on else run.opening
+        with quiet(), open_source(task.job.source, wishes.read, opening, jump=True) as source:
+            frames = source.frames
+            if wishes.mask.mask is not None:
+                frames = masked(frames, Path(wishes.mask.mask), wishes.read, before=first.before - goes_on - run.runup)
+            infos.append(source.info)
+            before = next(frames) if goes_on else None
+            kept = _limited(frames, run.runup + run.frames, run.end)
+            yield Stretch(kept, first.number, before, task.state, run.runup)
+
+
+def _limited(frames: Frames, count: int, end: Fraction | None) -> Frames:
+    """The first `count` frames, the last of which is shown until `end`; None: as long as it says."""
+    with closing(frames):
+        for number, frame in enumerate(frames, 1):
+            if number < count:
+                yield frame
+                continue
+            yield frame if end is None else replace(frame, duration=end - frame.time)
+            return

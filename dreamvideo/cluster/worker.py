@@ -1,0 +1,68 @@
+"""One worker, as Ray keeps it: its network stays loaded from task to task, with all that was compiled for it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import ray
+from torch import Tensor
+
+from dreamvideo import __version__
+from dreamvideo.cluster.ship import Parcel, unpacked, with_files
+from dreamvideo.cluster.work import Done, Task, dream_tasks
+from dreamvideo.errors import ClusterError, SourceError
+from dreamvideo.jobs import Wishes
+from dreamvideo.models import Network, load_network
+
+
+class Worker:
+    """Dreams tasks on the device that Ray gave to its process."""
+
+    def __init__(self, wishes: Wishes, guide: Tensor | None) -> None:
+        self._wishes = wishes
+        self._guide = guide
+        self._network: Network | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="dreamvideo-")
+        self._files: dict[Path, Path] = {}
+
+    def prepare(self, version: str, parcels: Mapping[Path, Parcel]) -> None:
+        """Load the network.
+
+        Raises:
+            ClusterError: another version of the program is installed here.
+            DreamVideoError: of the network or its device.
+        """
+        if version != __version__:
+            raise ClusterError(f"{socket.gethostname()} has dreamvideo {__version__}: expected {version}")
+        logging.getLogger("dreamvideo").setLevel(logging.ERROR)  # whoever gives out the work has told it
+        if self._wishes.model.threads:
+            cv2.setNumThreads(self._wishes.model.threads)
+        self._unpack(parcels)
+        self._wishes = with_files(self._wishes, lambda path: self._files.get(path, path))
+        if self._wishes.dream.iterations:
+            self._network = load_network(self._wishes.model, self._wishes.dream, self._guide)
+
+    def dream(self, tasks: Sequence[Task], parcels: Mapping[Path, Parcel]) -> Generator[Done, None, None]:
+        """As `dream_tasks`; `parcels` are the sources that came with them."""
+        self._unpack(parcels)
+        here = [replace(task, job=replace(task.job, source=self._at_hand(task.job.source))) for task in tasks]
+        yield from dream_tasks(here, self._wishes, self._network)
+
+    def _unpack(self, parcels: Mapping[Path, Parcel]) -> None:
+        for path, parcel in parcels.items():
+            if path not in self._files:
+                folder = Path(self._folder.name) / str(len(self._files))
+                folder.mkdir()
+                self._files[path] = unpacked(parcel, folder, ray.get)
+
+    def _at_hand(self, path: Path) -> Path:
+        path = self._files.get(path, path)
+        if not path.exists():
+            raise SourceError(f"{path} is not there on {socket.gethostname()}: expected a shared folder, or --ship")
+        return path
