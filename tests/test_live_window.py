@@ -36,8 +36,9 @@ def display(monkeypatch, tmp_path):
     """A screen of its own; `display()` gives what is on it, (600, 800, 3)."""
     (tmp_path / "screen").mkdir()
     read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24", "-nolisten", "tcp", "-fbdir", "screen"],
+    server = subprocess.Popen(  # else it starts anew whenever its last client goes, and a client just coming is lost
+        ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "800x600x24", "-nolisten", "tcp",
+         "-fbdir", "screen"],
         pass_fds=[write], stderr=subprocess.DEVNULL, cwd=tmp_path,
     )  # fmt: skip
     os.close(write)
