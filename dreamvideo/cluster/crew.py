@@ -19,7 +19,6 @@ from dreamvideo.cluster.work import Done, Task
 from dreamvideo.cluster.worker import Worker
 from dreamvideo.errors import ClusterError, DreamVideoError, first_line
 from dreamvideo.jobs import Wishes
-from dreamvideo.settings import ClusterSettings
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ class Result:
 class Crew:
     """The workers of one command."""
 
-    def __init__(self, ray: Any, wishes: Wishes, guide: Tensor | None, cluster: ClusterSettings) -> None:
+    def __init__(self, ray: Any, wishes: Wishes, guide: Tensor | None) -> None:
         """Start them; they load their networks meanwhile.
 
         Raises:
@@ -48,19 +47,19 @@ class Crew:
         self.on_gpus = wishes.model.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= 1
         threads = wishes.model.threads or 1
         kind, share = ("GPU", 1) if self.on_gpus else ("CPU", threads)
-        self.count = min(int(ray.cluster_resources().get(kind, 0) // share), cluster.workers or 1 << 30)
+        self.count = min(int(ray.cluster_resources().get(kind, 0) // share), wishes.cluster.workers or 1 << 30)
         if not self.count:
             raise ClusterError(f"the cluster has no {share} {kind}s for a worker: expected fewer --threads")
         if not self.on_gpus:
             wishes = replace(wishes, model=replace(wishes.model, threads=threads))
         self._parcels: dict[Path, Parcel] = {}
-        if cluster.ship:
+        if wishes.cluster.ship:
             with_files(wishes, lambda path: self._parcels.setdefault(path, packed(path, ray.put)))
         needs = {"num_gpus": 1} if self.on_gpus else {"num_cpus": threads}
         self._hire: Callable[[], Any] = functools.partial(ray.remote(Worker).options(**needs).remote, wishes, guide)
         self._idle: list[Any] = []
         self._busy: dict[Any, tuple[Any, int | None]] = {}  # what is waited for -> worker, work; None: it prepares
-        self._deaths = 0
+        self._deaths = self._given = 0
         for _ in range(self.count):
             self._begin()
 
@@ -78,11 +77,16 @@ class Crew:
         """Whether any has."""
         return any(work is not None for _, work in self._busy.values())
 
-    def give(self, work: int, tasks: list[Task], parcels: Mapping[Path, Parcel]) -> None:
-        """Have tasks done by a worker that is free; `parcels` are their sources, if these were shipped."""
+    def give(self, tasks: list[Task], parcels: Mapping[Path, Parcel]) -> int:
+        """Have tasks done by a worker that is free; returns the number of this work.
+
+        `parcels` are the sources of the tasks, if these were shipped.
+        """
         worker = self._idle.pop()
+        self._given += 1
         waited = worker.dream.options(num_returns="streaming").remote(tasks, parcels)
-        self._busy[waited] = worker, work
+        self._busy[waited] = worker, self._given
+        return self._given
 
     def results(self, seconds: float) -> Generator[Result, None, None]:
         """What there is to be said within so many seconds.
@@ -143,6 +147,7 @@ def ray_at(address: str) -> Generator[Any, None, None]:
         import ray
     except ImportError:
         raise ClusterError("--cluster needs Ray: pip install 'dreamvideo[cluster]'") from None
+    logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         ray.init(
             address=address,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
+from tqdm import tqdm
 
 from dreamvideo import leftovers
 from dreamvideo.buffers import prefetch
@@ -47,9 +51,6 @@ class _Film:
     over: bool = False  # it has ended, well or not
 
 
-_Item = tuple[_Film, Task]
-
-
 def dream_on_cluster(
     jobs: Sequence[Job],
     wishes: Wishes,
@@ -80,113 +81,167 @@ def dream_on_cluster(
     assert wishes.cluster.cluster is not None
     with (
         ray_at(wishes.cluster.cluster) as ray,
-        closing(Crew(ray, wishes, guide, wishes.cluster)) as crew,
+        closing(Crew(ray, wishes, guide)) as crew,
         closing(prefetch(_found(jobs, wishes, report, stopped), depth=AHEAD)) as found,
         counter(0, "all", hidden) as bar,
     ):
         tell(f"{crew.count} workers, each with {'a GPU' if crew.on_gpus else f'{wishes.model.threads or 1} threads'}")
-        films: set[_Film] = set()
-        waiting: deque[_Item] = deque()
-        given: dict[int, list[_Item | None]] = {}  # work -> what of it is not done
-        tries: Counter[tuple[Job, int]] = Counter()
-        number, more = 0, True
-
-        def end(film: _Film, error: DreamVideoError | None = None) -> None:
-            film.over = True
-            if error is not None:
-                report(Outcome(film.job, error=error))
-                return
-            seconds = time.monotonic() - film.began
-            report(finished(film.job, film.source, wishes, film.earlier, seconds, stopped))
-
-        def find() -> bool:
-            """Take one more run, or the end of a film, from those that were found; False: there are no more."""
-            item = next(found, None)
-            if item is None:
-                return False
-            film, run = item
-            try:
-                if film not in films:
-                    films.add(film)
-                    bar.total += film.source.info.frame_count or 0
-                    _begun(film, wishes, resume)
-                    if wishes.cluster.ship:
-                        film.parcels[film.job.source] = packed(film.job.source, ray.put)
-                    announce(film.job, film.source, 0)
-                if film.over:
-                    return True
-                if run is None:
-                    film.found = True
-                    if not film.open:
-                        end(film)
-                    return True
-                task = _rest(film.job, run)
-                there = run.frames - (task.run.frames if task else 0)
-                film.earlier += there
-                bar.update(there)
-                if task is not None:
-                    film.open += 1
-                    waiting.append((film, task))
-            except DreamVideoError as error:
-                end(film, error)
-            return True
-
-        def kept(items: list[_Item | None], done: Done) -> None:
-            item = items[done.task]
-            assert item is not None
-            film, task = item
-            rest = task.run.after(1) if len(task.run.spans) > 1 else None
-            items[done.task] = None if rest is None else (film, Task(task.job, rest, done.piece, done.state))
-            if film.over:
-                return
-            try:
-                path = leftovers.packets_of(leftovers.folder_of(film.job.output), done.piece.number)
-                with translated(film.job.output):
-                    leftovers.write_whole(path, done.packets)
-                keep(film.job, film.state, done.piece, done.state)
-            except (OutputError, SourceError) as error:
-                end(film, error)
-                return
-            bar.update(done.piece.frames)
-            if rest is None:
-                film.open -= 1
-                if film.found and not film.open:
-                    end(film)
-
-        def failed(items: list[_Item | None], error: Exception) -> None:
-            left = [item for item in items if item is not None and not item[0].over]
-            for film, task in left:
-                spans = task.run.spans
-                tries[film.job, spans[-1].number] += 1
-                count = tries[film.job, spans[-1].number]
-                if count >= TRIES or (isinstance(error, DreamVideoError) and len(left) == 1):
-                    until = "its end" if task.run.end is None else clock(task.run.end)
-                    what = f"{film.job.source}, {clock(spans[0].start)} to {until}, failed {count} times"
-                    end(film, ClusterError(f"{what}: {first_line(error)}"))
-                else:
-                    tell(f"{film.job.source}: {clock(spans[0].start)} is done again ({first_line(error)})")
-                    waiting.appendleft((film, task))
-
-        while more or waiting or crew.working:
+        pack = functools.partial(packed, put=ray.put) if wishes.cluster.ship else None
+        ledger = _Ledger(wishes, resume, pack, announce, report, tell, stopped, bar)
+        given: dict[int, list[_Part | None]] = {}  # work -> what of it is not done
+        more = True
+        while more or ledger.waiting or crew.working:
             if stopped():
                 raise KeyboardInterrupt
-            while crew.free and more and len(waiting) < crew.free * _at_once(waiting, crew, wishes):
-                more = find()
-            waiting = deque(item for item in waiting if not item[0].over)
-            while crew.free and waiting:
-                again = any(tries[film.job, task.run.spans[-1].number] for film, task in [waiting[0]])
-                count = 1 if again else min(len(waiting), _at_once(waiting, crew, wishes))
-                items = [waiting.popleft() for _ in range(count)]
-                given[number] = list(items)
-                parcels = {path: parcel for film, _ in items for path, parcel in film.parcels.items()}
-                crew.give(number, [task for _, task in items], parcels)
-                number += 1
+            while crew.free and more and len(ledger.waiting) < crew.free * ledger.batch(crew.on_gpus):
+                item = next(found, None)
+                more = item is not None
+                if item is not None:
+                    ledger.find(*item)
+            while crew.free and ledger.waiting:
+                taken = ledger.take(crew.on_gpus)
+                parcels = {path: parcel for part in taken for path, parcel in part.film.parcels.items()}
+                given[crew.give([part.task for part in taken], parcels)] = list(taken)
             for result in crew.results(1.0):
                 if result.done is not None:
-                    kept(given[result.work], result.done)
-                    continue
-                items_left = given.pop(result.work)
-                failed(items_left, result.error or ClusterError("it has fewer frames than were found"))
+                    parts, number = given[result.work], result.done.task
+                    parts[number] = ledger.keep(parts[number], result.done)
+                else:
+                    left = [part for part in given.pop(result.work) if part is not None]
+                    ledger.fail(left, result.error or ClusterError("it has fewer frames than were found"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A task and the film that it is of."""
+
+    film: _Film
+    task: Task
+
+    @property
+    def key(self) -> tuple[Job, int]:
+        """The same for what is left of it."""
+        return self.task.job, self.task.run.spans[-1].number
+
+
+class _Ledger:
+    """How far each film is, what waits for a worker, and what failed how often."""
+
+    def __init__(
+        self,
+        wishes: Wishes,
+        resume: bool,
+        pack: Callable[[Path], Parcel] | None,
+        announce: Callable[[Job, Source, int], None],
+        report: Callable[[Outcome], None],
+        tell: Callable[[str], None],
+        stopped: Callable[[], bool],
+        bar: tqdm[Any],
+    ) -> None:
+        self.waiting: deque[_Part] = deque()
+        self._wishes, self._resume, self._pack = wishes, resume, pack
+        self._announce, self._report, self._tell = announce, report, tell
+        self._stopped = stopped
+        self._bar = bar
+        self._begun: set[_Film] = set()
+        self._tries: Counter[tuple[Job, int]] = Counter()
+
+    def batch(self, on_gpus: bool) -> int:
+        """How many tasks a worker gets at once: as many as its lanes."""
+        if self._wishes.carry.lanes:
+            return self._wishes.carry.lanes
+        if not on_gpus or not self.waiting:
+            return 1
+        info = self.waiting[0].film.source.info
+        return fitting(info.height * info.width)
+
+    def take(self, on_gpus: bool) -> list[_Part]:
+        """What the next worker gets. What has failed goes alone, so that it takes nothing else with it."""
+        count = 1 if self._tries[self.waiting[0].key] else min(len(self.waiting), self.batch(on_gpus))
+        return [self.waiting.popleft() for _ in range(count)]
+
+    def find(self, film: _Film, run: Run | None) -> None:
+        """One more run of a film; None: it has no more."""
+        try:
+            if film not in self._begun:
+                self._begin(film)
+            if film.over:
+                return
+            if run is None:
+                film.found = True
+                self._end_if_done(film)
+                return
+            task = _rest(film.job, run)
+            there = run.frames - (task.run.frames if task else 0)
+            film.earlier += there
+            self._bar.update(there)
+            if task is not None:
+                film.open += 1
+                self.waiting.append(_Part(film, task))
+        except DreamVideoError as error:
+            self._give_up(film, error)
+
+    def keep(self, part: _Part | None, done: Done) -> _Part | None:
+        """Put a finished piece to the others; returns what is left of its task."""
+        assert part is not None
+        film, task = part.film, part.task
+        rest = task.run.after(1)
+        left = None if rest is None else _Part(film, Task(task.job, rest, done.piece, done.state))
+        if film.over:
+            return left
+        try:
+            path = leftovers.packets_of(leftovers.folder_of(film.job.output), done.piece.number)
+            with translated(film.job.output):
+                leftovers.write_whole(path, done.packets)
+            keep(film.job, film.state, done.piece, done.state)
+        except (OutputError, SourceError) as error:
+            self._give_up(film, error)
+            return left
+        self._bar.update(done.piece.frames)
+        if left is None:
+            film.open -= 1
+            self._end_if_done(film)
+        return left
+
+    def fail(self, parts: list[_Part], error: Exception) -> None:
+        """What is left of tasks of which one failed is done again, or their film given up."""
+        parts = [part for part in parts if not part.film.over]
+        for part in parts:
+            film, run = part.film, part.task.run
+            start, end = clock(run.spans[0].start), "its end" if run.end is None else clock(run.end)
+            self._tries[part.key] += 1
+            tries = self._tries[part.key]
+            if tries >= TRIES or (isinstance(error, DreamVideoError) and len(parts) == 1):
+                times = f"{tries} times" if tries > 1 else "once"
+                why = first_line(error)
+                self._give_up(film, ClusterError(f"{film.job.source}, {start} to {end}, failed {times}: {why}"))
+            else:
+                self._tell(f"{film.job.source}: {start} to {end} is done again ({first_line(error)})")
+                self.waiting.appendleft(part)
+
+    def _begin(self, film: _Film) -> None:
+        self._begun.add(film)
+        self._bar.total += film.source.info.frame_count or 0
+        folder = leftovers.folder_of(film.job.output)
+        check_encoder(film.job.output, self._wishes.encode, film.source.info)
+        if not (self._resume and leftovers.job_of(folder) is not None):
+            with translated(film.job.output):
+                leftovers.begin(folder, self._wishes.of(film.job))
+        if self._pack is not None:
+            film.parcels[film.job.source] = self._pack(film.job.source)
+        self._announce(film.job, film.source, 0)
+
+    def _end_if_done(self, film: _Film) -> None:
+        if not film.found or film.open:
+            return
+        film.over = True
+        seconds = time.monotonic() - film.began
+        self._report(finished(film.job, film.source, self._wishes, film.earlier, seconds, self._stopped))
+
+    def _give_up(self, film: _Film, error: DreamVideoError) -> None:
+        film.over = True
+        self._report(Outcome(film.job, error=error))
+        self.waiting = deque(part for part in self.waiting if part.film is not film)
 
 
 def _found(
@@ -219,33 +274,10 @@ def _length(job: Job, wishes: Wishes) -> int:
         return 0
 
 
-def _begun(film: _Film, wishes: Wishes, resume: bool) -> None:
-    """The folder of its pieces is there."""
-    folder = leftovers.folder_of(film.job.output)
-    check_encoder(film.job.output, wishes.encode, film.source.info)
-    if not (resume and leftovers.job_of(folder) is not None):
-        with translated(film.job.output):
-            leftovers.begin(folder, wishes.of(film.job))
-
-
 def _rest(job: Job, run: Run) -> Task | None:
     """What of a run is not done; None: it is."""
     folder = leftovers.folder_of(job.output)
-    last, count = None, 0
-    for span in run.spans:
-        piece = leftovers.piece_in(folder, span.number)
-        if piece is None:
-            state = leftovers.state_after(folder, last) if last else None
-            return Task(job, run.after(count), last, state)
-        last, count = piece, count + 1
-    return None
-
-
-def _at_once(waiting: deque[_Item], crew: Crew, wishes: Wishes) -> int:
-    """How many tasks a worker gets: as many as its lanes."""
-    if wishes.carry.lanes:
-        return wishes.carry.lanes
-    if not crew.on_gpus or not waiting:
-        return 1
-    info = waiting[0][0].source.info
-    return fitting(info.height * info.width)
+    there = list(takewhile(bool, (leftovers.piece_in(folder, span.number) for span in run.spans)))
+    rest = run.after(len(there))
+    last = there[-1] if there else None
+    return None if rest is None else Task(job, rest, last, leftovers.state_after(folder, last) if last else None)

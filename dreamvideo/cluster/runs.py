@@ -40,10 +40,12 @@ class Run:
     def frames(self) -> int:
         return sum(span.frames for span in self.spans)
 
-    def after(self, count: int) -> Run:
-        """What is left when the first `count` of its pieces are there."""
+    def after(self, count: int) -> Run | None:
+        """What is left when the first `count` of its pieces are there; None: nothing."""
         spans = self.spans[count:]
-        return self if not count else replace(self, spans=spans, opening=spans[0].start, runup=0)
+        if not count or not spans:
+            return self if spans else None
+        return replace(self, spans=spans, opening=spans[0].start, runup=0)
 
 
 def runs_of(steps: Generator[Step, None, None], split: Fraction | None = None) -> Generator[Run, None, None]:
@@ -73,7 +75,7 @@ def runs_of(steps: Generator[Step, None, None], split: Fraction | None = None) -
             spans[-1] = replace(spans[-1], frames=spans[-1].frames + 1)
             count += 1
             recent.append(time)
-            while recent and (split is None or time - recent[0] > RUNUP):
+            while recent and (split is None or time - recent[0] >= RUNUP):
                 recent.popleft()
     if spans:
         yield Run(tuple(spans), opening, runup, None)
