@@ -28,10 +28,12 @@ from dreamvideo.signature import sign
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One video to be dreamed."""
+    """A video, or pictures, to be dreamed into a video or a folder of pictures."""
 
-    source: Path
+    source: Path  # of pictures: what they are called together
     output: Path
+    pictures: Pictures = ()
+    to_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,18 @@ class Wishes:
     carry: CarrySettings
     mask: MaskSettings
     encode: EncodeSettings
+    sequence: SequenceSettings = SequenceSettings()
 
     @property
     def signature(self) -> str:
-        """What goes into the comment of a film."""
+        """What goes into the comment of a film or picture."""
         return sign(self.model, self.dream, self.carry)
 
     def of(self, job: Job) -> dict[str, object]:
         """What must be the same for a job to be gone on with."""
-        return fingerprint(job.source, self.read, self.model, self.dream, self.carry, self.mask, self.encode)
+        sources = [picture for picture in job.pictures if picture is not None] or [job.source]
+        settings = (self.read, self.model, self.dream, self.carry, self.mask, self.encode, self.sequence)
+        return fingerprint([path for path in sources if path.exists()], *settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Outcome:
     frames: int = 0  # of the film
     made: int = 0  # of them in this run
     seconds: float = 0.0
-    lost: int = 0  # packets or frames that could not be decoded
+    lost: int = 0  # packets, frames or pictures that could not be decoded
     error: DreamVideoError | None = None
 
 
