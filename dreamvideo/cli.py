@@ -27,6 +27,7 @@ from dreamvideo.bench.settings import BenchSettings
 from dreamvideo.errors import DreamVideoError, SettingsError, SourceError
 from dreamvideo.options import (
     ATLAS_SETTINGS,
+    FRAMES_SETTINGS,
     IMAGE_SETTINGS,
     LIVE_SETTINGS,
     VIDEO_SETTINGS,
@@ -46,6 +47,7 @@ from dreamvideo.settings import (
     ModelSettings,
     PreviewSettings,
     ReadSettings,
+    SequenceSettings,
 )
 
 if TYPE_CHECKING:  # imported when a command runs: --help must not wait for torch
@@ -117,16 +119,14 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
         command.set_defaults(run=run)
-        command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT")
+        command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="file, folder or '*' pattern")
         command.add_argument("-o", "--output", type=Path, metavar="OUT", help=f"file, or folder (default: {output})")
-        command.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
-        command.add_argument("-n", "--skip-existing", action="store_true", help="pass over inputs whose output exists")
-        if run is run_video:
-            command.add_argument("--resume", action="store_true", help="go on where an earlier run ended")
+        add_outputs(command, resume=run is run_video)
         add_look(command)
         add_talk(command)
         for group in settings:
             add_options(command, group)
+    add_frames(commands)
     add_live(commands)
     presets = commands.add_parser("presets", help="list looks by name", description="Lists looks by name.")
     presets.set_defaults(run=run_presets)
@@ -160,6 +160,40 @@ def build_parser() -> argparse.ArgumentParser:
     for kind in (LiveBenchSettings, ModelSettings, DreamSettings):
         add_options(live, kind)
     return parser
+
+
+def add_outputs(command: argparse.ArgumentParser, resume: bool) -> None:
+    """What becomes of outputs that are there already."""
+    command.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
+    command.add_argument("-n", "--skip-existing", action="store_true", help="pass over inputs whose output exists")
+    if resume:
+        command.add_argument("--resume", action="store_true", help="go on where an earlier run ended")
+
+
+def add_frames(commands: Any) -> None:
+    """The command that dreams folders of pictures."""
+    frames = commands.add_parser(
+        "frames",
+        help="dream folders of pictures, as frames of a film or one by one",
+        description="Dreams folders of pictures, as frames of a film or one by one, into a folder or a video; or a "
+        "video into a folder.",
+    )
+    frames.set_defaults(run=run_frames, configurable=FRAMES_SETTINGS)
+    frames.add_argument(
+        "inputs", nargs="+", type=Path, metavar="INPUT", help="folder, picture, '*' pattern, or one video"
+    )
+    frames.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", help="folder, or video (default: the folder NAME_dream)"
+    )
+    add_outputs(frames, resume=True)
+    add_look(frames)
+    add_talk(frames)
+    for group in FRAMES_SETTINGS:
+        add_options(frames, group)
+    frames.add_argument(
+        "--sequence", dest="independent", action="store_false", default=argparse.SUPPRESS,
+        help="the frames of one film (default), not --independent",
+    )  # fmt: skip
 
 
 def add_look(command: argparse.ArgumentParser) -> None:
@@ -219,7 +253,7 @@ def run_video(arguments: argparse.Namespace) -> int:
     if settings_from(arguments, PreviewSettings).preview is not None:
         load = functools.cache(lambda: _load(arguments))
         return run_sheets(arguments, "preview", functools.partial(draw_preview, load=load))
-    from dreamvideo.jobs import Job, Wishes, check_leftovers
+    from dreamvideo.jobs import Job, check_leftovers
     from dreamvideo.writers import check_encoder
 
     encode = settings_from(arguments, EncodeSettings)
@@ -227,22 +261,48 @@ def run_video(arguments: argparse.Namespace) -> int:
     if encode.codec is not None:
         for output in {job.output.suffix: job.output for job in jobs}.values():
             check_encoder(output, encode)
-    under = settings_from(arguments, MaskSettings).mask
-    if under is not None:
-        from dreamvideo.masks import check_mask
-
-        check_mask(Path(under))
-    wishes = Wishes(
-        settings_from(arguments, ReadSettings),
-        settings_from(arguments, ModelSettings),
-        settings_from(arguments, DreamSettings),
-        settings_from(arguments, CarrySettings),
-        settings_from(arguments, MaskSettings),
-        encode,
-    )
+    wishes = _wishes(arguments)
     for job in jobs:
         check_leftovers(job, wishes, arguments.resume, arguments.overwrite)
     return dream_files(arguments, jobs, wishes)
+
+
+def run_frames(arguments: argparse.Namespace) -> int:
+    """dreamvideo frames FOLDER..."""
+    from dreamvideo.folders import plan_frames
+    from dreamvideo.jobs import check_leftovers
+    from dreamvideo.writers import check_encoder
+
+    wishes = _wishes(arguments)
+    overwrite, skip, resume = arguments.overwrite, arguments.skip_existing, arguments.resume
+    tell = functools.partial(_tell, arguments)
+    job = plan_frames(arguments.inputs, arguments.output, wishes.read, wishes.sequence, tell, overwrite, skip, resume)
+    if job is None:
+        return DONE
+    if wishes.encode.codec is not None and not job.to_folder:
+        check_encoder(job.output, wishes.encode)
+    check_leftovers(job, wishes, resume, overwrite or (skip and job.to_folder))
+    return dream_files(arguments, [job], wishes)
+
+
+def _wishes(arguments: argparse.Namespace) -> Wishes:
+    from dreamvideo.jobs import Wishes
+
+    under, carry = settings_from(arguments, MaskSettings), settings_from(arguments, CarrySettings)
+    sequence = settings_from(arguments, SequenceSettings)
+    if under.mask is not None:
+        from dreamvideo.masks import check_mask
+
+        check_mask(Path(under.mask))
+    return Wishes(
+        settings_from(arguments, ReadSettings),
+        settings_from(arguments, ModelSettings),
+        settings_from(arguments, DreamSettings),
+        dataclasses.replace(carry, persistence=0.0) if sequence.independent else carry,
+        under,
+        settings_from(arguments, EncodeSettings),
+        sequence,
+    )
 
 
 def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) -> int:
@@ -256,10 +316,11 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) 
         if done:
             _tell(arguments, f"{job.output}: going on after {done} frames")
 
-    failures = 0
+    failures = incomplete = 0
 
     def report(outcome: Outcome) -> None:
-        nonlocal failures
+        nonlocal failures, incomplete
+        incomplete += bool(outcome.lost and outcome.job.pictures)
         if outcome.error is not None:
             failures += 1
             _say(outcome.error)
@@ -274,11 +335,13 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) 
             dream_jobs(jobs, wishes, load, announce, report, stopped, arguments.resume, arguments.quiet > 0)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"go on with: {_again(arguments)}") from None
-    return _exit_code(failures, len(jobs))
+    return _exit_code(failures, len(jobs)) or (SOME_FAILED if incomplete else DONE)
 
 
 def _again(arguments: argparse.Namespace) -> str:
     words = [word for word in arguments.words if word != "--resume"]
+    if arguments.run is run_frames and arguments.skip_existing:  # what was skipped then is so again
+        return shlex.join(["dreamvideo", *words])
     return shlex.join(["dreamvideo", *words, "--resume"])
 
 

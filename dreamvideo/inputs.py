@@ -45,8 +45,8 @@ def expand(words: Sequence[Path], fits: Fits, kind: str) -> Found:
     """The files meant by `words`, in their order: what is there is taken as it is called, else it may be a pattern.
 
     Of a folder, and of what a pattern matches, all files that `fits` accepts are taken, by number; of a folder none
-    that is hidden, or was dreamed from another file in it. A file that is named is taken whatever it is, also if it is missing: its
-    reader says what is wrong with it.
+    that is hidden, or was dreamed from another file in it. A file that is named is taken whatever it is, also if it is
+    missing: its reader says what is wrong with it.
 
     Args:
         kind: what is expected, in the plural, for messages.

@@ -1,20 +1,24 @@
-"""Videos become dreamed videos, one job each: piece by piece, so that what is done stays done, whatever happens."""
+"""Videos and pictures become dreamed ones, job by job, in pieces: what is done stays done, whatever happens."""
 
 from __future__ import annotations
 
 import functools
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from dreamvideo import leftovers
+from dreamvideo.album import picture_encoder, release
 from dreamvideo.buffers import prefetch
 from dreamvideo.errors import DreamVideoError, OutputError, SourceError
+from dreamvideo.film import translated
 from dreamvideo.fingerprint import differences, fingerprint
 from dreamvideo.frames import Source
-from dreamvideo.joining import join, join_part, write_pieces
+from dreamvideo.joining import Opens, join, join_part, video_encoder, write_pieces
 from dreamvideo.leftovers import Piece
 from dreamvideo.masks import masked
 from dreamvideo.models import Network
@@ -22,7 +26,16 @@ from dreamvideo.pieces import Dreamed
 from dreamvideo.pipeline import Stretch, dream_stretches
 from dreamvideo.progress import progress
 from dreamvideo.readers import open_source
-from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, MaskSettings, ModelSettings, ReadSettings
+from dreamvideo.sequences import Pictures, open_sequence
+from dreamvideo.settings import (
+    CarrySettings,
+    DreamSettings,
+    EncodeSettings,
+    MaskSettings,
+    ModelSettings,
+    ReadSettings,
+    SequenceSettings,
+)
 from dreamvideo.signature import sign
 
 
@@ -183,8 +196,8 @@ def _stretches(
         last = pieces[-1] if pieces else None
         left = leftovers.state_after(folder, last) if last else None
         try:
-            state = _state_of(job.source)
-            with open_source(job.source, wishes.read, last.last if last else None) as source:
+            state = _state_of(job)
+            with _open(job, wishes, last.last if last else None) as source:
                 frames = source.frames
                 if wishes.mask.mask is not None:
                     frames = masked(frames, Path(wishes.mask.mask), wishes.read, before=last.through - 1 if last else 0)
@@ -194,6 +207,12 @@ def _stretches(
                     yield Stretch(ahead, last.number + 1 if last else 0, before if left is not None else None, left)
         except SourceError as error:
             refuse(job, error)
+
+
+def _open(job: Job, wishes: Wishes, resume: Fraction | None) -> AbstractContextManager[Source]:
+    if job.pictures:
+        return open_sequence(job.pictures, wishes.read, wishes.sequence, not job.to_folder, resume)
+    return open_source(job.source, wishes.read, resume)
 
 
 def _rejoined(first: Stretch, rest: Generator[Stretch, None, None]) -> Generator[Stretch, None, None]:
@@ -213,43 +232,69 @@ def _dreamed(
     folder = leftovers.folder_of(job.output)
     began = time.monotonic()
     shown = progress(dreamed, source.info.frame_count, job.source.name, quiet, before=opened.frames)
+    encoder: Opens = (
+        partial(picture_encoder, wishes.sequence.format, wishes.signature)
+        if job.to_folder
+        else partial(video_encoder, job.output, source.info, wishes.encode)
+    )
     try:
-        if opened.last is None:
-            leftovers.begin(folder, wishes.of(job))
+        with translated(job.output):
+            if opened.last is None:
+                leftovers.begin(folder, wishes.of(job))
+            if job.to_folder:
+                job.output.mkdir(exist_ok=True)
         with (
             closing(prefetch(shown)) as frames,  # dream in a thread, encode in this one
-            closing(
-                write_pieces(frames, folder, job.output, source.info, wishes.encode, opened.frames, stopped)
-            ) as pieces,
+            closing(write_pieces(frames, folder, job.output, encoder, opened.frames, stopped)) as pieces,
         ):
-            for _ in pieces:
-                if _state_of(job.source) != opened.state:
+            for piece in pieces:
+                if _state_of(job) != opened.state:
                     raise SourceError(f"{job.source} has changed while it was dreamed: put it back, and use --resume")
+                if job.to_folder:
+                    release(folder, piece.number, job.output)
+                    leftovers.packets_of(folder, piece.number - 1).unlink(missing_ok=True)
+        if stopped():
+            _leave(job, source, wishes)
+            raise KeyboardInterrupt
     except (SourceError, OutputError) as error:
         return Outcome(job, error=error)
-    if stopped():
-        join_part(job.output, source.info, wishes.encode, wishes.signature)
-        raise KeyboardInterrupt
     return _finished(opened, wishes, stopped, time.monotonic() - began)
 
 
+def _leave(job: Job, source: Source, wishes: Wishes) -> None:
+    """Make what can be looked at of a job that ends too early."""
+    if not job.to_folder:
+        join_part(job.output, source.info, wishes.encode, wishes.signature)
+        return
+    folder = leftovers.folder_of(job.output)
+    under_way = len(leftovers.finished(folder))
+    if leftovers.packets_of(folder, under_way).exists():
+        release(folder, under_way, job.output)
+
+
 def _finished(opened: _Opened, wishes: Wishes, stopped: Callable[[], bool], seconds: float = 0.0) -> Outcome:
-    """Join the pieces of a job, all of which are there."""
+    """End a job, all pieces of which are there: those of a video are joined."""
     job, source = opened.job, opened.source
     folder = leftovers.folder_of(job.output)
     try:
-        frames = join(job.output, source.info, wishes.encode, wishes.signature, stopped)
+        frames = (
+            sum(piece.frames for piece in leftovers.finished(folder))
+            if job.to_folder
+            else join(job.output, source.info, wishes.encode, wishes.signature, stopped)
+        )
     except OutputError as error:
         return Outcome(job, error=error)
     if frames is None:
         raise KeyboardInterrupt
     leftovers.remove(folder)
-    return Outcome(job, frames, frames - opened.frames, seconds, source.lost)
+    # Of pictures those are counted, too, that an earlier run could not read.
+    lost = (source.info.frame_count or 0) - frames if job.pictures else source.lost
+    return Outcome(job, frames, frames - opened.frames, seconds, lost)
 
 
-def _state_of(path: Path) -> tuple[int, int]:
+def _state_of(job: Job) -> tuple[int, int]:
     try:
-        about = path.stat()
+        about = job.source.stat()
     except OSError:
         return 0, 0
-    return about.st_size, about.st_mtime_ns
+    return (0, 0) if job.pictures else (about.st_size, about.st_mtime_ns)

@@ -24,10 +24,20 @@ from dreamvideo.settings import (
     ModelSettings,
     PreviewSettings,
     ReadSettings,
+    SequenceSettings,
 )
 
 VIDEO_SETTINGS = (
     PreviewSettings,
+    ReadSettings,
+    ModelSettings,
+    DreamSettings,
+    MaskSettings,
+    CarrySettings,
+    EncodeSettings,
+)
+FRAMES_SETTINGS = (
+    SequenceSettings,
     ReadSettings,
     ModelSettings,
     DreamSettings,

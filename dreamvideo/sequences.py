@@ -91,13 +91,14 @@ def open_sequence(
         with closing(rest):
             for frame in rest:
                 assert frame.still is not None
+                path = frame.still.path
                 if frame.image.shape[:2] != size:
                     now, before = ("x".join(map(str, reversed(each))) for each in (frame.image.shape[:2], size))
                     if to_video:
-                        tell(frame.still.path, f"is {now}: it is resized to {before}, as are others", "size")
+                        tell(path, f"is {now}: it is resized to {before}, as are others", "size")
                         frame = replace(frame, image=scaled(frame.image, *size))
                     elif not settings.independent:
-                        tell(frame.still.path, f"is {now}, after {before}: a new size begins a new shot", "size")
+                        tell(path, f"is {now}, after {before}: a new size begins a new shot", "size")
                         size = frame.image.shape[:2]
                 yield replace(frame, time=frame.time - began / settings.fps)
 

@@ -9,12 +9,12 @@ PACKAGE = Path(__file__).parents[1] / "dreamvideo"
 
 # From the ground up: a module may import those above its own line only.
 ORDER = """
-    errors frames settings presets config buffers progress lanes
+    errors frames inputs settings presets config buffers progress lanes
     warp objectives devices graphs smoothing ancestors steps dream weights raft flow motion shots dreamnet engine
     layers tracing networks models carry state
-    chroma tonemap colour orientation decoding signature stills contact readers glimpses encoders
-    companions film writers masks fingerprint leftovers packets pieces joining interrupts
-    pipeline jobs atlas listings live bench options cli
+    chroma tonemap colour orientation decoding signature stills contact readers sequences glimpses encoders
+    companions film writers masks fingerprint leftovers packets pieces joining album interrupts
+    pipeline jobs folders atlas listings live bench options cli
 """.split()  # noqa: SIM905
 # Of the live dream, likewise; they may import all of the above but `options` and `cli`.
 LIVE = """
