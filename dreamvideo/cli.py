@@ -49,6 +49,7 @@ from dreamvideo.settings import (
     ReadSettings,
     SequenceSettings,
 )
+from dreamvideo.summary import Row, table
 
 if TYPE_CHECKING:  # imported when a command runs: --help must not wait for torch
     import numpy as np
@@ -257,7 +258,7 @@ def run_video(arguments: argparse.Namespace) -> int:
     from dreamvideo.writers import check_encoder
 
     encode = settings_from(arguments, EncodeSettings)
-    jobs = [Job(*pair) for pair in plan(arguments)]
+    jobs = [Job(*pair) for pair in plan(arguments, "videos")]
     if encode.codec is not None:
         for output in {job.output.suffix: job.output for job in jobs}.values():
             check_encoder(output, encode)
@@ -309,6 +310,7 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) 
     """Dream videos, and say how each went."""
     from dreamvideo.interrupts import interrupts
     from dreamvideo.jobs import dream_jobs
+    from dreamvideo.progress import tally
 
     def announce(job: Job, source: Source, network: Network | None, done: int) -> None:
         if network is not None:
@@ -316,11 +318,14 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) 
         if done:
             _tell(arguments, f"{job.output}: going on after {done} frames")
 
+    rows: list[Row] = []
     failures = incomplete = 0
 
-    def report(outcome: Outcome) -> None:
+    def report(outcome: Outcome, passed: Callable[[], None]) -> None:
         nonlocal failures, incomplete
         incomplete += bool(outcome.lost and outcome.job.pictures)
+        rows.append(_row(outcome))
+        passed()
         if outcome.error is not None:
             failures += 1
             _say(outcome.error)
@@ -329,13 +334,30 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) 
         rate = f" ({outcome.made / outcome.seconds:.1f} fps)" if outcome.made else ""
         _tell(arguments, f"{outcome.job.output}: {outcome.frames} frames in {outcome.seconds:.1f} s{rate}{lost}")
 
-    with interrupts(lambda: _tell(arguments, "ending after this frame; again: at once"), INTERRUPTED) as stopped:
-        load = functools.partial(_load, arguments)
+    hidden = arguments.quiet > 0
+    with (
+        interrupts(lambda: _tell(arguments, "ending after this frame; again: at once"), INTERRUPTED) as stopped,
+        tally(len(jobs), hidden) as passed,
+    ):
+        load, tell_how = functools.partial(_load, arguments), functools.partial(report, passed=passed)
         try:
-            dream_jobs(jobs, wishes, load, announce, report, stopped, arguments.resume, arguments.quiet > 0)
+            dream_jobs(jobs, wishes, load, announce, tell_how, stopped, arguments.resume, hidden)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"go on with: {_again(arguments)}") from None
+    _summarise(arguments, rows)
     return _exit_code(failures, len(jobs)) or (SOME_FAILED if incomplete else DONE)
+
+
+def _row(outcome: Outcome) -> Row:
+    result = str(outcome.job.output) if outcome.error is None else f"failed: {_one_line(outcome.error)}"
+    counts = outcome.frames, outcome.made, outcome.seconds, outcome.lost
+    return Row(str(outcome.job.source), result, *counts)
+
+
+def _summarise(arguments: argparse.Namespace, rows: Sequence[Row]) -> None:
+    if len(rows) > 1:
+        for line in table(rows):
+            _tell(arguments, line)
 
 
 def _again(arguments: argparse.Namespace) -> str:
@@ -347,7 +369,9 @@ def _again(arguments: argparse.Namespace) -> str:
 
 def run_image(arguments: argparse.Namespace) -> int:
     """dreamvideo image PHOTO..."""
-    jobs = plan(arguments)
+    from dreamvideo.progress import tally
+
+    jobs = plan(arguments, "pictures")
     mask = None
     under = settings_from(arguments, MaskSettings).mask
     if under is not None:
@@ -356,14 +380,21 @@ def run_image(arguments: argparse.Namespace) -> int:
         mask = still_mask(Path(under))
     load = functools.cache(lambda: _load(arguments))
     failed = 0
-    for path, output in jobs:
-        try:
-            dream_photo(arguments, path, output, load, mask)
-        except SettingsError:
-            raise
-        except DreamVideoError as error:
-            failed += 1
-            _say(error)
+    rows: list[Row] = []
+    with tally(len(jobs), arguments.quiet > 0) as passed:
+        for path, output in jobs:
+            began = time.monotonic()
+            try:
+                dream_photo(arguments, path, output, load, mask)
+                rows.append(Row(str(path), str(output), 1, 1, time.monotonic() - began))
+            except SettingsError:
+                raise
+            except DreamVideoError as error:
+                failed += 1
+                rows.append(Row(str(path), f"failed: {_one_line(error)}"))
+                _say(error)
+            passed()
+    _summarise(arguments, rows)
     return _exit_code(failed, len(jobs))
 
 
@@ -463,7 +494,8 @@ def run_sheets(arguments: argparse.Namespace, word: str, draw: Callable[[argpars
     from dreamvideo.stills import check_image_name
     from dreamvideo.writers import default_sheet
 
-    jobs = plan(arguments, functools.partial(default_sheet, word=word))
+    kind = "videos" if arguments.run is run_video else "pictures"
+    jobs = plan(arguments, kind, functools.partial(default_sheet, word=word))
     for _, output in jobs:
         check_image_name(output)
     failed = 0
@@ -575,17 +607,28 @@ def _exit_code(failed: int, jobs: int) -> int:
     return FAILED if failed == jobs else SOME_FAILED
 
 
-def plan(arguments: argparse.Namespace, name: Callable[[Path, Path | None], Path] | None = None) -> list[Pair]:
-    """(input, output) of each job, everything checked that can be before work begins; `name` names an output.
+def plan(
+    arguments: argparse.Namespace, kind: str, name: Callable[[Path, Path | None], Path] | None = None
+) -> list[Pair]:
+    """(input, output) of each job, everything checked that can be before work begins.
+
+    Args:
+        kind: what is taken of folders: videos or pictures.
+        name: names an output.
 
     Raises:
+        SourceError: nothing of that kind is in a folder, or nothing is meant by a pattern.
         SettingsError: the outputs asked for cannot all be.
         OutputError: an output exists, is an input, or cannot be written.
     """
+    from dreamvideo.inputs import expand, is_image, is_video, told
     from dreamvideo.leftovers import folder_of
     from dreamvideo.writers import check_output, default_output
 
-    inputs, target = arguments.inputs, arguments.output
+    found = expand(arguments.inputs, is_image if kind == "pictures" else is_video, kind)
+    if found.passed_over:
+        _tell(arguments, told(found.passed_over, kind))
+    inputs, target = found.paths, arguments.output
     folder = target if target is not None and (target.is_dir() or str(target).endswith(("/", "\\"))) else None
     if target is not None and folder is None:
         if len(inputs) > 1:
@@ -605,9 +648,7 @@ def plan(arguments: argparse.Namespace, name: Callable[[Path, Path | None], Path
         for output in skipped:
             _tell(arguments, f"{output} exists: skipped")
         jobs = [job for job in jobs if job[1] not in skipped]
-    for path, output in jobs:
-        if path.is_dir():
-            continue  # the reader says it better
+    for _, output in jobs:
         check_output(output, inputs, arguments.overwrite or resuming)
     return jobs
 
@@ -628,9 +669,17 @@ def _announce(arguments: argparse.Namespace, path: Path, size: str, network: Net
 
 
 def _tell(arguments: argparse.Namespace, text: str) -> None:
+    from dreamvideo.progress import say
+
     if not arguments.quiet:
-        print(text, file=sys.stderr, flush=True)
+        say(text)
 
 
 def _say(problem: object) -> None:
-    print(f"dreamvideo: {' '.join(str(problem).split())}", file=sys.stderr, flush=True)
+    from dreamvideo.progress import say
+
+    say(f"dreamvideo: {_one_line(problem)}")
+
+
+def _one_line(problem: object) -> str:
+    return " ".join(str(problem).split())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dreamvideo.album import numbered
 from dreamvideo.errors import OutputError, SettingsError, SourceError
-from dreamvideo.inputs import by_number, expand, is_image, is_video
+from dreamvideo.inputs import by_number, expand, is_image, is_video, told
 from dreamvideo.jobs import Job
 from dreamvideo.leftovers import folder_of
 from dreamvideo.sequences import Pictures, chosen, picture_name
@@ -91,8 +91,7 @@ def _pictures(words: Sequence[Path], read: ReadSettings, settings: SequenceSetti
     paths = by_number(found.paths) if named else list(found.paths)
     others = [*found.passed_over, *(path for path in paths if path.exists() and not is_image(path))]
     if others:
-        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-        tell(f"passed over, no pictures: {', '.join(str(path) for path in others[:3])}{more}")
+        tell(told(others, "pictures"))
     pictures = [path for path in paths if path not in set(others)]
     if not pictures:
         raise SourceError(f"{words[0]} is no picture: expected a name ending as one of a picture does, or a folder")

@@ -44,9 +44,9 @@ def is_video(path: Path) -> bool:
 def expand(words: Sequence[Path], fits: Fits, kind: str) -> Found:
     """The files meant by `words`, in their order: what is there is taken as it is called, else it may be a pattern.
 
-    Of a folder, and of what a pattern matches, all files that `fits` accepts are taken, by number; of a folder none
-    that is hidden, or was dreamed from another file in it. A file that is named is taken whatever it is, also if it is
-    missing: its reader says what is wrong with it.
+    Of a folder, and of what a pattern matches, all files that `fits` accepts are taken, by number, but none that is
+    hidden, or was dreamed from another of them. A file that is named is taken whatever it is, also if it is missing:
+    its reader says what is wrong with it.
 
     Args:
         kind: what is expected, in the plural, for messages.
@@ -58,13 +58,11 @@ def expand(words: Sequence[Path], fits: Fits, kind: str) -> Found:
     others: list[Path] = []
     for word in words:
         if word.is_dir():
-            among = _sorted(word)
-            dreamed = {path for path in among if _is_dreamed(path, among)}
-            found = _split([path for path in among if path not in dreamed], fits)
+            found = _fitting(_inside(word), fits)
             if not found.paths:
                 raise SourceError(f"{word} is a folder with no {kind} in it")
         elif not word.exists() and glob.has_magic(str(word)):
-            found = _split(by_number(_matches(word)), fits)  # folders among them are not opened
+            found = _fitting(by_number(_matches(word)), fits)
             if not found.paths:
                 raise SourceError(f"{word} matches no {kind}")
         else:
@@ -72,6 +70,12 @@ def expand(words: Sequence[Path], fits: Fits, kind: str) -> Found:
         paths += found.paths
         others += found.passed_over
     return Found(tuple(paths), tuple(others))
+
+
+def told(passed_over: Sequence[Path], kind: str) -> str:
+    """What was passed over, in one line."""
+    more = f" and {len(passed_over) - 3} more" if len(passed_over) > 3 else ""
+    return f"passed over, no {kind}: {', '.join(map(str, passed_over[:3]))}{more}"
 
 
 def by_number(paths: Iterable[Path]) -> list[Path]:
@@ -90,18 +94,21 @@ def _matches(pattern: Path) -> Iterable[Path]:
     return map(Path, glob.glob(os.path.join(glob.escape(str(there)), str(rest)), recursive=True))
 
 
-def _sorted(folder: Path) -> list[Path]:
+def _inside(folder: Path) -> list[Path]:
     try:
         return by_number(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise SourceError(f"{folder} cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
-def _split(paths: Sequence[Path], fits: Fits) -> Found:
-    files = [path for path in paths if path.is_file()]
-    return Found(tuple(filter(fits, files)), tuple(path for path in files if not fits(path)))
+def _fitting(paths: Sequence[Path], fits: Fits) -> Found:
+    files = [path for path in paths if path.is_file()]  # folders among them are not opened
+    stems = {(path.parent, path.stem) for path in files}
+    ours = {path for path in files if _source_of(path) in stems}
+    fitting = tuple(path for path in files if fits(path) and path not in ours)
+    return Found(fitting, tuple(path for path in files if not fits(path)))
 
 
-def _is_dreamed(path: Path, among: Sequence[Path]) -> bool:
+def _source_of(path: Path) -> tuple[Path, str] | None:
     source = path.stem.removesuffix(_DREAM)
-    return source != path.stem and any(other.stem == source for other in among)
+    return None if source == path.stem else (path.parent, source)

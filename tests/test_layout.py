@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "dreamvideo"
 
 # From the ground up: a module may import those above its own line only.
 ORDER = """
-    errors frames inputs settings presets config buffers progress lanes
+    errors frames inputs summary settings presets config buffers progress lanes
     warp objectives devices graphs smoothing ancestors steps dream weights raft flow motion shots dreamnet engine
     layers tracing networks models carry state
     chroma tonemap colour orientation decoding signature stills contact readers sequences glimpses encoders
