@@ -27,6 +27,7 @@ from dreamvideo.bench.settings import BenchSettings
 from dreamvideo.errors import DreamVideoError, SettingsError, SourceError
 from dreamvideo.options import (
     ATLAS_SETTINGS,
+    FRAMES_SETTINGS,
     IMAGE_SETTINGS,
     LIVE_SETTINGS,
     VIDEO_SETTINGS,
@@ -47,7 +48,9 @@ from dreamvideo.settings import (
     ModelSettings,
     PreviewSettings,
     ReadSettings,
+    SequenceSettings,
 )
+from dreamvideo.summary import Row, table
 
 if TYPE_CHECKING:  # imported when a command runs: --help must not wait for torch
     import numpy as np
@@ -118,16 +121,14 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
         command.set_defaults(run=run)
-        command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT")
+        command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="file, folder or '*' pattern")
         command.add_argument("-o", "--output", type=Path, metavar="OUT", help=f"file, or folder (default: {output})")
-        command.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
-        command.add_argument("-n", "--skip-existing", action="store_true", help="pass over inputs whose output exists")
-        if run is run_video:
-            command.add_argument("--resume", action="store_true", help="go on where an earlier run ended")
+        add_outputs(command, resume=run is run_video)
         add_look(command)
         add_talk(command)
         for group in settings:
             add_options(command, group)
+    add_frames(commands)
     add_live(commands)
     presets = commands.add_parser("presets", help="list looks by name", description="Lists looks by name.")
     presets.set_defaults(run=run_presets)
@@ -161,6 +162,40 @@ def build_parser() -> argparse.ArgumentParser:
     for kind in (LiveBenchSettings, ModelSettings, DreamSettings):
         add_options(live, kind)
     return parser
+
+
+def add_outputs(command: argparse.ArgumentParser, resume: bool) -> None:
+    """What becomes of outputs that are there already."""
+    command.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
+    command.add_argument("-n", "--skip-existing", action="store_true", help="pass over inputs whose output exists")
+    if resume:
+        command.add_argument("--resume", action="store_true", help="go on where an earlier run ended")
+
+
+def add_frames(commands: Any) -> None:
+    """The command that dreams folders of pictures."""
+    frames = commands.add_parser(
+        "frames",
+        help="dream folders of pictures, as frames of a film or one by one",
+        description="Dreams folders of pictures, as frames of a film or one by one, into a folder or a video; or a "
+        "video into a folder.",
+    )
+    frames.set_defaults(run=run_frames, configurable=FRAMES_SETTINGS)
+    frames.add_argument(
+        "inputs", nargs="+", type=Path, metavar="INPUT", help="folder, picture, '*' pattern, or one video"
+    )
+    frames.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", help="folder, or video (default: the folder NAME_dream)"
+    )
+    add_outputs(frames, resume=True)
+    add_look(frames)
+    add_talk(frames)
+    for group in FRAMES_SETTINGS:
+        add_options(frames, group)
+    frames.add_argument(
+        "--sequence", dest="independent", action="store_false", default=argparse.SUPPRESS,
+        help="the frames of one film (default), not --independent",
+    )  # fmt: skip
 
 
 def add_look(command: argparse.ArgumentParser) -> None:
@@ -220,37 +255,64 @@ def run_video(arguments: argparse.Namespace) -> int:
     if settings_from(arguments, PreviewSettings).preview is not None:
         load = functools.cache(lambda: _load(arguments))
         return run_sheets(arguments, "preview", functools.partial(draw_preview, load=load))
-    from dreamvideo.jobs import Job, Wishes, check_leftovers
+    from dreamvideo.jobs import Job, check_leftovers
     from dreamvideo.writers import check_encoder
 
     encode = settings_from(arguments, EncodeSettings)
-    jobs = [Job(*pair) for pair in plan(arguments)]
+    jobs = [Job(*pair) for pair in plan(arguments, "videos")]
     if encode.codec is not None:
         for output in {job.output.suffix: job.output for job in jobs}.values():
             check_encoder(output, encode)
-    under = settings_from(arguments, MaskSettings).mask
-    if under is not None:
-        from dreamvideo.masks import check_mask
-
-        check_mask(Path(under))
-    wishes = Wishes(
-        settings_from(arguments, ReadSettings),
-        settings_from(arguments, ModelSettings),
-        settings_from(arguments, DreamSettings),
-        settings_from(arguments, CarrySettings),
-        settings_from(arguments, MaskSettings),
-        encode,
-        settings_from(arguments, ClusterSettings),
-    )
+    wishes = _wishes(arguments)
     for job in jobs:
         check_leftovers(job, wishes, arguments.resume, arguments.overwrite)
     return dream_files(arguments, jobs, wishes)
+
+
+def run_frames(arguments: argparse.Namespace) -> int:
+    """dreamvideo frames FOLDER..."""
+    from dreamvideo.folders import plan_frames
+    from dreamvideo.jobs import check_leftovers
+    from dreamvideo.writers import check_encoder
+
+    wishes = _wishes(arguments)
+    overwrite, skip, resume = arguments.overwrite, arguments.skip_existing, arguments.resume
+    tell = functools.partial(_tell, arguments)
+    job = plan_frames(arguments.inputs, arguments.output, wishes.read, wishes.sequence, tell, overwrite, skip, resume)
+    if job is None:
+        return DONE
+    if wishes.encode.codec is not None and not job.to_folder:
+        check_encoder(job.output, wishes.encode)
+    check_leftovers(job, wishes, resume, overwrite or (skip and job.to_folder))
+    return dream_files(arguments, [job], wishes)
+
+
+def _wishes(arguments: argparse.Namespace) -> Wishes:
+    from dreamvideo.jobs import Wishes
+
+    under, carry = settings_from(arguments, MaskSettings), settings_from(arguments, CarrySettings)
+    sequence = settings_from(arguments, SequenceSettings)
+    if under.mask is not None:
+        from dreamvideo.masks import check_mask
+
+        check_mask(Path(under.mask))
+    return Wishes(
+        settings_from(arguments, ReadSettings),
+        settings_from(arguments, ModelSettings),
+        settings_from(arguments, DreamSettings),
+        dataclasses.replace(carry, persistence=0.0) if sequence.independent else carry,
+        under,
+        settings_from(arguments, EncodeSettings),
+        sequence,
+        settings_from(arguments, ClusterSettings),
+    )
 
 
 def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) -> int:
     """Dream videos, and say how each went."""
     from dreamvideo.interrupts import interrupts
     from dreamvideo.jobs import dream_jobs
+    from dreamvideo.progress import tally
 
     def announce(job: Job, source: Source, done: int, network: Network | None) -> None:
         if network is not None:
@@ -258,10 +320,14 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) 
         if done:
             _tell(arguments, f"{job.output}: going on after {done} frames")
 
-    failures = 0
+    rows: list[Row] = []
+    failures = incomplete = 0
 
-    def report(outcome: Outcome) -> None:
-        nonlocal failures
+    def report(outcome: Outcome, passed: Callable[[], None]) -> None:
+        nonlocal failures, incomplete
+        incomplete += bool(outcome.lost and outcome.job.pictures)
+        rows.append(_row(outcome))
+        passed()
         if outcome.error is not None:
             failures += 1
             _say(outcome.error)
@@ -270,31 +336,51 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) 
         rate = f" ({outcome.made / outcome.seconds:.1f} fps)" if outcome.made else ""
         _tell(arguments, f"{outcome.job.output}: {outcome.frames} frames in {outcome.seconds:.1f} s{rate}{lost}")
 
-    with interrupts(lambda: _tell(arguments, "ending after this frame; again: at once"), INTERRUPTED) as stopped:
-        load = functools.partial(_load, arguments)
+    hidden = arguments.quiet > 0
+    with (
+        interrupts(lambda: _tell(arguments, "ending after this frame; again: at once"), INTERRUPTED) as stopped,
+        tally(len(jobs), hidden) as passed,
+    ):
+        load, tell_how = functools.partial(_load, arguments), functools.partial(report, passed=passed)
         try:
             if wishes.cluster.cluster is not None:
                 from dreamvideo.cluster.drive import dream_on_cluster
 
                 begin, tell = functools.partial(announce, network=None), functools.partial(_tell, arguments)
                 guide = _guide(wishes.dream.guide)
-                hidden = arguments.quiet > 0
-                dream_on_cluster(jobs, wishes, guide, begin, report, tell, stopped, arguments.resume, hidden)
+                dream_on_cluster(jobs, wishes, guide, begin, tell_how, tell, stopped, arguments.resume, hidden)
             else:
-                dream_jobs(jobs, wishes, load, announce, report, stopped, arguments.resume, arguments.quiet > 0)
+                dream_jobs(jobs, wishes, load, announce, tell_how, stopped, arguments.resume, hidden)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"go on with: {_again(arguments)}") from None
-    return _exit_code(failures, len(jobs))
+    _summarise(arguments, rows)
+    return _exit_code(failures, len(jobs)) or (SOME_FAILED if incomplete else DONE)
+
+
+def _row(outcome: Outcome) -> Row:
+    result = str(outcome.job.output) if outcome.error is None else f"failed: {_one_line(outcome.error)}"
+    counts = outcome.frames, outcome.made, outcome.seconds, outcome.lost
+    return Row(str(outcome.job.source), result, *counts)
+
+
+def _summarise(arguments: argparse.Namespace, rows: Sequence[Row]) -> None:
+    if len(rows) > 1:
+        for line in table(rows):
+            _tell(arguments, line)
 
 
 def _again(arguments: argparse.Namespace) -> str:
     words = [word for word in arguments.words if word != "--resume"]
+    if arguments.run is run_frames and arguments.skip_existing:  # what was skipped then is so again
+        return shlex.join(["dreamvideo", *words])
     return shlex.join(["dreamvideo", *words, "--resume"])
 
 
 def run_image(arguments: argparse.Namespace) -> int:
     """dreamvideo image PHOTO..."""
-    jobs = plan(arguments)
+    from dreamvideo.progress import tally
+
+    jobs = plan(arguments, "pictures")
     mask = None
     under = settings_from(arguments, MaskSettings).mask
     if under is not None:
@@ -303,14 +389,21 @@ def run_image(arguments: argparse.Namespace) -> int:
         mask = still_mask(Path(under))
     load = functools.cache(lambda: _load(arguments))
     failed = 0
-    for path, output in jobs:
-        try:
-            dream_photo(arguments, path, output, load, mask)
-        except SettingsError:
-            raise
-        except DreamVideoError as error:
-            failed += 1
-            _say(error)
+    rows: list[Row] = []
+    with tally(len(jobs), arguments.quiet > 0) as passed:
+        for path, output in jobs:
+            began = time.monotonic()
+            try:
+                dream_photo(arguments, path, output, load, mask)
+                rows.append(Row(str(path), str(output), 1, 1, time.monotonic() - began))
+            except SettingsError:
+                raise
+            except DreamVideoError as error:
+                failed += 1
+                rows.append(Row(str(path), f"failed: {_one_line(error)}"))
+                _say(error)
+            passed()
+    _summarise(arguments, rows)
     return _exit_code(failed, len(jobs))
 
 
@@ -410,7 +503,8 @@ def run_sheets(arguments: argparse.Namespace, word: str, draw: Callable[[argpars
     from dreamvideo.stills import check_image_name
     from dreamvideo.writers import default_sheet
 
-    jobs = plan(arguments, functools.partial(default_sheet, word=word))
+    kind = "videos" if arguments.run is run_video else "pictures"
+    jobs = plan(arguments, kind, functools.partial(default_sheet, word=word))
     for _, output in jobs:
         check_image_name(output)
     failed = 0
@@ -522,17 +616,28 @@ def _exit_code(failed: int, jobs: int) -> int:
     return FAILED if failed == jobs else SOME_FAILED
 
 
-def plan(arguments: argparse.Namespace, name: Callable[[Path, Path | None], Path] | None = None) -> list[Pair]:
-    """(input, output) of each job, everything checked that can be before work begins; `name` names an output.
+def plan(
+    arguments: argparse.Namespace, kind: str, name: Callable[[Path, Path | None], Path] | None = None
+) -> list[Pair]:
+    """(input, output) of each job, everything checked that can be before work begins.
+
+    Args:
+        kind: what is taken of folders: videos or pictures.
+        name: names an output.
 
     Raises:
+        SourceError: nothing of that kind is in a folder, or nothing is meant by a pattern.
         SettingsError: the outputs asked for cannot all be.
         OutputError: an output exists, is an input, or cannot be written.
     """
+    from dreamvideo.inputs import expand, is_image, is_video, told
     from dreamvideo.leftovers import folder_of
     from dreamvideo.writers import check_output, default_output
 
-    inputs, target = arguments.inputs, arguments.output
+    found = expand(arguments.inputs, is_image if kind == "pictures" else is_video, kind)
+    if found.passed_over:
+        _tell(arguments, told(found.passed_over, kind))
+    inputs, target = found.paths, arguments.output
     folder = target if target is not None and (target.is_dir() or str(target).endswith(("/", "\\"))) else None
     if target is not None and folder is None:
         if len(inputs) > 1:
@@ -552,9 +657,7 @@ def plan(arguments: argparse.Namespace, name: Callable[[Path, Path | None], Path
         for output in skipped:
             _tell(arguments, f"{output} exists: skipped")
         jobs = [job for job in jobs if job[1] not in skipped]
-    for path, output in jobs:
-        if path.is_dir():
-            continue  # the reader says it better
+    for _, output in jobs:
         check_output(output, inputs, arguments.overwrite or resuming)
     return jobs
 
@@ -575,9 +678,17 @@ def _announce(arguments: argparse.Namespace, path: Path, size: str, network: Net
 
 
 def _tell(arguments: argparse.Namespace, text: str) -> None:
+    from dreamvideo.progress import say
+
     if not arguments.quiet:
-        print(text, file=sys.stderr, flush=True)
+        say(text)
 
 
 def _say(problem: object) -> None:
-    print(f"dreamvideo: {' '.join(str(problem).split())}", file=sys.stderr, flush=True)
+    from dreamvideo.progress import say
+
+    say(f"dreamvideo: {_one_line(problem)}")
+
+
+def _one_line(problem: object) -> str:
+    return " ".join(str(problem).split())

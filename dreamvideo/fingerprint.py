@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +13,12 @@ from dreamvideo import __version__
 from dreamvideo.signature import FILES, OF_THE_MACHINE
 
 SAMPLE: Final = 1 << 20  # bytes from the beginning, middle and end of a file that are looked at
+LEAST: Final = 1 << 12  # of each of many
 
 
-def fingerprint(source: Path, *settings: Any) -> dict[str, Any]:
-    """The job of dreaming `source` with some settings dataclasses, as JSON holds it; where it runs does not count."""
-    job: dict[str, Any] = {"version": __version__, "input": identity(source)}
+def fingerprint(sources: Sequence[Path], *settings: Any) -> dict[str, Any]:
+    """The job of dreaming `sources` with some settings dataclasses, as JSON holds it; where it runs does not count."""
+    job: dict[str, Any] = {"version": __version__, "input": identity(*sources)}
     for some in settings:
         for field in fields(some):
             value = getattr(some, field.name)
@@ -28,19 +29,23 @@ def fingerprint(source: Path, *settings: Any) -> dict[str, Any]:
     return dict(json.loads(json.dumps(job, default=str)))
 
 
-def identity(path: Path) -> str:
-    """Size and a hash of samples of a file's content, or of all files in a folder."""
+def identity(*paths: Path) -> str:
+    """Size and a hash of samples of the content of a file, or of all files in a folder, or of several."""
+    path = paths[0]
+    files = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else paths
     digest = hashlib.sha256()
-    files = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
-    size = 0
+    size, sample = 0, max(LEAST, SAMPLE // len(files)) if files else SAMPLE
     for each in files:
         length = each.stat().st_size
         size += length
+        if len(files) > 1:
+            digest.update(f"{each.name} {length} ".encode(errors="surrogateescape"))
         with each.open("rb") as file:
-            for start in sorted({0, max(0, (length - SAMPLE) // 2), max(0, length - SAMPLE)}):
+            for start in sorted({0, max(0, (length - sample) // 2), max(0, length - sample)}):
                 file.seek(start)
-                digest.update(file.read(SAMPLE))
-    return f"{path.name}, {size} bytes, {digest.hexdigest()[:16]}"
+                digest.update(file.read(sample))
+    name = path.name if len(paths) == 1 else f"{len(paths)} files"
+    return f"{name}, {size} bytes, {digest.hexdigest()[:16]}"
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -6,9 +6,20 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """The picture file that a frame was read from, and what an 8-bit RGB array cannot hold of it."""
+
+    path: Path
+    number: int  # its place among the pictures asked for
+    stored: NDArray[Any] | None = None  # (H, W, 3 or 4) RGB(A) of more bits, or with alpha; None: the frame has it all
+    grey: bool = False  # it has one channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +30,7 @@ class Frame:
     time: Fraction  # presentation time in seconds, exact
     duration: Fraction | None = None  # seconds on screen, exact; None: until the next frame
     mask: NDArray[np.uint8] | None = None  # (H, W) 255 = dream here, 0 = leave alone; None: dream everywhere
+    still: Still | None = None  # None: it comes from a video or camera
 
 
 Frames = Generator[Frame, None, None]  # whoever consumes it closes it

@@ -1,21 +1,24 @@
-"""Videos become dreamed videos, one job each: piece by piece, so that what is done stays done, whatever happens."""
+"""Videos and pictures become dreamed ones, job by job, in pieces: what is done stays done, whatever happens."""
 
 from __future__ import annotations
 
 import functools
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from dreamvideo import leftovers
+from dreamvideo.album import picture_encoder, release
 from dreamvideo.buffers import prefetch
 from dreamvideo.errors import DreamVideoError, OutputError, SourceError
 from dreamvideo.film import translated
 from dreamvideo.fingerprint import differences, fingerprint
-from dreamvideo.frames import Source
-from dreamvideo.joining import join, join_part, write_pieces
+from dreamvideo.frames import Source, StreamInfo
+from dreamvideo.joining import Opens, join, join_part, video_encoder, write_pieces
 from dreamvideo.leftovers import Piece
 from dreamvideo.masks import masked
 from dreamvideo.models import Network
@@ -23,6 +26,7 @@ from dreamvideo.pieces import Dreamed
 from dreamvideo.pipeline import Stretch, dream_stretches
 from dreamvideo.progress import progress
 from dreamvideo.readers import open_source
+from dreamvideo.sequences import Pictures, open_sequence
 from dreamvideo.settings import (
     CarrySettings,
     ClusterSettings,
@@ -31,16 +35,19 @@ from dreamvideo.settings import (
     MaskSettings,
     ModelSettings,
     ReadSettings,
+    SequenceSettings,
 )
 from dreamvideo.signature import sign
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One video to be dreamed."""
+    """A video, or pictures, to be dreamed into a video or a folder of pictures."""
 
-    source: Path
+    source: Path  # of pictures: what they are called together
     output: Path
+    pictures: Pictures = ()
+    to_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +60,19 @@ class Wishes:
     carry: CarrySettings
     mask: MaskSettings
     encode: EncodeSettings
+    sequence: SequenceSettings = SequenceSettings()
     cluster: ClusterSettings = ClusterSettings()
 
     @property
     def signature(self) -> str:
-        """What goes into the comment of a film."""
+        """What goes into the comment of a film or picture."""
         return sign(self.model, self.dream, self.carry)
 
     def of(self, job: Job) -> dict[str, object]:
         """What must be the same for a job to be gone on with."""
-        return fingerprint(
-            job.source, self.read, self.model, self.dream, self.carry, self.mask, self.encode, self.cluster
-        )
+        sources = [picture for picture in job.pictures if picture is not None] or [job.source]
+        settings = (self.read, self.model, self.dream, self.carry, self.mask, self.encode, self.sequence, self.cluster)
+        return fingerprint([path for path in sources if path.exists()], *settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,7 @@ class Outcome:
     frames: int = 0  # of the film
     made: int = 0  # of them in this run
     seconds: float = 0.0
-    lost: int = 0  # packets or frames that could not be decoded
+    lost: int = 0  # packets, frames or pictures that could not be decoded
     error: DreamVideoError | None = None
 
 
@@ -190,8 +198,8 @@ def _stretches(
         last = pieces[-1] if pieces else None
         left = leftovers.state_after(folder, last) if last else None
         try:
-            state = state_of(job.source)
-            with open_source(job.source, wishes.read, last.last if last else None) as source:
+            state = state_of(job)
+            with open_job(job, wishes, last.last if last else None) as source:
                 frames = source.frames
                 if wishes.mask.mask is not None:
                     frames = masked(frames, Path(wishes.mask.mask), wishes.read, before=last.through - 1 if last else 0)
@@ -201,6 +209,22 @@ def _stretches(
                     yield Stretch(ahead, last.number + 1 if last else 0, before if left is not None else None, left)
         except SourceError as error:
             refuse(job, error)
+
+
+def open_job(
+    job: Job, wishes: Wishes, resume: Fraction | None = None, jump: bool = False
+) -> AbstractContextManager[Source]:
+    """Its frames, as `open_source`."""
+    if job.pictures:
+        return open_sequence(job.pictures, wishes.read, wishes.sequence, not job.to_folder, resume)
+    return open_source(job.source, wishes.read, resume, jump)
+
+
+def begin(job: Job, wishes: Wishes) -> None:
+    """Make the folders of a job that begins anew."""
+    leftovers.begin(leftovers.folder_of(job.output), wishes.of(job))
+    if job.to_folder:
+        job.output.mkdir(exist_ok=True)
 
 
 def _rejoined(first: Stretch, rest: Generator[Stretch, None, None]) -> Generator[Stretch, None, None]:
@@ -221,35 +245,58 @@ def _dreamed(
     began = time.monotonic()
     shown = progress(dreamed, source.info.frame_count, job.source.name, quiet, before=opened.frames)
     try:
-        if opened.last is None:
-            leftovers.begin(folder, wishes.of(job))
+        with translated(job.output):
+            if opened.last is None:
+                begin(job, wishes)
+        encoder = encoder_of(job, source.info, wishes)
         with (
             closing(prefetch(shown)) as frames,  # dream in a thread, encode in this one
-            closing(
-                write_pieces(frames, folder, job.output, source.info, wishes.encode, opened.frames, stopped)
-            ) as pieces,
+            closing(write_pieces(frames, folder, job.output, encoder, opened.frames, stopped)) as pieces,
         ):
             for piece, state in pieces:
                 keep(job, opened.state, piece, state)
+        if stopped():
+            _leave(job, source, wishes)
+            raise KeyboardInterrupt
     except (SourceError, OutputError) as error:
         return Outcome(job, error=error)
-    if stopped():
-        join_part(job.output, source.info, wishes.encode, wishes.signature)
-        raise KeyboardInterrupt
     return finished(job, source, wishes, opened.frames, time.monotonic() - began, stopped)
 
 
+def encoder_of(job: Job, info: StreamInfo, wishes: Wishes) -> Opens:
+    """What the pieces of a job are encoded by; `info` is of its frames."""
+    if job.to_folder:
+        return partial(picture_encoder, wishes.sequence.format, wishes.signature)
+    return partial(video_encoder, job.output, info, wishes.encode)
+
+
 def keep(job: Job, source: tuple[int, int], piece: Piece, state: bytes | None) -> None:
-    """Record a piece whose packets are there.
+    """Record a piece that is there; pictures become files.
 
     Raises:
         SourceError: the input is not what it was when its `state_of` was `source`.
-        OutputError: the record cannot be written.
+        OutputError: it cannot be written.
     """
-    if state_of(job.source) != source:
+    if state_of(job) != source:
         raise SourceError(f"{job.source} has changed while it was dreamed: put it back, and use --resume")
+    folder = leftovers.folder_of(job.output)
+    if job.to_folder:
+        release(folder, piece.number, job.output)
     with translated(job.output):
-        leftovers.keep(leftovers.folder_of(job.output), piece, state)
+        leftovers.keep(folder, piece, state)
+        if job.to_folder:
+            leftovers.packets_of(folder, piece.number).unlink()
+
+
+def _leave(job: Job, source: Source, wishes: Wishes) -> None:
+    """Make what can be looked at of a job that ends too early."""
+    if not job.to_folder:
+        join_part(job.output, source.info, wishes.encode, wishes.signature)
+        return
+    folder = leftovers.folder_of(job.output)
+    under_way = len(leftovers.finished(folder))
+    if leftovers.packets_of(folder, under_way).exists():
+        release(folder, under_way, job.output)
 
 
 def finished(
@@ -260,7 +307,7 @@ def finished(
     seconds: float = 0.0,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Join the pieces of a job, all of which are there.
+    """End a job, all pieces of which are there: those of a video are joined.
 
     Args:
         source: what was opened for it.
@@ -269,20 +316,27 @@ def finished(
     Raises:
         KeyboardInterrupt: `stopped` said so.
     """
+    folder = leftovers.folder_of(job.output)
     try:
-        frames = join(job.output, source.info, wishes.encode, wishes.signature, stopped)
+        frames = (
+            sum(piece.frames for piece in leftovers.finished(folder))
+            if job.to_folder
+            else join(job.output, source.info, wishes.encode, wishes.signature, stopped)
+        )
         if frames is None:
             raise KeyboardInterrupt
-        leftovers.remove(leftovers.folder_of(job.output))
+        leftovers.remove(folder)
     except OutputError as error:
         return Outcome(job, error=error)
-    return Outcome(job, frames, frames - earlier, seconds, source.lost)
+    # Of pictures those are counted, too, that an earlier run could not read.
+    lost = (source.info.frame_count or 0) - frames if job.pictures else source.lost
+    return Outcome(job, frames, frames - earlier, seconds, lost)
 
 
-def state_of(path: Path) -> tuple[int, int]:
-    """What of a file changes when its content does."""
+def state_of(job: Job) -> tuple[int, int]:
+    """What of a job's input changes when its content does."""
     try:
-        about = path.stat()
+        about = job.source.stat()
     except OSError:
         return 0, 0
-    return about.st_size, about.st_mtime_ns
+    return (0, 0) if job.pictures else (about.st_size, about.st_mtime_ns)

@@ -6,10 +6,11 @@ import io
 import itertools
 import os
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import av
 
@@ -19,34 +20,42 @@ from dreamvideo.errors import OutputError
 from dreamvideo.film import Film, translated
 from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.leftovers import Piece
-from dreamvideo.packets import read_packets, write_packets
+from dreamvideo.packets import Record, read_packets, record_of, write_records
 from dreamvideo.pieces import Dreamed
 from dreamvideo.settings import EncodeSettings
 from dreamvideo.writers import with_durations
 
-if TYPE_CHECKING:
-    from dreamvideo.encoders import Packet
+
+class Encoder(Protocol):
+    """Frames of one piece in, records of its log out."""
+
+    def encode(self, frame: Frame, duration: Fraction | None) -> list[Record]:
+        """Those that are ready after `frame`."""
+
+    def flush(self) -> list[Record]:
+        """Those held back until now."""
+
+
+# An encoder for the piece that begins after so many frames.
+Opens = Callable[[int], AbstractContextManager[Encoder]]
 
 
 def write_pieces(
     dreamed: Generator[Dreamed, None, None],
     folder: Path,
     output: Path,
-    info: StreamInfo,
-    settings: EncodeSettings,
+    encoder: Opens,
     before: int = 0,
     stopped: Callable[[], bool] = lambda: False,
-    aloud: bool = True,
 ) -> Generator[tuple[Piece, bytes | None], None, None]:
     """Write `dreamed` into `folder`; each piece when its packets are on the disk, and what its last frame left.
 
     Args:
         folder: of the pieces; it is there.
-        output: whose pieces they are: it says which kind of file will be made of them.
-        info: of the frames.
+        output: whose pieces they are, for messages.
+        encoder: what a piece is encoded by.
         before: how many frames come before these.
         stopped: asked after each frame; then the piece under way is closed, but not finished.
-        aloud: say how the picture is changed to suit the encoder.
 
     Raises:
         OutputError: a piece cannot be written, the disk is full, or the encoder cannot be used.
@@ -54,43 +63,32 @@ def write_pieces(
     with closing(dreamed):
         timed = with_durations(dreamed, lambda each: each.frame)
         for number, group in itertools.groupby(timed, lambda pair: pair[0].piece):
-            with closing(_Encoding(leftovers.packets_of(folder, number), output, info, settings, aloud)) as encoding:
+            with closing(_Log(leftovers.packets_of(folder, number), output, encoder, before)) as log:
                 for each, duration in group:
-                    encoding.add(each.frame, duration)
+                    log.add(each.frame, duration)
                     if stopped():
-                        encoding.flush()
+                        log.flush()
                         return
-                encoding.flush()
-            piece = Piece(number, before, encoding.frames, encoding.packets, each.frame.time)
+                log.flush()
+            piece = Piece(number, before, log.frames, log.records, each.frame.time)
             yield piece, each.left() if each.left else None
-            before, aloud = piece.through, False
+            before = piece.through
 
 
-class _Encoding:
+class _Log:
     """A piece on its way."""
 
-    def __init__(
-        self,
-        path: Path,
-        output: Path,
-        info: StreamInfo,
-        settings: EncodeSettings,
-        aloud: bool,
-    ) -> None:
-        self.frames = self.packets = 0
+    def __init__(self, path: Path, output: Path, encoder: Opens, before: int) -> None:
+        self.frames = self.records = 0
         self._output = output
-        container = container_of(output)
         with translated(output), ExitStack() as opened:
             self._file = opened.enter_context(path.open("wb"))
-            # No file is made of it: packets are kept as they leave the encoder.
-            nowhere = opened.enter_context(av.open(io.BytesIO(), "w", format=container.format))
-            self._encoder = VideoEncoder(nowhere, container, info, settings, aloud=aloud)
-            self._encoder.open()
+            self._encoder = opened.enter_context(encoder(before))
             self._opened = opened.pop_all()
 
     def add(self, frame: Frame, duration: Fraction | None) -> None:
         with translated(self._output):
-            self._write(self._encoder.encode(frame.image, frame.time, duration))
+            self._write(self._encoder.encode(frame, duration))
         self.frames += 1
 
     def flush(self) -> None:
@@ -104,9 +102,37 @@ class _Encoding:
         with translated(self._output):
             self._opened.close()
 
-    def _write(self, packets: list[Packet]) -> None:
-        write_packets(packets, self._file)
-        self.packets += len(packets)
+    def _write(self, records: list[Record]) -> None:
+        write_records(records, self._file)
+        self.records += len(records)
+
+
+@contextmanager
+def video_encoder(
+    output: Path, info: StreamInfo, settings: EncodeSettings, before: int
+) -> Generator[Encoder, None, None]:
+    """Encodes a piece of the video `output`; only the first says how the picture is changed to suit the encoder.
+
+    Raises:
+        OutputError: the encoder cannot be used.
+    """
+    container = container_of(output)
+    # No file is made of it: packets are kept as they leave the encoder.
+    with av.open(io.BytesIO(), "w", format=container.format) as nowhere:
+        encoder = VideoEncoder(nowhere, container, info, settings, aloud=before == 0)
+        encoder.open()
+        yield _Video(encoder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Video:
+    encoder: VideoEncoder
+
+    def encode(self, frame: Frame, duration: Fraction | None) -> list[Record]:
+        return [record_of(packet) for packet in self.encoder.encode(frame.image, frame.time, duration)]
+
+    def flush(self) -> list[Record]:
+        return [record_of(packet) for packet in self.encoder.flush()]
 
 
 def join(

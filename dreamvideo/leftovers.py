@@ -2,7 +2,7 @@
 
     FILM_dream.mp4.pieces/
         job.json        what the job is: to go on, all of it must be the same
-        000000.packets  the packets of a piece
+        000000.packets  the log of a piece: packets of a video, or pictures
         000000.json     its record; with that it is finished
         000000.carry    what its last frame left; of the newest piece only
 
@@ -33,7 +33,7 @@ class Piece:
     number: int
     before: int  # frames of all pieces before it
     frames: int
-    packets: int
+    packets: int  # records of its log
     last: Fraction  # time of its last frame
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
@@ -15,9 +14,10 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import SettingsError, SourceError
 from dreamvideo.frames import Frames
+from dreamvideo.inputs import IMAGE_SUFFIXES, by_number, is_image
 from dreamvideo.readers import open_source
 from dreamvideo.settings import ReadSettings
-from dreamvideo.stills import IMAGE_SUFFIXES, is_image, read_image
+from dreamvideo.stills import read_image
 
 Mask = NDArray[np.uint8]  # (H, W): 255 = dream here, 0 = leave alone
 
@@ -38,10 +38,12 @@ def masked(frames: Frames, path: Path, settings: ReadSettings, before: int = 0) 
     """
     with closing(frames), closing(_without_end(path, settings)) as masks:
         mask = fitted = np.empty((0, 0), np.uint8)
-        for _ in range(before):
-            next(masks)
-        for frame in frames:
-            following = next(masks)
+        taken = 0
+        for position, frame in enumerate(frames, before):
+            number = position if frame.still is None else frame.still.number  # of pictures some may be unreadable
+            for _ in range(number + 1 - taken):
+                following = next(masks)
+            taken = number + 1
             if following is not mask or fitted.shape != frame.image.shape[:2]:
                 mask, fitted = following, fit(following, *frame.image.shape[:2])
             yield replace(frame, mask=fitted)
@@ -66,7 +68,7 @@ def read_masks(path: Path, settings: ReadSettings = ReadSettings()) -> Generator
         SourceError: no such file, or no picture in it.
     """
     if path.is_dir():
-        pictures = sorted(filter(is_image, path.iterdir()), key=_by_number)
+        pictures = by_number(filter(is_image, path.iterdir()))
         if not pictures:
             raise SourceError(f"{path} holds no pictures: expected masks as a picture, a folder of them or a video")
         for picture in pictures:
@@ -110,8 +112,3 @@ def fit(mask: Mask, height: int, width: int) -> Mask:
     return np.asarray(
         cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR), np.uint8
     )
-
-
-def _by_number(path: Path) -> list[tuple[int, str]]:
-    # mask2 comes before mask10
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]

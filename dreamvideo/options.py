@@ -25,6 +25,7 @@ from dreamvideo.settings import (
     ModelSettings,
     PreviewSettings,
     ReadSettings,
+    SequenceSettings,
 )
 
 VIDEO_SETTINGS = (
@@ -36,6 +37,15 @@ VIDEO_SETTINGS = (
     CarrySettings,
     EncodeSettings,
     ClusterSettings,
+)
+FRAMES_SETTINGS = (
+    SequenceSettings,
+    ReadSettings,
+    ModelSettings,
+    DreamSettings,
+    MaskSettings,
+    CarrySettings,
+    EncodeSettings,
 )
 IMAGE_SETTINGS = (ModelSettings, DreamSettings, MaskSettings)
 LIVE_SETTINGS = (LiveSettings, CameraSettings, ModelSettings, DreamSettings)

@@ -1,34 +1,36 @@
-"""A file of packets as an encoder made them: a line of JSON and the bytes, packet for packet.
+"""A log of what an encoder made of the frames of a piece, record by record: a line of JSON, and bytes.
 
-No container is needed for what is joined later, and none would do: each rounds times in its own way or refuses some
-encoder. Times stay exact here, and of a file that was cut short all whole packets can be read.
+Of a video these are its packets: no container is needed for what is joined later, and none would do, for each rounds
+times in its own way or refuses some encoder. Of pictures they are whole files. Of a log that was cut short all whole
+records can be read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import av
 
 if TYPE_CHECKING:
     from dreamvideo.encoders import Packet
 
+Record = tuple[Mapping[str, Any], bytes]  # what it is, and it
+
 NUMBERS = ("pts", "dts", "duration", "is_keyframe")
 
 
-def write_packets(packets: Iterable[Packet], file: IO[bytes]) -> None:
-    """Append `packets` to `file`."""
-    for packet in packets:
-        head = {name: getattr(packet, name) for name in NUMBERS} | {"size": packet.size}
-        file.write(json.dumps(head).encode() + b"\n" + bytes(packet))
+def write_records(records: Iterable[Record], file: IO[bytes]) -> None:
+    """Append `records` to `file`."""
+    for head, content in records:
+        file.write(json.dumps({**head, "size": len(content)}).encode() + b"\n" + content)
 
 
-def read_packets(path: Path, unit: Fraction) -> Iterator[Packet]:
-    """The packets in `path`, their times in `unit`; the file ends where one is not whole."""
+def read_records(path: Path) -> Iterator[Record]:
+    """The records in `path`; the file ends where one is not whole."""
     with path.open("rb") as file:
         while line := file.readline():
             if not line.endswith(b"\n"):
@@ -38,8 +40,19 @@ def read_packets(path: Path, unit: Fraction) -> Iterator[Packet]:
             content = file.read(size)
             if len(content) < size:
                 return
-            packet = av.Packet(content)
-            packet.time_base = unit
-            for name, value in head.items():
-                setattr(packet, name, value)
-            yield packet
+            yield head, content
+
+
+def record_of(packet: Packet) -> Record:
+    """A packet of a video as a record."""
+    return {name: getattr(packet, name) for name in NUMBERS}, bytes(packet)
+
+
+def read_packets(path: Path, unit: Fraction) -> Iterator[Packet]:
+    """The packets of a video in `path`, their times in `unit`."""
+    for head, content in read_records(path):
+        packet = av.Packet(content)
+        packet.time_base = unit
+        for name, value in head.items():
+            setattr(packet, name, value)
+        yield packet

@@ -5,13 +5,27 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def tally(count: int, hidden: bool = False, unit: str = "files") -> Generator[Callable[[], None], None, None]:
+    """A bar above others: the function that is given counts one thing more. Of one thing alone there is no bar."""
+    shown = count > 1 and not hidden and sys.stderr.isatty()
+    with tqdm(total=count, desc="all", unit=f" {unit}", disable=not shown, file=sys.stderr, dynamic_ncols=True) as bar:
+        yield lambda: bar.update() and None
+
+
+def say(text: str) -> None:
+    """Print a line on stderr, above the bars if there are any."""
+    tqdm.write(text, file=sys.stderr)
+    sys.stderr.flush()
 
 
 def progress(
@@ -48,6 +62,7 @@ def counter(
             disable=not shown,
             file=sys.stderr,
             dynamic_ncols=True,
+            leave=None,  # below another bar it goes when it is done
         ) as bar,
     ):
         yield bar

@@ -17,9 +17,10 @@ from dreamvideo.colour import RgbMaker, colour_to_write
 from dreamvideo.decoding import Timed, best_video, decoded, deinterlaced, seek, timed, unit
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
+from dreamvideo.inputs import is_image
 from dreamvideo.orientation import display_matrix, swaps_sides, upright
 from dreamvideo.settings import ReadSettings
-from dreamvideo.stills import check_readable, is_image, read_image
+from dreamvideo.stills import check_readable, read_image
 from dreamvideo.tonemap import NAMES as HDR
 
 __all__ = ["is_image", "open_source", "quiet", "read_image"]
@@ -144,7 +145,7 @@ def _source(
     stored = first_frame.width, first_frame.height
     width, height = reversed(stored) if turned else stored
     aspect = Fraction(stream.sample_aspect_ratio or 1)
-    width, height, aspect = _resized(width, height, 1 / aspect if turned else aspect, settings.size)
+    width, height, aspect = resized(width, height, 1 / aspect if turned else aspect, settings.size)
     make_rgb = RgbMaker(*((height, width) if turned else (width, height)))
     if first_frame.color_trc in HDR:
         log.warning("%s is HDR (%s): it is tone-mapped to standard range", path, HDR[first_frame.color_trc])
@@ -286,7 +287,7 @@ def _frame_count(
     return count
 
 
-def _resized(
+def resized(
     width: int, height: int, aspect: Fraction, size: tuple[int | None, int] | None
 ) -> tuple[int, int, Fraction]:
     """Width, height and pixel aspect after `--size`; the picture keeps its shape on the screen."""

@@ -38,6 +38,20 @@ def parse_seconds(text: str) -> Fraction:
     return total
 
 
+def parse_rate(text: str) -> Fraction:
+    """Pictures a second, exact, from `25`, `30000/1001`, or `29.97`, which means the same.
+
+    Raises:
+        SettingsError: the text is none of these.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:/([1-9]\d*))?", text)
+    rate = Fraction(found[1]) / int(found[2] or 1) if found else Fraction(0)
+    if not 0 < rate <= 1000:
+        raise SettingsError(f"{text!r} is no rate: expected pictures a second, such as 24, 29.97 or 30000/1001")
+    ntsc = Fraction(round(rate * 1001 / 1000) * 1000, 1001)  # 23.976, 29.97, 59.94 are these, rounded
+    return ntsc if "." in text and rate.denominator > 1 and abs(ntsc - rate) < Fraction(1, 200) else rate
+
+
 def parse_size(text: str) -> tuple[int | None, int]:
     """(width or None, height) in pixels from `WxH` or `HEIGHT`; None keeps the aspect ratio.
 
@@ -155,6 +169,23 @@ class ReadSettings:
     def __post_init__(self) -> None:
         _check(self.frames is None or self.frames > 0, f"--frames {self.frames}", "at least 1")
         _check(self.duration is None or self.duration > 0, f"--duration {self.duration}", "more than 0")
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceSettings:
+    """What pictures are to each other, and what they become."""
+
+    independent: bool = option(
+        False, "unrelated pictures, each dreamed alone, several at once on a GPU", action="store_true"
+    )
+    fps: Fraction = option(
+        Fraction(25), "pictures a second of a video made of them; 29.97 means 30000/1001", type=parse_rate,
+        metavar="RATE",
+    )  # fmt: skip
+    format: str | None = option(
+        None, "of the pictures written (default: each input's own; of a video png)",
+        choices=("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

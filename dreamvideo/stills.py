@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,11 @@ from numpy.typing import NDArray
 
 from dreamvideo.colour import on_white
 from dreamvideo.errors import OutputError, SourceError
+from dreamvideo.frames import Still
+from dreamvideo.inputs import IMAGE_SUFFIXES, is_image
 from dreamvideo.signature import signed_picture
 
 log = logging.getLogger(__name__)
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 # libjpeg's default of 75 shows blocks in the fine grain of a dream. OpenCV warns of what a format does not know.
 _QUALITY = {
@@ -27,9 +29,16 @@ _QUALITY = {
 }
 
 
-def is_image(path: Path) -> bool:
-    """Whether `path` is named like a picture; a GIF counts as a video."""
-    return path.suffix.lower() in IMAGE_SUFFIXES
+# What a format can hold besides 8-bit RGB.
+_ALPHA = (".png", ".webp", ".tif", ".tiff")
+_DEPTHS = {
+    ".png": (np.uint8, np.uint16),
+    ".tif": (np.uint8, np.uint16, np.float32),
+    ".tiff": (np.uint8, np.uint16, np.float32),
+}
+
+_LAID = "is transparent in places: it is laid on white"
+_ROUNDED = "has more than 8 bits a channel: it is rounded to 8"
 
 
 def check_image_name(output: Path) -> None:
@@ -61,22 +70,69 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         SourceError: no such file, or no picture in it.
     """
+    image, _, losses = read_still(path)
+    if _LAID in losses:
+        log.warning("%s %s", path, _LAID)
+    return image
+
+
+def read_still(path: Path, number: int = 0, suffix: str = "") -> tuple[NDArray[np.uint8], Still, tuple[str, ...]]:
+    """((H, W, 3) RGB to be dreamed, all of the picture, what is lost of it), upright.
+
+    Args:
+        number: of the `Still`.
+        suffix: of the file that it will be written to: what that can hold is not lost. With alpha the colours are read
+            as if there were none; without it transparent parts are laid on white.
+
+    Raises:
+        SourceError: no such file, or no picture in it.
+    """
     check_readable(path)
     raw = np.fromfile(path, np.uint8)  # not cv2.imread: on Windows it cannot read every name
     colour = cv2.imdecode(raw, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if colour is None:
         raise SourceError(f"{path} cannot be read as a picture: expected one of {', '.join(IMAGE_SUFFIXES)}")
-    image = np.asarray(cv2.cvtColor(_eight_bit(colour), cv2.COLOR_BGR2RGB), np.uint8)
-    stored = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED)
-    if stored is not None and stored.ndim == 3 and stored.shape[2] == 4:
-        rgba = np.asarray(cv2.cvtColor(_eight_bit(stored), cv2.COLOR_BGRA2RGBA), np.uint8)
-        if rgba[..., 3].min() < 255:
-            log.warning("%s is transparent in places: it is laid on white", path)
-            return np.ascontiguousarray(on_white(_turned_like(image, rgba)))
-    return image
+    full: NDArray[Any] = np.asarray(cv2.cvtColor(colour, cv2.COLOR_BGR2RGB))
+    image = eight_bit(full)
+    plain = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED)
+    grey = plain is not None and plain.ndim == 2
+    losses = [] if full.dtype in _DEPTHS.get(suffix, (np.uint8,)) else [_ROUNDED]
+    if losses:
+        full = image
+    if plain is not None and plain.ndim == 3 and plain.shape[2] == 4:
+        rgba = _turned_like(
+            np.asarray(cv2.cvtColor(colour, cv2.COLOR_BGR2RGB)), cv2.cvtColor(plain, cv2.COLOR_BGRA2RGBA)
+        )
+        rgba = eight_bit(rgba) if losses else rgba
+        if suffix in _ALPHA:
+            full = rgba
+        elif (alone := eight_bit(rgba))[..., 3].min() < 255:
+            losses.append(_LAID)
+            image = full = np.ascontiguousarray(on_white(alone))
+    held = full.dtype == np.uint8 and full.shape[2] == 3
+    return image, Still(path, number, None if held else np.ascontiguousarray(full), grey), tuple(losses)
 
 
-def _eight_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
+def completed(dreamed: NDArray[np.uint8], still: Still) -> NDArray[Any]:
+    """What is written of a dreamed still: (H, W, 3 or 4) RGB(A), or (H, W) if it was grey and has remained so.
+
+    More than 8 bits: the dream is one of 8, and what it changed is added to the source, which keeps its own fineness.
+    """
+    made: NDArray[Any] = dreamed
+    if still.stored is not None:
+        source = still.stored[..., :3]
+        change = dreamed.astype(np.int32) - eight_bit(source)
+        if source.dtype == np.uint16:
+            made = np.clip(source + 257 * change, 0, 65535).astype(np.uint16)
+        elif source.dtype != np.uint8:
+            made = (source + change / 255).astype(source.dtype)
+        made = np.concatenate([made, still.stored[..., 3:]], 2)
+    is_grey = still.grey and (made == made[..., :1]).all()
+    return np.ascontiguousarray(made[..., 0]) if is_grey else made
+
+
+def eight_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """`image` of 8 or 16 bits, or floating-point from 0 to 1, rounded to 8 bits."""
     if image.dtype == np.uint16:
         return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if image.dtype != np.uint8:  # floating-point TIFF, 0 to 1
@@ -84,13 +140,13 @@ def _eight_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
     return image.astype(np.uint8, copy=False)
 
 
-def _turned_like(upright: NDArray[np.uint8], rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _turned_like(upright: NDArray[Any], rgba: NDArray[Any]) -> NDArray[Any]:
     """`rgba` turned so that its colours are those of `upright`: OpenCV turns only a picture that it strips of alpha."""
     for turns in range(4):
         turned = np.rot90(rgba, turns)
         for candidate in (turned, turned[:, ::-1]):
             if np.array_equal(candidate[..., :3], upright):
-                return np.asarray(candidate, np.uint8)
+                return np.asarray(candidate)
     return rgba
 
 
@@ -104,16 +160,38 @@ def write_image(image: NDArray[np.uint8], output: Path, signature: str | None = 
         OutputError: the suffix means no picture format, or the file cannot be written.
     """
     check_image_name(output)
+    write_encoded(encoded(image, output, signature), output)
+
+
+def encoded(image: NDArray[Any], output: Path, signature: str | None = None) -> bytes:
+    """(H, W), (H, W, 3) RGB or (H, W, 4) RGBA in the format of the suffix of `output`, with a `signature` if it can be.
+
+    Raises:
+        OutputError: it cannot be written in that format.
+    """
     suffix = output.suffix.lower()
-    done, encoded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _QUALITY.get(suffix, []))
+    if image.ndim == 3:
+        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR))
+    done, content = cv2.imencode(suffix, image, _QUALITY.get(suffix, []))
     if not done:
         raise OutputError(f"{output}: a picture of {image.shape[1]}x{image.shape[0]} cannot be written as {suffix}")
+    return content.tobytes() if signature is None else signed_picture(content.tobytes(), signature)
+
+
+def write_encoded(content: bytes, output: Path) -> None:
+    """Write an encoded picture; the file appears only when it is complete.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     part = output.with_name(output.name + ".part")
     try:
-        content: bytes = encoded.tobytes()
-        part.write_bytes(content if signature is None else signed_picture(content, signature))
+        part.write_bytes(content)
         os.replace(part, output)
     except OSError as error:
-        raise OutputError(f"{output} cannot be written: {error.strerror}") from None
+        full = error.errno == errno.ENOSPC
+        why = ": the disk is full" if full else f" cannot be written: {error.strerror}"
+        raise OutputError(f"{output}{why}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

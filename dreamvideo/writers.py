@@ -17,8 +17,9 @@ from dreamvideo.encoders import CONTAINERS, VideoEncoder, container_of
 from dreamvideo.errors import OutputError
 from dreamvideo.film import Film, translated
 from dreamvideo.frames import Frame, Frames, StreamInfo
+from dreamvideo.inputs import is_image
 from dreamvideo.settings import EncodeSettings
-from dreamvideo.stills import is_image, write_image
+from dreamvideo.stills import write_image
 
 __all__ = ["check_encoder", "check_output", "default_output", "default_sheet", "write_image", "write_video"]
 

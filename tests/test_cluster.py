@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from clips import make_clip
 from conftest import run, textured
 from hypothesis import given
@@ -78,18 +77,18 @@ def test_runs_are_all_pieces_in_order_and_begin_at_cuts(cuts, split):
     assert [(span.frames, span.start) for span in spans] == [(len(times), times[0]) for times in expected.values()]
     assert [span.before for span in spans] == [sum(s.frames for s in spans[:i]) for i in range(len(spans))]
     beginnings = {Fraction(sum(cuts[:n]), 25) for n in range(len(cuts))}
-    for run, following in zip(runs, [*runs[1:], None], strict=True):
-        start = run.spans[0].start
-        assert run.end == (following.spans[0].start if following else None)
-        assert run.opening == start - Fraction(run.runup, 25)
+    for each, following in zip(runs, [*runs[1:], None], strict=True):
+        start = each.spans[0].start
+        assert each.end == (following.spans[0].start if following else None)
+        assert each.opening == start - Fraction(each.runup, 25)
         if split is None:
             assert start in beginnings
         if start in beginnings:
-            assert run.runup == 0
+            assert each.runup == 0
         else:
-            assert 1 <= run.runup <= 25 * RUNUP
-            assert not any(run.opening < beginning <= start for beginning in beginnings)
-            last = runs[runs.index(run) - 1].spans
+            assert 1 <= each.runup <= 25 * RUNUP
+            assert not any(each.opening < beginning <= start for beginning in beginnings)
+            last = runs[runs.index(each) - 1].spans
             assert start - last[0].start >= split
 
 
@@ -119,7 +118,9 @@ def test_tasks_make_the_packets_of_the_whole_film_from_wherever_they_begin(tmp_p
     monkeypatch.setattr(pieces, "LONGEST", 9)
     monkeypatch.setattr(pieces, "SHORTEST", 4)
     kept = {}
-    monkeypatch.setattr(leftovers, "remove", lambda folder: kept.update(packets_in(folder)) if folder.exists() else None)
+    monkeypatch.setattr(
+        leftovers, "remove", lambda folder: kept.update(packets_in(folder)) if folder.exists() else None
+    )
     clip = film_of(tmp_path / "film.mp4", 2)
     job = Job(clip, tmp_path / "out.mp4")
     jobs.dream_jobs([job], wishes(), lambda: tiny_network, lambda *_: None, lambda outcome: None, quiet=True)
@@ -127,13 +128,13 @@ def test_tasks_make_the_packets_of_the_whole_film_from_wherever_they_begin(tmp_p
     with open_source(clip) as source:
         runs = list(runs_of(shots_of(only(source.frames), False)))
     assert len(runs) == 2
-    done = list(dream_tasks([Task(job, run) for run in runs], wishes(), tiny_network))
+    done = list(dream_tasks([Task(job, run) for run in runs], wishes(), tiny_network, tmp_path))
     assert {f"{each.piece.number:06}.packets": each.packets for each in done} == kept
     # What is left of a run, as when its worker died after the first piece.
     begun = next(each for each in done if each.task == 1)
     assert begun.state is not None
     rest = Task(job, runs[1].after(1), begun.piece, begun.state)
-    again = list(dream_tasks([rest], wishes(), tiny_network))
+    again = list(dream_tasks([rest], wishes(), tiny_network, tmp_path))
     assert [each.piece for each in again] == [each.piece for each in done if each.task == 1][1:]
     assert all(kept[f"{each.piece.number:06}.packets"] == each.packets for each in again)
 
@@ -168,12 +169,6 @@ def test_a_file_arrives_as_it_was_sent(tmp_path, monkeypatch):
 
 # A real cluster of two workers.
 
-DRIVER = """
-import sys
-from dreamvideo import pieces
-from dreamvideo.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
 WORDS = ["--iterations", "6", "--octaves", "2", "--threads", "1"]
 
 

@@ -9,18 +9,19 @@ PACKAGE = Path(__file__).parents[1] / "dreamvideo"
 
 # From the ground up: a module may import those above its own line only.
 ORDER = """
-    errors frames settings presets config buffers progress lanes
+    errors frames inputs summary settings presets config buffers progress lanes
     warp objectives devices graphs smoothing ancestors steps dream weights raft flow motion shots dreamnet engine
     layers tracing networks models carry state
-    chroma tonemap colour orientation decoding signature stills contact readers glimpses encoders
-    companions film writers masks fingerprint leftovers packets pieces joining interrupts
-    pipeline jobs atlas listings live bench options cli
+    chroma tonemap colour orientation decoding signature stills contact readers sequences glimpses encoders
+    companions film writers masks fingerprint leftovers packets pieces joining album interrupts
+    pipeline jobs cluster folders atlas listings live bench options cli
 """.split()  # noqa: SIM905
 # Of the live dream, likewise; they may import all of the above but `options` and `cli`.
 LIVE = """
     controls desk overlay letterbox virtual record streams webcams playback cameras guard serve window
     following pacing ascent looks standing watch loop keepsakes command
 """.split()  # noqa: SIM905
+CLUSTER = "runs work ship worker crew drive".split()  # noqa: SIM905
 NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}
 NO_VIDEO = set(
     """
@@ -40,6 +41,7 @@ def imports(path):
 
 
 MODULES = {path.stem: imports(path) for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")}
+CLUSTER_MODULES = {path.stem: imports(path) for path in (PACKAGE / "cluster").glob("*.py") if path.stem != "__init__"}
 LIVE_MODULES = {path.stem: imports(path) for path in (PACKAGE / "live").glob("*.py") if path.stem != "__init__"}
 
 
@@ -56,8 +58,16 @@ def test_imports_of_the_live_dream_point_downwards(name):
     assert not LIVE_MODULES[name] & {"dreamvideo.options", "dreamvideo.cli"}
 
 
+@pytest.mark.parametrize("name", sorted(CLUSTER_MODULES))
+def test_imports_of_the_cluster_point_downwards(name):
+    theirs = {module.split(".")[2] for module in CLUSTER_MODULES[name] if module.startswith("dreamvideo.cluster.")}
+    assert all(CLUSTER.index(other) < CLUSTER.index(name) for other in theirs), (name, theirs)
+    assert not CLUSTER_MODULES[name] & {"dreamvideo.options", "dreamvideo.cli"}
+
+
 def test_every_module_stands_in_the_table():
     assert set(MODULES) <= set(ORDER)
+    assert set(CLUSTER_MODULES) <= set(CLUSTER)
     assert set(LIVE_MODULES) <= set(LIVE)
 
 

@@ -130,6 +130,9 @@ class Crew:
 
     def close(self) -> None:
         """End all workers, whatever they do."""
+        left = [worker.leave.remote() for worker in self._idle]
+        if left:
+            self._ray.wait(left, num_returns=len(left), timeout=5)
         for worker in [*self._idle, *(worker for worker, _ in self._busy.values())]:
             self._ray.kill(worker)
 

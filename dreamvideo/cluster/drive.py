@@ -21,15 +21,15 @@ from dreamvideo.cluster.crew import Crew, ray_at
 from dreamvideo.cluster.runs import Run, runs_of
 from dreamvideo.cluster.ship import Parcel, packed
 from dreamvideo.cluster.work import Done, Task
-from dreamvideo.errors import ClusterError, DreamVideoError, OutputError, SourceError, first_line
+from dreamvideo.errors import ClusterError, DreamVideoError, OutputError, SettingsError, SourceError, first_line
 from dreamvideo.film import translated
 from dreamvideo.frames import Source
 from dreamvideo.glimpses import clock
-from dreamvideo.jobs import Job, Outcome, Wishes, finished, keep, state_of
+from dreamvideo.jobs import Job, Outcome, Wishes, begin, finished, keep, open_job, state_of
 from dreamvideo.lanes import fitting
 from dreamvideo.pipeline import only, shots_of
 from dreamvideo.progress import counter
-from dreamvideo.readers import open_source, quiet
+from dreamvideo.readers import quiet
 from dreamvideo.writers import check_encoder
 
 TRIES = 3  # of a run, before its film is given up
@@ -223,11 +223,14 @@ class _Ledger:
         self._begun.add(film)
         self._bar.total += film.source.info.frame_count or 0
         folder = leftovers.folder_of(film.job.output)
-        check_encoder(film.job.output, self._wishes.encode, film.source.info)
+        if not film.job.to_folder:
+            check_encoder(film.job.output, self._wishes.encode, film.source.info)
         if not (self._resume and leftovers.job_of(folder) is not None):
             with translated(film.job.output):
-                leftovers.begin(folder, self._wishes.of(film.job))
+                begin(film.job, self._wishes)
         if self._pack is not None:
+            if film.job.pictures:
+                raise SettingsError(f"--ship with {film.job.source}: expected videos, or pictures in a shared folder")
             film.parcels[film.job.source] = self._pack(film.job.source)
         self._announce(film.job, film.source, 0)
 
@@ -251,8 +254,8 @@ def _found(
     alone = wishes.carry.persistence == 0 or not wishes.dream.iterations
     for job in sorted(jobs, key=lambda job: -_length(job, wishes)) if len(jobs) > 1 else jobs:
         try:
-            state = state_of(job.source)
-            with open_source(job.source, wishes.read) as source:
+            state = state_of(job)
+            with open_job(job, wishes) as source:
                 film = _Film(job, source, state)
                 ahead = prefetch(source.frames)
                 with closing(runs_of(shots_of(only(ahead), alone), wishes.cluster.split_shots)) as runs:
@@ -268,7 +271,7 @@ def _found(
 def _length(job: Job, wishes: Wishes) -> int:
     """Frames, as far as the file tells; 0: it cannot be read."""
     try:
-        with quiet(), open_source(job.source, wishes.read) as source:
+        with quiet(), open_job(job, wishes) as source:
             return source.info.frame_count or 0
     except SourceError:
         return 0

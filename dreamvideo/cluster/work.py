@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -12,13 +11,13 @@ from pathlib import Path
 from dreamvideo.buffers import prefetch
 from dreamvideo.cluster.runs import Run
 from dreamvideo.frames import Frames, StreamInfo
-from dreamvideo.jobs import Job, Wishes
+from dreamvideo.jobs import Job, Wishes, encoder_of, open_job
 from dreamvideo.joining import write_pieces
 from dreamvideo.leftovers import Piece, packets_of
 from dreamvideo.masks import masked
 from dreamvideo.models import Network
 from dreamvideo.pipeline import Stretch, dream_stretches
-from dreamvideo.readers import open_source, quiet
+from dreamvideo.readers import quiet
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +40,13 @@ class Done:
     packets: bytes
 
 
-def dream_tasks(tasks: Sequence[Task], wishes: Wishes, network: Network | None) -> Generator[Done, None, None]:
+def dream_tasks(
+    tasks: Sequence[Task], wishes: Wishes, network: Network | None, folder: Path
+) -> Generator[Done, None, None]:
     """The pieces of all tasks, as they are finished; several tasks fill the lanes of one device.
+
+    Args:
+        folder: where a piece is while it is under way.
 
     Raises:
         SourceError: an input cannot be read here.
@@ -50,23 +54,14 @@ def dream_tasks(tasks: Sequence[Task], wishes: Wishes, network: Network | None) 
         Whatever dreaming raises.
     """
     infos: list[StreamInfo] = []
-    with (
-        tempfile.TemporaryDirectory(prefix="dreamvideo-") as folder,
-        closing(dream_stretches(_stretches(tasks, wishes, infos), network, wishes.dream, wishes.carry)) as streams,
-    ):
+    with closing(dream_stretches(_stretches(tasks, wishes, infos), network, wishes.dream, wishes.carry)) as streams:
         for number, dreamed in streams:
-            task = tasks[number]
-            before = task.run.spans[0].before
-            with (
-                closing(prefetch(dreamed)) as ahead,
-                closing(
-                    write_pieces(
-                        ahead, Path(folder), task.job.output, infos[number], wishes.encode, before, aloud=False
-                    )
-                ) as pieces,
-            ):
+            job, before = tasks[number].job, tasks[number].run.spans[0].before
+            ahead = prefetch(dreamed)
+            made = write_pieces(ahead, folder, job.output, encoder_of(job, infos[number], wishes), before)
+            with closing(ahead), closing(made) as pieces:
                 for piece, state in pieces:
-                    path = packets_of(Path(folder), piece.number)
+                    path = packets_of(folder, piece.number)
                     yield Done(number, piece, state, path.read_bytes())
                     path.unlink()
 
@@ -76,7 +71,7 @@ def _stretches(tasks: Sequence[Task], wishes: Wishes, infos: list[StreamInfo]) -
         run, first = task.run, task.run.spans[0]
         goes_on = task.last is not None and task.state is not None
         opening = task.last.last if task.last is not None and goes_on else run.opening
-        with quiet(), open_source(task.job.source, wishes.read, opening, jump=True) as source:
+        with quiet(), open_job(task.job, wishes, opening, jump=True) as source:
             frames = source.frames
             if wishes.mask.mask is not None:
                 frames = masked(frames, Path(wishes.mask.mask), wishes.read, before=first.before - goes_on - run.runup)

@@ -17,7 +17,7 @@ from dreamvideo import __version__
 from dreamvideo.cluster.ship import Parcel, unpacked, with_files
 from dreamvideo.cluster.work import Done, Task, dream_tasks
 from dreamvideo.errors import ClusterError, SourceError
-from dreamvideo.jobs import Wishes
+from dreamvideo.jobs import Job, Wishes
 from dreamvideo.models import Network, load_network
 
 
@@ -51,8 +51,12 @@ class Worker:
     def dream(self, tasks: Sequence[Task], parcels: Mapping[Path, Parcel]) -> Generator[Done, None, None]:
         """As `dream_tasks`; `parcels` are the sources that came with them."""
         self._unpack(parcels)
-        here = [replace(task, job=replace(task.job, source=self._at_hand(task.job.source))) for task in tasks]
-        yield from dream_tasks(here, self._wishes, self._network)
+        here = [replace(task, job=replace(task.job, source=self._at_hand(task.job))) for task in tasks]
+        yield from dream_tasks(here, self._wishes, self._network, Path(self._folder.name))
+
+    def leave(self) -> None:
+        """Nothing stays here."""
+        self._folder.cleanup()
 
     def _unpack(self, parcels: Mapping[Path, Parcel]) -> None:
         for path, parcel in parcels.items():
@@ -61,8 +65,10 @@ class Worker:
                 folder.mkdir()
                 self._files[path] = unpacked(parcel, folder, ray.get)
 
-    def _at_hand(self, path: Path) -> Path:
-        path = self._files.get(path, path)
+    def _at_hand(self, job: Job) -> Path:
+        path = self._files.get(job.source, job.source)
+        if job.pictures:
+            return path  # those that are not there are lost, one by one
         if not path.exists():
             raise SourceError(f"{path} is not there on {socket.gethostname()}: expected a shared folder, or --ship")
         return path

@@ -1,0 +1,58 @@
+"""A folder of pictures on its way: each piece is a log of encoded pictures, which become files when it is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+from dreamvideo import leftovers
+from dreamvideo.errors import OutputError
+from dreamvideo.frames import Frame
+from dreamvideo.joining import Encoder
+from dreamvideo.packets import Record, read_records
+from dreamvideo.sequences import picture_name
+from dreamvideo.stills import completed, encoded, write_encoded
+
+
+def numbered(count: int, format: str | None) -> str:
+    """What the `count`-th frame of a video is called, from 1 on."""
+    return f"frame_{count:06}.{format or 'png'}"
+
+
+@contextmanager
+def picture_encoder(format: str | None, signature: str | None, before: int) -> Generator[Encoder, None, None]:
+    """Encodes a piece of pictures, in a `format` or each in its own, each with its `signature` if it can hold one."""
+    yield _Pictures(format, signature, before)
+
+
+class _Pictures:
+    def __init__(self, format: str | None, signature: str | None, before: int) -> None:
+        self._format, self._signature, self._count = format, signature, before
+
+    def encode(self, frame: Frame, duration: Fraction | None) -> list[Record]:
+        self._count += 1
+        still = frame.still
+        name = numbered(self._count, self._format) if still is None else picture_name(still.path, self._format)
+        image = frame.image if still is None else completed(frame.image, still)
+        return [({"name": name}, encoded(image, Path(name), self._signature))]
+
+    def flush(self) -> list[Record]:
+        return []
+
+
+def release(pieces: Path, number: int, output: Path) -> int:
+    """Write the pictures of a piece into the folder `output`, all or as many as its log holds; returns how many.
+
+    Raises:
+        OutputError: one cannot be written, the disk is full, or its name is none.
+    """
+    count = 0
+    for head, content in read_records(leftovers.packets_of(pieces, number)):
+        name = Path(head["name"]).name
+        if name != head["name"]:  # a log may come from elsewhere
+            raise OutputError(f"{head['name']!r} is no file name: expected one without a folder")
+        write_encoded(content, output / name)
+        count += 1
+    return count
