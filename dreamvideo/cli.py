@@ -27,6 +27,7 @@ from dreamvideo.bench.settings import BenchSettings
 from dreamvideo.errors import DreamVideoError, SettingsError, SourceError
 from dreamvideo.options import (
     ATLAS_SETTINGS,
+    INFO_SETTINGS,
     IMAGE_SETTINGS,
     LIVE_SETTINGS,
     VIDEO_SETTINGS,
@@ -132,6 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
     presets.set_defaults(run=run_presets)
     add_talk(presets)
     add_listings(commands)
+    add_info(commands)
     bench = commands.add_parser(
         "bench",
         help="measure how fast this machine dreams",
@@ -206,6 +208,22 @@ def add_listings(commands: Any) -> None:
     for command in (models, layers):
         add_talk(command)
     add_options(layers, ModelSettings)
+
+
+def add_info(commands: Any) -> None:
+    """The command that tells of files."""
+    info = commands.add_parser(
+        "info",
+        help="tell what a file holds, what becomes of it, and how long that takes",
+        description="Tells what a file holds, what video would make of it, and how long that takes. Nothing is written.",
+    )
+    info.set_defaults(run=run_info)
+    info.add_argument("inputs", nargs="+", type=Path, metavar="FILE")
+    info.add_argument("-o", "--output", type=Path, metavar="OUT", help="file, or folder (default: NAME_dream)")
+    add_look(info)
+    add_talk(info)
+    for group in INFO_SETTINGS:
+        add_options(info, group)
 
 
 def add_talk(parser: argparse.ArgumentParser) -> None:
@@ -374,6 +392,24 @@ def run_layers(arguments: argparse.Namespace) -> int:
     from dreamvideo.listings import layer_lines
 
     return _print(layer_lines(settings_from(arguments, ModelSettings)))
+
+
+def run_info(arguments: argparse.Namespace) -> int:
+    """dreamvideo info FILE..."""
+    from dreamvideo.info.command import Wanted, info
+
+    files = [(path, output) for path, output in zip(arguments.inputs, outputs_of(arguments), strict=True)]
+    wanted = Wanted(*(settings_from(arguments, kind) for kind in INFO_SETTINGS))
+    load = functools.cache(lambda: _load(arguments))
+    failed = 0
+
+    def refused(error: DreamVideoError) -> None:
+        nonlocal failed
+        failed += 1
+        _say(error)
+
+    _print(info(files, wanted, load, refused))
+    return _exit_code(failed, len(files))
 
 
 def _print(lines: Iterable[str]) -> int:
@@ -550,18 +586,11 @@ def plan(arguments: argparse.Namespace, name: Callable[[Path, Path | None], Path
 
 
 def _announce(arguments: argparse.Namespace, path: Path, size: str, network: Network) -> None:
-    import torch
+    from dreamvideo.devices import device_name, precision_name
 
-    from dreamvideo.devices import precision_name
-
-    device = str(network.device)
-    if network.device.type == "cpu":
-        device += f" ({torch.get_num_threads()} threads)"
-    elif network.device.type == "cuda":
-        device += f" ({torch.cuda.get_device_name(network.device)})"
     layers = " + ".join(network.score.layers)
     precision = precision_name(network.precision, network.device)
-    _tell(arguments, f"{path}: {size}, {network.name} {layers}, {precision}, {device}")
+    _tell(arguments, f"{path}: {size}, {network.name} {layers}, {precision}, {device_name(network.device)}")
 
 
 def _tell(arguments: argparse.Namespace, text: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import av
 
 from dreamvideo.encoders import Container
-from dreamvideo.fates import Fate, chapters_fit, fates
+from dreamvideo.fates import Fate, chapters_fit, fates, told
 from dreamvideo.frames import StreamInfo
 from dreamvideo.sound import rate_and_layout, transcoder
 
@@ -47,7 +47,7 @@ _MARGIN = Fraction(2)
 class Companions:
     """The other streams of the input file, muxed up to the time of the last frame written."""
 
-    def __init__(self, output: Output, container: Container, info: StreamInfo, audio: bool) -> None:
+    def __init__(self, output: Output, container: Container, info: StreamInfo, audio: bool, aloud: bool = True) -> None:
         self._output = output
         self._info = info
         self._handlers: dict[int, Handler] = {}
@@ -61,7 +61,8 @@ class Companions:
         except av.error.FFmpegError as error:
             log.warning("%s: its sound cannot be read (%s)", info.path, error.strerror)
             return
-        self._add_streams(container, audio)
+        ends = fates(self._input, container, info.stream, audio)
+        self._add_streams(told(ends) if aloud else ends, container)
         self._copy_tags(container)
         self._packets = self._read()
 
@@ -114,12 +115,10 @@ class Companions:
         except av.error.FFmpegError as error:
             log.warning("%s: its sound is damaged and ends early (%s)", self._info.path, error.strerror)
 
-    def _add_streams(self, container: Container, audio: bool) -> None:
+    def _add_streams(self, ends: list[Fate], container: Container) -> None:
         assert self._input is not None
-        for fate in fates(self._input, container, self._info.stream, audio):
+        for fate in ends:
             stream = self._input.streams[fate.stream]
-            if fate.deed != "kept":
-                log.log(fate.level, "%s", fate.said)
             if stream.type == "attachment" and fate.deed == "kept":
                 self._output.add_stream_from_template(stream)
             elif fate.deed == "kept":

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import av
 
 from dreamvideo.decoding import is_cover
-from dreamvideo.encoders import Container
+from dreamvideo.encoders import Container, container_of
+from dreamvideo.frames import StreamInfo
+
+log = logging.getLogger(__name__)
 
 Deed = Literal["dreamed", "kept", "transcoded", "left out"]
 
@@ -46,6 +51,25 @@ def fates(source: av.container.InputContainer, container: Container, dreamed: in
         audio: whether sound is wanted.
     """
     return [_fate(stream, container, dreamed, audio) for stream in source.streams]
+
+
+def announce(info: StreamInfo, output: Path, audio: bool) -> None:
+    """Say what of `info.path` becomes something else in `output`, or is left out."""
+    if info.path is None:
+        return
+    try:
+        with av.open(os.path.abspath(info.path), metadata_errors="replace") as source:
+            told(fates(source, container_of(output), info.stream, audio))
+    except av.error.FFmpegError as error:
+        log.debug("%s cannot be opened once more: %s", info.path, error.strerror)  # it is told where it is written
+
+
+def told(fates: list[Fate]) -> list[Fate]:
+    """The same fates, said."""
+    for fate in fates:
+        if fate.deed != "kept":
+            log.log(fate.level, "%s", fate.said)
+    return fates
 
 
 def chapters_fit(container: Container) -> bool:

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from dreamvideo import leftovers
+from dreamvideo import fates, leftovers
 from dreamvideo.buffers import prefetch
 from dreamvideo.errors import DreamVideoError, OutputError, SourceError
 from dreamvideo.fingerprint import differences, fingerprint
@@ -210,6 +210,7 @@ def _dreamed(
     shown = progress(dreamed, source.info.frame_count, job.source.name, quiet, before=opened.frames)
     try:
         if opened.last is None:
+            fates.announce(source.info, job.output, wishes.encode.audio)
             leftovers.begin(folder, wishes.of(job))
         with (
             closing(prefetch(shown)) as frames,  # dream in a thread, encode in this one

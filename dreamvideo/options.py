@@ -19,6 +19,7 @@ from dreamvideo.settings import (
     CarrySettings,
     DreamSettings,
     EncodeSettings,
+    InfoSettings,
     LiveSettings,
     MaskSettings,
     ModelSettings,
@@ -37,6 +38,7 @@ VIDEO_SETTINGS = (
 )
 IMAGE_SETTINGS = (ModelSettings, DreamSettings, MaskSettings)
 LIVE_SETTINGS = (LiveSettings, CameraSettings, ModelSettings, DreamSettings)
+INFO_SETTINGS = (InfoSettings, ReadSettings, ModelSettings, DreamSettings, CarrySettings, EncodeSettings)
 ATLAS_SETTINGS = (AtlasSettings, ModelSettings, DreamSettings)
 
 Settings = TypeVar("Settings")

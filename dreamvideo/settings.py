@@ -199,6 +199,16 @@ class AtlasSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class InfoSettings:
+    """What is told."""
+
+    time: bool = option(
+        True, "do not dream some frames to tell how long it takes", flag="--no-time", action="store_false"
+    )
+    json: bool = option(False, "one JSON object, as dreamvideo/info/report.py says", action="store_true")
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSettings:
     """Which network dreams, and where it runs."""
 

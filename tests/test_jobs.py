@@ -242,6 +242,21 @@ def test_masks_go_on_with_their_frames(film, tmp_path, monkeypatch):
         assert digest(output) == digest(tmp_path / "whole.mp4")
 
 
+def test_what_is_left_out_is_told_when_a_job_begins_and_once(tmp_path, monkeypatch, capsys):
+    clip = make_clip(tmp_path / "clip.mkv", audio=[("libopus", "eng"), ("pcm_s16le", "deu")])
+    output, words = tmp_path / "out.webm", ["--iterations", "0"]
+    heal = killed_after(monkeypatch, 0)
+    with pytest.raises(Killed):
+        run("video", clip, "-o", output, *words)
+    heal()
+    line = "sound pcm_s16le (deu) does not go into a webm file: it becomes libopus"
+    assert capsys.readouterr().err.count(line) == 1
+    assert run("video", clip, "-o", output, "--resume", *words) == 0
+    assert line not in capsys.readouterr().err
+    assert run("video", clip, "-o", output, "-y", *words) == 0
+    assert capsys.readouterr().err.count(line) == 1
+
+
 # Real processes.
 
 DRIVER = """
