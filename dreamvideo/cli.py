@@ -27,8 +27,8 @@ from dreamvideo.bench.settings import BenchSettings
 from dreamvideo.errors import DreamVideoError, SettingsError, SourceError
 from dreamvideo.options import (
     ATLAS_SETTINGS,
-    INFO_SETTINGS,
     IMAGE_SETTINGS,
+    INFO_SETTINGS,
     LIVE_SETTINGS,
     VIDEO_SETTINGS,
     add_options,
@@ -42,6 +42,7 @@ from dreamvideo.settings import (
     CarrySettings,
     DreamSettings,
     EncodeSettings,
+    InfoSettings,
     LiveSettings,
     MaskSettings,
     ModelSettings,
@@ -215,7 +216,7 @@ def add_info(commands: Any) -> None:
     info = commands.add_parser(
         "info",
         help="tell what a file holds, what becomes of it, and how long that takes",
-        description="Tells what a file holds, what video would make of it, and how long that takes. Nothing is written.",
+        description="Tells what a file holds, what video would make of it, and how long that takes.",
     )
     info.set_defaults(run=run_info)
     info.add_argument("inputs", nargs="+", type=Path, metavar="FILE")
@@ -398,8 +399,14 @@ def run_info(arguments: argparse.Namespace) -> int:
     """dreamvideo info FILE..."""
     from dreamvideo.info.command import Wanted, info
 
-    files = [(path, output) for path, output in zip(arguments.inputs, outputs_of(arguments), strict=True)]
-    wanted = Wanted(*(settings_from(arguments, kind) for kind in INFO_SETTINGS))
+    files = named_outputs(arguments)
+    wanted = Wanted(
+        settings_from(arguments, InfoSettings),
+        settings_from(arguments, ReadSettings),
+        settings_from(arguments, DreamSettings),
+        settings_from(arguments, CarrySettings),
+        settings_from(arguments, EncodeSettings),
+    )
     load = functools.cache(lambda: _load(arguments))
     failed = 0
 
@@ -556,7 +563,29 @@ def plan(arguments: argparse.Namespace, name: Callable[[Path, Path | None], Path
         OutputError: an output exists, is an input, or cannot be written.
     """
     from dreamvideo.leftovers import folder_of
-    from dreamvideo.writers import check_output, default_output
+    from dreamvideo.writers import check_output
+
+    inputs, jobs = arguments.inputs, named_outputs(arguments, name)
+    resuming = getattr(arguments, "resume", False)
+    if arguments.skip_existing or resuming:
+        skipped = [output for _, output in jobs if output.exists() and not (resuming and folder_of(output).exists())]
+        for output in skipped:
+            _tell(arguments, f"{output} exists: skipped")
+        jobs = [job for job in jobs if job[1] not in skipped]
+    for path, output in jobs:
+        if path.is_dir():
+            continue  # the reader says it better
+        check_output(output, inputs, arguments.overwrite or resuming)
+    return jobs
+
+
+def named_outputs(arguments: argparse.Namespace, name: Callable[[Path, Path | None], Path] | None = None) -> list[Pair]:
+    """(input, output) of each input; `name` names an output that is not said.
+
+    Raises:
+        SettingsError: the outputs asked for cannot all be.
+    """
+    from dreamvideo.writers import default_output
 
     inputs, target = arguments.inputs, arguments.output
     folder = target if target is not None and (target.is_dir() or str(target).endswith(("/", "\\"))) else None
@@ -572,16 +601,6 @@ def plan(arguments: argparse.Namespace, name: Callable[[Path, Path | None], Path
             raise SettingsError(
                 f"{path}: another input would be written to {output} too; give them folders of their own"
             )
-    resuming = getattr(arguments, "resume", False)
-    if arguments.skip_existing or resuming:
-        skipped = [output for _, output in jobs if output.exists() and not (resuming and folder_of(output).exists())]
-        for output in skipped:
-            _tell(arguments, f"{output} exists: skipped")
-        jobs = [job for job in jobs if job[1] not in skipped]
-    for path, output in jobs:
-        if path.is_dir():
-            continue  # the reader says it better
-        check_output(output, inputs, arguments.overwrite or resuming)
     return jobs
 
 

@@ -14,7 +14,7 @@ ORDER = """
     layers tracing networks models carry state
     chroma tonemap colour orientation decoding signature stills contact readers glimpses encoders
     fates sound companions film writers masks fingerprint leftovers packets pieces joining interrupts
-    pipeline jobs atlas listings live bench options cli
+    pipeline jobs atlas listings info live bench options cli
 """.split()  # noqa: SIM905
 # Of the live dream, likewise; they may import all of the above but `options` and `cli`.
 LIVE = """

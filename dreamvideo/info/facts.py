@@ -197,7 +197,7 @@ def _picture(stream: av.VideoStream, first: list[av.VideoFrame], times: list[Fra
         longest=max(intervals, default=None),
         variable=_varies(intervals, unit(stream)),
         frames=len(times) if ended else stream.frames or None,
-        turn=None if matrix is None else TURNS[tuple(matrix.ravel().tolist())],
+        turn=None if matrix is None else TURNS[cast(tuple[int, int, int, int], tuple(matrix.ravel().tolist()))],
         matrix=colour_name(MATRICES, tags.colorspace) if yuv else None,
         transfer=colour_name(TRANSFERS, tags.color_trc),
         primaries=colour_name(PRIMARIES, tags.color_primaries),

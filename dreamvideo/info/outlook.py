@@ -7,7 +7,7 @@ import itertools
 import logging
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -16,6 +16,7 @@ from dreamvideo.encoders import Container, VideoEncoder, container_of
 from dreamvideo.errors import OutputError
 from dreamvideo.fates import Fate, chapters_fit, fates
 from dreamvideo.frames import Frame, StreamInfo
+from dreamvideo.info.names import MATRICES
 from dreamvideo.readers import open_container, open_source
 from dreamvideo.settings import EncodeSettings, ReadSettings
 from dreamvideo.writers import check_output
@@ -37,8 +38,8 @@ class Outlook:
     width: int  # as written
     height: int
     pixels: str
+    colour: str
     frame_count: int | None  # None: the file does not tell
-    info: StreamInfo
     warnings: tuple[str, ...]
 
 
@@ -97,8 +98,8 @@ def outlook(
         width=size[0],
         height=size[1],
         pixels=pixels,
+        colour=MATRICES[info.colour.matrix],
         frame_count=known,
-        info=replace(info, frame_count=known),
         warnings=tuple(_shortened(warning, path) for warning in warnings),
     ), first
 
@@ -114,5 +115,5 @@ def _encoded(container: Container, info: StreamInfo, settings: EncodeSettings) -
 
 
 def _shortened(warning: str, path: Path) -> str:
-    """`warning` without the name of the file, under which it stands."""
-    return warning.removeprefix(f"{path} ").removeprefix(f"{path}: ")
+    """`warning` without the folder of the file, under whose name it stands."""
+    return warning.replace(str(path), path.name)
