@@ -245,7 +245,7 @@ def test_masks_go_on_with_their_frames(film, tmp_path, monkeypatch):
 def test_what_is_left_out_is_told_when_a_job_begins_and_once(tmp_path, monkeypatch, capsys):
     clip = make_clip(tmp_path / "clip.mkv", audio=[("libopus", "eng"), ("pcm_s16le", "deu")])
     output, words = tmp_path / "out.webm", ["--iterations", "0"]
-    heal = killed_after(monkeypatch, 0)
+    heal = killed_after(monkeypatch, 1)
     with pytest.raises(Killed):
         run("video", clip, "-o", output, *words)
     heal()
