@@ -65,10 +65,11 @@ def told(path: Path, output: Path, wanted: Wanted, load: Callable[[], Network]) 
     holds = facts(path)
     if is_image(path):
         return Told(path, holds, None, None)
+    held = next((each.picture.frames for each in holds.streams if each.index == holds.dreamed and each.picture), None)
     timing = wanted.info.time and wanted.dream.iterations > 0
     if not timing:
-        return Told(path, holds, outlook(path, output, wanted.read, wanted.encode, 1)[0], None)
+        return Told(path, holds, outlook(path, output, wanted.read, wanted.encode, 1, held)[0], None)
     from dreamvideo.info.pace import FRAMES, pace  # late: torch takes a while
 
-    becomes, frames = outlook(path, output, wanted.read, wanted.encode, FRAMES)
+    becomes, frames = outlook(path, output, wanted.read, wanted.encode, FRAMES, held)
     return Told(path, holds, becomes, pace(frames, load(), wanted.dream, wanted.carry))

@@ -154,7 +154,8 @@ def _stream(stream: av.stream.Stream, picture: Picture | None) -> Stream:
     sound = None
     if stream.type == "audio" and stream.codec_context is not None:
         context = cast(av.AudioStream, stream).codec_context
-        sound = Sound(context.sample_rate, context.layout.name, context.channels, context.bit_rate or None)
+        layout = {1: "mono", 2: "stereo"}.get(context.channels, context.layout.name)
+        sound = Sound(context.sample_rate, layout, context.channels, context.bit_rate or None)
     return Stream(
         index=stream.index,
         kind=kind,

@@ -38,7 +38,7 @@ class Outlook:
     width: int  # as written
     height: int
     pixels: str
-    colour: str
+    colour: str | None  # its matrix, if it has one
     frame_count: int | None  # None: the file does not tell
     warnings: tuple[str, ...]
 
@@ -64,9 +64,12 @@ def heard() -> Generator[list[str], None, None]:
 
 
 def outlook(
-    path: Path, output: Path, read: ReadSettings, encode: EncodeSettings, count: int
+    path: Path, output: Path, read: ReadSettings, encode: EncodeSettings, count: int, held: int | None = None
 ) -> tuple[Outlook, list[Frame]]:
     """What becomes of `path` in `output`, and its first frames, at most `count`.
+
+    Args:
+        held: frames that the file holds, where that is known better than it says itself.
 
     Raises:
         SourceError: no frame of it can be read.
@@ -85,8 +88,7 @@ def outlook(
         check_output(output, [path], overwrite=False)
     except OutputError as error:
         warnings.append(str(error))
-    # as many as can be counted are no promise
-    known = len(first) if len(first) < count else info.frame_count
+    known = len(first) if len(first) < count else min(filter(None, (info.frame_count, held)), default=None)
     return Outlook(
         output=output,
         container=container.format,
@@ -98,7 +100,7 @@ def outlook(
         width=size[0],
         height=size[1],
         pixels=pixels,
-        colour=MATRICES[info.colour.matrix],
+        colour=MATRICES[info.colour.matrix] if pixels.startswith(("yuv", "nv")) else None,
         frame_count=known,
         warnings=tuple(_shortened(warning, path) for warning in warnings),
     ), first

@@ -27,14 +27,16 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dreamvideo import __version__
 from dreamvideo.fates import Fate
 from dreamvideo.glimpses import clock
 from dreamvideo.info.facts import Facts, Picture, Stream
 from dreamvideo.info.outlook import Outlook
-from dreamvideo.info.pace import Pace
+
+if TYPE_CHECKING:  # torch takes a while
+    from dreamvideo.info.pace import Pace
 
 _EXACT = ("frame_rate", "pixel_aspect")
 _NOT_TOLD = ("level",)  # at which a fate is logged
@@ -192,8 +194,8 @@ def _turned(turn: str) -> str:
 
 def _fate(fate: Fate, outlook: Outlook) -> str:
     if fate.deed == "dreamed":
-        size = f"{outlook.width}x{outlook.height}"
-        return f"-> dreamed: {outlook.codec} by {outlook.encoder}, {size}, {outlook.pixels}, {outlook.colour}"
+        written = [f"{outlook.width}x{outlook.height}", outlook.pixels, outlook.colour]
+        return f"-> dreamed: {outlook.codec} by {outlook.encoder}, {', '.join(word for word in written if word)}"
     if fate.deed == "transcoded":
         return f"-> becomes {fate.codec}, for it {fate.why}"
     return f"-> {fate.deed}" + (f", {fate.why}" if fate.why else "")
@@ -215,10 +217,8 @@ def _takes(pace: Pace, outlook: Outlook | None) -> str:
 
 
 def _amount(seconds: float) -> str:
-    if seconds < 1:
+    if seconds < 99.5:
         return f"{seconds:.2g} s"
-    if seconds < 100:
-        return f"{seconds:.1f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02} min"
 
