@@ -276,7 +276,7 @@ def test_time_is_that_of_frames_really_dreamed(tmp_path, capsys):
 
 def test_the_first_frame_of_a_shot_is_dearer(tiny_network):
     still = textured(64, 64)
-    dreaming, carrying = DreamSettings(iterations=20, octaves=2), CarrySettings()
+    dreaming, carrying = DreamSettings(iterations=8, octaves=2), CarrySettings()
     found = pace(list(stream([still] * 5)), tiny_network, dreaming, carrying)
     assert found.first > 2 * found.carried
     assert found.total(1) == found.first
