@@ -54,6 +54,8 @@ class Companions:
         self._input: av.container.InputContainer | None = None
         self._ahead: tuple[Fraction, Packet] | None = None
         self._packets: Iterator[tuple[Fraction, Packet]] = iter(())
+        self._names: dict[int, str] = {}
+        self._damaged: set[int] = set()  # streams of which packets were refused
         if info.path is None:
             return
         try:
@@ -78,12 +80,22 @@ class Companions:
                 return
             self._ahead = None
             packet = following[1]
-            self._output.mux(self._handlers[packet.stream.index](packet))
+            index = packet.stream.index
+            self._mux(index, self._handlers[index](packet))
 
     def flush(self) -> None:
         """Mux what encoders hold back."""
-        for handler in self._handlers.values():
-            self._output.mux(handler(None))
+        for index, handler in self._handlers.items():
+            self._mux(index, handler(None))
+
+    def _mux(self, index: int, packets: list[Packet]) -> None:
+        for packet in packets:
+            try:
+                self._output.mux(packet)
+            except av.error.ArgumentError as error:  # a senseless time; of the disk other errors tell
+                if index not in self._damaged:
+                    self._damaged.add(index)
+                    log.warning("%s is damaged in part (%s)", self._names[index], error.strerror)
 
     def _read(self) -> Iterator[tuple[Fraction, Packet]]:
         """(time on the output's clock, packet) of every stream that is kept, in file order, inside the cut."""
@@ -119,6 +131,7 @@ class Companions:
         assert self._input is not None
         for fate in ends:
             stream = self._input.streams[fate.stream]
+            self._names[fate.stream] = fate.what
             if stream.type == "attachment" and fate.deed == "kept":
                 self._output.add_stream_from_template(stream)
             elif fate.deed == "kept":

@@ -20,20 +20,28 @@ def transcoder(stream: av.AudioStream, target: av.AudioStream, what: str) -> Cal
     encoder.open()
     resampler = av.AudioResampler(encoder.format, encoder.layout, encoder.sample_rate, encoder.frame_size or None)
 
-    def transcode(packet: Packet | None) -> list[Packet]:
+    def made_of(packet: Packet | None) -> list[Packet]:
         try:
             frames = stream.codec_context.decode(packet)
         except av.error.EOFError:
             frames = []
-        except av.error.FFmpegError as error:
-            log.warning("%s is damaged (%s)", what, error.strerror)
-            return []
         ready = [sound for frame in frames for sound in resampler.resample(frame)]
         if packet is None:
             ready += resampler.resample(None)
         packets = [made for sound in ready for made in encoder.encode(sound)]
-        if packet is None:
-            packets += encoder.encode(None)
+        return packets + encoder.encode(None) if packet is None else packets
+
+    told = False
+
+    def transcode(packet: Packet | None) -> list[Packet]:
+        nonlocal told
+        try:
+            packets = made_of(packet)
+        except (av.error.FFmpegError, ValueError) as error:  # ValueError: its rate or layout is not what it was
+            if not told:
+                told = True
+                log.warning("%s is damaged in part (%s)", what, getattr(error, "strerror", None) or error)
+            return []
         for made in packets:
             made.stream = target
         return packets
