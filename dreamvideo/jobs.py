@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from dreamvideo import fates, leftovers
 from dreamvideo.buffers import prefetch
 from dreamvideo.errors import DreamVideoError, OutputError, SourceError
 from dreamvideo.fingerprint import differences, fingerprint
+from dreamvideo.film import translated
 from dreamvideo.frames import Source
 from dreamvideo.joining import join, join_part, write_pieces
 from dreamvideo.leftovers import Piece
@@ -24,6 +25,7 @@ from dreamvideo.progress import progress
 from dreamvideo.readers import open_source
 from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, MaskSettings, ModelSettings, ReadSettings
 from dreamvideo.signature import sign
+from dreamvideo.stills import check_large_enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,8 @@ def _stretches(
         try:
             state = _state_of(job.source)
             with open_source(job.source, wishes.read, last.last if last else None) as source:
+                if wishes.dream.iterations:
+                    check_large_enough(job.source, source.info.width, source.info.height)
                 frames = source.frames
                 if wishes.mask.mask is not None:
                     frames = masked(frames, Path(wishes.mask.mask), wishes.read, before=last.through - 1 if last else 0)
@@ -211,7 +215,9 @@ def _dreamed(
     try:
         if opened.last is None:
             fates.announce(source.info, job.output, wishes.encode.audio)
-            leftovers.begin(folder, wishes.of(job))
+            about = wishes.of(job)
+            with translated(job.output):
+                leftovers.begin(folder, about)
         with (
             closing(prefetch(shown)) as frames,  # dream in a thread, encode in this one
             closing(
@@ -221,8 +227,13 @@ def _dreamed(
             for _ in pieces:
                 if _state_of(job.source) != opened.state:
                     raise SourceError(f"{job.source} has changed while it was dreamed: put it back, and use --resume")
-    except (SourceError, OutputError) as error:
-        return Outcome(job, error=error)
+    except Exception as error:
+        if not leftovers.finished(folder):  # there is nothing to go on with
+            with suppress(OutputError):
+                leftovers.remove(folder)
+        if isinstance(error, SourceError | OutputError):
+            return Outcome(job, error=error)
+        raise
     if stopped():
         join_part(job.output, source.info, wishes.encode, wishes.signature)
         raise KeyboardInterrupt
