@@ -12,8 +12,8 @@ from pathlib import Path
 from dreamvideo import fates, leftovers
 from dreamvideo.buffers import prefetch
 from dreamvideo.errors import DreamVideoError, OutputError, SourceError
-from dreamvideo.fingerprint import differences, fingerprint
 from dreamvideo.film import translated
+from dreamvideo.fingerprint import differences, fingerprint
 from dreamvideo.frames import Source
 from dreamvideo.joining import join, join_part, write_pieces
 from dreamvideo.leftovers import Piece
