@@ -336,6 +336,9 @@ def dream_photo(
     image = read_image(path)
     if dreaming.iterations:
         from dreamvideo.dream import dream
+        from dreamvideo.stills import check_large_enough
+
+        check_large_enough(path, image.shape[1], image.shape[0])
         from dreamvideo.masks import fit
         from dreamvideo.pipeline import to_image, to_mask, to_tensor
 
@@ -489,6 +492,7 @@ def draw_preview(arguments: argparse.Namespace, path: Path, output: Path, load: 
     from dreamvideo.glimpses import clock, glimpses
     from dreamvideo.pipeline import dream_video
     from dreamvideo.progress import progress
+    from dreamvideo.stills import check_large_enough
     from dreamvideo.writers import write_image
 
     dreaming = settings_from(arguments, DreamSettings)
@@ -496,7 +500,10 @@ def draw_preview(arguments: argparse.Namespace, path: Path, output: Path, load: 
     count = settings_from(arguments, PreviewSettings).preview
     assert count is not None
     source = glimpses(path, settings_from(arguments, ReadSettings), count)
-    info, network = source.info, load() if dreaming.iterations else None
+    info = source.info
+    if dreaming.iterations:
+        check_large_enough(path, info.width, info.height)
+    network = load() if dreaming.iterations else None
     if network is not None:
         _announce(arguments, path, f"{info.frame_count} frames of {info.width}x{info.height}", network)
     tiles, labels = [], []

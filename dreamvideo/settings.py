@@ -19,6 +19,9 @@ def option(default: Any, help: str, **argparse_keywords: Any) -> Any:
     return field(default=default, metadata={"help": help, **argparse_keywords})
 
 
+LEAST_SIDE = 16  # pixels; the embedded network halves a picture four times
+
+
 def _check(holds: bool, got: str, expected: str) -> None:
     if not holds:
         raise SettingsError(f"{got}: expected {expected}")
@@ -45,9 +48,9 @@ def parse_size(text: str) -> tuple[int | None, int]:
         SettingsError: the text is neither.
     """
     found = re.fullmatch(r"(?:(\d+)x)?(\d+)", text)
-    if not found or int(found[2]) < 16 or (found[1] and int(found[1]) < 16):
+    if not found or int(found[2]) < LEAST_SIDE or (found[1] and int(found[1]) < LEAST_SIDE):
         raise SettingsError(
-            f"{text!r} is no size: expected WxH or HEIGHT of at least 16 pixels, such as 640x360 or 360"
+            f"{text!r} is no size: expected WxH or HEIGHT of at least {LEAST_SIDE} pixels, such as 640x360 or 360"
         )
     return (int(found[1]) if found[1] else None), int(found[2])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,14 @@ from dreamvideo.info.outlook import outlook
 from dreamvideo.info.report import Told, as_json, lines
 from dreamvideo.readers import is_image
 from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, InfoSettings, ReadSettings
+from dreamvideo.stills import check_large_enough
 
 if TYPE_CHECKING:
     from dreamvideo.models import Network
+
+
+# The first of a shot and four others, one round of all turns, see `carry.turns`: fewer would not be like the rest.
+FRAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,15 @@ def told(path: Path, output: Path, wanted: Wanted, load: Callable[[], Network]) 
     if is_image(path):
         return Told(path, holds, None, None)
     held = next((each.picture.frames for each in holds.streams if each.index == holds.dreamed and each.picture), None)
-    timing = wanted.info.time and wanted.dream.iterations > 0
-    if not timing:
-        return Told(path, holds, outlook(path, output, wanted.read, wanted.encode, 1, held)[0], None)
-    from dreamvideo.info.pace import FRAMES, pace  # late: torch takes a while
+    becomes, frames = outlook(path, output, wanted.read, wanted.encode, FRAMES if wanted.info.time else 1, held)
+    if not wanted.dream.iterations:
+        return Told(path, holds, becomes, None)
+    try:
+        check_large_enough(Path(path.name), frames[0].image.shape[1], frames[0].image.shape[0])
+    except SourceError as error:
+        return Told(path, holds, replace(becomes, warnings=(*becomes.warnings, str(error))), None)
+    if not wanted.info.time:
+        return Told(path, holds, becomes, None)
+    from dreamvideo.info.pace import pace  # late: torch takes a while
 
-    becomes, frames = outlook(path, output, wanted.read, wanted.encode, FRAMES, held)
     return Told(path, holds, becomes, pace(frames, load(), wanted.dream, wanted.carry))

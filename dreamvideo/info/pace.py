@@ -1,7 +1,6 @@
 """How long a dream takes, found out by dreaming: a first frame of a shot, and some that are carried from it.
 
-The first frame takes every step at every octave and is far dearer. Of the others four are one round of all turns, see
-`carry.turns`; fewer would not be like the rest.
+The first frame takes every step at every octave and is far dearer.
 """
 
 from __future__ import annotations
@@ -17,8 +16,6 @@ from dreamvideo.models import Network
 from dreamvideo.pipeline import dream_video
 from dreamvideo.settings import CarrySettings, DreamSettings
 from dreamvideo.shots import cut_detector
-
-FRAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
