@@ -29,6 +29,7 @@ from dreamvideo.options import (
     ATLAS_SETTINGS,
     FRAMES_SETTINGS,
     IMAGE_SETTINGS,
+    INFO_SETTINGS,
     LIVE_SETTINGS,
     VIDEO_SETTINGS,
     add_options,
@@ -43,6 +44,7 @@ from dreamvideo.settings import (
     ClusterSettings,
     DreamSettings,
     EncodeSettings,
+    InfoSettings,
     LiveSettings,
     MaskSettings,
     ModelSettings,
@@ -134,6 +136,7 @@ def build_parser() -> argparse.ArgumentParser:
     presets.set_defaults(run=run_presets)
     add_talk(presets)
     add_listings(commands)
+    add_info(commands)
     bench = commands.add_parser(
         "bench",
         help="measure how fast this machine dreams",
@@ -242,6 +245,22 @@ def add_listings(commands: Any) -> None:
     for command in (models, layers):
         add_talk(command)
     add_options(layers, ModelSettings)
+
+
+def add_info(commands: Any) -> None:
+    """The command that tells of files."""
+    info = commands.add_parser(
+        "info",
+        help="tell what a file holds, what becomes of it, and how long that takes",
+        description="Tells what a file holds, what video would make of it, and how long that takes.",
+    )
+    info.set_defaults(run=run_info)
+    info.add_argument("inputs", nargs="+", type=Path, metavar="FILE")
+    info.add_argument("-o", "--output", type=Path, metavar="OUT", help="file, or folder (default: NAME_dream)")
+    add_look(info)
+    add_talk(info)
+    for group in INFO_SETTINGS:
+        add_options(info, group)
 
 
 def add_talk(parser: argparse.ArgumentParser) -> None:
@@ -420,6 +439,9 @@ def dream_photo(
     image = read_image(path)
     if dreaming.iterations:
         from dreamvideo.dream import dream
+        from dreamvideo.stills import check_large_enough
+
+        check_large_enough(path, image.shape[1], image.shape[0])
         from dreamvideo.masks import fit
         from dreamvideo.pipeline import to_image, to_mask, to_tensor
 
@@ -477,6 +499,30 @@ def run_layers(arguments: argparse.Namespace) -> int:
     from dreamvideo.listings import layer_lines
 
     return _print(layer_lines(settings_from(arguments, ModelSettings)))
+
+
+def run_info(arguments: argparse.Namespace) -> int:
+    """dreamvideo info FILE..."""
+    from dreamvideo.info.command import Wanted, info
+
+    _, files = named_outputs(arguments, "videos")
+    wanted = Wanted(
+        settings_from(arguments, InfoSettings),
+        settings_from(arguments, ReadSettings),
+        settings_from(arguments, DreamSettings),
+        settings_from(arguments, CarrySettings),
+        settings_from(arguments, EncodeSettings),
+    )
+    load = functools.cache(lambda: _load(arguments))
+    failed = 0
+
+    def refused(error: DreamVideoError) -> None:
+        nonlocal failed
+        failed += 1
+        _say(error)
+
+    _print(info(files, wanted, load, refused))
+    return _exit_code(failed, len(files))
 
 
 def _print(lines: Iterable[str]) -> int:
@@ -550,6 +596,7 @@ def draw_preview(arguments: argparse.Namespace, path: Path, output: Path, load: 
     from dreamvideo.glimpses import clock, glimpses
     from dreamvideo.pipeline import dream_video
     from dreamvideo.progress import progress
+    from dreamvideo.stills import check_large_enough
     from dreamvideo.writers import write_image
 
     dreaming = settings_from(arguments, DreamSettings)
@@ -557,7 +604,10 @@ def draw_preview(arguments: argparse.Namespace, path: Path, output: Path, load: 
     count = settings_from(arguments, PreviewSettings).preview
     assert count is not None
     source = glimpses(path, settings_from(arguments, ReadSettings), count)
-    info, network = source.info, load() if dreaming.iterations else None
+    info = source.info
+    if dreaming.iterations:
+        check_large_enough(path, info.width, info.height)
+    network = load() if dreaming.iterations else None
     if network is not None:
         _announce(arguments, path, f"{info.frame_count} frames of {info.width}x{info.height}", network)
     tiles, labels = [], []
@@ -630,9 +680,32 @@ def plan(
         SettingsError: the outputs asked for cannot all be.
         OutputError: an output exists, is an input, or cannot be written.
     """
-    from dreamvideo.inputs import expand, is_image, is_video, told
     from dreamvideo.leftovers import folder_of
-    from dreamvideo.writers import check_output, default_output
+    from dreamvideo.writers import check_output
+
+    inputs, jobs = named_outputs(arguments, kind, name)
+    resuming = getattr(arguments, "resume", False)
+    if arguments.skip_existing or resuming:
+        skipped = [output for _, output in jobs if output.exists() and not (resuming and folder_of(output).exists())]
+        for output in skipped:
+            _tell(arguments, f"{output} exists: skipped")
+        jobs = [job for job in jobs if job[1] not in skipped]
+    for _, output in jobs:
+        check_output(output, inputs, arguments.overwrite or resuming)
+    return jobs
+
+
+def named_outputs(
+    arguments: argparse.Namespace, kind: str, name: Callable[[Path, Path | None], Path] | None = None
+) -> tuple[Sequence[Path], list[Pair]]:
+    """The inputs, and (input, output) of each; `kind` and `name` as for `plan`.
+
+    Raises:
+        SourceError: nothing of that kind is in a folder, or nothing is meant by a pattern.
+        SettingsError: the outputs asked for cannot all be.
+    """
+    from dreamvideo.inputs import expand, is_image, is_video, told
+    from dreamvideo.writers import default_output
 
     found = expand(arguments.inputs, is_image if kind == "pictures" else is_video, kind)
     if found.passed_over:
@@ -651,30 +724,15 @@ def plan(
             raise SettingsError(
                 f"{path}: another input would be written to {output} too; give them folders of their own"
             )
-    resuming = getattr(arguments, "resume", False)
-    if arguments.skip_existing or resuming:
-        skipped = [output for _, output in jobs if output.exists() and not (resuming and folder_of(output).exists())]
-        for output in skipped:
-            _tell(arguments, f"{output} exists: skipped")
-        jobs = [job for job in jobs if job[1] not in skipped]
-    for _, output in jobs:
-        check_output(output, inputs, arguments.overwrite or resuming)
-    return jobs
+    return inputs, jobs
 
 
 def _announce(arguments: argparse.Namespace, path: Path, size: str, network: Network) -> None:
-    import torch
+    from dreamvideo.devices import device_name, precision_name
 
-    from dreamvideo.devices import precision_name
-
-    device = str(network.device)
-    if network.device.type == "cpu":
-        device += f" ({torch.get_num_threads()} threads)"
-    elif network.device.type == "cuda":
-        device += f" ({torch.cuda.get_device_name(network.device)})"
     layers = " + ".join(network.score.layers)
     precision = precision_name(network.precision, network.device)
-    _tell(arguments, f"{path}: {size}, {network.name} {layers}, {precision}, {device}")
+    _tell(arguments, f"{path}: {size}, {network.name} {layers}, {precision}, {device_name(network.device)}")
 
 
 def _tell(arguments: argparse.Namespace, text: str) -> None:

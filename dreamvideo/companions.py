@@ -5,7 +5,6 @@ Packets are read from the input a second time, in step with the frames that are 
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -13,11 +12,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
 import av
-from av.audio.codeccontext import AudioCodecContext
 
-from dreamvideo.decoding import is_cover
 from dreamvideo.encoders import Container
+from dreamvideo.fates import Fate, chapters_fit, fates, told
 from dreamvideo.frames import StreamInfo
+from dreamvideo.sound import rate_and_layout, transcoder
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +47,15 @@ _MARGIN = Fraction(2)
 class Companions:
     """The other streams of the input file, muxed up to the time of the last frame written."""
 
-    def __init__(self, output: Output, container: Container, info: StreamInfo, audio: bool) -> None:
+    def __init__(self, output: Output, container: Container, info: StreamInfo, audio: bool, aloud: bool = True) -> None:
         self._output = output
         self._info = info
         self._handlers: dict[int, Handler] = {}
         self._input: av.container.InputContainer | None = None
         self._ahead: tuple[Fraction, Packet] | None = None
         self._packets: Iterator[tuple[Fraction, Packet]] = iter(())
+        self._names: dict[int, str] = {}
+        self._damaged: set[int] = set()  # streams of which packets were refused
         if info.path is None:
             return
         try:
@@ -62,7 +63,8 @@ class Companions:
         except av.error.FFmpegError as error:
             log.warning("%s: its sound cannot be read (%s)", info.path, error.strerror)
             return
-        self._add_streams(container, audio)
+        ends = fates(self._input, container, info.stream, audio)
+        self._add_streams(told(ends) if aloud else ends, container)
         self._copy_tags(container)
         self._packets = self._read()
 
@@ -78,12 +80,22 @@ class Companions:
                 return
             self._ahead = None
             packet = following[1]
-            self._output.mux(self._handlers[packet.stream.index](packet))
+            index = packet.stream.index
+            self._mux(index, self._handlers[index](packet))
 
     def flush(self) -> None:
         """Mux what encoders hold back."""
-        for handler in self._handlers.values():
-            self._output.mux(handler(None))
+        for index, handler in self._handlers.items():
+            self._mux(index, handler(None))
+
+    def _mux(self, index: int, packets: list[Packet]) -> None:
+        for packet in packets:
+            try:
+                self._output.mux(packet)
+            except av.error.ArgumentError as error:  # a senseless time; of the disk other errors tell
+                if index not in self._damaged:
+                    self._damaged.add(index)
+                    log.warning("%s is damaged in part (%s)", self._names[index], error.strerror)
 
     def _read(self) -> Iterator[tuple[Fraction, Packet]]:
         """(time on the output's clock, packet) of every stream that is kept, in file order, inside the cut."""
@@ -115,36 +127,17 @@ class Companions:
         except av.error.FFmpegError as error:
             log.warning("%s: its sound is damaged and ends early (%s)", self._info.path, error.strerror)
 
-    def _add_streams(self, container: Container, audio: bool) -> None:
+    def _add_streams(self, ends: list[Fate], container: Container) -> None:
         assert self._input is not None
-        for stream in self._input.streams:
-            if stream.index == self._info.stream or (stream.type == "audio" and not audio):
-                continue
-            handler = self._handler(stream, container)
-            if handler is not None:
-                self._handlers[stream.index] = handler
-
-    def _handler(self, stream: av.stream.Stream, container: Container) -> Handler | None:
-        what = _named(stream)
-        if stream.type == "video" and not is_cover(stream):
-            log.warning("left out: %s, as only the best video stream is dreamed on", what)
-            return None
-        if stream.type == "data":
-            log.info("left out: %s", what)
-            return None
-        if stream.type == "attachment":
-            self._attach(stream, container, what)
-            return None
-        if stream.type == "video" and container.format not in ("mp4", "mov"):
-            log.warning("left out: the cover picture, which a %s file holds no place for", container.format)
-            return None
-        if stream.type in ("audio", "subtitle", "video"):
-            if _can_copy(stream, container):
-                return self._copied(stream)
-            if stream.type == "audio" and container.format != "gif" and stream.codec_context is not None:
-                return self._transcoded(cast(av.AudioStream, stream), container, what)
-        log.warning("left out: %s, which does not go into a %s file", what, container.format)
-        return None
+        for fate in ends:
+            stream = self._input.streams[fate.stream]
+            self._names[fate.stream] = fate.what
+            if stream.type == "attachment" and fate.deed == "kept":
+                self._output.add_stream_from_template(stream)
+            elif fate.deed == "kept":
+                self._handlers[fate.stream] = self._copied(stream)
+            elif fate.deed == "transcoded":
+                self._handlers[fate.stream] = self._transcoded(cast(av.AudioStream, stream), container, fate)
 
     def _copied(self, stream: av.stream.Stream) -> Handler:
         copy = self._output.add_stream_from_template(stream, opaque=True)
@@ -158,42 +151,12 @@ class Companions:
 
         return handle
 
-    def _transcoded(self, stream: av.AudioStream, container: Container, what: str) -> Handler:
+    def _transcoded(self, stream: av.AudioStream, container: Container, fate: Fate) -> Handler:
         codec, bits = container.audio
-        log.warning("%s does not go into a %s file: it becomes %s", what, container.format, codec)
-        rate = 48_000 if codec == "libopus" else _nearest_rate(stream.codec_context.sample_rate)
-        layout = "stereo" if codec == "libmp3lame" and stream.codec_context.channels > 2 else stream.layout.name
-        target = self._output.add_stream(codec, rate=rate, layout=layout, bit_rate=bits)
+        rate, layout = rate_and_layout(stream, codec)
+        target = cast(av.AudioStream, self._output.add_stream(codec, rate=rate, layout=layout, bit_rate=bits))
         _keep_tags(stream, target)
-        encoder = cast(AudioCodecContext, target.codec_context)
-        encoder.open()
-        resampler = av.AudioResampler(encoder.format, encoder.layout, rate, encoder.frame_size or None)
-
-        def handle(packet: Packet | None) -> list[Packet]:
-            try:
-                frames = stream.codec_context.decode(packet)
-            except av.error.EOFError:
-                frames = []
-            except av.error.FFmpegError as error:
-                log.warning("%s is damaged (%s)", what, error.strerror)
-                return []
-            ready = [sound for frame in frames for sound in resampler.resample(frame)]
-            if packet is None:
-                ready += resampler.resample(None)
-            packets = [made for sound in ready for made in encoder.encode(sound)]
-            if packet is None:
-                packets += encoder.encode(None)
-            for made in packets:
-                made.stream = target
-            return packets
-
-        return handle
-
-    def _attach(self, stream: av.stream.Stream, container: Container, what: str) -> None:
-        if container.format != "matroska":
-            log.warning("left out: %s, which does not go into a %s file", what, container.format)
-            return
-        self._output.add_stream_from_template(stream)
+        return transcoder(stream, target, fate.what)
 
     def _copy_tags(self, container: Container) -> None:
         assert self._input is not None
@@ -209,7 +172,7 @@ class Companions:
             start = max(start, Fraction(0))
             if start < end:
                 chapters.append({**chapter, "start": int(start / base), "end": int(end / base)})
-        if chapters:
+        if chapters and chapters_fit(container):
             self._output.set_chapters(chapters)
 
 
@@ -222,32 +185,8 @@ def _moved(packet: Packet, origin: Fraction) -> Packet:
     return packet
 
 
-def _can_copy(stream: av.stream.Stream, container: Container) -> bool:
-    """Whether the muxer takes `stream` as it is: found out by writing a header in memory."""
-    try:
-        with av.open(io.BytesIO(), "w", format=container.format) as trial:
-            trial.add_stream_from_template(stream, opaque=True)
-            trial.start_encoding()
-    except (av.error.FFmpegError, ValueError):
-        return False
-    return True
-
-
 def _keep_tags(stream: av.stream.Stream, copy: av.stream.Stream) -> None:
     copy.metadata.update({key: value for key, value in stream.metadata.items() if key in ("language", "title")})
     if stream.language in _OLD_LANGUAGES and copy.container.format.name == "mov":
         copy.metadata["language"] = _OLD_LANGUAGES[stream.language]
     copy.disposition = stream.disposition
-
-
-def _named(stream: av.stream.Stream) -> str:
-    codec = stream.codec_context.name if stream.codec_context is not None else "of unknown kind"
-    language = stream.metadata.get("language", "und")
-    kind = {"audio": "sound", "subtitle": "subtitles"}.get(stream.type, stream.type)
-    return f"{kind} {codec}" + ("" if language == "und" else f" ({language})")
-
-
-def _nearest_rate(rate: int) -> int:
-    """A sample rate that every AAC and MP3 encoder takes."""
-    known = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-    return min(known, key=lambda one: abs(one - rate))

@@ -99,6 +99,13 @@ def precision_name(precision: torch.dtype, device: torch.device) -> str:
     return {torch.bfloat16: "bf16", torch.float16: "fp16"}[precision]
 
 
+def device_name(device: torch.device) -> str:
+    """What people know a device by."""
+    if device.type == "cpu":
+        return f"cpu ({torch.get_num_threads()} threads)"
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
 def allow_tf32(allowed: bool) -> None:
     """Let CUDA round the factors of float32 products to tf32, or not; PyTorch's default: convolutions, not matrices."""
     torch.backends.cuda.matmul.allow_tf32 = allowed

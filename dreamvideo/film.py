@@ -49,7 +49,7 @@ class Film:
 
         Args:
             signature: a line for its comment, see `signature.sign`.
-            aloud: say how the picture is changed to suit the encoder.
+            aloud: say how the picture is changed to suit the encoder, and what of the source is not kept as it is.
 
         Raises:
             OutputError: the encoder cannot be used, or the file not be opened.
@@ -70,7 +70,7 @@ class Film:
             try:
                 self.encoder = VideoEncoder(self._container, container, info, settings, aloud=aloud)
                 self.encoder.open()
-                self._companions = Companions(self._container, container, info, settings.audio)
+                self._companions = Companions(self._container, container, info, settings.audio, aloud)
             except BaseException:
                 self.abandon()
                 raise

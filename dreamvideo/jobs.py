@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-from dreamvideo import leftovers
+from dreamvideo import fates, leftovers
 from dreamvideo.album import picture_encoder, release
 from dreamvideo.buffers import prefetch
 from dreamvideo.errors import DreamVideoError, OutputError, SourceError
@@ -38,6 +38,7 @@ from dreamvideo.settings import (
     SequenceSettings,
 )
 from dreamvideo.signature import sign
+from dreamvideo.stills import check_large_enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,8 @@ def _stretches(
         try:
             state = state_of(job)
             with open_job(job, wishes, last.last if last else None) as source:
+                if wishes.dream.iterations:
+                    check_large_enough(job.source, source.info.width, source.info.height)
                 frames = source.frames
                 if wishes.mask.mask is not None:
                     frames = masked(frames, Path(wishes.mask.mask), wishes.read, before=last.through - 1 if last else 0)
@@ -220,11 +223,15 @@ def open_job(
     return open_source(job.source, wishes.read, resume, jump)
 
 
-def begin(job: Job, wishes: Wishes) -> None:
-    """Make the folders of a job that begins anew."""
-    leftovers.begin(leftovers.folder_of(job.output), wishes.of(job))
-    if job.to_folder:
-        job.output.mkdir(exist_ok=True)
+def begin(job: Job, info: StreamInfo, wishes: Wishes) -> None:
+    """Make the folders of a job that begins anew, and say what of its source will be left out."""
+    about = wishes.of(job)
+    if not job.to_folder:
+        fates.announce(info, job.output, wishes.encode.audio)
+    with translated(job.output):
+        leftovers.begin(leftovers.folder_of(job.output), about)
+        if job.to_folder:
+            job.output.mkdir(exist_ok=True)
 
 
 def _rejoined(first: Stretch, rest: Generator[Stretch, None, None]) -> Generator[Stretch, None, None]:
@@ -245,9 +252,8 @@ def _dreamed(
     began = time.monotonic()
     shown = progress(dreamed, source.info.frame_count, job.source.name, quiet, before=opened.frames)
     try:
-        with translated(job.output):
-            if opened.last is None:
-                begin(job, wishes)
+        if opened.last is None:
+            begin(job, source.info, wishes)
         encoder = encoder_of(job, source.info, wishes)
         with (
             closing(prefetch(shown)) as frames,  # dream in a thread, encode in this one
@@ -258,8 +264,13 @@ def _dreamed(
         if stopped():
             _leave(job, source, wishes)
             raise KeyboardInterrupt
-    except (SourceError, OutputError) as error:
-        return Outcome(job, error=error)
+    except Exception as error:
+        if not leftovers.finished(folder):  # there is nothing to go on with
+            with suppress(OutputError):
+                leftovers.remove(folder)
+        if isinstance(error, SourceError | OutputError):
+            return Outcome(job, error=error)
+        raise
     return finished(job, source, wishes, opened.frames, time.monotonic() - began, stopped)
 
 

@@ -20,6 +20,7 @@ from dreamvideo.settings import (
     ClusterSettings,
     DreamSettings,
     EncodeSettings,
+    InfoSettings,
     LiveSettings,
     MaskSettings,
     ModelSettings,
@@ -49,6 +50,7 @@ FRAMES_SETTINGS = (
 )
 IMAGE_SETTINGS = (ModelSettings, DreamSettings, MaskSettings)
 LIVE_SETTINGS = (LiveSettings, CameraSettings, ModelSettings, DreamSettings)
+INFO_SETTINGS = (InfoSettings, ReadSettings, ModelSettings, DreamSettings, CarrySettings, EncodeSettings)
 ATLAS_SETTINGS = (AtlasSettings, ModelSettings, DreamSettings)
 
 Settings = TypeVar("Settings")

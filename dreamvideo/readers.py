@@ -23,7 +23,7 @@ from dreamvideo.settings import ReadSettings
 from dreamvideo.stills import check_readable, read_image
 from dreamvideo.tonemap import NAMES as HDR
 
-__all__ = ["is_image", "open_source", "quiet", "read_image"]
+__all__ = ["is_image", "open_container", "open_source", "quiet", "read_image"]
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def open_source(
     Raises:
         SourceError: no such file, or no frame of it can be read; from `source.frames`: never, what fails is counted.
     """
-    container = _open(path)
+    container = open_container(path)
     try:
         source = _source(container, path, settings, resume, jump)
         try:
@@ -80,7 +80,12 @@ def _close(frames: Frames) -> None:
             time.sleep(0.005)
 
 
-def _open(path: Path) -> av.container.InputContainer:
+def open_container(path: Path) -> av.container.InputContainer:
+    """The file in `path`, to be closed by the caller.
+
+    Raises:
+        SourceError: no such file, or it is no video.
+    """
     check_readable(path)
     try:
         # absolute, else a colon in the name would read as a protocol; broken tags are no reason to refuse a film
@@ -121,7 +126,7 @@ def _source(
     def on_interlaced() -> None:
         log.warning("%s is interlaced: it is deinterlaced frame for frame", path)
 
-    rate = _frame_rate(stream)
+    rate = frame_rate(stream)
     step = 1 / rate if rate else Fraction(1, 25)
 
     def pictures() -> Timed:
@@ -260,7 +265,8 @@ def _why_no_frame(container: av.container.InputContainer, path: Path, settings: 
     return f"{path} opens, but not one frame of it can be decoded{why}"
 
 
-def _frame_rate(stream: av.VideoStream) -> Fraction | None:
+def frame_rate(stream: av.VideoStream) -> Fraction | None:
+    """Average frames per second; None: the file tells none that makes sense."""
     for rate in (stream.average_rate, stream.guessed_rate):
         if rate and rate <= _SANE_RATE:
             return Fraction(rate)

@@ -19,6 +19,9 @@ def option(default: Any, help: str, **argparse_keywords: Any) -> Any:
     return field(default=default, metadata={"help": help, **argparse_keywords})
 
 
+LEAST_SIDE = 16  # pixels; the embedded network halves a picture four times
+
+
 def _check(holds: bool, got: str, expected: str) -> None:
     if not holds:
         raise SettingsError(f"{got}: expected {expected}")
@@ -59,9 +62,9 @@ def parse_size(text: str) -> tuple[int | None, int]:
         SettingsError: the text is neither.
     """
     found = re.fullmatch(r"(?:(\d+)x)?(\d+)", text)
-    if not found or int(found[2]) < 16 or (found[1] and int(found[1]) < 16):
+    if not found or int(found[2]) < LEAST_SIDE or (found[1] and int(found[1]) < LEAST_SIDE):
         raise SettingsError(
-            f"{text!r} is no size: expected WxH or HEIGHT of at least 16 pixels, such as 640x360 or 360"
+            f"{text!r} is no size: expected WxH or HEIGHT of at least {LEAST_SIDE} pixels, such as 640x360 or 360"
         )
     return (int(found[1]) if found[1] else None), int(found[2])
 
@@ -227,6 +230,16 @@ class AtlasSettings:
         _check(self.count is None or self.count > 0, f"--count {self.count}", "at least 1")
         _check(self.tile >= 32, f"--tile {self.tile}", "at least 32")
         _check(self.columns is None or self.columns > 0, f"--columns {self.columns}", "at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class InfoSettings:
+    """What is told."""
+
+    time: bool = option(
+        True, "do not dream some frames to tell how long it takes", flag="--no-time", action="store_false"
+    )
+    json: bool = option(False, "one JSON object, as dreamvideo/info/report.py says", action="store_true")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from dreamvideo.colour import on_white
 from dreamvideo.errors import OutputError, SourceError
 from dreamvideo.frames import Still
 from dreamvideo.inputs import IMAGE_SUFFIXES, is_image
+from dreamvideo.settings import LEAST_SIDE
 from dreamvideo.signature import signed_picture
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,15 @@ def check_readable(path: Path) -> None:
         raise SourceError(f"{path}: no such file") from None
     except PermissionError:
         raise SourceError(f"{path} cannot be read: permission denied") from None
+
+
+def check_large_enough(path: Path, width: int, height: int) -> None:
+    """Raise SourceError unless a picture of this size can be dreamed on."""
+    if min(width, height) < LEAST_SIDE:
+        raise SourceError(
+            f"{path} is {width}x{height}: expected at least {LEAST_SIDE} pixels a side to dream on; a video can be "
+            f"enlarged with --size"
+        )
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

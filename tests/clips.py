@@ -37,6 +37,7 @@ def make_clip(
     pixels="yuv420p",
     image=picture,
     audio_seconds=None,
+    container=None,
 ):
     """A video at `times` (seconds), the last frame shown for `last`; `audio` is one (codec, language) per track."""
     width, height = size
@@ -44,7 +45,7 @@ def make_clip(
         Fraction(1, 100) if path.suffix == ".gif" else Fraction(1, 25) if path.suffix == ".avi" else Fraction(1, 1000)
     )
     codec = codec or {".webm": "libvpx-vp9", ".gif": "gif", ".avi": "mpeg4"}.get(path.suffix, "libx264")
-    with av.open(str(path), "w") as output:
+    with av.open(str(path), "w", container_options=container or {}) as output:
         output.metadata.update(metadata or {})
         video = output.add_stream(codec, rate=25, options=options or {})
         video.width, video.height, video.pix_fmt = width, height, "rgb8" if codec == "gif" else pixels

@@ -105,7 +105,62 @@ def test_one_bad_input_does_not_stop_the_others(clip, tmp_path, capsys):
     assert run("video", tmp_path / "text.mp4", tmp_path / "missing.mp4", *QUICK) == 1
 
 
-@pytest.mark.parametrize("bad", ["missing", "empty", "text", "folder", "sound"])
+def test_what_is_lost_stands_in_the_summary_and_is_no_failure(tmp_path, capsys):
+    clip = make_clip(tmp_path / "clip.avi", codec="mjpeg", pixels="yuvj420p")
+    raw = bytearray(clip.read_bytes())
+    at = [n for n in range(len(raw) - 4) if raw[n : n + 4] == b"00dc"][5] + 8
+    raw[at : at + 40] = bytes(40)
+    clip.write_bytes(bytes(raw))
+    assert run("video", clip, "-o", tmp_path / "dream.mp4", "--iterations", 0) == 0
+    damaged, summary = capsys.readouterr().err.strip().splitlines()
+    assert "is damaged: what can be decoded of it is kept" in damaged
+    assert "11 frames" in summary and summary.endswith(", 1 lost")
+
+
+@pytest.mark.parametrize("name", ["a b [1] 50%d #2.mp4", "Über 東京.MP4", "-o.mp4", "https: no.mp4", "it's.mkv"])
+def test_any_name_will_do(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    make_clip(tmp_path / "clip.mp4" if "mkv" not in name else tmp_path / "clip.mkv").rename(tmp_path / name)
+    assert run("video", "--iterations", 0, "-q", "--", name) == 0
+    stem, _, suffix = name.rpartition(".")
+    assert len(video_times(tmp_path / f"{stem}_dream.{suffix}")[0]) == 12
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (15, 64), (64, 2)])
+def test_a_picture_too_small_for_a_dream_is_refused_with_its_size(tmp_path, capsys, width, height):
+    clip = make_clip(tmp_path / "tiny.gif", size=(width, height))
+    write_image(picture(0, width, height), tmp_path / "tiny.png")
+    for words in (["video", clip], ["video", clip, "--preview"], ["image", tmp_path / "tiny.png"]):
+        assert run(*words, "-q") == 1
+        assert f"is {width}x{height}: expected at least 16 pixels a side" in only_line(capsys)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert run("video", clip, "--iterations", 0, "-q") == 0
+    assert run("info", clip) == 0
+    assert "expected at least 16 pixels a side" in " ".join(capsys.readouterr().out.split())
+
+
+def test_nothing_is_left_where_temporary_files_go(clip, tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    (tmp_path / "text.mp4").write_text("no video")
+    words = [sys.executable, "-m", "dreamvideo", "video", str(clip), str(tmp_path / "text.mp4"), *QUICK]
+    done = subprocess.run(words, env={**os.environ, "TMPDIR": str(temporary)}, capture_output=True, timeout=60)
+    assert done.returncode == 3
+    assert not list(temporary.iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "clip_dream.mp4", "temporary", "text.mp4"]
+
+
+def test_a_few_frames_of_a_long_video_end_soon(tmp_path):
+    """A decoder of several threads that is left early has been seen to hang."""
+    clip = make_clip(tmp_path / "long.mp4", times=[Fraction(n, 25) for n in range(1500)])
+    for attempt in range(3):
+        words = ["video", str(clip), "--frames", "5", "-o", str(tmp_path / f"{attempt}.mp4"), "--iterations", "0"]
+        subprocess.run([sys.executable, "-m", "dreamvideo", *words], timeout=60, check=True, capture_output=True)
+        assert len(video_times(tmp_path / f"{attempt}.mp4")[0]) == 5
+
+
+@pytest.mark.parametrize("bad", ["missing", "empty", "text", "folder", "sound", "no-index"])
 def test_what_cannot_be_dreamed_is_one_line_and_no_file(tmp_path, capsys, bad):
     path = tmp_path / "x.mp4"
     if bad == "empty":
@@ -114,6 +169,9 @@ def test_what_cannot_be_dreamed_is_one_line_and_no_file(tmp_path, capsys, bad):
         path.write_text("once upon a time\n" * 100)
     elif bad == "folder":
         path.mkdir()
+    elif bad == "no-index":
+        whole = make_clip(path).read_bytes()
+        path.write_bytes(whole[: whole.index(b"moov") - 4])
     elif bad == "sound":
         with av.open(str(path), "w") as output:
             stream = output.add_stream("aac", rate=48000, layout="mono")

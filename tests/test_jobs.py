@@ -1,5 +1,6 @@
 """A job that was killed, stopped or failed is gone on with, and makes what an unbroken one makes."""
 
+import errno
 import hashlib
 import os
 import signal
@@ -240,6 +241,37 @@ def test_masks_go_on_with_their_frames(film, tmp_path, monkeypatch):
         heal()
         assert run("video", film, "-o", output, "--resume", *words) == 0
         assert digest(output) == digest(tmp_path / "whole.mp4")
+
+
+def test_what_is_left_out_is_told_when_a_job_begins_and_once(tmp_path, monkeypatch, capsys):
+    clip = make_clip(tmp_path / "clip.mkv", audio=[("libopus", "eng"), ("pcm_s16le", "deu")])
+    output, words = tmp_path / "out.webm", ["--iterations", "0"]
+    heal = killed_after(monkeypatch, 1)
+    with pytest.raises(Killed):
+        run("video", clip, "-o", output, *words)
+    heal()
+    line = "sound pcm_s16le (deu) does not go into a webm file: it becomes libopus"
+    assert capsys.readouterr().err.count(line) == 1
+    assert run("video", clip, "-o", output, "--resume", *words) == 0
+    assert line not in capsys.readouterr().err
+    assert run("video", clip, "-o", output, "-y", *words) == 0
+    assert capsys.readouterr().err.count(line) == 1
+
+
+def test_a_failure_before_the_first_piece_is_finished_leaves_nothing(tmp_path, film, monkeypatch, capsys):
+    speck = make_clip(tmp_path / "speck.mkv", size=(2, 2), codec="ffv1", pixels="yuv444p")
+    output = tmp_path / "out.mkv"
+    assert run("video", speck, "-o", output, "--iterations", "0", "-q", "--codec", "libx265") == 1
+    assert "cannot be used here for 2x2" in only_line(capsys)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "speck.mkv"]
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(leftovers, "_write", full)
+    assert run("video", film, "-o", output, *QUICK) == 1
+    assert "the disk is full" in only_line(capsys)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "speck.mkv"]
 
 
 # Real processes.

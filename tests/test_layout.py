@@ -13,8 +13,8 @@ ORDER = """
     warp objectives devices graphs smoothing ancestors steps dream weights raft flow motion shots dreamnet engine
     layers tracing networks models carry state
     chroma tonemap colour orientation decoding signature stills contact readers sequences glimpses encoders
-    companions film writers masks fingerprint leftovers packets pieces joining album interrupts
-    pipeline jobs cluster folders atlas listings live bench options cli
+    fates sound companions film writers masks fingerprint leftovers packets pieces joining album interrupts
+    pipeline jobs cluster folders atlas listings info live bench options cli
 """.split()  # noqa: SIM905
 # Of the live dream, likewise; they may import all of the above but `options` and `cli`.
 LIVE = """

@@ -85,6 +85,15 @@ def test_any_times_are_exact(tmp_path, steps, start):
     assert frames[-1].duration == Fraction(700, 1000)
 
 
+def test_a_film_in_fragments_is_whole(tmp_path):
+    fragments = {"movflags": "frag_keyframe+empty_moov", "frag_duration": "200000"}
+    path = make_clip(tmp_path / "clip.mp4", UNEVEN, Fraction(3, 2), container=fragments, options={"g": "3"})
+    assert path.read_bytes().count(b"moof") > 2
+    _, frames, source = read(path)
+    assert [frame.time for frame in frames] == UNEVEN
+    assert source.lost == 0
+
+
 # Cuts.
 
 
@@ -232,9 +241,10 @@ def test_an_untagged_hd_video_is_bt709(tmp_path):
     assert green < 20 or red > 230
 
 
-def test_ten_bits_are_rounded_to_eight(tmp_path):
+def test_ten_bits_are_rounded_to_eight_and_are_not_high_dynamic_range(tmp_path, caplog):
     path = make_clip(tmp_path / "clip.mkv", STEADY[:2], pixels="yuv444p10le", options={"crf": "1"})
     assert difference(read(path)[1][0].image, picture(0)) < 1
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
@@ -342,6 +352,12 @@ def test_a_file_cut_short_gives_what_it_holds(tmp_path):
     assert 10 < len(frames) < 45
 
 
+def without_its_index(path):
+    """As a camera leaves a film when its battery is empty."""
+    whole = make_clip(path).read_bytes()
+    path.write_bytes(whole[: whole.index(b"moov") - 4])
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -351,6 +367,7 @@ def test_a_file_cut_short_gives_what_it_holds(tmp_path):
         (lambda path: path.write_text("to be or not to be\n" * 50), "cannot be opened as a video"),
         (lambda path: path.write_bytes(os.urandom(5000)), "cannot be opened as a video"),
         (lambda path: path.write_bytes(b"\0\0\0\x18ftypisom" + b"encv" * 9), "it is encrypted"),
+        (lambda path: without_its_index(path), "cannot be opened as a video"),
     ],
 )
 def test_what_is_no_video_is_told_in_one_line(tmp_path, make, message):

@@ -10,12 +10,14 @@ import av
 import cv2
 import numpy as np
 import pytest
-from clips import STEADY, UNEVEN, difference, make_clip, picture, sound_tracks, video_times
+from clips import STEADY, UNEVEN, difference, make_clip, picture, set_display_matrix, sound_tracks, video_times
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dreamvideo.errors import OutputError
+from dreamvideo.film import Film
 from dreamvideo.frames import BT601, BT709, Frame, StreamInfo
+from dreamvideo.orientation import display_matrix
 from dreamvideo.readers import open_source, read_image
 from dreamvideo.settings import EncodeSettings, ReadSettings
 from dreamvideo.writers import check_encoder, check_output, default_output, write_image, write_video
@@ -85,6 +87,13 @@ def test_the_last_frame_stays_as_long_as_it_did(tmp_path, suffix):
     assert float(video_times(output)[1]) == pytest.approx(6.234, abs=0.001)
     with av.open(str(output)) as container:
         assert container.duration / 1e6 == pytest.approx(6.234, abs=0.002)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".gif"])
+def test_a_single_frame_stays_as_long_as_it_did(tmp_path, suffix):
+    source = make_clip(tmp_path / f"clip{suffix}", [Fraction(0)], last=Fraction(3, 10))
+    rewrite(source, tmp_path / f"dream{suffix}")
+    assert video_times(tmp_path / f"dream{suffix}") == ([0], Fraction(3, 10))
 
 
 def test_the_ntsc_rate_stays_itself(tmp_path):
@@ -157,6 +166,45 @@ def test_sound_is_copied_packet_for_packet(rich, tmp_path, suffix):
     assert [float(t) for t in video_times(output)[0]] == pytest.approx(
         [float(t) for t in video_times(rich)[0]], abs=0.001
     )
+
+
+@pytest.mark.parametrize(("picture_at", "sound_at"), [(0, Fraction(1, 4)), (1, 0), (10, Fraction(21, 2))])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".flv"])
+def test_picture_and_sound_keep_their_distance(tmp_path, suffix, picture_at, sound_at):
+    times = [time + picture_at for time in STEADY]
+    source = make_clip(tmp_path / f"clip{suffix}", times, audio=[("aac", "eng")], audio_start=sound_at, audio_seconds=1)
+    output = tmp_path / "dream.mp4"
+    rewrite(source, output)
+
+    def distance(path):
+        return sound_tracks(path)[0][1][0] - 1000 * float(video_times(path)[0][0])
+
+    assert distance(source) == pytest.approx(1000 * float(sound_at - picture_at), abs=30)
+    assert distance(output) == pytest.approx(distance(source), abs=1)
+    assert sound_tracks(output)[0][1][-1] - sound_tracks(output)[0][1][0] == pytest.approx(
+        sound_tracks(source)[0][1][-1] - sound_tracks(source)[0][1][0], abs=1
+    )
+
+
+def test_damaged_sound_costs_itself_alone(rich, tmp_path, caplog):
+    def broken(packets):
+        for number, (time, packet) in enumerate(packets):
+            if number == 9:
+                packet.dts = packet.pts = -(2**40)  # long before the one before it
+            yield time, packet
+
+    output = tmp_path / "dream.mp4"
+    with open_source(rich, ReadSettings()) as source:
+        film = Film(output, source.info, FAST, None)
+        film._companions._packets = broken(film._companions._packets)
+        for frame in source.frames:
+            film.add(film.encoder.encode(frame.image, frame.time, frame.duration))
+        film.finish(film.encoder.flush(), whole=True)
+        film.publish()
+    before, after = sound_tracks(rich), sound_tracks(output)
+    assert sum(len(times) for _, times, _ in after) == sum(len(times) for _, times, _ in before) - 1
+    assert len(video_times(output)[0]) == 40
+    assert caplog.text.count("is damaged in part") == 1
 
 
 def test_sound_that_the_container_refuses_is_transcoded_with_a_word(rich, tmp_path, caplog):
@@ -235,7 +283,57 @@ def test_a_source_without_sound_is_no_fault(tmp_path):
     assert sound_tracks(tmp_path / "dream.mp4") == []
 
 
+@pytest.fixture(scope="module")
+def covered(tmp_path_factory):
+    """An MP4 whose first stream is a cover."""
+    path = tmp_path_factory.mktemp("covered") / "covered.mp4"
+    clip = make_clip(path.with_name("plain.mp4"), audio=[("aac", "eng")])
+    with av.open(str(clip)) as source, av.open(str(path), "w") as output:
+        cover = output.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 320, 240, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        copies = [output.add_stream_from_template(stream) for stream in source.streams]
+        still = av.VideoFrame.from_ndarray(picture(0, 320, 240), format="rgb24")
+        output.mux(cover.encode(still) + cover.encode(None))
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                output.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_cover_is_not_dreamed_on_and_is_kept_where_it_can_be(covered, tmp_path, caplog, suffix):
+    output = tmp_path / f"dream{suffix}"
+    assert rewrite(covered, output) == len(STEADY)
+    with av.open(str(output)) as container:
+        sizes = [(stream.width, stream.height, int(stream.disposition)) for stream in container.streams.video]
+    attached = int(av.stream.Disposition.attached_pic)
+    assert ((320, 240, attached) in sizes) == (suffix == ".mp4")
+    assert (64, 48) in [size[:2] for size in sizes]
+    assert ("left out: the cover picture" in caplog.text) == (suffix == ".mkv")
+
+
 # The picture itself.
+
+
+@pytest.mark.parametrize("matrix", [(0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0), (-1, 0, 0, 1)])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_turned_video_is_written_upright_and_says_nothing_of_a_turn(tmp_path, suffix, matrix):
+    source = make_clip(tmp_path / "clip.mp4", STEADY[:3])
+    set_display_matrix(source, matrix)
+    rewrite(source, tmp_path / f"dream{suffix}")
+    with av.open(str(tmp_path / f"dream{suffix}")) as container:
+        frame = next(container.decode(video=0))
+        assert display_matrix(frame) is None and frame.rotation == 0
+        assert (frame.width, frame.height) == ((48, 64) if matrix[0] == 0 else (64, 48))
+        shown = frame.to_ndarray(format="rgb24")
+    assert difference(shown, read(source)[1][0].image) < 4
+
+
+def test_a_size_that_is_changed_is_told(tmp_path, caplog):
+    write_video(made(size=(65, 49)), tmp_path / "dream.mp4", info_of((65, 49)))
+    assert "libx264 needs even sides: 65x49 is padded to 66x50" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])

@@ -30,6 +30,7 @@ from dreamvideo.lanes import fitting
 from dreamvideo.pipeline import only, shots_of
 from dreamvideo.progress import counter
 from dreamvideo.readers import quiet
+from dreamvideo.stills import check_large_enough
 from dreamvideo.writers import check_encoder
 
 TRIES = 3  # of a run, before its film is given up
@@ -226,8 +227,7 @@ class _Ledger:
         if not film.job.to_folder:
             check_encoder(film.job.output, self._wishes.encode, film.source.info)
         if not (self._resume and leftovers.job_of(folder) is not None):
-            with translated(film.job.output):
-                begin(film.job, self._wishes)
+            begin(film.job, film.source.info, self._wishes)
         if self._pack is not None:
             if film.job.pictures:
                 raise SettingsError(f"--ship with {film.job.source}: expected videos, or pictures in a shared folder")
@@ -256,6 +256,8 @@ def _found(
         try:
             state = state_of(job)
             with open_job(job, wishes) as source:
+                if wishes.dream.iterations:
+                    check_large_enough(job.source, source.info.width, source.info.height)
                 film = _Film(job, source, state)
                 ahead = prefetch(source.frames)
                 with closing(runs_of(shots_of(only(ahead), alone), wishes.cluster.split_shots)) as runs:

@@ -1,0 +1,1 @@
+"""dreamvideo info: what a file holds, what becomes of it, and how long that takes."""

@@ -1,0 +1,187 @@
+"""Damaged videos, the same for the same seed, and a child process in which commands are run on them.
+
+Run by itself it reads command lines from stdin, one a line as JSON, and answers each with one line of JSON.
+"""
+
+import contextlib
+import io
+import json
+import queue
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+import av
+from clips import make_clip
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "valley.mp4"
+HEAD = 1500  # bytes at both ends of a file where its structure is; half of the damage is done there
+LIMIT = 60  # seconds a command may take, on a machine that has other things to do too
+
+
+def originals(folder):
+    """Whole videos of every kind, with sound where it can be."""
+    chapters = [{"id": 1, "start": 0, "end": 1, "time_base": 1, "metadata": {"title": "One"}}]
+    clips = [
+        make_clip(folder / "clip.mp4", audio=[("aac", "eng")], chapters=chapters, metadata={"title": "A title"}),
+        make_clip(folder / "clip.mkv", audio=[("pcm_s16le", "eng"), ("aac", "deu")], chapters=chapters),
+        make_clip(folder / "clip.avi", audio=[("aac", "eng")]),
+        make_clip(folder / "clip.webm", audio=[("opus", "eng")]),
+        make_clip(folder / "clip.gif"),
+    ]
+    return [*clips, SAMPLE]
+
+
+def flipped(data, dice):
+    for _ in range(dice.choice((1, 3, 10, 100))):
+        data[_place(data, dice)] ^= 1 << dice.randrange(8)
+    return data
+
+
+def cut(data, dice):
+    return data[: dice.randrange(len(data))]
+
+
+def doubled(data, dice):
+    at, size = _chunk(data, dice)
+    return data[: at + size] + data[at : at + size] + data[at + size :]
+
+
+def zeroed(data, dice):
+    at, size = _chunk(data, dice)
+    return data[:at] + bytes(size) + data[at + size :]
+
+
+def swapped(data, dice):
+    (one, size), (other, _) = _chunk(data, dice), _chunk(data, dice)
+    first, second = bytes(data[one : one + size]), bytes(data[other : other + size])
+    data[one : one + len(second)] = second
+    data[other : other + len(first)] = first
+    return data
+
+
+KINDS = (flipped, cut, doubled, zeroed, swapped)
+
+
+def _place(data, dice):
+    if dice.random() < 0.5:
+        return dice.randrange(len(data))
+    near = dice.randrange(min(HEAD, len(data)))
+    return near if dice.random() < 0.5 else len(data) - 1 - near
+
+
+def _chunk(data, dice):
+    size = dice.choice((1, 4, 16, 200, 5000))
+    return _place(data, dice), min(size, len(data))
+
+
+def mutated(original, number):
+    """The bytes of `original`, damaged in the way of `number`."""
+    dice = random.Random(number)
+    return bytes(KINDS[number // 6 % len(KINDS)](bytearray(original.read_bytes()), dice))
+
+
+class Child:
+    """A process that runs commands; one that dies or takes too long is told, and another takes its place."""
+
+    def __init__(self, log):
+        self._log = log  # what the process writes to its stderr itself, below Python
+        self._begin()
+
+    def _begin(self):
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
+        )
+        self._answers = queue.Queue()
+        threading.Thread(target=self._listen, args=(self._process, self._answers), daemon=True).start()
+
+    @staticmethod
+    def _listen(process, answers):
+        for line in process.stdout:
+            answers.put(json.loads(line))
+        answers.put({"died": process.wait()})
+
+    def run(self, *words):
+        """{"code", "out", "err"} of a command, or {"died": exit code} or {"hangs": seconds}; and "seconds"."""
+        began = time.monotonic()
+        print(json.dumps([str(word) for word in words]), file=self._process.stdin, flush=True)
+        try:
+            answer = self._answers.get(timeout=LIMIT)
+        except queue.Empty:
+            answer = {"hangs": LIMIT}
+        if "code" not in answer:
+            self.close()
+            self._begin()
+        return {**answer, "seconds": time.monotonic() - began}
+
+    def close(self):
+        self._process.kill()
+        self._process.wait()
+
+
+def problems(child, path, output):
+    """(what is wrong with how `video` and `info` take the file, exit code of `video`, seconds of the slower one)."""
+    size = ("--size", "90") if path.stat().st_size > 300_000 else ()
+    made = child.run("video", path, "-o", output, "--iterations", "0", *size)
+    told = child.run("info", path, "-o", output.with_name("other" + output.suffix), "--no-time")
+    found = [*_of_video(made, output), *left_behind(path, output, made), *_of_info(told)]
+    return found, made.get("code"), max(made["seconds"], told["seconds"])
+
+
+def _of_video(made, output):
+    if "code" not in made:
+        return [f"video: {made}"]
+    lines = made["err"].splitlines()
+    if not all(line.startswith(("dreamvideo: ", f"{output}: ")) for line in lines):
+        return [f"video says: {made['err']}"]
+    if made["code"] == 1:
+        return [] if lines and not output.exists() else ["video fails without a word, or with an output"]
+    if made["code"] != 0:
+        return [f"video ends with {made['code']}"]
+    count = int(re.search(r": (\d+) frames in", lines[-1])[1])
+    return [] if output.exists() and _frames(output) == count > 0 else [f"the output does not hold {count} frames"]
+
+
+def _frames(path):
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(container.streams.best("video")))
+
+
+def left_behind(path, output, made):
+    """What else there is in the folder of `path` and `output` when all is over."""
+    whole = {path.name, output.name} if made.get("code") == 0 else {path.name}
+    extra = sorted(each.name for each in output.parent.iterdir() if each.name not in whole)
+    return [f"left behind: {extra}"] if extra else []
+
+
+def _of_info(told):
+    if "code" not in told:
+        return [f"info: {told}"]
+    lines = told["err"].splitlines()
+    if told["code"] == 1:
+        right = len(lines) == 1 and lines[0].startswith("dreamvideo: ")
+    else:
+        right = told["code"] == 0 and not lines and "-> dreamed" in told["out"]
+    return [] if right else [f"info ends with {told['code']} and says: {told['err']}"]
+
+
+def _serve():
+    from dreamvideo.cli import main
+
+    for line in sys.stdin:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = main(json.loads(line))
+            except BaseException:  # told as what it is: a bug
+                code = traceback.format_exc()
+        print(json.dumps({"code": code, "out": out.getvalue(), "err": err.getvalue()}), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,58 @@
+"""Damage of every kind: a word and no file, or a whole file; never a traceback, a crash, or a wait without end."""
+
+import shutil
+
+import pytest
+from mutations import KINDS, Child, mutated, originals, problems
+
+FEW, ALL = 40, 500
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return originals(tmp_path_factory.mktemp("whole"))
+
+
+def trial(whole, folder, numbers):
+    """Every mutation of `numbers` is tried; what is wrong by number, and a line of figures."""
+    wrong, codes, times = {}, [], []
+    with (folder / "stderr").open("w") as log:
+        child = Child(log)
+        try:
+            for number in numbers:
+                original = whole[number % len(whole)]
+                place = folder / "place"
+                place.mkdir()
+                path = place / f"damaged{original.suffix}"
+                path.write_bytes(mutated(original, number))
+                found, code, seconds = problems(child, path, place / f"out{original.suffix}")
+                if found:
+                    wrong[number, original.name] = found
+                codes.append(code)
+                times.append(seconds)
+                shutil.rmtree(place)
+        finally:
+            child.close()
+    said = (folder / "stderr").read_text()
+    if said:
+        wrong["stderr"] = said[:1000]
+    counts = {code: codes.count(code) for code in dict.fromkeys(codes)}
+    return wrong, f"exit codes {counts}, the longest {max(times):.1f} s"
+
+
+def test_damaged_videos_end_in_a_word_or_in_a_whole_film(whole, tmp_path):
+    wrong, figures = trial(whole, tmp_path, range(FEW))
+    assert not wrong, figures
+
+
+@pytest.mark.slow
+def test_five_hundred_damaged_videos_end_in_a_word_or_in_a_whole_film(whole, tmp_path):
+    wrong, figures = trial(whole, tmp_path, range(FEW, FEW + ALL))
+    print(figures)
+    assert not wrong, figures
+
+
+def test_every_kind_of_damage_changes_every_kind_of_file(whole):
+    for number in range(len(whole) * len(KINDS)):
+        original = whole[number % len(whole)]
+        assert mutated(original, number) == mutated(original, number) != original.read_bytes()
