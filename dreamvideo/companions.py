@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import av
 
+from dreamvideo.decoding import is_cover
 from dreamvideo.encoders import Container
 from dreamvideo.fates import Fate, chapters_fit, fates, told
 from dreamvideo.frames import StreamInfo
@@ -102,12 +103,15 @@ class Companions:
         if self._input is None or not self._handlers:
             return
         origin = self._info.origin
+        yield from self._covers()
         if origin:
             try:
                 self._input.seek(int((origin - _MARGIN) * av.time_base))
             except av.error.FFmpegError as error:
                 log.debug("cannot seek: %s", error)
-        streams = [self._input.streams[index] for index in self._handlers]
+        streams = [stream for index in self._handlers if not is_cover(stream := self._input.streams[index])]
+        if not streams:
+            return
         ended: set[int] = set()
         try:
             for packet in self._input.demux(*streams):
@@ -126,6 +130,19 @@ class Companions:
                 yield time, _moved(packet, origin)
         except av.error.FFmpegError as error:
             log.warning("%s: its sound is damaged and ends early (%s)", self._info.path, error.strerror)
+
+    def _covers(self) -> Iterator[tuple[Fraction, Packet]]:
+        """The packet of each cover, at 0: they have no time, come first, and are not found again after a search."""
+        assert self._input is not None
+        covers = [stream for index in self._handlers if is_cover(stream := self._input.streams[index])]
+        missing = {cover.index for cover in covers}
+        for packet in self._input.demux(*covers) if covers else ():
+            if packet.size:
+                missing.discard(packet.stream.index)
+                packet.pts = packet.dts = 0
+                yield Fraction(0), packet
+            if not missing:
+                return
 
     def _add_streams(self, ends: list[Fate], container: Container) -> None:
         assert self._input is not None

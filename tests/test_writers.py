@@ -285,14 +285,14 @@ def test_a_source_without_sound_is_no_fault(tmp_path):
 
 @pytest.fixture(scope="module")
 def covered(tmp_path_factory):
-    """An MP4 whose first stream is a cover."""
+    """An MP4 with a cover that is larger than the film."""
     path = tmp_path_factory.mktemp("covered") / "covered.mp4"
     clip = make_clip(path.with_name("plain.mp4"), audio=[("aac", "eng")])
     with av.open(str(clip)) as source, av.open(str(path), "w") as output:
+        copies = [output.add_stream_from_template(stream) for stream in source.streams]
         cover = output.add_stream("mjpeg", rate=1)
         cover.width, cover.height, cover.pix_fmt = 320, 240, "yuvj420p"
         cover.disposition = av.stream.Disposition.attached_pic
-        copies = [output.add_stream_from_template(stream) for stream in source.streams]
         still = av.VideoFrame.from_ndarray(picture(0, 320, 240), format="rgb24")
         output.mux(cover.encode(still) + cover.encode(None))
         for packet in source.demux():
@@ -302,10 +302,12 @@ def covered(tmp_path_factory):
     return path
 
 
+@pytest.mark.parametrize("cut", [{}, {"start": Fraction(1, 5)}])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_cover_is_not_dreamed_on_and_is_kept_where_it_can_be(covered, tmp_path, caplog, suffix):
+def test_a_cover_is_not_dreamed_on_and_is_kept_where_it_can_be(covered, tmp_path, caplog, suffix, cut):
     output = tmp_path / f"dream{suffix}"
-    assert rewrite(covered, output) == len(STEADY)
+    assert rewrite(covered, output, **cut) == len(STEADY) - (5 if cut else 0)
+    assert len(sound_tracks(output)) == 1 and sound_tracks(output)[0][1]
     with av.open(str(output)) as container:
         sizes = [(stream.width, stream.height, int(stream.disposition)) for stream in container.streams.video]
     attached = int(av.stream.Disposition.attached_pic)
