@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
@@ -67,7 +67,7 @@ class Companions:
         ends = fates(self._input, container, info.stream, audio)
         self._add_streams(told(ends) if aloud else ends, container)
         self._copy_tags(container)
-        self._packets = self._read()
+        self._packets = without_leaps(self._read(), self._miss)
 
     def close(self) -> None:
         if self._input is not None:
@@ -93,10 +93,13 @@ class Companions:
         for packet in packets:
             try:
                 self._output.mux(packet)
-            except av.error.ArgumentError as error:  # a senseless time; of the disk other errors tell
-                if index not in self._damaged:
-                    self._damaged.add(index)
-                    log.warning("%s is damaged in part (%s)", self._names[index], error.strerror)
+            except (av.error.ArgumentError, av.error.InvalidDataError) as error:  # of the disk other errors tell
+                self._miss(index, f"{error.strerror}")
+
+    def _miss(self, index: int, why: str) -> None:
+        if index not in self._damaged:
+            self._damaged.add(index)
+            log.warning("%s is damaged in part (%s)", self._names[index], why)
 
     def _read(self) -> Iterator[tuple[Fraction, Packet]]:
         """(time on the output's clock, packet) of every stream that is kept, in file order, inside the cut."""
@@ -191,6 +194,31 @@ class Companions:
                 chapters.append({**chapter, "start": int(start / base), "end": int(end / base)})
         if chapters and chapters_fit(container):
             self._output.set_chapters(chapters)
+
+
+def without_leaps(
+    packets: Iterable[tuple[Fraction, Packet]], miss: Callable[[int, str], None]
+) -> Iterator[tuple[Fraction, Packet]]:
+    """The packets, but for those of sound that are later than the next: with one of them all after it would be refused.
+
+    One packet of each sound stream is held until the next has come; `miss` is told of what is left out.
+    """
+    held: dict[int, tuple[Fraction, Packet]] = {}
+    last: dict[int, Fraction] = {}
+    for following in packets:
+        time, packet = following
+        index = packet.stream.index
+        if packet.stream.type != "audio":
+            yield following
+            continue
+        before = held.get(index)
+        if before is not None and time <= before[0] and (index not in last or last[index] < time):
+            miss(index, "its times go back")
+        elif before is not None:
+            last[index] = max(before[0], last.get(index, before[0]))
+            yield before
+        held[index] = following
+    yield from sorted(held.values(), key=lambda pair: pair[0])
 
 
 def _moved(packet: Packet, origin: Fraction) -> Packet:
