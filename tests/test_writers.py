@@ -366,6 +366,29 @@ def test_colour_tags_are_written_and_true(tmp_path, suffix, colour):
     assert np.abs(read(tmp_path / f"dream{suffix}")[1][0].image.reshape(-1, 3).mean(0) - red[0, 0]).max() < 3
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+@pytest.mark.parametrize(
+    ("size", "tags", "matrix"),
+    [
+        ((320, 240), {"colorspace": 5, "color_primaries": 6, "color_trc": 6}, 5),
+        ((320, 240), {"colorspace": 1, "color_primaries": 1, "color_trc": 1}, 1),
+        ((320, 240), {"colorspace": 1, "color_range": 2}, 1),
+        ((320, 240), {"color_range": 2}, 6),
+        ((320, 240), {}, 6),
+        ((320, 720), {}, 1),
+    ],
+)
+def test_undreamed_pictures_are_those_of_the_source_and_their_tags_are_true(tmp_path, suffix, size, tags, matrix):
+    source = make_clip(tmp_path / "clip.mp4", STEADY[:2], size=size, tags=tags)
+    rewrite(source, tmp_path / f"dream{suffix}")
+    (info, before), (_, after) = read(source), read(tmp_path / f"dream{suffix}")
+    assert max(difference(one.image, other.image) for one, other in zip(before, after, strict=True)) < 2
+    with av.open(str(tmp_path / f"dream{suffix}")) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.colorspace, frame.color_range) == (matrix, 1)
+    assert info.colour.matrix == matrix
+
+
 def test_saturated_edges_survive(tmp_path):
     bars = np.zeros((96, 96, 3), np.uint8)
     for n, colour in enumerate([(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255)]):
