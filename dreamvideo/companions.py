@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
 import av
 
+from dreamvideo.decoding import is_cover
 from dreamvideo.encoders import Container
 from dreamvideo.fates import Fate, chapters_fit, fates, told
 from dreamvideo.frames import StreamInfo
@@ -66,7 +67,7 @@ class Companions:
         ends = fates(self._input, container, info.stream, audio)
         self._add_streams(told(ends) if aloud else ends, container)
         self._copy_tags(container)
-        self._packets = self._read()
+        self._packets = without_leaps(self._read(), self._miss)
 
     def close(self) -> None:
         if self._input is not None:
@@ -92,22 +93,28 @@ class Companions:
         for packet in packets:
             try:
                 self._output.mux(packet)
-            except av.error.ArgumentError as error:  # a senseless time; of the disk other errors tell
-                if index not in self._damaged:
-                    self._damaged.add(index)
-                    log.warning("%s is damaged in part (%s)", self._names[index], error.strerror)
+            except (av.error.ArgumentError, av.error.InvalidDataError) as error:  # of the disk other errors tell
+                self._miss(index, f"{error.strerror}")
+
+    def _miss(self, index: int, why: str) -> None:
+        if index not in self._damaged:
+            self._damaged.add(index)
+            log.warning("%s is damaged in part (%s)", self._names[index], why)
 
     def _read(self) -> Iterator[tuple[Fraction, Packet]]:
         """(time on the output's clock, packet) of every stream that is kept, in file order, inside the cut."""
         if self._input is None or not self._handlers:
             return
         origin = self._info.origin
+        yield from self._covers()
         if origin:
             try:
                 self._input.seek(int((origin - _MARGIN) * av.time_base))
             except av.error.FFmpegError as error:
                 log.debug("cannot seek: %s", error)
-        streams = [self._input.streams[index] for index in self._handlers]
+        streams = [stream for index in self._handlers if not is_cover(stream := self._input.streams[index])]
+        if not streams:
+            return
         ended: set[int] = set()
         try:
             for packet in self._input.demux(*streams):
@@ -126,6 +133,19 @@ class Companions:
                 yield time, _moved(packet, origin)
         except av.error.FFmpegError as error:
             log.warning("%s: its sound is damaged and ends early (%s)", self._info.path, error.strerror)
+
+    def _covers(self) -> Iterator[tuple[Fraction, Packet]]:
+        """The packet of each cover, at 0: they have no time, come first, and are not found again after a search."""
+        assert self._input is not None
+        covers = [stream for index in self._handlers if is_cover(stream := self._input.streams[index])]
+        missing = {cover.index for cover in covers}
+        for packet in self._input.demux(*covers) if covers else ():
+            if packet.size:
+                missing.discard(packet.stream.index)
+                packet.pts = packet.dts = 0
+                yield Fraction(0), packet
+            if not missing:
+                return
 
     def _add_streams(self, ends: list[Fate], container: Container) -> None:
         assert self._input is not None
@@ -174,6 +194,31 @@ class Companions:
                 chapters.append({**chapter, "start": int(start / base), "end": int(end / base)})
         if chapters and chapters_fit(container):
             self._output.set_chapters(chapters)
+
+
+def without_leaps(
+    packets: Iterable[tuple[Fraction, Packet]], miss: Callable[[int, str], None]
+) -> Iterator[tuple[Fraction, Packet]]:
+    """The packets, but for those of sound that are later than the next: with one of them all after it would be refused.
+
+    One packet of each sound stream is held until the next has come; `miss` is told of what is left out.
+    """
+    held: dict[int, tuple[Fraction, Packet]] = {}
+    last: dict[int, Fraction] = {}
+    for following in packets:
+        time, packet = following
+        index = packet.stream.index
+        if packet.stream.type != "audio":
+            yield following
+            continue
+        before = held.get(index)
+        if before is not None and time <= before[0] and (index not in last or last[index] < time):
+            miss(index, "its times go back")
+        elif before is not None:
+            last[index] = max(before[0], last.get(index, before[0]))
+            yield before
+        held[index] = following
+    yield from sorted(held.values(), key=lambda pair: pair[0])
 
 
 def _moved(packet: Packet, origin: Fraction) -> Packet:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SMALL = (16, 16)
+_YUV = ("yuv", "nv", "p0")  # how the names of layouts begin that no PNG has
 
 
 def display_matrix(frame: av.VideoFrame) -> NDArray[np.int32] | None:
@@ -16,6 +17,9 @@ def display_matrix(frame: av.VideoFrame) -> NDArray[np.int32] | None:
 
     A stored pixel (x, y) is shown at (a x + c y, b x + d y), up to a shift.
     """
+    if not frame.format.name.startswith(_YUV):
+        # The colour profile of a PNG has a name, which PyAV 18 frees twice once its side data has been looked at.
+        return _signs(_matrix_of_rotation(frame.rotation))
     try:
         # A frame and its side data hold each other until the garbage is collected: a small copy of it, then. PyAV's
         # stubs call side_data a dictionary; it is a sequence.
@@ -23,6 +27,10 @@ def display_matrix(frame: av.VideoFrame) -> NDArray[np.int32] | None:
         raw = next((bytes(data) for data in side_data if data.type.name == "DISPLAYMATRIX"), None)
     except ValueError:  # PyAV 18 knows no name for the newest kinds of side data and then shows none at all
         raw = _matrix_of_rotation(frame.rotation)
+    return _signs(raw)
+
+
+def _signs(raw: bytes | None) -> NDArray[np.int32] | None:
     if raw is None:
         return None
     matrix = np.frombuffer(raw, np.int32)[[0, 1, 3, 4]].reshape(2, 2).astype(np.int64)

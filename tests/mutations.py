@@ -106,14 +106,15 @@ class Child:
             answers.put(json.loads(line))
         answers.put({"died": process.wait()})
 
-    def run(self, *words):
+    def run(self, *words, limit=LIMIT):
         """{"code", "out", "err"} of a command, or {"died": exit code} or {"hangs": seconds}; and "seconds"."""
         began = time.monotonic()
-        print(json.dumps([str(word) for word in words]), file=self._process.stdin, flush=True)
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps([str(word) for word in words]), file=self._process.stdin, flush=True)
         try:
-            answer = self._answers.get(timeout=LIMIT)
+            answer = self._answers.get(timeout=limit)
         except queue.Empty:
-            answer = {"hangs": LIMIT}
+            answer = {"hangs": limit}
         if "code" not in answer:
             self.close()
             self._begin()

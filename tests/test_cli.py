@@ -109,7 +109,7 @@ def test_what_is_lost_stands_in_the_summary_and_is_no_failure(tmp_path, capsys):
     clip = make_clip(tmp_path / "clip.avi", codec="mjpeg", pixels="yuvj420p")
     raw = bytearray(clip.read_bytes())
     at = [n for n in range(len(raw) - 4) if raw[n : n + 4] == b"00dc"][5] + 8
-    raw[at : at + 40] = bytes(40)
+    raw[at : at + int.from_bytes(raw[at - 4 : at], "little")] = bytes(int.from_bytes(raw[at - 4 : at], "little"))
     clip.write_bytes(bytes(raw))
     assert run("video", clip, "-o", tmp_path / "dream.mp4", "--iterations", 0) == 0
     damaged, summary = capsys.readouterr().err.strip().splitlines()

@@ -52,6 +52,16 @@ def test_five_hundred_damaged_videos_end_in_a_word_or_in_a_whole_film(whole, tmp
     assert not wrong, figures
 
 
+def test_a_command_that_dies_or_hangs_is_told_and_the_next_one_runs(whole, tmp_path):
+    with (tmp_path / "stderr").open("w") as log:
+        child = Child(log)
+        child._process.kill()
+        assert child.run("presets")["died"] == -9
+        assert child.run("video", whole[0], "-o", tmp_path / "out.mp4", limit=0.01)["hangs"] == 0.01
+        assert child.run("presets")["code"] == 0
+        child.close()
+
+
 def test_every_kind_of_damage_changes_every_kind_of_file(whole):
     for number in range(len(whole) * len(KINDS)):
         original = whole[number % len(whole)]

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +14,8 @@ def screen(monkeypatch):
     """What a terminal would show."""
     shown = io.StringIO()
     shown.isatty = lambda: True
-    monkeypatch.setattr(sys, "stderr", shown)
+    # capturing puts its own in the place of sys.stderr when the test begins
+    monkeypatch.setattr("dreamvideo.progress.sys", SimpleNamespace(stderr=shown))
     return shown
 
 

@@ -3,6 +3,10 @@
 import gc
 import logging
 import os
+import struct
+import subprocess
+import sys
+import zlib
 from fractions import Fraction
 
 import av
@@ -163,6 +167,22 @@ def test_comes_out_upright(tmp_path, name):
     assert np.array_equal(frames[0].image, expected(stored[0].image))
     assert (info.height, info.width, 3) == frames[0].image.shape
     assert info.pixel_aspect == (Fraction(3, 2) if matrix[0] == 0 else Fraction(2, 3))
+
+
+def test_a_colour_profile_with_a_name_is_no_crash(tmp_path):
+    """PyAV frees the name twice, when the process ends or its garbage is collected."""
+    profile = b"iCCP" + b"A name\0\0" + zlib.compress(bytes(200))
+    chunk = struct.pack(">I", len(profile) - 4) + profile + struct.pack(">I", zlib.crc32(profile))
+    plain = cv2.imencode(".png", picture(0))[1].tobytes()
+    path = tmp_path / "a.png"
+    path.write_bytes(plain[:33] + chunk + plain[33:])  # after the signature and the header
+    code = (
+        "import gc, sys; from pathlib import Path; from dreamvideo.readers import open_source\n"
+        "with open_source(Path(sys.argv[1])) as source: print(len(list(source.frames)))\n"
+        "gc.collect()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
 
 
 def test_a_senseless_matrix_is_ignored(tmp_path):

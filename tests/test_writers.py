@@ -285,14 +285,14 @@ def test_a_source_without_sound_is_no_fault(tmp_path):
 
 @pytest.fixture(scope="module")
 def covered(tmp_path_factory):
-    """An MP4 whose first stream is a cover."""
+    """An MP4 with a cover that is larger than the film."""
     path = tmp_path_factory.mktemp("covered") / "covered.mp4"
     clip = make_clip(path.with_name("plain.mp4"), audio=[("aac", "eng")])
     with av.open(str(clip)) as source, av.open(str(path), "w") as output:
+        copies = [output.add_stream_from_template(stream) for stream in source.streams]
         cover = output.add_stream("mjpeg", rate=1)
         cover.width, cover.height, cover.pix_fmt = 320, 240, "yuvj420p"
         cover.disposition = av.stream.Disposition.attached_pic
-        copies = [output.add_stream_from_template(stream) for stream in source.streams]
         still = av.VideoFrame.from_ndarray(picture(0, 320, 240), format="rgb24")
         output.mux(cover.encode(still) + cover.encode(None))
         for packet in source.demux():
@@ -302,10 +302,12 @@ def covered(tmp_path_factory):
     return path
 
 
+@pytest.mark.parametrize("cut", [{}, {"start": Fraction(1, 5)}])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_cover_is_not_dreamed_on_and_is_kept_where_it_can_be(covered, tmp_path, caplog, suffix):
+def test_a_cover_is_not_dreamed_on_and_is_kept_where_it_can_be(covered, tmp_path, caplog, suffix, cut):
     output = tmp_path / f"dream{suffix}"
-    assert rewrite(covered, output) == len(STEADY)
+    assert rewrite(covered, output, **cut) == len(STEADY) - (5 if cut else 0)
+    assert len(sound_tracks(output)) == 1 and sound_tracks(output)[0][1]
     with av.open(str(output)) as container:
         sizes = [(stream.width, stream.height, int(stream.disposition)) for stream in container.streams.video]
     attached = int(av.stream.Disposition.attached_pic)
@@ -362,6 +364,29 @@ def test_colour_tags_are_written_and_true(tmp_path, suffix, colour):
         if suffix != ".webm":
             assert (frame.color_trc, frame.color_primaries) == (colour.transfer, colour.primaries)
     assert np.abs(read(tmp_path / f"dream{suffix}")[1][0].image.reshape(-1, 3).mean(0) - red[0, 0]).max() < 3
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+@pytest.mark.parametrize(
+    ("size", "tags", "matrix"),
+    [
+        ((320, 240), {"colorspace": 5, "color_primaries": 6, "color_trc": 6}, 5),
+        ((320, 240), {"colorspace": 1, "color_primaries": 1, "color_trc": 1}, 1),
+        ((320, 240), {"colorspace": 1, "color_range": 2}, 1),
+        ((320, 240), {"color_range": 2}, 6),
+        ((320, 240), {}, 6),
+        ((320, 720), {}, 1),
+    ],
+)
+def test_undreamed_pictures_are_those_of_the_source_and_their_tags_are_true(tmp_path, suffix, size, tags, matrix):
+    source = make_clip(tmp_path / "clip.mp4", STEADY[:2], size=size, tags=tags)
+    rewrite(source, tmp_path / f"dream{suffix}")
+    (info, before), (_, after) = read(source), read(tmp_path / f"dream{suffix}")
+    assert max(difference(one.image, other.image) for one, other in zip(before, after, strict=True)) < 2
+    with av.open(str(tmp_path / f"dream{suffix}")) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.colorspace, frame.color_range) == (matrix, 1)
+    assert info.colour.matrix == matrix
 
 
 def test_saturated_edges_survive(tmp_path):
