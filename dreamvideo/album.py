@@ -10,6 +10,7 @@ from pathlib import Path
 from dreamvideo import leftovers
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import Frame
+from dreamvideo.inputs import is_image
 from dreamvideo.joining import Encoder
 from dreamvideo.packets import Record, read_records
 from dreamvideo.sequences import picture_name
@@ -51,8 +52,8 @@ def release(pieces: Path, number: int, output: Path) -> int:
     count = 0
     for head, content in read_records(leftovers.packets_of(pieces, number)):
         name = Path(head["name"]).name
-        if name != head["name"]:  # a log may come from elsewhere
-            raise OutputError(f"{head['name']!r} is no file name: expected one without a folder")
+        if name != head["name"] or not is_image(Path(name)):  # a log may come from elsewhere
+            raise OutputError(f"{head['name']!r} is no name of a picture: expected one without a folder")
         write_encoded(content, output / name)
         count += 1
     return count
