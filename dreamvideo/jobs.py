@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, closing
@@ -68,9 +69,9 @@ class Wishes:
 
     def of(self, job: Job) -> dict[str, object]:
         """What must be the same for a job to be gone on with."""
-        sources = [picture for picture in job.pictures if picture is not None] or [job.source]
+        pictures = [path for path in job.pictures if path is not None and os.access(path, os.R_OK)]
         settings = (self.read, self.model, self.dream, self.carry, self.mask, self.encode, self.sequence)
-        return fingerprint([path for path in sources if path.exists()], *settings)
+        return fingerprint(pictures or [job.source], *settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,11 +254,11 @@ def _dreamed(
                 if job.to_folder:
                     release(folder, piece.number, job.output)
                     leftovers.packets_of(folder, piece.number - 1).unlink(missing_ok=True)
-        if stopped():
-            _leave(job, source, wishes)
-            raise KeyboardInterrupt
     except (SourceError, OutputError) as error:
         return Outcome(job, error=error)
+    if stopped():
+        _leave(job, source, wishes)
+        raise KeyboardInterrupt
     return _finished(opened, wishes, stopped, time.monotonic() - began)
 
 

@@ -17,8 +17,11 @@ from conftest import only_line, run, textured
 
 from dreamvideo import leftovers, pieces
 from dreamvideo.album import release
+from dreamvideo.cli import build_parser
 from dreamvideo.errors import OutputError, SettingsError
+from dreamvideo.inputs import IMAGE_SUFFIXES
 from dreamvideo.leftovers import folder_of
+from dreamvideo.options import FRAMES_SETTINGS, settings_from
 from dreamvideo.packets import write_records
 from dreamvideo.sequences import open_sequence
 from dreamvideo.settings import ReadSettings, SequenceSettings, parse_rate
@@ -75,8 +78,8 @@ def test_names_and_gaps_in_their_numbers_are_kept_and_their_order_is_that_of_the
     assert run("frames", *folder.iterdir(), "-o", tmp_path / "film.mkv", "--codec", "ffv1", "--fps", 10, *THROUGH) == 0
     with av.open(str(tmp_path / "film.mkv")) as film:
         made = [frame.to_ndarray(format="rgb24").astype(int) for frame in film.decode(video=0)]
-    for image, number in zip(made, (1, 2, 7, 10), strict=True):
-        assert np.abs(image - pan(number)).mean() < 2
+    nearest = [min((1, 2, 7, 10), key=lambda number: np.abs(image - pan(number)).mean()) for image in made]
+    assert nearest == [1, 2, 7, 10]
     assert video_times(tmp_path / "film.mkv") == ([Fraction(n, 10) for n in range(4)], Fraction(4, 10))
 
 
@@ -252,6 +255,26 @@ def test_names_may_have_anything_in_them(tmp_path, monkeypatch, name):
     assert contents(tmp_path / "pattern") == contents(tmp_path / "in [ab] %d_dream") == contents(tmp_path / "out")
 
 
+def test_every_field_is_an_option_and_an_unset_option_is_the_default():
+    for words, independent in (([], False), (["--independent"], True), (["--independent", "--sequence"], False)):
+        arguments = build_parser().parse_args(["frames", "folder", *words])
+        assert settings_from(arguments, SequenceSettings) == SequenceSettings(independent=independent)
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["frames", "folder", "--format", "gif"])
+    choices = SequenceSettings.__dataclass_fields__["format"].metadata["choices"]
+    assert {f".{choice}" for choice in choices} == set(IMAGE_SUFFIXES)
+    arguments = build_parser().parse_args(["frames", "folder"])
+    for kind in FRAMES_SETTINGS:
+        assert settings_from(arguments, kind) == kind()
+
+
+def test_a_file_of_settings_knows_those_of_pictures(tmp_path):
+    folder = shots(tmp_path / "in", (1, 2))
+    (tmp_path / "look.toml").write_text('fps = "30000/1001"\niterations = 0\nformat = "bmp"\n')
+    assert run("frames", folder, "--config", tmp_path / "look.toml", "-q") == 0
+    assert sorted(contents(tmp_path / "in_dream")) == ["shot1.bmp", "shot2.bmp"]
+
+
 def test_rates_are_exact():
     for text, rate in (
         ("25", Fraction(25)),
@@ -342,13 +365,13 @@ def test_a_job_that_died_goes_on_and_makes_the_same_pictures(tmp_path, monkeypat
         assert contents(output) == contents(whole) and len(contents(whole)) == 19
 
 
-def test_an_interruption_leaves_finished_pictures_and_says_how_to_go_on(tmp_path):
-    folder, output = shots(tmp_path / "in", range(1, 41)), tmp_path / "out"
+def test_an_interruption_leaves_finished_pictures_and_says_how_to_go_on(tmp_path, short_pieces):
+    folder, output = shots(tmp_path / "in", range(1, 25)), tmp_path / "out"
     driver = (
         "import sys; from dreamvideo import pieces; pieces.LONGEST, pieces.SHORTEST = 6, 3; "
         "from dreamvideo.cli import main; sys.exit(main(sys.argv[1:]))"
     )
-    words = [*map(str, ("frames", folder, "-o", output)), "--iterations", "6", "--octaves", "1", "--lanes", "1"]
+    words = [*map(str, ("frames", folder, "-o", output)), "--iterations", "3", "--octaves", "1", "--lanes", "1"]
     child = subprocess.Popen([sys.executable, "-c", driver, *words], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while len(list(output.glob("*.png"))) < 8:
@@ -358,9 +381,9 @@ def test_an_interruption_leaves_finished_pictures_and_says_how_to_go_on(tmp_path
     _, said = child.communicate(timeout=60)
     assert child.returncode == 130 and "--resume" in said and "Traceback" not in said
     done = contents(output)
-    assert 8 <= len(done) < 40 and all(name.endswith(".png") for name in done)
-    assert subprocess.run([sys.executable, "-c", driver, *words, "--resume"], timeout=60).returncode == 0
-    assert contents(output).items() >= done.items() and len(contents(output)) == 40
+    assert 8 <= len(done) < 24 and all(name.endswith(".png") for name in done)
+    assert run(*words, "--resume", "-q") == 0
+    assert contents(output).items() >= done.items() and len(contents(output)) == 24
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 
 
