@@ -234,7 +234,7 @@ def _dreamed(
     began = time.monotonic()
     shown = progress(dreamed, source.info.frame_count, job.source.name, quiet, before=opened.frames)
     encoder: Opens = (
-        partial(picture_encoder, wishes.sequence.format, wishes.signature)
+        partial(picture_encoder, wishes.sequence.format, wishes.signature, source.info)
         if job.to_folder
         else partial(video_encoder, job.output, source.info, wishes.encode)
     )
