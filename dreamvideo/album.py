@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -9,11 +10,14 @@ from pathlib import Path
 
 from dreamvideo import leftovers
 from dreamvideo.errors import OutputError
-from dreamvideo.frames import Frame
+from dreamvideo.frames import Frame, StreamInfo
+from dreamvideo.inputs import is_image
 from dreamvideo.joining import Encoder
 from dreamvideo.packets import Record, read_records
 from dreamvideo.sequences import picture_name
 from dreamvideo.stills import completed, encoded, write_encoded
+
+log = logging.getLogger(__name__)
 
 
 def numbered(count: int, format: str | None) -> str:
@@ -22,8 +26,12 @@ def numbered(count: int, format: str | None) -> str:
 
 
 @contextmanager
-def picture_encoder(format: str | None, signature: str | None, before: int) -> Generator[Encoder, None, None]:
+def picture_encoder(
+    format: str | None, signature: str | None, info: StreamInfo, before: int
+) -> Generator[Encoder, None, None]:
     """Encodes a piece of pictures, in a `format` or each in its own, each with its `signature` if it can hold one."""
+    if info.pixel_aspect != 1 and not before:
+        log.warning("pixels are %.4g times as wide as high: pictures hold them as they are", info.pixel_aspect)
     yield _Pictures(format, signature, before)
 
 
@@ -51,8 +59,8 @@ def release(pieces: Path, number: int, output: Path) -> int:
     count = 0
     for head, content in read_records(leftovers.packets_of(pieces, number)):
         name = Path(head["name"]).name
-        if name != head["name"]:  # a log may come from elsewhere
-            raise OutputError(f"{head['name']!r} is no file name: expected one without a folder")
+        if name != head["name"] or not is_image(Path(name)):  # a log may come from elsewhere
+            raise OutputError(f"{head['name']!r} is no name of a picture: expected one without a folder")
         write_encoded(content, output / name)
         count += 1
     return count

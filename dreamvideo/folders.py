@@ -87,12 +87,12 @@ def plan_frames(
 def _pictures(words: Sequence[Path], read: ReadSettings, settings: SequenceSettings, tell: Tell) -> tuple[Path, ...]:
     found = expand(words, is_image, "pictures")
     # Of files that are named the order is mostly that of a shell, which knows no numbers.
-    named = all(path in words for path in found.paths)
+    named = set(found.paths) <= set(words)
     paths = by_number(found.paths) if named else list(found.paths)
-    others = [*found.passed_over, *(path for path in paths if path.exists() and not is_image(path))]
-    if others:
+    foreign = {path for path in paths if path.exists() and not is_image(path)}
+    if others := [*found.passed_over, *by_number(foreign)]:
         tell(told(others, "pictures"))
-    pictures = [path for path in paths if path not in set(others)]
+    pictures = [path for path in paths if path not in foreign]
     if not pictures:
         raise SourceError(f"{words[0]} is no picture: expected a name ending as one of a picture does, or a folder")
     wanted = tuple(path for path in chosen(tuple(pictures), read, settings.fps) if path is not None)
@@ -103,8 +103,10 @@ def _pictures(words: Sequence[Path], read: ReadSettings, settings: SequenceSetti
 
 def _beside(source: Path) -> Path:
     """NAME_dream beside a folder or film."""
-    full = Path(os.path.abspath(source))
-    return source.parent / f"{source.stem}_dream" if is_video(source) else full.with_name(f"{full.name}_dream")
+    if is_video(source) and not source.is_dir():
+        return source.with_name(f"{source.stem}_dream")
+    named = source if source.name not in ("", "..") else Path(os.path.abspath(source))
+    return named.with_name(f"{named.name}_dream")
 
 
 def _check_folder(output: Path) -> None:

@@ -32,6 +32,12 @@ class Frame:
     mask: NDArray[np.uint8] | None = None  # (H, W) 255 = dream here, 0 = leave alone; None: dream everywhere
     still: Still | None = None  # None: it comes from a video or camera
 
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory."""
+        stored = None if self.still is None else self.still.stored
+        return self.image.nbytes + (0 if stored is None else stored.nbytes)
+
 
 Frames = Generator[Frame, None, None]  # whoever consumes it closes it
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, closing, suppress
@@ -71,9 +72,9 @@ class Wishes:
 
     def of(self, job: Job) -> dict[str, object]:
         """What must be the same for a job to be gone on with."""
-        sources = [picture for picture in job.pictures if picture is not None] or [job.source]
+        pictures = [path for path in job.pictures if path is not None and os.access(path, os.R_OK)]
         settings = (self.read, self.model, self.dream, self.carry, self.mask, self.encode, self.sequence, self.cluster)
-        return fingerprint([path for path in sources if path.exists()], *settings)
+        return fingerprint(pictures or [job.source], *settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +278,7 @@ def _dreamed(
 def encoder_of(job: Job, info: StreamInfo, wishes: Wishes) -> Opens:
     """What the pieces of a job are encoded by; `info` is of its frames."""
     if job.to_folder:
-        return partial(picture_encoder, wishes.sequence.format, wishes.signature)
+        return partial(picture_encoder, wishes.sequence.format, wishes.signature, info)
     return partial(video_encoder, job.output, info, wishes.encode)
 
 

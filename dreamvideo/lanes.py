@@ -69,8 +69,8 @@ def in_lockstep(
                     break
                 if step.index == 0:
                     lanes = width(step.frame)
-                held.append((step.index, step.frame.image.nbytes))
-                taken += step.frame.image.nbytes
+                held.append((step.index, step.frame.nbytes))
+                taken += step.frame.nbytes
                 if shots and shots[-1][-1].shot == step.shot:
                     shots[-1].append(step)
                 else:
