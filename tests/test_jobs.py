@@ -268,7 +268,7 @@ def test_a_failure_before_the_first_piece_is_finished_leaves_nothing(tmp_path, f
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(leftovers, "_write", full)
+    monkeypatch.setattr(leftovers, "write_whole", full)
     assert run("video", film, "-o", output, *QUICK) == 1
     assert "the disk is full" in only_line(capsys)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "speck.mkv"]
