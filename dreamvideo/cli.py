@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from dreamvideo import __version__
 from dreamvideo.bench.coherence.settings import CoherenceSettings
 from dreamvideo.bench.live_settings import LiveBenchSettings
+from dreamvideo.bench.scaling_settings import ScalingSettings
 from dreamvideo.bench.settings import BenchSettings
 from dreamvideo.errors import DreamVideoError, SettingsError, SourceError
 from dreamvideo.options import (
@@ -145,7 +146,7 @@ def build_parser() -> argparse.ArgumentParser:
     bench.set_defaults(run=run_bench)
     add_talk(bench)
     add_options(bench, BenchSettings)
-    others = bench.add_subparsers(title="or, instead", metavar="coherence|live")
+    others = bench.add_subparsers(title="or, instead", metavar="coherence|cluster|live")
     coherence = others.add_parser(
         "coherence",
         help="measure how strongly and how steadily video is dreamed",
@@ -155,6 +156,15 @@ def build_parser() -> argparse.ArgumentParser:
     coherence.add_argument("clips", nargs="*", type=Path, metavar="CLIP", help="videos, besides the rendered shots")
     add_talk(coherence)
     add_options(coherence, CoherenceSettings)
+    scaling = others.add_parser(
+        "cluster",
+        help="measure how much faster several workers are than one",
+        description="Measures how much faster several workers are than one, and where that ends.",
+    )
+    scaling.set_defaults(run=run_bench_cluster)
+    add_talk(scaling)
+    for kind in (ScalingSettings, ModelSettings, DreamSettings):
+        add_options(scaling, kind)
     live = others.add_parser(
         "live",
         help="measure how fast a live dream is shown, and how late",
@@ -639,6 +649,14 @@ def run_bench_live(arguments: argparse.Namespace) -> int:
 
     settings, dreaming = settings_from(arguments, LiveBenchSettings), settings_from(arguments, DreamSettings)
     return bench_live(settings, settings_from(arguments, ModelSettings), dreaming, arguments.quiet > 0)
+
+
+def run_bench_cluster(arguments: argparse.Namespace) -> int:
+    """dreamvideo bench cluster"""
+    from dreamvideo.bench.scaling import bench_scaling
+
+    settings, dreaming = settings_from(arguments, ScalingSettings), settings_from(arguments, DreamSettings)
+    return bench_scaling(settings, settings_from(arguments, ModelSettings), dreaming, arguments.quiet > 0)
 
 
 def _load(arguments: argparse.Namespace) -> Network:

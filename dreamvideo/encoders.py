@@ -76,6 +76,7 @@ _LIVE = {
     "hevc_nvenc": {"tune": "ull", "zerolatency": "1", "delay": "0", "forced-idr": "1"},
     "av1_nvenc": {"tune": "ull", "zerolatency": "1", "delay": "0", "forced-idr": "1"},
 }
+_THREADS = 4  # what x264 makes depends on it: the same everywhere, so that a piece is, too, wherever it is made
 _LIVE_THREADS = 2  # of slices, for a picture is not to wait for the next
 # Neither the bit stream nor PyAV's stream header can hold their pixel aspect.
 _SQUARE_PIXELS = ("gif", "libvpx", "libvpx-vp9", "libsvtav1")
@@ -150,7 +151,7 @@ class VideoEncoder:
         context.sample_aspect_ratio = aspect
         context.flags |= Flags.frame_duration  # else the last frame's time on screen is lost
         context.bit_rate = 0
-        context.thread_count = 0
+        context.thread_count = _THREADS
         if live:
             context.thread_count, context.thread_type = _LIVE_THREADS, ThreadType.SLICE
         self._yuv = self._format.startswith(("yuv", "nv"))

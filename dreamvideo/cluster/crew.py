@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import os
 from collections.abc import Callable, Generator, Mapping
@@ -54,10 +55,11 @@ class Crew:
             wishes = replace(wishes, model=replace(wishes.model, threads=threads))
         self._parcels: dict[Path, Parcel] = {}
         if wishes.cluster.ship:
-            with_files(wishes, lambda path: self._parcels.setdefault(path, packed(path, ray.put)))
+            with_files(wishes, lambda path: self._parcels.setdefault(path, packed(path, self.put)))
         needs = {"num_gpus": 1} if self.on_gpus else {"num_cpus": threads}
         self._hire: Callable[[], Any] = functools.partial(ray.remote(Worker).options(**needs).remote, wishes, guide)
         self._idle: list[Any] = []
+        self._places: dict[Any, tuple[str, int]] = {}  # worker -> its machine, and which share of that is its own
         self._busy: dict[Any, tuple[Any, int | None]] = {}  # what is waited for -> worker, work; None: it prepares
         self._deaths = self._given = 0
         for _ in range(self.count):
@@ -84,9 +86,20 @@ class Crew:
         """
         worker = self._idle.pop()
         self._given += 1
-        waited = worker.dream.options(num_returns="streaming").remote(tasks, parcels)
+        place = None if self.on_gpus else self._places[worker][1]
+        waited = worker.dream.options(num_returns="streaming").remote(tasks, parcels, place)
         self._busy[waited] = worker, self._given
         return self._given
+
+    def gather(self) -> None:
+        """Wait until all are ready.
+
+        Raises:
+            DreamVideoError: as `results`.
+        """
+        while self.free < self.count:
+            for _ in self.results(1.0):
+                pass
 
     def results(self, seconds: float) -> Generator[Result, None, None]:
         """What there is to be said within so many seconds.
@@ -106,6 +119,7 @@ class Crew:
                 yield Result(work)
             except self._ray.exceptions.RayError as error:
                 del self._busy[waited]
+                self._places.pop(worker, None)
                 self._ray.kill(worker)  # it is dead, or not to be trusted
                 cause = error.cause if isinstance(error, self._ray.exceptions.RayTaskError) else error
                 if work is None:
@@ -117,9 +131,14 @@ class Crew:
                 self._deaths = 0
                 if work is None:
                     del self._busy[waited]
+                    self._places[worker] = content, self._lowest_place(content)
                     self._idle.append(worker)
                 else:
                     yield Result(work, content)
+
+    def _lowest_place(self, machine: str) -> int:
+        taken = {place for other, place in self._places.values() if other == machine}
+        return next(place for place in itertools.count() if place not in taken)
 
     def _mourn(self, cause: Exception) -> None:
         if isinstance(cause, DreamVideoError):
@@ -127,6 +146,10 @@ class Crew:
         self._deaths += 1
         if self._deaths == DEATHS:
             raise ClusterError(f"{DEATHS} workers in a row failed before they worked: {first_line(cause)}")
+
+    def put(self, content: bytes) -> Any:
+        """Bring something into the store that all workers share; returns what it is got by."""
+        return self._ray.put(content)
 
     def close(self) -> None:
         """End all workers, whatever they do."""

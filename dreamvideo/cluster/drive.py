@@ -80,14 +80,28 @@ def dream_on_cluster(
         DreamVideoError: of the network or its device.
     """
     assert wishes.cluster.cluster is not None
+    with ray_at(wishes.cluster.cluster) as ray, closing(Crew(ray, wishes, guide)) as crew:
+        tell(f"{crew.count} workers, each with {'a GPU' if crew.on_gpus else f'{wishes.model.threads or 1} threads'}")
+        drive(crew, jobs, wishes, announce, report, tell, stopped, resume, hidden)
+
+
+def drive(
+    crew: Crew,
+    jobs: Sequence[Job],
+    wishes: Wishes,
+    announce: Callable[[Job, Source, int], None],
+    report: Callable[[Outcome], None],
+    tell: Callable[[str], None],
+    stopped: Callable[[], bool] = lambda: False,
+    resume: bool = False,
+    hidden: bool = False,
+) -> None:
+    """As `dream_on_cluster`, with a crew that is there."""
     with (
-        ray_at(wishes.cluster.cluster) as ray,
-        closing(Crew(ray, wishes, guide)) as crew,
         closing(prefetch(_found(jobs, wishes, report, stopped), depth=AHEAD)) as found,
         counter(0, "all", hidden) as bar,
     ):
-        tell(f"{crew.count} workers, each with {'a GPU' if crew.on_gpus else f'{wishes.model.threads or 1} threads'}")
-        pack = functools.partial(packed, put=ray.put) if wishes.cluster.ship else None
+        pack = functools.partial(packed, put=crew.put) if wishes.cluster.ship else None
         ledger = _Ledger(wishes, resume, pack, announce, report, tell, stopped, bar)
         given: dict[int, list[_Part | None]] = {}  # work -> what of it is not done
         more = True

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,8 +33,8 @@ class Worker:
         self._folder = tempfile.TemporaryDirectory(prefix="dreamvideo-")
         self._files: dict[Path, Path] = {}
 
-    def prepare(self, version: str, parcels: Mapping[Path, Parcel]) -> None:
-        """Load the network.
+    def prepare(self, version: str, parcels: Mapping[Path, Parcel]) -> str:
+        """Load the network; returns the name of the machine.
 
         Raises:
             ClusterError: another version of the program is installed here.
@@ -47,9 +49,19 @@ class Worker:
         self._wishes = with_files(self._wishes, lambda path: self._files.get(path, path))
         if self._wishes.dream.iterations:
             self._network = load_network(self._wishes.model, self._wishes.dream, self._guide)
+        return str(ray.get_runtime_context().get_node_id())
 
-    def dream(self, tasks: Sequence[Task], parcels: Mapping[Path, Parcel]) -> Generator[Done, None, None]:
-        """As `dream_tasks`; `parcels` are the sources that came with them."""
+    def dream(
+        self, tasks: Sequence[Task], parcels: Mapping[Path, Parcel], place: int | None
+    ) -> Generator[Done, None, None]:
+        """As `dream_tasks`.
+
+        Args:
+            parcels: the sources that came with the tasks.
+            place: which share of the cores is this worker's; None: they are not shared out.
+        """
+        if place is not None:
+            keep_to(place, self._wishes.model.threads or 1)
         self._unpack(parcels)
         here = [replace(task, job=replace(task.job, source=self._at_hand(task.job))) for task in tasks]
         yield from dream_tasks(here, self._wishes, self._network, Path(self._folder.name))
@@ -72,3 +84,14 @@ class Worker:
         if not path.exists():
             raise SourceError(f"{path} is not there on {socket.gethostname()}: expected a shared folder, or --ship")
         return path
+
+
+def keep_to(place: int, threads: int) -> None:
+    """Let this process run on its share of the machine's cores alone, where the system can do that."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    cores = range(os.cpu_count() or 1)
+    share = {cores[(place * threads + i) % len(cores)] for i in range(threads)}
+    for thread in os.listdir("/proc/self/task"):
+        with suppress(OSError):  # it has ended, or these cores are not ours to use
+            os.sched_setaffinity(int(thread), share)
