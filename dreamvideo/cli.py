@@ -163,8 +163,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     scaling.set_defaults(run=run_bench_cluster)
     add_talk(scaling)
-    for kind in (ScalingSettings, ModelSettings, DreamSettings):
-        add_options(scaling, kind)
+    for group in (ScalingSettings, ModelSettings, DreamSettings):
+        add_options(scaling, group)
     live = others.add_parser(
         "live",
         help="measure how fast a live dream is shown, and how late",

@@ -1,7 +1,7 @@
 """`dreamvideo bench cluster`: how much faster several workers are than one, and where that ends.
 
-One and many take turns on the same clip, on workers that are ready. What is done in one place only, finding runs, keeping
-pieces and joining them, is timed by itself, and says how many workers there is work for.
+One and many take turns on the same clip, on workers that are ready. What is done in one place only, finding runs,
+keeping pieces and joining them, is timed by itself, and says how many workers there is work for.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ def draw(path: Path, settings: ScalingSettings) -> int:
 def dream_only(crew: Crew, job: Job, wishes: Wishes) -> float:
     """Seconds until all pieces of a job are there; they are not joined."""
     folder = leftovers.folder_of(job.output)
+    leftovers.remove(folder)
     with open_job(job, wishes) as source:
         runs = list(runs_of(shots_of(only(source.frames), alone=False)))
     last = runs[-1].spans[-1].number
