@@ -46,6 +46,7 @@ from dreamvideo.settings import (
     ModelSettings,
     PreviewSettings,
     ReadSettings,
+    TileSettings,
 )
 
 if TYPE_CHECKING:  # imported when a command runs: --help must not wait for torch
@@ -323,7 +324,10 @@ def dream_photo(
         network = load()
         _announce(arguments, path, f"{image.shape[1]}x{image.shape[0]}", network)
         under = None if mask is None else to_mask(fit(mask, *image.shape[:2]), network.device)
-        image = to_image(dream(to_tensor(image, network.device), network.score, dreaming, mask=under))
+        source = to_tensor(image, network.device)
+        (image,) = network.room.portions(
+            source, network.score, lambda _, score: [to_image(dream(source, score, dreaming, mask=under))]
+        )
     write_image(image, output, sign(settings_from(arguments, ModelSettings), dreaming))
     _tell(arguments, f"{output}: dreamed in {time.monotonic() - began:.1f} s")
 
@@ -491,7 +495,8 @@ def _load(arguments: argparse.Namespace) -> Network:
     from dreamvideo.models import load_network
 
     dreaming = settings_from(arguments, DreamSettings)
-    return load_network(settings_from(arguments, ModelSettings), dreaming, _guide(dreaming.guide))
+    tile = settings_from(arguments, TileSettings).tile_side
+    return load_network(settings_from(arguments, ModelSettings), dreaming, _guide(dreaming.guide), tile)
 
 
 def _guide(path: str | None) -> Tensor | None:

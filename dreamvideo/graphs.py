@@ -161,14 +161,20 @@ class Recorder:
 
         try:
             self.recordings[key] = Recording(self.record(work), inputs, score)
+        except torch.OutOfMemoryError:  # it is done anew, smaller
+            self._clear()
+            raise
         except RuntimeError as error:
             reason = str(error).partition("\n")[0]
             log.warning("CUDA graphs are off, kernels are launched one by one: cannot record (%s)", reason)
             self.works = False
-            self.recordings.clear()
-            self.buffers.clear()
+            self._clear()
         while len(self.recordings) > MOST:  # none is being replayed: recording has waited for all
             self.recordings.popitem(last=False)
+
+    def _clear(self) -> None:
+        self.recordings.clear()
+        self.buffers.clear()
 
     def _buffer(self, place: str, like: Tensor) -> Tensor:
         # The start of the largest yet: octaves grow, and all but the largest live in its memory.

@@ -24,6 +24,7 @@ from dreamvideo.settings import (
     ModelSettings,
     PreviewSettings,
     ReadSettings,
+    TileSettings,
 )
 
 VIDEO_SETTINGS = (
@@ -33,9 +34,10 @@ VIDEO_SETTINGS = (
     DreamSettings,
     MaskSettings,
     CarrySettings,
+    TileSettings,
     EncodeSettings,
 )
-IMAGE_SETTINGS = (ModelSettings, DreamSettings, MaskSettings)
+IMAGE_SETTINGS = (ModelSettings, DreamSettings, MaskSettings, TileSettings)
 LIVE_SETTINGS = (LiveSettings, CameraSettings, ModelSettings, DreamSettings)
 ATLAS_SETTINGS = (AtlasSettings, ModelSettings, DreamSettings)
 

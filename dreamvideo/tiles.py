@@ -1,9 +1,9 @@
 """The gradient of a large image, tile by tile, in the memory that one tile takes: the same as of the whole image.
 
-Others dream every tile for itself, or normalise its gradient for itself, and blend what comes out; a sky then dreams as
-much as a face, and seams show. Here a tile is only where the network looks. It looks twice: first for the activations of
-the whole image, of which the score and its gradient are taken, whatever the objective is; then tile by tile for what
-that gradient is in the image. A tile sees more than it answers for, and gradients of overlapping tiles add up.
+Mordvintsev, Olah, Tyka 2015 normalise the gradient of every tile for itself, and let the random shift blur the seams; a
+sky then dreams as much as a face. Here a tile is only where the network looks. It looks twice: first for the
+activations of the whole image, of which the score and its gradient are taken, whatever the objective is; then tile by
+tile for what that gradient is in the image. A tile sees more than it answers for, and what overlaps adds up.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ from dreamvideo.objectives import Objective
 Score = Callable[[Tensor], Tensor]  # (B, 3, H, W) in [0, 1] -> (B,), differentiable
 Activations = Mapping[str, Tensor]  # layer name -> (B, C, h, w) or (B, C)
 
-LEAST_TILE = 256  # pixels a side
-
-# Tiles begin at multiples of it, so that the strides of a network fall on the same pixels as in the whole image. It also
-# passes for the stride of a layer without places.
+# Pixels. Tiles begin at multiples of it, so that a network's strides fall on the same pixels as in the whole image; a
+# layer without places passes for one of this stride.
 GRID = 32
 
-# What a tile sees around what it answers for, over the largest stride of the layers.
+# What a tile sees around what it answers for, over the largest stride of the layers. By measurement on the embedded
+# network, whose gradient is then 0.004 % off; with 4 it is 0.3 %.
 MARGIN = 6
 
 
@@ -104,6 +103,7 @@ class Tiled:
 
     objective: Objective
     side: int  # pixels, the most that a tile sees
+    device: torch.device  # where the objective's network is
 
     def __call__(self, images: Tensor) -> Tensor:
         """(B,) float32 of (B, 3, H, W) in [0, 1], not differentiable: for the gradient there is `slope`."""
@@ -174,9 +174,8 @@ class Tiled:
 
     @cached_property
     def strides(self) -> dict[str, float | None]:
-        """Pixels per place of each layer; None: the whole image is one place, and an image's is the mean of its tiles'."""
-        device = next((value.device for value in self.objective.divisors.values()), None)
-        return {layer.name: layer.stride for layer in describe(lambda x: self.objective.features(x.to(device)))}
+        """Pixels per place of each layer; None: it has no places, and what an image gives is the mean of its tiles."""
+        return {layer.name: layer.stride for layer in describe(lambda x: self.objective.features(x.to(self.device)))}
 
     @cached_property
     def margin(self) -> int:

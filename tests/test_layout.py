@@ -10,7 +10,8 @@ PACKAGE = Path(__file__).parents[1] / "dreamvideo"
 # From the ground up: a module may import those above its own line only.
 ORDER = """
     errors frames settings presets config buffers progress lanes
-    warp objectives devices layers tiles graphs smoothing ancestors steps dream weights raft flow motion shots dreamnet engine
+    warp objectives devices memory layers tiles graphs room smoothing ancestors steps dream weights raft flow motion
+    shots dreamnet engine
     tracing networks models carry state
     chroma tonemap colour orientation decoding signature stills contact readers glimpses encoders
     companions film writers masks fingerprint leftovers packets pieces joining interrupts
@@ -24,7 +25,8 @@ LIVE = """
 NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}
 NO_VIDEO = set(
     """
-    ancestors carry layers tiles models networks objectives dream smoothing steps tracing warp devices graphs weights raft
+    ancestors carry layers memory room tiles models networks objectives dream smoothing steps tracing warp devices
+    graphs weights raft
     """.split()  # noqa: SIM905
 )
 
