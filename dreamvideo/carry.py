@@ -25,6 +25,7 @@ from dreamvideo.dream import confine, dream, octave_sizes
 from dreamvideo.models import Network
 from dreamvideo.motion import Motion, remap
 from dreamvideo.settings import CarrySettings, DreamSettings
+from dreamvideo.tiles import Score
 from dreamvideo.warp import warp
 
 # Frames until new ground is dreamed like the rest, and the size of its first step, over that of a first frame's. By eye
@@ -76,9 +77,17 @@ def turns(octaves: int, tick: int, iterations: int, much_new: bool) -> tuple[int
 
 def begin(sources: Tensor, network: Network, dreaming: DreamSettings, masks: Tensor | None = None) -> list[Carry]:
     """The dreams of (B, 3, H, W) first frames of shots, under (B, 1, H, W) masks, none of which is black all over."""
-    dreamed = dream(sources, network.score, dreaming, mask=masks)
+
+    def some(rows: slice, score: Score) -> list[Carry]:
+        return _begun(sources[rows], score, dreaming, None if masks is None else masks[rows])
+
+    return network.room.portions(sources, network.score, some)
+
+
+def _begun(sources: Tensor, score: Score, dreaming: DreamSettings, masks: Tensor | None) -> list[Carry]:
+    dreamed = dream(sources, score, dreaming, mask=masks)
     with torch.no_grad():
-        goals = network.score(dreamed)
+        goals = score(dreamed)
     mature = torch.ones_like(sources[:1, :1])
     each = [None] * len(sources) if masks is None else torch.split(masks, 1)
     rows = zip(torch.split(dreamed - sources, 1), torch.split(goals, 1), each, strict=True)
@@ -94,6 +103,23 @@ def go_on(
     carrying: CarrySettings,
 ) -> list[Carry]:
     """The dreams of (B, 3, H, W) frames that start from what was carried to them, with the same `steps` for all."""
+    holds = network.score.logarithmic
+
+    def some(rows: slice, score: Score) -> list[Carry]:
+        return _gone_on(sources[rows], starts[rows], steps, score, holds, dreaming, carrying)
+
+    return network.room.portions(sources, network.score, some)
+
+
+def _gone_on(
+    sources: Tensor,
+    starts: list[Carry],
+    steps: tuple[int, ...],
+    score: Score,
+    holds: bool,
+    dreaming: DreamSettings,
+    carrying: CarrySettings,
+) -> list[Carry]:
     residual = torch.cat([start.residual for start in starts])
     maturity = torch.cat([start.maturity for start in starts])
     under = [start.mask for start in starts if start.mask is not None]
@@ -102,13 +128,13 @@ def go_on(
         pace = carrying.warm_step + (FIRST_PACE - carrying.warm_step) * (1 - maturity)
         dreamed = dream(
             sources,
-            network.score,
+            score,
             dreaming,
             residual=residual,
             pace=pace,
             plan=steps,
             ticks=[start.tick for start in starts],
-            goal=torch.cat([start.goal for start in starts]) if network.score.logarithmic and not under else None,
+            goal=torch.cat([start.goal for start in starts]) if holds and not under else None,
             mask=masks,
         )
         residual = dreamed - sources

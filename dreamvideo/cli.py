@@ -52,6 +52,7 @@ from dreamvideo.settings import (
     PreviewSettings,
     ReadSettings,
     SequenceSettings,
+    TileSettings,
 )
 from dreamvideo.summary import Row, table
 
@@ -163,8 +164,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     scaling.set_defaults(run=run_bench_cluster)
     add_talk(scaling)
-    for group in (ScalingSettings, ModelSettings, DreamSettings):
-        add_options(scaling, group)
+    for of_scaling in (ScalingSettings, ModelSettings, DreamSettings):
+        add_options(scaling, of_scaling)
     live = others.add_parser(
         "live",
         help="measure how fast a live dream is shown, and how late",
@@ -334,6 +335,7 @@ def _wishes(arguments: argparse.Namespace) -> Wishes:
         settings_from(arguments, EncodeSettings),
         sequence,
         settings_from(arguments, ClusterSettings),
+        settings_from(arguments, TileSettings),
     )
 
 
@@ -458,7 +460,10 @@ def dream_photo(
         network = load()
         _announce(arguments, path, f"{image.shape[1]}x{image.shape[0]}", network)
         under = None if mask is None else to_mask(fit(mask, *image.shape[:2]), network.device)
-        image = to_image(dream(to_tensor(image, network.device), network.score, dreaming, mask=under))
+        source = to_tensor(image, network.device)
+        (image,) = network.room.portions(
+            source, network.score, lambda _, score: [to_image(dream(source, score, dreaming, mask=under))]
+        )
     write_image(image, output, sign(settings_from(arguments, ModelSettings), dreaming))
     _tell(arguments, f"{output}: dreamed in {time.monotonic() - began:.1f} s")
 
@@ -662,8 +667,8 @@ def run_bench_cluster(arguments: argparse.Namespace) -> int:
 def _load(arguments: argparse.Namespace) -> Network:
     from dreamvideo.models import load_network
 
-    dreaming = settings_from(arguments, DreamSettings)
-    return load_network(settings_from(arguments, ModelSettings), dreaming, _guide(dreaming.guide))
+    dreaming, tile = settings_from(arguments, DreamSettings), settings_from(arguments, TileSettings).tile_side
+    return load_network(settings_from(arguments, ModelSettings), dreaming, _guide(dreaming.guide), tile)
 
 
 def _guide(path: str | None) -> Tensor | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -25,9 +25,8 @@ from dreamvideo.graphs import Offsets, replayed
 from dreamvideo.settings import DreamSettings
 from dreamvideo.smoothing import lowpass
 from dreamvideo.steps import shape_step, smoother
+from dreamvideo.tiles import Score, at_size, slope_of
 from dreamvideo.warp import Shifts, opposite, roll
-
-Score = Callable[[Tensor], Tensor]  # (B, 3, H, W) in [0, 1] -> (B,), differentiable
 
 SMALLEST_SIDE = 130  # pixels; below it the large shapes of a dream have no room. Chosen by eye
 LEAST_SIDE = 32  # pixels; no octave is smaller, whatever was asked for
@@ -89,7 +88,8 @@ def dream(
         shifts = [jitter_offsets(settings, octave, iterations, tick, size) for tick in ticks]
         paced = None if pace is None else resize(pace, size)
         held = goal if size == (height, width) else None
-        dreamed = ascend(dreamed, base, score, settings, list(zip(*shifts, strict=True)), paced, held)
+        here = at_size(score, size)
+        dreamed = ascend(dreamed, base, here, settings, list(zip(*shifts, strict=True)), paced, held)
         detail = dreamed - start
     if mask is not None and whole:  # steps made it fade already, but not the loss of the source's own detail
         dreamed = torch.lerp(images, dreamed, mask)
@@ -161,11 +161,8 @@ def gradient(images: Tensor, score: Score, shifts: Shifts) -> tuple[Tensor, Tens
     The circular shift moves the network's grid of strides and tiles over the image, so that it leaves no pattern.
     The gradient comes multiplied by `gain`, for its size means nothing.
     """
-    with torch.enable_grad():
-        shifted = roll(images, shifts).requires_grad_()
-        scores = score(shifted)
-        (slope,) = torch.autograd.grad(scores, shifted, torch.full_like(scores, gain(images)))
-    return roll(slope, opposite(shifts)), scores.detach()
+    slope, scores = slope_of(score, roll(images, shifts), gain(images))
+    return roll(slope, opposite(shifts)), scores
 
 
 def gain(images: Tensor) -> float:

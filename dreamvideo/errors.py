@@ -6,7 +6,8 @@
     ├── SettingsError  (ValueError)   an option's value makes no sense
     ├── ModelError     (ValueError)   no such network or layer, or weights that do not fit it
     ├── WeightsError   (OSError)      weights could not be read or downloaded
-    ├── DeviceError    (RuntimeError) the device asked for is not there, or has too little memory
+    ├── DeviceError    (RuntimeError) the device asked for is not there, or cannot do what a dream needs
+    ├── RoomError      (MemoryError)  a picture does not fit into memory, even in tiles
     └── ClusterError   (RuntimeError) a cluster cannot be reached, or its workers fail
 
 A message says what was got, what was expected, and what to type.
@@ -47,7 +48,11 @@ class WeightsError(DreamVideoError, OSError):
 
 
 class DeviceError(DreamVideoError, RuntimeError):
-    """The device asked for is not there, or has too little memory."""
+    """The device asked for is not there, or cannot do what a dream needs."""
+
+
+class RoomError(DreamVideoError, MemoryError):
+    """A picture does not fit into memory, even in tiles."""
 
 
 class ClusterError(DreamVideoError, RuntimeError):

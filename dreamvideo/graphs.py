@@ -4,6 +4,8 @@ A step of an ascent is some hundred small kernels; the processor asks for them m
 small octaves by far. A CUDA graph holds them all (PyTorch's notes on CUDA graphs). What is recorded works on buffers
 that stay where they are, so all that changes from frame to frame, the jitter too, is copied there before a replay.
 
+An image in tiles is not recorded: its kernels are large, and as many as the tiles.
+
 There is a graph for each network, settings, shape and number of steps: what varies from frame to frame belongs into the
 pace, not into the settings. They share one pool of memory and their buffers: one at a time is replayed, on the stream
 that is current, and what it made is copied out at once.
@@ -25,10 +27,10 @@ from torch import Tensor
 
 from dreamvideo.devices import upload
 from dreamvideo.settings import DreamSettings
+from dreamvideo.tiles import Score, Tiled
 
 log = logging.getLogger(__name__)
 
-Score = Callable[[Tensor], Tensor]  # (B, 3, H, W) in [0, 1] -> (B,), differentiable
 Offsets = Sequence[Sequence[tuple[int, int]]] | Tensor  # (dy, dx) of each image at each step; (steps, B, 2) integers
 Record = Callable[[Callable[[], object]], Callable[[], object]]  # work on fixed buffers -> what does the same again
 
@@ -69,7 +71,7 @@ def replayed(ascend: Ascend) -> Ascend:
         pace: Tensor | None = None,
         goal: Tensor | None = None,
     ) -> Tensor:
-        if recorded_on(images.device) and len(offsets):
+        if recorded_on(images.device) and len(offsets) and not isinstance(score, Tiled):
             dreamed = _recorder(images.device).run(ascend, images, base, score, settings, offsets, pace, goal)
             if dreamed is not None:
                 return dreamed
@@ -159,14 +161,20 @@ class Recorder:
 
         try:
             self.recordings[key] = Recording(self.record(work), inputs, score)
+        except torch.OutOfMemoryError:  # it is done anew, smaller
+            self._clear()
+            raise
         except RuntimeError as error:
             reason = str(error).partition("\n")[0]
             log.warning("CUDA graphs are off, kernels are launched one by one: cannot record (%s)", reason)
             self.works = False
-            self.recordings.clear()
-            self.buffers.clear()
+            self._clear()
         while len(self.recordings) > MOST:  # none is being replayed: recording has waited for all
             self.recordings.popitem(last=False)
+
+    def _clear(self) -> None:
+        self.recordings.clear()
+        self.buffers.clear()
 
     def _buffer(self, place: str, like: Tensor) -> Tensor:
         # The start of the largest yet: octaves grow, and all but the largest live in its memory.

@@ -37,6 +37,7 @@ from dreamvideo.settings import (
     ModelSettings,
     ReadSettings,
     SequenceSettings,
+    TileSettings,
 )
 from dreamvideo.signature import sign
 from dreamvideo.stills import check_large_enough
@@ -64,6 +65,7 @@ class Wishes:
     encode: EncodeSettings
     sequence: SequenceSettings = SequenceSettings()
     cluster: ClusterSettings = ClusterSettings()
+    tile: TileSettings = TileSettings()
 
     @property
     def signature(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,7 @@ from dreamvideo.devices import pick_device, pick_precision
 from dreamvideo.errors import ModelError, SettingsError, first_line, nearest
 from dreamvideo.networks import Model, find_model
 from dreamvideo.objectives import Features, Objective, Term
+from dreamvideo.room import Room
 from dreamvideo.settings import DreamSettings, ModelSettings
 
 SIDES = (16, 32, 48, 64, 80, 96, 128)  # pixels; the smallest of these that a network sees is found by trial
@@ -26,9 +27,12 @@ class Network:
     score: Objective
     device: torch.device
     precision: torch.dtype
+    room: Room = field(default_factory=Room)  # what fits into the device's memory
 
 
-def load_network(settings: ModelSettings, dream: DreamSettings, guide: Tensor | None = None) -> Network:
+def load_network(
+    settings: ModelSettings, dream: DreamSettings, guide: Tensor | None = None, tile: int | None = None
+) -> Network:
     """The network that `settings` name, on its device, as a score of what `dream` wants raised.
 
     Args:
@@ -40,7 +44,7 @@ def load_network(settings: ModelSettings, dream: DreamSettings, guide: Tensor | 
         DeviceError: the device is not there.
     """
     model = find_model(settings.model, settings.weights, settings.scaling)
-    return ready(model, choose_terms(model, dream, guided=guide is not None), settings, guide)
+    return replace(ready(model, choose_terms(model, dream, guided=guide is not None), settings, guide), room=Room(tile))
 
 
 def ready(model: Model, terms: tuple[Term, ...], settings: ModelSettings, guide: Tensor | None = None) -> Network:

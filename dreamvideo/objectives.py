@@ -70,8 +70,12 @@ class Objective:
         Returns:
             (B,) float32.
         """
-        activations = self.features(images)
-        score = torch.zeros(len(images), device=images.device)
+        return self.judge(self.features(images))
+
+    def judge(self, activations: Mapping[str, Tensor]) -> Tensor:
+        """(B,) float32 score of images of which `activations` are the layers' (B, C, h, w) or (B, C)."""
+        first = next(iter(activations.values()))
+        score = torch.zeros(len(first), device=first.device)
         for term in self.terms:
             name = term.layer
             score = score + term.weight * term_score(

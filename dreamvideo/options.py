@@ -27,6 +27,7 @@ from dreamvideo.settings import (
     PreviewSettings,
     ReadSettings,
     SequenceSettings,
+    TileSettings,
 )
 
 VIDEO_SETTINGS = (
@@ -36,6 +37,7 @@ VIDEO_SETTINGS = (
     DreamSettings,
     MaskSettings,
     CarrySettings,
+    TileSettings,
     EncodeSettings,
     ClusterSettings,
 )
@@ -46,9 +48,11 @@ FRAMES_SETTINGS = (
     DreamSettings,
     MaskSettings,
     CarrySettings,
+    TileSettings,
     EncodeSettings,
+    ClusterSettings,
 )
-IMAGE_SETTINGS = (ModelSettings, DreamSettings, MaskSettings)
+IMAGE_SETTINGS = (ModelSettings, DreamSettings, MaskSettings, TileSettings)
 LIVE_SETTINGS = (LiveSettings, CameraSettings, ModelSettings, DreamSettings)
 INFO_SETTINGS = (InfoSettings, ReadSettings, ModelSettings, DreamSettings, CarrySettings, EncodeSettings)
 ATLAS_SETTINGS = (AtlasSettings, ModelSettings, DreamSettings)

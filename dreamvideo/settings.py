@@ -13,6 +13,8 @@ from typing import Any
 
 from dreamvideo.errors import SettingsError
 
+LEAST_TILE = 256  # pixels a side; below it a tile is mostly what it sees of its neighbours
+
 
 def option(default: Any, help: str, **argparse_keywords: Any) -> Any:
     """A dataclass field that is also a command-line option; `argparse_keywords` go to `add_argument`."""
@@ -128,8 +130,21 @@ def parse_lanes(text: str) -> int | None:
     Raises:
         SettingsError: the text is neither.
     """
+    return _auto_or_number("--lanes", text, 4)
+
+
+def parse_tile(text: str) -> int | None:
+    """A number of pixels; None for `auto`.
+
+    Raises:
+        SettingsError: the text is neither.
+    """
+    return _auto_or_number("--tile", text, 1024)
+
+
+def _auto_or_number(flag: str, text: str, example: int) -> int | None:
     if text != "auto" and not text.isdecimal():
-        raise SettingsError(f"--lanes {text}: expected auto or a number, such as 4")
+        raise SettingsError(f"{flag} {text}: expected auto or a number, such as {example}")
     return None if text == "auto" else int(text)
 
 
@@ -268,6 +283,22 @@ class ModelSettings:
             "auto, cpu, mps, cuda or cuda:N",
         )
         _check(self.threads is None or self.threads > 0, f"--threads {self.threads}", "at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class TileSettings:
+    """How much memory a large picture may take."""
+
+    tile_side: int | None = option(
+        None,
+        "show pictures to the network in tiles of at most N pixels a side: the same dream in less memory and more time "
+        "(default: auto, when memory is short)",
+        type=parse_tile, flag="--tile", metavar="auto|N",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        tile = self.tile_side
+        _check(tile is None or tile >= LEAST_TILE, f"--tile {tile}", f"at least {LEAST_TILE}, or auto")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from dreamvideo.errors import SettingsError, SourceError
 from dreamvideo.settings import CarrySettings, DreamSettings, ModelSettings
 
 KEY: Final = "dreamvideo"  # the version stands under it; how a line of ours is told from others
-OF_THE_MACHINE: Final = {"device", "threads", "precision", "lanes", "cluster", "workers", "ship"}
+OF_THE_MACHINE: Final = {"device", "threads", "precision", "lanes", "tile_side", "cluster", "workers", "ship"}
 FILES: Final = {"weights", "flow_weights", "guide"}  # told, but not opened because a video says so
 
 log = logging.getLogger(__name__)

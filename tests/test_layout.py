@@ -10,8 +10,9 @@ PACKAGE = Path(__file__).parents[1] / "dreamvideo"
 # From the ground up: a module may import those above its own line only.
 ORDER = """
     errors frames inputs summary settings presets config buffers progress lanes
-    warp objectives devices graphs smoothing ancestors steps dream weights raft flow motion shots dreamnet engine
-    layers tracing networks models carry state
+    warp objectives devices memory layers tiles graphs room smoothing ancestors steps dream weights raft flow motion
+    shots dreamnet engine
+    tracing networks models carry state
     chroma tonemap colour orientation decoding signature stills contact readers sequences glimpses encoders
     fates sound companions film writers masks fingerprint leftovers packets pieces joining album interrupts
     pipeline jobs cluster folders atlas listings info live bench options cli
@@ -25,7 +26,8 @@ CLUSTER = "runs work ship worker crew drive".split()  # noqa: SIM905
 NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}
 NO_VIDEO = set(
     """
-    ancestors carry layers models networks objectives dream smoothing steps tracing warp devices graphs weights raft
+    ancestors carry layers memory room tiles models networks objectives dream smoothing steps tracing warp devices
+    graphs weights raft
     """.split()  # noqa: SIM905
 )
 

@@ -15,9 +15,10 @@ from dreamvideo.bench.pictures import still
 from dreamvideo.bench.plan import Bench
 from dreamvideo.bench.report import Row
 from dreamvideo.bench.subjects import Subject, judge, listening, to_imagenet, walk
-from dreamvideo.dream import Score, dream
+from dreamvideo.dream import dream
 from dreamvideo.objectives import mean_square
 from dreamvideo.settings import DreamSettings
+from dreamvideo.tiles import Score
 
 SIDES = 96, 128  # small, for float64 is slow
 STEPS = 4

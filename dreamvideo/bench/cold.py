@@ -16,8 +16,9 @@ from dreamvideo.bench.references import LOOPS, SCHEDULE, adam_loop
 from dreamvideo.bench.report import Row, Value
 from dreamvideo.bench.subjects import judge
 from dreamvideo.bench.timing import interleaved, ratio, spread
-from dreamvideo.dream import Score, dream
+from dreamvideo.dream import dream
 from dreamvideo.settings import DreamSettings
+from dreamvideo.tiles import Score
 
 
 def cold(bench: Bench) -> Iterator[Row]:

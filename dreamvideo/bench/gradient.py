@@ -15,7 +15,7 @@ from dreamvideo.bench.pictures import still
 from dreamvideo.bench.plan import Bench
 from dreamvideo.bench.report import Row
 from dreamvideo.bench.timing import interleaved, spread
-from dreamvideo.dream import Score
+from dreamvideo.tiles import Score
 
 
 def slope_of(images: Tensor, score: Score) -> Tensor:

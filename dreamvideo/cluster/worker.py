@@ -48,7 +48,8 @@ class Worker:
         self._unpack(parcels)
         self._wishes = with_files(self._wishes, lambda path: self._files.get(path, path))
         if self._wishes.dream.iterations:
-            self._network = load_network(self._wishes.model, self._wishes.dream, self._guide)
+            wishes = self._wishes
+            self._network = load_network(wishes.model, wishes.dream, self._guide, wishes.tile.tile_side)
         return str(ray.get_runtime_context().get_node_id())
 
     def dream(
