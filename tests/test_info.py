@@ -239,7 +239,8 @@ def test_a_picture_is_told_and_not_timed(tmp_path, capsys):
     write_image(picture(0, 65, 49), tmp_path / "photo.png")
     (file,) = told(capsys, tmp_path / "photo.png")
     seen = file["holds"]["streams"][0]["picture"]
-    assert (seen["width"], seen["height"]) == (65, 49)
+    assert (seen["width"], seen["height"], seen["frame_rate"]) == (65, 49, None)
+    assert (file["holds"]["container"], file["holds"]["streams"][0]["kind"]) == ("picture", "picture")
     assert file["becomes"] is None and file["takes"] is None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +17,7 @@ from dreamvideo.decoding import best_video, decoded, is_cover, unit
 from dreamvideo.errors import SettingsError
 from dreamvideo.info.names import MATRICES, PRIMARIES, TRANSFERS, TURNS, colour_name, container_name
 from dreamvideo.orientation import display_matrix, swaps_sides
-from dreamvideo.readers import frame_rate, open_container
+from dreamvideo.readers import frame_rate, is_image, open_container
 from dreamvideo.signature import signature_of
 from dreamvideo.tonemap import NAMES as HDR
 
@@ -68,7 +68,7 @@ class Stream:
     """One stream of a file."""
 
     index: int
-    kind: str  # video, cover, sound, subtitles, attachment, data
+    kind: str  # video, picture, cover, sound, subtitles, attachment, data
     codec: str | None
     profile: str | None
     language: str | None
@@ -125,12 +125,13 @@ def facts(path: Path) -> Facts:
                 video = cast(av.VideoStream, stream)
                 picture = _picture(video, first, times, ended) if whole else _picture(video, [], [], False)
             streams.append(_stream(stream, picture))
+        still = is_image(path)  # to libav a video of one frame
         return Facts(
-            container=container_name(container, path),
+            container="picture" if still else container_name(container, path),
             size=path.stat().st_size,
-            duration=_seconds(container.duration, Fraction(1, av.time_base)),
+            duration=None if still else _seconds(container.duration, Fraction(1, av.time_base)),
             start=_seconds(container.start_time, Fraction(1, av.time_base)),
-            streams=tuple(streams),
+            streams=tuple(_still(each) for each in streams) if still else tuple(streams),
             dreamed=None if best is None else best.index,
             chapters=tuple(_chapters(container)),
             tags=dict(container.metadata),
@@ -170,6 +171,11 @@ def _stream(stream: av.stream.Stream, picture: Picture | None) -> Stream:
         picture=picture,
         sound=sound,
     )
+
+
+def _still(stream: Stream) -> Stream:
+    picture = stream.picture and replace(stream.picture, frame_rate=None, frames=None)
+    return replace(stream, kind="picture", picture=picture, duration=None)
 
 
 def _picture(stream: av.VideoStream, first: list[av.VideoFrame], times: list[Fraction], ended: bool) -> Picture | None:

@@ -8,8 +8,8 @@ seconds; what is not known is null; rates and pixel aspects are exact, as "30000
     HOLDS     {"container", "size" (bytes), "duration", "start", "streams": [STREAM], "dreamed" (index of the stream
               that is dreamed on), "chapters": [{"start", "end", "title"}], "tags": {name: text}, "settings" (of an old
               dream, by name) or null}
-    STREAM    {"index", "kind" ("video", "cover", "sound", "subtitles", "attachment" or "data"), "codec", "profile",
-              "language", "title", "default", "start", "duration", "file", "picture": PICTURE or null,
+    STREAM    {"index", "kind" ("video", "picture", "cover", "sound", "subtitles", "attachment" or "data"), "codec",
+              "profile", "language", "title", "default", "start", "duration", "file", "picture": PICTURE or null,
               "sound": {"rate", "layout", "channels", "bit_rate"} or null}
     PICTURE   the fields of `facts.Picture`
     BECOMES   {"output", "container", "streams": [{"stream", "what", "deed" ("dreamed", "kept", "transcoded" or
