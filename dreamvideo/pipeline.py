@@ -53,6 +53,7 @@ class Stretch:
     piece: int = 0  # the number of its first
     before: Frame | None = None  # the frame before its first, where the shot goes on; it is not dreamed again
     left: bytes | None = None  # what that frame left
+    shortest: int | None = None  # frames of a piece that a cut may end; None: as it suits videos
 
 
 def only(frames: Frames) -> Generator[Stretch, None, None]:
@@ -144,7 +145,7 @@ def shots_of(stretches: Generator[Stretch, None, None], alone: bool) -> Generato
     index, shot = 0, -1
     with contextlib.closing(stretches):
         for stream, stretch in enumerate(stretches):
-            place, previous, left = Place(stretch.piece), stretch.before, stretch.left
+            place, previous, left = Place(stretch.piece, stretch.shortest), stretch.before, stretch.left
             shot += 1
             with contextlib.closing(stretch.frames):
                 for frame in stretch.frames:
