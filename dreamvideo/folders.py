@@ -66,7 +66,8 @@ def plan_frames(
                 f"--overwrite (-y) to replace, --skip-existing (-n) to keep them, or choose another folder with -o"
             )
         if there and skip:
-            tell(f"{output} holds {len(there)} of them: skipped")
+            alone = "" if settings.independent else "; the others are dreamed as if these were not there"
+            tell(f"{output} holds {len(there)} of them: skipped{alone}")
             names = {path.name for path in there}
             left = [None if picture_name(path, settings.format) in names else path for path in pictures]
             return Job(source, output, tuple(left), to_folder=True) if any(left) else None
@@ -74,7 +75,7 @@ def plan_frames(
     if not pictures:
         raise SettingsError(f"{source} into {output}: expected a folder; to make a video of it: dreamvideo video")
     if is_image(output):
-        raise SettingsError(f"-o {output} is one picture for {len(pictures)}: expected a folder or a video")
+        raise SettingsError(f"-o {output} is a picture: expected a folder or a video; of one picture: dreamvideo image")
     if settings.format:
         raise SettingsError(f"--format {settings.format} with the video {output}: expected a folder")
     if output.exists() and skip:
@@ -128,10 +129,11 @@ def _there(output: Path, pictures: Pictures, settings: SequenceSettings) -> list
     by_name: dict[str, Path] = {}
     for path in paths:
         name = picture_name(path, settings.format)
-        if name in by_name:
-            raise SettingsError(f"{by_name[name]} and {path} would both be written to {output / name}")
-        by_name[name] = path
-    there = [output / name for name in by_name if (output / name).exists()]
+        twin = by_name.setdefault(os.path.normcase(name), path)
+        if twin is not path:
+            raise SettingsError(f"{twin} and {path} would both be written to {output / name}")
+    names = (picture_name(path, settings.format) for path in paths)
+    there = [output / name for name in names if (output / name).exists()]
     sources = {(about.st_dev, about.st_ino): path for path in paths if path.exists() and (about := path.stat())}
     for path in there:
         about = path.stat()

@@ -23,7 +23,7 @@ from dreamvideo.joining import Opens, join, join_part, video_encoder, write_piec
 from dreamvideo.leftovers import Piece
 from dreamvideo.masks import masked
 from dreamvideo.models import Network
-from dreamvideo.pieces import Dreamed
+from dreamvideo.pieces import FEW, Dreamed
 from dreamvideo.pipeline import Stretch, dream_stretches
 from dreamvideo.progress import progress
 from dreamvideo.readers import open_source
@@ -212,7 +212,8 @@ def _stretches(
                 with closing(prefetch(frames)) as ahead:  # decode in a thread
                     before = next(ahead, None) if last else None
                     opened.append(_Opened(job, source, last, state))
-                    yield Stretch(ahead, last.number + 1 if last else 0, before if left is not None else None, left)
+                    number, few = last.number + 1 if last else 0, job.to_folder and wishes.sequence.independent
+                    yield Stretch(ahead, number, before if left is not None else None, left, FEW if few else None)
         except SourceError as error:
             refuse(job, error)
 

@@ -15,6 +15,7 @@ from dreamvideo.frames import Frame
 # Frames of a piece. Each costs a key picture and an encoder of its own, and is what a crash may cost at most.
 LONGEST = 120
 SHORTEST = 40  # that a cut may end: shots can be as short as a frame
+FEW = 8  # of pictures that have nothing to do with each other: they cost nothing but a record, and are seen the sooner
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,14 @@ class Dreamed:
 class Place:
     """Which piece each frame of a stream belongs to, frame by frame."""
 
-    def __init__(self, piece: int = 0) -> None:
+    def __init__(self, piece: int = 0, shortest: int | None = None) -> None:
         self.piece = piece
+        self._shortest = SHORTEST if shortest is None else shortest
         self._count = 0
 
     def advance(self, is_cut: bool) -> None:
         """One frame more; `is_cut`: it begins a shot."""
-        if self.is_full or (is_cut and self._count >= SHORTEST):
+        if self.is_full or (is_cut and self._count >= self._shortest):
             self.piece += 1
             self._count = 0
         self._count += 1

@@ -53,7 +53,11 @@ class Stretch:
     piece: int = 0  # the number of its first
     before: Frame | None = None  # the frame before its first, where the shot goes on; it is not dreamed again
     left: bytes | None = None  # what that frame left
+<<<<<<< HEAD
     runup: int = 0  # of its frames are dreamed and not given: those after them are to begin as if the shot had gone on
+=======
+    shortest: int | None = None  # frames of a piece that a cut may end; None: as it suits videos
+>>>>>>> folders
 
 
 def only(frames: Frames) -> Generator[Stretch, None, None]:
@@ -146,7 +150,7 @@ def shots_of(stretches: Generator[Stretch, None, None], alone: bool) -> Generato
     index, shot = 0, -1
     with contextlib.closing(stretches):
         for stream, stretch in enumerate(stretches):
-            place, previous, left = Place(stretch.piece), stretch.before, stretch.left
+            place, previous, left = Place(stretch.piece, stretch.shortest), stretch.before, stretch.left
             shot += 1
             with contextlib.closing(stretch.frames):
                 for count, frame in enumerate(stretch.frames):

@@ -98,8 +98,7 @@ def open_sequence(
                         tell(path, f"is {now}: it is resized to {before}, as are others", "size")
                         frame = replace(frame, image=scaled(frame.image, *size))
                     elif not settings.independent:
-                        tell(path, f"is {now}, after {before}: a new size begins a new shot", "size")
-                        size = frame.image.shape[:2]
+                        tell(path, f"is {now}, others {before}: a new size begins a new shot", "size")
                 yield replace(frame, time=frame.time - began / settings.fps)
 
     source.frames = flow()

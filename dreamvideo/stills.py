@@ -99,12 +99,17 @@ def read_still(path: Path, number: int = 0, suffix: str = "") -> tuple[NDArray[n
     """
     check_readable(path)
     raw = np.fromfile(path, np.uint8)  # not cv2.imread: on Windows it cannot read every name
-    colour = cv2.imdecode(raw, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    try:
+        colour = cv2.imdecode(raw, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        plain = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # what its header promises
+        raise SourceError(f"{path} is damaged, or larger than 2^20 pixels a side or 2^30 in all") from None
     if colour is None:
         raise SourceError(f"{path} cannot be read as a picture: expected one of {', '.join(IMAGE_SUFFIXES)}")
+    if colour.dtype not in (np.uint8, np.uint16, np.float32):
+        raise SourceError(f"{path} is stored as {colour.dtype}: expected 8 or 16 bits a channel, or float32")
     full: NDArray[Any] = np.asarray(cv2.cvtColor(colour, cv2.COLOR_BGR2RGB))
     image = eight_bit(full)
-    plain = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED)
     grey = plain is not None and plain.ndim == 2
     losses = [] if full.dtype in _DEPTHS.get(suffix, (np.uint8,)) else [_ROUNDED]
     if losses:
@@ -146,7 +151,7 @@ def eight_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
     if image.dtype == np.uint16:
         return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if image.dtype != np.uint8:  # floating-point TIFF, 0 to 1
-        image = np.rint(np.clip(image, 0, 1) * 255)
+        image = np.rint(np.clip(np.nan_to_num(image), 0, 1) * 255)
     return image.astype(np.uint8, copy=False)
 
 

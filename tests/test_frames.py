@@ -15,7 +15,7 @@ import pytest
 from clips import make_clip, video_times
 from conftest import only_line, run, textured
 
-from dreamvideo import leftovers, pieces
+from dreamvideo import jobs, leftovers, pieces
 from dreamvideo.album import release
 from dreamvideo.cli import build_parser
 from dreamvideo.errors import OutputError, SettingsError
@@ -133,7 +133,7 @@ def test_sizes_may_differ_each_keeps_its_own_but_a_video_has_one(tmp_path, capsy
     folder = shots(tmp_path / "in", (1, 2))
     write_image(pan(3, 40, 50), folder / "shot3.png")
     assert run("frames", folder, *STRONG) == 0
-    assert "shot3.png is 50x40, after 64x48: a new size begins a new shot" in capsys.readouterr().err
+    assert "shot3.png is 50x40, others 64x48: a new size begins a new shot" in capsys.readouterr().err
     assert [read_image(tmp_path / "in_dream" / f"shot{n}.png").shape[:2] for n in (1, 2, 3)] == [(48, 64)] * 2 + [
         (40, 50)
     ]
@@ -218,9 +218,9 @@ def test_inputs_are_never_outputs_and_two_never_one(tmp_path, capsys):
     assert "would both be written" in only_line(capsys)
     for words, said in (
         (["-o", tmp_path / "a" / "b"], "make it first"),
-        (["-o", tmp_path / "one.png"], "one picture for 2"),
+        (["-o", tmp_path / "one.png"], "is a picture: expected a folder"),
         (["-o", tmp_path / "one.wmv"], "unknown kind of video"),
-        (["-o", folder / "shot1.png", "-y"], "one picture"),
+        (["-o", folder / "shot1.png", "-y"], "is a picture: expected a folder"),
         (["-o", tmp_path / "x.mp4", "--format", "png"], "expected a folder"),
         (["--start", "1:00"], "end before"),
     ):
@@ -326,6 +326,7 @@ def test_a_thousand_pictures_go_through(tmp_path):
 def short_pieces(monkeypatch):
     monkeypatch.setattr(pieces, "LONGEST", 6)
     monkeypatch.setattr(pieces, "SHORTEST", 3)
+    monkeypatch.setattr(jobs, "FEW", 4)
 
 
 class Killed(BaseException):
