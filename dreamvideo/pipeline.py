@@ -53,11 +53,8 @@ class Stretch:
     piece: int = 0  # the number of its first
     before: Frame | None = None  # the frame before its first, where the shot goes on; it is not dreamed again
     left: bytes | None = None  # what that frame left
-<<<<<<< HEAD
     runup: int = 0  # of its frames are dreamed and not given: those after them are to begin as if the shot had gone on
-=======
     shortest: int | None = None  # frames of a piece that a cut may end; None: as it suits videos
->>>>>>> folders
 
 
 def only(frames: Frames) -> Generator[Stretch, None, None]:
