@@ -212,10 +212,15 @@ def _stretches(
                 with closing(prefetch(frames)) as ahead:  # decode in a thread
                     before = next(ahead, None) if last else None
                     opened.append(_Opened(job, source, last, state))
-                    number, few = last.number + 1 if last else 0, job.to_folder and wishes.sequence.independent
-                    yield Stretch(ahead, number, before if left is not None else None, left, FEW if few else None)
+                    number, before = last.number + 1 if last else 0, before if left is not None else None
+                    yield Stretch(ahead, number, before, left, shortest=shortest(job, wishes))
         except SourceError as error:
             refuse(job, error)
+
+
+def shortest(job: Job, wishes: Wishes) -> int | None:
+    """Frames of a piece that a cut may end; None: as it suits videos."""
+    return FEW if job.to_folder and wishes.sequence.independent else None
 
 
 def open_job(

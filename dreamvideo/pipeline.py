@@ -57,9 +57,9 @@ class Stretch:
     shortest: int | None = None  # frames of a piece that a cut may end; None: as it suits videos
 
 
-def only(frames: Frames) -> Generator[Stretch, None, None]:
+def only(frames: Frames, shortest: int | None = None) -> Generator[Stretch, None, None]:
     """One stream alone."""
-    yield Stretch(frames)
+    yield Stretch(frames, shortest=shortest)
 
 
 def dream_video(frames: Frames, network: Network | None, dreaming: DreamSettings, carrying: CarrySettings) -> Frames:

@@ -25,7 +25,7 @@ from dreamvideo.errors import ClusterError, DreamVideoError, OutputError, Settin
 from dreamvideo.film import translated
 from dreamvideo.frames import Source
 from dreamvideo.glimpses import clock
-from dreamvideo.jobs import Job, Outcome, Wishes, begin, finished, keep, open_job, state_of
+from dreamvideo.jobs import Job, Outcome, Wishes, begin, finished, keep, open_job, shortest, state_of
 from dreamvideo.lanes import fitting
 from dreamvideo.pipeline import only, shots_of
 from dreamvideo.progress import counter
@@ -274,7 +274,8 @@ def _found(
                     check_large_enough(job.source, source.info.width, source.info.height)
                 film = _Film(job, source, state)
                 ahead = prefetch(source.frames)
-                with closing(runs_of(shots_of(only(ahead), alone), wishes.cluster.split_shots)) as runs:
+                steps = shots_of(only(ahead, shortest(job, wishes)), alone)
+                with closing(runs_of(steps, wishes.cluster.split_shots)) as runs:
                     for run in runs:
                         if stopped():
                             return

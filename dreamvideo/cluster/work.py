@@ -11,7 +11,7 @@ from pathlib import Path
 from dreamvideo.buffers import prefetch
 from dreamvideo.cluster.runs import Run
 from dreamvideo.frames import Frames, StreamInfo
-from dreamvideo.jobs import Job, Wishes, encoder_of, open_job
+from dreamvideo.jobs import Job, Wishes, encoder_of, open_job, shortest
 from dreamvideo.joining import write_pieces
 from dreamvideo.leftovers import Piece, packets_of
 from dreamvideo.masks import masked
@@ -78,7 +78,7 @@ def _stretches(tasks: Sequence[Task], wishes: Wishes, infos: list[StreamInfo]) -
             infos.append(source.info)
             before = next(frames) if goes_on else None
             kept = _limited(frames, run.runup + run.frames, run.end)
-            yield Stretch(kept, first.number, before, task.state, run.runup)
+            yield Stretch(kept, first.number, before, task.state, run.runup, shortest(task.job, wishes))
 
 
 def _limited(frames: Frames, count: int, end: Fraction | None) -> Frames:
