@@ -119,6 +119,27 @@ def test_half_a_picture_is_none(pictures, tmp_path):
             read_still(path)
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float64])
+def test_numbers_of_a_kind_that_no_picture_has_are_told(tmp_path, dtype):
+    path = store(tmp_path / "a.tif", IMAGE.astype(dtype))
+    with pytest.raises(SourceError, match=f"stored as {np.dtype(dtype)}: expected 8 or 16 bits"):
+        read_still(path)
+
+
+def test_a_header_that_promises_too_much_costs_its_own_picture_only(pictures):
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    pictures[1].write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0" * 99)))
+    source, frames = read(pictures)
+    assert ([frame.still.number for frame in frames], source.lost) == ([0, 2, 3, 4], 1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_no_number_is_black(tmp_path):
+    image, still, _ = read_still(store(tmp_path / "a.tif", np.full((24, 40, 3), np.nan, np.float32)), suffix=".tif")
+    assert not image.any()
+    assert np.isnan(completed(image, still)).all()
+
+
 def test_without_a_single_picture_there_is_no_stream(tmp_path):
     with pytest.raises(SourceError, match="not one of 2 pictures can be read"):
         read([tmp_path / "a.png", tmp_path / "b.png"])
