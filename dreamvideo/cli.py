@@ -342,7 +342,7 @@ def _wishes(arguments: argparse.Namespace) -> Wishes:
 def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) -> int:
     """Dream videos, and say how each went."""
     from dreamvideo.interrupts import interrupts
-    from dreamvideo.jobs import dream_jobs
+    from dreamvideo.local import dream_jobs
     from dreamvideo.progress import tally
 
     def announce(job: Job, source: Source, done: int, network: Network | None) -> None:

@@ -112,7 +112,7 @@ def packets_in(folder):
 
 
 def test_tasks_make_the_packets_of_the_whole_film_from_wherever_they_begin(tmp_path, tiny_network, monkeypatch):
-    from dreamvideo import jobs
+    from dreamvideo import local
     from dreamvideo.pipeline import only, shots_of
 
     monkeypatch.setattr(pieces, "LONGEST", 9)
@@ -123,7 +123,7 @@ def test_tasks_make_the_packets_of_the_whole_film_from_wherever_they_begin(tmp_p
     )
     clip = film_of(tmp_path / "film.mp4", 2)
     job = Job(clip, tmp_path / "out.mp4")
-    jobs.dream_jobs([job], wishes(), lambda: tiny_network, lambda *_: None, lambda outcome: None, quiet=True)
+    local.dream_jobs([job], wishes(), lambda: tiny_network, lambda *_: None, lambda outcome: None, quiet=True)
     assert len(kept) == 6
     with open_source(clip) as source:
         runs = list(runs_of(shots_of(only(source.frames), False)))

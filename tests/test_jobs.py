@@ -15,7 +15,7 @@ import pytest
 from clips import UNEVEN, make_clip, sound_tracks, video_times
 from conftest import only_line, run, textured
 
-from dreamvideo import jobs, leftovers, pieces
+from dreamvideo import leftovers, local, pieces
 from dreamvideo.leftovers import folder_of
 
 QUICK = ["--iterations", "2", "--octaves", "1", "--step-size", "0.03", "--threads", "1", "-q"]
@@ -172,7 +172,7 @@ def test_a_disk_that_is_full_when_pieces_are_joined_costs_nothing(film, capsys, 
     assert run("video", film, "-o", output, *QUICK) == 1
     assert "disk is full" in only_line(capsys)
     assert not output.exists()
-    monkeypatch.setattr(jobs, "dream_stretches", lambda stretches, *rest: only_read(stretches))
+    monkeypatch.setattr(local, "dream_stretches", lambda stretches, *rest: only_read(stretches))
     assert run("video", film, "-o", output, "--resume", *QUICK) == 0
     assert len(digest(output)[0]) == 44
 

@@ -15,7 +15,7 @@ ORDER = """
     tracing networks models carry state
     chroma tonemap colour orientation decoding signature stills contact readers sequences glimpses encoders
     fates sound companions film writers masks fingerprint leftovers packets pieces joining album interrupts
-    pipeline jobs cluster folders atlas listings info live bench options cli
+    pipeline jobs local cluster folders atlas listings info live bench options cli
 """.split()  # noqa: SIM905
 # Of the live dream, likewise; they may import all of the above but `options` and `cli`.
 LIVE = """
