@@ -238,6 +238,7 @@ def test_workers_that_die_are_replaced_and_nothing_shows(film, alone, address, t
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
 
+@pytest.mark.slow
 def test_a_driver_that_was_killed_is_gone_on_with(film, alone, address, tmp_path):
     output = tmp_path / "out.mp4"
     words = [film, "-o", output, *WORDS, "--cluster", address]
@@ -257,6 +258,7 @@ def test_a_driver_that_was_killed_is_gone_on_with(film, alone, address, tmp_path
     assert digest(output) == alone
 
 
+@pytest.mark.slow
 def test_many_films_are_shipped_and_a_bad_one_stops_no_other(film, alone, address, tmp_path, capsys):
     (tmp_path / "bad.mp4").write_text("no video")
     short = film_of(tmp_path / "short.mp4", 1)
@@ -268,6 +270,7 @@ def test_many_films_are_shipped_and_a_bad_one_stops_no_other(film, alone, addres
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["film_dream.mp4", "short_dream.mp4"]
 
 
+@pytest.mark.slow
 def test_what_fails_again_and_again_is_told_with_its_time(address, tmp_path, monkeypatch, capsys):
     clip = film_of(tmp_path / "film.mp4", 2)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -300,6 +303,7 @@ def test_no_cluster_is_one_line(film, tmp_path, capsys):
     assert run("video", film, "-o", tmp_path / "x.mp4", "-q", "--ship") == 2
 
 
+@pytest.mark.slow
 def test_split_shots_meet_with_a_small_jump(address, tmp_path, monkeypatch):
     pictures = [textured(64, 96 + 300, 5)[:, 2 * n : 2 * n + 96] for n in range(150)]
     clip = make_clip(

@@ -325,7 +325,7 @@ def test_an_interruption_leaves_a_part_that_plays_and_says_how_to_go_on(film, tm
 
 def test_a_second_interruption_is_the_end_at_once(film, tmp_path):
     output = tmp_path / "out.mp4"
-    child = started("video", film, "-o", output, "--iterations", "300", "--octaves", "1")
+    child = started("video", film, "-o", output, "--iterations", "60", "--octaves", "1")
     begun(child)
     time.sleep(1)
     child.send_signal(signal.SIGINT)
