@@ -15,7 +15,8 @@ ORDER = """
     tracing networks models carry state
     chroma tonemap colour orientation decoding signature stills contact readers sequences glimpses encoders
     fates sound companions film writers masks fingerprint leftovers packets pieces joining album interrupts
-    pipeline jobs cluster folders atlas listings info live bench options cli
+    pipeline jobs cluster folders atlas listings info live bench options
+    commands cli
 """.split()  # noqa: SIM905
 # Of the live dream, likewise; they may import all of the above but `options` and `cli`.
 LIVE = """
@@ -23,6 +24,8 @@ LIVE = """
     following pacing ascent looks standing watch loop keepsakes command
 """.split()  # noqa: SIM905
 CLUSTER = "runs work ship worker crew drive".split()  # noqa: SIM905
+# These all but `cli`.
+COMMANDS = "exits talk network plan sheets videos pictures live listings bench".split()  # noqa: SIM905
 NO_TORCH = {*ORDER[: ORDER.index("warp")], *ORDER[ORDER.index("chroma") : ORDER.index("pipeline")]}
 NO_VIDEO = set(
     """
@@ -45,6 +48,7 @@ def imports(path):
 MODULES = {path.stem: imports(path) for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")}
 CLUSTER_MODULES = {path.stem: imports(path) for path in (PACKAGE / "cluster").glob("*.py") if path.stem != "__init__"}
 LIVE_MODULES = {path.stem: imports(path) for path in (PACKAGE / "live").glob("*.py") if path.stem != "__init__"}
+COMMANDS_MODULES = {path.stem: imports(path) for path in (PACKAGE / "commands").glob("*.py") if path.stem != "__init__"}
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
@@ -67,8 +71,16 @@ def test_imports_of_the_cluster_point_downwards(name):
     assert not CLUSTER_MODULES[name] & {"dreamvideo.options", "dreamvideo.cli"}
 
 
+@pytest.mark.parametrize("name", sorted(COMMANDS_MODULES))
+def test_imports_of_the_commands_point_downwards(name):
+    theirs = {module.split(".")[2] for module in COMMANDS_MODULES[name] if module.startswith("dreamvideo.commands.")}
+    assert all(COMMANDS.index(other) < COMMANDS.index(name) for other in theirs), (name, theirs)
+    assert "dreamvideo.cli" not in COMMANDS_MODULES[name]
+
+
 def test_every_module_stands_in_the_table():
     assert set(MODULES) <= set(ORDER)
+    assert set(COMMANDS_MODULES) <= set(COMMANDS)
     assert set(CLUSTER_MODULES) <= set(CLUSTER)
     assert set(LIVE_MODULES) <= set(LIVE)
 
