@@ -4,7 +4,8 @@ import logging
 import pytest
 import torch
 
-from dreamvideo import cli, devices
+from dreamvideo import devices
+from dreamvideo.commands.talk import announce
 from dreamvideo.devices import download, lacking, pick_device, pick_precision, precision_name, upload
 from dreamvideo.errors import DeviceError, SettingsError
 from dreamvideo.models import load_network
@@ -75,7 +76,7 @@ def test_an_old_gpu_has_neither_bf16_nor_tf32(monkeypatch, caplog):
 
 
 def test_the_precision_is_announced(tiny_network, capsys):
-    cli._announce(argparse.Namespace(quiet=0), "in.mp4", "64x48", tiny_network)
+    announce(argparse.Namespace(quiet=0), "in.mp4", "64x48", tiny_network)
     assert "fp32, cpu (" in capsys.readouterr().err
     assert [precision_name(kind, CPU) for kind in (torch.bfloat16, torch.float16)] == ["bf16", "fp16"]
 

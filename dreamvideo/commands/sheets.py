@@ -1,0 +1,123 @@
+"""Sheets of dreams to choose by: the command atlas, and video --preview."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dreamvideo.commands.exits import exit_code
+from dreamvideo.commands.network import guide_of, network_of
+from dreamvideo.commands.plan import plan
+from dreamvideo.commands.talk import announce, complain, tell
+from dreamvideo.errors import DreamVideoError, SettingsError
+from dreamvideo.options import settings_from
+from dreamvideo.settings import (
+    AtlasSettings,
+    CarrySettings,
+    DreamSettings,
+    ModelSettings,
+    PreviewSettings,
+    ReadSettings,
+)
+
+if TYPE_CHECKING:
+    from dreamvideo.models import Network
+    from dreamvideo.networks import Model
+
+PREVIEW_SIDE = 640  # pixels of the larger side of a frame on a preview: three of them fill a screen
+
+
+def run_atlas(arguments: argparse.Namespace) -> int:
+    """dreamvideo atlas PICTURE..."""
+    from dreamvideo.networks import find_model
+
+    settings = settings_from(arguments, ModelSettings)
+    model = functools.cache(lambda: find_model(settings.model, settings.weights, settings.scaling))
+    return run_sheets(arguments, "pictures", "atlas", functools.partial(draw_atlas, find=model))
+
+
+def run_preview(arguments: argparse.Namespace) -> int:
+    """dreamvideo video --preview INPUT..."""
+    load = functools.cache(lambda: network_of(arguments))
+    return run_sheets(arguments, "videos", "preview", functools.partial(draw_preview, load=load))
+
+
+def run_sheets(
+    arguments: argparse.Namespace, kind: str, word: str, draw: Callable[[argparse.Namespace, Path, Path], int]
+) -> int:
+    """For each input a sheet of pictures, NAME_word.png; `draw` writes one and returns how many pictures are on it."""
+    from dreamvideo.stills import check_image_name
+    from dreamvideo.writers import default_sheet
+
+    jobs = plan(arguments, kind, functools.partial(default_sheet, word=word))
+    for _, output in jobs:
+        check_image_name(output)
+    failed = 0
+    for path, output in jobs:
+        began = time.monotonic()
+        try:
+            count = draw(arguments, path, output)
+            tell(arguments, f"{output}: {count} dreams in {time.monotonic() - began:.1f} s")
+        except SettingsError:
+            raise
+        except DreamVideoError as error:
+            failed += 1
+            complain(error)
+    return exit_code(failed, len(jobs))
+
+
+def draw_atlas(arguments: argparse.Namespace, path: Path, output: Path, find: Callable[[], Model]) -> int:
+    """Dream one picture in many ways, onto a sheet."""
+    from dreamvideo.contact import contact_sheet
+    from dreamvideo.glimpses import still
+    from dreamvideo.progress import progress
+    from dreamvideo.writers import write_image
+
+    atlas, dreaming = settings_from(arguments, AtlasSettings), settings_from(arguments, DreamSettings)
+    where = settings_from(arguments, ModelSettings)
+    image, pixel_aspect = still(path, atlas.start)
+    from dreamvideo.atlas import dream_each, fitted, wishes
+    from dreamvideo.pipeline import to_image
+
+    picture, model = fitted(image, atlas.tile, pixel_aspect), find()
+    guide = guide_of(dreaming.guide)
+    wanted = wishes(picture, model, atlas, dreaming, where, guide)
+    tell(arguments, f"{path}: {len(wanted)} dreams of {picture.shape[3]}x{picture.shape[2]}, {model.name}")
+    dreams = dream_each(picture, wanted, model, where, guide)
+    tiles = [to_image(picture), *progress(dreams, len(wanted), path.name, arguments.quiet > 0, "dreams")]
+    write_image(contact_sheet(tiles, ["source", *(wish.label for wish in wanted)], atlas.columns), output)
+    return len(wanted)
+
+
+def draw_preview(arguments: argparse.Namespace, path: Path, output: Path, load: Callable[[], Network]) -> int:
+    """Dream some frames of one video, each as the first of a shot, onto a sheet."""
+    from dreamvideo.contact import contact_sheet, shrunk
+    from dreamvideo.glimpses import clock, glimpses
+    from dreamvideo.pipeline import dream_video
+    from dreamvideo.progress import progress
+    from dreamvideo.stills import check_large_enough
+    from dreamvideo.writers import write_image
+
+    dreaming = settings_from(arguments, DreamSettings)
+    carrying = dataclasses.replace(settings_from(arguments, CarrySettings), persistence=0.0)  # every frame alone
+    count = settings_from(arguments, PreviewSettings).preview
+    assert count is not None
+    source = glimpses(path, settings_from(arguments, ReadSettings), count)
+    info = source.info
+    if dreaming.iterations:
+        check_large_enough(path, info.width, info.height)
+    network = load() if dreaming.iterations else None
+    if network is not None:
+        announce(arguments, path, f"{info.frame_count} frames of {info.width}x{info.height}", network)
+    tiles, labels = [], []
+    dreamed = dream_video(source.frames, network, dreaming, carrying)
+    for frame in progress(dreamed, info.frame_count, path.name, arguments.quiet > 0):
+        tiles.append(shrunk(frame.image, PREVIEW_SIDE, info.pixel_aspect))
+        labels.append(clock(frame.time))
+    write_image(contact_sheet(tiles, labels), output)
+    return len(tiles)
