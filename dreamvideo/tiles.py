@@ -134,8 +134,9 @@ class Tiled:
         whole: dict[str, Tensor] = {}
         last = tiles[-1]
         for tile in tiles:
-            for name, part in self.objective.features(tile.of(images).contiguous()).items():
-                stride = self.strides.get(name)
+            seen = self.objective.features(tile.of(images).contiguous())
+            for name in self.objective.layers:
+                part, stride = seen[name], self.strides[name]
                 if stride is None:
                     whole[name] = tile.share * part + whole.get(name, 0)
                     continue
@@ -161,8 +162,9 @@ class Tiled:
         with torch.enable_grad():
             part = tile.of(images).clone(memory_format=torch.contiguous_format).requires_grad_()
             made, given = [], []
-            for name, activation in self.objective.features(part).items():
-                stride = self.strides.get(name)
+            seen = self.objective.features(part)
+            for name in self.objective.layers:
+                activation, stride = seen[name], self.strides[name]
                 made.append(activation if stride is None else tile.own(activation, stride))
                 given.append(tile.share * pulls[name] if stride is None else tile.owned(pulls[name], stride))
             (slope,) = torch.autograd.grad(made, part, given)
@@ -175,7 +177,8 @@ class Tiled:
     @cached_property
     def strides(self) -> dict[str, float | None]:
         """Pixels per place of each layer; None: it has no places, and what an image gives is the mean of its tiles."""
-        return {layer.name: layer.stride for layer in describe(lambda x: self.objective.features(x.to(self.device)))}
+        found = describe(lambda images: self.objective.features(images.to(self.device)))
+        return {layer.name: layer.stride for layer in found if layer.name in self.objective.layers}
 
     @cached_property
     def margin(self) -> int:
