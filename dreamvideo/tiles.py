@@ -73,6 +73,11 @@ class Tile:
         """The part of the image that it answers for."""
         return math.prod((side.last - side.first) / side.length for side in (self.down, self.across))
 
+    @property
+    def seen_share(self) -> float:
+        """The part of the image that it sees."""
+        return math.prod((side.stop - side.start) / side.length for side in (self.down, self.across))
+
 
 def windows(length: int, side: int, margin: int) -> list[Window]:
     """Windows that all see as many pixels, at most `side`, of `length`.
@@ -125,8 +130,14 @@ class Tiled:
         scores, pulls = self._pulls(seen, factor)
         del seen
         slope = torch.zeros_like(images)
+        maps = {name: stride for name, stride in self.strides.items() if stride is not None}
         for tile in tiles:
-            tile.of(slope).add_(self._slope_of(tile, images, pulls))
+            # A place is owned by one tile, and draws on all that this sees. A list draws on all that its tile sees, and so
+            # do the lists of the neighbours: each keeps what it owns of that.
+            if own := {name: tile.owned(pulls[name], stride) for name, stride in maps.items()}:
+                tile.of(slope).add_(self._slope_of(tile, images, own))
+            if own := {name: tile.seen_share * pull for name, pull in pulls.items() if name not in maps}:
+                tile.owned(slope, 1).add_(tile.own(self._slope_of(tile, images, own), 1))
         return slope, scores
 
     def _seen(self, images: Tensor, tiles: list[Tile]) -> dict[str, Tensor]:
@@ -158,16 +169,13 @@ class Tiled:
         return scores.detach(), dict(zip(leaves, slopes, strict=True))
 
     def _slope_of(self, tile: Tile, images: Tensor, pulls: Activations) -> Tensor:
-        # The gradient in what the tile sees, of what it answers for.
+        # The gradient in what the tile sees, from that in the activations that `pulls` has.
         with torch.enable_grad():
             part = tile.of(images).clone(memory_format=torch.contiguous_format).requires_grad_()
-            made, given = [], []
             seen = self.objective.features(part)
-            for name in self.objective.layers:
-                activation, stride = seen[name], self.strides[name]
-                made.append(activation if stride is None else tile.own(activation, stride))
-                given.append(tile.share * pulls[name] if stride is None else tile.owned(pulls[name], stride))
-            (slope,) = torch.autograd.grad(made, part, given)
+            strides = {name: self.strides[name] for name in pulls}
+            made = [seen[name] if stride is None else tile.own(seen[name], stride) for name, stride in strides.items()]
+            (slope,) = torch.autograd.grad(made, part, list(pulls.values()))
         return slope
 
     def _tiles(self, images: Tensor) -> list[Tile]:
