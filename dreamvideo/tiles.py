@@ -132,8 +132,8 @@ class Tiled:
         slope = torch.zeros_like(images)
         maps = {name: stride for name, stride in self.strides.items() if stride is not None}
         for tile in tiles:
-            # A place is owned by one tile, and draws on all that this sees. A list draws on all that its tile sees, and so
-            # do the lists of the neighbours: each keeps what it owns of that.
+            # A place is owned by one tile, and draws on all that this sees. A list draws on all that its tile sees, and
+            # so do the lists of its neighbours: each keeps what it owns of that.
             if own := {name: tile.owned(pulls[name], stride) for name, stride in maps.items()}:
                 tile.of(slope).add_(self._slope_of(tile, images, own))
             if own := {name: tile.seen_share * pull for name, pull in pulls.items() if name not in maps}:
