@@ -1,5 +1,4 @@
 import itertools
-from dataclasses import replace
 
 import pytest
 import torch
@@ -126,9 +125,14 @@ def test_the_embedded_network_dreams_alike_in_tiles():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_frame_of_1080_lines_dreams_alike_in_tiles(precision):
-    network = load_network(ModelSettings(device="cpu", precision=precision), DreamSettings())
-    images, settings = picture(1080, 1920), replace(DreamSettings(), seed=3)
+def test_a_frame_of_1080_lines_dreams_alike_in_tiles():
+    # At one size: over several, a dream of a source that is moved by 1e-7 is as far from the unmoved one as any other.
+    network = load_network(ModelSettings(device="cpu", precision="fp32"), DreamSettings())
+    images, settings = picture(1080, 1920), DreamSettings(octaves=1)
     whole, tiled = (dream(images, score, settings) for score in (network.score, Tiled(network.score, 768, CPU)))
-    assert (whole - tiled).abs().mean() < 1 / 255
+    off = (whole - tiled).abs().mean(1)[0]  # (H, W)
+    print(
+        f"mean {off.mean() * 255:.3f}, column {off.mean(0).max() * 255:.3f}, row {off.mean(1).max() * 255:.3f} of 255"
+    )
+    assert off.mean() < 1 / 255
+    assert max(off.mean(0).max(), off.mean(1).max()) < 5 * off.mean() + 0.1 / 255  # no seam stands out
