@@ -31,7 +31,7 @@ def test_no_two_presets_are_alike():
 
 def test_what_is_given_goes_before_the_preset_and_the_preset_before_the_default():
     line = ["image", "a.png", "--preset", "notebook2015", "--octaves", "2", "--layer", "inception3b"]
-    model, dream, _ = (settings_from(build_parser().parse_args(line), kind) for kind in IMAGE_SETTINGS)
+    model, dream, *_ = (settings_from(build_parser().parse_args(line), kind) for kind in IMAGE_SETTINGS)
     assert model == ModelSettings(model="googlenet")
     assert dream.octaves == 2 and dream.layers == (("inception3b", 1.0),)
     assert dream.jitter == 32 and dream.step_size == pytest.approx(1.5 / 255)
