@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dreamvideo import __version__
+from dreamvideo.errors import SourceError
 from dreamvideo.signature import FILES, OF_THE_MACHINE
 
 SAMPLE: Final = 1 << 20  # bytes from the beginning, middle and end of a file that are looked at
@@ -30,20 +31,27 @@ def fingerprint(sources: Sequence[Path], *settings: Any) -> dict[str, Any]:
 
 
 def identity(*paths: Path) -> str:
-    """Size and a hash of samples of the content of a file, or of all files in a folder, or of several."""
+    """Size and a hash of samples of the content of a file, or of all files in a folder, or of several.
+
+    Raises:
+        SourceError: one cannot be read.
+    """
     path = paths[0]
-    files = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else paths
-    digest = hashlib.sha256()
-    size, sample = 0, max(LEAST, SAMPLE // len(files)) if files else SAMPLE
-    for each in files:
-        length = each.stat().st_size
-        size += length
-        if len(files) > 1:
-            digest.update(f"{each.name} {length} ".encode(errors="surrogateescape"))
-        with each.open("rb") as file:
-            for start in sorted({0, max(0, (length - sample) // 2), max(0, length - sample)}):
-                file.seek(start)
-                digest.update(file.read(sample))
+    digest, size = hashlib.sha256(), 0
+    try:
+        files = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else paths
+        sample = max(LEAST, SAMPLE // len(files)) if files else SAMPLE
+        for each in files:
+            length = each.stat().st_size
+            size += length
+            if len(files) > 1:
+                digest.update(f"{each.name} {length} ".encode(errors="surrogateescape"))
+            with each.open("rb") as file:
+                for start in sorted({0, max(0, (length - sample) // 2), max(0, length - sample)}):
+                    file.seek(start)
+                    digest.update(file.read(sample))
+    except OSError as error:
+        raise SourceError(f"{error.filename or path} cannot be read: {error.strerror}") from None
     name = path.name if len(paths) == 1 else f"{len(paths)} files"
     return f"{name}, {size} bytes, {digest.hexdigest()[:16]}"
 

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from test_jobs import digest, read_pictures
 
 from dreamvideo import leftovers, pieces
-from dreamvideo.cluster.runs import RUNUP, runs_of
+from dreamvideo.cluster.drive import _Film, _Ledger, _Part
+from dreamvideo.cluster.runs import RUNUP, Run, Span, runs_of
 from dreamvideo.cluster.ship import packed, unpacked, with_files
 from dreamvideo.cluster.work import Task, dream_tasks
-from dreamvideo.errors import SettingsError
+from dreamvideo.errors import SettingsError, SourceError
 from dreamvideo.frames import Frame
 from dreamvideo.jobs import Job, Wishes
 from dreamvideo.lanes import Step
@@ -270,29 +271,31 @@ def test_many_films_are_shipped_and_a_bad_one_stops_no_other(film, alone, addres
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["film_dream.mp4", "short_dream.mp4"]
 
 
-@pytest.mark.slow
-def test_what_fails_again_and_again_is_told_with_its_time(address, tmp_path, monkeypatch, capsys):
-    clip = film_of(tmp_path / "film.mp4", 2)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    words = ["--model", "dreamnet", "--guide", clip, "-q", "--cluster", address]
-    assert run("video", clip, "-o", tmp_path / "out.mp4", *words) == 1
-    assert "--guide" in capsys.readouterr().err
-    mask = tmp_path / "mask.mp4"
-    make_clip(mask, [Fraction(0)], image=shots)
-    words = ["video", clip, "-o", tmp_path / "out.mp4", *WORDS, "-q", "--mask", mask, "--cluster", address]
+def ledger_with(run_of_it, job, outcomes, said):
+    ledger = _Ledger(wishes(), False, None, lambda *_: None, outcomes.append, said.append, lambda: False, None)
+    film = _Film(job, None, (0, 0), open=1, found=True)
+    ledger.waiting.append(_Part(film, Task(job, run_of_it)))
+    return ledger
 
-    def vanish(*rest):
-        mask.unlink(missing_ok=True)  # after it was checked: the workers look for it in vain
-        return checked(*rest)
 
-    from dreamvideo.cluster import drive
+def test_what_fails_again_and_again_is_told_with_its_time():
+    spans = (Span(3, 100, 50, Fraction(65)), Span(4, 150, 50, Fraction(67)))
+    job, outcomes, said = Job(Path("film.mp4"), Path("out.mp4")), [], []
+    ledger = ledger_with(Run(spans, Fraction(65), 0, Fraction(69)), job, outcomes, said)
+    for _ in range(2):
+        ledger.fail(ledger.take(on_gpus=False), RuntimeError("CUDA error: an illegal memory access\nmore"))
+        assert not outcomes and len(ledger.waiting) == 1
+    assert "1:05 to 1:09 is done again (CUDA error: an illegal memory access)" in said[0]
+    ledger.fail(ledger.take(on_gpus=False), RuntimeError("killed"))
+    assert not ledger.waiting
+    assert str(outcomes[0].error) == "film.mp4, 1:05 to 1:09, failed 3 times: killed"
 
-    checked = drive.check_encoder
-    monkeypatch.setattr(drive, "check_encoder", vanish)
-    assert run(*words) == 1
-    said = capsys.readouterr().err
-    assert "film.mp4, 0:00 to 0:02, failed" in said and "mask.mp4" in said
-    assert not (tmp_path / "out.mp4").exists()
+
+def test_what_would_fail_again_is_not_tried_again():
+    job, outcomes = Job(Path("film.mp4"), Path("out.mp4")), []
+    ledger = ledger_with(Run((Span(0, 0, 5, Fraction(0)),), Fraction(0), 0, None), job, outcomes, [])
+    ledger.fail(ledger.take(on_gpus=False), SourceError("mask.png: no such file"))
+    assert str(outcomes[0].error) == "film.mp4, 0:00 to its end, failed once: mask.png: no such file"
 
 
 def test_no_cluster_is_one_line(film, tmp_path, capsys):

@@ -6,6 +6,9 @@ import functools
 import itertools
 import logging
 import os
+import signal
+import socket
+import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -174,6 +177,8 @@ def ray_at(address: str) -> Generator[Any, None, None]:
     except ImportError:
         raise ClusterError("--cluster needs Ray: pip install 'dreamvideo[cluster]'") from None
     logging.getLogger("ray").setLevel(logging.ERROR)
+    _knock(address)
+    on_term = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address,
@@ -184,7 +189,20 @@ def ray_at(address: str) -> Generator[Any, None, None]:
         )
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise ClusterError(f"--cluster {address}: no Ray cluster can be reached there ({first_line(error)})") from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_term)  # Ray puts its own in its place
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise ClusterError if nobody listens at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host or not port.isdigit():
+        return  # a word, such as auto
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise ClusterError(f"--cluster {address}: no Ray cluster can be reached there ({first_line(error)})") from None
