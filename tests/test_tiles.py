@@ -126,13 +126,13 @@ def test_the_embedded_network_dreams_alike_in_tiles():
 
 @pytest.mark.slow
 def test_a_frame_of_1080_lines_dreams_alike_in_tiles():
-    # At one size: over several, a dream of a source that is moved by 1e-7 is as far from the unmoved one as any other.
     network = load_network(ModelSettings(device="cpu", precision="fp32"), DreamSettings())
     images, settings = picture(1080, 1920), DreamSettings(octaves=1)
-    whole, tiled = (dream(images, score, settings) for score in (network.score, Tiled(network.score, 768, CPU)))
-    off = (whole - tiled).abs().mean(1)[0]  # (H, W)
-    print(
-        f"mean {off.mean() * 255:.3f}, column {off.mean(0).max() * 255:.3f}, row {off.mean(1).max() * 255:.3f} of 255"
-    )
-    assert off.mean() < 1 / 255
-    assert max(off.mean(0).max(), off.mean(1).max()) < 5 * off.mean() + 0.1 / 255  # no seam stands out
+    assert agree(network.score, images, 768)[0] < 1e-5
+    # An ascent makes much of the least difference, so the measure is what rounding does to one.
+    moved = images + 1e-7 * torch.randn(images.shape, generator=torch.Generator().manual_seed(1))
+    whole, other = (dream(start, network.score, settings) for start in (images, moved))
+    tiled = dream(images, Tiled(network.score, 768, CPU), settings)
+    by_rounding, off = (other - whole).abs().mean(), (tiled - whole).abs().mean(1)[0]  # off: (H, W)
+    assert off.mean() < by_rounding
+    assert max(off.mean(0).max(), off.mean(1).max()) < 3 * off.mean()  # no seam stands out
