@@ -110,6 +110,8 @@ class Crew:
         Raises:
             DreamVideoError: a worker cannot get ready, and no other could.
         """
+        if not self._busy:
+            return
         ready, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=seconds, fetch_local=False)
         for waited in ready:
             worker, work = self._busy[waited]
