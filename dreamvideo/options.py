@@ -30,8 +30,7 @@ from dreamvideo.settings import (
     TileSettings,
 )
 
-VIDEO_SETTINGS = (
-    PreviewSettings,
+_OF_FRAMES = (
     ReadSettings,
     ModelSettings,
     DreamSettings,
@@ -41,17 +40,8 @@ VIDEO_SETTINGS = (
     EncodeSettings,
     ClusterSettings,
 )
-FRAMES_SETTINGS = (
-    SequenceSettings,
-    ReadSettings,
-    ModelSettings,
-    DreamSettings,
-    MaskSettings,
-    CarrySettings,
-    TileSettings,
-    EncodeSettings,
-    ClusterSettings,
-)
+VIDEO_SETTINGS = (PreviewSettings, *_OF_FRAMES)
+FRAMES_SETTINGS = (SequenceSettings, *_OF_FRAMES)
 IMAGE_SETTINGS = (ModelSettings, DreamSettings, MaskSettings, TileSettings)
 LIVE_SETTINGS = (LiveSettings, CameraSettings, ModelSettings, DreamSettings)
 INFO_SETTINGS = (InfoSettings, ReadSettings, ModelSettings, DreamSettings, CarrySettings, EncodeSettings)
