@@ -35,5 +35,6 @@ def interrupts(tell: Callable[[], None], code: int) -> Generator[Callable[[], bo
     try:
         yield lambda: asked
     finally:
-        for number, old in before.items():
-            signal.signal(number, old)
+        if not asked:  # else the program ends, and the next signal still means at once
+            for number, old in before.items():
+                signal.signal(number, old)

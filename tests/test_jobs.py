@@ -325,11 +325,11 @@ def test_an_interruption_leaves_a_part_that_plays_and_says_how_to_go_on(film, tm
 
 def test_a_second_interruption_is_the_end_at_once(film, tmp_path):
     output = tmp_path / "out.mp4"
-    child = started("video", film, "-o", output, "--iterations", "60", "--octaves", "1")
+    child = started("video", film, "-o", output, "--iterations", "300", "--octaves", "1", "--persistence", "0")
     begun(child)
-    time.sleep(1)
+    time.sleep(0.5)
     child.send_signal(signal.SIGINT)
-    time.sleep(0.2)
+    time.sleep(0.05)
     child.send_signal(signal.SIGINT)
     began = time.monotonic()
     child.communicate(timeout=60)
