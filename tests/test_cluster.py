@@ -307,6 +307,17 @@ def test_no_cluster_is_one_line(film, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_folders_of_pictures_go_to_workers_too(film, address, tmp_path):
+    assert run("frames", film, "-o", tmp_path / "frames", "--iterations", 0, "--frames", 60, "-q") == 0
+    words = ["frames", tmp_path / "frames", *WORDS, "-q"]
+    assert run(*words, "-o", tmp_path / "one") == 0
+    assert run(*words, "-o", tmp_path / "several", "--cluster", address) == 0
+    one, several = ({path.name: path.read_bytes() for path in (tmp_path / n).iterdir()} for n in ("one", "several"))
+    assert several == one and len(one) == 60
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "one", "several"]
+
+
+@pytest.mark.slow
 def test_split_shots_meet_with_a_small_jump(address, tmp_path, monkeypatch):
     pictures = [textured(64, 96 + 300, 5)[:, 2 * n : 2 * n + 96] for n in range(150)]
     clip = make_clip(
