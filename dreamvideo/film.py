@@ -79,11 +79,12 @@ class Film:
             old = [tags.pop(key) for key in list(tags) if key.lower() == "comment"]
             tags["comment"] = signed_comment(signature, "\n".join(old))
 
-    def add(self, packets: Iterable[Packet]) -> None:
-        """Write packets that `encoder`, or one like it, made, and the sound until then."""
+    def add(self, packets: Iterable[Packet]) -> int:
+        """Write packets that `encoder`, or one like it, made, and the sound until then; returns how many."""
         assert self._companions is not None
         unit = self.encoder.time_base
         self._begun = True
+        before = self._count
         for packet in packets:
             late = max(0, self._next - (packet.pts or 0))  # two times of two pieces may be rounded to one
             packet.pts, packet.dts = (packet.pts or 0) + late, (packet.dts or 0) + late
@@ -94,6 +95,7 @@ class Film:
                 self._companions.mux_until(packet.pts * unit)
                 self._container.mux(packet)
             self._count += 1
+        return self._count - before
 
     def finish(self, packets: list[Packet], whole: bool) -> None:
         """Write the last `packets` and the rest of the sound, which ends with them if this is not the `whole` film."""

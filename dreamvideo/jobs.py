@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -33,6 +33,7 @@ from dreamvideo.settings import (
     TileSettings,
 )
 from dreamvideo.signature import sign
+from dreamvideo.stills import check_large_enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +115,19 @@ def shortest(job: Job, wishes: Wishes) -> int | None:
     return FEW if job.to_folder and wishes.sequence.independent else None
 
 
+@contextmanager
 def open_job(
     job: Job, wishes: Wishes, resume: Fraction | None = None, jump: bool = False
-) -> AbstractContextManager[Source]:
-    """Its frames, as `open_source`."""
-    if job.pictures:
-        return open_sequence(job.pictures, wishes.read, wishes.sequence, not job.to_folder, resume)
-    return open_source(job.source, wishes.read, resume, jump)
+) -> Generator[Source, None, None]:
+    """Its frames, as `open_source`; SourceError too if they are too small for a dream."""
+    with (
+        open_sequence(job.pictures, wishes.read, wishes.sequence, not job.to_folder, resume)
+        if job.pictures
+        else open_source(job.source, wishes.read, resume, jump)
+    ) as source:
+        if wishes.dream.iterations:
+            check_large_enough(job.source, source.info.width, source.info.height)
+        yield source
 
 
 def begin(job: Job, info: StreamInfo, wishes: Wishes) -> None:

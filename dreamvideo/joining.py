@@ -182,8 +182,4 @@ def join_part(output: Path, info: StreamInfo, settings: EncodeSettings, signatur
 
 def _copy(folder: Path, number: int, film: Film) -> int:
     """Put a piece into `film`; returns how many packets it had."""
-    unit, count = film.encoder.time_base, 0
-    for packet in read_packets(leftovers.packets_of(folder, number), unit):
-        film.add([packet])
-        count += 1
-    return count
+    return film.add(read_packets(leftovers.packets_of(folder, number), film.encoder.time_base))

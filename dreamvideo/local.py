@@ -22,7 +22,6 @@ from dreamvideo.models import Network
 from dreamvideo.pieces import Dreamed
 from dreamvideo.pipeline import Stretch, dream_stretches
 from dreamvideo.progress import progress
-from dreamvideo.stills import check_large_enough
 
 
 def dream_jobs(
@@ -112,8 +111,6 @@ def _stretches(
         try:
             state = state_of(job)
             with open_job(job, wishes, last.last if last else None) as source:
-                if wishes.dream.iterations:
-                    check_large_enough(job.source, source.info.width, source.info.height)
                 frames = source.frames
                 if wishes.mask.mask is not None:
                     frames = masked(frames, Path(wishes.mask.mask), wishes.read, before=last.through - 1 if last else 0)

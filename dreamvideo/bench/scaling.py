@@ -11,7 +11,6 @@ import dataclasses
 import sys
 import tempfile
 import time
-from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -21,7 +20,7 @@ from dreamvideo import leftovers
 from dreamvideo.bench.pictures import moving, stream
 from dreamvideo.bench.report import Row, Section, table
 from dreamvideo.bench.scaling_settings import ScalingSettings
-from dreamvideo.cluster.crew import Crew, ray_at
+from dreamvideo.cluster.crew import Crew, hired
 from dreamvideo.cluster.drive import drive
 from dreamvideo.cluster.runs import runs_of
 from dreamvideo.frames import Frame, StreamInfo
@@ -74,7 +73,7 @@ def bench_scaling(settings: ScalingSettings, model: ModelSettings, dreaming: Dre
         for _ in range(settings.rounds):
             for workers in taken:
                 say(f"{workers} of {settings.workers} workers ...")
-                with ray_at("local") as ray, closing(Crew(ray, with_workers(wishes, workers), None)) as crew:
+                with hired(with_workers(wishes, workers), None) as crew:
                     crew.gather()
                     taken[workers].append(dream_only(crew, job, wishes))
         costs = costs_of(job, wishes, count, median(taken[1]))

@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -163,6 +163,21 @@ class Crew:
             self._ray.wait(left, num_returns=len(left), timeout=5)
         for worker in [*self._idle, *(worker for worker, _ in self._busy.values())]:
             self._ray.kill(worker)
+
+
+@contextmanager
+def hired(wishes: Wishes, guide: Tensor | None) -> Generator[Crew, None, None]:
+    """A crew on the cluster that `wishes` name, as long as the block lasts.
+
+    Args:
+        guide: (1, 3, H, W) what is to be dreamed of; None: no guide.
+
+    Raises:
+        ClusterError: there is no cluster, or neither a GPU nor a core for a worker.
+    """
+    assert wishes.cluster.cluster is not None
+    with ray_at(wishes.cluster.cluster) as ray, closing(Crew(ray, wishes, guide)) as crew:
+        yield crew
 
 
 @contextmanager

@@ -12,12 +12,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
 from tqdm import tqdm
 
 from dreamvideo import leftovers
 from dreamvideo.buffers import prefetch
-from dreamvideo.cluster.crew import Crew, ray_at
+from dreamvideo.cluster.crew import Crew
 from dreamvideo.cluster.runs import Run, runs_of
 from dreamvideo.cluster.ship import Parcel, packed
 from dreamvideo.cluster.work import Done, Task
@@ -30,7 +29,6 @@ from dreamvideo.lanes import fitting
 from dreamvideo.pipeline import only, shots_of
 from dreamvideo.progress import counter
 from dreamvideo.readers import quiet
-from dreamvideo.stills import check_large_enough
 from dreamvideo.writers import check_encoder
 
 TRIES = 3  # of a run, before its film is given up
@@ -52,39 +50,6 @@ class _Film:
     over: bool = False  # it has ended, well or not
 
 
-def dream_on_cluster(
-    jobs: Sequence[Job],
-    wishes: Wishes,
-    guide: Tensor | None,
-    announce: Callable[[Job, Source, int], None],
-    report: Callable[[Outcome], None],
-    tell: Callable[[str], None],
-    stopped: Callable[[], bool] = lambda: False,
-    resume: bool = False,
-    hidden: bool = False,
-) -> None:
-    """Do the jobs, the longest first, their runs side by side on all workers. What fails ends its own job only.
-
-    Args:
-        guide: (1, 3, H, W) what is to be dreamed of; None: no guide.
-        announce: told of each job that begins, with the number of frames that were done in an earlier run.
-        report: told of each job that ends, in some thread.
-        tell: told of what goes on besides.
-        stopped: asked now and then whether to end; what is done can be gone on with.
-        resume: go on with what is left of an earlier run.
-        hidden: show no bar.
-
-    Raises:
-        KeyboardInterrupt: `stopped` said so.
-        ClusterError: there is no cluster, or no worker that works.
-        DreamVideoError: of the network or its device.
-    """
-    assert wishes.cluster.cluster is not None
-    with ray_at(wishes.cluster.cluster) as ray, closing(Crew(ray, wishes, guide)) as crew:
-        tell(f"{crew.count} workers, each with {'a GPU' if crew.on_gpus else f'{wishes.model.threads or 1} threads'}")
-        drive(crew, jobs, wishes, announce, report, tell, stopped, resume, hidden)
-
-
 def drive(
     crew: Crew,
     jobs: Sequence[Job],
@@ -96,7 +61,22 @@ def drive(
     resume: bool = False,
     hidden: bool = False,
 ) -> None:
-    """As `dream_on_cluster`, with a crew that is there."""
+    """Do the jobs, the longest first, their runs side by side on all workers. What fails ends its own job only.
+
+    Args:
+        announce: told of each job that begins, with the number of frames that were done in an earlier run.
+        report: told of each job that ends, in some thread.
+        tell: told of what goes on besides.
+        stopped: asked now and then whether to end; what is done can be gone on with.
+        resume: go on with what is left of an earlier run.
+        hidden: show no bar.
+
+    Raises:
+        KeyboardInterrupt: `stopped` said so.
+        ClusterError: there is no worker that works.
+        DreamVideoError: of the network or its device.
+    """
+    tell(f"{crew.count} workers, each with {'a GPU' if crew.on_gpus else f'{wishes.model.threads or 1} threads'}")
     with (
         closing(prefetch(_found(jobs, wishes, report, stopped), depth=AHEAD)) as found,
         counter(0, "all", hidden) as bar,
@@ -270,8 +250,6 @@ def _found(
         try:
             state = state_of(job)
             with open_job(job, wishes) as source:
-                if wishes.dream.iterations:
-                    check_large_enough(job.source, source.info.width, source.info.height)
                 film = _Film(job, source, state)
                 ahead = prefetch(source.frames)
                 steps = shots_of(only(ahead, shortest(job, wishes)), alone)

@@ -130,11 +130,12 @@ def dream_files(arguments: argparse.Namespace, jobs: list[Job], wishes: Wishes) 
         load, tell_how = functools.partial(network_of, arguments), functools.partial(report, passed=passed)
         try:
             if wishes.cluster.cluster is not None:
-                from dreamvideo.cluster.drive import dream_on_cluster
+                from dreamvideo.cluster.crew import hired
+                from dreamvideo.cluster.drive import drive
 
                 begin_there, say = functools.partial(begin, network=None), functools.partial(tell, arguments)
-                guide = guide_of(wishes.dream.guide)
-                dream_on_cluster(jobs, wishes, guide, begin_there, tell_how, say, stopped, arguments.resume, hidden)
+                with hired(wishes, guide_of(wishes.dream.guide)) as crew:
+                    drive(crew, jobs, wishes, begin_there, tell_how, say, stopped, arguments.resume, hidden)
             else:
                 dream_jobs(jobs, wishes, load, begin, tell_how, stopped, arguments.resume, hidden)
         except KeyboardInterrupt:
