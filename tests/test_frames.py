@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from clips import make_clip, video_times
 from conftest import only_line, run, textured
+from test_jobs import Killed, killed_after
 
 from dreamvideo import jobs, leftovers, pieces
 from dreamvideo.album import release
@@ -329,10 +330,6 @@ def short_pieces(monkeypatch):
     monkeypatch.setattr(jobs, "FEW", 4)
 
 
-class Killed(BaseException):
-    """Nothing is cleaned up after it but by the system."""
-
-
 @pytest.mark.parametrize("after", [1, 2, 3])
 @pytest.mark.parametrize("words", [[], ["--lanes", "3"], ["--independent"], ["--format", "tif"], ["-o", "x.mkv"]])
 def test_a_job_that_died_goes_on_and_makes_the_same_pictures(tmp_path, monkeypatch, short_pieces, after, words):
@@ -344,17 +341,10 @@ def test_a_job_that_died_goes_on_and_makes_the_same_pictures(tmp_path, monkeypat
     output = tmp_path / "x.mkv" if "x.mkv" in words else tmp_path / "in_dream"
     assert run("frames", folder, *words) == 3
     whole = output.rename(tmp_path / "whole" / output.name)
-    keep = leftovers.keep
-
-    def die(folder, piece, state):
-        if piece.number == after:
-            raise Killed
-        keep(folder, piece, state)
-
-    monkeypatch.setattr(leftovers, "keep", die)
+    heal = killed_after(monkeypatch, after)
     with pytest.raises(Killed):
         run("frames", folder, *words)
-    monkeypatch.setattr(leftovers, "keep", keep)
+    heal()
     assert len(leftovers.finished(folder_of(output))) == after
     assert run("frames", folder, *words) == 1  # not unasked
     assert run("frames", folder, *words, "--seed", 1, "--resume") == 1
