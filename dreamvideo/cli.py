@@ -15,21 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dreamvideo import __version__
-from dreamvideo.bench.coherence.settings import CoherenceSettings
-from dreamvideo.bench.live_settings import LiveBenchSettings
-from dreamvideo.bench.scaling_settings import ScalingSettings
-from dreamvideo.bench.settings import BenchSettings
+from dreamvideo._version import __version__
 from dreamvideo.commands.bench import run_bench, run_bench_cluster, run_bench_live, run_coherence
+from dreamvideo.commands.console import print_error
 from dreamvideo.commands.exits import FAILED, INTERRUPTED, USAGE
 from dreamvideo.commands.listings import run_info, run_layers, run_models, run_presets
 from dreamvideo.commands.live import run_cameras, run_live
-from dreamvideo.commands.pictures import run_image
-from dreamvideo.commands.sheets import run_atlas
-from dreamvideo.commands.talk import complain
-from dreamvideo.commands.videos import run_frames, run_video
-from dreamvideo.errors import DreamVideoError, SettingsError
-from dreamvideo.options import (
+from dreamvideo.commands.options import (
     ATLAS_SETTINGS,
     FRAMES_SETTINGS,
     IMAGE_SETTINGS,
@@ -39,7 +31,12 @@ from dreamvideo.options import (
     add_options,
     look_of,
 )
-from dreamvideo.settings import DreamSettings, ModelSettings
+from dreamvideo.commands.pictures import run_image
+from dreamvideo.commands.sheets import run_atlas
+from dreamvideo.commands.videos import run_frames, run_video
+from dreamvideo.errors import DreamVideoError, SettingsError
+from dreamvideo.settings.bench import BenchSettings, CoherenceSettings, LiveBenchSettings, ScalingSettings
+from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 
 log = logging.getLogger("dreamvideo")
 
@@ -57,13 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments.look = look_of(arguments)  # once: it may have to be read, and to warn
             return int(arguments.run(arguments))
     except SettingsError as error:
-        complain(error)
+        print_error(error)
         return USAGE
     except DreamVideoError as error:
-        complain(error)
+        print_error(error)
         return FAILED
     except KeyboardInterrupt as stop:
-        complain(": ".join(["interrupted", *map(str, stop.args)]))
+        print_error(": ".join(["interrupted", *map(str, stop.args)]))
         return INTERRUPTED
 
 
@@ -141,9 +138,12 @@ def add_frames(commands: Any) -> None:
     for group in FRAMES_SETTINGS:
         add_options(frames, group)
     frames.add_argument(
-        "--sequence", dest="independent", action="store_false", default=argparse.SUPPRESS,
+        "--sequence",
+        dest="independent",
+        action="store_false",
+        default=argparse.SUPPRESS,
         help="the frames of one film (default), not --independent",
-    )  # fmt: skip
+    )
 
 
 def add_look(command: argparse.ArgumentParser) -> None:
@@ -160,9 +160,12 @@ def add_live(commands: Any) -> None:
     )
     live.set_defaults(run=run_live, configurable=LIVE_SETTINGS)
     live.add_argument(
-        "camera", nargs="?", default="0", metavar="CAMERA",
+        "camera",
+        nargs="?",
+        default="0",
+        metavar="CAMERA",
         help="number, device path, URL, or a video file in place of a camera (default: 0; see cameras)",
-    )  # fmt: skip
+    )
     live.add_argument("-y", "--overwrite", action="store_true", help="replace an existing recording")
     add_look(live)
     cameras = commands.add_parser("cameras", help="list the cameras", description="Lists the cameras there are.")
@@ -235,7 +238,7 @@ def add_bench(commands: Any) -> None:
     )
     scaling.set_defaults(run=run_bench_cluster)
     add_talk(scaling)
-    for of_scaling in (ScalingSettings, ModelSettings, DreamSettings):
+    for of_scaling in (ScalingSettings, ModelSettings, ObjectiveSettings, DreamSettings):
         add_options(scaling, of_scaling)
     live = others.add_parser(
         "live",
@@ -244,7 +247,7 @@ def add_bench(commands: Any) -> None:
     )
     live.set_defaults(run=run_bench_live)
     add_talk(live)
-    for kind in (LiveBenchSettings, ModelSettings, DreamSettings):
+    for kind in (LiveBenchSettings, ModelSettings, ObjectiveSettings, DreamSettings):
         add_options(live, kind)
 
 

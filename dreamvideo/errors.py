@@ -51,7 +51,7 @@ class DeviceError(DreamVideoError, RuntimeError):
     """The device asked for is not there, or cannot do what a dream needs."""
 
 
-class RoomError(DreamVideoError, MemoryError):
+class MemoryBudgetError(DreamVideoError, MemoryError):
     """A picture does not fit into memory, even in tiles."""
 
 
@@ -59,7 +59,7 @@ class ClusterError(DreamVideoError, RuntimeError):
     """A cluster cannot be reached, or its workers fail again and again."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; nearest: NAME` for the end of a message that something is not `known`; empty where nothing is near."""
     found = difflib.get_close_matches(name, list(known), 1, 0.4)
     return f"; nearest: {found[0]}" if found else ""

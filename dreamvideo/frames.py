@@ -19,7 +19,7 @@ class Still:
     path: Path
     number: int  # its place among the pictures asked for
     stored: NDArray[Any] | None = None  # (H, W, 3 or 4) RGB(A) of more bits, or with alpha; None: the frame has it all
-    grey: bool = False  # it has one channel
+    gray: bool = False  # it has one channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ Frames = Generator[Frame, None, None]  # whoever consumes it closes it
 
 
 @dataclass(frozen=True, slots=True)
-class Colour:
+class Color:
     """Tags of a standard-range video, as numbers of ITU-T H.273; it is always written with limited range."""
 
     matrix: int
@@ -51,8 +51,8 @@ class Colour:
     primaries: int
 
 
-BT601 = Colour(6, 6, 6)
-BT709 = Colour(1, 1, 1)
+BT601 = Color(6, 6, 6)
+BT709 = Color(1, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class StreamInfo:
     frame_count: int | None = None  # as promised by the file, which may promise wrongly; None: unknown, or a camera
     time_base: Fraction | None = None  # seconds; every Frame.time is a multiple of it. None: no such unit
     pixel_aspect: Fraction = Fraction(1)  # width : height of one pixel as displayed
-    colour: Colour = BT709  # how YUV is made from the RGB of a Frame when it is written
+    color: Color = BT709  # how YUV is made from the RGB of a Frame when it is written
     path: Path | None = None  # file whose sound, subtitles, chapters and tags go with these frames; None: there is none
     stream: int | None = None  # index in `path` of the video stream that was read
     origin: Fraction = Fraction(0)  # the instant of `path`, in seconds, that is Frame.time 0

@@ -19,7 +19,7 @@ Level = Callable[[NDArray | float, NDArray | float], NDArray]  # (x, y) -> the g
 
 @dataclass(frozen=True)
 class Pose:
-    """A camera position in metres; `aim` shifts the picture to the right by shares of its width."""
+    """A camera position in meters; `aim` shifts the picture to the right by shares of its width."""
 
     x: float
     y: float
@@ -29,7 +29,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Landscape:
-    """All that a shot needs before a size is chosen. Lengths in metres, times in seconds."""
+    """All that a shot needs before a size is chosen. Lengths in meters, times in seconds."""
 
     light: Light
     ground: Ground
@@ -56,8 +56,8 @@ def _crowns(noise: Noise, x: Floats, y: Floats, size: float) -> Floats:
     return np.clip(bumps * 0.9 + 0.45, 0, 1)
 
 
-def _rgb(*colour: float) -> Floats:
-    return np.float32(colour)
+def _rgb(*color: float) -> Floats:
+    return np.float32(color)
 
 
 def valley(noise: Noise) -> Landscape:
@@ -103,16 +103,16 @@ def valley(noise: Noise) -> Landscape:
         leaf = mix(_rgb(0.026, 0.058, 0.022), _rgb(0.088, 0.105, 0.026), tint)
         autumn = smoothstep(0.42, 0.75, noise.octaves(x / 11 + 3, y / 11, 2, 0.8, offset=66) + 0.3 * patch[..., 0])
         leaf = mix(leaf, _rgb(0.26, 0.115, 0.022), autumn[..., None] * 0.85)
-        colour = mix(grass, leaf * (0.45 + 0.9 * wood[..., None]), smoothstep(0.05, 0.3, wood)[..., None])
+        color = mix(grass, leaf * (0.45 + 0.9 * wood[..., None]), smoothstep(0.05, 0.3, wood)[..., None])
         strata = noise.octaves(x / 90, height / 14, 4, 0.6, offset=70)[..., None]
         stone = mix(_rgb(0.15, 0.135, 0.125), _rgb(0.27, 0.245, 0.215), strata * 0.5 + 0.5)
         bare = smoothstep(0.75, 1.15, slope + 0.25 * patch[..., 0]) * smoothstep(60, 200, height)
         bare = np.maximum(bare, smoothstep(430, 760, height + 150 * patch[..., 0]))[..., None]
-        colour = mix(colour, stone, bare)
+        color = mix(color, stone, bare)
         snow = smoothstep(620, 900, height + 260 * patch[..., 0] - 190 * np.clip(slope - 0.7, 0, 2))[..., None]
-        colour = mix(colour, _rgb(0.80, 0.83, 0.88), snow)
+        color = mix(color, _rgb(0.80, 0.83, 0.88), snow)
         shore = smoothstep(1.3, 0.35, height)[..., None]
-        return mix(colour, _rgb(0.26, 0.215, 0.145) * (1 + 0.35 * grain), shore)
+        return mix(color, _rgb(0.26, 0.215, 0.145) * (1 + 0.35 * grain), shore)
 
     def boards(rng: np.random.Generator, level: Level) -> list[Board]:
         trees = [sprites.conifer(number) for number in range(4)]
@@ -136,9 +136,24 @@ def valley(noise: Noise) -> Landscape:
         return out
 
     return Landscape(
-        light, ground, paint, 55.0, 11000.0, lambda s: Pose(-9 + 22 * s, 2 * s, 43 + 1.5 * s),
-        0.47, 0.80, (0.04, 0.13, 0.44), (0.34, 0.46, 0.66), 0.17, 0.05, boards, (0.10, 0.17, 0.19), 0.88, 1.0, 5,
-    )  # fmt: skip
+        light,
+        ground,
+        paint,
+        55.0,
+        11000.0,
+        lambda s: Pose(-9 + 22 * s, 2 * s, 43 + 1.5 * s),
+        0.47,
+        0.80,
+        (0.04, 0.13, 0.44),
+        (0.34, 0.46, 0.66),
+        0.17,
+        0.05,
+        boards,
+        (0.10, 0.17, 0.19),
+        0.88,
+        1.0,
+        5,
+    )
 
 
 def lake(noise: Noise) -> Landscape:
@@ -166,13 +181,13 @@ def lake(noise: Noise) -> Landscape:
         gold = smoothstep(0.10, 0.45, noise.octaves(x / 10, y / 10, 2, 0.8, offset=67) + 0.5 * patch)
         leaf = mix(leaf, _rgb(0.33, 0.135, 0.018), gold[..., None] * 0.85)
         grass = mix(_rgb(0.13, 0.12, 0.035), _rgb(0.25, 0.19, 0.06), smoothstep(-0.3, 0.4, patch)[..., None])
-        colour = mix(grass, leaf * (0.45 + 0.9 * wood[..., None]), smoothstep(0.05, 0.3, wood)[..., None])
+        color = mix(grass, leaf * (0.45 + 0.9 * wood[..., None]), smoothstep(0.05, 0.3, wood)[..., None])
         strata = noise.octaves(x / 90, height / 15, 4, 0.6, offset=71)[..., None]
         stone = mix(_rgb(0.14, 0.125, 0.125), _rgb(0.26, 0.235, 0.215), strata * 0.5 + 0.5)
-        colour = mix(colour, stone, smoothstep(300, 520, height + 140 * patch)[..., None])
+        color = mix(color, stone, smoothstep(300, 520, height + 140 * patch)[..., None])
         snow = smoothstep(560, 820, height + 200 * patch - 170 * np.clip(slope - 0.7, 0, 2))[..., None]
-        colour = mix(colour, _rgb(0.80, 0.82, 0.87), snow)
-        return mix(colour, _rgb(0.22, 0.18, 0.13), smoothstep(0.9, 0.2, height)[..., None])
+        color = mix(color, _rgb(0.80, 0.82, 0.87), snow)
+        return mix(color, _rgb(0.22, 0.18, 0.13), smoothstep(0.9, 0.2, height)[..., None])
 
     def boards(rng: np.random.Generator, level: Level) -> list[Board]:
         golds = ((0.32, 0.15, 0.02), (0.36, 0.22, 0.035), (0.13, 0.13, 0.03), (0.34, 0.10, 0.025))
@@ -187,9 +202,17 @@ def lake(noise: Noise) -> Landscape:
         out += wood_of(rng, trees, xs[fit][:420], ys[fit][:420], np.maximum(zs[fit] - 3, 0.1), (9, 18))
         stones = [sprites.rock(noise, 5.0 * number) for number in range(4)]
         places = (
-            (-4.3, 9.5, 1.15), (-2.9, 8.4, 0.5), (-6.6, 12.5, 0.9), (5.2, 13.5, 0.75), (6.9, 16.0, 1.5),
-            (9.3, 19.5, 0.8), (-13.0, 27.0, 1.3), (3.9, 11.2, 0.3), (-1.9, 13.0, 0.35), (13.5, 34.0, 1.2),
-        )  # fmt: skip
+            (-4.3, 9.5, 1.15),
+            (-2.9, 8.4, 0.5),
+            (-6.6, 12.5, 0.9),
+            (5.2, 13.5, 0.75),
+            (6.9, 16.0, 1.5),
+            (9.3, 19.5, 0.8),
+            (-13.0, 27.0, 1.3),
+            (3.9, 11.2, 0.3),
+            (-1.9, 13.0, 0.35),
+            (13.5, 34.0, 1.2),
+        )
         for number, (x, y, tall) in enumerate(places):
             out.append(Board(stones[number % 4], x, y, -0.1, tall))
         out.append(Board(sprites.boat(), -12.5, 38, -0.25, 9.0, lambda t: (4.2 * t, 0, 0)))
@@ -197,9 +220,24 @@ def lake(noise: Noise) -> Landscape:
         return out + flock(rng, 7, (-9, 60, 15), (7.5, 0.5, 0.8), 0.7)
 
     return Landscape(
-        light, ground, paint, 6.0, 9000.0, lambda s: Pose(0.9 - 1.5 * s, 0.4 * s, 2.3 + 0.15 * s),
-        0.52, 0.85, (0.035, 0.12, 0.40), (0.56, 0.47, 0.42), 0.10, -0.06, boards, (0.06, 0.10, 0.14), 0.95, 1.0, 23,
-    )  # fmt: skip
+        light,
+        ground,
+        paint,
+        6.0,
+        9000.0,
+        lambda s: Pose(0.9 - 1.5 * s, 0.4 * s, 2.3 + 0.15 * s),
+        0.52,
+        0.85,
+        (0.035, 0.12, 0.40),
+        (0.56, 0.47, 0.42),
+        0.10,
+        -0.06,
+        boards,
+        (0.06, 0.10, 0.14),
+        0.95,
+        1.0,
+        23,
+    )
 
 
 def autumn(noise: Noise) -> Landscape:
@@ -236,11 +274,11 @@ def autumn(noise: Noise) -> Landscape:
         leaf = mix(_rgb(0.030, 0.058, 0.020), _rgb(0.13, 0.115, 0.022), smoothstep(-0.4, 0.3, tint)[..., None])
         gold = smoothstep(-0.05, 0.3, noise.octaves(x / 10, y / 10, 2, 0.8, offset=68) + 0.5 * patch)[..., None]
         leaf = mix(leaf, mix(_rgb(0.38, 0.19, 0.022), _rgb(0.32, 0.08, 0.02), tint[..., None] * 0.5 + 0.5), gold * 0.9)
-        colour = mix(grass, leaf * (0.4 + 0.95 * wood[..., None]), smoothstep(0.05, 0.3, wood)[..., None])
+        color = mix(grass, leaf * (0.4 + 0.95 * wood[..., None]), smoothstep(0.05, 0.3, wood)[..., None])
         strata = noise.octaves(x / 80, height / 14, 4, 0.6, offset=72)[..., None]
         stone = mix(_rgb(0.15, 0.13, 0.125), _rgb(0.27, 0.235, 0.21), strata * 0.5 + 0.5)
-        colour = mix(colour, stone, smoothstep(470, 640, height + 120 * patch)[..., None])
-        return mix(colour, _rgb(0.8, 0.82, 0.87), smoothstep(760, 960, height + 200 * patch)[..., None])
+        color = mix(color, stone, smoothstep(470, 640, height + 120 * patch)[..., None])
+        return mix(color, _rgb(0.8, 0.82, 0.87), smoothstep(760, 960, height + 200 * patch)[..., None])
 
     def boards(rng: np.random.Generator, level: Level) -> list[Board]:
         golds = ((0.40, 0.20, 0.025), (0.34, 0.09, 0.02), (0.44, 0.27, 0.04), (0.16, 0.15, 0.03), (0.38, 0.14, 0.02))
@@ -270,6 +308,18 @@ def autumn(noise: Noise) -> Landscape:
         return out + flock(rng, 11, (16, 55, 76), (-9, 1.5, 0.7), 0.75)
 
     return Landscape(
-        light, ground, paint, 7.0, 9000.0, lambda s: Pose(0.8 * s, 4.2 * s, 65.5 + 0.5 * s),
-        0.46, 0.85, (0.035, 0.12, 0.42), (0.50, 0.47, 0.48), 0.10, 0.06, boards, seed=61,
-    )  # fmt: skip
+        light,
+        ground,
+        paint,
+        7.0,
+        9000.0,
+        lambda s: Pose(0.8 * s, 4.2 * s, 65.5 + 0.5 * s),
+        0.46,
+        0.85,
+        (0.035, 0.12, 0.42),
+        (0.50, 0.47, 0.48),
+        0.10,
+        0.06,
+        boards,
+        seed=61,
+    )

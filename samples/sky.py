@@ -24,7 +24,7 @@ class Sky:
     wind: float
 
     def look(self, azimuth: Floats, elevation: Floats, time: float) -> Floats:
-        """Colour towards slopes (x right, y up); below the horizon the horizon's own."""
+        """Color towards slopes (x right, y up); below the horizon the horizon's own."""
         drift = np.float32(self.wind * time) * (elevation + np.float32(LIFT))
         column = (azimuth - drift) * np.float32(self.scale) + np.float32(self.middle)
         return look_up(self.picture, column, (np.float32(self.top) - elevation) * np.float32(self.scale))

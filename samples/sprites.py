@@ -11,7 +11,7 @@ import numpy as np
 from noise import Floats, Noise, mix, smoothstep
 from numpy.typing import NDArray
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 Canvas = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
@@ -19,9 +19,9 @@ def _canvas(height: int, width: int) -> Canvas:
     return np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
 
 
-def _ink(colour: NDArray | Colour, light: float) -> tuple[int, ...]:
-    """Linear colour as 8-bit square roots, which keep the darks apart."""
-    return tuple(int(v) for v in np.sqrt(np.clip(np.asarray(colour) * light, 0, 1)) * 255)
+def _ink(color: NDArray | Color, light: float) -> tuple[int, ...]:
+    """Linear color as 8-bit square roots, which keep the darks apart."""
+    return tuple(int(v) for v in np.sqrt(np.clip(np.asarray(color) * light, 0, 1)) * 255)
 
 
 def _finish(canvas: Canvas) -> Floats:
@@ -30,7 +30,7 @@ def _finish(canvas: Canvas) -> Floats:
 
 
 @lru_cache(maxsize=32)
-def conifer(seed: int, needles: Colour = (0.030, 0.062, 0.026)) -> Floats:
+def conifer(seed: int, needles: Color = (0.030, 0.062, 0.026)) -> Floats:
     """A spruce, 640 high: drooping branches, the higher over the lower, light on the left, dark inside."""
     rng = np.random.default_rng(seed)
     h, w = 640, 320
@@ -62,7 +62,7 @@ def conifer(seed: int, needles: Colour = (0.030, 0.062, 0.026)) -> Floats:
 
 
 @lru_cache(maxsize=32)
-def broadleaf(seed: int, leaves: Colour) -> Floats:
+def broadleaf(seed: int, leaves: Color) -> Floats:
     """A round-crowned tree, 560 high: boughs, then clumps of leaves from the back to the front."""
     rng = np.random.default_rng(seed)
     h, w = 560, 560
@@ -85,9 +85,9 @@ def broadleaf(seed: int, leaves: Colour) -> Floats:
     clumps = [(x, y, rng.uniform(-1, 1), rng.uniform(24, 44)) for x, y, _ in ends]
     clumps.sort(key=lambda clump: clump[2])
     xs, ys = np.array([c[0] for c in clumps]), np.array([c[1] for c in clumps])
-    centre, size = (xs.mean(), ys.mean()), (xs.std() * 2 + 1, ys.std() * 2 + 1)
+    center, size = (xs.mean(), ys.mean()), (xs.std() * 2 + 1, ys.std() * 2 + 1)
     for x, y, depth, radius in clumps:
-        whole = -0.55 * (x - centre[0]) / size[0] - 0.5 * (y - centre[1]) / size[1] + 0.25 * depth
+        whole = -0.55 * (x - center[0]) / size[0] - 0.5 * (y - center[1]) / size[1] + 0.25 * depth
         tint = np.array(leaves) * rng.uniform(0.82, 1.2, 3)
         angle, far = rng.uniform(0, 2 * np.pi, 70), np.sqrt(rng.uniform(0, 1, 70))
         dx, dy = np.cos(angle) * far, np.sin(angle) * far * 0.75
@@ -116,14 +116,14 @@ def balloon() -> Floats:
     longitude = np.arcsin(around) + 0.35
     gore = np.floor(longitude / (np.pi / 9)).astype(int)
     palette = np.float32([(0.62, 0.10, 0.06), (0.80, 0.38, 0.07), (0.82, 0.68, 0.36), (0.10, 0.17, 0.33)])
-    colour = palette[np.mod(gore, 4)]
+    color = palette[np.mod(gore, 4)]
     band = (np.abs(y - 0.28 + 0.05 * np.abs(np.mod(longitude * 9 / np.pi, 1) - 0.5)) < 0.1)[..., None]
-    colour = np.where(band, np.float32((0.82, 0.74, 0.55)), colour)
+    color = np.where(band, np.float32((0.82, 0.74, 0.55)), color)
     seam = np.abs(np.mod(longitude / (np.pi / 9), 1) - 0.5)
     light = 0.30 + 1.05 * np.clip(-0.72 * around + 0.45 * np.sqrt(1 - around**2) - 0.35 * y, 0, 1.2)
     light *= 1 - 0.22 * smoothstep(0.40, 0.5, seam)
     light *= 0.85 + 0.15 * np.cos(longitude * 18)
-    picture = np.dstack([colour * light[..., None], inside.astype(np.float32)]).astype(np.float32)
+    picture = np.dstack([color * light[..., None], inside.astype(np.float32)]).astype(np.float32)
     basket = (np.abs(column - w / 2) < 26) & (row > 575) & (row < 622)
     weave = 0.8 + 0.2 * np.sign(np.sin(row * 0.9)) * np.sign(np.sin(column * 0.6))
     brown = np.float32((0.24, 0.13, 0.06)) * (weave * (1.25 - (column - w / 2) / 45))[..., None]
@@ -139,9 +139,9 @@ def boat() -> Floats:
     h, w = 480, 420
     canvas = _canvas(h, w)
 
-    def shape(points: list[tuple[int, int]], colour: Colour, light: float) -> None:
+    def shape(points: list[tuple[int, int]], color: Color, light: float) -> None:
         polygon = np.array(points, np.int32)
-        cv2.fillPoly(canvas[0], [polygon], _ink(colour, light))
+        cv2.fillPoly(canvas[0], [polygon], _ink(color, light))
         cv2.fillPoly(canvas[1], [polygon], 255)
 
     curve = np.linspace(0, 1, 24)

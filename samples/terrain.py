@@ -12,34 +12,34 @@ import cv2
 import numpy as np
 from noise import Floats, look_up, mix, smoothstep
 
-FAR = 1.0e6  # metres; the depth given to the sky
+FAR = 1.0e6  # meters; the depth given to the sky
 
 
 @dataclass(frozen=True)
 class Camera:
     """A camera that looks along +y and never turns: pans and tilts shift the lens, as architects do it.
 
-    x, y, z are metres (z above the water); the centre is in pixels of the picture, the focal length too.
+    x, y, z are meters (z above the water); the center is in pixels of the picture, the focal length too.
     """
 
     x: float
     y: float
     z: float
-    centre_x: float
+    center_x: float
     horizon: float
     focal: float
 
     def project(self, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats, Floats]:
         """Column, row and depth of points in space."""
         depth = y - np.float32(self.y)
-        column = self.centre_x + self.focal * (x - np.float32(self.x)) / depth
+        column = self.center_x + self.focal * (x - np.float32(self.x)) / depth
         row = self.horizon - self.focal * (z - np.float32(self.z)) / depth
         return column, row, depth
 
 
 @dataclass(frozen=True)
 class Light:
-    """The sun's direction (towards it), its colour, the sky's colour, the haze's colour and its reach in metres."""
+    """The sun's direction (towards it), its color, the sky's color, the haze's color and its reach in meters."""
 
     direction: tuple[float, float, float]
     sun: tuple[float, float, float]
@@ -50,13 +50,13 @@ class Light:
 
 @dataclass(frozen=True)
 class Terrain:
-    """The baked slices: distance (N,), height (N, J) and colour (N, J, 3), J along x in steps that grow with y."""
+    """The baked slices: distance (N,), height (N, J) and color (N, J, 3), J along x in steps that grow with y."""
 
     near: float
     far: float
-    step: float  # metres along x between columns, for each metre of distance
+    step: float  # meters along x between columns, for each meter of distance
     height: Floats
-    colour: Floats
+    color: Floats
 
     @property
     def distances(self) -> Floats:
@@ -122,12 +122,12 @@ def bake(
     columns: int,
     casters: list[tuple[float, float, float]],
 ) -> Terrain:
-    """Height and lit, hazy colour of a landscape, once for a shot.
+    """Height and lit, hazy color of a landscape, once for a shot.
 
     Args:
-        ground: (x, y) metres -> height in metres and wood cover in [0, 1].
+        ground: (x, y) meters -> height in meters and wood cover in [0, 1].
         paint: (x, y, height, slope, wood) -> (..., 3) reflectance, linear.
-        step: metres between columns for each metre of distance.
+        step: meters between columns for each meter of distance.
         casters: (x, y, height) of the trees that throw a shadow on the ground.
     """
     y = np.broadcast_to(slice_distances(near, far, slices)[:, None], (slices, columns))
@@ -156,11 +156,11 @@ def bake(
     hollow = cv2.blur(height, (31, 15)) - height
     open_sky = np.clip(1 - hollow / (0.02 * y), 0.45, 1.15) * (0.45 + 0.55 * normal_z)
 
-    colour = paint(x, y, height, steepness, wood)
+    color = paint(x, y, height, steepness, wood)
     sun, sky = np.float32(light.sun), np.float32(light.sky)
-    radiance = colour * ((facing * lit)[..., None] * sun + open_sky[..., None] * sky)
+    radiance = color * ((facing * lit)[..., None] * sun + open_sky[..., None] * sky)
     # A little light comes back from the sunlit ground, which keeps shadows from going dead.
-    radiance += colour * np.float32(0.06) * sun * (1 - normal_z * 0.5)[..., None]
+    radiance += color * np.float32(0.06) * sun * (1 - normal_z * 0.5)[..., None]
     veil = 1 - np.exp(-y / np.float32(light.reach))
     # Haze lies low: the higher the point the clearer.
     veil = veil * np.clip(1.08 - height / np.float32(2600), 0.5, 1.0)
@@ -188,7 +188,7 @@ def trace(terrain: Terrain, camera: Camera, shape: tuple[int, int], mirrored: bo
     first = int(np.searchsorted(y, camera.y + terrain.near * 0.2))
     y = y[first:]
     depth = (y - np.float32(camera.y))[:, None]
-    across = ((np.arange(w, dtype=np.float32) - np.float32(camera.centre_x)) / np.float32(camera.focal))[None, :]
+    across = ((np.arange(w, dtype=np.float32) - np.float32(camera.center_x)) / np.float32(camera.focal))[None, :]
     x = np.float32(camera.x) + depth * across
     table_row = np.broadcast_to(np.arange(first, first + len(y), dtype=np.float32)[:, None], x.shape)
     ground = look_up(terrain.height, terrain.columns(x, y[:, None]), table_row)

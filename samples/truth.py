@@ -28,14 +28,14 @@ def _came_from(
     slope = np.abs(here_y - np.float32(camera.horizon)) / np.float32(camera.focal)  # the mirrored sky drifts alike
     drift = np.float32(stage.sky.wind * (time - time_before) * camera.focal) * (slope + np.float32(LIFT))
     far = now.depth >= FAR
-    column = np.where(far, here_x + np.float32(camera_before.centre_x - camera.centre_x) - drift, column)
+    column = np.where(far, here_x + np.float32(camera_before.center_x - camera.center_x) - drift, column)
     row = np.where(far, here_y + np.float32(camera_before.horizon - camera.horizon), row)
     return column, row, np.where(far, np.float32(FAR), depth)
 
 
 def _tolerance(depth: Floats) -> Floats:
-    """Relative difference of depth that neighbouring samples of one surface may have: much on ground seen at a flat
-    angle, little elsewhere. The smaller of both neighbours' differences, since the other may lie across an edge."""
+    """Relative difference of depth that neighboring samples of one surface may have: much on ground seen at a flat
+    angle, little elsewhere. The smaller of both neighbors' differences, since the other may lie across an edge."""
     log = np.log(depth)
     total = np.full(depth.shape, np.float32(_SAME))
     for axis, first, last in ((0, log[:1], log[-1:]), (1, log[:, :1], log[:, -1:])):

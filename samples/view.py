@@ -17,7 +17,7 @@ OVER = 2  # samples per pixel, each way
 
 @dataclass(frozen=True)
 class Board:
-    """A flat picture that faces the camera; `moves` gives its displacement in metres after t seconds."""
+    """A flat picture that faces the camera; `moves` gives its displacement in meters after t seconds."""
 
     picture: Floats  # (H, W, 4) linear light and cover; the last row is the foot
     x: float
@@ -35,10 +35,10 @@ class Stage:
 
     terrain: Terrain
     sky: Sky
-    boards: tuple[Board, ...]  # far to near, lit, hazed, shrunk: colours times cover
+    boards: tuple[Board, ...]  # far to near, lit, hazed, shrunk: colors times cover
     water: tuple[float, float, float]  # what still water adds of its own, in picture values
     clarity: float  # how much of the reflection comes back at a flat angle
-    ripple: float  # metres of water that share one reflection; blurs it downwards
+    ripple: float  # meters of water that share one reflection; blurs it downwards
 
 
 def _halvings(picture: Floats) -> list[Floats]:
@@ -75,7 +75,7 @@ def prepare_board(board: Board, light: Light, pixels: float, halvings: dict[int,
 class View:
     """Picture (H, W, 3) in [0, 1] and what it shows: points, depth (FAR: sky), number of the moving board or -1."""
 
-    colour: Floats
+    color: Floats
     x: Floats
     y: Floats
     z: Floats
@@ -88,16 +88,16 @@ def _scenery(stage: Stage, camera: Camera, time: float, shape: tuple[int, int], 
     h, w = shape
     hits = trace(stage.terrain, camera, shape, mirrored)
     terrain = stage.terrain
-    colour = look_up(terrain.colour, terrain.columns(hits.x, hits.y), terrain.rows(hits.y))
-    across = (np.arange(w, dtype=np.float32) - np.float32(camera.centre_x)) / np.float32(camera.focal)
+    color = look_up(terrain.color, terrain.columns(hits.x, hits.y), terrain.rows(hits.y))
+    across = (np.arange(w, dtype=np.float32) - np.float32(camera.center_x)) / np.float32(camera.focal)
     up = (np.float32(camera.horizon) - np.arange(h, dtype=np.float32)) / np.float32(camera.focal)
     if mirrored:
         up = -up
     azimuth, elevation = np.broadcast_arrays(across[None, :], up[:, None])
     sky = stage.sky.look(azimuth, elevation, time)
-    colour = np.where(hits.seen[..., None], colour, sky)
+    color = np.where(hits.seen[..., None], color, sky)
     depth = np.where(hits.seen, hits.y - np.float32(camera.y), np.float32(FAR))
-    view = View(colour, hits.x, hits.y, hits.z, depth, np.full(shape, -1, np.int16))
+    view = View(color, hits.x, hits.y, hits.z, depth, np.full(shape, -1, np.int16))
     return view, np.where(hits.seen, hits.water, np.float32(0))
 
 
@@ -113,7 +113,7 @@ def _place(view: View, camera: Camera, board: Board, number: int, time: float, m
     h, w = view.depth.shape
     ph, pw = board.picture.shape[:2]
     scale = camera.focal * board.height / depth / (ph - 2)  # two rows are clear edge
-    column = camera.centre_x + camera.focal * (x - camera.x) / depth
+    column = camera.center_x + camera.focal * (x - camera.x) / depth
     foot = camera.horizon - camera.focal * (z - camera.z) / depth
     left, top, sy = column - scale * (pw - 1) / 2, foot - scale * (ph - 1.5), scale
     if mirrored:
@@ -132,10 +132,10 @@ def _place(view: View, camera: Camera, board: Board, number: int, time: float, m
         # Water farther off than the board cannot show it.
         free &= depth * (rows - camera.horizon) > camera.focal * camera.z
     drawn *= free[..., None]
-    view.colour[part] = view.colour[part] * (1 - drawn[..., 3:]) + drawn[..., :3]
+    view.color[part] = view.color[part] * (1 - drawn[..., 3:]) + drawn[..., :3]
     solid = drawn[..., 3] > 0.5
     columns = np.arange(x0, x1, dtype=np.float32)[None, :]
-    point_x = np.float32(camera.x) + depth * (columns - np.float32(camera.centre_x)) / np.float32(camera.focal)
+    point_x = np.float32(camera.x) + depth * (columns - np.float32(camera.center_x)) / np.float32(camera.focal)
     point_z = np.float32(camera.z) - depth * (rows - np.float32(camera.horizon)) / np.float32(camera.focal)
     view.x[part] = np.where(solid, point_x, view.x[part])
     view.y[part] = np.where(solid, np.float32(y), view.y[part])
@@ -155,7 +155,7 @@ def draw(stage: Stage, camera: Camera, time: float, shape: tuple[int, int]) -> V
                 _place(image, camera, board, number, time, mirrored=True)
         below = np.maximum(np.arange(shape[0], dtype=np.float32) - np.float32(camera.horizon), 1)
         # Small waves smear a reflection downwards, in proportion to its height on the screen.
-        blurred = image.colour
+        blurred = image.color
         soft = cv2.blur(blurred, (1, max(3, int(stage.ripple * shape[0] * 0.02) | 1)))
         softer = cv2.blur(soft, (3, max(3, int(stage.ripple * shape[0] * 0.055) | 1)))
         nearness = np.clip(below / np.float32(shape[0] * 0.45), 0, 1)[:, None, None]
@@ -163,7 +163,7 @@ def draw(stage: Stage, camera: Camera, time: float, shape: tuple[int, int]) -> V
         angle = below / np.float32(camera.focal)
         strength = np.float32(stage.clarity) * (0.35 + 0.65 * np.exp(-angle * 2.6))[:, None, None]
         reflection = mix(np.broadcast_to(np.float32(stage.water), reflection.shape), reflection, strength)
-        view.colour = mix(view.colour, reflection, water[..., None])
+        view.color = mix(view.color, reflection, water[..., None])
         wet = water > 0.5
         for name in ("x", "y", "z", "depth", "mover"):
             setattr(view, name, np.where(wet, getattr(image, name), getattr(view, name)))

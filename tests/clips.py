@@ -13,7 +13,7 @@ UNEVEN = [Fraction(n, 1000) for n in (0, 7, 40, 41, 300, 333, 1000, 1234)]
 
 
 def picture(number, width=WIDTH, height=HEIGHT):
-    """(H, W, 3) RGB: smooth ramps that move a little with `number`, so that neighbours differ."""
+    """(H, W, 3) RGB: smooth ramps that move a little with `number`, so that neighbors differ."""
     y, x = np.mgrid[0:height, 0:width]
     red = 40 + 160 * x / width
     green = 200 - 150 * y / height

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from dreamvideo import contact
 from dreamvideo.cli import main
 from dreamvideo.frames import Frame
-from dreamvideo.models import Network
-from dreamvideo.objectives import Objective, Term
+from dreamvideo.media import contact_sheet
+from dreamvideo.models.network import Network
+from dreamvideo.models.objectives import Objective, Term
 
 torch.set_num_threads(2)
 
@@ -72,13 +72,13 @@ def time_limit():
 def sheets(monkeypatch):
     """(tiles, labels) of each sheet that is made."""
     made = []
-    plain = contact.contact_sheet
+    plain = contact_sheet.contact_sheet
 
     def watched(tiles, labels, *rest):
         made.append((list(tiles), list(labels)))
         return plain(tiles, labels, *rest)
 
-    monkeypatch.setattr(contact, "contact_sheet", watched)
+    monkeypatch.setattr(contact_sheet, "contact_sheet", watched)
     return made
 
 

@@ -83,14 +83,14 @@ def step(x, base, score, settings, dy, dx, sigma):
     shifted = torch.from_numpy(np.roll(x, (dy, dx), (1, 2)).copy())[None].requires_grad_()
     score(shifted).sum().backward()
     g = np.roll(shifted.grad[0].numpy(), (-dy, -dx), (1, 2))
-    if settings.colour >= 0:
+    if settings.color >= 0:
         luma = (g[0] + g[1] + g[2]) / math.sqrt(3)
         red_green = (g[0] - g[1]) / math.sqrt(2)
         yellow_blue = (g[0] + g[1] - 2 * g[2]) / math.sqrt(6)
         luma = smooth(luma, sigma) if sigma else luma
         chroma = np.stack([gaussian_blur(red_green, 2.5), gaussian_blur(yellow_blue, 2.5)])
         luma = luma / luma.std(ddof=1)
-        rg, yb = settings.colour * chroma / chroma.std(ddof=1)
+        rg, yb = settings.color * chroma / chroma.std(ddof=1)
         g = np.stack(
             [
                 luma / math.sqrt(3) + rg / math.sqrt(2) + yb / math.sqrt(6),
@@ -138,7 +138,7 @@ def pavan(image, net, offsets, levels=4, ratio=1.8, iterations=10, rate=0.005):
 
 
 def nine_by_nine(slope, sigma):
-    """Each colour of (1, 3, H, W) convolved with a Gaussian of 9 x 9 pixels that sums to 1, mirrored at the edges."""
+    """Each color of (1, 3, H, W) convolved with a Gaussian of 9 x 9 pixels that sums to 1, mirrored at the edges."""
     weights = torch.zeros(9, 9)
     for y in range(9):
         for x in range(9):

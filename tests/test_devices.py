@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from dreamvideo import devices
-from dreamvideo.commands.talk import announce
+from dreamvideo.commands.console import announce_network
 from dreamvideo.devices import download, lacking, pick_device, pick_precision, precision_name, upload
 from dreamvideo.errors import DeviceError, SettingsError
-from dreamvideo.models import load_network
-from dreamvideo.settings import DreamSettings, ModelSettings
+from dreamvideo.models.network import load_network
+from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
 
 CPU = torch.device("cpu")
 
@@ -38,7 +38,7 @@ def test_fp16_on_a_cpu_is_refused_with_what_to_type(fast_bf16):
     for yes, other in ((True, "bf16"), (False, "fp32")):
         fast_bf16(yes)
         with pytest.raises(SettingsError, match=f"expected --precision {other}, or another --device"):
-            load_network(ModelSettings(device="cpu", precision="fp16"), DreamSettings())
+            load_network(ModelSettings(device="cpu", precision="fp16"), ObjectiveSettings())
 
 
 def test_on_cuda_fp32_is_exact_and_tf32_is_asked_for(monkeypatch):
@@ -76,7 +76,7 @@ def test_an_old_gpu_has_neither_bf16_nor_tf32(monkeypatch, caplog):
 
 
 def test_the_precision_is_announced(tiny_network, capsys):
-    announce(argparse.Namespace(quiet=0), "in.mp4", "64x48", tiny_network)
+    announce_network(argparse.Namespace(quiet=0), "in.mp4", "64x48", tiny_network)
     assert "fp32, cpu (" in capsys.readouterr().err
     assert [precision_name(kind, CPU) for kind in (torch.bfloat16, torch.float16)] == ["bf16", "fp16"]
 
@@ -136,7 +136,7 @@ def test_fp32_is_more_exact_than_tf32():
 @pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["auto", "fp32", "tf32", "bf16", "fp16"])
 def test_a_network_is_loaded_in_each_precision(precision):
-    network = load_network(ModelSettings(device="cuda", precision=precision), DreamSettings())
+    network = load_network(ModelSettings(device="cuda", precision=precision), ObjectiveSettings())
     picture = torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(1)).to("cuda")
     kinds = {activation.dtype for activation in network.score.features(picture).values()}
     assert kinds == {network.precision}

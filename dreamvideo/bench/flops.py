@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from dreamvideo.dream import octave_sizes
-from dreamvideo.dreamnet.net import DreamNet
-from dreamvideo.networks import build_classifier
-from dreamvideo.settings import DreamSettings
+from dreamvideo.ascent.octaves import octave_sizes
+from dreamvideo.models.dreamnet.net import DreamNet
+from dreamvideo.models.registry import build_classifier
+from dreamvideo.settings.dream import DreamSettings
 
 
 @functools.cache

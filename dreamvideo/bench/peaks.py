@@ -9,9 +9,9 @@ from statistics import median
 import torch
 import torch.nn.functional as F
 
-from dreamvideo.bench.arithmetic import under
-from dreamvideo.bench.report import Row
-from dreamvideo.bench.timing import Clock, interleaved, spread
+from dreamvideo.bench.precisions import in_precision
+from dreamvideo.bench.results import ResultRow
+from dreamvideo.bench.timing import Clock, interleaved, spread_percent
 from dreamvideo.devices import has_fast_bf16
 
 
@@ -20,7 +20,7 @@ class Peaks:
     """Operations per second: the best of each precision, and all that was measured."""
 
     best: Mapping[str, float]
-    rows: tuple[Row, ...]
+    rows: tuple[ResultRow, ...]
 
     def share(self, precision: str, flop: float, seconds: float) -> float | None:
         """Percent of the machine's best that `flop` operations in `seconds` are."""
@@ -42,17 +42,24 @@ def peaks(device: torch.device, rounds: int, clock: Clock) -> Peaks:
     for precision, dtype in types.items():
         for work, made, operations in (
             (f"matmul {side}", _matmul(side, dtype, device), 2 * side**3),
-            (f"conv 3x3 c256 {width}x{height}", _conv(batch, height, width, dtype, device),
-             2 * batch * height * width * 256 * 256 * 9),
-        ):  # fmt: skip
+            (
+                f"conv 3x3 c256 {width}x{height}",
+                _conv(batch, height, width, dtype, device),
+                2 * batch * height * width * 256 * 256 * 9,
+            ),
+        ):
             name = f"{work} {precision}"
-            contenders[name], flop[name] = under(precision, torch.no_grad()(made), device), operations
+            contenders[name], flop[name] = in_precision(precision, torch.no_grad()(made), device), operations
     times = interleaved(contenders, max(rounds, 3), device, clock, least=0.1)
-    rows: tuple[Row, ...] = tuple(
-        {"work": name.rpartition(" ")[0], "precision": name.rpartition(" ")[2],
-         "GFLOP_per_s": flop[name] / median(t) / 1e9, "spread_%": spread(t)}
+    rows: tuple[ResultRow, ...] = tuple(
+        {
+            "work": name.rpartition(" ")[0],
+            "precision": name.rpartition(" ")[2],
+            "GFLOP_per_s": flop[name] / median(t) / 1e9,
+            "spread_%": spread_percent(t),
+        }
         for name, t in times.items()
-    )  # fmt: skip
+    )
     best = {p: max(flop[n] / median(t) for n, t in times.items() if n.endswith(f" {p}")) for p in types}
     return Peaks(best, rows)
 

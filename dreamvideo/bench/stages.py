@@ -10,59 +10,67 @@ from fractions import Fraction
 from pathlib import Path
 from statistics import median
 
-from dreamvideo.bench.pictures import RATE, stream, write
-from dreamvideo.bench.plan import Bench
-from dreamvideo.bench.report import Row
+from dreamvideo.ascent.octaves import octave_sizes
+from dreamvideo.bench.bench_plan import Bench
+from dreamvideo.bench.results import ResultRow
+from dreamvideo.bench.synthetic import RATE, frame_stream, write_clip
 from dreamvideo.bench.timing import interleaved
-from dreamvideo.bench.video import steady
-from dreamvideo.buffers import prefetch
-from dreamvideo.carry import begin, carry, go_on, steps_for
-from dreamvideo.dream import octave_sizes
+from dreamvideo.bench.video_rate import steady_rate
 from dreamvideo.frames import Frame, Frames, StreamInfo
-from dreamvideo.models import Network
-from dreamvideo.pipeline import dream_video, only, to_image, to_tensor, watch
-from dreamvideo.readers import open_source
-from dreamvideo.settings import CarrySettings, ReadSettings
-from dreamvideo.writers import write_video
+from dreamvideo.media.video_reader import open_video
+from dreamvideo.media.video_writer import write_video
+from dreamvideo.models.network import Network
+from dreamvideo.settings.dream import CarrySettings
+from dreamvideo.settings.job import ReadSettings
+from dreamvideo.tensors import to_image, to_tensor
+from dreamvideo.threads import prefetch
+from dreamvideo.video.carry import dream_carried_frames, dream_first_frames, move_carry, steps_for
+from dreamvideo.video.pipeline import dream_video, single_segment, with_motion
 
 MOTION, ASCENT, END_TO_END = "cuts, flow both ways, mask", "ascent", "end to end"
 
 
-def stages(bench: Bench) -> Iterator[Row]:
+def stage_rows(bench: Bench) -> Iterator[ResultRow]:
     """Per stage: ms per frame alone, share of their sum; then the sum, and the program with its threads, per frame."""
     plan, carrying, frames = bench.plan, CarrySettings(), bench.clip
     dreaming = plan.dreaming
     network = bench.network(bench.video_subject, plan.best)
     clip = plan.settings.clip or bench.folder / "clip.mp4"
     if plan.settings.clip is None:
-        write(frames, clip)
+        write_clip(frames, clip)
     read = ReadSettings(frames=len(frames), size=(plan.width, plan.height))
-    _, images = steady(dream_video(stream(frames), network, dreaming, carrying), plan.frames)
+    _, images = steady_rate(dream_video(frame_stream(frames), network, dreaming, carrying), plan.frames)
     dreamed = [Frame(image, Fraction(i, RATE)) for i, image in enumerate(images)]
-    motions = [step_motion for ((_, step_motion),) in watch(only(stream(frames[:2])), carrying, bench.device)]
+    motions = [
+        step_motion
+        for ((_, step_motion),) in with_motion(single_segment(frame_stream(frames[:2])), carrying, bench.device)
+    ]
     moved, source = motions[1], to_tensor(frames[1].image, bench.device)
     assert moved is not None
-    (first,) = begin(to_tensor(frames[0].image, bench.device), network, dreaming)
-    start = carry(first, moved, carrying.persistence)
+    (first,) = dream_first_frames(to_tensor(frames[0].image, bench.device), network, dreaming)
+    start = move_carry(first, moved, carrying.persistence)
     ticks = 4 * max(1, len(octave_sizes(plan.height, plan.width, dreaming)) - 1)  # until all octaves had their turn
 
     def conversion() -> None:
         to_tensor(frames[1].image, bench.device)
-        carry(first, moved, carrying.persistence)
+        move_carry(first, moved, carrying.persistence)
         to_image(source)
 
     def ascents() -> None:
         for tick in range(1, ticks + 1):
             now = replace(start, tick=tick)
-            go_on(source, [now], steps_for(now, dreaming, carrying), network, dreaming, carrying)
+            dream_carried_frames(source, [now], steps_for(now, dreaming, carrying), network, dreaming, carrying)
 
     whole: list[float] = []  # the program is timed from inside, from its first frame on
     work: dict[str, tuple[Callable[[], object], int]] = {
         "decode": (lambda: drain(clip, read), len(frames)),
-        MOTION: (lambda: list(watch(only(stream(frames)), carrying, bench.device)), len(frames) - 1),
+        MOTION: (
+            lambda: list(with_motion(single_segment(frame_stream(frames)), carrying, bench.device)),
+            len(frames) - 1,
+        ),
         "conversion, carry": (conversion, 1),
         ASCENT: (ascents, ticks),
-        "encode": (lambda: write(dreamed, bench.folder / "encoded.mp4"), len(dreamed)),
+        "encode": (lambda: write_clip(dreamed, bench.folder / "encoded.mp4"), len(dreamed)),
         END_TO_END: (lambda: whole.append(end_to_end(bench, clip, read, network)), 1),
     }
     times = interleaved({name: run for name, (run, _) in work.items()}, plan.rounds, bench.device, bench.clock)
@@ -76,7 +84,7 @@ def stages(bench: Bench) -> Iterator[Row]:
 
 def drain(clip: Path, read: ReadSettings) -> None:
     """Decode it all."""
-    with open_source(clip, read) as source, closing(source.frames) as frames:
+    with open_video(clip, read) as source, closing(source.frames) as frames:
         for _ in frames:
             pass
 
@@ -95,7 +103,7 @@ def end_to_end(bench: Bench, clip: Path, read: ReadSettings, network: Network) -
 
     output = bench.folder / "end_to_end.mp4"
     info = StreamInfo(bench.plan.width, bench.plan.height, Fraction(RATE))
-    with open_source(clip, read) as source, closing(prefetch(source.frames)) as frames:
+    with open_video(clip, read) as source, closing(prefetch(source.frames)) as frames:
         dreamed = prefetch(dream_video(frames, network, bench.plan.dreaming, CarrySettings()))
         with closing(clocked(dreamed)) as stopped:
             write_video(stopped, output, info)

@@ -24,14 +24,14 @@ class Clock:
 
 def seconds(run: Callable[[], object], device: torch.device) -> float:
     """Wall time of one call, everything on `device` done."""
-    synchronise(device)
+    synchronize(device)
     began = time.perf_counter()
     run()
-    synchronise(device)
+    synchronize(device)
     return time.perf_counter() - began
 
 
-def synchronise(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Wait until `device` has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -89,6 +89,6 @@ def ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
     return median(a / b for a, b in zip(theirs, ours, strict=False))
 
 
-def spread(times: Sequence[float]) -> float | None:
+def spread_percent(times: Sequence[float]) -> float | None:
     """Largest minus smallest, in percent of the median; None of a single one."""
     return None if len(times) < 2 else 100 * (max(times) - min(times)) / median(times)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import functools
 
+from dreamvideo.commands.console import print_error, print_lines
 from dreamvideo.commands.exits import exit_code
-from dreamvideo.commands.network import network_of
+from dreamvideo.commands.network import load_requested_network
+from dreamvideo.commands.options import settings_from
 from dreamvideo.commands.plan import named_outputs
-from dreamvideo.commands.talk import complain, print_lines
 from dreamvideo.errors import DreamVideoError, SettingsError
-from dreamvideo.options import settings_from
-from dreamvideo.presets import PRESETS
-from dreamvideo.settings import CarrySettings, DreamSettings, EncodeSettings, InfoSettings, ModelSettings, ReadSettings
+from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings
+from dreamvideo.settings.job import EncodeSettings, InfoSettings, ReadSettings
+from dreamvideo.settings.presets import PRESETS
 
 
 def run_presets(arguments: argparse.Namespace) -> int:
@@ -22,7 +23,7 @@ def run_presets(arguments: argparse.Namespace) -> int:
 
 def run_models(arguments: argparse.Namespace) -> int:
     """dreamvideo models [NAME [--classes]]"""
-    from dreamvideo.listings import class_lines, model_line, model_lines
+    from dreamvideo.info.catalog import class_lines, model_line, model_lines
 
     name = arguments.name
     if arguments.classes and name is None:
@@ -34,30 +35,30 @@ def run_models(arguments: argparse.Namespace) -> int:
 
 def run_layers(arguments: argparse.Namespace) -> int:
     """dreamvideo layers"""
-    from dreamvideo.listings import layer_lines
+    from dreamvideo.info.catalog import layer_lines
 
     return print_lines(layer_lines(settings_from(arguments, ModelSettings)))
 
 
 def run_info(arguments: argparse.Namespace) -> int:
     """dreamvideo info FILE..."""
-    from dreamvideo.info.command import Wanted, info
+    from dreamvideo.info.describe import InfoRequest, describe_files
 
     _, files = named_outputs(arguments, "videos")
-    wanted = Wanted(
+    wanted = InfoRequest(
         settings_from(arguments, InfoSettings),
         settings_from(arguments, ReadSettings),
         settings_from(arguments, DreamSettings),
         settings_from(arguments, CarrySettings),
         settings_from(arguments, EncodeSettings),
     )
-    load = functools.cache(lambda: network_of(arguments))
+    load = functools.cache(lambda: load_requested_network(arguments))
     failed = 0
 
     def refused(error: DreamVideoError) -> None:
         nonlocal failed
         failed += 1
-        complain(error)
+        print_error(error)
 
-    print_lines(info(files, wanted, load, refused))
+    print_lines(describe_files(files, wanted, load, refused))
     return exit_code(failed, len(files))

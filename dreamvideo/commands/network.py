@@ -6,30 +6,30 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dreamvideo.commands.options import settings_from
 from dreamvideo.errors import SourceError
-from dreamvideo.options import settings_from
-from dreamvideo.settings import DreamSettings, ModelSettings, TileSettings
+from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dreamvideo.models import Network
+    from dreamvideo.models.network import Network
 
 
-def network_of(arguments: argparse.Namespace) -> Network:
+def load_requested_network(arguments: argparse.Namespace) -> Network:
     """Load the network, ready to dream as the options say.
 
     Raises:
         SourceError: the guide cannot be read.
         ModelError, WeightsError, DeviceError: of the network.
     """
-    from dreamvideo.models import load_network
+    from dreamvideo.models.network import load_network
 
-    dreaming, tile = settings_from(arguments, DreamSettings), settings_from(arguments, TileSettings).tile_side
-    return load_network(settings_from(arguments, ModelSettings), dreaming, guide_of(dreaming.guide), tile)
+    objective = settings_from(arguments, ObjectiveSettings)
+    return load_network(settings_from(arguments, ModelSettings), objective, load_guide(objective.guide))
 
 
-def guide_of(path: str | None) -> Tensor | None:
+def load_guide(path: str | None) -> Tensor | None:
     """(1, 3, h, w) in [0, 1], or None for none.
 
     Raises:
@@ -37,8 +37,8 @@ def guide_of(path: str | None) -> Tensor | None:
     """
     if path is None:
         return None
-    from dreamvideo.pipeline import to_guide
-    from dreamvideo.readers import read_image
+    from dreamvideo.media.video_reader import read_image
+    from dreamvideo.tensors import to_guide
 
     try:
         return to_guide(read_image(Path(path)))

@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dreamvideo.commands.talk import tell
+from dreamvideo.commands.console import tell
 from dreamvideo.errors import SettingsError
 
 Pair = tuple[Path, Path]  # input, output
 
 
-def plan(
+def plan_outputs(
     arguments: argparse.Namespace, kind: str, name: Callable[[Path, Path | None], Path] | None = None
 ) -> list[Pair]:
     """(input, output) of each job, everything checked that can be before work begins.
@@ -26,13 +26,15 @@ def plan(
         SettingsError: the outputs asked for cannot all be.
         OutputError: an output exists, is an input, or cannot be written.
     """
-    from dreamvideo.leftovers import folder_of
-    from dreamvideo.writers import check_output
+    from dreamvideo.media.checkpoint import checkpoint_folder
+    from dreamvideo.media.video_writer import check_output
 
     inputs, jobs = named_outputs(arguments, kind, name)
     resuming = getattr(arguments, "resume", False)
     if arguments.skip_existing or resuming:
-        skipped = [output for _, output in jobs if output.exists() and not (resuming and folder_of(output).exists())]
+        skipped = [
+            output for _, output in jobs if output.exists() and not (resuming and checkpoint_folder(output).exists())
+        ]
         for output in skipped:
             tell(arguments, f"{output} exists: skipped")
         jobs = [job for job in jobs if job[1] not in skipped]
@@ -50,12 +52,12 @@ def named_outputs(
         SourceError: nothing of that kind is in a folder, or nothing is meant by a pattern.
         SettingsError: the outputs asked for cannot all be.
     """
-    from dreamvideo.inputs import expand, is_image, is_video, told
-    from dreamvideo.writers import default_output
+    from dreamvideo.media.paths import describe_skipped, expand, is_image, is_video
+    from dreamvideo.media.video_writer import default_output
 
     found = expand(arguments.inputs, is_image if kind == "pictures" else is_video, kind)
     if found.passed_over:
-        tell(arguments, told(found.passed_over, kind))
+        tell(arguments, describe_skipped(found.passed_over, kind))
     inputs, target = found.paths, arguments.output
     folder = target if target is not None and (target.is_dir() or str(target).endswith(("/", "\\"))) else None
     if target is not None and folder is None:

@@ -10,31 +10,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dreamvideo.commands.console import announce_network, print_error, tell
 from dreamvideo.commands.exits import exit_code
-from dreamvideo.commands.network import guide_of, network_of
-from dreamvideo.commands.plan import plan
-from dreamvideo.commands.talk import announce, complain, tell
+from dreamvideo.commands.network import load_guide, load_requested_network
+from dreamvideo.commands.options import settings_from
+from dreamvideo.commands.plan import plan_outputs
 from dreamvideo.errors import DreamVideoError, SettingsError
-from dreamvideo.options import settings_from
-from dreamvideo.settings import (
-    AtlasSettings,
-    CarrySettings,
-    DreamSettings,
-    ModelSettings,
-    PreviewSettings,
-    ReadSettings,
-)
+from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.job import AtlasSettings, PreviewSettings, ReadSettings
 
 if TYPE_CHECKING:
-    from dreamvideo.models import Network
-    from dreamvideo.networks import Model
+    from dreamvideo.models.network import Network
+    from dreamvideo.models.registry import Model
 
 PREVIEW_SIDE = 640  # pixels of the larger side of a frame on a preview: three of them fill a screen
 
 
 def run_atlas(arguments: argparse.Namespace) -> int:
     """dreamvideo atlas PICTURE..."""
-    from dreamvideo.networks import find_model
+    from dreamvideo.models.registry import find_model
 
     settings = settings_from(arguments, ModelSettings)
     model = functools.cache(lambda: find_model(settings.model, settings.weights, settings.scaling))
@@ -43,7 +37,7 @@ def run_atlas(arguments: argparse.Namespace) -> int:
 
 def run_preview(arguments: argparse.Namespace) -> int:
     """dreamvideo video --preview INPUT..."""
-    load = functools.cache(lambda: network_of(arguments))
+    load = functools.cache(lambda: load_requested_network(arguments))
     return run_sheets(arguments, "videos", "preview", functools.partial(draw_preview, load=load))
 
 
@@ -51,10 +45,10 @@ def run_sheets(
     arguments: argparse.Namespace, kind: str, word: str, draw: Callable[[argparse.Namespace, Path, Path], int]
 ) -> int:
     """For each input a sheet of pictures, NAME_word.png; `draw` writes one and returns how many pictures are on it."""
-    from dreamvideo.stills import check_image_name
-    from dreamvideo.writers import default_sheet
+    from dreamvideo.media.images import check_image_name
+    from dreamvideo.media.video_writer import default_sheet
 
-    jobs = plan(arguments, kind, functools.partial(default_sheet, word=word))
+    jobs = plan_outputs(arguments, kind, functools.partial(default_sheet, word=word))
     for _, output in jobs:
         check_image_name(output)
     failed = 0
@@ -67,26 +61,27 @@ def run_sheets(
             raise
         except DreamVideoError as error:
             failed += 1
-            complain(error)
+            print_error(error)
     return exit_code(failed, len(jobs))
 
 
 def draw_atlas(arguments: argparse.Namespace, path: Path, output: Path, find: Callable[[], Model]) -> int:
     """Dream one picture in many ways, onto a sheet."""
-    from dreamvideo.contact import contact_sheet
-    from dreamvideo.glimpses import still
-    from dreamvideo.progress import progress
-    from dreamvideo.writers import write_image
+    from dreamvideo.commands.progress import progress
+    from dreamvideo.media.contact_sheet import contact_sheet
+    from dreamvideo.media.sample_frames import read_one_frame
+    from dreamvideo.media.video_writer import write_image
 
     atlas, dreaming = settings_from(arguments, AtlasSettings), settings_from(arguments, DreamSettings)
     where = settings_from(arguments, ModelSettings)
-    image, pixel_aspect = still(path, atlas.start)
-    from dreamvideo.atlas import dream_each, fitted, wishes
-    from dreamvideo.pipeline import to_image
+    image, pixel_aspect = read_one_frame(path, atlas.start)
+    from dreamvideo.info.atlas import atlas_dreams, dream_each, fit_image
+    from dreamvideo.tensors import to_image
 
-    picture, model = fitted(image, atlas.tile, pixel_aspect), find()
-    guide = guide_of(dreaming.guide)
-    wanted = wishes(picture, model, atlas, dreaming, where, guide)
+    picture, model = fit_image(image, atlas.tile, pixel_aspect), find()
+    objective = settings_from(arguments, ObjectiveSettings)
+    guide = load_guide(objective.guide)
+    wanted = atlas_dreams(picture, model, atlas, objective, dreaming, where, guide)
     tell(arguments, f"{path}: {len(wanted)} dreams of {picture.shape[3]}x{picture.shape[2]}, {model.name}")
     dreams = dream_each(picture, wanted, model, where, guide)
     tiles = [to_image(picture), *progress(dreams, len(wanted), path.name, arguments.quiet > 0, "dreams")]
@@ -96,28 +91,28 @@ def draw_atlas(arguments: argparse.Namespace, path: Path, output: Path, find: Ca
 
 def draw_preview(arguments: argparse.Namespace, path: Path, output: Path, load: Callable[[], Network]) -> int:
     """Dream some frames of one video, each as the first of a shot, onto a sheet."""
-    from dreamvideo.contact import contact_sheet, shrunk
-    from dreamvideo.glimpses import clock, glimpses
-    from dreamvideo.pipeline import dream_video
-    from dreamvideo.progress import progress
-    from dreamvideo.stills import check_large_enough
-    from dreamvideo.writers import write_image
+    from dreamvideo.commands.progress import progress
+    from dreamvideo.media.contact_sheet import contact_sheet, shrink_to_side
+    from dreamvideo.media.images import check_large_enough
+    from dreamvideo.media.sample_frames import format_time, sample_frames
+    from dreamvideo.media.video_writer import write_image
+    from dreamvideo.video.pipeline import dream_video
 
     dreaming = settings_from(arguments, DreamSettings)
     carrying = dataclasses.replace(settings_from(arguments, CarrySettings), persistence=0.0)  # every frame alone
     count = settings_from(arguments, PreviewSettings).preview
     assert count is not None
-    source = glimpses(path, settings_from(arguments, ReadSettings), count)
+    source = sample_frames(path, settings_from(arguments, ReadSettings), count)
     info = source.info
     if dreaming.iterations:
         check_large_enough(path, info.width, info.height)
     network = load() if dreaming.iterations else None
     if network is not None:
-        announce(arguments, path, f"{info.frame_count} frames of {info.width}x{info.height}", network)
+        announce_network(arguments, path, f"{info.frame_count} frames of {info.width}x{info.height}", network)
     tiles, labels = [], []
     dreamed = dream_video(source.frames, network, dreaming, carrying)
     for frame in progress(dreamed, info.frame_count, path.name, arguments.quiet > 0):
-        tiles.append(shrunk(frame.image, PREVIEW_SIDE, info.pixel_aspect))
-        labels.append(clock(frame.time))
+        tiles.append(shrink_to_side(frame.image, PREVIEW_SIDE, info.pixel_aspect))
+        labels.append(format_time(frame.time))
     write_image(contact_sheet(tiles, labels), output)
     return len(tiles)

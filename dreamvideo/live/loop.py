@@ -11,22 +11,24 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.buffers import Latest
-from dreamvideo.flow import FlowEstimator
 from dreamvideo.frames import Frame
-from dreamvideo.live.ascent import Ascent
-from dreamvideo.live.desk import Desk
-from dreamvideo.live.following import picture
-from dreamvideo.live.pacing import FIRST_SIDE, Pace
-from dreamvideo.live.standing import advanced, begun, enriched, task_of
-from dreamvideo.live.watch import Watch
-from dreamvideo.shots import cut_detector
+from dreamvideo.live.dreaming.ascent_thread import AscentThread
+from dreamvideo.live.dreaming.size_control import FIRST_SIDE, SizeChoice
+from dreamvideo.live.dreaming.state import advance, apply_result, begin_live, make_task
+from dreamvideo.live.dreaming.stats import LiveStats
+from dreamvideo.live.dreaming.tracking import compose_image
+from dreamvideo.live.shared_state import LiveState
+from dreamvideo.motion.cuts import cut_detector
+from dreamvideo.motion.flow import FlowEstimator
+from dreamvideo.threads import Latest
 
-EARLY = 0.75  # of the time between two pictures that are wanted: what comes sooner after the last one is left out
+EARLY_MARGIN = (
+    0.75  # of the time between two pictures that are wanted: what comes sooner after the last one is left out
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownFrame:
     """A dreamed picture, and what it was made of."""
 
     frame: Frame  # its time is when the camera's picture came, or the present where there was no new one
@@ -36,12 +38,12 @@ class Shown:
 
 def dream_live(
     pictures: Generator[Latest[Frame], None, None],
-    ascent: Ascent,
-    desk: Desk,
+    ascent: AscentThread,
+    desk: LiveState,
     estimate: FlowEstimator,
     fps: float | None = None,
     side: int | None = None,
-) -> Generator[Shown, None, None]:
+) -> Generator[ShownFrame, None, None]:
     """The camera's pictures, dreamed, as they come; where there is no new one the last, as far as its dream has grown.
 
     Args:
@@ -53,7 +55,7 @@ def dream_live(
         DreamVideoError: of the camera or the network.
     """
     is_cut = cut_detector()
-    watch = Watch(Pace(side or FIRST_SIDE), side is not None, fps)
+    watch = LiveStats(SizeChoice(side or FIRST_SIDE), side is not None, fps)
     stand = None
     with closing(pictures):
         for latest in pictures:
@@ -66,15 +68,15 @@ def dream_live(
             if stand is None:
                 if frame is None:  # the camera is still opening
                     continue
-                stand = begun(frame, controls, watch.pace)
+                stand = begin_live(frame, controls, watch.pace)
             else:
-                if frame and fps and frame.time - stand.frame.time < EARLY / fps:
+                if frame and fps and frame.time - stand.frame.time < EARLY_MARGIN / fps:
                     continue
                 wanted = None if controls.frozen else frame
-                stand = advanced(enriched(stand, results), wanted, controls, watch.pace, working, estimate, is_cut)
-            ascent.offer(task_of(stand, watch.pace.steps))
+                stand = advance(apply_result(stand, results), wanted, controls, watch.pace, working, estimate, is_cut)
+            ascent.offer(make_task(stand, watch.pace.steps))
             fresh = frame is not None and not controls.frozen
             when = stand.frame.time if fresh else Fraction(time.monotonic())
-            yield Shown(Frame(picture(stand.scene, stand.camera), when), stand.camera, fresh)
+            yield ShownFrame(Frame(compose_image(stand.scene, stand.camera), when), stand.camera, fresh)
             watch.shown(stand, fresh)
             desk.numbers = watch.numbers(stand, ascent.look, desk.menu.own, desk.message or ascent.message)

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.errors import SettingsError, SourceError
-from dreamvideo.motion import occlusion_mask
-from dreamvideo.readers import open_source
-from dreamvideo.settings import ReadSettings
-from dreamvideo.shots import cut_detector
+from dreamvideo.media.video_reader import open_video
+from dreamvideo.motion.cuts import cut_detector
+from dreamvideo.motion.occlusion import occlusion_mask
+from dreamvideo.settings.job import ReadSettings
 
 SAMPLES = Path(__file__).parents[3] / "samples"  # there in a checkout, not in an installed package
 FEWEST = 4  # frames from which anything is measured
@@ -69,7 +69,7 @@ def real(path: Path, height: int, width: int | None, count: int) -> Clip:
         SourceError: it cannot be read, or its first shot is too short.
     """
     wanted = ReadSettings(frames=count, size=(width, height))
-    with open_source(path, wanted) as source, closing(source.frames) as found:
+    with open_video(path, wanted) as source, closing(source.frames) as found:
         images = [frame.image for frame in islice(found, count)]
     is_cut = cut_detector()
     end = next((i for i in range(1, len(images)) if is_cut(images[i], images[i - 1])), len(images))
@@ -85,9 +85,9 @@ def estimated(images: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
 
     The flow is at a finer preset than the one that carries the dream, so that it does not judge itself.
     """
-    greys = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
-    backward = torch.cat([_dis(now, before) for now, before in zip(greys[1:], greys[:-1], strict=True)])
-    forward = torch.cat([_dis(before, now) for now, before in zip(greys[1:], greys[:-1], strict=True)])
+    grays = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
+    backward = torch.cat([_dis(now, before) for now, before in zip(grays[1:], grays[:-1], strict=True)])
+    forward = torch.cat([_dis(before, now) for now, before in zip(grays[1:], grays[:-1], strict=True)])
     return backward, occlusion_mask(backward, forward)
 
 

@@ -17,15 +17,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dreamvideo.ascent.octaves import dream
+from dreamvideo.bench.baselines_video import guided
 from dreamvideo.bench.coherence.clips import Clip
-from dreamvideo.bench.coherence.settings import FLOOR, OURS
-from dreamvideo.bench.rivals_video import guided
-from dreamvideo.dream import dream
 from dreamvideo.frames import Frame, Frames
-from dreamvideo.models import Network
-from dreamvideo.pipeline import dream_video, to_image, to_tensor
-from dreamvideo.settings import CarrySettings, DreamSettings
-from dreamvideo.warp import warp
+from dreamvideo.models.network import Network
+from dreamvideo.motion.warp import warp
+from dreamvideo.settings.bench import COHERENCE_FLOOR, COHERENCE_OURS
+from dreamvideo.settings.dream import CarrySettings, DreamSettings
+from dreamvideo.tensors import to_image, to_tensor
+from dreamvideo.video.pipeline import dream_video
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 Method = Callable[[Clip, Network, DreamSettings], Iterator[Image]]
@@ -34,7 +35,7 @@ Start = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class Level:
     """A setting of a method's sweep: share of the full dream's steps, factor of its step size."""
 
     steps: float
@@ -47,19 +48,19 @@ class Rung:
 
 # A dream that is carried whole grows from frame to frame, one that fades needs many steps each time: ladders that bring
 # both to the strengths that are compared. Ours and the floor keep their plan and change the size of the step.
-OWN = (Rung(1, 0.4), Rung(1, 0.7), Rung(1), Rung(1, 1.5))
-FADING = (Rung(0.2), Rung(0.5), Rung(1), Rung(1, 2))
-LASTING = (Rung(0, 0.12), Rung(0, 0.35), Rung(0), Rung(0.3), Rung(0.6))  # 0: one step
+OWN = (Level(1, 0.4), Level(1, 0.7), Level(1), Level(1, 1.5))
+FADING = (Level(0.2), Level(0.5), Level(1), Level(1, 2))
+LASTING = (Level(0, 0.12), Level(0, 0.35), Level(0), Level(0.3), Level(0.6))  # 0: one step
 
 
-def ladder(method: str) -> tuple[Rung, ...]:
+def levels(method: str) -> tuple[Level, ...]:
     """The settings at which a method is measured, from weak to strong."""
-    if method in (OURS, FLOOR):
+    if method in (COHERENCE_OURS, COHERENCE_FLOOR):
         return OWN
     return LASTING if method in ("samim23", "zhuyuezx", "ksk-S") else FADING
 
 
-def ours(clip: Clip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
+def dream_ours(clip: Clip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
     """`dream_video` as it is by default."""
 
     def stream() -> Generator[Frame, None, None]:
@@ -71,7 +72,7 @@ def ours(clip: Clip, network: Network, dreaming: DreamSettings) -> Iterator[Imag
         yield frame.image
 
 
-def floor(clip: Clip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
+def dream_floor(clip: Clip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
     """The first frame's dream carried along the clip's flow, nothing added: as steady as this strength can be."""
     residual: Tensor | None = None
     for index, image in enumerate(clip.images):
@@ -139,14 +140,14 @@ def residual_where_moving(source: Tensor, last_source: Tensor, dreamed: Tensor) 
 
 def farneback(one: Tensor, other: Tensor) -> Tensor:
     """(1, 2, H, W) flow from one (1, 3, H, W) picture to another; Farneback 2003 as all three programs set it."""
-    greys = [cv2.cvtColor(to_image(image), cv2.COLOR_RGB2GRAY) for image in (one, other)]
-    flow = cv2.calcOpticalFlowFarneback(*greys, None, 0.5, 3, 15, 3, 5, 1.2, 0)  # type: ignore[call-overload]
+    grays = [cv2.cvtColor(to_image(image), cv2.COLOR_RGB2GRAY) for image in (one, other)]
+    flow = cv2.calcOpticalFlowFarneback(*grays, None, 0.5, 3, 15, 3, 5, 1.2, 0)  # type: ignore[call-overload]
     return torch.from_numpy(flow).permute(2, 0, 1)[None].to(one.device)
 
 
-METHODS: Mapping[str, Method] = {
-    OURS: ours,
-    FLOOR: floor,
+METHOD_FUNCTIONS: Mapping[str, Method] = {
+    COHERENCE_OURS: dream_ours,
+    COHERENCE_FLOOR: dream_floor,
     "independent": independent,
     "gordicaleksa": starting_from(blended(0.85)),
     "graphific": starting_from(blended(0.5)),

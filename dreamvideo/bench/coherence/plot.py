@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.bench.coherence.curves import Curve
-from dreamvideo.bench.coherence.settings import FLOOR, METHODS, OURS
+from dreamvideo.settings.bench import COHERENCE_FLOOR, COHERENCE_METHODS, COHERENCE_OURS
 
 PANEL_WIDTH, PANEL_HEIGHT = 780, 560
 LEFT, RIGHT, TOP, BOTTOM = 90, 30, 60, 80  # margins of a panel
@@ -19,10 +19,10 @@ LEGEND = 90  # pixels below the panels
 INK, FAINT, WHITE = (40, 40, 40), (225, 225, 225), (255, 255, 255)
 TICKS = (1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 200, 500, 1000)
 
-# RGB and mark; ours thick. Told apart by eye, also without colour by their marks.
+# RGB and mark; ours thick. Told apart by eye, also without color by their marks.
 STYLES: Mapping[str, tuple[tuple[int, int, int], int]] = dict(
     zip(
-        METHODS,
+        COHERENCE_METHODS,
         (
             ((214, 39, 40), cv2.MARKER_SQUARE),
             ((120, 120, 120), cv2.MARKER_DIAMOND),
@@ -76,7 +76,11 @@ def plot(panels: Mapping[str, Mapping[str, Curve]]) -> Canvas:
     for number, (title, curves) in enumerate(shown.items()):
         row, column = divmod(number, columns)
         _panel(canvas, column * PANEL_WIDTH, row * PANEL_HEIGHT, title, curves)
-    _legend(canvas, rows * PANEL_HEIGHT, [name for name in METHODS if any(name in curves for curves in shown.values())])
+    _legend(
+        canvas,
+        rows * PANEL_HEIGHT,
+        [name for name in COHERENCE_METHODS if any(name in curves for curves in shown.values())],
+    )
     return canvas
 
 
@@ -97,7 +101,7 @@ def _panel(canvas: Canvas, x: int, y: int, title: str, curves: Mapping[str, Sequ
     top, bottom = y + TOP, y + PANEL_HEIGHT - BOTTOM
     (wide, _), _ = cv2.getTextSize(title, cv2.FONT_HERSHEY_SIMPLEX, 0.75, 1)
     _text(canvas, title, (left, y + 30), 0.75 * min(1.0, (right - left) / max(wide, 1)))
-    _text(canvas, "dream strength: activation over the source's", ((left + right) // 2, bottom + 58), 0.6, _centred)
+    _text(canvas, "dream strength: activation over the source's", ((left + right) // 2, bottom + 58), 0.6, _centered)
     _text(canvas, "warping error over the source's", (left, top - 8), 0.5)
     points = [point for curve in curves.values() for point in curve]
     if not points:
@@ -106,12 +110,12 @@ def _panel(canvas: Canvas, x: int, y: int, title: str, curves: Mapping[str, Sequ
     up = Axis(*_limits([point[1] for point in points]), bottom, top)
     for value in across.ticks():
         cv2.line(canvas, (across.at(value), top), (across.at(value), bottom), FAINT, 1)
-        _text(canvas, f"{value:g}", (across.at(value), bottom + 26), 0.55, _centred)
+        _text(canvas, f"{value:g}", (across.at(value), bottom + 26), 0.55, _centered)
     for value in up.ticks():
         cv2.line(canvas, (left, up.at(value)), (right, up.at(value)), FAINT, 1)
         _text(canvas, f"x {value:g}", (left - 10, up.at(value) + 6), 0.55, _ending)
     cv2.rectangle(canvas, (left, top), (right, bottom), INK, 1, cv2.LINE_AA)
-    for name in reversed(METHODS):  # ours on top
+    for name in reversed(COHERENCE_METHODS):  # ours on top
         places = [(across.at(a), up.at(b)) for a, b in curves.get(name, ())]
         _curve(canvas, name, places)
 
@@ -123,12 +127,12 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _curve(canvas: Canvas, name: str, places: Sequence[tuple[int, int]]) -> None:
-    colour, mark = STYLES[name]
-    thick = 3 if name in (OURS, FLOOR) else 2
+    color, mark = STYLES[name]
+    thick = 3 if name in (COHERENCE_OURS, COHERENCE_FLOOR) else 2
     for one, other in zip(places, places[1:], strict=False):
-        cv2.line(canvas, one, other, colour, thick, cv2.LINE_AA)
+        cv2.line(canvas, one, other, color, thick, cv2.LINE_AA)
     for place in places:
-        cv2.drawMarker(canvas, place, colour, mark, 13, 2, cv2.LINE_AA)
+        cv2.drawMarker(canvas, place, color, mark, 13, 2, cv2.LINE_AA)
 
 
 def _legend(canvas: Canvas, y: int, names: Sequence[str]) -> None:
@@ -149,7 +153,7 @@ def _text(
     cv2.putText(canvas, text, (place[0] - where(width), place[1]), cv2.FONT_HERSHEY_SIMPLEX, size, INK, 1, cv2.LINE_AA)
 
 
-def _centred(width: int) -> int:
+def _centered(width: int) -> int:
     return width // 2
 
 

@@ -1,0 +1,1 @@
+"""Images to dreamed images by gradient ascent over octaves. Knows nothing of video."""

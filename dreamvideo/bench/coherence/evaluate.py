@@ -1,0 +1,194 @@
+"""The command's body: clip by clip, method by method, strength by strength, until the time is up."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from dreamvideo.bench.coherence import clips, metrics
+from dreamvideo.bench.coherence.curves import Curve, Point, at_strength, best
+from dreamvideo.bench.coherence.methods import METHOD_FUNCTIONS, independent, levels
+from dreamvideo.bench.results import BenchReport, ReportSection, ResultRow
+from dreamvideo.bench.system import system_facts
+from dreamvideo.bench.timing import Clock, synchronize
+from dreamvideo.errors import SettingsError
+from dreamvideo.models.network import Network, load_network
+from dreamvideo.settings.bench import (
+    COHERENCE_BASELINES,
+    COHERENCE_OURS,
+    COHERENCE_SHOTS,
+    COHERENCE_SOURCE,
+    CoherenceSettings,
+)
+from dreamvideo.settings.dream import DreamSettings, ModelSettings
+from dreamvideo.tensors import to_tensor
+
+EQUAL = "equal strength"  # the last section
+CPU = torch.device("cpu")
+
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Measured:
+    """A clip and what is known of it before anything is carried."""
+
+    clip: clips.Clip
+    sources: Tensor  # (N, 3, H, W)
+    energies: Tensor  # (N, layers)
+    error: float  # the source's own warping error
+    still: Tensor  # (N - 1, 1, H, W) bool
+    fresh: Tensor | None  # (N, 3, H, W) frames dreamed alone, with another jitter; only where occlusion is known
+
+
+def run_methods(
+    settings: CoherenceSettings, paths: Sequence[Path], say: Say, done: Callable[[ReportSection], None], now: datetime
+) -> BenchReport:
+    """Measure what `settings` ask for on rendered shots and on the videos at `paths`.
+
+    Raises:
+        SettingsError: there is nothing to measure.
+        DreamVideoError: a network, a device or a clip is not there.
+    """
+    shots = (settings.shots or COHERENCE_SHOTS) if settings.rendered and clips.has_samples() else ()
+    if not shots and not paths:
+        raise SettingsError("nothing to measure: expected a CLIP, or a checkout whose samples/ can be rendered")
+    clock = Clock(settings.minutes)
+    dreaming = DreamSettings(iterations=settings.iterations, step_size=settings.step_size)
+    model = ModelSettings(settings.model, settings.weights, settings.device, threads=settings.threads)
+    network = load_network(model)
+    head = system_facts(network.device, dataclasses.asdict(settings), now)
+    sections: list[ReportSection] = []
+    where = settings.height, settings.width, settings.count
+    makers: list[Callable[[], clips.Clip]] = [lambda shot=shot: clips.rendered(shot, *where) for shot in shots]  # type: ignore[misc]
+    makers += [lambda path=path: clips.real(path, *where) for path in paths]  # type: ignore[misc]
+    for make in makers:
+        if clock.late():
+            break
+        clip = make()
+        sections.append(_section(clip, network, dreaming, settings, clock, say))
+        done(sections[-1])
+    found = ReportSection(EQUAL, f"{COHERENCE_OURS} and the best rival at the same strength", tuple(equal(sections)))
+    if len(sections) < len(makers):
+        found = dataclasses.replace(found, skipped=f"{len(makers) - len(sections)} clips; --minutes gives more time")
+    done(found)
+    return BenchReport(head, (*sections, found))
+
+
+def _section(
+    clip: clips.Clip, network: Network, dreaming: DreamSettings, settings: CoherenceSettings, clock: Clock, say: Say
+) -> ReportSection:
+    began = time.monotonic()
+    height, width = clip.images[0].shape[:2]
+    motion = "true flow and occlusion" if clip.true else "DIS flow, two-way check"
+    title = f"{width}x{height}, {len(clip.images)} frames, {motion}"
+    say(f"{clip.name}: {title} ...")
+    measured = measure_method(clip, network, dreaming)
+    rows: list[ResultRow] = [row_of(COHERENCE_SOURCE, measured.sources, measured, network)]
+    skipped = []
+    for name in settings.methods:
+        for wanted in dict.fromkeys(rung.of(dreaming) for rung in levels(name)):
+            if clock.late():
+                skipped.append(name)
+                break
+            pictures, seconds = collect(METHOD_FUNCTIONS[name](clip, network, wanted), network.device)
+            known = {"steps": wanted.iterations, "step_size": wanted.step_size, "s_per_frame": seconds}
+            rows.append(row_of(name, pictures, measured, network, **known))
+            say(f"  {name}, {wanted.iterations} x {wanted.step_size:.4f}")
+    late = f"{', '.join(skipped)}; --minutes gives more time" if skipped else None
+    return ReportSection(clip.name, title, tuple(rows), time.monotonic() - began, late)
+
+
+def measure_method(clip: clips.Clip, network: Network, dreaming: DreamSettings) -> Measured:
+    """What of a clip is measured once."""
+    sources = torch.cat([to_tensor(image, CPU) for image in clip.images])
+    other = dataclasses.replace(dreaming, seed=dreaming.seed + 1)
+    fresh = collect(independent(clip, network, other), network.device)[0] if clip.true else None
+    return Measured(
+        clip,
+        sources,
+        metrics.energies(sources, network),
+        metrics.warping_error(sources, clip.flows, clip.occluded),
+        metrics.still_places(sources, clip.flows),
+        fresh,
+    )
+
+
+def collect(images: Iterator[Any], device: torch.device) -> tuple[Tensor, float]:
+    """(N, 3, H, W) of a method's pictures, and its seconds a frame after the first."""
+    pictures = [to_tensor(next(images), CPU)]
+    synchronize(device)
+    began = time.perf_counter()
+    found = list(images)
+    synchronize(device)
+    seconds = (time.perf_counter() - began) / len(found)
+    return torch.cat([*pictures, *(to_tensor(image, CPU) for image in found)]), seconds
+
+
+def row_of(name: str, pictures: Tensor, of: Measured, network: Network, **known: float) -> ResultRow:
+    """All that is measured of one method at one setting; errors in squared gray levels, drifts in percent."""
+    strengths = metrics.strength(metrics.energies(pictures, network), of.energies)
+    first, last = metrics.tenths(strengths)
+    error = metrics.warping_error(pictures, of.clip.flows, of.clip.occluded)
+    ghosts = metrics.ghosting(pictures, of.sources, of.fresh, of.clip.occluded) if of.fresh is not None else None
+    spread = metrics.contrast(pictures) / metrics.contrast(of.sources).clamp(min=1e-6)
+    return {
+        "method": name,
+        "steps": known.get("steps"),
+        "step_size": known.get("step_size"),
+        "strength": strengths.mean().item(),
+        "first_tenth": first,
+        "last_tenth": last,
+        "warp_error": error,
+        "x_source": error / of.error if of.error else float("nan"),
+        "flicker": metrics.flicker(pictures, of.still),
+        "ghosting": None if name == COHERENCE_SOURCE else ghosts,
+        "contrast": spread.mean().item(),
+        "mean_%": metrics.drift(pictures, of.sources, metrics.brightness),
+        "contrast_%": metrics.drift(pictures, of.sources, metrics.contrast),
+        "color_%": metrics.drift(pictures, of.sources, metrics.colorfulness),
+        "s_per_frame": known.get("s_per_frame"),
+    }
+
+
+def curve_of(section: ReportSection, method: str, over: str = "strength", what: str = "x_source") -> Curve:
+    """A method's warping error over the source's own against its strength, or one column against another."""
+    rows = [cast(dict[str, Any], row) for row in section.rows if row["method"] == method]
+    known = [row for row in rows if row["s_per_frame"] is not None and row[what] is not None]
+    return [Point(row[over], row[what], row["s_per_frame"]) for row in known]
+
+
+def equal(sections: Sequence[ReportSection]) -> Iterator[ResultRow]:
+    """For each point of ours the best rival as strong, and the best with as much contrast."""
+    for section in sections:
+        ours, contrasts = curve_of(section, COHERENCE_OURS), curve_of(section, COHERENCE_OURS, "contrast")
+        for point, contrast in zip(ours, contrasts, strict=True):
+            rival = best({name: curve_of(section, name) for name in COHERENCE_BASELINES}, point.strength)
+            floor = at_strength(curve_of(section, "floor"), point.strength)
+            ghosts = [
+                at_strength(curve_of(section, n, what="ghosting"), point.strength)
+                for n in (COHERENCE_OURS, "independent")
+            ]
+            alike = best({name: curve_of(section, name, "contrast") for name in COHERENCE_BASELINES}, contrast.strength)
+            yield {
+                "clip": section.name,
+                "strength": point.strength,
+                "x_source": point.error,
+                "floor": floor.error if floor else None,
+                "rival": rival[0] if rival else "none as strong",
+                "its": rival[1].error if rival else None,
+                "error_ours_/_its": point.error / rival[1].error if rival else None,
+                "time_ours_/_its": point.seconds / rival[1].seconds if rival else None,
+                "contrast": contrast.strength,
+                "rival_at_contrast": alike[0] if alike else "none",
+                "ours_/_it": point.error / alike[1].error if alike else None,
+                "ghosting": ghosts[0].error if ghosts[0] else None,
+                "of_independent": ghosts[1].error if ghosts[1] else None,
+            }

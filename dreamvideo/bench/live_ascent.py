@@ -1,0 +1,45 @@
+"""Whether it is quick enough to look at: the embedded network on a small picture, two octaves of one step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from statistics import median
+
+import torch
+
+from dreamvideo.ascent.octaves import dream
+from dreamvideo.bench.bench_plan import AHEAD, Bench
+from dreamvideo.bench.flops import dream_flop
+from dreamvideo.bench.results import ResultRow
+from dreamvideo.bench.synthetic import frame_stream, moving_images
+from dreamvideo.bench.timing import interleaved
+from dreamvideo.bench.video_rate import steady_rate
+from dreamvideo.models.network import load_network
+from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings
+from dreamvideo.tensors import to_tensor
+from dreamvideo.video.pipeline import dream_video
+
+HEIGHT, WIDTH = 240, 320
+SETTINGS = DreamSettings(octaves=2, iterations=1)
+STEPS = "2 octaves x 1 step"
+
+
+def live_rows(bench: Bench) -> Iterator[ResultRow]:
+    """In each precision: frames per second of that ascent alone, and of video as it is carried, flow and all."""
+    count = 2 * bench.plan.frames
+    frames = moving_images(HEIGHT, WIDTH, count + AHEAD)
+    image = to_tensor(frames[0].image, bench.device)
+    for precision in bench.plan.precisions:
+        network = load_network(ModelSettings(device=str(bench.device), precision=precision))
+        layers = network.score.layers
+        residual = torch.zeros_like(image)
+        run = partial(dream, image, network.score, SETTINGS, residual=residual)
+        alone = median(interleaved({"": run}, bench.plan.rounds, bench.device, bench.clock, least=0.5)[""])
+        carried = []
+        for _ in range(bench.plan.rounds):
+            carried.append(steady_rate(dream_video(frame_stream(frames), network, SETTINGS, CarrySettings()), count)[0])
+        loop = median(carried)
+        share = bench.peaks.share(precision, dream_flop("dreamnet", layers, HEIGHT, WIDTH, SETTINGS), alone)
+        for what, taken, of_peak in ((f"{STEPS}, ascent alone", alone, share), ("as video, whole loop", loop, None)):
+            yield {"what": what, "precision": precision, "ms": 1000 * taken, "fps": 1 / taken, "%_of_peak": of_peak}

@@ -1,0 +1,50 @@
+"""What a report says of the machine and the versions that it was made with."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from dreamvideo._version import __version__
+
+PACKAGES: Final = ("torch", "torchvision", "opencv-python", "av", "numpy")
+
+
+def system_facts(device: torch.device, settings: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Versions, machine, settings and date."""
+    return {
+        "dreamvideo": __version__,
+        "date": now.isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "machine": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        },
+        "settings": dict(settings),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,142 @@
+"""What `dreamvideo frames` is asked for becomes a job, everything checked that can be before work begins."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dreamvideo.errors import OutputError, SettingsError, SourceError
+from dreamvideo.jobs.image_output import numbered_name
+from dreamvideo.jobs.job import Job
+from dreamvideo.media.checkpoint import checkpoint_folder
+from dreamvideo.media.image_sequence import Pictures, picture_name, select_images
+from dreamvideo.media.paths import describe_skipped, expand, is_image, is_video, natural_order
+from dreamvideo.media.video_writer import check_output
+from dreamvideo.settings.job import ReadSettings, SequenceSettings
+
+Report = Callable[[str], None]
+
+
+def plan_frames(
+    words: Sequence[Path],
+    target: Path | None,
+    read: ReadSettings,
+    settings: SequenceSettings,
+    tell: Report,
+    overwrite: bool = False,
+    skip: bool = False,
+    resume: bool = False,
+) -> Job | None:
+    """The job of dreaming folders of pictures, patterns, pictures, or one video; None: all of it is there already.
+
+    Args:
+        target: a video or a folder; None: a folder named after the input, beside it.
+        tell: told what is passed over.
+        overwrite: pictures that are there are replaced.
+        skip: they are passed over, and their sources with them.
+        resume: they are of an earlier run, which is gone on with; where nothing is left of one, they are passed over.
+
+    Raises:
+        SettingsError: there is no sense in it.
+        SourceError: there is no picture.
+        OutputError: an output exists, is an input, or cannot be written.
+    """
+    if resume and skip:
+        raise SettingsError("--resume with --skip-existing (-n): expected one of the two")
+    pictures: tuple[Path, ...] = ()
+    if any(is_video(word) and not word.is_dir() for word in words):
+        if len(words) > 1:
+            raise SettingsError(f"{len(words)} inputs with a video among them: expected pictures, or one video")
+        source = words[0]
+    else:
+        pictures = _pictures(words, read, settings, tell)
+        source = words[0] if words[0].is_dir() else pictures[0].parent
+    output = target or _beside(source)
+    if not output.name or output.name == "..":
+        output = Path(os.path.abspath(output))
+    skip = skip or (resume and not checkpoint_folder(output).exists())
+    if output.is_dir() or not (is_video(output) or is_image(output)):
+        _check_folder(output)
+        there = _there(output, pictures, settings)
+        if there and not skip and not (overwrite or resume):
+            raise OutputError(
+                f"{output} holds {there[0].name}{f' and {len(there) - 1} more' if len(there) > 1 else ''} already: use "
+                f"--overwrite (-y) to replace, --skip-existing (-n) to keep them, or choose another folder with -o"
+            )
+        if there and skip:
+            alone = "" if settings.independent else "; the others are dreamed as if these were not there"
+            tell(f"{output} holds {len(there)} of them: skipped{alone}")
+            names = {path.name for path in there}
+            left = [None if picture_name(path, settings.format) in names else path for path in pictures]
+            return Job(source, output, tuple(left), to_folder=True) if any(left) else None
+        return Job(source, output, pictures, to_folder=True)
+    if not pictures:
+        raise SettingsError(f"{source} into {output}: expected a folder; to make a video of it: dreamvideo video")
+    if is_image(output):
+        raise SettingsError(f"-o {output} is a picture: expected a folder or a video; of one picture: dreamvideo image")
+    if settings.format:
+        raise SettingsError(f"--format {settings.format} with the video {output}: expected a folder")
+    if output.exists() and skip:
+        tell(f"{output} exists: skipped")
+        return None
+    check_output(output, (), overwrite or resume)
+    return Job(source, output, pictures)
+
+
+def _pictures(words: Sequence[Path], read: ReadSettings, settings: SequenceSettings, tell: Report) -> tuple[Path, ...]:
+    found = expand(words, is_image, "pictures")
+    # Of files that are named the order is mostly that of a shell, which knows no numbers.
+    named = set(found.paths) <= set(words)
+    paths = natural_order(found.paths) if named else list(found.paths)
+    foreign = {path for path in paths if path.exists() and not is_image(path)}
+    if others := [*found.passed_over, *natural_order(foreign)]:
+        tell(describe_skipped(others, "pictures"))
+    pictures = [path for path in paths if path not in foreign]
+    if not pictures:
+        raise SourceError(f"{words[0]} is no picture: expected a name ending as one of a picture does, or a folder")
+    wanted = tuple(path for path in select_images(tuple(pictures), read, settings.fps) if path is not None)
+    if not wanted:
+        raise SourceError(f"no picture at or after --start: {len(pictures)} at --fps {settings.fps} end before")
+    return wanted
+
+
+def _beside(source: Path) -> Path:
+    """NAME_dream beside a folder or film."""
+    if is_video(source) and not source.is_dir():
+        return source.with_name(f"{source.stem}_dream")
+    named = source if source.name not in ("", "..") else Path(os.path.abspath(source))
+    return named.with_name(f"{named.name}_dream")
+
+
+def _check_folder(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"{output} is a file: expected a folder, or a video such as {output.with_suffix('.mp4')}")
+    if not output.parent.is_dir():
+        raise OutputError(f"{output.parent} is no folder: make it first, or choose another with -o")
+    for folder in {output, output.parent}:
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(f"{folder} is read-only: choose another folder with -o")
+
+
+def _there(output: Path, pictures: Pictures, settings: SequenceSettings) -> list[Path]:
+    """Which outputs exist, none of them an input."""
+    if not pictures:
+        ours = re.compile(r"frame_\d{6,}" + re.escape(Path(numbered_name(1, settings.format)).suffix))
+        return [path for path in output.iterdir() if ours.fullmatch(path.name)] if output.exists() else []
+    paths = [path for path in pictures if path is not None]
+    by_name: dict[str, Path] = {}
+    for path in paths:
+        name = picture_name(path, settings.format)
+        twin = by_name.setdefault(os.path.normcase(name), path)
+        if twin is not path:
+            raise SettingsError(f"{twin} and {path} would both be written to {output / name}")
+    names = (picture_name(path, settings.format) for path in paths)
+    there = [output / name for name in names if (output / name).exists()]
+    sources = {(about.st_dev, about.st_ino): path for path in paths if path.exists() and (about := path.stat())}
+    for path in there:
+        about = path.stat()
+        if about.st_ino and (about.st_dev, about.st_ino) in sources:
+            raise OutputError(f"{path} is an input itself: choose another folder with -o")
+    return there

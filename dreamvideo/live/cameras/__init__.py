@@ -1,0 +1,1 @@
+"""Where live frames come from: webcams, network streams, video files."""

@@ -1,0 +1,1 @@
+"""The live dream: tracking, ascent in a thread, control of its size."""

@@ -1,0 +1,1 @@
+"""Where live frames go: window, recordings, snapshots, virtual camera."""

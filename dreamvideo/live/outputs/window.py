@@ -1,0 +1,76 @@
+"""The window of a live dream, by OpenCV: pictures in, keys out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.errors import OutputError
+
+TITLE: Final = "dreamvideo"
+
+# OpenCV's window call ends the process where there is no display: a child process tries it first.
+_TRIAL: Final = "import cv2; cv2.namedWindow('trial'); cv2.pollKey()"
+_PATIENCE: Final = 20  # seconds that the trial may take
+
+_NAMES: Final = {" ": "space", "\x1b": "q", "=": "+", "_": "-"}  # of keys whose character is not their name
+
+
+def check_display() -> None:
+    """Whether a window can be opened.
+
+    Raises:
+        OutputError: there is no display, or this OpenCV was built without windows.
+    """
+    nothing = "there is no display for a window: expected one, or --serve PORT for a page in the browser"
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise OutputError(nothing)
+    try:
+        trial = subprocess.run([sys.executable, "-c", _TRIAL], capture_output=True, timeout=_PATIENCE, text=True)
+    except subprocess.TimeoutExpired:
+        raise OutputError(f"no window could be opened within {_PATIENCE} s; {nothing}") from None
+    if "The function is not implemented" in trial.stderr:
+        raise OutputError("this OpenCV has no windows: expected opencv-python in place of opencv-python-headless")
+    if trial.returncode:
+        raise OutputError(nothing)
+
+
+class LiveWindow:
+    """An open window."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._full = False
+
+    def show(self, picture: NDArray[np.uint8], full_screen: bool) -> list[str]:
+        """Show (H, W, 3) RGB `picture`; returns the keys pressed since the last one, as named in `controls.KEYS`."""
+        if full_screen != self._full:
+            self._full = full_screen
+            cv2.setWindowProperty(self._title, cv2.WND_PROP_FULLSCREEN, float(full_screen))
+        cv2.imshow(self._title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        keys = []
+        while (code := cv2.pollKey()) != -1:
+            character = chr(code & 0xFF)
+            keys.append(_NAMES.get(character, character))
+        if cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:  # closed with the mouse
+            keys.append("q")
+        return keys
+
+
+@contextmanager
+def open_window(size: tuple[int, int], title: str = TITLE) -> Generator[LiveWindow, None, None]:
+    """A window for pictures of (height, width), on a display that `check_display` has found."""
+    cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+    cv2.resizeWindow(title, size[1], size[0])
+    try:
+        yield LiveWindow(title)
+    finally:
+        cv2.destroyWindow(title)

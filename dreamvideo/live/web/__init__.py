@@ -1,0 +1,1 @@
+"""The live page: HTTP server and request checks."""

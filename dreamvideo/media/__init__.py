@@ -1,0 +1,1 @@
+"""Files to frames and frames to files: reading, decoding, encoding, muxing. Never imports torch."""

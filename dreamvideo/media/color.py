@@ -1,0 +1,111 @@
+"""Which matrix, range and transfer a decoded frame has, and how it becomes 8-bit RGB as a player would show it.
+
+Numbers are those of ITU-T H.273, which libav uses too.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from dreamvideo.frames import BT601, BT709, Color
+from dreamvideo.media.chroma import upsample_chroma
+from dreamvideo.media.tonemap import NAMES as HDR
+from dreamvideo.media.tonemap import tone_map
+
+LIMITED, FULL = 1, 2
+BT2020 = 9  # primaries
+
+# H.273 number of a matrix -> the number that swscale knows it by
+_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+
+# FULL_CHR_H_INP and _INT: without them swscale halves the chroma of 4:4:4 input and steps at saturated edges.
+SCALING = (
+    Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
+)
+
+
+def assume_color(height: int) -> Color:
+    """What an untagged stream is taken for: players assume BT.709 from 720 lines."""
+    return BT709 if height >= 720 else BT601
+
+
+def output_color(frame: av.VideoFrame) -> Color:
+    """The tags for a stream made of the RGB of `frame`: its own where they are plain 601 or 709, else by its size."""
+    if frame.color_trc in HDR or frame.color_primaries == BT2020:
+        return BT709
+    assumed = assume_color(frame.height)
+    if frame.colorspace not in (1, 5, 6):
+        return assumed
+    own = BT709 if frame.colorspace == 1 else BT601
+    # 0 and 3 are reserved, 2 says nothing
+    transfer = own.transfer if frame.color_trc in (0, 2, 3) else frame.color_trc
+    primaries = own.primaries if frame.color_primaries in (0, 2, 3) else frame.color_primaries
+    return Color(frame.colorspace, transfer, primaries)
+
+
+def swscale_matrix(color: Color) -> int:
+    return _SWSCALE[color.matrix]
+
+
+def has_alpha(frame: av.VideoFrame) -> bool:
+    return frame.format.name == "pal8" or any(part.is_alpha for part in frame.format.components)
+
+
+class RgbConverter:
+    """Decoded frames -> RGB arrays of one size, through one swscale context (a new one per frame costs twice as much).
+
+    `transparent` tells afterwards whether any pixel was.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width = width
+        self.height = height
+        self.transparent = False
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """(height, width, 3) RGB of `frame`; transparent pixels are laid on white, as a web page does.
+
+        Raises:
+            av.error.FFmpegError: the frame has a layout that swscale does not know.
+        """
+        source_matrix = _SWSCALE.get(frame.colorspace, _SWSCALE[assume_color(frame.height).matrix])
+        high_range = frame.color_trc in HDR
+        wide = frame.color_primaries == BT2020
+        # BT.2020 in standard range: swscale converts the primaries.
+        target = {"dst_color_trc": 1, "dst_color_primaries": 1} if wide and not high_range else {}
+        if (frame.width, frame.height) == (self.width, self.height):
+            frame = upsample_chroma(frame)
+        alpha = has_alpha(frame)
+        rgb = self._reformatter.reformat(
+            frame,
+            width=self.width,
+            height=self.height,
+            format="rgb48le" if high_range else "rgba" if alpha else "rgb24",
+            src_colorspace=source_matrix,
+            src_color_range=FULL if frame.color_range == FULL or frame.format.name.startswith("yuvj") else LIMITED,
+            dst_color_range=FULL,
+            interpolation=SCALING,
+            **target,
+        )
+        if high_range:
+            return tone_map(cast("NDArray[np.uint16]", rgb.to_ndarray()), frame.color_trc, wide)
+        image = cast("NDArray[np.uint8]", rgb.to_ndarray())
+        return self._on_white(image) if alpha else image
+
+    def _on_white(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if image[..., 3].min() == 255:
+            return np.ascontiguousarray(image[..., :3])
+        self.transparent = True
+        return composite_on_white(image)
+
+
+def composite_on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3): the (H, W, 4) picture laid on white."""
+    alpha = rgba[..., 3:].astype(np.uint16)
+    return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

@@ -1,0 +1,129 @@
+"""The settings of a dream inside the file that it made: one line of JSON in the comment of a video or picture.
+
+A video holds it in its container's comment, a PNG in a tEXt chunk, a JPEG in a COM segment. What describes the machine
+(device, threads, precision) is left out, and of a path only the name of the file is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path, PurePath
+from typing import Any, Final
+
+import av
+
+from dreamvideo._version import __version__
+from dreamvideo.errors import SettingsError, SourceError
+from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+
+KEY: Final = "dreamvideo"  # the version stands under it; how a line of ours is told from others
+MACHINE_OPTIONS: Final = {"device", "threads", "precision", "lanes", "tile_side", "cluster", "workers", "ship"}
+FILE_OPTIONS: Final = {"weights", "flow_weights", "guide"}  # told, but not opened because a video says so
+
+log = logging.getLogger(__name__)
+
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_JPEG: Final = b"\xff\xd8"
+
+
+def settings_comment(*settings: ModelSettings | ObjectiveSettings | DreamSettings | CarrySettings) -> str:
+    """What of `settings` is not the default, as one line of JSON."""
+    values: dict[str, Any] = {KEY: __version__}
+    for some in settings:
+        for field in fields(some):
+            value = getattr(some, field.name)
+            if value != field.default and field.name not in MACHINE_OPTIONS:
+                values[field.name] = PurePath(value).name if field.name in FILE_OPTIONS else value
+    return json.dumps(values, ensure_ascii=True)
+
+
+def comment_with_settings(line: str, comment: str = "") -> str:
+    """A comment with the line `line` at its end instead of an older one of ours."""
+    others = [each for each in comment.splitlines() if _parsed(each) is None]
+    return "\n".join([*others, line])
+
+
+def settings_in_file(path: Path) -> Mapping[str, Any]:
+    """Values for fields of settings from a file that was dreamed.
+
+    Raises:
+        SourceError: it cannot be read.
+        SettingsError: it holds no settings.
+    """
+    for line in reversed(_comment(path).splitlines()):
+        values = _parsed(line)
+        if values is not None:
+            known = {
+                field.name
+                for kind in (ModelSettings, ObjectiveSettings, DreamSettings, CarrySettings)
+                for field in fields(kind)
+            }
+            for name in sorted(FILE_OPTIONS & values.keys()):
+                log.warning("%s was dreamed with --%s %s: give it too", path, name.replace("_", "-"), values[name])
+            if ":" in str(values.get("model", "")):
+                log.warning("%s was dreamed with --model %s: give it too, for it is code", path, values.pop("model"))
+            return {n: _tuples(value) for n, value in values.items() if n in known - MACHINE_OPTIONS - FILE_OPTIONS}
+    raise SettingsError(f"{path} does not say how it was dreamed: --like expects an output of dreamvideo")
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        values = json.loads(line)
+    except ValueError:
+        return None
+    return values if isinstance(values, dict) and KEY in values else None
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
+
+
+def _comment(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            if start == _PNG or start.startswith(_JPEG):
+                content = start + file.read()
+                return "\n".join(_of_png(content) if start == _PNG else _of_jpeg(content))
+        with av.open(str(path.resolve()), metadata_errors="replace") as container:
+            return "\n".join(value for key, value in container.metadata.items() if key.lower() == "comment")
+    except (OSError, av.error.FFmpegError) as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def image_with_settings(encoded: bytes, line: str) -> bytes:
+    """An encoded PNG or JPEG with `line` as its comment; other formats come back as they are."""
+    text = line.encode("ascii")
+    if encoded.startswith(_PNG):
+        body = b"tEXt" + b"Comment\0" + text
+        chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+        after = len(_PNG) + 25  # the header chunk: length, name, 13 bytes, sum
+        return encoded[:after] + chunk + encoded[after:]
+    if encoded.startswith(_JPEG) and len(text) < 65534:
+        return _JPEG + b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text + encoded[2:]
+    return encoded
+
+
+def _of_png(content: bytes) -> Iterator[str]:
+    at = len(_PNG)
+    while at + 8 <= len(content):
+        length, name = struct.unpack(">I4s", content[at : at + 8])
+        if name == b"tEXt":
+            keyword, _, text = content[at + 8 : at + 8 + length].partition(b"\0")
+            if keyword == b"Comment":
+                yield text.decode("latin-1")
+        at += 12 + length
+
+
+def _of_jpeg(content: bytes) -> Iterator[str]:
+    at = 2
+    while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != 0xDA:  # until the picture itself
+        (length,) = struct.unpack(">H", content[at + 2 : at + 4])
+        if content[at + 1] == 0xFE:
+            yield content[at + 4 : at + 2 + length].decode("utf-8", "replace")
+        at += 2 + length

@@ -1,0 +1,71 @@
+"""High dynamic range (PQ, HLG of ITU-R BT.2100) to the BT.709 picture that a standard screen shows.
+
+libav's own ways were measured and left: swscale clips all that is brighter than 203 cd/m2, takes seconds to build its
+tables, and can do it from FFmpeg 8 on only. Up to the knee the light here is that of the original, above it rolls off
+(the curve of Reinhard et al. 2002, begun at a knee), by the brightest channel, so hues stay.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+PQ, HLG = 16, 18  # transfer characteristics of H.273
+NAMES = {PQ: "PQ", HLG: "HLG"}
+
+_WHITE = 203.0  # cd/m2 of diffuse white, ITU-R BT.2408
+_PEAK = 1000.0 / _WHITE  # brightest light kept apart: what HLG is defined for and most PQ is mastered on
+_KNEE = 0.6  # chosen by eye: white comes out at 229 of 255, with highlights above it
+_GAMMA = 2.2
+
+_BT2020_TO_BT709 = np.array(
+    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
+)
+_BT2020_LUMA = np.array([[0.2627, 0.6780, 0.0593]], np.float32)
+
+
+def _pq_light(signal: NDArray[np.float64]) -> NDArray[np.float64]:
+    m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
+    root = signal ** (1 / m2)
+    return (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1) * (10_000 / _WHITE)
+
+
+def _hlg_light(signal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Light of the scene, 0 to 1; what a screen makes of it depends on the luminance of the pixel."""
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
+
+
+_SIGNAL = np.linspace(0, 1, 65536)
+_LIGHT = {PQ: _pq_light(_SIGNAL).astype(np.float32), HLG: _hlg_light(_SIGNAL).astype(np.float32)}
+
+
+def tone_map(signal: NDArray[np.uint16], transfer: int, wide: bool = True) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB with the gamma of a standard screen.
+
+    Args:
+        signal: (H, W, 3) RGB, full range of 16 bits, as PQ or HLG code values.
+        transfer: PQ or HLG.
+        wide: the primaries are those of BT.2020, else of BT.709.
+    """
+    light: NDArray[np.float32] = np.take(_LIGHT[transfer], signal)
+    if transfer == HLG:
+        luma = cv2.transform(light, _BT2020_LUMA)
+        light *= (cv2.pow(luma, 0.2) * (1000 / _WHITE)).reshape(*luma.shape[:2], 1)
+    if wide:
+        light = np.asarray(cv2.transform(light, _BT2020_TO_BT709), np.float32)
+    np.maximum(light, 0, out=light)
+    brightest = light.max(-1)
+    light *= (_rolled_off(brightest) / np.maximum(brightest, 1e-6))[..., None]
+    coded = cv2.pow(np.clip(light, 0, 1), 1 / _GAMMA)
+    return np.rint(coded * 255).astype(np.uint8)
+
+
+def _rolled_off(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """0 to the knee as it is, the knee to the peak into the knee to 1, with a slope of 1 at the knee."""
+    room = 1 - _KNEE
+    above = np.maximum(light - _KNEE, 0) / room
+    peak = (_PEAK - _KNEE) / room
+    rolled: NDArray[np.float32] = np.minimum(light, _KNEE) + room * above * (1 + above / peak**2) / (1 + above)
+    return rolled

@@ -1,0 +1,1 @@
+"""Networks: which there are, their features, and the score that is ascended."""

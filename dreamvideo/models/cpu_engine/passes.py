@@ -1,0 +1,248 @@
+"""From the operations of a run to a short list of steps.
+
+Rewrites, none of which changes a value:
+- a ReLU becomes part of the convolution before it;
+- a 1x1 convolution goes before the average pool that it follows, which then has fewer channels to pool;
+- 1x1 convolutions that read the same value become one, and a split;
+- a ReLU's gradient is masked where it costs least: after the max pool or cat that follows it, on a quarter of the
+  values, or once in place of four times.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dreamvideo.models.cpu_engine.ops import IMAGE, Add, AvgPool, Cat, Conv, MaxPool, Relu, Split, Step
+from dreamvideo.models.cpu_engine.trace import TracedCall, TracedOp, Unsupported
+
+_SAME = {"aten.alias", "aten.clone", "aten.detach", "aten._to_copy"}  # in one float type these change nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is computed, in order; the first step is the stem."""
+
+    steps: tuple[Step, ...]
+    layers: dict[str, int]  # name -> value
+    masked: frozenset[int]  # values whose gradient is zeroed where they are not positive
+
+
+def build_program(recording: TracedCall) -> Plan:
+    """The steps of a recorded network as far as its layers need them.
+
+    Raises:
+        Unsupported: one of the operations is not known.
+    """
+    steps, layers = _read(recording)
+    keep = set(layers.values())
+    steps = _needed(steps, keep)
+    steps = _fuse_relus(steps, keep)
+    steps = _pool_later(steps, keep)
+    steps = _merge_siblings(steps)
+    steps = _mark_positive(steps)
+    return Plan(tuple(steps), layers, _masks(steps, keep))
+
+
+def _read(recording: TracedCall) -> tuple[list[Step], dict[str, int]]:
+    stem = recording.first_convolution()
+    values = {id(stem.args[0]): IMAGE}
+    from_image = {id(recording.image)}  # every tensor that hangs on the image
+    steps: list[Step] = []
+    count = IMAGE + 1
+    begun = False
+    for call in recording.calls:
+        begun = begun or call is stem
+        hangs = any(id(tensor) in from_image for tensor in call.tensors())
+        if hangs:
+            from_image.update(map(id, call.results))
+        if not (hangs and begun):
+            continue
+        if call.name in _SAME:
+            values[id(call.results[0])] = _known(values, call, call.args[:1])[0]
+            continue
+        outputs = tuple(range(count, count + len(call.results)))
+        count += len(outputs)
+        steps.append(_step(call, values, outputs))
+        values.update(zip(map(id, call.results), outputs, strict=True))
+    missing = [name for name, tensor in recording.layers.items() if values.get(id(tensor), IMAGE) == IMAGE]
+    if missing or not steps:
+        raise Unsupported(f"layers that no known operation makes: {missing}")
+    return steps, {name: values[id(tensor)] for name, tensor in recording.layers.items()}
+
+
+def _known(values: dict[int, int], call: TracedOp, tensors: Sequence[Tensor]) -> tuple[int, ...]:
+    try:
+        return tuple(values[id(tensor)] for tensor in tensors)
+    except KeyError:
+        raise Unsupported(f"{call.name} reads what no known operation makes") from None
+
+
+def _step(call: TracedOp, values: dict[int, int], outputs: tuple[int, ...]) -> Step:
+    arguments = dict(enumerate(call.args))
+    if call.name == "aten.cat" and arguments.get(1) == 1:
+        return Cat(_known(values, call, arguments[0]), _one(outputs))
+    if call.name == "aten.convolution" and not arguments[6] and len(arguments[3]) == 2:
+        return _conv(arguments, _one(_known(values, call, call.args[:1])), _one(outputs))
+    inputs = _known(values, call, list(call.tensors()))
+    match call.name:
+        case "aten.relu" | "aten.relu_":
+            return Relu(_one(inputs), _one(outputs))
+        case "aten.max_pool2d_with_indices" if _pair(arguments.get(4, 1)) == (1, 1):
+            kernel, stride, padding = _window(arguments)
+            return MaxPool(_one(inputs), (outputs[0],), kernel, stride, padding, bool(arguments.get(5)))
+        case "aten.avg_pool2d" if arguments.get(6) is None:
+            kernel, stride, padding = _window(arguments)
+            ceil, padded = bool(arguments.get(4)), bool(arguments.get(5, True))
+            return AvgPool(_one(inputs), _one(outputs), kernel, stride, padding, ceil, padded)
+        case "aten.split_with_sizes" | "aten.split" if arguments.get(2) == 1:
+            return Split(_one(inputs), outputs, tuple(result.shape[1] for result in call.results))
+        case "aten.add" | "aten.add_" if len(inputs) == 2 and len({t.shape for t in call.tensors()}) == 1:
+            return Add((inputs[0], inputs[1]), _one(outputs))
+    raise Unsupported(f"unknown operation {call.name}")
+
+
+def _conv(arguments: dict[int, Any], inputs: tuple[int], outputs: tuple[int]) -> Conv:
+    weight = arguments[1].detach().float()
+    bias = weight.new_zeros(len(weight)) if arguments[2] is None else arguments[2].detach().float()
+    stride, padding, dilation = (_pair(arguments[i]) for i in (3, 4, 5))
+    return Conv(inputs, outputs, weight, bias, stride, padding, dilation, arguments[8])
+
+
+def _window(arguments: dict[int, Any]) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    kernel = _pair(arguments[1])
+    return kernel, _pair(arguments.get(2) or kernel), _pair(arguments.get(3) or 0)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    several = [value] if isinstance(value, int) else list(value)
+    return several[0], several[-1]
+
+
+def _one(values: tuple[int, ...]) -> tuple[int]:
+    if len(values) != 1:
+        raise Unsupported(f"an operation of {len(values)} inputs or outputs where one was expected")
+    return (values[0],)
+
+
+def _needed(steps: list[Step], keep: set[int]) -> list[Step]:
+    wanted, kept = set(keep), []
+    for step in reversed(steps):
+        if wanted & set(step.outputs):
+            wanted |= set(step.inputs)
+            kept.append(step)
+    return kept[::-1]
+
+
+def _readers(steps: list[Step]) -> Counter[int]:
+    return Counter(value for step in steps for value in step.inputs)
+
+
+def _fuse_relus(steps: list[Step], keep: set[int]) -> list[Step]:
+    readers = _readers(steps)
+    fused: list[Step] = []
+    makers: dict[int, int] = {}  # value -> place of the step that makes it
+    for step in steps:
+        at = makers.get(step.inputs[0])
+        if isinstance(step, Relu) and at is not None and readers[step.inputs[0]] == 1 and step.inputs[0] not in keep:
+            before = fused[at]
+            if isinstance(before, Conv) and not before.relu:
+                fused[at] = replace(before, outputs=step.outputs, relu=True)
+                makers[step.outputs[0]] = at
+                continue
+        makers.update(dict.fromkeys(step.outputs, len(fused)))
+        fused.append(step)
+    return fused
+
+
+def _pool_later(steps: list[Step], keep: set[int]) -> list[Step]:
+    # A mean of windows that count no padding takes a constant to itself, so the bias may come before it too.
+    readers = _readers(steps)
+    pools = {
+        step.outputs[0]: step
+        for step in steps
+        if isinstance(step, AvgPool) and step.stride == (1, 1) and not step.padded
+        if readers[step.outputs[0]] == 1 and step.outputs[0] not in keep
+    }
+    count = _unused(steps)
+    moved: list[Step] = []
+    for step in steps:
+        pool = pools.get(step.inputs[0])
+        if pool is None or not (isinstance(step, Conv) and _is_pointwise(step) and step.padding == (0, 0)):
+            moved.append(step)
+            continue
+        moved.remove(pool)
+        moved.append(replace(step, inputs=pool.inputs, outputs=(count,), relu=False))
+        pooled = (count + 1,) if step.relu else step.outputs
+        moved.append(replace(pool, inputs=(count,), outputs=pooled))
+        if step.relu:
+            moved.append(Relu(pooled, step.outputs))
+        count += 2
+    return moved
+
+
+def _is_pointwise(step: Conv) -> bool:
+    return step.weight.shape[2:] == (1, 1) and step.groups == 1 and step.stride == (1, 1)
+
+
+def _unused(steps: list[Step]) -> int:
+    return max(value for step in steps for value in step.outputs) + 1
+
+
+def _mark_positive(steps: list[Step]) -> list[Step]:
+    positive: set[int] = set()
+    marked: list[Step] = []
+    for step in steps:
+        if isinstance(step, MaxPool):
+            step = replace(step, positive=step.inputs[0] in positive)
+        carries = isinstance(step, MaxPool | AvgPool | Cat | Split | Add) and positive.issuperset(step.inputs)
+        if carries or isinstance(step, Relu) or (isinstance(step, Conv) and step.relu):
+            positive.update(step.outputs)
+        marked.append(step)
+    return marked
+
+
+def _merge_siblings(steps: list[Step]) -> list[Step]:
+    siblings: dict[tuple[Any, ...], list[Conv]] = {}
+    for step in steps:
+        if isinstance(step, Conv) and _is_pointwise(step) and step.inputs != (IMAGE,):
+            siblings.setdefault((step.inputs, step.padding), []).append(step)
+    firsts = {id(group[0]): group for group in siblings.values() if len(group) > 1}
+    others = {id(conv) for group in firsts.values() for conv in group[1:]}
+    count = _unused(steps)
+    merged: list[Step] = []
+    for step in steps:
+        if id(step) in firsts:
+            group = firsts[id(step)]
+            weight, bias = (torch.cat([getattr(conv, name) for conv in group]) for name in ("weight", "bias"))
+            fused = all(conv.relu for conv in group)
+            merged.append(replace(group[0], outputs=(count,), weight=weight, bias=bias, relu=fused))
+            # Where not all have a ReLU, each gets its own; what reads a part of a split would have to copy it anyway.
+            relus = [conv for conv in group if conv.relu and not fused]
+            parts = [count + 1 + relus.index(conv) if conv in relus else conv.outputs[0] for conv in group]
+            merged.append(Split((count,), tuple(parts), tuple(len(conv.bias) for conv in group)))
+            merged.extend(Relu((count + 1 + i,), conv.outputs) for i, conv in enumerate(relus))
+            count += 1 + len(relus)
+        elif id(step) not in others:
+            merged.append(step)
+    return merged
+
+
+def _masks(steps: list[Step], keep: set[int]) -> frozenset[int]:
+    readers = _readers(steps)
+    masked: set[int] = set()
+    for step in steps:
+        if isinstance(step, Relu) or (isinstance(step, Conv) and step.relu):
+            masked.update(step.outputs)
+        # These give back 0 only where they read 0, to which no gradient needs to go.
+        elif isinstance(step, MaxPool | Cat | Split) and all(
+            value in masked and readers[value] == 1 and value not in keep for value in step.inputs
+        ):
+            masked.difference_update(step.inputs)
+            masked.update(step.outputs)
+    return frozenset(masked)

@@ -1,0 +1,1 @@
+"""The embedded network: its graph and its trained weights."""

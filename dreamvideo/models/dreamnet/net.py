@@ -1,0 +1,179 @@
+"""DreamNet: a small inception-like network whose named nodes are made to be dreamed on.
+
+After Szegedy et al. 2015 (GoogLeNet) with batch normalization. What differs, and why:
+- average pooling only: the gradient of a max pool reaches one pixel in four and shows as a grid in a dream;
+- the first convolution is 6x6 with stride 2: an even kernel gives every pixel an equal share of the gradient;
+- nodes are named after their stride: s8b is the second block at 1/8 of the input's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dreamvideo.errors import ModelError
+
+BLOCKS: Final = ("c1", "s4a", "s4b", "s8a", "s8b", "s16a", "s16b")
+HEADS: Final = ("s8b", "s16a", "s16b")  # blocks that are asked for the class, so that all of them learn objects
+MAPS: Final = tuple(f"map.{name}" for name in HEADS)
+NODES: Final = (*BLOCKS, *MAPS, "logits")
+STRIDES: Final = {"c1": 2, "s4a": 4, "s4b": 4, "s8a": 8, "s8b": 8, "s16a": 16, "s16b": 16}
+SMALLEST: Final = 16  # pixels a side: one location is left at stride 16
+
+_POOL_AFTER: Final = ("c1", "s4b", "s8b")
+
+
+class ConvRelu(nn.Conv2d):
+    """Convolution with bias and ReLU: what a `ConvNormRelu` becomes when folded."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(super().forward(x))
+
+
+class ConvNormRelu(nn.Module):
+    """Convolution, batch normalization, ReLU: the trainable form."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+        self.bn = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(self.conv(x)))
+
+    def folded(self) -> ConvRelu:
+        """The same map in evaluation mode as one convolution."""
+        conv, norm = self.conv, self.bn
+        assert norm.running_mean is not None and norm.running_var is not None
+        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        made = ConvRelu(
+            conv.in_channels,
+            conv.out_channels,
+            cast("tuple[int, int]", conv.kernel_size),
+            cast("tuple[int, int]", conv.stride),
+            cast("tuple[int, int]", conv.padding),
+        )
+        with torch.no_grad():
+            made.weight.copy_(conv.weight * gain[:, None, None, None])
+            cast(Tensor, made.bias).copy_(norm.bias - norm.running_mean * gain)
+        return made
+
+
+def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, *, trainable: bool) -> nn.Module:
+    padding = (kernel - stride + 1) // 2
+    kind = ConvNormRelu if trainable else ConvRelu
+    return kind(inputs, outputs, kernel, stride, padding)
+
+
+class Inception(nn.Module):
+    """Four branches side by side: 1x1 | 1x1-3x3 | 1x1-3x3-3x3 | average-1x1.
+
+    `red` makes the first 1x1 of three branches in one convolution.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        narrow: int,
+        reduce3: int,
+        wide3: int,
+        reduce5: int,
+        wide5: int,
+        pooled: int,
+        *,
+        trainable: bool,
+    ) -> None:
+        super().__init__()
+        self.splits = (narrow, reduce3, reduce5)
+        self.red = _conv(inputs, sum(self.splits), 1, trainable=trainable)
+        self.b3 = _conv(reduce3, wide3, trainable=trainable)
+        self.b5a = _conv(reduce5, wide5, trainable=trainable)
+        self.b5b = _conv(wide5, wide5, trainable=trainable)
+        self.bp = _conv(inputs, pooled, 1, trainable=trainable)
+
+    def forward(self, x: Tensor) -> Tensor:
+        narrow, reduced3, reduced5 = torch.split(self.red(x), list(self.splits), 1)
+        pooled = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+        return torch.cat([narrow, self.b3(reduced3), self.b5b(self.b5a(reduced5)), self.bp(pooled)], 1)
+
+
+class DreamNet(nn.Module):
+    """The network; `trainable=True` has batch normalization, the default form has it folded into the convolutions."""
+
+    def __init__(self, class_count: int, *, trainable: bool = False) -> None:
+        super().__init__()
+        self.c1 = _conv(3, 32, 6, 2, trainable=trainable)
+        self.s4a = _conv(32, 72, trainable=trainable)
+        self.s4b = Inception(72, 28, 32, 44, 16, 24, 16, trainable=trainable)  # 112 channels
+        self.s8a = Inception(112, 40, 56, 88, 24, 40, 24, trainable=trainable)  # 192
+        self.s8b = Inception(192, 48, 72, 112, 32, 56, 24, trainable=trainable)  # 240
+        self.s16a = Inception(240, 72, 88, 144, 40, 72, 32, trainable=trainable)  # 320
+        self.s16b = Inception(320, 80, 104, 176, 48, 88, 40, trainable=trainable)  # 384
+        widths = {"s8b": 240, "s16a": 320, "s16b": 384}
+        self.heads = nn.ModuleDict({name: nn.Linear(widths[name], class_count) for name in HEADS})
+
+    def head(self, name: str) -> nn.Linear:
+        """The linear map from block `name` of `HEADS` to classes."""
+        return cast(nn.Linear, self.heads[name])
+
+    @property
+    def device(self) -> torch.device:
+        return self.head(HEADS[-1]).weight.device
+
+    def features(self, x: Tensor, names: Collection[str] = NODES) -> dict[str, Tensor]:
+        """Outputs of the nodes `names`; what lies beyond the deepest is not computed.
+
+        Args:
+            x: (B, 3, H, W) RGB in [0, 1], H and W at least 16.
+            names: of `NODES`. `map.s8b` (B, classes, H/8, W/8), `map.s16a` and `map.s16b` (B, classes, H/16, W/16) are
+                the logits of each location as the head on that block sees it; `logits` (B, classes) is the mean of the
+                last.
+
+        Raises:
+            ModelError: no such node.
+            ValueError: the picture is too small.
+        """
+        for name in names:
+            if name not in NODES:
+                raise ModelError(f"no layer {name!r} in dreamnet; expected one of: {', '.join(NODES)}")
+        if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[2:]) < SMALLEST:
+            raise ValueError(f"got pictures of shape {tuple(x.shape)}: expected (B, 3, H, W), H and W >= {SMALLEST}")
+        sources = {name: _source(name) for name in names}
+        deepest = max(BLOCKS.index(source) for source in sources.values())
+        found: dict[str, Tensor] = {}
+        # Scaled before it is rounded to the weights' type: bf16 around 0.5 is coarser than around 0.
+        x = ((x - 0.5) * 4).to(self.head(HEADS[-1]).weight.dtype)
+        for name in BLOCKS[: deepest + 1]:
+            x = found[name] = getattr(self, name)(x)
+            if name in _POOL_AFTER and name != BLOCKS[deepest]:
+                x = F.avg_pool2d(x, 2)
+        for name, source in sources.items():
+            if name != source:
+                head = self.head(source)
+                found[name] = F.conv2d(found[source], head.weight[:, :, None, None], head.bias)
+        if "logits" in found:
+            found["logits"] = found["logits"].mean((2, 3))  # which commutes with a linear head
+        return {name: found[name] for name in names}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, classes) logits of (B, 3, H, W) RGB in [0, 1]."""
+        return self.features(x, ["logits"])["logits"]
+
+
+def _source(node: str) -> str:
+    """The block that a node is, or is made from."""
+    return BLOCKS[-1] if node == "logits" else node.removeprefix("map.")
+
+
+def fold_network(net: DreamNet) -> DreamNet:
+    """The same network in evaluation mode, with every batch normalization folded into its convolution."""
+    made = DreamNet(net.head(HEADS[-1]).out_features)
+    for name, module in net.named_modules():
+        if isinstance(module, ConvNormRelu):
+            made.get_submodule(name).load_state_dict(module.folded().state_dict())
+    made.heads.load_state_dict(net.heads.state_dict())
+    return made.to(net.device).eval()

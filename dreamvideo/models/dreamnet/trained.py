@@ -1,0 +1,66 @@
+"""Trained weights from one file: the network, the names of its classes, and how strong each channel is by nature."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from dreamvideo.errors import ModelError, WeightsError
+from dreamvideo.models.dreamnet.net import BLOCKS, DreamNet
+
+EMBEDDED: Final = Path(__file__).with_name("dreamnet.safetensors")
+FORMAT: Final = "dreamnet3"
+
+_STATISTICS: Final = ("rms.", "divisor.", "color.")
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained network, frozen, and what was measured on it."""
+
+    net: DreamNet  # folded, evaluation mode, no gradients to its parameters
+    classes: tuple[str, ...]  # in the order of the logits
+    divisors: dict[str, Tensor]  # node -> (C,) what its channels are divided by, so that all weigh alike in a dream
+    rms: dict[str, Tensor]  # node -> (C,) root mean square of its channels on the training pictures
+
+
+def plain_divisor(rms: Tensor) -> Tensor:
+    """(C,) divisor of a node from its (C,) RMS: the floor keeps almost silent channels from being blown up."""
+    return rms + 0.25 * rms.mean()
+
+
+def load_dreamnet(path: str | Path | None = None) -> Trained:
+    """The embedded network, or the one in the safetensors file `path`.
+
+    Raises:
+        WeightsError: the file is missing or no safetensors file.
+        ModelError: the file holds something else than a DreamNet.
+    """
+    path = EMBEDDED if path is None else Path(path)
+    tensors, metadata = _read(path)
+    if metadata.get("format") != FORMAT:
+        raise ModelError(f"{path}: got format {metadata.get('format')!r}, expected {FORMAT!r}: no DreamNet weights")
+    try:
+        classes = tuple(str(name) for name in json.loads(metadata["classes"]))
+        net = DreamNet(len(classes))
+        net.load_state_dict({k: v.float() for k, v in tensors.items() if not k.startswith(_STATISTICS)})
+        rms = {name: tensors[f"rms.{name}"] for name in BLOCKS}
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise ModelError(f"{path}: not the weights of a DreamNet: {str(error).splitlines()[0]}") from error
+    divisors = {name: tensors.get(f"divisor.{name}", plain_divisor(rms[name])) for name in BLOCKS}
+    return Trained(net.eval().requires_grad_(False), classes, divisors, rms)
+
+
+def _read(path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, str]]:
+    try:
+        with safe_open(path, "pt") as file:
+            return {key: torch.as_tensor(file.get_tensor(key)) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path}: cannot read weights ({error}); expected a .safetensors file") from error

@@ -1,0 +1,188 @@
+"""A network and what of it is raised, ready to dream: from settings to a score of images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dreamvideo.devices import pick_device, pick_precision
+from dreamvideo.errors import ModelError, SettingsError, did_you_mean, first_line
+from dreamvideo.models.objectives import Features, Objective, Term
+from dreamvideo.models.registry import Model, find_model
+from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
+
+TRIAL_SIDES = (16, 32, 48, 64, 80, 96, 128)  # pixels; the smallest of these that a network sees is found by trial
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network ready to dream."""
+
+    name: str
+    score: Objective
+    device: torch.device
+    precision: torch.dtype
+
+
+def load_network(
+    settings: ModelSettings = ModelSettings(),  # noqa: B008
+    objective: ObjectiveSettings = ObjectiveSettings(),  # noqa: B008
+    guide: Tensor | None = None,
+) -> Network:
+    """Load a network onto its device, with the score that the ascent raises.
+
+    Args:
+        settings: which network, its weights, device and precision.
+        objective: which layers, channels, neurons and classes are raised; all empty: what suits the network.
+            Its `guide` is a path and is not opened here.
+        guide: (1, 3, H, W) RGB in [0, 1], an image whose features are dreamed, see `tensors.to_guide`; None: no guide.
+
+    Raises:
+        ModelError: no such network, layer, channel or class, or weights that do not fit it.
+        WeightsError: weights that cannot be read or downloaded.
+        DeviceError: the device is not there.
+    """
+    model = find_model(settings.model, settings.weights, settings.scaling)
+    return place_network(model, choose_terms(model, objective, guided=guide is not None), settings, guide)
+
+
+def place_network(
+    model: Model, terms: tuple[Term, ...], settings: ModelSettings, guide: Tensor | None = None
+) -> Network:
+    """`model` on its device as a score of `terms`, cut off after what these look at.
+
+    Raises:
+        As `load_network`.
+    """
+    device = pick_device(settings.device)
+    precision = pick_precision(settings.precision, device)
+    if settings.threads and device.type == "cpu":
+        torch.set_num_threads(settings.threads)
+    features = model.cut(list(dict.fromkeys(term.layer for term in terms)), device, precision)
+    features = pad_small_inputs(features, device, model.name)
+    _check_picks(features, terms, device, model.name)
+    divisors = {name: value.to(device) for name, value in model.divisors.items()}
+    score = Objective(features, terms, divisors)
+    if guide is not None:
+        with torch.no_grad():
+            seen = features(guide.to(device))
+        score = replace(score, guides={name: guide_columns(seen[name]) for name in score.layers})
+    return Network(settings.model, score, device, precision)
+
+
+@torch.no_grad()
+def pad_small_inputs(features: Features, device: torch.device, name: str) -> Features:
+    """`features`, or where a network is blind below some size, features that see small pictures too.
+
+    Raises:
+        ModelError: it sees no picture of `SIDES`.
+    """
+    for side in TRIAL_SIDES:
+        try:
+            features(torch.full((1, 3, side, side), 0.5, device=device))
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except Exception as error:  # whatever a network raises that has nothing left to pool
+            problem = error
+        else:
+            return features if side == TRIAL_SIDES[0] else PaddedFeatures(features, side)
+    raise ModelError(
+        f"{name} cannot see a picture of {TRIAL_SIDES[-1]}x{TRIAL_SIDES[-1]} pixels: {first_line(problem)}"
+    )
+
+
+class PaddedFeatures(nn.Module):
+    """Features of pictures that are continued, by their last row and column, to `side` pixels where they are smaller.
+
+    Octaves may be as small as 32 pixels; Inception v3 needs 75.
+    """
+
+    def __init__(self, features: Features, side: int) -> None:
+        super().__init__()
+        self.features, self.side = features, side
+
+    def forward(self, images: Tensor) -> Mapping[str, Tensor]:
+        down, right = (max(0, self.side - length) for length in images.shape[2:])
+        return self.features(F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images)
+
+
+@torch.no_grad()
+def _check_picks(features: Features, terms: Sequence[Term], device: torch.device, name: str) -> None:
+    seen = features(torch.full((1, 3, TRIAL_SIDES[-1], TRIAL_SIDES[-1]), 0.5, device=device))
+    for term in terms:
+        count = seen[term.layer].shape[1]
+        if term.picks and max(term.picks) >= count:
+            what, where = ("class", "") if term.kind == "class" else ("channel", f"{term.layer} of ")
+            raise ModelError(f"no {what} {max(term.picks)} in {where}{name}: expected 0 to {count - 1}")
+
+
+def guide_columns(activation: Tensor) -> Tensor:
+    """(C, N) features of the N places of a guide, from (1, C, h, w)."""
+    return activation[0].detach().float().flatten(1)
+
+
+def choose_terms(model: Model, objective: ObjectiveSettings, guided: bool = False) -> tuple[Term, ...]:
+    """What is raised: the layers, channels, neurons and classes that were asked for, else what suits the network.
+
+    Raises:
+        ModelError: something asked for is not there.
+        SettingsError: there is nothing to raise.
+    """
+    kind = model.kind if objective.objective == "auto" else objective.objective
+    layer_kind = "guide" if guided else kind
+    terms = [Term(_known(name, model), weight, layer_kind) for name, weight in objective.layers]
+    if guided and not terms:  # a guide asks for layers, whatever else was asked for
+        terms = [replace(term, kind="guide") for term in model.terms if term.kind != "class"]
+    terms += [_channel(name, index, weight, kind, model) for name, index, weight in objective.channels]
+    terms += [
+        replace(_channel(name, index, weight, "mean", model), center=True) for name, index, weight in objective.neurons
+    ]
+    if objective.classes:
+        shares: dict[float, list[int]] = {}  # classes of one weight are raised together: each place chooses among them
+        for name, weight in objective.classes:
+            shares.setdefault(weight, []).append(class_number(name, model))
+        terms += [Term(model.class_node, weight, "class", tuple(picks)) for weight, picks in shares.items()]
+    if terms:
+        return tuple(terms)
+    if not model.terms:
+        raise SettingsError(f"{model.name} has no layer of its own choice: name one with --layer")
+    asked = objective.objective != "auto"
+    return tuple(replace(term, kind=kind) if asked and term.kind != "class" else term for term in model.terms)
+
+
+def class_number(name: str, model: Model) -> int:
+    """The number of a class, given by name or number.
+
+    Raises:
+        ModelError: no such class.
+    """
+    if name.isdecimal():
+        if model.classes and int(name) >= len(model.classes):
+            raise ModelError(f"no class {name} in {model.name}: expected 0 to {len(model.classes) - 1}")
+        return int(name)
+    if not model.classes:
+        raise ModelError(f"the classes of {model.name} have no names: give their numbers, such as --class 3")
+    lower = [each.lower() for each in model.classes]
+    if name.lower() not in lower:
+        raise ModelError(
+            f"no class {name!r} in {model.name}{did_you_mean(name.lower(), lower)}; see: "
+            f"dreamvideo models {model.name} --classes"
+        )
+    return lower.index(name.lower())
+
+
+def _known(layer: str, model: Model) -> str:
+    if layer not in model.nodes:
+        raise ModelError(
+            f"no layer {layer!r} in {model.name}{did_you_mean(layer, model.nodes)}; see: "
+            f"dreamvideo layers --model {model.name}"
+        )
+    return layer
+
+
+def _channel(name: str, index: int, weight: float, kind: str, model: Model) -> Term:
+    return Term(_known(name, model), weight, kind, (index,))

@@ -1,0 +1,210 @@
+"""What is ascended: a weighted sum of terms, one score per image, from the activations of the chosen layers.
+
+`l2` is the objective of Mordvintsev, Olah, Tyka 2015, the mean square of a layer. Its logarithm is taken here: the
+direction of the gradient of one layer is the same, several layers weigh alike whatever the size of their activations,
+and a ratio of strengths is a difference of scores. `mean` and `sum` are plain; they are what others ascend.
+
+`log` averages the logarithm of the local energy instead, S(x) = sum over channels of (activation / divisor)^2, so that
+flat sky and blurred ground dream too and strong places do not eat everything. The divisors balance the channels.
+
+`mix` raises other channels at every place, so that one picture holds many motifs.
+
+`class` raises, at every place of a map of logits, the odds of some classes against all others. `guide` is the guided
+dream of the 2015 notebook: every place is drawn to the feature of the guide that it is most like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Features = Callable[[Tensor], Mapping[str, Tensor]]  # (B, 3, H, W) RGB in [0, 1] -> layer name -> (B, C, h, w)
+
+# Share of the mean local energy that is added to it before the logarithm, so that an empty place has no infinite
+# pull; chosen by eye.
+FLOOR = 0.15
+
+TINY = 1e-12  # a black image must score low, not minus infinity
+
+MIX_CELLS = (5, 7)  # rows and columns of places with channels of their own
+MIX_CHANNELS = 6  # how many each place raises
+
+TEMPERATURE = 2.0  # of the odds of classes: above 1, a place is drawn to all it could become, not to the likeliest only
+
+PRODUCTS = 1 << 24  # dot products with a guide that are held at once: 64 MB
+
+LAYER_KINDS = ("log", "l2", "mean", "sum", "mix")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One thing that is raised, or with a negative weight lowered."""
+
+    layer: str
+    weight: float = 1.0
+    kind: str = "l2"  # of `LAYER_KINDS`, or "class", "guide"
+    picks: tuple[int, ...] = ()  # channels, or classes; empty: all
+    center: bool = False  # the middle place alone: a neuron instead of a channel
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A network and what of it is raised; calling it scores images."""
+
+    features: Features
+    terms: tuple[Term, ...]
+    divisors: Mapping[str, Tensor] = field(default_factory=dict)  # layer name -> (C,) float32
+    guides: Mapping[str, Tensor] = field(default_factory=dict)  # layer name -> (C, N) features of the guide
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Score per image; raising it by 1 multiplies the energy of a `log` or `l2` layer of weight 1 by e.
+
+        Args:
+            images: (B, 3, H, W) RGB in [0, 1].
+
+        Returns:
+            (B,) float32.
+        """
+        return self.judge(self.features(images))
+
+    def judge(self, activations: Mapping[str, Tensor]) -> Tensor:
+        """(B,) float32 score of images of which `activations` are the layers' (B, C, h, w) or (B, C)."""
+        first = next(iter(activations.values()))
+        score = torch.zeros(len(first), device=first.device)
+        for term in self.terms:
+            name = term.layer
+            score = score + term.weight * term_score(
+                activations[name], term, self.divisors.get(name), self.guides.get(name)
+            )
+        return score
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether a difference of scores is a ratio of strengths, which makes it fit to be held."""
+        return all(term.kind in ("log", "l2", "mix", "class") for term in self.terms)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that are looked at, each once."""
+        return tuple(dict.fromkeys(term.layer for term in self.terms))
+
+
+def term_score(activation: Tensor, term: Term, divisor: Tensor | None = None, guide: Tensor | None = None) -> Tensor:
+    """Score of one term, per image.
+
+    Args:
+        activation: (B, C, h, w) or (B, C), any float type.
+        divisor: (C,) what each channel is divided by; None: 1. `class`, `mean` and `sum` do not look at it.
+        guide: (C, N) features of the guide, which the kind "guide" needs.
+
+    Returns:
+        (B,) float32.
+    """
+    if activation.ndim == 2:
+        activation = activation[:, :, None, None]
+    if activation.dtype == torch.float16:
+        activation = activation.float()  # whose squares fp16 cannot hold
+    if term.center:
+        h, w = activation.shape[2:]
+        activation = activation[:, :, h // 2 : h // 2 + 1, w // 2 : w // 2 + 1]
+    if term.kind == "class":
+        return class_log_odds(activation, term.picks)
+    if term.kind == "guide":
+        assert guide is not None
+        # Over what the guide itself would score, about; asinh is the logarithm of large values, and knows no sign.
+        return torch.asinh(guide_similarity(activation, guide) / (guide.square().sum(0).mean() + TINY))
+    if divisor is not None and term.kind in ("log", "l2", "mix"):
+        activation = activation / divisor.to(activation)[:, None, None]
+    if term.kind == "mix":
+        return mixed_energy(activation)
+    if term.picks:
+        activation = activation.index_select(1, pick_indices(term.picks, activation.device))
+    return SCORES[term.kind](activation)
+
+
+def mean_square(activation: Tensor) -> Tensor:
+    """(B,) logarithm of the mean square of (B, C, h, w)."""
+    return (activation.float().square().mean((1, 2, 3)) + TINY).log()
+
+
+def local_energy(activation: Tensor) -> Tensor:
+    """(B,) mean over places of the logarithm of the energy of (B, C, h, w) there."""
+    energy = activation.square().sum(1, dtype=torch.float32)  # (B, h, w)
+    floor = FLOOR * energy.detach().mean((1, 2), keepdim=True) + TINY
+    return (energy + floor).log().mean((1, 2))
+
+
+def mean(activation: Tensor) -> Tensor:
+    """(B,) mean of (B, C, h, w)."""
+    return activation.float().mean((1, 2, 3))
+
+
+def total(activation: Tensor) -> Tensor:
+    """(B,) sum of (B, C, h, w)."""
+    return activation.float().sum((1, 2, 3))
+
+
+SCORES: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "log": local_energy,
+    "l2": mean_square,
+    "mean": mean,
+    "sum": total,
+}
+
+
+def mixed_energy(activation: Tensor) -> Tensor:
+    """(B,) logarithm of the mean square of (B, C, h, w), of a few channels at each place, always the same ones."""
+    chosen = mix_cells(activation.shape[1], activation.device)
+    weights = F.interpolate(chosen, activation.shape[2:], mode="bilinear", align_corners=False)
+    return ((activation.float().square() * weights).mean((1, 2, 3)) + TINY).log()
+
+
+def class_log_odds(logits: Tensor, picks: Sequence[int]) -> Tensor:
+    """(B,) mean over places of the logarithm of the odds of the classes `picks` against all others.
+
+    Args:
+        logits: (B, classes, h, w).
+        picks: class numbers; empty: all but the first, which is the background.
+    """
+    logits = logits.float() / TEMPERATURE
+    wanted = tuple(picks) or tuple(range(1, logits.shape[1]))
+    others = tuple(sorted(set(range(logits.shape[1])) - set(wanted)))
+    chosen, rest = (logits.index_select(1, pick_indices(p, logits.device)).logsumexp(1) for p in (wanted, others))
+    return TEMPERATURE * (chosen - rest).mean((1, 2))
+
+
+# Constants are kept for good: a recorded graph points to those that it was recorded with.
+
+
+@cache
+def pick_indices(picks: tuple[int, ...], device: torch.device) -> Tensor:
+    """(N,) int64."""
+    return torch.tensor(picks, device=device)
+
+
+@cache
+def mix_cells(channels: int, device: torch.device) -> Tensor:
+    """(1, C, rows, columns) 1 where a channel is raised, else 0."""
+    chance = torch.rand(MIX_CELLS[0] * MIX_CELLS[1], channels, generator=torch.Generator().manual_seed(channels))
+    chosen = chance.argsort(1).argsort(1) < MIX_CHANNELS  # (places, C)
+    return chosen.float().T.reshape(1, channels, *MIX_CELLS).to(device)
+
+
+def guide_similarity(activation: Tensor, guide: Tensor) -> Tensor:
+    """(B,) mean over places of the dot product with the feature of the guide that it is largest with.
+
+    Args:
+        activation: (B, C, h, w).
+        guide: (C, N).
+    """
+    places = activation.float().flatten(2).transpose(1, 2)  # (B, h w, C)
+    guide = guide.to(places)
+    with torch.no_grad():  # the products of all with all would be kept for the gradient, which needs one of each
+        rows = max(1, PRODUCTS // guide.shape[1] // len(places))
+        best = torch.cat([(some @ guide).argmax(2) for some in torch.split(places, rows, 1)], 1)  # (B, h w)
+    return (places * guide.T[best]).sum(2).mean(1)

@@ -1,0 +1,116 @@
+"""Weights of networks: from a local file, or downloaded once into torchvision's cache and checked by hash there."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from http.client import HTTPException
+from pathlib import Path
+from typing import cast
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+
+from dreamvideo.errors import ModelError, WeightsError, did_you_mean, first_line
+
+log = logging.getLogger(__name__)
+
+# Under these names a training run keeps the state dict in its checkpoint: PyTorch's ImageNet example and Places365,
+# torchvision's references, and what many write by hand.
+_KEPT_AS = ("state_dict", "model", "model_state_dict")
+
+# What wrappers and old versions made of a tensor's name: DataParallel around a network or, in the ImageNet example,
+# around its features; torch.compile; and DenseNet's layers before torch 0.4.1, in torchvision's own files to this day.
+_OLD_NAMES = (
+    (r"^(module\.|_orig_mod\.)+", ""),
+    (r"^features\.module\.", "features."),
+    (r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)", r"\1\2"),
+)
+
+
+def read_weights(path: Path) -> Mapping[str, Tensor]:
+    """A state dict from a .safetensors or .pth file; nothing in the file is executed.
+
+    Raises:
+        WeightsError: the file is missing, broken, or holds something else.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return cast(Mapping[str, Tensor], load_file(path))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such weights file") from None
+    except Exception as error:  # whatever the parsers of a broken file raise
+        raise WeightsError(
+            f"{path}: cannot read weights ({first_line(error)}); expected a .safetensors or .pth state dict"
+        ) from error
+    for key in _KEPT_AS:
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(f"{path}: expected a state dict, got {type(state).__name__}")
+    return {plain_parameter_name(key): value for key, value in state.items()}
+
+
+def plain_parameter_name(key: str) -> str:
+    """The name of a tensor without what wrappers and old versions added."""
+    for old, new in _OLD_NAMES:
+        key = re.sub(old, new, key)
+    return key
+
+
+def cache_path(url: str) -> Path:
+    """Where the file at `url` is kept once it is downloaded: torchvision's cache."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
+
+
+def download_weights(url: str, name: str, otherwise: str) -> Mapping[str, Tensor]:
+    """The state dict at `url`, whose file name ends in the start of its SHA-256, by way of torchvision's cache.
+
+    Args:
+        name: whose weights these are, for messages.
+        otherwise: what else a user without network can type.
+
+    Raises:
+        WeightsError: the download failed, or the file in the cache is broken; the message says what to do.
+    """
+    path = cache_path(url)
+    if not path.exists():
+        log.warning("downloading the weights of %s: %s", name, url)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            bar = log.isEnabledFor(logging.WARNING) and sys.stderr.isatty()
+            torch.hub.download_url_to_file(url, str(path), path.stem.rsplit("-", 1)[1], progress=bar)
+        except (URLError, OSError, RuntimeError, HTTPException) as error:
+            raise WeightsError(
+                f"cannot download the weights of {name} ({error}). Offline: fetch {url} elsewhere and put it at "
+                f"{path}, or {otherwise}, which needs no download"
+            ) from error
+    try:
+        return read_weights(path)
+    except WeightsError as error:
+        raise WeightsError(f"{error}; delete this file, and it will be downloaded again") from error
+
+
+def load_needed_weights(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load what a network, perhaps cut off, needs of `state`; more may be there, such as a head for other classes.
+
+    Raises:
+        ModelError: something needed is missing or has another shape.
+    """
+    for key, value in network.state_dict().items():
+        if key.endswith("num_batches_tracked"):
+            continue
+        if key not in state:
+            raise ModelError(
+                f"{source}: these weights have no {key!r}{did_you_mean(key, state)}; are they of this network?"
+            )
+        if state[key].shape != value.shape:
+            got, expected = tuple(state[key].shape), tuple(value.shape)
+            raise ModelError(f"{source}: {key!r} has shape {got}, expected {expected}; are they of this network?")
+    network.load_state_dict(dict(state), strict=False)

@@ -1,0 +1,1 @@
+"""Frozen, self-checking settings: one dataclass per idea, every default once."""

@@ -1,0 +1,217 @@
+"""Frozen, self-checking settings; every default of the program stands here, once.
+
+A field made by `option` is also a command-line option: the command line takes name, default, help and choices
+from here, so the two cannot disagree.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dreamvideo.settings.option import check, option, parse_channel, parse_lanes, parse_weighted
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Which network dreams, and where it runs."""
+
+    model: str = option("dreamnet", "network that dreams, or package.module:factory", metavar="NAME")
+    weights: str | None = option(None, "weights in a local .safetensors or .pth file", metavar="FILE")
+    scaling: str = option(
+        "imagenet",
+        "colors that the network expects: as for ImageNet, half (-1 to 1), none (0 to 1); dreamnet knows its own",
+        choices=("imagenet", "half", "none"),
+    )
+    device: str = option("auto", "auto, cpu, mps, cuda or cuda:N", metavar="DEVICE")
+    precision: str = option(
+        "auto",
+        "arithmetic of the network; auto is bf16 where the hardware has it",
+        choices=("auto", "fp32", "tf32", "bf16", "fp16"),
+    )
+    threads: int | None = option(None, "CPU threads (default: all cores)", type=int, metavar="N")
+
+    def __post_init__(self) -> None:
+        check(
+            re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device) is not None,
+            f"--device {self.device}",
+            "auto, cpu, mps, cuda or cuda:N",
+        )
+        check(self.threads is None or self.threads > 0, f"--threads {self.threads}", "at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveSettings:
+    """What is dreamed: which activations of the network the ascent raises. All empty: what suits the network."""
+
+    layers: tuple[tuple[str, float], ...] = option(
+        (),
+        "layer to excite, repeatable (default: what suits the network)",
+        type=parse_weighted,
+        metavar="NAME[:WEIGHT]",
+        flag="--layer",
+        action="append",
+    )
+    channels: tuple[tuple[str, int, float], ...] = option(
+        (),
+        "channel to excite, repeatable",
+        type=parse_channel,
+        metavar="LAYER:NUMBER[:WEIGHT]",
+        flag="--channel",
+        action="append",
+    )
+    neurons: tuple[tuple[str, int, float], ...] = option(
+        (),
+        "channel to excite in the middle of the picture only, repeatable",
+        type=parse_channel,
+        metavar="LAYER:NUMBER[:WEIGHT]",
+        flag="--neuron",
+        action="append",
+    )
+    classes: tuple[tuple[str, float], ...] = option(
+        (),
+        "class to dream of, by name or number, repeatable: each place chooses among them",
+        type=parse_weighted,
+        metavar="NAME[:WEIGHT]",
+        flag="--class",
+        action="append",
+    )
+    guide: str | None = option(
+        None, "picture to dream of: every place is drawn to what it is most like there", metavar="FILE"
+    )
+    objective: str = option(
+        "auto",
+        "what is raised of a layer: log (log of the local energy), l2 (mean square), mean, sum, mix (other channels at "
+        "every place), auto (what suits the network)",
+        choices=("auto", "log", "l2", "mean", "sum", "mix"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DreamSettings:
+    """How a picture is dreamed. Steps and colors are in image units, 0 to 1."""
+
+    octaves: int | None = option(
+        None, "sizes of the pyramid (default: down to a shorter side of about 130 pixels)", type=int, metavar="N"
+    )
+    octave_scale: float = option(1.4, "size ratio of neighboring octaves", type=float, metavar="X")
+    iterations: int = option(10, "ascent steps per octave; 0 passes pictures through undreamed", type=int, metavar="N")
+    step_size: float = option(
+        0.009, "mean absolute change of one step, in image units of 0 to 1", type=float, metavar="X"
+    )
+    jitter: int = option(16, "largest random shift before a step, in pixels", type=int, metavar="N")
+    smooth: float = option(
+        0.7,
+        "Gaussian smoothing of the gradient: sigma in pixels at the first step, twice that at the last; 0 = none",
+        type=float,
+        metavar="X",
+    )
+    color: float = option(
+        0.65,
+        "spread of color against that of lightness in each step; negative: the gradient's own colors",
+        type=float,
+        metavar="X",
+    )
+    headroom: float = option(
+        0.2, "distance from black and white within which steps towards them shrink; 0 = off", type=float, metavar="X"
+    )
+    anchor: float = option(
+        0.05, "pull of large areas towards the source's brightness and color at each step", type=float, metavar="X"
+    )
+    keep_colors: bool = option(False, "dream the lightness alone: the colors stay the source's", action="store_true")
+    decorrelate: bool = option(
+        False, "mix the gradient as colors are in photographs, instead of --color", action="store_true"
+    )
+    tv: float = option(
+        0.0,
+        "smoothing by total variation: its part of each step, against the gradient's; 0 = off",
+        type=float,
+        metavar="X",
+    )
+    detail: bool = option(
+        True,
+        "enlarge the dreamed picture itself from octave to octave, which blurs it, instead of adding the dream to the "
+        "sharp source",
+        flag="--no-detail",
+        action="store_false",
+    )
+    normalize: str = option(
+        "mean",
+        "what each gradient is divided by: mean (absolute value), std (deviation, freed of its mean), none",
+        choices=("mean", "std", "none"),
+    )
+    smoothing: str = option(
+        "growing",
+        "growing: as --smooth says; fixed: --smooth at every step, of 9x9 pixels, mirrored at the edges",
+        choices=("growing", "fixed"),
+    )
+    space: str = option(
+        "image",
+        "colors in which steps are taken: image (0 to 1, held to it), imagenet (as its networks see them; held to 0 "
+        "to 1 at the end only)",
+        choices=("image", "imagenet"),
+    )
+    seed: int = option(0, "random seed of the jitter", type=int, metavar="N")
+
+    def __post_init__(self) -> None:
+        check(self.octaves is None or self.octaves > 0, f"--octaves {self.octaves}", "at least 1")
+        check(self.octave_scale > 1, f"--octave-scale {self.octave_scale}", "more than 1")
+        check(self.iterations >= 0, f"--iterations {self.iterations}", "at least 0")
+        check(self.step_size >= 0, f"--step-size {self.step_size}", "at least 0")
+        check(self.jitter >= 0, f"--jitter {self.jitter}", "at least 0")
+        check(self.smooth >= 0, f"--smooth {self.smooth}", "at least 0")
+        check(0 <= self.headroom < 0.5, f"--headroom {self.headroom}", "0 to 0.5")
+        check(0 <= self.anchor <= 1, f"--anchor {self.anchor}", "0 to 1")
+        check(self.tv >= 0, f"--tv {self.tv}", "at least 0")
+        check(not (self.keep_colors and self.decorrelate), "--keep-colors with --decorrelate", "one of the two")
+        check(
+            self.normalize != "none" or self.color < 0 or self.keep_colors or self.decorrelate,
+            f"--normalize none with --color {self.color}, which divides by the gradient's spread",
+            "--color -1",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CarrySettings:
+    """How one frame's dream becomes the start of the next."""
+
+    persistence: float = option(
+        1.0, "weight of the dream carried from frame to frame; 0 = frames dream alone", type=float, metavar="X"
+    )
+    warm_iterations: int = option(
+        1,
+        "ascent steps on a frame that starts from a carried dream, at the size whose turn it is",
+        type=int,
+        metavar="N",
+    )
+    warm_step: float = option(
+        0.5,
+        "size of those steps, over that of a first frame's: larger is stronger, and less steady",
+        type=float,
+        metavar="X",
+    )
+    lanes: int | None = option(
+        None,
+        "shots dreamed side by side as one batch, reading ahead (default: auto, 1 on a CPU, on a GPU by size)",
+        type=parse_lanes,
+        metavar="auto|N",
+    )
+    flow: str = option(
+        "dis",
+        "optical flow that carries the dream; raft is a network, for a GPU: its weights are downloaded once",
+        choices=("dis", "raft", "none"),
+    )
+    flow_weights: str | None = option(
+        None, "weights of the flow network in a local .safetensors or .pth file", metavar="FILE"
+    )
+
+    def __post_init__(self) -> None:
+        check(0 <= self.persistence <= 1, f"--persistence {self.persistence}", "0 to 1")
+        check(self.lanes is None or self.lanes >= 1, f"--lanes {self.lanes}", "at least 1")
+        check(self.warm_step >= 0, f"--warm-step {self.warm_step}", "at least 0")
+        check(self.warm_iterations >= 0, f"--warm-iterations {self.warm_iterations}", "at least 0")
+        check(
+            self.flow_weights is None or self.flow == "raft",
+            f"--flow-weights {self.flow_weights} with --flow {self.flow}",
+            "--flow raft",
+        )

@@ -1,0 +1,400 @@
+"""Replayed ascents: on the CPU with a recorder that only calls again, on CUDA (`-m gpu`) with graphs."""
+
+import logging
+import subprocess
+import sys
+from dataclasses import replace
+from unittest import mock
+from unittest.mock import ANY, MagicMock
+
+import numpy as np
+import pytest
+import reference
+import torch
+from conftest import TinyNet, stream, textured
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.overrides import TorchFunctionMode
+
+from dreamvideo.ascent import cuda_graphs
+from dreamvideo.ascent import octaves as dreaming
+from dreamvideo.ascent.ascend import ascend, gradient
+from dreamvideo.ascent.ascend import gain as gain_of
+from dreamvideo.ascent.jitter import roll
+from dreamvideo.ascent.octaves import dream
+from dreamvideo.models.network import load_network
+from dreamvideo.models.objectives import Objective, Term
+from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings
+from dreamvideo.tensors import to_image, to_tensor
+from dreamvideo.video.pipeline import dream_video
+
+SMALL = DreamSettings(octaves=2, iterations=3, jitter=4)
+CPU = torch.device("cpu")
+
+
+def pictures(*seeds, height=72, width=95):
+    return torch.cat([to_tensor(textured(height, width, seed), CPU) for seed in seeds])
+
+
+def tiny_score():
+    return Objective(TinyNet(), (Term("second"),))
+
+
+@given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.data())
+def test_a_shift_by_tensor_is_a_roll_bit_for_bit(count, height, width, data):
+    shifts = [(data.draw(st.integers(-20, 20)), data.draw(st.integers(-20, 20))) for _ in range(count)]
+    images = torch.rand(count, 3, height, width)
+    expected = [torch.roll(image, shift, (1, 2)) for image, shift in zip(images, shifts, strict=True)]
+    assert torch.equal(roll(images, torch.tensor(shifts)), torch.stack(expected))
+    assert torch.equal(roll(images, shifts), torch.stack(expected))
+
+
+@pytest.mark.parametrize("paced", [False, True])
+def test_an_ascent_by_tensor_is_that_by_list_bit_for_bit(paced):
+    images, score = pictures(1, 2), tiny_score()
+    offsets = [[(3, -2), (0, 4)], [(1, 1), (1, 1)], [(-4, 0), (2, -3)]]
+    pace = 1 + torch.rand(2, 1, 72, 95) if paced else None
+    by_list = ascend(images, images, score, SMALL, offsets, pace)
+    assert torch.equal(by_list, ascend(images, images, score, SMALL, torch.tensor(offsets), pace))
+    assert not torch.equal(by_list, images)
+
+
+def test_a_dream_by_tensor_agrees_with_the_literal_version(monkeypatch):
+    def by_tensor(images, base, score, settings, offsets, *held):
+        return ascend(images, base, score, settings, torch.tensor(offsets), *held)
+
+    monkeypatch.setattr(dreaming, "ascend", by_tensor)
+    image = pictures(0)
+    literal = reference.dream(
+        image[0].double().numpy(), Objective(TinyNet().double(), (Term("second"),)), SMALL, tick=2
+    )
+    assert np.abs(dream(image, tiny_score(), SMALL, ticks=[2])[0].numpy() - literal).max() < 1e-4
+
+
+def test_what_the_gradient_is_multiplied_by_is_exact():
+    image, score = pictures(0, height=360, width=640), tiny_score()
+    plain = image.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(score(plain).sum(), plain)
+    assert torch.equal(gradient(image, score, [(0, 0)])[0], slope * gain_of(image))
+    assert gain_of(image) == 2**14
+
+
+def test_fp16_holds_the_gradient_of_a_large_picture():
+    """As fp16 on a GPU: numbers below 6e-8 are lost on their way back through the network."""
+
+    class Lossy(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g.half().float()
+
+    image, score = pictures(0, height=1080, width=1920), tiny_score()
+    lossy = replace(score, features=lambda x: {k: Lossy.apply(v) for k, v in score.features(Lossy.apply(x)).items()})
+    plain = image.clone().requires_grad_()
+    (lost,) = torch.autograd.grad(lossy(plain).sum(), plain)
+    exact, gain = gradient(image, score, [(0, 0)])[0], gain_of(image)
+
+    def error(slope):
+        return ((slope - exact).norm() / exact.norm()).item()
+
+    assert error(gradient(image, lossy, [(0, 0)])[0]) < 5e-4
+    assert error(lost * gain) > 5e-3, "the test loses nothing"
+
+
+class Calls:
+    """A recorder for the CPU: what it recorded is done again by calling it."""
+
+    def __init__(self):
+        self.recorded = 0
+        self.replayed = 0
+
+    def __call__(self, work):
+        self.recorded += 1
+        work()  # a warm-up: it leaves the buffers changed
+
+        def replay():
+            self.replayed += 1
+            work()
+
+        return replay
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Ascents on the CPU go by a recorder, as on CUDA."""
+    calls = Calls()
+    recorder = cuda_graphs.GraphRecorder(calls)
+    monkeypatch.setattr(cuda_graphs, "recorded_on", lambda device: True)
+    monkeypatch.setattr(cuda_graphs, "_recorder", lambda device: recorder)
+    calls.recorder = recorder
+    return calls
+
+
+def eagerly(function):
+    """What `function` returns when nothing is recorded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda_graphs, "recorded_on", lambda device: False)
+        return function()
+
+
+def test_a_replayed_dream_is_the_same_and_each_size_is_recorded_once(calls):
+    score = tiny_score()
+    for seed in range(3):
+        images = pictures(seed, seed + 5)
+        ticks = [seed, 2 * seed]
+        dreamed = dream(images, score, SMALL, ticks=ticks)
+        expected = eagerly(lambda images=images, ticks=ticks: dream(images, score, SMALL, ticks=ticks))
+        assert torch.equal(dreamed, expected)
+    assert (calls.recorded, calls.replayed) == (2, 6)
+
+
+def test_a_result_outlasts_the_next_replay(calls):
+    first = dream(pictures(0), tiny_score(), SMALL)
+    copy = first.clone()
+    dream(pictures(1), tiny_score(), SMALL)
+    assert torch.equal(first, copy)
+
+
+def test_other_networks_settings_steps_batches_and_paces_have_recordings_of_their_own(calls):
+    score, images = tiny_score(), pictures(0)
+    offsets = [[(1, 2)], [(0, 3)]]
+    pace = torch.full((1, 1, 72, 95), 2.0)
+    variants = [
+        (images, images, score, SMALL, offsets),
+        (images, images, tiny_score(), SMALL, offsets),
+        (images, images, score, replace(SMALL, step_size=0.02), offsets),
+        (images, images, score, SMALL, offsets[:1]),
+        (images, images, score, SMALL, offsets, pace),
+        (images, images, score, SMALL, offsets, pace, torch.ones(1)),
+        (images, images, score, SMALL, offsets, None, torch.ones(1)),
+        (images[..., :80], images[..., :80], score, SMALL, offsets),
+        (torch.cat([images, images]), torch.cat([images, images]), score, SMALL, [row * 2 for row in offsets]),
+    ]
+    for _ in range(2):
+        for variant in variants:
+            assert torch.equal(ascend(*variant), eagerly(lambda variant=variant: ascend(*variant)))
+    assert calls.recorded == len(variants)
+
+
+def test_a_video_dreams_the_same_by_replays(calls, tiny_network):
+    images = [*(np.roll(textured(48, 64, 1), i, 1) for i in range(4)), *(textured(48, 64, 2 + i) for i in range(3))]
+
+    def video():
+        carrying = CarrySettings(lanes=2)
+        settings = replace(SMALL, octaves=1)
+        return [frame.image for frame in dream_video(stream(images), tiny_network, settings, carrying)]
+
+    assert all(np.array_equal(a, b) for a, b in zip(video(), eagerly(video), strict=True))
+    assert calls.replayed > calls.recorded
+
+
+def test_the_recordings_kept_are_bounded_and_share_their_buffers(calls, monkeypatch):
+    monkeypatch.setattr(cuda_graphs, "MAX_RECORDINGS", 3)
+    score = tiny_score()
+    for width in (95, 60, 50, 40, 95, 40):
+        ascend(pictures(0)[..., :width], pictures(0)[..., :width], score, SMALL, [[(1, 1)]])
+    assert calls.recorded == 5  # four widths, and the first once more
+    assert len(calls.recorder.recordings) == 3
+    held = {x.untyped_storage().data_ptr() for r in calls.recorder.recordings.values() for x in r.inputs.values()}
+    assert len(held) == 3  # images, base, jitter
+
+
+def test_what_cannot_be_recorded_is_done_step_by_step_and_said_once(calls, caplog):
+    def fail(work):
+        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    calls.recorder.record = fail
+    score = tiny_score()
+    with caplog.at_level(logging.WARNING):
+        for seed in range(2):
+            images = pictures(seed)
+            dreamed = dream(images, score, SMALL)
+            assert torch.equal(dreamed, eagerly(lambda images=images: dream(images, score, SMALL)))
+    (record,) = caplog.records
+    assert record.message.endswith("cannot record (operation not permitted when stream is capturing)")
+
+
+def test_a_second_ascent_takes_nothing_to_the_device(monkeypatch):
+    """A recording may neither wait for the CPU nor lose a constant that it points to."""
+    dream(pictures(0), tiny_score(), SMALL)
+    taken = []
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            if func is torch.Tensor.to and not isinstance(args[1], torch.dtype):
+                taken.append(args)
+            return func(*args, **(kwargs or {}))
+
+    images, score = pictures(1), tiny_score()
+    with Watch():
+        dream(images, score, SMALL)
+    assert not taken
+
+
+def test_a_recording_is_made_after_warm_ups_on_the_same_stream(monkeypatch):
+    """Everything of CUDA is a stand-in: this holds the order of calls, a GPU the rest."""
+    log = MagicMock()
+    for name in ("Stream", "graph_pool_handle", "current_stream", "device", "stream", "CUDAGraph", "graph"):
+        monkeypatch.setattr(torch.cuda, name, getattr(log, name))
+    replay = cuda_graphs.on_cuda(torch.device("cuda:0"))(log.work)
+    side, current, graph = log.Stream.return_value, log.current_stream.return_value, log.CUDAGraph.return_value
+    calls = log.mock_calls
+    works = [i for i, call in enumerate(calls) if call == mock.call.work()]
+    begun = calls.index(mock.call.graph(graph, pool=ANY, stream=side, capture_error_mode="thread_local"))
+    assert len(works) == cuda_graphs.WARMUP_RUNS + 1
+    assert calls.index(mock.call.Stream().wait_stream(current)) < calls.index(mock.call.stream(side)) < works[0]
+    assert works[-2] < calls.index(mock.call.current_stream().wait_stream(side)) < begun < works[-1]
+    assert replay is graph.replay
+
+
+def test_nothing_is_recorded_on_a_cpu_or_where_it_is_switched_off():
+    assert not cuda_graphs.recorded_on(CPU)
+    assert cuda_graphs.recorded_on(torch.device("cuda:0"))
+    with cuda_graphs.enabled(False):
+        assert not cuda_graphs.recorded_on(torch.device("cuda:0"))
+        with cuda_graphs.enabled(True):
+            assert cuda_graphs.recorded_on(torch.device("cuda:0"))
+    assert cuda_graphs.recorded_on(torch.device("cuda:0"))
+
+
+# From here on: a GPU. Where it is missing these tests fail, for `-m gpu` asks for one.
+
+
+@pytest.fixture
+def cuda():
+    cuda_graphs.forget_recordings()
+    yield torch.device("cuda:0")
+    torch.cuda.synchronize()
+    cuda_graphs.forget_recordings()
+
+
+def dreamnet(device, precision="fp32"):
+    return load_network(ModelSettings(device=str(device), precision=precision), DreamSettings())
+
+
+def warm(images, score, settings=SMALL):
+    """A frame that starts from a carried dream."""
+    residual = 0.1 * torch.roll(images, 5, 3) - 0.05
+    pace = 1 + images[:, :1]
+    return dream(images, score, settings, residual=residual, pace=pace, ticks=range(len(images)))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16", "fp16"])
+@pytest.mark.parametrize("make", [dream, warm])
+def test_graphs_dream_as_plain_calls_do(cuda, caplog, precision, make):
+    score = dreamnet(cuda, precision).score
+    for seeds in ((0,), (1,), (2, 3, 4)):
+        images = pictures(*seeds, height=180, width=240).to(cuda)
+        dreamed = make(images, score, SMALL)
+        with cuda_graphs.enabled(False):
+            plain = make(images, score, SMALL)
+        # Libraries may add in another order from one call to the next; three steps make little of it.
+        assert (dreamed - plain).abs().mean() < 1e-4 and (dreamed - plain).abs().max() < 2e-2, seeds
+    assert not caplog.records
+    assert len(cuda_graphs._recorder(cuda).recordings) == 4  # two octaves, one picture and three
+
+
+@pytest.mark.gpu
+def test_a_replayed_dream_never_waits_for_the_gpu(cuda):
+    score, images = dreamnet(cuda, "bf16").score, pictures(0, height=180, width=240).to(cuda)
+    warm(images, score)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        warm(images, score)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.gpu
+def test_memory_does_not_grow_over_replays(cuda):
+    score, images = dreamnet(cuda, "bf16").score, pictures(0, 1, height=180, width=240).to(cuda)
+
+    def used():
+        torch.cuda.synchronize()
+        return torch.cuda.memory_allocated(cuda), torch.cuda.memory_reserved(cuda)
+
+    for _ in range(5):
+        warm(images, score)
+    before = used()
+    for _ in range(200):
+        warm(images, score)
+    assert used() == before
+
+
+@pytest.mark.gpu
+def test_a_batch_on_cuda_dreams_as_its_rows_alone(cuda):
+    score, images = dreamnet(cuda).score, pictures(1, 2, 3, height=120, width=160).to(cuda)
+    for row, together in zip(images, dream(images, score, SMALL), strict=True):
+        alone = dream(row[None], score, SMALL)[0]
+        assert (alone - together).abs().mean() < 1e-4
+
+
+@pytest.mark.gpu
+def test_cuda_dreams_what_the_cpu_does(cuda):
+    images = pictures(1, height=120, width=160)
+    there = dream(images.to(cuda), dreamnet(cuda).score, SMALL).cpu()
+    here = dream(images, dreamnet(CPU).score, SMALL)
+    assert (there - here).abs().mean() < 2e-4
+    assert (here - images).abs().mean() > 0.01
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("precision", "least"), [("fp32", 0.99999), ("tf32", 0.9995), ("fp16", 0.995), ("bf16", 0.98)])
+def test_gradients_in_each_precision_point_where_those_of_the_cpu_do(cuda, precision, least):
+    image = pictures(1, height=240, width=320)
+    there = gradient(image.to(cuda), dreamnet(cuda, precision).score, [(3, -5)])[0].cpu()
+    here = gradient(image, dreamnet(CPU).score, [(3, -5)])[0]
+    assert torch.isfinite(there).all()
+    assert torch.cosine_similarity(there.flatten(), here.flatten(), 0) > least
+
+
+@pytest.mark.gpu
+def test_a_video_on_cuda_is_that_of_the_cpu(cuda):
+    images = [np.roll(textured(120, 160, 1), 2 * i, 1) for i in range(6)]
+    videos = [
+        [frame.image for frame in dream_video(stream(images), dreamnet(device), SMALL, CarrySettings())]
+        for device in (cuda, CPU)
+    ]
+    for there, here in zip(*videos, strict=True):
+        assert np.abs(there.astype(int) - here).mean() < 0.5
+
+
+@pytest.mark.gpu
+def test_pictures_survive_the_way_to_the_gpu_and_back(cuda):
+    images = [np.full((37, 41, 3), value, np.uint8) for value in range(256)]
+    back = [to_image(to_tensor(image, cuda)) for image in images]
+    assert all(np.array_equal(a, b) for a, b in zip(images, back, strict=True))
+
+
+@pytest.mark.gpu
+def test_a_network_that_waits_for_the_gpu_is_not_recorded_and_dreams_all_the_same():
+    # In a process of its own: a failed recording leaves traces in torch.
+    done = subprocess.run([sys.executable, "-c", WAITING], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "dreamed\n"
+    assert done.stderr.count("CUDA graphs are off") == 1
+
+
+WAITING = """
+import logging, torch
+from dreamvideo import graphs
+from dreamvideo.ascent.octaves import dream
+from dreamvideo.settings.dream import DreamSettings
+logging.basicConfig()
+weight = torch.randn(4, 3, 5, 5, device="cuda")
+def score(images):
+    made = torch.tanh(torch.nn.functional.conv2d(images - 0.5, weight))
+    return made.square().mean((1, 2, 3)) / (1 + 0 * made.sum().item())
+images = torch.rand(1, 3, 90, 120, device="cuda")
+settings = DreamSettings(octaves=2, iterations=2)
+for _ in range(2):
+    dreamed = dream(images, score, settings)
+with graphs.enabled(False):
+    assert (dreamed - dream(images, score, settings)).abs().max() < 1e-2
+assert torch.cuda.current_stream() == torch.cuda.default_stream()
+print("dreamed")
+"""

@@ -1,0 +1,235 @@
+import contextlib
+import dataclasses
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from dreamvideo.bench import baselines, lane_batches
+from dreamvideo.bench.baselines import LOOPS, adam_loop, cascade9, smaller_sizes
+from dreamvideo.bench.baselines_video import gordicaleksa_frame, guided, jeremicna_frame
+from dreamvideo.bench.flops import count, gradient_flop
+from dreamvideo.bench.networks import BenchNetwork, judge, make_network, to_imagenet
+from dreamvideo.bench.precisions import in_precision
+from dreamvideo.bench.results import ReportSection, results_table
+from dreamvideo.bench.sections import failures, run_sections
+from dreamvideo.bench.synthetic import moving_images, still_image
+from dreamvideo.bench.timing import Clock, interleaved, ratio
+from dreamvideo.cli import build_parser, main
+from dreamvideo.commands.options import settings_from
+from dreamvideo.errors import ModelError, SettingsError
+from dreamvideo.settings.bench import BENCH_SECTIONS, BenchSettings
+from dreamvideo.tensors import to_tensor
+
+CPU = torch.device("cpu")
+PICTURE = 0.25 + 0.5 * still_image(48, 64)  # with room to rise before black and white
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """So small a picture is dreamed sooner by one; as it was afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def tiny():
+    """A network of three layers, of which the second is excited, so that the third is walked for nothing."""
+    torch.manual_seed(5)
+    whole = nn.Sequential(
+        nn.Conv2d(3, 6, 5, 1, 2), nn.Softplus(), nn.Conv2d(6, 4, 3, 1, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+    return BenchNetwork("tiny", "1", whole, "1", None)
+
+
+@pytest.fixture
+def passes(tiny):
+    """How often each layer of it has run forward."""
+    counts = dict.fromkeys("012", 0)
+    for name in counts:
+
+        def add(*_, name=name):
+            counts[name] += 1
+
+        tiny.whole.get_submodule(name).register_forward_hook(add)
+    return counts
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_loop_raises_its_objective(tiny, name):
+    dreamed = LOOPS[name](tiny, PICTURE, 1, 1.8, 4)
+    assert dreamed.shape == PICTURE.shape
+    assert dreamed.min() >= 0 and dreamed.max() <= 1
+    assert judge(tiny, dreamed) > judge(tiny, PICTURE)
+    # Of several octaves most loops bring up a blurred picture, which excites less than the source did.
+    assert judge(tiny, LOOPS[name](tiny, PICTURE, 2, 1.8, 8)) > judge(tiny, LOOPS[name](tiny, PICTURE, 2, 1.8, 1))
+
+
+def test_the_adam_schedule_raises_its_objective(tiny):
+    assert judge(tiny, adam_loop(tiny, PICTURE, iterations=9)) > judge(tiny, adam_loop(tiny, PICTURE, iterations=0))
+
+
+def test_each_takes_as_many_passes_as_its_original(tiny, passes):
+    picture = PICTURE[..., :20, :24]
+    baselines.plain_loop(tiny, picture, 4, 1.1, 10)
+    assert passes == {"0": 40, "1": 40, "2": 40}
+    assert tiny.whole[0].weight.requires_grad, "the plain loop computes the weights' gradients too"
+    baselines.hook_loop(tiny, picture, 4, 1.1, 10)
+    assert passes == {"0": 80, "1": 80, "2": 80}
+    assert not tiny.whole[0].weight.requires_grad
+    baselines.squares_loop(tiny, picture, 4, 1.1, 10)
+    assert passes == {"0": 120, "1": 120, "2": 80}, "this one cuts its network off"
+    adam_loop(tiny, picture)
+    assert passes["2"] == 80 + 204
+
+
+def test_the_gradient_is_smoothed_by_three_gaussians_that_keep_its_mean():
+    gradient = torch.zeros(1, 3, 21, 21)
+    gradient[..., 10, 10] = 1
+    smooth = cascade9(gradient, 2.0)
+    assert smooth.sum().item() == pytest.approx(3, rel=1e-5)
+    spots = [(torch.exp(-(torch.arange(-4.0, 5.0) ** 2) / (2 * s * s))) for s in (1.0, 2.0, 4.0)]
+    assert smooth[0, 0, 10, 10].item() == pytest.approx(sum(1 / s.sum().item() ** 2 for s in spots) / 3, rel=1e-5)
+
+
+def test_sizes_are_cut_to_whole_pixels_and_too_small_ones_refused():
+    image = torch.zeros(1, 3, 1080, 1920)
+    assert smaller_sizes(image, 4, 1.8) == [(185, 329), (333, 592), (600, 1066), (1080, 1920)]
+    with pytest.raises(SettingsError, match="at least 10"):
+        smaller_sizes(PICTURE, 4, 1.8)
+
+
+def test_others_carry_what_they_carry(tiny):
+    frames = [to_tensor(frame.image, CPU) for frame in moving_images(48, 64, 2)]
+    dreamed = (frames[0] + 0.1).clamp(0, 1)
+    assert judge(tiny, gordicaleksa_frame(tiny, frames[1], dreamed, 1, 1.8, 2)) > judge(tiny, frames[1])
+    assert judge(tiny, jeremicna_frame(tiny, frames[1], frames[0], dreamed, 9)) > judge(tiny, frames[1])
+    still_standing = guided(frames[0], frames[0], dreamed)
+    assert torch.allclose(still_standing, dreamed, atol=1e-3), "what has not moved is the last dream itself"
+
+
+def test_operations_of_a_known_convolution():
+    conv = nn.Conv2d(3, 8, 3, padding=1).to("meta").requires_grad_(False)
+    assert count(lambda images: [conv(images)], 16, 20) == 2 * (2 * 3 * 8 * 9 * 16 * 20)
+    assert gradient_flop("googlenet", ("inception4c",), 360, 640) / 1e9 == pytest.approx(20.4, rel=0.01)
+    assert gradient_flop("dreamnet", ("s8b",), 240, 320) / 1e9 == pytest.approx(2.3, rel=0.05)
+
+
+def test_random_weights_are_the_same_each_time_and_keep_activations_their_size(tmp_path):
+    one = make_network("squeezenet1_1", None, None, tmp_path, CPU)
+    again = make_network("squeezenet1_1", None, None, tmp_path, CPU)
+    assert judge(one, PICTURE) == judge(again, PICTURE)
+    assert 0.01 < judge(one, PICTURE) < 100
+    with pytest.raises(ModelError, match="no layer 'x'"):
+        make_network("dreamnet", "x", None, tmp_path, CPU)
+
+
+def test_dreamnet_sees_the_same_picture_through_the_scaling_that_others_apply(tmp_path):
+    subject = make_network("dreamnet", "s8b", None, tmp_path, CPU)
+    net = subject.whole.net
+    assert torch.allclose(subject.whole(to_imagenet(PICTURE)), net(PICTURE), atol=1e-4)
+
+
+def test_contenders_run_in_turn_and_no_round_begins_too_late():
+    calls = []
+    contenders = {name: lambda name=name: calls.append(name) for name in "abc"}
+    times = interleaved(contenders, 2, CPU, Clock(1), warm=False, once=["b"])
+    assert "".join(calls) == "abcca"
+    assert [len(taken) for taken in times.values()] == [2, 1, 2]
+    assert all(len(taken) == 1 for taken in interleaved(contenders, 5, CPU, Clock(0)).values())
+    assert list(interleaved(contenders, 5, CPU, Clock(0), whole=False)) == ["a"]
+    assert ratio([2.0, 9.0, 3.0], [1.0, 1.0, 3.0]) == 2
+
+
+def test_on_cuda_each_runs_in_its_own_arithmetic_and_with_and_without_graphs(monkeypatch):
+    cuda = torch.device("cuda")  # only flags are set: there need be none
+    before = torch.backends.cudnn.allow_tf32
+    assert in_precision("tf32", lambda: torch.backends.cudnn.allow_tf32, cuda)() is True
+    assert in_precision("fp32", lambda: torch.backends.cudnn.allow_tf32, cuda)() is False
+    assert torch.backends.cudnn.allow_tf32 == before
+
+    state = [True]
+
+    @contextlib.contextmanager
+    def enabled(on):
+        state.append(on)
+        yield
+        state.pop()
+
+    monkeypatch.setattr(lane_batches, "recorded", lambda: SimpleNamespace(enabled=enabled))
+    runs = lane_batches.engines(lambda: state[-1], cuda)
+    assert {name: run() for name, run in runs.items()} == {"graph": True, "eager": False}
+    assert list(lane_batches.engines(lambda: state[-1], CPU)) == ["eager"]
+    monkeypatch.setattr(lane_batches, "recorded", lambda: None)
+    assert list(lane_batches.engines(lambda: state[-1], cuda)) == ["eager"]
+
+
+def test_a_table_is_aligned_and_says_what_was_left_out():
+    rows = ({"what": "one", "ms": 1234.5, "right": True}, {"what": "another", "ms": 0.01234, "x_faster": float("nan")})
+    lines = results_table(ReportSection("cold", "a title", rows, 3.2, "no time")).splitlines()
+    assert lines[0] == "cold: a title  [3 s]"
+    assert lines[1].split() == ["what", "ms", "right", "x", "faster"]
+    assert lines[2].split() == ["one", "1,234", "yes"]
+    assert lines[3].split() == ["another", "0.0123", "-"]
+    assert lines[4] == "  skipped: no time"
+    assert lines[1].index("ms") + 2 == lines[2].index("1,234") + 5
+
+
+def test_the_command_measures_every_section(tmp_path, capsys):
+    file = tmp_path / "bench.json"
+    words = "bench --quick --device cpu --threads 1 --size 64x48 --octaves 1 --iterations 1 --frames 2 --model dreamnet"
+    assert main([*words.split(), "--json", str(file)]) == 0
+    said, found = capsys.readouterr(), json.loads(file.read_text())
+    assert tuple(found["sections"]) == BENCH_SECTIONS
+    for name, section in found["sections"].items():
+        assert section["rows"] and section["skipped"] is None, name
+        assert f"\n{name}: {section['title']}" in said.out
+        assert f"{name}: " in said.err
+    assert {"python", "torch", "torchvision", "av"} <= set(found["versions"])
+    assert datetime.fromisoformat(found["date"]).tzinfo is not None
+    assert found["machine"]["threads"] == 1
+    assert found["settings"]["size"] == "64x48"
+    by_way = {row["way"]: row for row in found["sections"]["video"]["rows"]}
+    assert by_way["jeremicna 2 x 51 x 2"]["steps_per_frame"] == 204
+    assert {row["lanes"] for row in found["sections"]["lanes"]["rows"]} == {1, 4}
+    assert all(row["objective_x_source"] > 1 for row in found["sections"]["cold"]["rows"])
+
+
+def test_what_there_is_no_time_for_is_said():
+    told = []
+    report = run_sections(BenchSettings(minutes=1e-9, device="cpu"), told.append, told.append, datetime.now(UTC))
+    assert [section.name for section in report.sections] == list(BENCH_SECTIONS)
+    assert all("--minutes" in section.skipped for section in report.sections)
+    assert told == list(report.sections)
+
+
+def test_a_wrong_gradient_is_a_failure_and_slowness_is_none():
+    rows = ({"network": "n", "precision": "fp32", "right": False}, {"network": "n", "precision": "bf16", "right": True})
+    report = run_sections(BenchSettings(minutes=1e-9), print, print, datetime.now(UTC))
+    report = dataclasses.replace(
+        report, sections=(ReportSection("check", "", rows), ReportSection("peak", "", ({"ms": 1e9},)))
+    )
+    assert failures(report) == ["n in fp32 departs from float64"]
+
+
+def test_every_setting_is_an_option_and_help_needs_no_torch():
+    arguments = build_parser().parse_args(["bench"])
+    assert settings_from(arguments, BenchSettings) == BenchSettings()
+    code = "import sys; from dreamvideo.cli import main; c = main(sys.argv[1:]); print('torch' in sys.modules, c)"
+    done = subprocess.run([sys.executable, "-c", code, "bench", "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False 0"
+    for field in dataclasses.fields(BenchSettings):
+        assert field.metadata.get("flag", "--" + field.name.replace("_", "-")) in done.stdout.split()
+
+
+@pytest.mark.parametrize("words", ["--rounds 0", "--minutes 0", "--octave-scale 1", "--only speed", "--device gpu"])
+def test_bad_options_are_usage_errors(words, capsys):
+    assert main(["bench", *words.split()]) == 2
+    assert words.split()[0] in capsys.readouterr().err

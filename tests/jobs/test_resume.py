@@ -1,0 +1,394 @@
+"""A job that was killed, stopped or failed is gone on with, and makes what an unbroken one makes."""
+
+import errno
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from clips import UNEVEN, make_clip, sound_tracks, video_times
+from conftest import only_line, run, textured
+
+from dreamvideo.jobs import runner
+from dreamvideo.media import checkpoint, segments
+from dreamvideo.media.checkpoint import checkpoint_folder
+
+QUICK = ["--iterations", "2", "--octaves", "1", "--step-size", "0.03", "--threads", "1", "-q"]
+WIDTH, HEIGHT = 96, 64
+
+
+def moving(number, width, height):
+    """Pans over three places: cuts at 23 and 31."""
+    place = (number >= 23) + (number >= 31)
+    wide = textured(height, width + 120, place)
+    return np.ascontiguousarray(wide[:, 2 * number : 2 * number + width])
+
+
+@pytest.fixture
+def film(tmp_path):
+    return make_clip(
+        tmp_path / "film.mp4",
+        times=[Fraction(n, 25) for n in range(44)],
+        size=(WIDTH, HEIGHT),
+        audio=[("aac", "eng")],
+        image=moving,
+    )
+
+
+@pytest.fixture(autouse=True)
+def short_pieces(monkeypatch):
+    monkeypatch.setattr(segments, "MAX_FRAMES", 6)
+    monkeypatch.setattr(segments, "MIN_FRAMES", 3)
+
+
+def digest(path):
+    """Hashes of all pictures, and all times; then the sound."""
+    with av.open(str(path)) as container:
+        frames = [
+            (hashlib.md5(frame.to_ndarray(format="rgb24").tobytes()).hexdigest(), frame.pts * frame.time_base)
+            for frame in container.decode(video=0)
+        ]
+    return frames, video_times(path)[1], sound_tracks(path)
+
+
+class Killed(BaseException):
+    """Nothing is cleaned up after it but by the system."""
+
+
+def killed_after(monkeypatch, count):
+    """The job dies when it is about to record piece `count`."""
+    keep = checkpoint.record_segment
+
+    def die(folder, piece, state):
+        if piece.number == count:
+            raise Killed
+        keep(folder, piece, state)
+
+    monkeypatch.setattr(checkpoint, "record_segment", die)
+    return lambda: monkeypatch.setattr(checkpoint, "record_segment", keep)
+
+
+@pytest.mark.parametrize("after", [1, 3, 4, 5])
+@pytest.mark.parametrize("words", [[], ["--lanes", "3"], ["--persistence", "0"], ["--start", "0.3", "--frames", "30"]])
+def test_a_job_that_died_goes_on_and_makes_the_same_film(film, monkeypatch, after, words):
+    whole, output = film.with_name("whole.mp4"), film.with_name("out.mp4")
+    assert run("video", film, "-o", whole, *QUICK, *words) == 0
+    heal = killed_after(monkeypatch, after)
+    with pytest.raises(Killed):
+        run("video", film, "-o", output, *QUICK, *words)
+    heal()
+    assert not output.exists()
+    before = len(checkpoint.finished_segments(checkpoint_folder(output)))
+    assert before == after
+    assert run("video", film, "-o", output, "--resume", *QUICK, *words) == 0
+    assert digest(output) == digest(whole)
+    assert sorted(path.name for path in film.parent.iterdir()) == ["film.mp4", "out.mp4", "whole.mp4"]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mov", ".webm", ".avi", ".gif"])
+def test_whatever_the_container_pieces_make_the_film_that_one_run_makes(tmp_path, suffix, monkeypatch):
+    times = UNEVEN if suffix in (".mkv", ".mov", ".webm") else [Fraction(n, 25) for n in range(8)]
+    clip = make_clip(tmp_path / "clip.mkv", times=times, last=Fraction(1, 5), size=(61, 47), pixels="yuv444p")
+    output = tmp_path / f"out{suffix}"
+    words = ["--iterations", "0", "-q"]
+    heal = killed_after(monkeypatch, 1)
+    with pytest.raises(Killed):
+        run("video", clip, "-o", output, *words)
+    heal()
+    assert run("video", clip, "-o", output, "--resume", *words) == 0
+    monkeypatch.setattr(segments, "MAX_FRAMES", 100)
+    assert run("video", clip, "-o", output.with_stem("one"), *words) == 0
+    pictures = [read_pictures(path) for path in (output, output.with_stem("one"))]
+    assert video_times(output) == video_times(output.with_stem("one"))
+    # A piece begins with a key picture, so that the two are not the same to the bit.
+    for ours, theirs in zip(*pictures, strict=True):
+        assert np.abs(ours - theirs).mean() < 3
+
+
+def read_pictures(path):
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24").astype(int) for frame in container.decode(video=0)]
+
+
+def test_what_is_left_is_neither_overwritten_nor_gone_on_with_unasked(film, monkeypatch, capsys):
+    output = film.with_name("out.mp4")
+    heal = killed_after(monkeypatch, 2)
+    with pytest.raises(Killed):
+        run("video", film, "-o", output, *QUICK)
+    heal()
+    assert run("video", film, "-o", output, *QUICK) == 1
+    said = only_line(capsys)
+    assert "2 finished pieces" in said and "--resume" in said and "--overwrite (-y)" in said
+    assert len(checkpoint.finished_segments(checkpoint_folder(output))) == 2
+    assert run("video", film, "-o", output, "-y", *QUICK) == 0
+    assert not checkpoint_folder(output).exists()
+
+
+def test_another_job_is_refused_with_what_differs(film, tmp_path, monkeypatch, capsys):
+    output = film.with_name("out.mp4")
+    heal = killed_after(monkeypatch, 2)
+    with pytest.raises(Killed):
+        run("video", film, "-o", output, *QUICK)
+    heal()
+    assert run("video", film, "-o", output, "--resume", *QUICK, "--seed", "3", "--crf", "20") == 1
+    said = only_line(capsys)
+    assert "seed was 0, is 3" in said and "crf was 16, is 20" in said and "iterations" not in said
+    content = film.read_bytes()
+    film.write_bytes(content + b"more")
+    assert run("video", film, "-o", output, "--resume", *QUICK) == 1
+    assert "input was" in only_line(capsys)
+    film.write_bytes(content)
+    assert run("video", film, "-o", output, "--resume", "--threads", "2", *QUICK) == 0  # the machine may be another
+
+
+def test_an_input_that_changes_under_way_is_told_and_nothing_is_lost(film, monkeypatch, capsys):
+    output, content = film.with_name("out.mp4"), film.read_bytes()
+    keep = checkpoint.record_segment
+
+    def meddle(folder, piece, state):
+        keep(folder, piece, state)
+        if piece.number == 2:
+            film.write_bytes(content + b"more")
+
+    monkeypatch.setattr(checkpoint, "record_segment", meddle)
+    assert run("video", film, "-o", output, *QUICK) == 1
+    assert "has changed while it was dreamed" in only_line(capsys)
+    monkeypatch.setattr(checkpoint, "record_segment", keep)
+    assert not output.exists()
+    film.write_bytes(content)
+    assert run("video", film, "-o", output, "--resume", *QUICK) == 0
+    assert len(digest(output)[0]) == 44
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, which is always full")
+def test_a_disk_that_is_full_when_pieces_are_joined_costs_nothing(film, capsys, monkeypatch):
+    output = film.with_name("out.mp4")
+    output.with_name("out.mp4.part").symlink_to("/dev/full")
+    assert run("video", film, "-o", output, *QUICK) == 1
+    assert "disk is full" in only_line(capsys)
+    assert not output.exists()
+    monkeypatch.setattr(runner, "dream_segments", lambda stretches, *rest: only_read(stretches))
+    assert run("video", film, "-o", output, "--resume", *QUICK) == 0
+    assert len(digest(output)[0]) == 44
+
+
+def only_read(stretches):
+    """No frame of them is left to be dreamed."""
+    for stretch in stretches:
+        assert list(stretch.frames) == []
+    yield from ()
+
+
+def test_a_damaged_piece_is_told(film, monkeypatch, capsys):
+    output = film.with_name("out.mp4")
+    heal = killed_after(monkeypatch, 3)
+    with pytest.raises(Killed):
+        run("video", film, "-o", output, *QUICK)
+    heal()
+    packets = checkpoint.segment_path(checkpoint_folder(output), 1)
+    packets.write_bytes(packets.read_bytes()[:-7])
+    assert run("video", film, "-o", output, "--resume", *QUICK) == 1
+    assert "damaged at piece 1" in only_line(capsys)
+    assert not output.exists()
+
+
+def test_a_folder_that_vanishes_is_one_line(film, tmp_path, monkeypatch, capsys):
+    import shutil
+
+    (tmp_path / "out").mkdir()
+    output = tmp_path / "out" / "out.mp4"
+    keep = checkpoint.record_segment
+
+    def vanish(folder, piece, state):
+        if piece.number == 2:
+            shutil.rmtree(tmp_path / "out")
+        keep(folder, piece, state)
+
+    monkeypatch.setattr(checkpoint, "record_segment", vanish)
+    assert run("video", film, "-o", output, *QUICK) == 1
+    assert "cannot be written" in only_line(capsys)
+
+
+def test_resuming_passes_over_what_is_done_and_begins_what_is_not(film, tmp_path, monkeypatch, capsys):
+    other = make_clip(tmp_path / "other.mp4")
+    assert run("video", film, *QUICK) == 0
+    before = (tmp_path / "film_dream.mp4").stat().st_mtime_ns
+    assert run("video", film, other, "--resume", *QUICK[:-1]) == 0
+    assert "film_dream.mp4 exists: skipped" in capsys.readouterr().err
+    assert (tmp_path / "film_dream.mp4").stat().st_mtime_ns == before
+    assert len(video_times(tmp_path / "other_dream.mp4")[0]) == 12
+
+
+def test_masks_go_on_with_their_frames(film, tmp_path, monkeypatch):
+    def spot(number, width, height):
+        image = np.zeros((height, width, 3), np.uint8)
+        image[:, number : number + 40] = 255 * (number not in (10, 11))  # twice nothing is dreamed
+        return image
+
+    mask = make_clip(tmp_path / "mask.mkv", [Fraction(n, 25) for n in range(44)], size=(WIDTH, HEIGHT), image=spot)
+    words = [*QUICK, "--mask", mask]
+    assert run("video", film, "-o", tmp_path / "whole.mp4", *words) == 0
+    for after in (1, 2):  # the last frame of piece 1 is the 12th
+        output = tmp_path / f"out{after}.mp4"
+        heal = killed_after(monkeypatch, after)
+        with pytest.raises(Killed):
+            run("video", film, "-o", output, *words)
+        heal()
+        assert run("video", film, "-o", output, "--resume", *words) == 0
+        assert digest(output) == digest(tmp_path / "whole.mp4")
+
+
+def test_what_is_left_out_is_told_when_a_job_begins_and_once(tmp_path, monkeypatch, capsys):
+    clip = make_clip(tmp_path / "clip.mkv", audio=[("libopus", "eng"), ("pcm_s16le", "deu")])
+    output, words = tmp_path / "out.webm", ["--iterations", "0"]
+    heal = killed_after(monkeypatch, 1)
+    with pytest.raises(Killed):
+        run("video", clip, "-o", output, *words)
+    heal()
+    line = "sound pcm_s16le (deu) does not go into a webm file: it becomes libopus"
+    assert capsys.readouterr().err.count(line) == 1
+    assert run("video", clip, "-o", output, "--resume", *words) == 0
+    assert line not in capsys.readouterr().err
+    assert run("video", clip, "-o", output, "-y", *words) == 0
+    assert capsys.readouterr().err.count(line) == 1
+
+
+def test_a_failure_before_the_first_piece_is_finished_leaves_nothing(tmp_path, film, monkeypatch, capsys):
+    speck = make_clip(tmp_path / "speck.mkv", size=(2, 2), codec="ffv1", pixels="yuv444p")
+    output = tmp_path / "out.mkv"
+    assert run("video", speck, "-o", output, "--iterations", "0", "-q", "--codec", "libx265") == 1
+    assert "cannot be used here for 2x2" in only_line(capsys)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "speck.mkv"]
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "write_atomically", full)
+    assert run("video", film, "-o", output, *QUICK) == 1
+    assert "the disk is full" in only_line(capsys)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "speck.mkv"]
+
+
+# Real processes.
+
+DRIVER = """
+import sys
+from dreamvideo import pieces
+pieces.LONGEST, pieces.SHORTEST = 6, 3
+from dreamvideo.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def started(*words):
+    command = [sys.executable, "-c", DRIVER, *map(str, words)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def pieces_done(output):
+    return len(list(checkpoint_folder(output).glob("*.json"))) - 1
+
+
+def until_piece(child, output, count):
+    deadline = time.monotonic() + 60
+    while pieces_done(output) < count:
+        assert child.poll() is None and time.monotonic() < deadline, child.stderr.read()
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_a_part_that_plays_and_says_how_to_go_on(film, tmp_path, sign):
+    output = tmp_path / "out put.mp4"
+    words = ["video", film, "-o", output, *QUICK[:-1], "--lanes", "1"]
+    child = started(*words)
+    until_piece(child, output, 2)
+    child.send_signal(sign)
+    _, said = child.communicate(timeout=60)
+    assert child.returncode == 130, said
+    assert "Traceback" not in said
+    assert "ending after this frame" in said
+    assert f"'{output}' --iterations 2" in said and "--resume" in said
+    assert not output.exists()
+    kept = len(read_pictures(tmp_path / "out put.mp4.part"))
+    assert f"{kept} frames are kept in" in said
+    assert 12 <= kept < 44
+    assert run(*words, "--resume") == 0
+    assert run("video", film, "-o", tmp_path / "whole.mp4", *QUICK) == 0
+    assert digest(output) == digest(tmp_path / "whole.mp4")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "out put.mp4", "whole.mp4"]
+
+
+def test_a_second_interruption_is_the_end_at_once(film, tmp_path):
+    output = tmp_path / "out.mp4"
+    child = started("video", film, "-o", output, "--iterations", "300", "--octaves", "1", "--persistence", "0")
+    begun(child)
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert time.monotonic() - began < 5
+    assert not output.exists()
+
+
+def begun(child):
+    """Wait until frames are dreamed."""
+    for line in child.stderr:
+        if "dreamnet" in line:
+            return
+    raise AssertionError("it has ended")
+
+
+@pytest.mark.parametrize(("kills", "iterations"), [(2, 10), pytest.param(20, 40, marks=pytest.mark.slow)])
+def test_a_job_that_was_killed_makes_the_film_of_an_unbroken_one(film, tmp_path, kills, iterations):
+    random = np.random.default_rng(kills)
+    output, resume = tmp_path / "out.mp4", []
+    words = ["video", film, "-o", output, "--octaves", "1", "--threads", "1", "--iterations", iterations]
+    done = 0
+    for _ in range(kills):
+        child = started(*words, *resume)
+        begun(child)
+        time.sleep(random.uniform(0, 1))
+        child.kill()
+        child.communicate()
+        if output.exists():  # it was quicker; once more from the beginning
+            output.unlink()
+            done, resume = 0, []
+            continue
+        finished = checkpoint.finished_segments(checkpoint_folder(output))
+        assert len(finished) >= done
+        # At most one piece is done again.
+        assert len(list(checkpoint_folder(output).glob("*.packets"))) <= len(finished) + 1
+        done, resume = len(finished), ["--resume"]
+    assert run(*words, "-q", *resume) == 0
+    assert run("video", film, "-o", tmp_path / "whole.mp4", *words[4:], "-q") == 0
+    assert digest(output) == digest(tmp_path / "whole.mp4")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "out.mp4", "whole.mp4"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount")
+def test_a_small_disk_that_is_full_can_be_freed_and_the_job_gone_on_with(film, tmp_path, capsys):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "none", disk], capture_output=True).returncode:
+        pytest.skip("no tmpfs can be mounted here")
+    try:
+        (disk / "old").write_bytes(bytes(400_000))
+        words = ["video", film, "-o", disk / "out.mp4", *QUICK, "--crf", "0"]
+        assert run(*words) == 1
+        assert "disk is full" in only_line(capsys)
+        assert not (disk / "out.mp4").exists()
+        (disk / "old").unlink()
+        assert run(*words, "--resume") == 0
+        assert len(digest(disk / "out.mp4")[0]) == 44
+        assert [path.name for path in disk.iterdir()] == ["out.mp4"]
+    finally:
+        subprocess.run(["umount", disk], check=True)

@@ -1,0 +1,833 @@
+"""Cameras: scripted ones, files, streams of a server here, and OpenCV's, each with what goes wrong with them."""
+
+import itertools
+import logging
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, suppress
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from clips import STEADY, UNEVEN, difference, make_clip, picture
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamvideo.errors import SettingsError, SourceError
+from dreamvideo.live.cameras import camera, network_stream, webcam
+from dreamvideo.live.cameras.camera import as_rgb, at_steady_rate, camera_frames
+from dreamvideo.live.cameras.playback import play_file
+from dreamvideo.settings.live import CameraSettings
+from dreamvideo.settings.option import parse_camera_size
+from dreamvideo.threads import latest
+
+pytestmark = pytest.mark.usefixtures("time_limit")
+
+ASKED = CameraSettings()
+
+
+class Clock:
+    """A clock that stands still, unless somebody sleeps."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        assert seconds >= 0
+        self.now += seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture(autouse=True)
+def no_thread_stays():
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+    assert set(threading.enumerate()) <= before
+
+
+@pytest.fixture
+def said(caplog):
+    """Lines of what was said so far, of warnings and above."""
+    return lambda: [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def scripted(clock, *openings):
+    """An opener: each opening takes the next script; a number is seconds that pass, an error is raised."""
+    left = list(openings)
+
+    def opener():
+        script = left.pop(0) if left else (SourceError("nobody there"),)
+        for item in script:
+            if isinstance(item, Exception):
+                raise item
+            if isinstance(item, float):
+                clock.now += item
+            else:
+                yield item
+
+    return opener
+
+
+def seen(frames):
+    return [frame for frame in frames if frame is not None]
+
+
+# ---- a file in place of a camera
+
+
+@pytest.mark.parametrize("times", [STEADY, UNEVEN])
+def test_a_file_plays_at_its_own_rate(tmp_path, clock, times):
+    path = make_clip(tmp_path / "clip.mp4", times)
+    for (number, frame), due in zip(enumerate(play_file(path, ASKED, clock, clock.sleep)), times, strict=True):
+        assert frame.time == 1000 + due
+        assert clock.now == pytest.approx(float(frame.time))
+        assert difference(frame.image, picture(number)) < 4
+
+
+def test_a_loop_begins_again_without_a_jump_in_time(tmp_path, clock, caplog):
+    path = make_clip(tmp_path / "clip.mp4", STEADY, last=Fraction(1, 5))
+    caplog.set_level(logging.INFO, "dreamvideo")
+    with closing(play_file(path, CameraSettings(loop=True), clock, clock.sleep)) as frames:
+        three = list(itertools.islice(frames, 3 * len(STEADY)))
+    length = STEADY[-1] + Fraction(1, 5)
+    assert [frame.time - 1000 for frame in three] == [turn * length + time for turn in range(3) for time in STEADY]
+    assert [record.getMessage() for record in caplog.records] == [f"{path}: 64x48, 18.75 fps, in place of a camera"]
+
+
+def test_what_there_is_to_say_of_a_file_is_said_in_the_first_round(tmp_path, clock, said):
+    path = make_clip(tmp_path / "clip.mp4", tags={"color_trc": 18})
+    with closing(play_file(path, CameraSettings(loop=True), clock, clock.sleep)) as frames:
+        list(itertools.islice(frames, 3 * len(STEADY)))
+    assert len(said()) == 1
+    assert "is HDR" in said()[0]
+
+
+@given(pauses=st.lists(st.floats(0, 0.5), min_size=30, max_size=30))
+def test_a_file_waits_for_nobody(long_clip, pauses):
+    clock = Clock()
+    frames = play_file(long_clip, ASKED, clock, clock.sleep)
+    due = []
+    for pause, frame in zip(pauses, frames, strict=False):
+        assert -1e-6 <= Fraction(clock.now) - frame.time <= 1 / 25 + 1e-6  # what would be on screen
+        due.append((frame.time - 1000) * 25)
+        clock.now += pause
+    frames.close()
+    assert all(time.denominator == 1 for time in due)
+    assert due == sorted(set(due))
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory):
+    return make_clip(tmp_path_factory.mktemp("long") / "clip.mp4", [Fraction(n, 25) for n in range(375)], size=(32, 32))
+
+
+def test_a_file_that_decodes_too_slowly_is_shown_nevertheless(tmp_path, said):
+    path = make_clip(tmp_path / "clip.mp4", [Fraction(n, 25) for n in range(60)])
+    ticks = itertools.count(0, 0.15)  # seconds that each frame takes: four times too long
+    frames = list(play_file(path, ASKED, lambda: next(ticks), lambda _: None))
+    assert len(frames) >= 7
+    assert len(said()) == 1
+    assert "slow motion" in said()[0]
+
+
+def test_a_file_is_brought_to_the_size_asked_for(tmp_path, clock):
+    path = make_clip(tmp_path / "clip.mp4")
+    with closing(play_file(path, CameraSettings(size=(32, 24)), clock, clock.sleep)) as frames:
+        assert next(frames).image.shape == (24, 32, 3)
+
+
+def test_a_file_without_picture_says_so(tmp_path):
+    path = tmp_path / "sound.wav"
+    with av.open(str(path), "w") as output:
+        track = output.add_stream("pcm_s16le", rate=8000, layout="mono")
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
+        sound.sample_rate = 8000
+        output.mux(track.encode(sound))
+    with pytest.raises(SourceError, match="holds sound only"):
+        next(camera_frames(str(path), ASKED))
+
+
+def test_a_file_is_found_by_its_name_and_plays_in_real_time(tmp_path):
+    path = make_clip(tmp_path / "clip.mp4")
+    began = time.monotonic()
+    with closing(latest(camera_frames(str(path), ASKED), timeout=30)) as frames:
+        last = list(frames)[-1].item
+    assert began + 0.43 < float(last.time) <= time.monotonic()
+
+
+# ---- whatever camera: checked, stamped, opened again
+
+GOOD = picture(0)
+GARBAGE = [
+    None,
+    b"jpeg",
+    np.zeros((0, 0, 3), np.uint8),
+    np.zeros((4, 4, 3), np.float32),
+    np.zeros((4, 4, 3), np.uint16),
+    np.zeros((4, 4, 2), np.uint8),
+    np.zeros(48, np.uint8),
+    np.zeros((1, 4, 4, 3), np.uint8),
+]
+
+
+@given(st.lists(st.one_of(st.integers(0, 5), st.sampled_from(GARBAGE)), max_size=30))
+def test_garbage_is_passed_over_and_all_else_comes_in_order(items):
+    clock = Clock()
+    pictures = [picture(item) if isinstance(item, int) else item for item in items]
+    whole = [item for item in items if isinstance(item, int)]
+    frames = at_steady_rate("camera", scripted(clock, pictures), CameraSettings(reconnect=0), clock, clock.sleep)
+    got = []
+    with pytest.raises(SourceError, match="is gone" if whole else "gives no picture"):
+        got.extend(frame for frame in frames if frame is not None)
+    assert [difference(frame.image, picture(number)) for frame, number in zip(got, whole, strict=True)] == [0] * len(
+        got
+    )
+
+
+def test_broken_pictures_are_counted_for_who_asks(clock, caplog):
+    caplog.set_level(logging.DEBUG, "dreamvideo")
+    frames = at_steady_rate("camera", scripted(clock, [GOOD, None, None, GOOD, GOOD]), ASKED, clock, clock.sleep)
+    assert [frame is None for frame in itertools.islice(frames, 5)] == [False, True, True, False, False]
+    frames.close()
+    assert caplog.messages == ["camera: 2 broken pictures passed over"]
+
+
+def test_gray_and_transparent_pictures_become_rgb():
+    gray = GOOD[..., 1]
+    for raw in (gray, gray[..., None], np.asfortranarray(gray)):
+        made = as_rgb(raw)
+        assert made.flags.c_contiguous
+        assert (made == np.stack([gray] * 3, -1)).all()
+    rgba = np.concatenate([GOOD, np.full((*GOOD.shape[:2], 1), 7, np.uint8)], -1)
+    for raw in (rgba, GOOD, GOOD[:, ::-1][:, ::-1], np.asfortranarray(GOOD)):
+        made = as_rgb(raw)
+        assert made.flags.c_contiguous
+        assert (made == GOOD).all()
+
+
+def test_a_stall_is_no_loss_and_frames_bear_the_time_at_which_they_came(clock, said):
+    script = [GOOD, 0.04, GOOD, 3.0, None, GOOD, 3.0, None, GOOD]
+    frames = at_steady_rate("camera", scripted(clock, script), ASKED, clock, lambda _: None)
+    times = [frame.time for frame in seen(itertools.islice(frames, 6))]
+    frames.close()
+    assert times == [1000, Fraction(1000.04), Fraction(1003.04), Fraction(1006.04)]
+    assert not said()
+
+
+def test_a_camera_that_changes_its_size_is_passed_on(clock):
+    sizes = [(48, 64), (24, 32), (48, 64)]
+    pictures = [np.full((*size, 3), 99, np.uint8) for size in sizes]
+    frames = at_steady_rate("camera", scripted(clock, pictures), ASKED, clock, clock.sleep)
+    assert [frame.image.shape[:2] for frame in itertools.islice(frames, 3)] == sizes
+    frames.close()
+
+
+def test_a_camera_that_goes_away_and_comes_back(clock, said):
+    nobody = SourceError("camera 0 is not there")
+    opener = scripted(
+        clock, [1.0, GOOD], [nobody], [nobody], [GOOD, GOOD, SourceError("camera 0 is unplugged")], [GOOD]
+    )
+    frames = seen(itertools.islice(at_steady_rate("camera 0", opener, ASKED, clock, clock.sleep), 8))
+    assert len(frames) == 4
+    assert said() == [
+        "camera 0 has stopped: trying to open it again for 10 s",
+        "camera 0 is back",
+        "camera 0 is unplugged: trying to open it again for 10 s",
+        "camera 0 is back",
+    ]
+
+
+def test_a_camera_that_stays_away_ends_it_after_a_while(clock, said):
+    opened = []
+
+    def opener():
+        opened.append(clock.now)
+        yield from [GOOD] if len(opened) == 1 else ()
+        raise SourceError("camera 0 is not there")
+
+    with pytest.raises(SourceError) as caught:
+        list(at_steady_rate("camera 0", opener, CameraSettings(reconnect=20), clock, clock.sleep))
+    assert str(caught.value) == (
+        "camera 0 is gone and did not come back within 20 s (--reconnect SECONDS waits longer): camera 0 is not there"
+    )
+    assert opened[-1] == pytest.approx(1020)
+    assert opened[1] - opened[0] < 0.5  # at once, as a loose plug is back soon
+    pauses = np.diff(opened)
+    assert max(pauses) == pytest.approx(1)
+    assert 20 <= len(opened) <= 26
+    assert said() == ["camera 0 is not there: trying to open it again for 20 s"]
+
+
+def test_a_camera_that_comes_and_goes_is_not_opened_all_the_time(clock):
+    opener = scripted(clock, *[[GOOD]] * 30)
+    frames = at_steady_rate("camera 0", opener, ASKED, clock, clock.sleep)
+    assert len(seen(itertools.islice(frames, 59))) == 30
+    frames.close()
+    assert clock.now - 1000 > 25
+
+
+def test_who_does_not_want_to_wait_for_a_camera_does_not(clock, said):
+    frames = at_steady_rate(
+        "camera 0", scripted(clock, [GOOD], [GOOD]), CameraSettings(reconnect=0), clock, clock.sleep
+    )
+    next(frames)
+    with pytest.raises(
+        SourceError, match=r"^camera 0 is gone \(--reconnect SECONDS waits longer\): camera 0 has stopped$"
+    ):
+        next(frames)
+    assert clock.now == 1000
+    assert not said()
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ([SourceError("no camera 3; there is none")], "^no camera 3; there is none$"),
+        ([], "^camera 3 opens, but gives no picture$"),
+        ([None, 3.0, None, 3.0, None], "^camera 3 has given no whole picture for 5 s$"),
+    ],
+)
+def test_a_camera_that_never_gave_a_picture_is_not_waited_for(clock, script, message):
+    frames = at_steady_rate("camera 3", scripted(clock, script), ASKED, clock, clock.sleep)
+    with pytest.raises(SourceError, match=message):
+        list(frames)
+    assert clock.now < 1010
+
+
+def test_nothing_but_garbage_counts_as_gone(clock, said):
+    opener = scripted(clock, [GOOD, *[None] * 10_000], [GOOD])
+    frames = at_steady_rate("camera 0", opener, ASKED, clock, clock.sleep)
+    assert next(frames).time == 1000
+    back = next(frame for frame in frames if frame is not None)
+    frames.close()
+    assert 1005 < back.time < 1006
+    assert said()[0] == "camera 0 has given no whole picture for 5 s: trying to open it again for 10 s"
+
+
+def test_black_pictures_are_told_of_once_after_a_while(clock, said):
+    black = np.full((48, 64, 3), 9, np.uint8)
+    script = [GOOD, *[black] * 9], [black] * 9, [black, 1.0] * 9
+    for number, pictures in enumerate(script):
+        list(itertools.islice(at_steady_rate("camera", scripted(clock, pictures), ASKED, clock, clock.sleep), 9))
+        assert len(said()) == (number == 2), number
+
+
+def test_a_camera_that_is_slow_to_open_is_told_of(monkeypatch, said):
+    monkeypatch.setattr(camera, "_SLOW", 0.01)
+
+    def opener():
+        while not said():
+            time.sleep(0.01)
+        yield GOOD
+
+    with closing(at_steady_rate("camera 0", opener, ASKED)) as frames:
+        assert next(frames) is not None
+    assert said() == ["camera 0 gives no picture yet: still waiting"]
+
+
+def test_closing_closes_the_camera(clock):
+    closed = []
+
+    def opener():
+        try:
+            yield from itertools.repeat(GOOD)
+        finally:
+            closed.append(True)
+
+    frames = at_steady_rate("camera", opener, ASKED, clock, clock.sleep)
+    next(frames)
+    frames.close()
+    assert closed
+
+
+@pytest.mark.parametrize("script", [[GOOD], [GOOD, *[None] * 100_000]])
+def test_a_camera_that_is_waited_for_can_be_closed(script, clock):
+    # by no_thread_stays
+    with closing(
+        latest(at_steady_rate("camera", scripted(clock, script), CameraSettings(reconnect=1e9)), 0.05)
+    ) as frames:
+        assert next(frames).item is not None
+        assert next(frames).item is None
+
+
+def test_a_read_that_hangs_for_ever_holds_nobody_up():
+    released = threading.Event()
+
+    def opener():
+        yield GOOD
+        released.wait(60)
+
+    frames = latest(at_steady_rate("camera", opener, CameraSettings(reconnect=0)), timeout=0.05)
+    assert next(frames).item is not None
+    assert [next(frames).item for _ in range(3)] == [None] * 3
+    began = time.monotonic()
+    frames.close()
+    assert time.monotonic() - began < 10  # a second, and a machine that is busy
+    released.set()
+
+
+# ---- what is asked for
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("nonsense", "nonsense: no such camera or file: expected a number such as 0"),
+        ("clip.mp4", "no such camera or file"),
+        ("rtps://host/x", "^rtps://host/x: no such protocol; nearest: rtsps?; expected one of rtsp, "),
+        ("file:///clip.mp4", "no such protocol"),
+        ("foo://me:secret@host/x", "^foo://host/x: no such protocol"),
+    ],
+)
+def test_what_is_no_camera_is_told_before_anything_is_opened(where, message):
+    with pytest.raises(SourceError, match=message):
+        camera_frames(where, ASKED)
+
+
+def test_settings_of_a_camera():
+    assert parse_camera_size("1280x720") == (1280, 720)
+    for bad in ("720", "0x0", "x720"):
+        with pytest.raises(SettingsError):
+            parse_camera_size(bad)
+    for bad in ({"camera_fps": 0}, {"reconnect": -1}, {"reconnect": float("nan")}):
+        with pytest.raises(SettingsError, match="expected"):
+            CameraSettings(**bad)
+
+
+def test_cameras_know_no_torch():
+    code = "import sys, dreamvideo.live.cameras.camera; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# ---- streams
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """served(answer) -> URL; `answer` is called with the request and its number, from 0 on."""
+    monkeypatch.setattr(network_stream, "_TIMEOUT", 1.0)
+    done = threading.Event()
+    running = []
+
+    def serve(answer):
+        numbers = itertools.count()
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *args):
+                pass
+
+            def do_GET(self):
+                with suppress(OSError):  # the client has gone
+                    answer(self, next(numbers), done)
+
+        http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=http.serve_forever, args=(0.05,))
+        thread.start()
+        running.append((http, thread))
+        return f"http://127.0.0.1:{http.server_port}/video"
+
+    yield serve
+    done.set()
+    for http, thread in running:
+        http.shutdown()
+        http.server_close()
+        thread.join()
+
+
+def motion_jpeg(request, done, count=10**9, rate=50, sizes=itertools.repeat((64, 48))):  # noqa: B008
+    """Pictures whose number, modulo 200, is their brightness."""
+    request.send_response(200)
+    request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+    request.end_headers()
+    for number, (width, height) in zip(range(count), sizes, strict=False):
+        data = cv2.imencode(".jpg", np.full((height, width, 3), number % 200 + 20, np.uint8))[1].tobytes()
+        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+        request.wfile.write(head.encode() + data + b"\r\n")
+        if done.wait(1 / rate):
+            return
+
+
+def test_a_network_camera(served, caplog):
+    caplog.set_level(logging.INFO, "dreamvideo")
+    url = served(lambda request, number, done: motion_jpeg(request, done))
+    began = time.monotonic()
+    with closing(camera_frames(url.replace("//", "//me:secret@"), ASKED)) as frames:
+        ten = list(itertools.islice((frame for frame in frames if frame), 10))
+    assert {frame.image.shape for frame in ten} == {(48, 64, 3)}
+    levels = [int(frame.image.mean()) for frame in ten]
+    assert levels == sorted(levels)
+    assert levels[-1] > levels[0]
+    times = [frame.time for frame in ten]
+    assert began < times[0] < times[-1] < time.monotonic()
+    assert caplog.messages == [f"{url}: 64x48 mjpeg yuvj420p, 25 fps"]
+
+
+def test_what_lies_waiting_in_a_stream_is_passed_over(served):
+    def answer(request, number, done):
+        motion_jpeg(request, done, 150, rate=100_000)
+        done.wait(60)
+
+    with closing(latest(camera_frames(served(answer), ASKED), timeout=1)) as frames:
+        levels = []
+        for one in frames:
+            if one.item is None:
+                break
+            levels.append(int(one.item.image.mean()))
+            time.sleep(0.05)
+    assert 165 < levels[-1] <= 171
+    assert len(levels) < 75
+
+
+def test_a_stream_may_change_its_size(served):
+    sizes = itertools.chain([(64, 48)] * 3, itertools.repeat((96, 80)))
+    url = served(lambda request, number, done: motion_jpeg(request, done, sizes=sizes))
+    with closing(camera_frames(url, ASKED)) as frames:
+        shapes = [frame.image.shape[:2] for frame in itertools.islice((frame for frame in frames if frame), 6)]
+    assert shapes[0] == (48, 64)
+    assert shapes[-1] == (80, 96)
+
+
+def test_a_stream_that_ends_is_opened_again(served, said):
+    url = served(lambda request, number, done: motion_jpeg(request, done, 3, sizes=[(64, 48 + 16 * number)] * 3))
+    with closing(camera_frames(url, ASKED)) as frames:
+        shapes = {frame.image.shape for frame in itertools.islice((frame for frame in frames if frame), 5)}
+    assert len(shapes) > 1
+    assert said()[0].startswith(f"{url} has stopped")
+    assert said()[1] == f"{url} is back"
+
+
+def test_a_stream_that_stalls_is_opened_again(served, said):
+    def answer(request, number, done):
+        motion_jpeg(request, done, 3)
+        done.wait(60)
+
+    url = served(answer)
+    with closing(camera_frames(url, ASKED)) as frames:
+        for frame in frames:
+            if "is back" in "".join(said()):
+                assert frame is not None
+                break
+    assert said()[0] == f"{url} has stopped: nothing came for 1 s: trying to open it again for 10 s"
+
+
+def test_a_stream_whose_server_goes_for_good(served, said):
+    def answer(request, number, done):
+        if number:
+            request.send_error(404)
+        else:
+            motion_jpeg(request, done, 3)
+
+    url = served(answer)
+    with pytest.raises(SourceError, match=r"is gone and did not come back within 0\.3 s .*404 not found"):
+        list(camera_frames(url, CameraSettings(reconnect=0.3)))
+
+
+def answer_with(kind, data):
+    def answer(request, number, done):
+        request.send_response(200)
+        request.send_header("Content-Type", kind)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data)
+
+    return answer
+
+
+def test_what_a_server_has_in_place_of_a_camera(served, tmp_path):
+    clip = make_clip(tmp_path / "clip.mp4").read_bytes()
+    still = cv2.imencode(".jpg", GOOD)[1].tobytes()
+    for answer, message in (
+        (lambda request, number, done: request.send_error(404), "does not open: server returned 404 not found"),
+        (lambda request, number, done: request.send_error(401), "does not open: server returned 401 unauthorized"),
+        (lambda request, number, done: done.wait(60), "does not open: nothing came for 1 s"),
+        (answer_with("text/html", b"<html>Hello</html>" * 99), "does not open: "),
+        (answer_with("video/mp4", clip), "is a file, not a live stream: download it"),
+        (answer_with("image/jpeg", still), "is a file, not a live stream: download it"),
+    ):
+        url = served(answer)
+        with pytest.raises(SourceError, match=message) as caught:
+            list(camera_frames(url.replace("//", "//me:secret@"), ASKED))
+        assert "secret" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_nobody_listens_at_the_address():
+    with pytest.raises(SourceError, match=r"^rtsp://127\.0\.0\.1:1/x does not open: connection refused\. Is it on"):
+        next(camera_frames("rtsp://127.0.0.1:1/x", ASKED))
+
+
+def test_a_stream_cannot_be_asked_for_a_size(said):
+    camera_frames("rtsp://127.0.0.1:1/x", CameraSettings(size=(640, 480))).close()
+    assert said() == ["rtsp://127.0.0.1:1/x: a stream comes as it is sent: --size and --camera-fps change nothing"]
+
+
+def test_a_stream_over_udp():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    done = threading.Event()
+
+    def send():
+        with av.open(f"udp://127.0.0.1:{port}?pkt_size=1316", "w", format="mpegts") as output:
+            video = output.add_stream(
+                "libx264", rate=25, options={"tune": "zerolatency", "preset": "ultrafast", "g": "5"}
+            )
+            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+            for number in itertools.count():
+                frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                output.mux(video.encode(frame))
+                if done.wait(0.02):
+                    return
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        with closing(camera_frames(f"udp://127.0.0.1:{port}", ASKED)) as frames:
+            for frame in itertools.islice((frame for frame in frames if frame), 5):
+                assert difference(frame.image[..., 0], GOOD[..., 0]) < 8
+    finally:
+        done.set()
+        sender.join()
+
+
+# ---- cameras of this computer
+
+
+class Capture:
+    """In place of cv2.VideoCapture: `cameras` maps an index to what its reads give."""
+
+    cameras = {}
+    made = []
+
+    def __init__(self, index, backend):
+        self.index, self.backend, self.set_to, self.released = index, backend, {}, False
+        self.reads = iter(self.cameras.get(index, ()))
+        self.made.append(self)
+        self.loud = self.is_loud()
+
+    def is_loud(self):
+        return webcam.opencv_log.getLogLevel() > 0
+
+    def isOpened(self):
+        return self.index in self.cameras
+
+    def set(self, what, value):
+        self.set_to[what] = value
+        return True
+
+    def get(self, what):
+        code = int.from_bytes(b"MJPG", "little")
+        usual = {cv2.CAP_PROP_FRAME_WIDTH: 640, cv2.CAP_PROP_FRAME_HEIGHT: 480, cv2.CAP_PROP_FPS: 30.0}
+        return {**usual, cv2.CAP_PROP_FOURCC: code}[what]
+
+    def read(self):
+        self.loud |= self.is_loud()
+        got = next(self.reads, None)
+        if isinstance(got, Exception):
+            raise got
+        return got is not None, got
+
+    def release(self):
+        self.loud |= self.is_loud()
+        self.released = True
+
+
+@pytest.fixture
+def computer(tmp_path, monkeypatch):
+    """computer(index, name, reads, captures=True): plugs a camera in, on a Linux that has no other."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(webcam, "_SYSFS", tmp_path / "sys")
+    monkeypatch.setattr(webcam, "_DEV", tmp_path / "dev")
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
+    monkeypatch.setattr(Capture, "cameras", {})
+    monkeypatch.setattr(Capture, "made", [])
+    capturing = {}
+    monkeypatch.setattr(webcam, "_captures", lambda path: capturing.get(path))
+    (tmp_path / "dev").mkdir()
+
+    def plug(index, name, reads=None, captures=True):
+        (tmp_path / "sys" / f"video{index}").mkdir(parents=True)
+        (tmp_path / "sys" / f"video{index}" / "name").write_text(f"{name}\n")
+        (tmp_path / "dev" / f"video{index}").touch()
+        capturing[tmp_path / "dev" / f"video{index}"] = captures
+        if reads is not None:
+            Capture.cameras[index] = reads
+        return tmp_path / "dev" / f"video{index}"
+
+    return plug
+
+
+def test_a_camera_of_this_computer_gives_rgb(computer, clock, caplog):
+    caplog.set_level(logging.INFO, "dreamvideo")
+    bgr = np.ascontiguousarray(GOOD[..., ::-1])
+    bgra = np.concatenate([bgr, bgr[..., :1]], -1)
+    damaged = cv2.error("a damaged JPEG")
+    computer(0, "Front", [bgr, bgra, None, damaged, bgr[..., 1], np.zeros((0, 0, 3), np.uint8), bgr])
+    with closing(camera_frames("0", CameraSettings(size=(1280, 720), camera_fps=60), clock)) as frames:
+        got = [frame and frame.image for frame in itertools.islice(frames, 7)]
+    assert [index for index, image in enumerate(got) if image is None] == [2, 3, 5]
+    assert all((got[index] == GOOD).all() for index in (0, 1, 6))
+    assert (got[4] == GOOD[..., 1:2]).all()
+    assert Capture.made[0].released
+    assert not Capture.made[0].loud
+    assert caplog.messages == ["camera 0: 640x480, MJPG, 30 fps (asked for 1280x720, 60 fps)"]
+
+
+@pytest.mark.parametrize("size", [None, (640, 480), (1280, 720)])
+def test_a_camera_is_asked_for_what_suits_the_system(computer, size):
+    computer(2, "Front", [GOOD])
+    with closing(camera_frames("2", CameraSettings(size=size, camera_fps=60))) as frames:
+        next(frames)
+    asked = {cv2.CAP_PROP_BUFFERSIZE: 1, cv2.CAP_PROP_FPS: 60}
+    if size:
+        asked |= {cv2.CAP_PROP_FRAME_WIDTH: size[0], cv2.CAP_PROP_FRAME_HEIGHT: size[1]}
+    if size == (1280, 720):  # uncompressed, USB 2 carries ten of these a second
+        asked[cv2.CAP_PROP_FOURCC] = cv2.VideoWriter.fourcc(*"MJPG")
+    assert Capture.made[0].set_to == asked
+    assert Capture.made[0].backend == cv2.CAP_V4L2
+
+
+def test_a_mac_knows_itself_how_a_camera_is_read(computer, monkeypatch):
+    computer(0, "Front", [GOOD])
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with closing(camera_frames("0", CameraSettings(size=(1280, 720)))) as frames:
+        next(frames)
+    assert Capture.made[0].backend == cv2.CAP_AVFOUNDATION
+    assert cv2.CAP_PROP_FOURCC not in Capture.made[0].set_to
+
+
+def test_on_windows_another_way_is_tried_where_the_first_fails(computer, monkeypatch):
+    computer(0, "Front", [GOOD])
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(Capture, "isOpened", lambda self: self.backend == cv2.CAP_MSMF)
+    with closing(camera_frames("0", ASKED)) as frames:
+        next(frames)
+    assert [capture.backend for capture in Capture.made] == [cv2.CAP_DSHOW, cv2.CAP_MSMF]
+
+
+def test_a_device_is_found_by_any_of_its_names(computer, tmp_path):
+    device = computer(3, "Front", [GOOD])
+    (tmp_path / "by-id").symlink_to(device)
+    for name in (str(device), str(tmp_path / "by-id"), "3"):
+        with closing(webcam.webcam_images(name, ASKED)) as pictures:
+            next(pictures)
+    assert [capture.index for capture in Capture.made] == [3, 3, 3]
+
+
+def test_a_camera_that_is_unplugged_is_gone_at_once(computer, clock):
+    device = computer(0, "Front", [GOOD, GOOD])
+    frames = at_steady_rate(
+        "camera 0", lambda: webcam.webcam_images("0", ASKED), CameraSettings(reconnect=0), clock, clock.sleep
+    )
+    assert next(frames) and next(frames)
+    device.unlink()
+    with pytest.raises(SourceError, match="camera 0 is gone .*: camera 0 is unplugged"):
+        next(frames)
+    assert clock.now == 1000
+
+
+def message(where):
+    with pytest.raises(SourceError) as caught:
+        next(webcam.webcam_images(where, ASKED))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_why_a_camera_does_not_open(computer, tmp_path, monkeypatch):
+    assert message("0") == "no camera 0; there is none. See: dreamvideo cameras"
+    front = computer(0, "Front Camera")
+    computer(1, "Front Camera", captures=False)
+    computer(2, "USB", captures=None)
+    there_is = "there is 0 (Front Camera), 2 (USB). See: dreamvideo cameras"
+    assert message("7") == f"no camera 7; {there_is}"
+    assert message("1") == f"{tmp_path}/dev/video1 gives no pictures; {there_is}"
+    assert message("0") == (
+        "camera 0 does not open: another program may be using it; close that, or type dreamvideo cameras"
+    )
+    assert message("/dev/nowhere") == f"/dev/nowhere: no such camera; {there_is}"
+    assert message("/dev/null") == f"/dev/null: is no camera; {there_is}"
+
+    def refuse(path, flags):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(webcam.os, "open", refuse)
+    assert message("0") == (
+        f"camera 0 may not be opened: type sudo usermod -aG {front.group()} $USER, then log in again"
+    )
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert "System Settings > Privacy & Security > Camera" in message("0")
+
+
+def test_the_list_of_cameras(computer, tmp_path):
+    assert webcam.list_cameras() == [
+        "no camera is there: plug one in, or give a URL such as rtsp://HOST/PATH, or a video file"
+    ]
+    computer(10, "USB", captures=None)
+    computer(1, "Front Camera", captures=False)
+    computer(0, "Front Camera")
+    assert webcam.list_cameras() == [
+        f"0   {tmp_path}/dev/video0  Front Camera",
+        f"1   {tmp_path}/dev/video1  Front Camera  (no pictures)",
+        f"10  {tmp_path}/dev/video10  USB  (may not be opened, or is busy)",
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks as Linux does")
+def test_what_is_no_video_device_does_not_tell_what_it_can():
+    assert webcam._captures(Path("/dev/null")) is None
+    assert webcam._captures(Path("/dev/nowhere")) is None
+
+
+def test_the_list_where_the_system_has_none(computer, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(webcam, "_probe", {0: "640x480, 30 fps", 4: "1280x720"}.get)
+    assert webcam.list_cameras() == ["0   640x480, 30 fps", "4   1280x720"]
+
+
+def test_what_a_camera_gives_is_tried(computer, monkeypatch, capsys):
+    computer(0, "Front", [])
+    webcam.probe(0)
+    webcam.probe(1)
+    assert capsys.readouterr().out == "640x480, MJPG, 30 fps\n"
+    assert all(capture.released for capture in Capture.made)
+
+
+def test_a_camera_that_hangs_when_it_is_tried(monkeypatch):
+    def run(command, timeout, **_):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(webcam.subprocess, "run", run)
+    assert webcam._probe(2) == "does not answer within 10 s"
+
+
+def test_the_list_by_children(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "plan9")
+    monkeypatch.setattr(webcam, "_TRIED", 2)
+    monkeypatch.setenv("OPENCV_VIDEOIO_PRIORITY_LIST", "IMAGES")  # a computer without camera, wherever this runs
+    assert webcam.list_cameras()[0].startswith("no camera is there")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system says it, not OpenCV")
+def test_opencv_says_nothing_of_a_camera_that_is_not_there(capfd):
+    webcam.opencv_log.setLogLevel(3)  # of warnings, as it is at first
+    with pytest.raises(SourceError, match="camera 9999"):
+        next(webcam.webcam_images("9999", ASKED))
+    assert capfd.readouterr() == ("", "")
+    assert webcam.opencv_log.getLogLevel() == 3

@@ -1,0 +1,84 @@
+"""Keys of the live dream: what each changes, and that none leads out of what there is."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamvideo.live.controls import KEYS, STRENGTHS, Controls, Menu, press, set_strength
+from dreamvideo.live.shared_state import LiveState, Meter
+
+MENU = Menu(presets=("sea", "night"), layers=("s8b", "s16a"))
+
+
+def pressed(keys, controls=Controls(), menu=MENU):  # noqa: B008
+    for key in keys:
+        controls = press(controls, key, menu)
+    return controls
+
+
+@given(st.lists(st.sampled_from([*KEYS, "x", "", "é"]), max_size=40), st.sampled_from([MENU, Menu()]))
+def test_no_keys_lead_out_of_what_there_is(keys, menu):
+    controls = pressed(keys, menu=menu)
+    assert controls.layer in (None, *menu.layers)
+    assert controls.preset in (None, *menu.presets)
+    assert STRENGTHS[0] <= controls.strength <= STRENGTHS[1]
+    assert controls.running is ("q" not in keys)
+    assert (controls.snapshots, controls.resets) == (keys.count("s"), keys.count("0"))
+
+
+@pytest.mark.parametrize(
+    ("key", "field"),
+    [
+        ("space", "frozen"),
+        ("r", "recording"),
+        ("m", "mirror"),
+        ("f", "full_screen"),
+        ("d", "split"),
+        ("o", "overlay"),
+        ("h", "help"),
+    ],
+)
+def test_a_key_turns_one_thing_over_and_back(key, field):
+    before = Controls()
+    assert pressed([key]) == replace(before, **{field: not getattr(before, field)})
+    assert pressed([key, key]) == before
+
+
+def test_presets_and_layers_go_round():
+    assert [pressed(["n"] * i).preset for i in range(4)] == [None, "sea", "night", None]
+    assert [pressed(["["] * i).layer for i in range(4)] == [None, "s16a", "s8b", None]
+    assert pressed(["n", "n", "p"]).preset == "sea"
+    assert pressed(["]", "n"]).layer is None, "a preset is a look of its own"
+
+
+def test_strength_goes_down_to_nothing_and_comes_back():
+    assert pressed(["-"] * 40).strength == 0
+    assert pressed([*["-"] * 40, *["+"] * 40]).strength == STRENGTHS[1]
+    assert pressed(["+", "-"]).strength == pytest.approx(1)
+    assert set_strength(Controls(), -5).strength == 0
+    assert set_strength(Controls(), 99).strength == STRENGTHS[1]
+
+
+def test_a_key_is_one_that_a_window_can_send():
+    assert all(len(key) == 1 or key == "space" for key in KEYS)
+
+
+def test_the_newest_picture_is_waited_for():
+    desk = LiveState(Controls(), MENU)
+    assert desk.newest(timeout=0.01) is None
+    desk.show("first")
+    desk.show("second")
+    assert desk.newest() == (2, "second")
+    assert desk.newest(after=2, timeout=0.01) is None
+    desk.press("n")
+    assert desk.controls.preset == "sea"
+
+
+def test_a_meter_counts_the_last_second():
+    meter = Meter()
+    for i in range(90):
+        meter.tick(i / 30)
+    assert meter.rate(89 / 30) == 30
+    assert meter.rate(100.0) == 0

@@ -1,0 +1,150 @@
+"""The main thread of a live dream, with cameras and ascents that do as the test says."""
+
+import time
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from conftest import textured
+
+from dreamvideo.errors import SourceError
+from dreamvideo.frames import Frame
+from dreamvideo.live.controls import Controls, Menu
+from dreamvideo.live.dreaming.ascent_thread import DreamUpdate, Look
+from dreamvideo.live.dreaming.tracking import FlowedUpdate
+from dreamvideo.live.loop import dream_live
+from dreamvideo.live.shared_state import LiveState
+from dreamvideo.settings.dream import DreamSettings
+from dreamvideo.threads import Latest
+
+H, W = 48, 64
+
+
+class Ascending:
+    """In place of an ascent: every picture that is offered gains `gain` all over, by the next one."""
+
+    message = ""
+
+    def __init__(self, network, gain=0.0):
+        self.look, self.gain, self.tasks = Look(network, DreamSettings()), gain, []
+
+    def offer(self, task):
+        self.tasks.append(task)
+
+    def results(self):
+        if not self.tasks or not self.gain:
+            return [], None
+        task = self.tasks[-1]
+        h, w = task.scene.source.shape[2:]
+        gain = FlowedUpdate(torch.full((1, 3, h, w), self.gain), torch.zeros(1, 1, h, w), task.scene.strength)
+        return [DreamUpdate(task, gain, 1, 0.01)], None
+
+
+def still(current, previous):
+    return torch.zeros(len(current), 2, *current.shape[2:])
+
+
+def gray(level, height=H, width=W):
+    return np.full((height, width, 3), level, np.uint8)
+
+
+@pytest.fixture
+def dreamed(tiny_network):
+    """Run a script of the camera: pictures, None for nothing in time, functions that are called with the desk."""
+
+    def run(*script, gain=0.0, controls=Controls(), **wanted):  # noqa: B008
+        desk, ascent, shown = LiveState(controls, Menu(("sea",), ("first",))), Ascending(tiny_network, gain), []
+
+        def pictures():
+            dropped = 0
+            for step in script:
+                if callable(step):
+                    step(desk)
+                elif isinstance(step, Exception):
+                    raise step
+                else:
+                    item = None if step is None else Frame(step, Fraction(time.monotonic()))
+                    yield Latest(item, dropped)
+
+        try:
+            for each in dream_live(pictures(), ascent, desk, still, **wanted):
+                shown.append(each)
+        finally:
+            run.desk, run.ascent, run.shown = desk, ascent, shown
+        return shown
+
+    return run
+
+
+def test_every_new_picture_is_shown_with_what_was_dreamed_until_then(dreamed):
+    shown = dreamed(gray(50), gray(50), gray(50), gain=10 / 255)
+    assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 70]
+    assert all(each.fresh for each in shown)
+    assert [each.camera[0, 0, 0] for each in shown] == [50] * 3
+
+
+def test_before_the_first_picture_nothing_is_shown(dreamed):
+    assert len(dreamed(None, None, gray(50))) == 1
+
+
+def test_while_the_camera_stalls_the_dream_goes_on_and_that_is_said(dreamed):
+    shown = dreamed(gray(50), None, lambda desk: time.sleep(1.1), None, None, gain=10 / 255)
+    assert [each.fresh for each in shown] == [True, False, False, False]
+    assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 70, 80]
+    assert "no picture for 1 s" in dreamed.desk.numbers.message
+    times = [each.frame.time for each in shown]
+    assert times == sorted(times)
+
+
+def test_a_frozen_picture_stands_and_its_dream_goes_on(dreamed):
+    shown = dreamed(gray(50), lambda desk: desk.press("space"), gray(90), gray(130), gain=10 / 255)
+    assert [int(each.camera[0, 0, 0]) for each in shown] == [50, 50, 50]
+    assert int(shown[-1].frame.image[0, 0, 0]) == 70
+    assert [each.fresh for each in shown] == [True, False, False]
+
+
+def test_strength_acts_within_a_picture(dreamed):
+    shown = dreamed(gray(50), gray(50), lambda desk: desk.set_strength(0), gray(50), gain=10 / 255)
+    assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 50]
+
+
+def test_a_key_ends_it(dreamed):
+    assert len(dreamed(gray(50), lambda desk: desk.press("q"), gray(50), gray(50))) == 1
+
+
+def test_a_camera_that_changes_its_size_begins_a_new_dream(dreamed):
+    shown = dreamed(gray(50), gray(50), gray(50, 60, 80), gray(50, 60, 80), gain=10 / 255)
+    assert [each.frame.image.shape[:2] for each in shown] == [(H, W)] * 2 + [(60, 80)] * 2
+    assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 50, 60]
+    assert dreamed.desk.numbers.camera_size == (60, 80)
+
+
+def test_no_more_pictures_are_shown_than_wanted(dreamed):
+    script = [step for _ in range(12) for step in (gray(50), lambda desk: time.sleep(0.02))]
+    assert len(dreamed(*script, fps=10)) < 6
+
+
+def test_what_ends_the_camera_is_raised_after_what_came_before(dreamed):
+    with pytest.raises(SourceError):
+        dreamed(gray(50), gray(50), SourceError("the camera is gone"))
+    assert len(dreamed.shown) == 2
+
+
+def test_a_wished_size_is_kept_whatever_the_time_it_takes(dreamed):
+    dreamed(*[textured(480, 640)] * 4, side=150)
+    assert {tuple(task.scene.source.shape[2:]) for task in dreamed.ascent.tasks} == {(150, 200)}
+
+
+def test_numbers_tell_where_and_what_it_dreams(dreamed):
+    dreamed(gray(50), gray(50))
+    numbers = dreamed.desk.numbers
+    assert numbers.device == "cpu fp32"
+    assert numbers.look == "tiny first + second"
+    assert (numbers.camera_size, numbers.working_size) == ((H, W), (H, W))
+
+
+def test_wishes_reach_the_ascent(dreamed):
+    dreamed(gray(50), lambda desk: desk.press("n"), gray(50), controls=replace(Controls(), layer="first"))
+    assert [(task.wish.preset, task.wish.layer) for task in dreamed.ascent.tasks] == [(None, "first"), ("sea", None)]

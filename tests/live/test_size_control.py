@@ -1,0 +1,76 @@
+"""The size that it dreams at follows from measured times: in time, no smaller than need be, and steady."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamvideo.live.dreaming.size_control import (
+    DREAM_SIDES,
+    FIRST_SIDE,
+    FULL,
+    MIN_STEPS,
+    MeasuredTimes,
+    SizeChoice,
+    adjust_size,
+)
+
+CAMERA = (1080, 1920)
+
+
+def machine(per_line, fixed, per_ascent):
+    """Times of a machine whose work grows like the area, but for a fixed part of moving and showing."""
+    return lambda pace: MeasuredTimes(fixed + per_line * pace.side**2, per_ascent * pace.side**2 * pace.steps)
+
+
+def settled(times, interval, camera=CAMERA, rounds=40):
+    pace, seen = SizeChoice(FIRST_SIDE), []
+    for _ in range(rounds):
+        pace = adjust_size(pace, times(pace), interval, camera)
+        seen.append(pace)
+    return seen
+
+
+costs = st.floats(1e-8, 3e-6)
+
+
+@given(costs, st.floats(0, 0.02), costs, st.sampled_from([1 / 60, 1 / 30, 1 / 15]))
+def test_it_comes_to_rest_in_time_and_as_large_as_may_be(per_line, fixed, per_ascent, interval):
+    times = machine(per_line, fixed, per_ascent)
+    seen = settled(times, interval)
+    pace = seen[-1]
+    assert len(set(seen[-10:])) == 1, "it swings"
+    now = times(pace)
+    if pace.side > DREAM_SIDES[0]:
+        assert now.picture <= FULL * interval
+        assert now.ascent * MIN_STEPS <= 1
+    if pace.side < DREAM_SIDES[-1]:
+        larger = times(SizeChoice(DREAM_SIDES[DREAM_SIDES.index(pace.side) + 1]))
+        assert larger.picture > 0.5 * interval or larger.ascent * MIN_STEPS > 0.5, "there was time for more"
+
+
+def test_too_slow_at_any_size_stays_at_the_smallest():
+    assert settled(machine(1e-4, 0.1, 1e-4), 1 / 30)[-1] == SizeChoice(DREAM_SIDES[0])
+
+
+def test_a_quick_machine_dreams_at_the_cameras_size_then_takes_more_steps():
+    pace = settled(machine(1e-9, 0, 1e-9), 1 / 30, (480, 640))[-1]
+    assert pace.size((480, 640)) == (480, 640)
+    assert pace.steps == 2
+
+
+def test_one_step_too_late_falls_as_far_as_it_must_at_once():
+    slow = machine(4e-7, 0, 4e-6)
+    assert adjust_size(SizeChoice(480), slow(SizeChoice(480)), 1 / 30, CAMERA).side <= 168
+
+
+@pytest.mark.parametrize(
+    ("side", "camera", "size"),
+    [
+        (240, (480, 640), (240, 320)),
+        (240, (640, 480), (320, 240)),
+        (480, (120, 160), (120, 160)),
+        (144, (145, 3000), (144, 2979)),
+    ],
+)
+def test_sizes_keep_the_cameras_shape(side, camera, size):
+    assert SizeChoice(side).size(camera) == size

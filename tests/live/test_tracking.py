@@ -1,0 +1,241 @@
+"""The dream moves with the picture: what is carried, what an ascent adds late, what is not to be seen any more."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from conftest import textured
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dreamvideo.frames import Frame
+from dreamvideo.live.controls import Controls, Menu, press
+from dreamvideo.live.dreaming.ascent_thread import DreamUpdate
+from dreamvideo.live.dreaming.size_control import SizeChoice
+from dreamvideo.live.dreaming.state import MAX_FLOW_FRAMES, advance, apply_result, begin_live, make_task
+from dreamvideo.live.dreaming.tracking import (
+    DECAY,
+    FlowedUpdate,
+    apply_update,
+    compose_image,
+    extend_flow,
+    resize_tracked,
+    scale_flow,
+    shrink_tensor,
+    start_flow,
+    track_motion,
+    undreamed_scene,
+)
+from dreamvideo.motion.occlusion import Motion, no_motion
+
+H, W = 48, 64
+
+
+def shift(dx, dy, hidden=()):
+    """The motion of a picture in which everything has gone `dx` to the right and `dy` down."""
+    flow = torch.zeros(1, 2, H, W)
+    flow[:, 0], flow[:, 1] = -dx, -dy
+    occluded = torch.zeros(1, 1, H, W, dtype=torch.bool)
+    for rows, columns in hidden:
+        occluded[..., rows, columns] = True
+    return Motion(flow, occluded, (~occluded).float(), float(occluded.float().mean()))
+
+
+def spot(x, y):
+    """A dream of one square."""
+    residual = torch.zeros(1, 3, H, W)
+    residual[..., y : y + 3, x : x + 3] = 0.25
+    return residual
+
+
+def scene_of(residual=None, strength=1.0):
+    scene = undreamed_scene(shrink_tensor(textured(H, W), (H, W)), strength)
+    return scene if residual is None else replace(scene, carry=replace(scene.carry, residual=residual))
+
+
+steps = st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, max_size=5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(steps)
+def test_a_path_is_all_the_motion_since(moves):
+    path = start_flow(scene_of())
+    for dx, dy in moves:
+        path = extend_flow(path, shift(dx, dy))
+    inside = path.flow[0, :, 16:-16, 16:-16]
+    expected = -torch.tensor([sum(axis) for axis in zip(*moves, strict=True)], dtype=torch.float32)
+    torch.testing.assert_close(inside, expected[:, None, None].expand_as(inside))
+
+
+@settings(max_examples=25, deadline=None)
+@given(steps)
+def test_what_comes_late_lands_where_its_place_has_gone(moves):
+    scene, path = scene_of(), start_flow(scene_of())
+    for dx, dy in moves:
+        motion = shift(dx, dy)
+        scene, path = track_motion(scene, scene.source, motion, 0.0), extend_flow(path, motion)
+    right, down = (sum(axis) for axis in zip(*moves, strict=True))
+    gain = FlowedUpdate(spot(30, 20), torch.zeros(1, 1, H, W), 1.0)
+    torch.testing.assert_close(
+        apply_update(scene, gain, path).carry.residual, spot(30 + right, 20 + down), atol=1e-5, rtol=0
+    )
+
+
+def test_nothing_is_added_where_its_place_was_hidden_since():
+    path = extend_flow(start_flow(scene_of()), shift(0, 0, hidden=[(slice(18, 24), slice(28, 34))]))
+    path = extend_flow(path, shift(5, 0))
+    gain = FlowedUpdate(torch.full((1, 3, H, W), 0.1), torch.ones(1, 1, H, W), 1.0)
+    residual = apply_update(scene_of(), gain, path).carry.residual
+    assert residual[..., 19:23, 34:38].abs().max() == 0, "hidden, and moved on"
+    assert residual[..., 19:23, 24:27].min() > 0.09
+
+
+def test_what_is_not_renewed_fades():
+    scene = scene_of(spot(30, 20))
+    for _ in range(30):
+        scene = track_motion(scene, scene.source, no_motion(H, W), 1 / 30)
+    assert scene.carry.residual.max() == pytest.approx(0.25 * DECAY, rel=1e-3)
+
+
+def test_strength_acts_at_once_and_on_what_is_under_way():
+    scene = scale_flow(scene_of(spot(30, 20)), 2.0)
+    assert scene.carry.residual.max() == pytest.approx(0.5)
+    late = apply_update(scene, FlowedUpdate(spot(10, 10), torch.zeros(1, 1, H, W), 1.0), start_flow(scene))
+    assert late.carry.residual[..., 11, 11].max() == pytest.approx(0.5)
+
+
+def test_an_undreamed_picture_is_the_cameras_to_the_last_bit():
+    camera = textured(96, 128)
+    np.testing.assert_array_equal(compose_image(undreamed_scene(shrink_tensor(camera, (48, 64)), 1.0), camera), camera)
+
+
+def test_a_dream_of_half_the_size_keeps_the_cameras_detail():
+    camera = textured(96, 128)
+    scene = undreamed_scene(shrink_tensor(camera, (48, 64)), 1.0)
+    scene = replace(scene, carry=replace(scene.carry, residual=torch.full((1, 3, 48, 64), 10 / 255)))
+    np.testing.assert_array_equal(compose_image(scene, camera), np.minimum(camera.astype(int) + 10, 255))
+
+
+def test_resizing_keeps_the_dream_in_its_place():
+    scene = scene_of(spot(30, 20))
+    large = resize_tracked(scene, shrink_tensor(textured(96, 128), (96, 128)))
+    assert large.carry.residual.shape == (1, 3, 96, 128)
+    y, x = divmod(int(large.carry.residual[0, 0].argmax()), 128)
+    assert abs(x - 2 * 31) <= 2
+    assert abs(y - 2 * 21) <= 2
+
+
+# One picture after the other.
+
+
+def still(current, previous):
+    return torch.zeros(len(current), 2, *current.shape[2:])
+
+
+def never(current, previous):
+    return False
+
+
+def frame(number, image=None):
+    return Frame(textured(H, W) if image is None else image, Fraction(number, 30))
+
+
+def stood(controls=Controls()):  # noqa: B008
+    return begin_live(frame(0), controls, SizeChoice(H))
+
+
+def result_of(stand, residual, **changes):
+    task = replace(make_task(stand, 1), **changes)
+    return DreamUpdate(task, FlowedUpdate(residual, torch.zeros(1, 1, H, W), 1.0), 1, 0.01)
+
+
+def test_a_result_finds_its_way_over_pictures_that_came_meanwhile():
+    stand = stood()
+    result = result_of(stand, spot(30, 20))
+    images = [np.roll(textured(H, W), 2 * i, 1) for i in range(4)]
+
+    def estimate(current, previous):
+        steps = [i for i in range(4) if np.array_equal(current[0].permute(1, 2, 0).numpy(), images[i])]
+        before = [i for i in range(4) if np.array_equal(previous[0].permute(1, 2, 0).numpy(), images[i])]
+        flow = torch.zeros(1, 2, H, W)
+        flow[:, 0] = -2 * (steps[0] - before[0])
+        return flow
+
+    for i in (1, 2, 3):
+        stand = advance(stand, frame(i, images[i]), Controls(), SizeChoice(H), 0, estimate, never)
+    stand = apply_result(stand, [result])
+    peak = int(stand.scene.carry.residual[0, 0].sum(0).argmax())
+    assert peak in range(36, 39)
+
+
+def test_results_of_another_dream_another_size_or_a_forgotten_picture_are_dropped():
+    stand = stood()
+    for _ in range(2):
+        stand = advance(stand, frame(1), Controls(), SizeChoice(H), None, still, never)
+    for result in (
+        result_of(stand, spot(5, 5), dream=7),
+        result_of(stand, spot(5, 5), number=0),
+        DreamUpdate(
+            make_task(begin_live(frame(0), Controls(), SizeChoice(24)), 1),
+            FlowedUpdate(spot(5, 5), spot(5, 5), 1.0),
+            1,
+            0.1,
+        ),
+    ):
+        assert apply_result(stand, [result]).scene.carry.residual.abs().max() == 0
+    assert apply_result(stand, [result_of(stand, spot(5, 5))]).scene.carry.residual.max() > 0.2
+
+
+@pytest.mark.parametrize("key", ["n", "]", "0", "m"])
+def test_these_keys_begin_a_new_dream_within_a_picture(key):
+    stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
+    controls = press(Controls(), key, Menu(("sea",), ("s8b",)))
+    after = advance(stand, frame(1), controls, SizeChoice(H), 0, still, never)
+    assert after.dream == 1
+    assert after.scene.carry.residual.abs().max() == 0
+    assert apply_result(after, [result_of(stand, spot(30, 20))]).scene.carry.residual.abs().max() == 0
+
+
+@pytest.mark.parametrize("key", ["+", "s", "d", "f", "o", "h", "r"])
+def test_these_do_not(key):
+    stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
+    controls = press(Controls(), key, Menu())
+    after = advance(stand, frame(1), controls, SizeChoice(H), 0, still, never)
+    assert after.dream == 0
+    assert after.scene.carry.residual.max() > 0.2
+
+
+def test_a_cut_begins_a_new_dream():
+    stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
+    assert advance(stand, frame(1), Controls(), SizeChoice(H), 0, still, lambda *_: True).dream == 1
+
+
+def test_without_a_new_picture_the_dream_goes_on_and_does_not_fade():
+    stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
+    after = advance(stand, None, Controls(), SizeChoice(H), 0, still, never)
+    torch.testing.assert_close(after.scene.carry.residual, stand.scene.carry.residual)
+    assert after.number == 1
+    late = apply_result(after, [result_of(stood(), spot(10, 10))])
+    assert late.scene.carry.residual[..., 11, 11].max() > 0.2
+
+
+def test_after_a_long_pause_the_dream_is_still_there():
+    stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
+    after = advance(stand, frame(30 * 60), Controls(), SizeChoice(H), 0, still, never)
+    assert after.scene.carry.residual.max() == pytest.approx(0.25 * DECAY**MAX_FLOW_FRAMES, rel=1e-3)
+
+
+def test_a_mirror_turns_the_picture():
+    image = textured(H, W)
+    stand = begin_live(frame(0, image), Controls(mirror=True), SizeChoice(H))
+    np.testing.assert_array_equal(stand.camera, image[:, ::-1])
+
+
+def test_another_size_of_dream_keeps_what_was_dreamed():
+    stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
+    after = advance(stand, frame(1), Controls(), SizeChoice(24), 0, still, never)
+    assert after.scene.source.shape == (1, 3, 24, 32)
+    assert after.scene.carry.residual.max() > 0.1
+    assert after.dream == 0

@@ -1,0 +1,568 @@
+import base64
+import contextlib
+import hashlib
+import http.client
+import json
+import logging
+import re
+import shutil
+import socket
+import threading
+import time
+from dataclasses import asdict, replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamvideo.errors import OutputError, SettingsError
+from dreamvideo.live.controls import KEYS, Controls, Menu
+from dreamvideo.live.shared_state import LiveNumbers, LiveState
+from dreamvideo.live.web import server as serving
+from dreamvideo.live.web.http_security import MAX_BODY
+from dreamvideo.live.web.server import serve_page
+from dreamvideo.settings.option import Address, parse_address
+
+HERE = Address("127.0.0.1", 0)
+JSON = {"Content-Type": "application/json"}
+ROUTES = ("/", "/state", "/picture.jpg", "/stream", "/press", "/strength", "/nothing")
+SOON = 30.0  # seconds after which what has not come is not coming
+
+
+@pytest.fixture
+def desk():
+    return LiveState(Controls(), Menu(("eyes", "leaves"), ("s8b", "s16a")))
+
+
+@pytest.fixture
+def port(desk):
+    with serve_page(desk, HERE, None) as url:
+        yield port_of(url)
+
+
+def port_of(url):
+    return int(re.fullmatch(r"http://.*:(\d+)/", url)[1])
+
+
+def ask(port, path, body=None, headers=None, host="127.0.0.1"):
+    """(status, headers, content) of a GET, or of a POST where there is a body."""
+    connection = http.client.HTTPConnection(host, port, timeout=SOON)
+    try:
+        connection.request("GET" if body is None else "POST", path, body, headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+    finally:
+        connection.close()
+
+
+def post(port, path, content, headers=JSON):
+    return ask(port, path, content if isinstance(content, bytes) else json.dumps(content).encode(), headers)
+
+
+def basic(word, user="me"):
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{word}".encode()).decode()}
+
+
+@contextlib.contextmanager
+def viewer(port, path="/stream", receive=None):
+    """(status line, parts of the stream) of one who looks."""
+    with socket.socket() as connection:
+        connection.settimeout(SOON)
+        if receive:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        with connection.makefile("rb") as file:
+            yield file.readline(), parts(file)
+
+
+def parts(file):
+    """Each part of a multipart stream as soon as its end has come, read as RFC 2046 has it."""
+    head = http.client.parse_headers(file)
+    boundary = b"--" + head.get_param("boundary").encode()
+    assert (head.get_content_type(), file.readline(), file.readline().strip()) == (
+        "multipart/x-mixed-replace",
+        b"\r\n",
+        boundary,
+    )
+    while line := file.readline():
+        assert line == b"Content-Type: image/jpeg\r\n"
+        length = http.client.parse_headers(file)["Content-Length"]
+        content = file.read(int(length))
+        assert (file.readline(), file.readline().strip()) == (b"\r\n", boundary)
+        yield content
+
+
+def plain(value, height=48, width=64):
+    return np.full((height, width, 3), value, np.uint8)
+
+
+def color(jpeg):
+    """Mean RGB of a JPEG."""
+    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].mean((0, 1))
+
+
+def until(holds):
+    end = time.monotonic() + SOON
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@given(
+    st.sampled_from(["127.0.0.1", "localhost", "gpu-box.lan", "0.0.0.0", "::1", "fe80::1%eth0"]), st.integers(0, 65535)
+)
+def test_an_address_is_read_as_it_is_printed(host, port):
+    assert parse_address(str(Address(host, port))) == Address(host, port)
+
+
+def test_an_address_without_a_host_is_of_this_machine_alone():
+    assert parse_address("8000") == Address("127.0.0.1", 8000)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":8000", "box", "box:", "65536", "-1", "::1:80", "[::1]", "http://box:80", "a b:1", "٣"]
+)
+def test_what_is_no_address_is_refused(text):
+    with pytest.raises(SettingsError, match="expected PORT or HOST:PORT"):
+        parse_address(text)
+
+
+def test_the_page_runs_its_own_script_alone_and_is_never_kept(port):
+    status, headers, content = ask(port, "/")
+    policy = headers["Content-Security-Policy"]
+    assert status == 200 and headers.get_content_type() == "text/html"
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "*" not in policy
+    for tag in ("script", "style"):
+        inside = re.search(f"<{tag}>(.*)</{tag}>".encode(), content, re.DOTALL)[1]
+        assert f"{tag}-src 'sha256-{base64.b64encode(hashlib.sha256(inside).digest()).decode()}'" in policy
+    for path in ROUTES[:3]:
+        headers = ask(port, path)[1]
+        assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+        assert headers["Content-Security-Policy"] == policy and "Python" not in headers["Server"]
+
+
+def test_the_state_is_what_lies_on_the_desk(desk, port):
+    desk.numbers = LiveNumbers(29.5, 24.0, 48.0, 61.5, 7, (720, 1280), (360, 640), "cpu", "eyes", "recording")
+    desk.press("m")
+    state = json.loads(ask(port, "/state")[2])
+    assert state["controls"] == asdict(desk.controls) and state["controls"]["mirror"]
+    assert state["numbers"] == json.loads(json.dumps(asdict(desk.numbers)))
+    assert state["menu"] == {"presets": ["eyes", "leaves"], "layers": ["s8b", "s16a"], "own": None}
+    assert state["keys"] == [{"name": key.name, "what": key.what} for key in KEYS.values()]
+    assert state["strengths"] == [0, 3] and state["looking"] is False
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_of_the_window_is_one_of_the_page(desk, port, key):
+    expected = KEYS[key].change(Controls(), desk.menu)
+    status, _, content = post(port, "/press", {"key": key})
+    assert status == 200 and desk.controls == expected and json.loads(content)["controls"] == asdict(expected)
+
+
+@pytest.mark.parametrize("sent, set", [(1.4, 1.4), (2, 2.0), (10**200, 3.0), (-1, 0.0)])
+def test_the_strength_is_set_within_its_limits(desk, port, sent, set):
+    assert post(port, "/strength", {"value": sent})[0] == 200
+    assert desk.controls == Controls(strength=set)
+
+
+@pytest.mark.parametrize(
+    "path, body",
+    [
+        ("/press", b""),
+        ("/press", b"{"),
+        ("/press", b"\xff\xfe"),
+        ("/press", b"[]"),
+        ("/press", b"[" * MAX_BODY),
+        ("/press", {"key": "x"}),
+        ("/press", {"key": ["n"]}),
+        ("/press", {"key": 0}),
+        ("/press", {"value": "n"}),
+        ("/press", {"key": "n", "pad": "x" * MAX_BODY}),
+        ("/strength", {"value": "1"}),
+        ("/strength", {"value": True}),
+        ("/strength", {"value": None}),
+        ("/strength", b'{"value": NaN}'),
+        ("/strength", b'{"value": 1e999}'),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_line_and_changes_nothing(desk, port, caplog, path, body):
+    status, headers, content = post(port, path, body)
+    assert status == 400 and headers.get_content_type() == "text/plain" and content.count(b"\n") == 1
+    assert desk.controls == Controls() and not caplog.records
+
+
+@pytest.mark.parametrize("length", ["", "-1", "0x10", "9" * 5000, "1000000000000"])
+def test_a_length_that_is_none_is_refused(desk, port, caplog, length):
+    status, _, _ = post(port, "/press", b'{"key": "n"}', {**JSON, "Content-Length": length})
+    assert status == 400 and desk.controls == Controls() and not caplog.records
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\r\n\r\n",
+        b"\x16\x03\x01\x02\r\n\r\n",
+        b"GET /" + b"a" * 70000,
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"PUT / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+        b"GET //[ HTTP/1.1\r\nHost: [\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_leaves_no_trace(port, caplog, capfd, raw):
+    with socket.create_connection(("127.0.0.1", port), timeout=SOON) as connection:
+        connection.sendall(raw)
+        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionError):
+            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+            assert b"200" not in answer.partition(b"\n")[0] and b"Traceback" not in answer
+    assert ask(port, "/state")[0] == 200
+    assert not caplog.records and capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "LOCALHOST:81", "[::1]:8000", "127.8.9.1"])
+def test_this_machine_is_known_by_its_own_names(port, host):
+    assert ask(port, "/state", headers={"Host": host})[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example", "192.168.1.5"),
+        *("", "[", "localhost@evil.example", "0.0.0.0"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/state", "/stream", "/press"])
+def test_a_name_that_was_led_here_is_refused(desk, port, host, path):
+    body = b'{"key": "n"}' if path == "/press" else None
+    assert ask(port, path, body, {"Host": host, **JSON})[0] == 403
+    assert desk.controls == Controls()
+
+
+def test_a_name_of_our_own_for_this_machine_is_known(desk, monkeypatch):
+    plain = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: plain("127.0.0.1", *rest, **more))
+    with serve_page(desk, Address("Box", 0), None) as url:
+        assert url.startswith("http://Box:")
+        assert ask(port_of(url), "/state", headers={"Host": "box:1"})[0] == 200
+        assert ask(port_of(url), "/state", headers={"Host": "bax:1"})[0] == 403
+
+
+@pytest.mark.parametrize("password", [None, "word"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {**JSON, "Origin": "http://evil.example"},
+        {**JSON, "Origin": "null"},
+        {**JSON, "Origin": "http://127.0.0.1:1"},
+        {**JSON, "Sec-Fetch-Site": "cross-site"},
+        {**JSON, "Sec-Fetch-Site": "same-site"},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "text/plain; application/json"},
+        {},
+    ],
+)
+def test_no_other_site_presses_a_key(desk, password, headers):
+    with serve_page(desk, HERE, password) as url:
+        status, _, _ = post(port_of(url), "/press", {"key": "n"}, {**headers, **basic(password)})
+    assert status in (403, 415) and desk.controls == Controls()
+
+
+def test_the_page_itself_does(desk, port):
+    own = {"Origin": f"http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin"}
+    assert post(port, "/press", {"key": "n"}, {"Content-Type": "application/json; charset=utf-8", **own})[0] == 200
+    assert desk.controls.preset == "eyes"
+
+
+def test_another_site_may_link_to_the_page_but_take_nothing_from_it(port):
+    status = {path: ask(port, path, headers={"Sec-Fetch-Site": "cross-site"})[0] for path in ROUTES[:4]}
+    assert status == {"/": 200, "/state": 403, "/picture.jpg": 403, "/stream": 403}
+    assert ask(port, "/")[1]["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_a_password_stands_before_every_route(desk):
+    with serve_page(desk, HERE, "wörd:2") as url:
+        for path in ROUTES:
+            for body in (None, b"{}"):
+                status, headers, _ = ask(port_of(url), path, body)
+                assert status == 401 and headers["WWW-Authenticate"].startswith("Basic ")
+        assert ask(port_of(url), "/state", headers=basic("wörd:2"))[0] == 200
+        assert post(port_of(url), "/press", {"key": "m"}, {**JSON, **basic("wörd:2", "")})[0] == 200
+    assert desk.controls == Controls(mirror=True)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("Basic", "Basic !", "Basic AAAAA", "Bearer word", "Basic " + base64.b64encode(b"word").decode()),
+        *(basic(word)["Authorization"] for word in ("", "Word", "word ", "wor", "word:", "w\xf6rd")),
+        basic("word")["Authorization"].replace("Basic", "Digest"),
+    ],
+)
+def test_a_wrong_password_does_not_do(desk, monkeypatch, header):
+    monkeypatch.setattr(serving, "WRONG", 0)
+    with serve_page(desk, HERE, "word") as url:
+        assert ask(port_of(url), "/state", headers={"Authorization": header})[0] == 401
+
+
+def test_a_wrong_password_costs_time_but_only_those_who_give_it(desk, monkeypatch):
+    monkeypatch.setattr(serving, "WRONG", 1000)
+    with serve_page(desk, HERE, "word") as url, socket.create_connection(("127.0.0.1", port_of(url)), SOON) as guesser:
+        guesser.sendall(
+            f"GET /state HTTP/1.1\r\nAuthorization: {basic('w')['Authorization']}\r\nHost: localhost\r\n\r\n".encode()
+        )
+        assert ask(port_of(url), "/state", headers=basic("word"))[0] == 200
+        assert ask(port_of(url), "/state")[0] == 401
+        guesser.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            guesser.recv(1)
+
+
+def test_other_machines_need_a_password_and_are_warned_once(desk, caplog):
+    for host in ("0.0.0.0", "192.0.2.1"):
+        with pytest.raises(SettingsError, match="--password"), serve_page(desk, Address(host, 0), None):
+            pass
+    with pytest.raises(SettingsError, match="--password"), serve_page(desk, HERE, ""):
+        pass
+    assert not caplog.records
+    with serve_page(desk, Address("0.0.0.0", 0), "word") as url:
+        assert socket.gethostname() in url
+        for _ in range(2):
+            assert ask(port_of(url), "/state", headers={"Host": "gpu-box.lan", **basic("word")})[0] == 200
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "not encrypted" in caplog.text and "word " not in caplog.text
+
+
+@pytest.mark.parametrize("address", [None, Address("192.0.2.1", 0), Address("b" * 64, 0)])
+def test_where_no_page_can_be_is_said_in_a_line(desk, port, address):
+    address = address or Address("127.0.0.1", port)
+    with (
+        pytest.raises(OutputError, match="expected an address of this machine") as caught,
+        serve_page(desk, address, "word"),
+    ):
+        pass
+    assert "\n" not in str(caught.value) and str(address) in str(caught.value)
+
+
+def test_the_port_is_free_again_at_once(desk, port):
+    with serve_page(desk, HERE, None) as url:
+        ask(port_of(url), "/")
+    with serve_page(desk, Address("127.0.0.1", port_of(url)), None) as again:
+        assert again == url and ask(port_of(url), "/state")[0] == 200
+
+
+def test_the_newer_internet_too(desk):
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with serve_page(desk, parse_address("[::1]:0"), None) as url:
+        assert url.startswith("http://[::1]:")
+        assert ask(port_of(url), "/state", host="::1")[0] == 200
+
+
+def test_the_newest_picture_in_its_colors(desk, port):
+    assert ask(port, "/picture.jpg")[0] == 503
+    desk.show(plain((200, 100, 20))[:, ::-1])
+    status, headers, content = ask(port, "/picture.jpg")
+    assert status == 200 and headers.get_content_type() == "image/jpeg"
+    assert np.abs(color(content) - (200, 100, 20)).max() < 3
+
+
+def test_each_picture_is_encoded_once_and_only_when_somebody_looks(desk, port, monkeypatch):
+    made = []
+    monkeypatch.setattr(serving, "_jpeg", lambda picture: made.append(picture[0, 0, 0]) or bytes(made[-1:]))
+    desk.show(plain(1))
+    desk.show(plain(2))
+    assert not made
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(viewer(port))[1] for _ in range(3)]
+        assert [next(stream) for stream in streams] == [b"\2"] * 3
+        for value in (3, 4, 5):
+            desk.show(plain(value))
+            assert [next(stream) for stream in streams] == [bytes([value])] * 3
+            assert ask(port, "/picture.jpg")[2] == bytes([value])
+    until(lambda: not threads())
+    desk.show(plain(6))
+    assert made == [2, 3, 4, 5]
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if "process_request" in thread.name]
+
+
+def test_a_slow_viewer_skips_to_the_newest(desk, port, monkeypatch):
+    monkeypatch.setattr(serving, "_jpeg", lambda picture: bytes(picture[0, 0, :1]) * 100_000)
+    sent = 200  # pictures, of which about 5 are on their way
+    with viewer(port, receive=1 << 14) as (_, slow), viewer(port) as (_, quick):
+        for value in range(1, sent + 1):
+            desk.show(plain(value, 1, 1))
+            assert next(quick)[0] == value
+        seen = []
+        while not seen or seen[-1] < sent:
+            seen.append(next(slow)[0])
+    assert seen == sorted(set(seen)) and len(seen) < 20
+
+
+def test_who_goes_away_makes_room_for_another(desk, port, caplog):
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.ExitStack())
+        lines = [
+            (first if i == 0 else stack).enter_context(viewer(port, f"/stream?{i}"))[0] for i in range(serving.VIEWERS)
+        ]
+        assert all(b" 200 " in line for line in lines)
+        assert ask(port, "/stream")[0] == 503
+        assert json.loads(ask(port, "/state?0")[2])["looking"]
+        first.close()  # while no picture comes that could not be sent
+        until(lambda: not json.loads(ask(port, "/state?0")[2])["looking"])
+        assert b" 200 " in stack.enter_context(viewer(port))[0]
+        desk.show(plain(1))
+    until(lambda: not threads())
+    assert not caplog.records
+
+
+def test_who_goes_away_in_the_middle_of_a_picture_goes_quietly(desk, port, monkeypatch, caplog, capfd):
+    monkeypatch.setattr(serving, "_jpeg", lambda picture: bytes(10_000_000))
+    desk.show(plain(1))
+    with viewer(port) as (line, _):
+        assert b" 200 " in line
+    until(lambda: not threads())
+    assert not caplog.records and capfd.readouterr() == ("", "")
+
+
+def test_a_crowd_is_turned_away(port):
+    with contextlib.ExitStack() as stack:
+        for _ in range(serving.CONNECTIONS):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), SOON))
+        with socket.create_connection(("127.0.0.1", port), SOON) as late:
+            assert late.recv(1) == b""
+    until(lambda: not threads())
+    assert ask(port, "/state")[0] == 200
+
+
+def test_closing_waits_for_nobody(desk, monkeypatch, caplog):
+    monkeypatch.setattr(serving, "PATIENCE", 1000)
+    monkeypatch.setattr(serving._Handler, "timeout", 1000)
+    monkeypatch.setattr(serving, "WRONG", 1000)
+    monkeypatch.setattr(serving, "_jpeg", lambda picture: bytes(10_000_000))
+    with contextlib.ExitStack() as stack:
+        page = contextlib.ExitStack()
+        port = port_of(page.enter_context(serve_page(desk, HERE, "word")))
+        known, wrong = (
+            f"Host: localhost\r\nAuthorization: {basic(word)['Authorization']}\r\n" for word in ("word", "w")
+        )
+        for request in (
+            "",  # says nothing
+            f"GET /stream HTTP/1.1\r\n{known}\r\n",  # reads nothing
+            f"GET /stream HTTP/1.1\r\n{wrong}\r\n",
+            f"POST /press HTTP/1.1\r\n{known}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n",  # no body
+        ):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), SOON))
+            connection.sendall(request.encode())
+        desk.show(plain(1))
+        until(lambda: len(threads()) == 4)
+        closing = threading.Thread(target=page.close, daemon=True)
+        closing.start()
+        closing.join(SOON)
+        assert not closing.is_alive() and not threads() and not caplog.records
+    with pytest.raises(OSError):
+        ask(port, "/")
+
+
+@contextlib.contextmanager
+def dreaming(desk):
+    """A thread that shows pictures as the controls want them: as bright as it is strong, the left darker."""
+    stop = threading.Event()
+
+    def dream():
+        while not stop.wait(0.03):
+            controls = desk.controls
+            picture = plain(round(60 * controls.strength), 90, 160)
+            picture[:, :80] //= 2
+            desk.show(picture[:, ::-1] if controls.mirror else picture)
+
+    thread = threading.Thread(target=dream)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium and chromium-driver")
+def test_the_page_as_a_user_has_it(desk):
+    from selenium import webdriver
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    driver = shutil.which("chromedriver")
+    assert driver, "chromium is here without its driver: install chromium-driver"
+    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+
+    def one(selector):
+        return browser.find_element("css selector", selector)
+
+    def halves():
+        """Brightness on the screen of the left and the right of the picture."""
+        shot = cv2.imdecode(np.frombuffer(one("#picture").screenshot_as_png, np.uint8), cv2.IMREAD_GRAYSCALE)
+        height, width = shot.shape
+        middle = shot[height // 2 - 20 : height // 2 + 20]
+        return np.array([middle[:, width // 4].mean(), middle[:, width * 3 // 4].mean()])
+
+    def shows(left, right):
+        until(lambda: np.abs(halves() - (left, right)).max() < 6)
+
+    def type_(keys):
+        ActionChains(browser).send_keys(keys).perform()
+
+    try:
+        with dreaming(desk):
+            with serve_page(desk, HERE, None) as url:
+                browser.get(url)
+                shows(30, 60)
+                slider = one("#strength")
+                ActionChains(browser).drag_and_drop_by_offset(slider, slider.size["width"] // 4, 0).perform()
+                until(lambda: desk.controls.strength > 2)
+                shows(30 * desk.controls.strength, 60 * desk.controls.strength)
+                desk.set_strength(2)
+                until(lambda: one("#strength-value").text == "2.00")
+                one("[data-key=m]").click()
+                shows(120, 60)
+                until(lambda: one("[data-key=m]").get_attribute("aria-pressed") == "true")
+                one("[data-key=n]").click()
+                until(lambda: one("#preset").text == "eyes")
+                type_("] r")
+                until(lambda: desk.controls.recording)
+                expected = Controls(strength=2, mirror=True, preset="eyes", layer="s8b", frozen=True, recording=True)
+                assert desk.controls == expected  # the space bar froze, and did not click the last button again
+                desk.numbers = replace(desk.numbers, message="<b>saved</b>", working_size=(360, 640))
+                until(lambda: one("#message").text == "<b>saved</b>")
+                assert "640 × 360" in one("#numbers").text
+                for key in ("q", Keys.ESCAPE):
+                    type_(key)
+                    browser.switch_to.alert.dismiss()
+                assert desk.controls == expected
+                assert not browser.get_log("browser")  # nothing that its own policy forbade
+            until(lambda: "No connection" in one("#lost").text)
+            desk.set_strength(1)
+            with serve_page(desk, Address("127.0.0.1", port_of(url)), None):
+                until(lambda: not one("#lost").is_displayed())
+                shows(60, 30)
+                type_("q")
+                browser.switch_to.alert.accept()
+                until(lambda: not desk.controls.running)
+            until(lambda: "ended" in one("#lost").text)
+    finally:
+        browser.quit()

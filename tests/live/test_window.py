@@ -1,0 +1,232 @@
+"""A real window under a display of its own: keys act, the picture dreams, and without a display there is a message."""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import av
+import cv2
+import numpy as np
+import pytest
+from clips import make_clip
+from conftest import only_line, run, textured
+
+from dreamvideo.live.controls import KEYS, Controls
+from dreamvideo.live.outputs.overlay import with_overlay
+from dreamvideo.live.outputs.window import LiveWindow
+from dreamvideo.live.shared_state import LiveNumbers
+
+needs_display = pytest.mark.skipif(
+    not all(shutil.which(name) for name in ("Xvfb", "xdotool", "openbox")),
+    reason="Xvfb, xdotool or openbox is not installed",
+)
+# Windows without borders, in the corner. With no window manager at all OpenCV's stay black now and then.
+PLAIN = """<openbox_config xmlns="http://openbox.org/3.4/rc"><theme><keepBorder>no</keepBorder></theme><applications>
+<application class="*"><decor>no</decor><position force="yes"><x>0</x><y>0</y></position></application>
+</applications></openbox_config>"""
+H, W = 240, 320
+
+
+@pytest.fixture
+def display(monkeypatch, tmp_path):
+    """A screen of its own; `display()` gives what is on it, (600, 800, 3)."""
+    (tmp_path / "screen").mkdir()
+    read, write = os.pipe()
+    server = subprocess.Popen(  # else it starts anew whenever its last client goes, and a client just coming is lost
+        [
+            "Xvfb",
+            "-noreset",
+            "-displayfd",
+            str(write),
+            "-screen",
+            "0",
+            "800x600x24",
+            "-nolisten",
+            "tcp",
+            "-fbdir",
+            "screen",
+        ],
+        pass_fds=[write],
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
+    )
+    os.close(write)
+    with os.fdopen(read) as number:
+        monkeypatch.setenv("DISPLAY", f":{number.readline().strip()}")
+    (tmp_path / "rc.xml").write_text(PLAIN)
+    manager = subprocess.Popen(  # it goes home before it reads: the path must be whole
+        ["openbox", "--config-file", str(tmp_path / "rc.xml")], stderr=subprocess.DEVNULL
+    )
+
+    def seen():
+        content = (tmp_path / "screen" / "Xvfb_screen0").read_bytes()  # an XWD file
+        header, colors = (int.from_bytes(content[at : at + 4], "big") for at in (0, 76))
+        pixels = np.frombuffer(content, np.uint8, 600 * 800 * 4, header + 12 * colors)
+        return pixels.reshape(600, 800, 4)[..., 2::-1]
+
+    try:
+        eventually(lambda: xdotool("get_num_desktops") != ["0"])  # openbox is there
+        yield seen
+    finally:
+        for process in (manager, server):
+            process.terminate()
+            process.wait(10)
+
+
+def still_clip(folder):
+    path = folder / "camera.mp4"
+    make_clip(path, size=(W, H), image=lambda number, width, height: textured(height, width), options={"crf": "10"})
+    return path
+
+
+@pytest.fixture
+def live(tmp_path, display):
+    """`dreamvideo live` on a still picture, in a process of its own."""
+    clip = still_clip(tmp_path)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "dreamvideo", "live", str(clip), "--loop", "--no-overlay", "--dream-size", "120"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    yield child, functools.partial(from_source, display, clip)
+    with suppress(ProcessLookupError):
+        child.kill()
+    child.wait(10)
+
+
+def xdotool(*words):
+    return subprocess.run(["xdotool", *words], capture_output=True, text=True, timeout=20).stdout.split()
+
+
+def eventually(check, seconds=60):
+    """Whatever `check` gives, once it is true."""
+    end = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.1)
+    return found
+
+
+def press(key):
+    xdotool("search", "--name", "dreamvideo", "windowactivate", "--sync", "key", key)
+
+
+def from_source(display, clip):
+    """How far the left and the right half of the window are from the clip's picture, in gray levels."""
+    with av.open(str(clip)) as file:
+        source = next(file.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+    far = abs(display()[:H, :W].astype(int) - source)
+    return far[:, : W // 2 - 2].mean(), far[:, W // 2 + 2 :].mean()
+
+
+@needs_display
+def test_a_window_dreams_and_its_keys_act(live):
+    child, apart = live
+    eventually(lambda: xdotool("search", "--name", "dreamvideo"))
+    eventually(lambda: min(apart()) > 8 and max(apart()) < 60)  # a black window is further away
+    press("d")
+    eventually(lambda: apart()[0] < 3 < apart()[1])
+    press("d")
+    eventually(lambda: press("minus") or max(apart()) < 3)
+    press("h")
+    eventually(lambda: apart()[0] > 8)
+    press("Escape")
+    assert child.wait(60) == 0
+    assert "Traceback" not in child.stderr.read()
+
+
+@needs_display
+def test_a_snapshot_and_a_recording_are_kept(live, tmp_path):
+    child, apart = live
+    eventually(lambda: xdotool("search", "--name", "dreamvideo"))
+    eventually(lambda: max(apart()) < 60)
+    press("s")
+    eventually(lambda: list(tmp_path.glob("dream_*.png")))
+    press("r")
+    time.sleep(1.5)
+    press("r")
+    (film,) = eventually(lambda: list(tmp_path.glob("dream_*.mkv")))
+    press("q")
+    assert child.wait(60) == 0
+    with av.open(str(film)) as file:
+        times = [float(frame.time) for frame in file.decode(video=0)]
+    assert len(times) > 5
+    assert times == sorted(times)
+
+
+def test_without_a_display_there_is_one_line(tmp_path, monkeypatch, capsys):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert run("live", still_clip(tmp_path)) == 1
+    assert "no display" in only_line(capsys)
+
+
+def test_a_display_that_is_not_there_is_no_abort(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DISPLAY", ":4711")
+    assert run("live", still_clip(tmp_path)) == 1
+    assert "no display" in only_line(capsys)
+
+
+@pytest.fixture
+def no_window(monkeypatch):
+    """OpenCV's window as a list of keys that are pressed, by code, and whether it stays open."""
+    codes, open_ = [], [1.0]
+    monkeypatch.setattr(cv2, "imshow", lambda *_: None)
+    monkeypatch.setattr(cv2, "pollKey", lambda: codes.pop(0) if codes else -1)
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: open_[0])
+    return codes, open_
+
+
+def test_keys_have_the_names_of_the_controls(no_window):
+    codes, _ = no_window
+    codes += [ord(character) for character in " \x1bq=+-_[]n0h"]
+    keys = LiveWindow("any").show(textured(H, W), False)
+    assert keys == ["space", "q", "q", "+", "+", "-", "-", "[", "]", "n", "0", "h"]
+    assert set(keys) <= set(KEYS)
+
+
+def test_closing_the_window_with_the_mouse_ends_it(no_window):
+    _, open_ = no_window
+    window = LiveWindow("any")
+    assert window.show(textured(H, W), False) == []
+    open_[0] = 0.0
+    assert window.show(textured(H, W), False) == ["q"]
+
+
+# What the window shows.
+
+
+def test_the_overlay_says_every_number():
+    picture, camera = textured(H, W), textured(H, W, 1)
+    plain = with_overlay(picture, camera, Controls(overlay=False), LiveNumbers())
+    np.testing.assert_array_equal(plain, picture)
+    told = with_overlay(picture, camera, Controls(), LiveNumbers(camera_size=(480, 640), working_size=(240, 320)))
+    assert told[:60, :100].mean() < picture[:60, :100].mean() * 0.7
+    np.testing.assert_array_equal(told[-100:], picture[-100:])
+
+
+def test_a_message_is_shown_even_without_the_overlay():
+    picture = textured(H, W)
+    told = with_overlay(picture, picture, Controls(overlay=False), LiveNumbers(message="no picture for 3 s"))
+    assert (told != picture).any()
+
+
+@pytest.mark.parametrize("size", [(90, 120), (120, 90), (1080, 1920), (2160, 3840)])
+def test_help_fits_into_small_and_large_pictures(size):
+    picture = textured(*size)
+    helped = with_overlay(picture, picture, Controls(overlay=False, help=True), LiveNumbers())
+    assert helped.shape == picture.shape
+    assert (helped != picture).any(axis=2).mean() > 0.02
+    assert len(KEYS) > 10
+
+
+def test_the_split_view_has_the_source_on_the_left():
+    picture, camera = textured(H, W), textured(H, W, 1)
+    both = with_overlay(picture, camera, Controls(overlay=False, split=True), LiveNumbers())
+    np.testing.assert_array_equal(both[:, : W // 2 - 2], camera[:, : W // 2 - 2])
+    np.testing.assert_array_equal(both[:, W // 2 + 2 :], picture[:, W // 2 + 2 :])

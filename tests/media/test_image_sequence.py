@@ -1,0 +1,273 @@
+"""Pictures in files are a stream like any other, and what 8-bit RGB cannot hold of them is kept beside it."""
+
+import itertools
+import logging
+import struct
+import zlib
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from clips import picture
+from conftest import textured
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamvideo.errors import SourceError
+from dreamvideo.frames import Still
+from dreamvideo.media.image_sequence import open_sequence, select_images
+from dreamvideo.media.images import encode_image, fill_transparency, read_still, to_eight_bit
+from dreamvideo.settings.job import ReadSettings, SequenceSettings
+
+RATE = Fraction(30_000, 1001)
+IMAGE = textured(24, 40)
+# What each EXIF orientation makes of a stored picture.
+TURNS = {
+    1: lambda image: image,
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: np.swapaxes(image, 0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: np.swapaxes(image[::-1, ::-1], 0, 1),
+    8: np.rot90,
+}
+
+
+def store(path, rgb):
+    """(H, W) or (H, W, 3 or 4) RGB(A) in the format of the suffix, without loss where that can be."""
+    stored = rgb if rgb.ndim == 2 else rgb[..., [2, 1, 0, 3][: rgb.shape[2]]]
+    done, content = cv2.imencode(path.suffix, np.ascontiguousarray(stored))
+    assert done
+    path.write_bytes(content.tobytes())
+    return path
+
+
+def chunk(name, body):
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def turn(path, orientation):
+    """Give a PNG an EXIF orientation."""
+    content = path.read_bytes()
+    tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + bytes([orientation]) + b"\0\0\0\0\0\0\0"
+    path.write_bytes(content[:33] + chunk(b"eXIf", tiff) + content[33:])
+    return path
+
+
+def read(pictures, to_video=False, read=ReadSettings(), **settings):  # noqa: B008
+    with open_sequence(tuple(pictures), read, SequenceSettings(**settings), to_video) as source:
+        return source, list(source.frames)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return [store(tmp_path / f"{number}.png", textured(24, 40, number)) for number in range(5)]
+
+
+# The contract of a reader.
+
+
+def test_every_picture_is_a_frame_at_its_time(pictures):
+    source, frames = read(pictures, fps=RATE)
+    assert [frame.time for frame in frames] == [n / RATE for n in range(5)]
+    assert {frame.duration for frame in frames} == {1 / RATE}
+    assert (source.info.width, source.info.height, source.info.frame_count) == (40, 24, 5)
+    assert (source.info.frame_rate, source.info.time_base, source.lost) == (RATE, 1 / RATE, 0)
+    for number, frame in enumerate(frames):
+        assert np.array_equal(frame.image, textured(24, 40, number))
+        assert frame.image.dtype == np.uint8 and frame.image.flags.c_contiguous
+        assert (frame.still.path, frame.still.number) == (pictures[number], number)
+
+
+def test_it_may_be_left_early_or_untouched(pictures):
+    with open_sequence(tuple(pictures), ReadSettings(), SequenceSettings(), False) as source:
+        next(source.frames)
+        source.frames.close()
+    with open_sequence(tuple(pictures), ReadSettings(), SequenceSettings(), False):
+        pass
+
+
+def test_nothing_is_read_before_it_is_wanted(pictures):
+    with open_sequence(tuple(pictures), ReadSettings(), SequenceSettings(), False) as source:
+        next(source.frames)
+        store(pictures[4], np.zeros((24, 40, 3), np.uint8))
+        assert not list(source.frames)[-1].image.any()
+
+
+@pytest.mark.parametrize("bad", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", None])
+@pytest.mark.parametrize("where", [0, 2, 4])
+def test_what_cannot_be_read_is_told_and_leaves_its_gap(pictures, caplog, bad, where):
+    if bad is None:
+        pictures[where].unlink()
+    else:
+        pictures[where].write_bytes(bad)
+    source, frames = read(pictures, fps=Fraction(10))
+    left = [n for n in range(5) if n != where]
+    assert [frame.still.number for frame in frames] == left
+    assert [frame.time for frame in frames] == [Fraction(n - left[0], 10) for n in left]
+    assert source.lost == 1
+    assert [pictures[where].name in message for message in caplog.messages] == [True]
+
+
+def test_half_a_picture_is_none(pictures, tmp_path):
+    for path in (pictures[1], store(tmp_path / "a.jpg", textured(64, 64)), store(tmp_path / "a.webp", IMAGE)):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(SourceError, match=f"{path.name} cannot be read as a picture"):
+            read_still(path)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float64])
+def test_numbers_of_a_kind_that_no_picture_has_are_told(tmp_path, dtype):
+    path = store(tmp_path / "a.tif", IMAGE.astype(dtype))
+    with pytest.raises(SourceError, match=f"stored as {np.dtype(dtype)}: expected 8 or 16 bits"):
+        read_still(path)
+
+
+def test_a_header_that_promises_too_much_costs_its_own_picture_only(pictures):
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    pictures[1].write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0" * 99)))
+    source, frames = read(pictures)
+    assert ([frame.still.number for frame in frames], source.lost) == ([0, 2, 3, 4], 1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_no_number_is_black(tmp_path):
+    image, still, _ = read_still(store(tmp_path / "a.tif", np.full((24, 40, 3), np.nan, np.float32)), suffix=".tif")
+    assert not image.any()
+    assert np.isnan(fill_transparency(image, still)).all()
+
+
+def test_without_a_single_picture_there_is_no_stream(tmp_path):
+    with pytest.raises(SourceError, match="not one of 2 pictures can be read"):
+        read([tmp_path / "a.png", tmp_path / "b.png"])
+
+
+def test_it_can_be_gone_on_with_at_a_time(pictures):
+    pictures[0].write_bytes(b"")
+    _, frames = read(pictures)
+    for frame in frames:
+        with open_sequence(
+            tuple(pictures), ReadSettings(), SequenceSettings(), to_video=False, resume=frame.time
+        ) as source:
+            following = next(source.frames)
+        assert (following.time, following.still.number) == (frame.time, frame.still.number)
+
+
+@given(
+    st.integers(1, 30),
+    st.sampled_from([Fraction(25), RATE, Fraction(1, 3)]),
+    st.none() | st.fractions(0, 5, max_denominator=60),
+    st.none() | st.fractions(Fraction(1, 60), 5, max_denominator=60),
+    st.none() | st.integers(1, 9),
+)
+def test_those_are_chosen_that_begin_in_the_time_asked_for(count, fps, start, duration, frames):
+    begin = start or Fraction(0)
+    first = next(n for n in itertools.count() if n / fps >= begin)
+    expected = [n for n in range(first, count) if duration is None or (n - first) / fps < duration][:frames]
+    assert list(select_images(tuple(range(count)), ReadSettings(start, duration, frames), fps)) == expected
+
+
+# Sizes.
+
+
+def test_a_new_size_is_told_once_and_kept_unless_it_is_a_video(tmp_path, caplog):
+    sizes = [(24, 40), (24, 40), (40, 24), (40, 24), (24, 40)]
+    paths = [store(tmp_path / f"{n}.png", textured(*size, n)) for n, size in enumerate(sizes)]
+    caplog.set_level(logging.WARNING)
+    _, frames = read(paths)
+    assert [frame.image.shape[:2] for frame in frames] == sizes
+    assert ["new size begins a new shot" in message for message in caplog.messages] == [True]
+    caplog.clear()
+    _, frames = read(paths, independent=True)
+    assert [frame.image.shape[:2] for frame in frames] == sizes
+    assert not caplog.messages
+    _, frames = read(paths, to_video=True)
+    assert [frame.image.shape[:2] for frame in frames] == [(24, 40)] * 5
+    assert ["resized to 40x24" in message for message in caplog.messages] == [True]
+
+
+# Pictures that 8-bit RGB does not hold.
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_pictures_are_turned_with_all_that_belongs_to_them(tmp_path, orientation, channels, depth):
+    noise = np.random.default_rng(0).integers(0, np.iinfo(depth).max, (9, 14, channels), depth, endpoint=True)
+    path = turn(store(tmp_path / "a.png", noise[..., 0] if channels == 1 else noise), orientation)
+    image, still, losses = read_still(path, suffix=".png")
+    expected = TURNS[orientation](noise)
+    assert losses == ()
+    assert np.array_equal(image, to_eight_bit(np.broadcast_to(expected[..., :3], (*expected.shape[:2], 3))))
+    written = fill_transparency(image, still)  # nothing was dreamed: it is the source to the last bit
+    assert written.dtype == depth
+    assert np.array_equal(written, expected[..., 0] if channels == 1 else expected)
+
+
+@given(st.integers(0, 65535), st.integers(-255, 255))
+def test_of_16_bits_the_dream_moves_each_by_what_it_moved_the_8(value, change):
+    deep = np.full((1, 1, 3), value, np.uint16)
+    dreamed = np.clip(to_eight_bit(deep).astype(int) + change, 0, 255)
+    moved = int(dreamed.ravel()[0]) - int(to_eight_bit(deep).ravel()[0])
+    made = fill_transparency(dreamed.astype(np.uint8), Still(Path("a.png"), 0, deep))
+    assert made.dtype == np.uint16
+    assert (made == np.clip(value + 257 * moved, 0, 65535)).all()
+
+
+def test_a_smooth_ramp_of_16_bits_has_no_bands_where_it_is_dreamed(tmp_path):
+    ramp = np.linspace(20_000, 24_000, 4_000).astype(np.uint16)
+    path = store(tmp_path / "a.png", np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (4, 4_000, 3))))
+    image, still, _ = read_still(path, suffix=".png")
+    written = fill_transparency(image + np.uint8(9), still)
+    assert len(np.unique(written)) == len(np.unique(ramp))
+    assert np.abs(np.diff(written[0, :, 0].astype(int))).max() <= 2
+
+
+def test_floating_point_is_kept_beyond_white(tmp_path):
+    bright = textured(24, 40).astype(np.float32) / 100  # up to 2.55
+    path = store(tmp_path / "a.tif", bright)
+    image, still, losses = read_still(path, suffix=".tif")
+    assert losses == () and image.max() == 255
+    written = fill_transparency(image, still)
+    assert written.dtype == np.float32 and np.array_equal(written, bright)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+def test_alpha_is_no_part_of_the_dream_and_comes_out_as_it_went_in(tmp_path, suffix):
+    alpha = np.full((24, 40, 1), 255, np.uint8)
+    alpha[:, :20] = np.arange(1, 21, dtype=np.uint8)[None, :, None]
+    smooth = picture(0, 40, 24)  # of noise WebP itself loses much
+    path = store(tmp_path / f"a{suffix}", np.concatenate([smooth, alpha], 2))
+    image, still, losses = read_still(path, suffix=suffix)
+    assert losses == ()
+    back = cv2.imdecode(
+        np.frombuffer(encode_image(fill_transparency(255 - image, still), path), np.uint8), cv2.IMREAD_UNCHANGED
+    )
+    assert np.array_equal(back[..., 3:], alpha)
+    assert np.abs(back[:, 20:, 2::-1].astype(int) - (255 - image[:, 20:])).mean() < (2 if suffix == ".webp" else 0.01)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp", ""])
+def test_what_a_format_cannot_hold_is_told(tmp_path, suffix):
+    deep = np.concatenate([IMAGE, np.full((24, 40, 1), 99, np.uint8)], 2).astype(np.uint16) * 257
+    image, still, losses = read_still(store(tmp_path / "a.png", deep), suffix=suffix)
+    assert ["rounded to 8" in losses[0], "laid on white" in losses[1], len(losses)] == [True, True, 2]
+    assert still.stored is None
+    assert np.abs(image.astype(int) - (IMAGE * (99 / 255) + 156)).max() <= 1
+
+
+def test_alpha_that_hides_nothing_is_no_loss(tmp_path):
+    path = store(tmp_path / "a.png", np.concatenate([IMAGE, np.full((24, 40, 1), 255, np.uint8)], 2))
+    image, _, losses = read_still(path, suffix=".jpg")
+    assert losses == () and np.array_equal(image, IMAGE)
+
+
+def test_gray_stays_gray_until_a_color_is_dreamed_into_it(tmp_path):
+    image, still, _ = read_still(store(tmp_path / "a.png", IMAGE[..., 0]), suffix=".png")
+    assert image.shape == (24, 40, 3)
+    assert fill_transparency(255 - image, still).shape == (24, 40)
+    image[3, 3, 1] ^= 1
+    assert fill_transparency(image, still).shape == (24, 40, 3)

@@ -1,0 +1,250 @@
+"""What a mask leaves alone stays the source to the last bit, in pictures and over carried frames."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+import torch
+from clips import make_clip, picture
+from conftest import stream, textured
+
+from dreamvideo.ascent.octaves import dream
+from dreamvideo.cli import main
+from dreamvideo.errors import SourceError
+from dreamvideo.media.images import read_image, write_image
+from dreamvideo.media.masks import fit_mask, read_masks, with_masks
+from dreamvideo.motion import occlusion
+from dreamvideo.settings.dream import CarrySettings, DreamSettings
+from dreamvideo.settings.job import ReadSettings
+from dreamvideo.video.carry import Carry, dream_carried_frames, dream_first_frames, move_carry
+from dreamvideo.video.pipeline import dream_video
+
+QUICK = DreamSettings(octaves=2, iterations=4, step_size=0.02, jitter=4)
+STILL = CarrySettings(flow="none")
+H, W = 64, 96
+
+
+def half(height=H, width=W, left=0, right=None):
+    mask = np.zeros((height, width), np.uint8)
+    mask[:, left : width // 2 if right is None else right] = 255
+    return mask
+
+
+def dreamed(images, masks, network, dreaming=QUICK, carrying=STILL):
+    frames = (replace(frame, mask=mask) for frame, mask in zip(stream(images), masks, strict=True))
+    return [frame.image for frame in dream_video(frames, network, dreaming, carrying)]
+
+
+def change(out, image):
+    return np.abs(out.astype(int) - image).mean(2)
+
+
+@pytest.mark.parametrize("changes", [{}, {"detail": False}, {"keep_colors": True}, {"space": "imagenet", "tv": 0.2}])
+def test_a_picture_is_dreamed_where_the_mask_is_white_only(tiny_network, changes):
+    image = torch.from_numpy(textured(H, W)).permute(2, 0, 1)[None].float() / 255
+    mask = torch.from_numpy(half())[None, None].float() / 255
+    out = dream(image, tiny_network.score, replace(QUICK, **changes), mask=mask)
+    assert torch.equal(out[..., W // 2 :], image[..., W // 2 :])
+    assert (out - image)[..., : W // 2].abs().mean() > 0.02
+
+
+def test_a_white_mask_is_no_mask(tiny_network):
+    image = torch.from_numpy(textured(H, W)).permute(2, 0, 1)[None].float() / 255
+    plain = dream(image, tiny_network.score, QUICK)
+    assert torch.allclose(dream(image, tiny_network.score, QUICK, mask=torch.ones(1, 1, H, W)), plain, atol=1e-5)
+
+
+def test_a_gray_mask_dreams_less(tiny_network):
+    image = torch.from_numpy(textured(H, W)).permute(2, 0, 1)[None].float() / 255
+    settings = replace(QUICK, anchor=0.0, headroom=0.0, step_size=0.005)
+    changes = [
+        (dream(image, tiny_network.score, settings, mask=torch.full((1, 1, H, W), m)) - image).abs().mean().item()
+        for m in (0.25, 0.5, 1.0)
+    ]
+    assert changes[0] < 0.7 * changes[1] and changes[1] < 0.7 * changes[2]
+
+
+@pytest.mark.parametrize("flow", ["none", "dis"])
+@pytest.mark.parametrize("changes", [{}, {"keep_colors": True}])
+def test_nothing_dreams_outside_over_carried_frames(tiny_network, flow, changes):
+    wide = textured(H, W + 24)
+    images = [np.ascontiguousarray(wide[:, 2 * i : 2 * i + W]) for i in range(10)]
+    masks = [cv2.GaussianBlur(half(left=3 * i, right=3 * i + 40), (0, 0), 3) for i in range(10)]
+    out = dreamed(images, masks, tiny_network, replace(QUICK, **changes), CarrySettings(flow=flow))
+    for made, image, mask in zip(out, images, masks, strict=True):
+        assert (mask == 0).mean() > 0.3
+        assert np.array_equal(made[mask == 0], image[mask == 0])
+        assert change(made, image)[mask == 255].mean() > 2
+
+
+def test_the_dream_leaves_with_the_mask_and_grows_where_it_comes(tiny_network):
+    image = textured(H, W)
+    out = dreamed([image] * 40, [half()] * 8 + [half(left=W // 2, right=W)] * 32, tiny_network)
+    left, right = np.s_[:, : W // 2 - 4], np.s_[:, W // 2 + 4 :]
+    assert change(out[7], image)[left].mean() > 4 and not change(out[7], image)[right].any()
+    assert not change(out[8], image)[left].any()
+    assert change(out[39], image)[right].mean() > 0.5 * change(out[7], image)[left].mean()
+
+
+def test_a_still_shot_settles_under_a_soft_mask(tiny_network):
+    image, mask = textured(H, W), cv2.GaussianBlur(half(), (0, 0), 8)
+    out = dreamed([image] * 80, [mask] * 80, tiny_network)
+    soft = (mask > 60) & (mask < 200)
+    for where in (mask > 250, soft):
+        early, late = (change(out[i], image)[where].mean() for i in (1, 79))
+        assert late == pytest.approx(early, rel=0.2)
+    assert change(out[79], image)[soft].mean() < 0.85 * change(out[79], image)[mask > 250].mean()
+
+
+def test_a_black_mask_passes_the_frame_and_the_dream_begins_when_it_opens(tiny_network):
+    image = textured(H, W)
+    out = dreamed([image] * 6, [half(right=0)] * 2 + [half()] * 2 + [half(right=0)] + [half()], tiny_network)
+    for i in (0, 1, 4):
+        assert np.array_equal(out[i], image)
+    begun = dreamed([image], [half()], tiny_network)[0]
+    assert np.array_equal(out[2], begun) and np.array_equal(out[5], begun)
+
+
+def test_a_mask_that_grows_lets_the_dream_grow(tiny_network):
+    image = textured(H, W)
+    out = dreamed([image] * 40, [half(right=8)] * 2 + [half(right=W)] * 38, tiny_network)
+    full = dreamed([image], [half(right=W)], tiny_network)[0]
+    assert change(out[39], image)[:, 12:].mean() > 0.5 * change(full, image)[:, 12:].mean()
+
+
+def test_where_a_mask_has_become_lighter_is_new_ground():
+    start = Carry(
+        torch.ones(1, 3, 8, 12),
+        torch.ones(1, 1, 8, 12),
+        torch.ones(1, 1, 1, 1),
+        torch.zeros(1),
+        mask=torch.tensor([0.5, 0.0, 1.0]).repeat_interleave(4).expand(1, 1, 8, 12),
+    )
+    now = torch.tensor([1.0, 1.0, 0.25]).repeat_interleave(4).expand(1, 1, 8, 12)
+    moved = move_carry(start, occlusion.no_motion(8, 12), 1.0, now)
+    assert moved.maturity[0, 0, 0, [0, 5, 11]].tolist() == pytest.approx([0.5, 0.0, 1.0])
+    assert moved.residual[0, 0, 0, [0, 5, 11]].tolist() == pytest.approx([1.0, 1.0, 0.25])
+    assert torch.equal(moved.mask, now)
+
+
+def test_the_score_of_the_whole_picture_is_not_held_under_a_mask(tiny_network):
+    source = torch.rand(1, 3, H, W, generator=torch.Generator().manual_seed(2))
+    (start,) = dream_first_frames(source, tiny_network, QUICK, torch.ones(1, 1, H, W))
+
+    def after(goal):
+        held = replace(start, goal=start.goal + goal, tick=1)
+        return dream_carried_frames(source, [held], (0, 1), tiny_network, QUICK, CarrySettings())[0].residual
+
+    assert torch.equal(after(9.0), after(-9.0))
+
+
+def test_kept_colors_stay_kept_in_a_frame_without_a_step(tiny_network):
+    source = 0.4 + 0.2 * torch.rand(1, 3, H, W)
+    dreaming = replace(QUICK, keep_colors=True)
+    (start,) = dream_first_frames(source, tiny_network, dreaming)
+    tinted = replace(start, residual=start.residual + 0.01 * torch.rand(1, 3, H, W))  # as one that was clipped
+    (left,) = dream_carried_frames(source, [tinted], (0, 0), tiny_network, dreaming, CarrySettings())
+    inside = ((source + left.residual > 0.001) & (source + left.residual < 0.999)).all(1, keepdim=True)
+    assert (left.residual.diff(dim=1).abs() * inside).max() < 1e-6
+
+
+def test_frames_without_masks_dream_as_before_beside_those_with(tiny_network):
+    images = [textured(H, W, 1)] * 3 + [textured(H, W, 2)] * 3
+    out = dreamed(images, [half()] * 3 + [None] * 3, tiny_network, carrying=CarrySettings(flow="none", lanes=2))
+    alone = [f.image for f in dream_video(stream(images[3:]), tiny_network, QUICK, STILL)]
+    assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in zip(out[3:], alone, strict=True))
+
+
+def test_a_picture_goes_with_all_frames_and_fits_each(tmp_path):
+    write_image(np.repeat(half(120, 160)[..., None], 3, 2), tmp_path / "mask.png")
+    frames = list(with_masks(stream([textured(H, W)] * 2 + [textured(48, 64)]), tmp_path / "mask.png", ReadSettings()))
+    assert [frame.mask.shape for frame in frames] == [(H, W), (H, W), (48, 64)]
+    assert frames[0].mask is frames[1].mask  # made once
+    assert np.array_equal(frames[2].mask, half(48, 64))
+
+
+def test_a_folder_goes_picture_by_picture_in_the_order_of_numbers_and_its_last_stays(tmp_path, caplog):
+    for number in (2, 10, 1):
+        write_image(np.full((8, 8, 3), 20 * number, np.uint8), tmp_path / f"m{number}.png")
+    (tmp_path / "notes.txt").write_text("no mask")
+    masks = [frame.mask[0, 0] for frame in with_masks(stream([textured(H, W)] * 5), tmp_path, ReadSettings())]
+    assert masks == [20, 40, 200, 200, 200]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path} ends before the frames do: mask 3, its last, goes with all others"
+    ]
+
+
+def test_a_video_goes_frame_by_frame_from_the_same_start(tmp_path):
+    clip = make_clip(
+        tmp_path / "mask.mkv", codec="ffv1", pixels="bgr0", image=lambda n, w, h: np.full((h, w, 3), 10 * n, np.uint8)
+    )
+    assert [m[0, 0] for m in read_masks(clip)] == [10 * n for n in range(12)]
+    later = ReadSettings(start=Fraction(4, 25), size=(None, 16))
+    masks = [frame.mask for frame in with_masks(stream([textured(H, W)] * 3), clip, later)]
+    assert [m[0, 0] for m in masks] == [40, 50, 60] and masks[0].shape == (H, W)
+
+
+def test_black_stays_black_and_white_white_at_every_size():
+    for size in ((30, 40), (200, 300)):
+        assert fit_mask(np.zeros((H, W), np.uint8), *size).max() == 0
+        assert fit_mask(np.full((H, W), 255, np.uint8), *size).min() == 255
+
+
+@pytest.mark.parametrize("bad", ["missing.png", "empty", "text.png"])
+def test_what_is_no_mask_is_an_error(tmp_path, bad):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(SourceError, match=bad):
+        list(with_masks(stream([textured(H, W)]), tmp_path / bad, ReadSettings()))
+
+
+def test_an_early_end_closes_the_frames(tmp_path):
+    write_image(np.full((8, 8, 3), 255, np.uint8), tmp_path / "mask.png")
+    closed = []
+
+    def frames():
+        try:
+            yield from stream([textured(H, W)] * 3)
+        finally:
+            closed.append(True)
+
+    going = with_masks(frames(), tmp_path / "mask.png", ReadSettings())
+    next(going)
+    going.close()
+    assert closed == [True]
+
+
+STRONG = ["--iterations", "2", "--octaves", "1", "--step-size", "0.05", "-q"]
+
+
+def run(*words):
+    return main([str(word) for word in words])
+
+
+def test_the_image_command_takes_a_mask(tmp_path, capsys):
+    photo, mask = tmp_path / "photo.png", tmp_path / "mask.png"
+    write_image(picture(0), photo)
+    write_image(np.repeat(half(96, 128)[..., None], 3, 2), mask)
+    assert run("image", photo, "--mask", mask, *STRONG) == 0
+    apart = change(read_image(tmp_path / "photo_dream.png"), picture(0))
+    assert not apart[:, 32:].any() and apart[:, :30].mean() > 2
+    assert run("image", photo, "--mask", tmp_path, "-y", *STRONG) == 2
+    assert "expected a picture for pictures" in capsys.readouterr().err
+    assert run("image", photo, "--mask", tmp_path / "none.png", "-y", *STRONG) == 1
+    assert "none.png: no such file" in capsys.readouterr().err
+
+
+def test_the_video_command_takes_a_mask(tmp_path, capsys):
+    clip = make_clip(tmp_path / "clip.mp4")
+    write_image(np.repeat(half(96, 128)[..., None], 3, 2), tmp_path / "mask.png")
+    assert run("video", clip, "--mask", tmp_path / "mask.png", "--crf", 0, *STRONG) == 0
+    with av.open(str(clip)) as before, av.open(str(tmp_path / "clip_dream.mp4")) as after:
+        pairs = zip(before.decode(video=0), after.decode(video=0), strict=True)
+        for a, b in pairs:
+            apart = change(*(frame.to_ndarray(format="rgb24") for frame in (a, b)))
+            assert apart[:, 34:].mean() < 2 < apart[:, :30].mean()
+    assert run("video", clip, "--mask", tmp_path / "none.mp4", "-y", *STRONG) == 1
+    assert "none.mp4: no such file" in capsys.readouterr().err

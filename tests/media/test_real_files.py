@@ -1,0 +1,85 @@
+"""Real files, read and written without a dream between: what comes out is what went in."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import difference, sound_tracks, video_times
+
+from dreamvideo.errors import SourceError
+from dreamvideo.media.video_reader import is_image, open_video, read_image
+from dreamvideo.media.video_writer import default_output, write_image, write_video
+from dreamvideo.settings.job import EncodeSettings, ReadSettings
+
+FOLDER = Path(__file__).parents[3] / "shared" / "media"
+FILES = sorted(path for path in FOLDER.glob("**/*") if path.is_file() and path.suffix != ".md")
+VIDEOS = [path for path in FILES if not is_image(path)]
+
+REFUSED = {
+    "audio-only": "holds sound only",
+    "encrypted": "it is encrypted",
+    "opens_noframes": "not one frame of it can be decoded",
+    "unopenable": "cannot be opened as a video",
+}
+# What is known of a file beyond what the comparison below finds out by itself.
+FRAMES = {"corrupt_midstream": 49, "truncated": 6, "multistream": 390, "gif_odd": 30, "interlaced_sar_ac3": 21}
+LOST = {"corrupt_midstream": 2, "truncated": 1}
+SIZES = {"rot90_3frames": (320, 568), "multistream": (480, 270), "odd_161x121": (161, 121), "gif_odd": (314, 273)}
+# Long ones are compared over their first frames only; times and sound are those of the whole file in the others.
+LONG = {"start1s_editlist": 40, "cam_noaudio": 60, "cuts_real": 60, "sar2x1": 60}
+
+pytestmark = pytest.mark.skipif(not FILES, reason=f"no real media in {FOLDER}")
+
+
+def kind(path):
+    return path.name.partition("--")[0]
+
+
+@pytest.mark.parametrize("path", [p for p in VIDEOS if kind(p) in REFUSED], ids=kind)
+def test_what_cannot_be_read_is_told_in_one_line(path):
+    with pytest.raises(SourceError, match=REFUSED[kind(path)]) as caught, open_video(path, ReadSettings()):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", [p for p in VIDEOS if kind(p) not in REFUSED], ids=kind)
+def test_comes_out_as_it_went_in(path, tmp_path):
+    limit = LONG.get(kind(path))
+    output = default_output(path, tmp_path)
+    with open_video(path, ReadSettings(frames=limit)) as source:
+        count = write_video(source.frames, output, source.info, EncodeSettings())
+        info, lost = source.info, source.lost
+
+    before, end = video_times(path)
+    before, end = (before[:limit], None) if limit and limit < len(before) else (before, end)
+    after, end_after = video_times(output)
+    assert count == len(before) == len(after)
+    assert count == FRAMES.get(kind(path), count)
+    assert lost == LOST.get(kind(path), 0)
+    assert (info.width, info.height) == SIZES.get(kind(path), (info.width, info.height))
+    tolerance = 0 if output.suffix in (".mp4", ".mov", ".gif") else Fraction(1, 1000)
+    assert max(abs(a - b) for a, b in zip(before, after, strict=True)) <= tolerance
+    if end is not None and output.suffix != ".webm":
+        assert abs(end - end_after) <= Fraction(1, 1000)
+
+    if limit is None:
+        sound, sound_after = sound_tracks(path), sound_tracks(output)
+        assert [(about, digest) for about, _, digest in sound_after] == [(about, digest) for about, _, digest in sound]
+        for (_, times, _), (_, times_after, _) in zip(sound, sound_after, strict=True):
+            assert times_after == pytest.approx(times, abs=1)
+
+    with open_video(path, ReadSettings(frames=limit)) as one, open_video(output, ReadSettings()) as other:
+        assert other.info.pixel_aspect == info.pixel_aspect
+        assert other.info.color == info.color
+        pairs = zip(one.frames, other.frames, strict=True)
+        apart = [difference(a.image, b.image) for number, (a, b) in enumerate(pairs) if number % 7 == 0]
+    assert max(apart) <= 2.2, f"mean absolute difference of {max(apart):.2f}"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if is_image(p)], ids=kind)
+def test_pictures_come_back(path, tmp_path):
+    image = read_image(path)
+    assert image.dtype == np.uint8 and image.shape[2] == 3
+    write_image(image, default_output(path, tmp_path))
+    assert difference(read_image(default_output(path, tmp_path)), image) < 2

@@ -1,0 +1,143 @@
+import math
+from functools import partial
+
+import pytest
+import torch
+
+from dreamvideo.models.objectives import (
+    FLOOR,
+    LAYER_KINDS,
+    MIX_CHANNELS,
+    TEMPERATURE,
+    Objective,
+    Term,
+    class_log_odds,
+    guide_similarity,
+    mix_cells,
+    term_score,
+)
+
+KINDS = [k for k in LAYER_KINDS if k != "mix"]
+
+
+def activations(seed=0):
+    return torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(seed))
+
+
+def score(activation, kind, *rest):
+    return term_score(activation, Term("layer", kind=kind), *rest)
+
+
+def test_l2_is_the_logarithm_of_the_mean_square():
+    activation = activations()
+    expected = [math.log(sum(v * v for v in row.flatten().tolist()) / 120) for row in activation]
+    assert score(activation, "l2").tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_log_averages_the_logarithm_of_the_divided_local_energy():
+    activation, divisor = activations(), torch.tensor([1.0, 2.0, 0.5, 4.0])
+    energy = sum((activation[:, c] / divisor[c]) ** 2 for c in range(4))  # (B, h, w)
+    expected = [(row + FLOOR * row.mean()).log().mean().item() for row in energy]
+    assert score(activation, "log", divisor).tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_mean_and_sum_are_plain_and_know_no_divisor():
+    activation = activations()
+    assert torch.allclose(score(activation, "mean", torch.full((4,), 9.0)), activation.mean((1, 2, 3)))
+    assert torch.allclose(score(activation, "sum"), activation.sum((1, 2, 3)), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["l2", "log", "mix"])
+def test_twice_the_activation_adds_the_logarithm_of_four(kind):
+    gain = score(2 * activations(), kind) - score(activations(), kind)
+    assert gain.tolist() == pytest.approx([math.log(4)] * 2, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", LAYER_KINDS)
+def test_a_black_picture_scores_low_but_finite(kind):
+    silent = torch.zeros(1, 3, 4, 4, requires_grad=True)
+    found = score(silent, kind)
+    (slope,) = torch.autograd.grad(found.sum(), silent)
+    assert torch.isfinite(found).all() and torch.isfinite(slope).all()
+
+
+@pytest.mark.parametrize("kind", LAYER_KINDS)
+def test_large_activations_of_fp16_have_a_finite_score(kind):
+    large = (activations() * 3000).half().requires_grad_()
+    found = score(large, kind)
+    (slope,) = torch.autograd.grad(found.sum(), large)
+    assert torch.isfinite(found).all() and slope.abs().max() > 0
+
+
+def test_terms_add_up_by_weight():
+    def features(images):
+        return {"a": images, "b": images[:, :1] * 3}
+
+    images = activations()[:, :3]
+    both = Objective(features, (Term("a", 2.0), Term("b", -0.5)))
+    expected = 2 * score(images, "l2") - 0.5 * score(images[:, :1] * 3, "l2")
+    assert torch.allclose(both(images), expected)
+    assert both.layers == ("a", "b")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_picked_channels_alone_are_looked_at(kind):
+    activation, divisor = activations(), torch.tensor([1.0, 2.0, 0.5, 4.0])
+    found = term_score(activation, Term("layer", kind=kind, picks=(3, 1)), divisor)
+    assert torch.allclose(found, score(activation[:, [3, 1]], kind, divisor[[3, 1]]), atol=1e-5)
+
+
+def test_a_neuron_is_the_middle_of_its_channel():
+    found = term_score(activations(), Term("layer", kind="mean", picks=(2,), center=True))
+    assert found.tolist() == activations()[:, 2, 2, 3].tolist()
+
+
+def test_a_mix_raises_other_channels_at_every_place():
+    cells = mix_cells(40, torch.device("cpu"))
+    assert (cells.sum(1) == MIX_CHANNELS).all()
+    assert len(torch.unique(cells.flatten(2)[0].T, dim=0)) > 30  # of 35 places
+    big = torch.zeros(1, 40, 50, 70)
+    channel = int(cells[0, :, 0, 0].argmax())
+    there, elsewhere = big.clone(), big.clone()
+    there[0, channel, 2, 2] = 1.0
+    elsewhere[0, int(cells[0, :, 0, 0].argmin()), 2, 2] = 1.0
+    assert score(there, "mix") > score(elsewhere, "mix") + 5
+
+
+def test_odds_are_those_of_the_softmax():
+    logits = activations() * 3
+    shares = (logits / TEMPERATURE).softmax(1)
+    expected = (shares[:, [1, 3]].sum(1) / shares[:, [0, 2]].sum(1)).log().mean((1, 2)) * TEMPERATURE
+    assert torch.allclose(class_log_odds(logits, (1, 3)), expected, atol=1e-5)
+    assert torch.allclose(class_log_odds(logits, ()), class_log_odds(logits, (1, 2, 3)))
+    assert torch.allclose(
+        term_score(logits[:, :, 0, 0], Term("fc", kind="class", picks=(2,))), class_log_odds(logits[..., :1, :1], (2,))
+    )
+
+
+def test_a_guide_draws_every_place_to_what_it_is_most_like():
+    activation, guide = activations(), torch.randn(4, 7)
+    expected = [
+        sum(
+            max(sum(row[c, y, x] * guide[c, n] for c in range(4)) for n in range(7)) for y in range(5) for x in range(6)
+        )
+        / 30
+        for row in activation
+    ]
+    assert guide_similarity(activation, guide).tolist() == pytest.approx([float(v) for v in expected], abs=1e-4)
+    objective = Objective(
+        partial(lambda a, images: {"a": a}, activation), (Term("a", kind="guide"),), guides={"a": guide}
+    )
+    own = sum(float(guide[c, n]) ** 2 for c in range(4) for n in range(7)) / 7
+    scores = [math.asinh(float(v) / own) for v in expected]
+    assert objective(torch.zeros(2, 3, 8, 8)).tolist() == pytest.approx(scores, abs=1e-4)
+
+
+def test_likeness_place_by_place_is_that_of_all_at_once(monkeypatch):
+    guide = torch.randn(4, 7)
+    plain, chunked = activations().requires_grad_(), activations().requires_grad_()
+    monkeypatch.setattr("dreamvideo.models.objectives.PRODUCTS", 3 * 7 * 2)
+    every = (plain.flatten(2).transpose(1, 2) @ guide).amax(2).mean(1)
+    assert torch.allclose(guide_similarity(chunked, guide), every, atol=1e-5)
+    every.sum().backward(), guide_similarity(chunked, guide).sum().backward()
+    assert torch.allclose(chunked.grad, plain.grad, atol=1e-6)

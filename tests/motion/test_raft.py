@@ -1,0 +1,260 @@
+import logging
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from conftest import textured
+from safetensors.torch import save_file
+from torchvision.models._api import Weights
+
+from dreamvideo.cli import main
+from dreamvideo.errors import ModelError, WeightsError
+from dreamvideo.motion import raft as module
+from dreamvideo.motion.raft import LARGEST_SIDE, LEAST_SIDE, pad_for_raft, raft, raft_flow
+from dreamvideo.settings.dream import CarrySettings, DreamSettings
+from dreamvideo.video.pipeline import dream_video
+
+CPU = torch.device("cpu")
+
+
+def random_state(name):
+    torch.manual_seed(5)
+    return torchvision.models.get_model(name, weights=None).state_dict()
+
+
+@pytest.fixture(autouse=True)
+def few_updates(monkeypatch):
+    """Two instead of twelve: each takes its time, and none is like another."""
+    monkeypatch.setattr(module, "UPDATES", 2)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Weights of nobody's: what they make of pictures is a flow by its shape only."""
+    folder = tmp_path_factory.mktemp("weights")
+    for name in ("raft_small", "raft_large"):
+        torch.save(random_state(name), folder / f"{name}.pth")
+    save_file(random_state("raft_small"), folder / "raft_small.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small(files):
+    return raft(CPU, str(files / "raft_small.pth"))
+
+
+class Constant(torch.nn.Module):
+    """A flow of (2, 3) pixels at the size it is given; remembers what it was given."""
+
+    def forward(self, now, before, num_flow_updates):
+        self.seen, self.updates = (now, before), num_flow_updates
+        wrong = torch.full((1, 2, *now.shape[2:]), 99.0)
+        return [wrong, torch.tensor([2.0, 3.0]).view(1, 2, 1, 1).expand_as(wrong)]
+
+
+def pair(height, width, batch=1):
+    now, before = (
+        torch.stack([torch.from_numpy(textured(height, width, seed + 7 * i)).permute(2, 0, 1) for i in range(batch)])
+        for seed in (1, 2)
+    )
+    return now, before
+
+
+@pytest.mark.parametrize("size", [(40, 72), (135, 161), (1, 1), (128, 3)])
+def test_pictures_of_any_size_have_a_finite_flow(small, size):
+    flow = small(*pair(*size))
+    assert flow.shape == (1, 2, *size)
+    assert flow.dtype == torch.float32 and flow.device == CPU and flow.is_contiguous()
+    assert torch.isfinite(flow).all()
+
+
+def test_a_batch_gives_the_flows_of_its_rows_the_same_each_time_and_no_gradients(small):
+    now, before = pair(56, 64, batch=2)
+    together = small(now, before)
+    assert not torch.equal(*together)
+    for row in (0, 1):
+        assert torch.equal(small(now[row : row + 1], before[row : row + 1])[0], together[row])
+    assert torch.equal(small(now, before), together)
+    assert not together.requires_grad and torch.is_grad_enabled()
+
+
+def test_gradients_are_not_tracked_even_of_weights_that_ask_for_them():
+    class Scaled(Constant):
+        def __init__(self):
+            super().__init__()
+            self.factor = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, now, before, num_flow_updates):
+            return [self.factor * flow for flow in super().forward(now, before, num_flow_updates)]
+
+    assert not raft_flow(Scaled(), CPU, *pair(40, 72)).requires_grad
+
+
+@pytest.mark.parametrize(
+    ("size", "shrunk"),
+    [((200, 136), (200, 136)), ((LARGEST_SIDE * 2, 1001), (360, 500)), ((1280, 725), (636, 360))],
+)
+def test_the_flow_of_a_shrunken_picture_is_in_pixels_of_the_whole_one(size, shrunk):
+    network = Constant()
+    flow = raft_flow(network, CPU, *pair(*size))
+    assert flow.shape == (1, 2, *size)
+    expected = torch.tensor([2 * size[1] / shrunk[1], 3 * size[0] / shrunk[0]])
+    assert torch.allclose(flow, expected.view(1, 2, 1, 1).expand_as(flow), rtol=1e-5)
+    given = network.seen[0].shape[2:]
+    assert all(0 <= side - least < 8 and side % 8 == 0 for side, least in zip(given, shrunk, strict=True))
+    assert network.updates == 2
+
+
+def test_current_comes_first_scaled_and_its_edges_are_repeated():
+    now, before = pair(40, 200)
+    network = Constant()
+    raft_flow(network, CPU, now, before)
+    for image, given in zip((now, before), network.seen, strict=True):
+        assert given.shape == (1, 3, LEAST_SIDE, 200)
+        assert torch.allclose(given[..., :40, :], image.float() / 255 * 2 - 1, atol=1e-6)
+        assert torch.equal(given[..., 40:, :], given[..., 39:40, :].expand(1, 3, LEAST_SIDE - 40, 200))
+    wide = pad_for_raft(pair(130, 133)[0], 130, 133)
+    assert wide.shape == (1, 3, 136, 136)
+    assert torch.equal(wide[..., 133:], wide[..., 132:133].expand(1, 3, 136, 3))
+    assert pad_for_raft(torch.tensor([0, 255], dtype=torch.uint8).expand(1, 3, 1, 2), 1, 2).aminmax() == (-1, 1)
+
+
+def test_what_leaves_the_crop_is_not_stretched_into_the_picture():
+    class Ramp(torch.nn.Module):  # each pixel's flow is its own place, in the padding too
+        def forward(self, now, before, num_flow_updates):
+            down, right = (torch.arange(float(side)) for side in now.shape[2:])
+            return [torch.stack(torch.meshgrid(right, down, indexing="xy"))[None]]
+
+    flow = raft_flow(Ramp(), CPU, *pair(722, 730))  # 360x364 of 360x368
+    assert flow[0, 0, :, -1].tolist() == pytest.approx([363 * 730 / 364] * 722, rel=1e-5)
+    assert flow[0, 1, 361].tolist() == pytest.approx([(361.5 * 360 / 722 - 0.5) * 722 / 360] * 730, rel=1e-5)
+
+
+def test_the_network_is_that_of_torchvision(files, small):
+    """On a picture that needs no padding nor shrinking, so nothing stands between."""
+    network = torchvision.models.get_model("raft_small", weights=None).eval()
+    network.load_state_dict(random_state("raft_small"))
+    now, before = pair(128, 136)
+    weights = torchvision.models.optical_flow.Raft_Small_Weights.C_T_V2
+    with torch.no_grad():
+        expected = network(*weights.transforms()(now, before), num_flow_updates=2)[-1]
+    flow = small(now, before)
+    assert (flow - expected).abs().max() < 1e-3 * expected.abs().max()
+
+
+def test_large_on_cuda_small_elsewhere_and_it_is_logged(monkeypatch, caplog):
+    loaded = []
+
+    class Still(torch.nn.Module):
+        def to(self, device):
+            loaded[-1] += (device,)
+            return self
+
+    monkeypatch.setattr(module, "load_raft", lambda name, weights: loaded.append((name, weights)) or Still())
+    with caplog.at_level(logging.INFO):
+        for device in ("cpu", "cuda:1", "mps"):
+            raft(torch.device(device), "w.pth")
+    cuda = torch.device("cuda:1")
+    assert loaded == [("raft_small", "w.pth", CPU), ("raft_large", "w.pth", cuda), ("raft_small", "w.pth", CPU)]
+    told = [f"flow: {name}" for name in ("raft_small on cpu", "raft_large on cuda:1", "raft_small on cpu")]
+    assert [record.message for record in caplog.records] == told
+
+
+def test_both_networks_are_read_from_files_of_either_kind(files, small):
+    now, before = pair(40, 72)
+    assert torch.equal(raft(CPU, str(files / "raft_small.safetensors"))(now, before), small(now, before))
+    large = module.load_raft("raft_large", str(files / "raft_large.pth"))
+    assert raft_flow(large, CPU, now, before).shape == (1, 2, 40, 72)
+    assert not any(parameter.requires_grad for parameter in large.parameters()) and not large.training
+
+
+def test_weights_of_another_network_are_one_line_with_the_file_to_fetch(files):
+    told = r"raft_large\.pth: '\S+' has shape .* Expected those of raft_small, such as https://\S+raft_small_C_T_V2-\w+\.pth"
+    with pytest.raises(ModelError, match=told) as caught:
+        raft(CPU, str(files / "raft_large.pth"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_or_missing_file_is_one_line(files, tmp_path):
+    for suffix in (".pth", ".safetensors"):
+        content = (files / f"raft_small{suffix}").read_bytes()
+        (tmp_path / f"cut{suffix}").write_bytes(content[: len(content) // 2])
+        with pytest.raises(WeightsError, match=rf"cut\{suffix}: cannot read weights [^\n]*\Z"):
+            raft(CPU, str(tmp_path / f"cut{suffix}"))
+    with pytest.raises(WeightsError, match=r"none\.pth: no such weights file"):
+        raft(CPU, str(tmp_path / "none.pth"))
+
+
+def test_its_recommended_weights_are_downloaded_and_checked(files, publish, monkeypatch, small, tmp_path):
+    content = (files / "raft_small.pth").read_bytes()
+    url = publish("raft_small", content[:-1] + b"?", content)
+    entries = {"raft_small": {"C_T_V2": Weights(url, None, {})}}
+    monkeypatch.setattr(torchvision.models, "get_model_weights", lambda name: entries[name])
+    with pytest.raises(WeightsError, match="invalid hash value") as caught:
+        raft(CPU)
+    for part in (
+        f"fetch {url} elsewhere and put it at {tmp_path / 'cache'}",
+        "or give --flow-weights FILE, or use --flow dis, which needs no download",
+    ):
+        assert part in str(caught.value)
+    publish("raft_small", content)
+    now, before = pair(40, 72)
+    assert torch.equal(raft(CPU)(now, before), small(now, before))
+
+
+def stream(count, closed):
+    from conftest import stream
+
+    try:
+        yield from stream([np.roll(textured(40, 72), 2 * i, 1) for i in range(count)])
+    finally:
+        closed.append(True)
+
+
+def test_a_video_dreams_along_it(tiny_network, files, monkeypatch):
+    loaded, asked = [], []
+    load = module.load_raft
+    monkeypatch.setattr(module, "load_raft", lambda *given: loaded.append(given) or load(*given))
+    monkeypatch.setattr(module, "raft_flow", lambda *given: asked.append(given) or raft_flow(*given))
+    carrying = CarrySettings(flow="raft", flow_weights=str(files / "raft_small.pth"))
+    dreaming = DreamSettings(octaves=1, iterations=2)
+    frames = list(dream_video(stream(4, []), tiny_network, dreaming, carrying))
+    assert [frame.image.shape for frame in frames] == [(40, 72, 3)] * 4
+    assert len(asked) == 6, "both ways for each frame but the first"
+    assert len(loaded) == 1
+
+
+def test_weights_that_cannot_be_had_are_told_before_a_frame_is_dreamed_and_the_source_is_closed(tiny_network, tmp_path):
+    carrying = CarrySettings(flow="raft", flow_weights=str(tmp_path / "none.pth"))
+    closed = []
+    with pytest.raises(WeightsError, match="no such weights file"):
+        next(dream_video(stream(4, closed), tiny_network, DreamSettings(octaves=1), carrying))
+    assert closed == [True]
+
+
+def test_nothing_is_loaded_for_frames_that_dream_alone(tiny_network, tmp_path):
+    carrying = CarrySettings(persistence=0, flow="raft", flow_weights=str(tmp_path / "none.pth"))
+    dreaming = DreamSettings(octaves=1, iterations=1)
+    assert len(list(dream_video(stream(2, []), tiny_network, dreaming, carrying))) == 2
+
+
+def test_the_command_line_takes_it(files, tmp_path, capsys):
+    from clips import make_clip, video_times
+
+    clip = make_clip(tmp_path / "clip.mp4")
+    words = ["video", str(clip), "--iterations", "1", "--octaves", "1", "--frames", "3", "-v"]
+    assert main([*words, "--flow", "raft", "--device", "cpu", "--flow-weights", str(files / "raft_small.pth")]) == 0
+    assert "flow: raft_small on cpu" in capsys.readouterr().err
+    assert len(video_times(tmp_path / "clip_dream.mp4")[0]) == 3
+    assert main([*words, "-y", "--flow-weights", "w.pth"]) == 2
+    assert capsys.readouterr().err.strip() == "dreamvideo: --flow-weights w.pth with --flow dis: expected --flow raft"
+
+
+@pytest.mark.gpu
+def test_the_gpu_finds_the_flow_of_the_cpu(files):
+    there = raft(torch.device("cuda"), str(files / "raft_large.pth"))
+    large = module.load_raft("raft_large", str(files / "raft_large.pth"))
+    now, before = pair(130, 170, batch=2)
+    here = raft_flow(large, CPU, now, before)
+    assert (there(now, before) - here).abs().mean() < 0.02 * here.abs().mean()

@@ -1,0 +1,53 @@
+import pytest
+
+from dreamvideo.cli import USAGE, build_parser, main
+from dreamvideo.commands.options import IMAGE_SETTINGS, settings_from
+from dreamvideo.models.dreamnet.net import NODES
+from dreamvideo.models.registry import CLASSIFIERS, DEFAULT_CLASSES
+from dreamvideo.settings.dream import DreamSettings, ModelSettings
+from dreamvideo.settings.presets import PRESETS, find_preset
+from dreamvideo.training.render import CLASSES
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
+def test_every_preset_holds_valid_settings_of_things_that_exist(preset):
+    model, dream = ModelSettings(**preset.model), DreamSettings(**preset.dream)
+    assert preset.values and "\n" not in preset.summary
+    assert {name for name, _ in dream.classes} <= set(CLASSES)
+    if model.model == "dreamnet":
+        assert {name for name, _ in dream.layers} <= set(NODES)
+        assert dream.classes or dream.layers
+    else:
+        assert dream.layers == ((CLASSIFIERS[model.model].layer, 1.0),)
+
+
+def test_the_default_look_is_made_of_classes_that_exist():
+    assert set(DEFAULT_CLASSES) <= set(CLASSES) and len(set(DEFAULT_CLASSES)) == len(DEFAULT_CLASSES)
+
+
+def test_no_two_presets_are_alike():
+    assert len({str(sorted(preset.values.items())) for preset in PRESETS.values()}) == len(PRESETS) >= 8
+
+
+def test_what_is_given_goes_before_the_preset_and_the_preset_before_the_default():
+    line = ["image", "a.png", "--preset", "notebook2015", "--octaves", "2", "--layer", "inception3b"]
+    model, dream, *_ = (settings_from(build_parser().parse_args(line), kind) for kind in IMAGE_SETTINGS)
+    assert model == ModelSettings(model="googlenet")
+    assert dream.octaves == 2 and dream.layers == (("inception3b", 1.0),)
+    assert dream.jitter == 32 and dream.step_size == pytest.approx(1.5 / 255)
+    assert dream.seed == DreamSettings().seed
+
+
+def test_a_wrong_preset_is_one_line_with_the_nearest(tmp_path, capsys):
+    picture = tmp_path / "a.png"
+    assert main(["image", str(picture), "--preset", "creature"]) == USAGE
+    said = capsys.readouterr().err
+    assert said == "dreamvideo: no preset 'creature'; nearest: creatures; see: dreamvideo presets\n"
+    with pytest.raises(ValueError, match="nearest: glass"):
+        find_preset("glas")
+
+
+def test_presets_are_listed_one_a_line(capsys):
+    assert main(["presets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(PRESETS)

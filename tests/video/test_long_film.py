@@ -1,0 +1,48 @@
+"""A long film takes no more memory than a short one: from file to file, sound included."""
+
+from fractions import Fraction
+
+import psutil
+import pytest
+from clips import make_clip, video_times
+
+from dreamvideo.media.video_reader import open_video
+from dreamvideo.media.video_writer import write_video
+from dreamvideo.settings.dream import CarrySettings, DreamSettings
+from dreamvideo.settings.job import ReadSettings
+from dreamvideo.video.pipeline import dream_video
+
+SOON = {"preset": "ultrafast"}
+QUICK = DreamSettings(octaves=1, iterations=1)
+
+
+def grown(folder, network, size, first, last):
+    """MiB by which the process grows between the frames `first` and `last` of a film."""
+    resident = []
+    times = [Fraction(n, 25) for n in range(last + 1)]
+    clip = make_clip(
+        folder / "long.mp4", times, size=(160, 120), audio=[("aac", "eng")], options={"preset": "ultrafast"}
+    )
+
+    def watched(frames):
+        for number, frame in enumerate(frames):
+            if number in (first, last):
+                resident.append(psutil.Process().memory_info().rss)
+            yield frame
+
+    with open_video(clip, ReadSettings()) as source:
+        frames = watched(dream_video(source.frames, network, QUICK, CarrySettings()))
+        assert write_video(frames, folder / "dream.mkv", source.info) == last + 1
+    assert len(video_times(folder / "dream.mkv")[0]) == last + 1
+    before, after = resident
+    return (after - before) / 2**20
+
+
+def test_memory_is_flat(tmp_path, tiny_network):
+    # 100 pictures of this size are 22 MiB, in float 88
+    assert grown(tmp_path, tiny_network, (320, 240), 60, 160) < 12
+
+
+@pytest.mark.slow
+def test_memory_is_flat_over_thousands_of_frames(tmp_path, tiny_network):
+    assert grown(tmp_path, tiny_network, (160, 120), 500, 5000) < 24
