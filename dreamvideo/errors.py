@@ -1,14 +1,15 @@
-"""What can go wrong, as a tree; each error is also the builtin that it resembles.
+"""The error classes, a tree; each is also the built-in exception that it resembles.
 
     DreamVideoError
-    ├── SourceError    (OSError)      an input is missing, unreadable, or holds no picture
-    ├── OutputError    (OSError)      an output exists, cannot be created, or the disk is full
-    ├── SettingsError  (ValueError)   an option's value makes no sense
-    ├── ModelError     (ValueError)   no such network or layer, or weights that do not fit it
-    ├── WeightsError   (OSError)      weights could not be read or downloaded
-    ├── DeviceError    (RuntimeError) the device asked for is not there, or cannot do what a dream needs
-    ├── RoomError      (MemoryError)  a picture does not fit into memory, even in tiles
-    └── ClusterError   (RuntimeError) a cluster cannot be reached, or its workers fail
+    ├── SourceError       (OSError)      an input is missing, unreadable, or holds no image
+    ├── OutputError       (OSError)      an output exists, cannot be created, or the disk is full
+    ├── SettingsError     (ValueError)   the value of an option is invalid
+    ├── ModelError        (ValueError)   no such network or layer, or weights that do not fit it
+    ├── WeightsError      (OSError)      weights could not be read or downloaded
+    ├── DeviceError       (RuntimeError) the device does not exist, or lacks an operation that a dream needs
+    ├── MemoryBudgetError (MemoryError)  an image does not fit into memory, even in tiles
+    ├── ClusterError      (RuntimeError) a cluster cannot be reached, or its workers fail
+    └── Cancelled                        the caller asked for the end, by should_stop or Ctrl-C
 
 A message says what was got, what was expected, and what to type.
 """
@@ -20,15 +21,15 @@ from collections.abc import Iterable
 
 
 class DreamVideoError(Exception):
-    """Anything a user can mend; the command line prints it as one line."""
+    """Base class of all errors that a user can fix; the command line prints them as one line."""
 
-    # OSError formats its own str() from errno; ours is always the message.
+    # OSError formats its own str() from errno; these classes always show their message.
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
 
 
 class SourceError(DreamVideoError, OSError):
-    """An input is missing, unreadable, or holds no picture."""
+    """An input is missing, unreadable, or holds no image."""
 
 
 class OutputError(DreamVideoError, OSError):
@@ -36,11 +37,11 @@ class OutputError(DreamVideoError, OSError):
 
 
 class SettingsError(DreamVideoError, ValueError):
-    """An option's value makes no sense."""
+    """The value of an option is invalid."""
 
 
 class ModelError(DreamVideoError, ValueError):
-    """No such network or layer, or weights that do not fit it."""
+    """There is no such network or layer, or the weights do not fit it."""
 
 
 class WeightsError(DreamVideoError, OSError):
@@ -48,24 +49,43 @@ class WeightsError(DreamVideoError, OSError):
 
 
 class DeviceError(DreamVideoError, RuntimeError):
-    """The device asked for is not there, or cannot do what a dream needs."""
+    """The device does not exist, or lacks an operation that a dream needs."""
 
 
 class MemoryBudgetError(DreamVideoError, MemoryError):
-    """A picture does not fit into memory, even in tiles."""
+    """An image does not fit into memory, even in tiles."""
 
 
 class ClusterError(DreamVideoError, RuntimeError):
-    """A cluster cannot be reached, or its workers fail again and again."""
+    """A cluster cannot be reached, or its workers fail repeatedly."""
+
+
+class Cancelled(DreamVideoError):
+    """The call was cancelled by its `should_stop` or its observer; what is finished can be resumed."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; nearest: NAME` for the end of a message that something is not `known`; empty where nothing is near."""
-    found = difflib.get_close_matches(name, list(known), 1, 0.4)
-    return f"; nearest: {found[0]}" if found else ""
+    """Return `; nearest: NAME` for the end of an error message.
+
+    Args:
+        name: the unknown name.
+        known: the names that exist.
+
+    Returns:
+        The suffix, or an empty string if no known name is similar.
+    """
+    matches = difflib.get_close_matches(name, list(known), 1, 0.4)
+    return f"; nearest: {matches[0]}" if matches else ""
 
 
 def first_line(error: BaseException) -> str:
-    """What `error` says, in one line; its type where it says nothing."""
+    """Return the first line of an error's message.
+
+    Args:
+        error: any exception.
+
+    Returns:
+        The line, or the name of the exception's type if it has no message.
+    """
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
