@@ -37,7 +37,7 @@ def load_guide(path: str | None) -> Tensor | None:
     """
     if path is None:
         return None
-    from dreamvideo.media.video_reader import read_image
+    from dreamvideo.media.images import read_image
     from dreamvideo.tensors import to_guide
 
     try:

@@ -61,9 +61,8 @@ def dream_photo(
     arguments: argparse.Namespace, path: Path, output: Path, load: Callable[[], Network], mask: NDArray[np.uint8] | None
 ) -> None:
     """Dream one still picture."""
+    from dreamvideo.media.images import read_image, write_image
     from dreamvideo.media.metadata import settings_comment
-    from dreamvideo.media.video_reader import read_image
-    from dreamvideo.media.video_writer import write_image
 
     dreaming = settings_from(arguments, DreamSettings)
     began = time.monotonic()

@@ -69,8 +69,8 @@ def draw_atlas(arguments: argparse.Namespace, path: Path, output: Path, find: Ca
     """Dream one picture in many ways, onto a sheet."""
     from dreamvideo.commands.progress import progress
     from dreamvideo.media.contact_sheet import contact_sheet
+    from dreamvideo.media.images import write_image
     from dreamvideo.media.sample_frames import read_one_frame
-    from dreamvideo.media.video_writer import write_image
 
     atlas, dreaming = settings_from(arguments, AtlasSettings), settings_from(arguments, DreamSettings)
     where = settings_from(arguments, ModelSettings)
@@ -93,9 +93,8 @@ def draw_preview(arguments: argparse.Namespace, path: Path, output: Path, load: 
     """Dream some frames of one video, each as the first of a shot, onto a sheet."""
     from dreamvideo.commands.progress import progress
     from dreamvideo.media.contact_sheet import contact_sheet, shrink_to_side
-    from dreamvideo.media.images import check_large_enough
+    from dreamvideo.media.images import check_large_enough, write_image
     from dreamvideo.media.sample_frames import format_time, sample_frames
-    from dreamvideo.media.video_writer import write_image
     from dreamvideo.video.pipeline import dream_video
 
     dreaming = settings_from(arguments, DreamSettings)

@@ -12,7 +12,7 @@ from dreamvideo.info.file_report import FileReport, as_json, report_lines
 from dreamvideo.info.forecast import forecast_output
 from dreamvideo.info.probe import probe_file
 from dreamvideo.media.images import check_large_enough
-from dreamvideo.media.video_reader import is_image
+from dreamvideo.media.paths import is_image
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.settings.job import EncodeSettings, InfoSettings, ReadSettings
 

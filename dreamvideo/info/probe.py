@@ -17,9 +17,10 @@ from dreamvideo.info.labels import MATRICES, PRIMARIES, TRANSFERS, TURNS, color_
 from dreamvideo.media.color import FULL, assume_color, has_alpha
 from dreamvideo.media.decode import best_video, decode_frames, is_cover, tick_of
 from dreamvideo.media.metadata import settings_in_file
+from dreamvideo.media.paths import is_image
 from dreamvideo.media.rotation import display_matrix, swaps_axes
 from dreamvideo.media.tonemap import NAMES as HDR
-from dreamvideo.media.video_reader import frame_rate, is_image, open_container
+from dreamvideo.media.video_reader import frame_rate, open_container
 
 # Packets from the beginning whose times tell whether the frame rate is variable: twenty seconds, read in no time.
 _TIMED = 600

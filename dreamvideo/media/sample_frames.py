@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
-from dreamvideo.media.video_reader import is_image, open_video, quiet, read_image
+from dreamvideo.media.images import read_image
+from dreamvideo.media.paths import is_image
+from dreamvideo.media.video_reader import open_video, quiet
 from dreamvideo.settings.job import ReadSettings
 
 _EXACT = 1000  # times are whole milliseconds, so that a label says all that --start needs to find the frame again

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -22,10 +24,10 @@ from dreamvideo.frames import BT601, BT709, Frame, StreamInfo
 from dreamvideo.live.outputs import recorder
 from dreamvideo.live.outputs.letterbox import letterbox
 from dreamvideo.live.outputs.recorder import DEPTH, Recorder, unused_name
+from dreamvideo.media.images import write_image
 from dreamvideo.media.metadata import settings_comment, settings_in_file
 from dreamvideo.media.video_encoder import VideoEncoder, container_of
 from dreamvideo.media.video_reader import open_video
-from dreamvideo.media.video_writer import write_image
 from dreamvideo.settings.dream import DreamSettings, ModelSettings
 from dreamvideo.settings.job import EncodeSettings, ReadSettings
 
@@ -36,7 +38,7 @@ BITS = 16
 STALL = 1.0, 1.7  # seconds in which the camera of the child gives nothing
 
 
-def stamped(milliseconds, height, width, noise=0):
+def stamped(milliseconds: Any, height: int, width: int, noise: int = 0) -> Any:
     """A picture that shows a number below 2^16 as 4x4 black and white blocks."""
     bits = [(milliseconds >> bit) & 1 for bit in range(BITS)]
     blocks = np.array(bits, np.uint8).reshape(4, 4) * 200 + 25
@@ -44,13 +46,13 @@ def stamped(milliseconds, height, width, noise=0):
     return image if not noise else image + np.random.default_rng(noise).integers(0, 30, image.shape, np.uint8)
 
 
-def stamp_of(image):
+def stamp_of(image: Any) -> Any:
     height, width = image.shape[:2]
     blocks = image[..., 1].reshape(4, height // 4, 4, width // 4).mean((1, 3))
     return sum(1 << bit for bit, white in enumerate((blocks > 128).ravel()) if white)
 
 
-def child(path, height, width, still):
+def child(path: Path, height: int, width: int, still: Any) -> None:
     """Record stamped pictures until killed: unevenly, some twice, none in the STALL or after `still` seconds.
 
     Prints how many seconds it has recorded, again and again.
@@ -76,7 +78,7 @@ if __name__ == "__main__":
     sys.exit("it ended by itself")
 
 
-def killed(path, seconds, size, still=NEVER):
+def killed(path: Path, seconds: float, size: Any, still: float = NEVER) -> tuple[Any, list[Any]]:
     """The recording of a child that was killed: (seconds it lived, [(time, stamp)]), both in seconds."""
     command = [sys.executable, __file__, str(path), *map(str, size), str(still)]
     environment = {**os.environ, "PYTHONPATH": str(Path(recorder.__file__).parents[3])}
@@ -93,7 +95,7 @@ def killed(path, seconds, size, still=NEVER):
     return lived, list(zip((float(frame.pts * frame.time_base) for frame in frames), stamps, strict=True))
 
 
-def assert_on_time(seen):
+def assert_on_time(seen: Any) -> None:
     """Each picture first appears when its stamp says, and then stands."""
     assert [stamp for _, stamp in seen] == sorted(stamp for _, stamp in seen)
     first = {}
@@ -113,7 +115,9 @@ CASES = [
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 @pytest.mark.parametrize(("seconds", "still", "size"), CASES)
-def test_what_was_killed_plays_to_within_the_last_second(tmp_path, suffix, seconds, still, size):
+def test_what_was_killed_plays_to_within_the_last_second(
+    tmp_path: Path, suffix: str, seconds: float, still: float, size: tuple[int, int]
+) -> None:
     lived, seen = killed(tmp_path / f"dream{suffix}", seconds, size, still)
     assert_on_time(seen)
     assert seen[0][0] == 0
@@ -126,19 +130,19 @@ def test_what_was_killed_plays_to_within_the_last_second(tmp_path, suffix, secon
 
 
 class Clock:
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = Fraction(100)
 
-    def __call__(self):
+    def __call__(self) -> Any:
         return self.now
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
-def until(what):
+def until(what: Any) -> None:
     """Wait for another thread; a test that waits for ever has failed."""
     for _ in range(5000):
         if what():
@@ -147,7 +151,7 @@ def until(what):
     raise AssertionError("it never came to be")
 
 
-def recorded(path, clock, frames, end, **options):
+def recorded(path: Path, clock: Any, frames: Any, end: Any, **options: Any) -> Any:
     """Record pictures of (milliseconds, number), one after the other, and close at `end`."""
     with Recorder(path, SIZE, clock=clock, hold=NEVER, overwrite=True, **options) as recording:
         for taken, (at, number) in enumerate(frames, 1):
@@ -158,13 +162,13 @@ def recorded(path, clock, frames, end, **options):
     return recording
 
 
-def times_of(path):
+def times_of(path: Path) -> tuple[list[int], int]:
     times, end = video_times(path)
     return [round(at / MS) for at in times], round(end / MS)
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
-def test_each_picture_is_at_its_time_and_the_last_stands_to_the_end(tmp_path, clock, suffix):
+def test_each_picture_is_at_its_time_and_the_last_stands_to_the_end(tmp_path: Path, clock: Clock, suffix: str) -> None:
     frames = [(0, 0), (7, 1), (40, 2), (41, 3), (1300, 4), (1333, 5), (4000, 6)]
     path = tmp_path / f"ein Traum%d{suffix}"
     recorded(path, clock, frames, end=10_000)
@@ -180,7 +184,7 @@ def test_each_picture_is_at_its_time_and_the_last_stands_to_the_end(tmp_path, cl
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=6), st.sampled_from([".mkv", ".mp4"]))
 @example([5, 5, 5, 4, 0, 9], ".mp4")
-def test_times_that_stand_or_go_back_never_fail(tmp_path, suffix_times, suffix):
+def test_times_that_stand_or_go_back_never_fail(tmp_path: Path, suffix_times: list[int], suffix: str) -> None:
     path, clock = tmp_path / f"dream{suffix}", Clock()
     recorded(path, clock, [(at, n) for n, at in enumerate(suffix_times)], end=400)
     expected = [0] if suffix_times[0] > 0 else []
@@ -189,7 +193,7 @@ def test_times_that_stand_or_go_back_never_fail(tmp_path, suffix_times, suffix):
     assert times_of(path) == ([*expected, 399], 400)
 
 
-def test_it_begins_with_what_was_to_be_seen_when_it_began(tmp_path, clock):
+def test_it_begins_with_what_was_to_be_seen_when_it_began(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "dream.mp4"
     recorded(path, clock, [(-90, 10), (-50, 25), (30, 50)], end=100)
     with open_video(path, ReadSettings()) as source:
@@ -200,16 +204,16 @@ def test_it_begins_with_what_was_to_be_seen_when_it_began(tmp_path, clock):
 
 
 @pytest.fixture
-def written(monkeypatch):
+def written(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """written(): wait for a picture that is encoded from now on."""
     done, encode = threading.Semaphore(0), VideoEncoder.encode
 
-    def watched(*args):
+    def watched(*args: Any) -> Any:
         packets = encode(*args)
         done.release()
         return packets
 
-    def wait():
+    def wait() -> None:
         while done.acquire(blocking=False):
             pass
         assert done.acquire(timeout=10) and done.acquire(timeout=10)  # the first may have been under way
@@ -219,7 +223,9 @@ def written(monkeypatch):
 
 
 @pytest.mark.parametrize("late", [0, 200])
-def test_a_picture_that_nothing_follows_is_written_again(tmp_path, clock, written, late):
+def test_a_picture_that_nothing_follows_is_written_again(
+    tmp_path: Path, clock: Clock, written: Callable[..., Any], late: int
+) -> None:
     path = tmp_path / "dream.mkv"
     recording = Recorder(path, SIZE, clock=clock, hold=0.02)
     clock.now += late * MS
@@ -238,7 +244,7 @@ def test_a_picture_that_nothing_follows_is_written_again(tmp_path, clock, writte
     assert {0, 1000, 2000, 3000, 3500} <= set(times)
 
 
-def test_nothing_is_written_before_the_beginning(tmp_path, clock, written):
+def test_nothing_is_written_before_the_beginning(tmp_path: Path, clock: Clock, written: Callable[..., Any]) -> None:
     path = tmp_path / "dream.mkv"
     recording = Recorder(path, SIZE, clock=clock, hold=0.02)
     recording.put(Frame(picture(0), recording.began - 2))
@@ -251,7 +257,7 @@ def test_nothing_is_written_before_the_beginning(tmp_path, clock, written):
     assert times[0] == 0 and 1000 in times and end == 3000
 
 
-def test_a_player_can_begin_at_every_second(tmp_path, clock):
+def test_a_player_can_begin_at_every_second(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "dream.mkv"
     recorded(path, clock, [(at, 0) for at in range(0, 3500, 250)], end=3500)
     with av.open(str(path)) as container:
@@ -259,12 +265,14 @@ def test_a_player_can_begin_at_every_second(tmp_path, clock):
     assert keys == [0, 1000, 2000, 3000]
 
 
-def test_a_slow_encoder_drops_the_oldest_and_holds_nobody_up(tmp_path, clock, monkeypatch):
+def test_a_slow_encoder_drops_the_oldest_and_holds_nobody_up(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "dream.mkv"
     recording = Recorder(path, SIZE, clock=clock, hold=NEVER)
     entered, gate, encode = threading.Event(), threading.Event(), VideoEncoder.encode
 
-    def slow(*args):
+    def slow(*args: Any) -> Any:
         entered.set()
         gate.wait()
         return encode(*args)
@@ -282,7 +290,7 @@ def test_a_slow_encoder_drops_the_oldest_and_holds_nobody_up(tmp_path, clock, mo
 
 
 @pytest.mark.parametrize("name", ["libx264", "libx265", "libvpx-vp9", "libsvtav1"])
-def test_no_picture_waits_in_the_encoder(tmp_path, name):
+def test_no_picture_waits_in_the_encoder(tmp_path: Path, name: str) -> None:
     with av.open(str(tmp_path / "dream.mkv"), "w") as output:
         info = StreamInfo(64, 64, time_base=MS)
         encoder = VideoEncoder(output, container_of(Path("dream.mkv")), info, EncodeSettings(codec=name), live=True)
@@ -293,7 +301,7 @@ def test_no_picture_waits_in_the_encoder(tmp_path, name):
             output.mux(packets)
 
 
-def test_the_file_keeps_its_size(tmp_path, clock):
+def test_the_file_keeps_its_size(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "dream.mkv"
     with Recorder(path, (49, 65), clock=clock, hold=NEVER) as recording:
         for at, (height, width) in enumerate([(49, 65), (49, 130), (300, 65), (98, 130)]):
@@ -309,7 +317,7 @@ def test_the_file_keeps_its_size(tmp_path, clock):
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 90), st.integers(1, 90))
-def test_a_letterbox_has_its_size_and_touches_two_sides(height, width, high, wide):
+def test_a_letterbox_has_its_size_and_touches_two_sides(height: int, width: int, high: int, wide: int) -> None:
     boxed = letterbox(np.full((height, width, 3), 255, np.uint8), (high, wide))
     assert boxed.shape == (high, wide, 3)
     lit = boxed[..., 0] > 0
@@ -321,7 +329,7 @@ def test_a_letterbox_has_its_size_and_touches_two_sides(height, width, high, wid
 
 @pytest.mark.parametrize(("size", "tags"), [((48, 64), BT601), ((720, 64), BT709)])
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
-def test_colors_come_back(tmp_path, clock, size, tags, suffix):
+def test_colors_come_back(tmp_path: Path, clock: Clock, size: tuple[int, int], tags: Any, suffix: str) -> None:
     path = tmp_path / f"dream{suffix}"
     image = np.zeros((*size, 3), np.uint8)
     image[:, :32], image[:, 32:] = (230, 30, 40), (20, 200, 60)
@@ -338,7 +346,7 @@ def test_colors_come_back(tmp_path, clock, size, tags, suffix):
         assert difference(next(source.frames).image, image) < 3
 
 
-def test_codec_and_settings_are_in_the_file(tmp_path, clock):
+def test_codec_and_settings_are_in_the_file(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "dream.mkv"
     line = settings_comment(ModelSettings(), DreamSettings(octaves=3))
     recorded(path, clock, [(0, 0), (40, 1)], 80, settings=EncodeSettings(codec="mpeg4"), signature=line)
@@ -350,7 +358,7 @@ def test_codec_and_settings_are_in_the_file(tmp_path, clock):
 # What goes wrong.
 
 
-def test_what_cannot_be_begun_is_refused_and_leaves_nothing(tmp_path):
+def test_what_cannot_be_begun_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     there = tmp_path / "there.mkv"
     there.write_bytes(b"mine")
     (tmp_path / "folder.mkv").mkdir()
@@ -371,7 +379,7 @@ def test_what_cannot_be_begun_is_refused_and_leaves_nothing(tmp_path):
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["folder.mkv", "there.mkv"]
 
 
-def test_an_encoder_that_cannot_be_used_leaves_the_old_file(tmp_path):
+def test_an_encoder_that_cannot_be_used_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "dream.mkv"
     path.write_bytes(b"mine")
     with pytest.raises(OutputError, match="libx266"):
@@ -380,7 +388,7 @@ def test_an_encoder_that_cannot_be_used_leaves_the_old_file(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="nothing is read-only for an administrator")
-def test_a_read_only_folder_is_refused(tmp_path):
+def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="Permission denied"):
         Recorder(tmp_path / "dream.mkv", SIZE)
@@ -390,7 +398,7 @@ full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/ful
 
 
 @full
-def test_a_full_disk_is_seen_at_the_beginning(tmp_path):
+def test_a_full_disk_is_seen_at_the_beginning(tmp_path: Path) -> None:
     path = tmp_path / "dream.mkv"
     path.symlink_to("/dev/full")
     with pytest.raises(OutputError, match="the disk is full"):
@@ -399,12 +407,12 @@ def test_a_full_disk_is_seen_at_the_beginning(tmp_path):
 
 @full
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
-def test_a_disk_that_fills_up_ends_the_recording_and_keeps_it(tmp_path, clock, suffix):
+def test_a_disk_that_fills_up_ends_the_recording_and_keeps_it(tmp_path: Path, clock: Clock, suffix: str) -> None:
     path = tmp_path / f"dream{suffix}"
     files = set(os.listdir("/proc/self/fd"))
     recording = Recorder(path, SIZE, clock=clock, hold=NEVER)
 
-    def put(number):
+    def put(number: int) -> None:
         recording.put(Frame(picture(number), recording.began + number * 100 * MS))
 
     for number in range(8):
@@ -427,7 +435,7 @@ def test_a_disk_that_fills_up_ends_the_recording_and_keeps_it(tmp_path, clock, s
     assert times_of(path)[0] == [number * 100 for number in range(7)]
 
 
-def test_without_a_picture_there_is_no_file(tmp_path):
+def test_without_a_picture_there_is_no_file(tmp_path: Path) -> None:
     recording = Recorder(tmp_path / "dream.mkv", SIZE)
     recording.close()
     recording.close()
@@ -436,7 +444,7 @@ def test_without_a_picture_there_is_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_names_are_never_those_of_what_is_there(tmp_path):
+def test_names_are_never_those_of_what_is_there(tmp_path: Path) -> None:
     now = datetime(2025, 1, 31, 23, 59, 58)
     names = []
     for _ in range(3):

@@ -1,4 +1,6 @@
 import json
+from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -11,9 +13,8 @@ from hypothesis import strategies as st
 from dreamvideo.cli import FAILED, USAGE, build_parser, main
 from dreamvideo.commands.options import VIDEO_SETTINGS, settings_from
 from dreamvideo.errors import SettingsError
-from dreamvideo.media.images import write_image
+from dreamvideo.media.images import read_image, write_image
 from dreamvideo.media.metadata import comment_with_settings, image_with_settings, settings_comment, settings_in_file
-from dreamvideo.media.video_reader import read_image
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings, ReadSettings
 from dreamvideo.settings.toml_file import read_toml
@@ -21,7 +22,7 @@ from dreamvideo.settings.toml_file import read_toml
 LAYERS = st.lists(st.tuples(st.sampled_from(["s8b", "a.b"]), st.floats(-4, 4)), max_size=3).map(tuple)
 
 
-def png(tmp_path, line, suffix=".png"):
+def png(tmp_path: Path, line: str, suffix: str = ".png") -> Path:
     path = tmp_path / f"a{suffix}"
     write_image(np.full((20, 30, 3), 90, np.uint8), path, line)
     return path
@@ -34,7 +35,9 @@ def png(tmp_path, line, suffix=".png"):
     st.integers(0, 2**40),
     st.floats(0, 1),
 )
-def test_settings_come_back_exactly(tmp_path_factory, layers, channels, headroom, seed, persistence):
+def test_settings_come_back_exactly(
+    tmp_path_factory: pytest.TempPathFactory, layers: Any, channels: Any, headroom: float, seed: int, persistence: float
+) -> None:
     dream = DreamSettings(headroom=headroom, seed=seed)
     objective = ObjectiveSettings(layers=layers, channels=channels)
     carry = CarrySettings(persistence=persistence, flow="none")
@@ -47,7 +50,9 @@ def test_settings_come_back_exactly(tmp_path_factory, layers, channels, headroom
     assert ModelSettings(**{k: v for k, v in values.items() if k in ModelSettings.__slots__}) == ModelSettings("vgg16")
 
 
-def test_neither_code_nor_files_are_opened_because_a_picture_says_so(tmp_path, caplog):
+def test_neither_code_nor_files_are_opened_because_a_picture_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     line = settings_comment(
         ModelSettings("evil.module:factory", weights="some/where/w.pth"),
         ObjectiveSettings(guide="/home/me/g.png"),
@@ -55,11 +60,13 @@ def test_neither_code_nor_files_are_opened_because_a_picture_says_so(tmp_path, c
     )
     assert "some/where" not in line and "/home" not in line
     assert settings_in_file(png(tmp_path, line)) == {"octaves": 2}
-    assert "--weights w.pth: give it too" in caplog.text and "--model evil.module:factory: give it too" in caplog.text
+    assert "--weights w.pth: give this option too" in caplog.text
+    assert "--guide g.png: give this option too" in caplog.text
+    assert "--model evil.module:factory: give this option too" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_a_signed_picture_is_the_same_picture(tmp_path, suffix):
+def test_a_signed_picture_is_the_same_picture(tmp_path: Path, suffix: str) -> None:
     image = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
     write_image(image, tmp_path / f"plain{suffix}")
     write_image(image, tmp_path / f"signed{suffix}", settings_comment(DreamSettings(octaves=2)))
@@ -70,7 +77,7 @@ def test_a_signed_picture_is_the_same_picture(tmp_path, suffix):
     assert image_with_settings(b"BM..", "x") == b"BM.."
 
 
-def test_a_comment_of_the_source_stays_and_an_old_signature_goes():
+def test_a_comment_of_the_source_stays_and_an_old_signature_goes() -> None:
     first = comment_with_settings(settings_comment(DreamSettings(octaves=2)), "holiday\nin spring")
     second = comment_with_settings(settings_comment(DreamSettings(octaves=3)), first)
     assert second.splitlines()[:2] == ["holiday", "in spring"] and len(second.splitlines()) == 3
@@ -78,7 +85,7 @@ def test_a_comment_of_the_source_stays_and_an_old_signature_goes():
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".webm", ".avi"])
-def test_a_video_says_how_it_was_dreamed(tmp_path, suffix):
+def test_a_video_says_how_it_was_dreamed(tmp_path: Path, suffix: str) -> None:
     source, first, again = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}", tmp_path / f"c{suffix}"
     make_clip(source)
     look = ["--iterations", "0", "--octaves", "2", "--class", "owl", "--class", "frog:0.5", "--persistence", "0.9"]
@@ -92,7 +99,7 @@ def test_a_video_says_how_it_was_dreamed(tmp_path, suffix):
     assert comment.count("{") == 1
 
 
-def test_what_holds_no_settings_is_one_line(tmp_path, capsys):
+def test_what_holds_no_settings_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = png(tmp_path, None)
     assert main(["image", str(picture), "-o", str(tmp_path / "b.png"), "--like", str(picture)]) == USAGE
     assert main(["image", str(picture), "-o", str(tmp_path / "b.png"), "--like", str(tmp_path / "no.mp4")]) == FAILED
@@ -100,7 +107,7 @@ def test_what_holds_no_settings_is_one_line(tmp_path, capsys):
     assert len(lines) == 2 and "does not say how it was dreamed" in lines[0] and "no.mp4 cannot be read" in lines[1]
 
 
-def test_a_file_of_settings(tmp_path):
+def test_a_file_of_settings(tmp_path: Path) -> None:
     file = tmp_path / "look.toml"
     file.write_text(
         'model = "googlenet"\nlayer = ["inception4c:0.5", "inception3b"]\n'
@@ -110,7 +117,7 @@ def test_a_file_of_settings(tmp_path):
     found = {kind: settings_from(build_parser().parse_args(line), kind) for kind in VIDEO_SETTINGS}
     assert found[ReadSettings].size == (320, 240)
     assert found[ModelSettings].model == "googlenet"
-    assert found[DreamSettings].layers == (("inception4c", 1.0),), "the preset goes before the file"
+    assert found[ObjectiveSettings].layers == (("inception4c", 1.0),), "the preset goes before the file"
     assert found[DreamSettings].octave_scale == 1.4 and found[DreamSettings].step_size == pytest.approx(1.5 / 255)
     assert found[EncodeSettings] == EncodeSettings(crf=30, audio=False)
     assert read_toml(file, *VIDEO_SETTINGS)["layers"] == (("inception4c", 0.5), ("inception3b", 1.0))
@@ -124,10 +131,10 @@ def test_a_file_of_settings(tmp_path):
         ("octaves = [3]", r"octaves = \[3\]: expected N"),
         ("audio = 1", "audio = 1: expected true or false"),
         ("objective = 'lot'", "objective = 'lot'; nearest: log; expected one of: auto, log"),
-        ("= 3", "is no TOML"),
+        ("= 3", "is not valid TOML"),
     ],
 )
-def test_a_wrong_file_of_settings_is_one_line(tmp_path, text, message):
+def test_a_wrong_file_of_settings_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "look.toml"
     file.write_text(text)
     with pytest.raises(SettingsError, match=message):

@@ -2,14 +2,17 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from clips import difference, sound_tracks, video_times
 
 from dreamvideo.errors import SourceError
-from dreamvideo.media.video_reader import is_image, open_video, read_image
-from dreamvideo.media.video_writer import default_output, write_image, write_video
+from dreamvideo.media.images import read_image, write_image
+from dreamvideo.media.paths import is_image
+from dreamvideo.media.video_reader import open_video
+from dreamvideo.media.video_writer import default_output, write_video
 from dreamvideo.settings.job import EncodeSettings, ReadSettings
 
 FOLDER = Path(__file__).parents[3] / "shared" / "media"
@@ -32,19 +35,19 @@ LONG = {"start1s_editlist": 40, "cam_noaudio": 60, "cuts_real": 60, "sar2x1": 60
 pytestmark = pytest.mark.skipif(not FILES, reason=f"no real media in {FOLDER}")
 
 
-def kind(path):
+def kind(path: Path) -> Any:
     return path.name.partition("--")[0]
 
 
 @pytest.mark.parametrize("path", [p for p in VIDEOS if kind(p) in REFUSED], ids=kind)
-def test_what_cannot_be_read_is_told_in_one_line(path):
+def test_what_cannot_be_read_is_told_in_one_line(path: Any) -> None:
     with pytest.raises(SourceError, match=REFUSED[kind(path)]) as caught, open_video(path, ReadSettings()):
         pass
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("path", [p for p in VIDEOS if kind(p) not in REFUSED], ids=kind)
-def test_comes_out_as_it_went_in(path, tmp_path):
+def test_comes_out_as_it_went_in(path: Any, tmp_path: Path) -> None:
     limit = LONG.get(kind(path))
     output = default_output(path, tmp_path)
     with open_video(path, ReadSettings(frames=limit)) as source:
@@ -78,7 +81,7 @@ def test_comes_out_as_it_went_in(path, tmp_path):
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if is_image(p)], ids=kind)
-def test_pictures_come_back(path, tmp_path):
+def test_pictures_come_back(path: Any, tmp_path: Path) -> None:
     image = read_image(path)
     assert image.dtype == np.uint8 and image.shape[2] == 3
     write_image(image, default_output(path, tmp_path))

@@ -7,7 +7,10 @@ import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -16,16 +19,18 @@ import pytest
 from clips import HEIGHT, STEADY, UNEVEN, WIDTH, difference, make_clip, picture, set_display_matrix
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import BT601, BT709
-from dreamvideo.media.video_reader import open_video, read_image
+from dreamvideo.media.images import read_image
+from dreamvideo.media.video_reader import open_video
 from dreamvideo.settings.job import ReadSettings
 
 CONTAINERS = [".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif"]
 
 
-def read(path, **settings):
+def read(path: Path, **settings: Any) -> tuple[Any, list[Any], Any]:
     with open_video(path, ReadSettings(**settings)) as source:
         return source.info, list(source.frames), source
 
@@ -34,7 +39,7 @@ def read(path, **settings):
 
 
 @pytest.fixture(scope="module", params=CONTAINERS)
-def clip(request, tmp_path_factory):
+def clip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     times = STEADY[:-1] + [Fraction(13, 25)] if request.param != ".avi" else STEADY
     if request.param == ".gif":
         times = [Fraction(n, 10) for n in range(12)]
@@ -42,7 +47,7 @@ def clip(request, tmp_path_factory):
     return make_clip(path, times), times
 
 
-def test_every_frame_at_its_time(clip):
+def test_every_frame_at_its_time(clip: tuple[Path, Any]) -> None:
     path, times = clip
     info, frames, source = read(path)
     assert [frame.time for frame in frames] == pytest.approx(times, abs=0.001)
@@ -51,7 +56,7 @@ def test_every_frame_at_its_time(clip):
     assert info.frame_count is None or info.frame_count == pytest.approx(len(times), abs=2)
 
 
-def test_frames_are_what_was_stored(clip):
+def test_frames_are_what_was_stored(clip: tuple[Path, Any]) -> None:
     path, _ = clip
     _, frames, _ = read(path)
     for number, frame in enumerate(frames):
@@ -62,14 +67,14 @@ def test_frames_are_what_was_stored(clip):
         assert difference(frame.image, picture(number)) < {".gif": 20, ".avi": 9}.get(path.suffix, 4)
 
 
-def test_stops_after_the_frames_asked_for(clip):
+def test_stops_after_the_frames_asked_for(clip: tuple[Path, Any]) -> None:
     path, times = clip
     info, frames, _ = read(path, frames=3)
     assert [f.time for f in frames] == pytest.approx(times[:3], abs=0.001)
     assert info.frame_count in (3, None)
 
 
-def test_may_be_left_early_or_untouched(clip):
+def test_may_be_left_early_or_untouched(clip: tuple[Path, Any]) -> None:
     path, _ = clip
     with open_video(path, ReadSettings()) as source:
         next(source.frames)
@@ -82,14 +87,14 @@ def test_may_be_left_early_or_untouched(clip):
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.integers(1, 700), min_size=1, max_size=8), start=st.integers(0, 3000))
-def test_any_times_are_exact(tmp_path, steps, start):
+def test_any_times_are_exact(tmp_path: Path, steps: list[int], start: int) -> None:
     times = [Fraction(start + sum(steps[:n]), 1000) for n in range(len(steps) + 1)]
     _, frames, _ = read(make_clip(tmp_path / "clip.mp4", times, last=Fraction(700, 1000)))
     assert [frame.time for frame in frames] == times
     assert frames[-1].duration == Fraction(700, 1000)
 
 
-def test_a_film_in_fragments_is_whole(tmp_path):
+def test_a_film_in_fragments_is_whole(tmp_path: Path) -> None:
     fragments = {"movflags": "frag_keyframe+empty_moov", "frag_duration": "200000"}
     path = make_clip(tmp_path / "clip.mp4", UNEVEN, Fraction(3, 2), container=fragments, options={"g": "3"})
     assert path.read_bytes().count(b"moof") > 2
@@ -102,13 +107,13 @@ def test_a_film_in_fragments_is_whole(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def long_clip(tmp_path_factory):
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     times = [Fraction(n, 25) for n in range(60)]
     return make_clip(tmp_path_factory.mktemp("long") / "long.mp4", times, options={"g": "50"})
 
 
 @pytest.mark.parametrize("start", [1, 13, 37, 51])
-def test_a_cut_inside_a_group_of_pictures_starts_at_the_exact_frame(long_clip, start):
+def test_a_cut_inside_a_group_of_pictures_starts_at_the_exact_frame(long_clip: Path, start: int) -> None:
     _, whole, _ = read(long_clip)
     info, frames, _ = read(long_clip, start=Fraction(start, 25), duration=Fraction(4, 25))
     assert [frame.time for frame in frames] == [Fraction(n, 25) for n in range(4)]
@@ -117,14 +122,14 @@ def test_a_cut_inside_a_group_of_pictures_starts_at_the_exact_frame(long_clip, s
     assert info.frame_count == pytest.approx(4, abs=1)
 
 
-def test_a_cut_between_frames_starts_at_the_next(long_clip):
+def test_a_cut_between_frames_starts_at_the_next(long_clip: Path) -> None:
     info, frames, _ = read(long_clip, start=Fraction("0.99"))
     assert frames[0].time == 0
     assert info.origin == 1
     assert len(frames) == 35
 
 
-def test_a_duration_alone_shifts_nothing_and_trims_the_last_frame(tmp_path):
+def test_a_duration_alone_shifts_nothing_and_trims_the_last_frame(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "clip.mp4", UNEVEN, last=Fraction(2))
     _, frames, _ = read(path, duration=Fraction("1.1"))
     assert [frame.time for frame in frames] == UNEVEN[:7]
@@ -132,14 +137,14 @@ def test_a_duration_alone_shifts_nothing_and_trims_the_last_frame(tmp_path):
     assert frames[-1].duration == 2 - UNEVEN[-1]
 
 
-def test_a_start_before_the_first_frame_keeps_the_wait(tmp_path):
+def test_a_start_before_the_first_frame_keeps_the_wait(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "clip.mp4", [t + 1 for t in STEADY], audio=[("aac", "eng")], last=Fraction(1, 25))
     info, frames, _ = read(path, start=Fraction(1, 2))
     assert frames[0].time == pytest.approx(0.5, abs=0.03)
     assert info.origin == pytest.approx(0.5, abs=0.03)
 
 
-def test_a_start_after_the_end_is_told(long_clip):
+def test_a_start_after_the_end_is_told(long_clip: Path) -> None:
     with pytest.raises(SourceError, match=r"no picture at or after 99 s; it is 2\.40 s long"):
         read(long_clip, start=Fraction(99))
 
@@ -158,7 +163,7 @@ MATRICES = {
 
 
 @pytest.mark.parametrize("name", MATRICES)
-def test_comes_out_upright(tmp_path, name):
+def test_comes_out_upright(tmp_path: Path, name: Any) -> None:
     matrix, expected = MATRICES[name]
     path = make_clip(tmp_path / "clip.mp4", STEADY[:2], aspect=Fraction(2, 3))
     _, stored, _ = read(path)
@@ -169,7 +174,7 @@ def test_comes_out_upright(tmp_path, name):
     assert info.pixel_aspect == (Fraction(3, 2) if matrix[0] == 0 else Fraction(2, 3))
 
 
-def test_a_color_profile_with_a_name_is_no_crash(tmp_path):
+def test_a_color_profile_with_a_name_is_no_crash(tmp_path: Path) -> None:
     """PyAV frees the name twice, when the process ends or its garbage is collected."""
     profile = b"iCCP" + b"A name\0\0" + zlib.compress(bytes(200))
     chunk = struct.pack(">I", len(profile) - 4) + profile + struct.pack(">I", zlib.crc32(profile))
@@ -177,15 +182,15 @@ def test_a_color_profile_with_a_name_is_no_crash(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(plain[:33] + chunk + plain[33:])  # after the signature and the header
     code = (
-        "import gc, sys; from pathlib import Path; from dreamvideo.media.video_reader import open_source\n"
-        "with open_source(Path(sys.argv[1])) as source: print(len(list(source.frames)))\n"
+        "import gc, sys; from pathlib import Path; from dreamvideo.media.video_reader import open_video\n"
+        "with open_video(Path(sys.argv[1])) as source: print(len(list(source.frames)))\n"
         "gc.collect()"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
 
 
-def test_a_senseless_matrix_is_ignored(tmp_path):
+def test_a_senseless_matrix_is_ignored(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "clip.mp4", STEADY[:1])
     set_display_matrix(path, (1, 1, -1, 1))
     assert read(path)[1][0].image.shape == (HEIGHT, WIDTH, 3)
@@ -195,14 +200,16 @@ def test_a_senseless_matrix_is_ignored(tmp_path):
     ("size", "expected", "aspect"),
     [((None, 24), (32, 24), 1), ((32, 32), (32, 32), Fraction(4, 3)), ((128, 96), (128, 96), 1)],
 )
-def test_resizes_and_keeps_the_shape_on_the_screen(tmp_path, size, expected, aspect):
+def test_resizes_and_keeps_the_shape_on_the_screen(
+    tmp_path: Path, size: tuple[Any, ...], expected: tuple[int, int], aspect: int | Fraction
+) -> None:
     info, frames, _ = read(make_clip(tmp_path / "clip.mp4", STEADY[:2]), size=size)
     assert (info.width, info.height) == expected
     assert frames[1].image.shape == (expected[1], expected[0], 3)
     assert info.pixel_aspect == aspect
 
 
-def test_a_new_size_in_mid_stream_is_brought_to_the_first(tmp_path, caplog):
+def test_a_new_size_in_mid_stream_is_brought_to_the_first(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     small = make_clip(tmp_path / "small.ts", STEADY[:4], size=(64, 48))
     large = make_clip(tmp_path / "large.ts", [t + 1 for t in STEADY[:4]], size=(96, 80))
     both = tmp_path / "both.ts"
@@ -216,7 +223,7 @@ def test_a_new_size_in_mid_stream_is_brought_to_the_first(tmp_path, caplog):
 # Color.
 
 
-def flat(color):
+def flat(color: Any) -> Callable[..., Any]:
     return lambda number, width, height: np.full((height, width, 3), color, np.uint8)
 
 
@@ -232,7 +239,9 @@ def flat(color):
         ((64, 48), {"color_range": 2}, BT601),
     ],
 )
-def test_colors_are_those_that_were_stored(tmp_path, color, size, tags, expected):
+def test_colors_are_those_that_were_stored(
+    tmp_path: Path, color: tuple[int, int, int], size: tuple[int, int], tags: dict[Any, Any], expected: Any
+) -> None:
     path = make_clip(tmp_path / "clip.mkv", STEADY[:1], size=size, tags=tags, image=flat(color), options={"crf": "1"})
     info, frames, _ = read(path)
     assert np.abs(frames[0].image.reshape(-1, 3).mean(0) - color).max() < 3
@@ -240,7 +249,7 @@ def test_colors_are_those_that_were_stored(tmp_path, color, size, tags, expected
 
 
 @pytest.mark.parametrize("color_range", [1, 2])
-def test_the_range_is_that_of_the_tag_whatever_the_layout(tmp_path, color_range):
+def test_the_range_is_that_of_the_tag_whatever_the_layout(tmp_path: Path, color_range: int) -> None:
     path = make_clip(
         tmp_path / "clip.mkv",
         STEADY[:1],
@@ -252,7 +261,7 @@ def test_the_range_is_that_of_the_tag_whatever_the_layout(tmp_path, color_range)
     assert np.abs(read(path)[1][0].image.reshape(-1, 3).mean(0) - (250, 10, 120)).max() < 4
 
 
-def test_an_untagged_hd_video_is_bt709(tmp_path):
+def test_an_untagged_hd_video_is_bt709(tmp_path: Path) -> None:
     """A player shows it so; libav's own conversion would take BT.601."""
     path = make_clip(tmp_path / "clip.mkv", STEADY[:1], size=(64, 720), image=flat((220, 30, 40)))  # stored as 601
     info, frames, _ = read(path)
@@ -261,14 +270,18 @@ def test_an_untagged_hd_video_is_bt709(tmp_path):
     assert green < 20 or red > 230
 
 
-def test_ten_bits_are_rounded_to_eight_and_are_not_high_dynamic_range(tmp_path, caplog):
+def test_ten_bits_are_rounded_to_eight_and_are_not_high_dynamic_range(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = make_clip(tmp_path / "clip.mkv", STEADY[:2], pixels="yuv444p10le", options={"crf": "1"})
     assert difference(read(path)[1][0].image, picture(0)) < 1
     assert caplog.text == ""
 
 
 @pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
-def test_high_dynamic_range_becomes_standard(tmp_path, caplog, transfer, name):
+def test_high_dynamic_range_becomes_standard(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, transfer: int, name: str
+) -> None:
     ramp = np.broadcast_to(np.linspace(0, 255, 64)[None, :, None], (48, 64, 3)).astype(np.uint8)
     path = make_clip(
         tmp_path / "clip.mkv",
@@ -287,7 +300,7 @@ def test_high_dynamic_range_becomes_standard(tmp_path, caplog, transfer, name):
     assert 60 < gray[32, 0] < 250
 
 
-def test_transparent_video_is_laid_on_white(tmp_path, caplog):
+def test_transparent_video_is_laid_on_white(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "clip.mov"
     with av.open(str(path), "w") as output:
         stream = output.add_stream("png", rate=10)
@@ -302,7 +315,7 @@ def test_transparent_video_is_laid_on_white(tmp_path, caplog):
     assert "transparent" in caplog.text
 
 
-def test_transparent_vp9_is_laid_on_white(tmp_path, caplog):
+def test_transparent_vp9_is_laid_on_white(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "clip.webm"
     with av.open(str(path), "w") as output:
         stream = output.add_stream("libvpx-vp9", rate=25, options={"auto-alt-ref": "0", "crf": "10"})
@@ -325,8 +338,8 @@ def test_transparent_vp9_is_laid_on_white(tmp_path, caplog):
 # Interlaced.
 
 
-def test_interlaced_video_is_deinterlaced_frame_for_frame(tmp_path, caplog):
-    def combed(number, width, height):
+def test_interlaced_video_is_deinterlaced_frame_for_frame(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def combed(number: int, width: int, height: int) -> NDArray[Any]:
         image = np.zeros((height, width, 3), np.uint8)
         image[0::2, 6 * number : 6 * number + 16] = 255  # a bar that has moved on in the second field
         image[1::2, 6 * number + 3 : 6 * number + 19] = 255
@@ -341,7 +354,7 @@ def test_interlaced_video_is_deinterlaced_frame_for_frame(tmp_path, caplog):
     assert source.lost == 0
     assert "interlaced" in caplog.text
 
-    def combing(image):
+    def combing(image: Any) -> Any:
         rows = image[..., 1].astype(int)
         return np.abs(rows[:-1] - rows[1:]).mean()
 
@@ -351,7 +364,7 @@ def test_interlaced_video_is_deinterlaced_frame_for_frame(tmp_path, caplog):
 # Damage.
 
 
-def test_a_damaged_packet_costs_itself_alone(tmp_path, caplog):
+def test_a_damaged_packet_costs_itself_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = make_clip(tmp_path / "clip.avi", STEADY, codec="mjpeg", pixels="yuvj420p")
     raw = bytearray(path.read_bytes())
     at = [n for n in range(len(raw) - 4) if raw[n : n + 4] == b"00dc"][5] + 8
@@ -364,7 +377,7 @@ def test_a_damaged_packet_costs_itself_alone(tmp_path, caplog):
     assert "is damaged" in caplog.text
 
 
-def test_a_file_cut_short_gives_what_it_holds(tmp_path):
+def test_a_file_cut_short_gives_what_it_holds(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "clip.mkv", [Fraction(n, 25) for n in range(50)], options={"g": "10"})
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
@@ -372,7 +385,7 @@ def test_a_file_cut_short_gives_what_it_holds(tmp_path):
     assert 10 < len(frames) < 45
 
 
-def without_its_index(path):
+def without_its_index(path: Path) -> None:
     """As a camera leaves a film when its battery is empty."""
     whole = make_clip(path).read_bytes()
     path.write_bytes(whole[: whole.index(b"moov") - 4])
@@ -390,7 +403,7 @@ def without_its_index(path):
         (lambda path: without_its_index(path), "cannot be opened as a video"),
     ],
 )
-def test_what_is_no_video_is_told_in_one_line(tmp_path, make, message):
+def test_what_is_no_video_is_told_in_one_line(tmp_path: Path, make: Callable[..., Any], message: str) -> None:
     path = tmp_path / "input.mp4"
     make(path)
     with pytest.raises(SourceError, match=message) as caught:
@@ -399,7 +412,7 @@ def test_what_is_no_video_is_told_in_one_line(tmp_path, make, message):
     assert "input.mp4" in str(caught.value)
 
 
-def test_sound_alone_is_refused(tmp_path):
+def test_sound_alone_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sound.wav"
     with av.open(str(path), "w") as output:
         stream = output.add_stream("pcm_s16le", rate=8000, layout="mono")
@@ -410,7 +423,9 @@ def test_sound_alone_is_refused(tmp_path):
         read(path)
 
 
-def test_nothing_is_logged_or_printed_for_a_file_without_fault(tmp_path, caplog, capfd):
+def test_nothing_is_logged_or_printed_for_a_file_without_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
     caplog.set_level(logging.WARNING)
     read(make_clip(tmp_path / "clip.mp4"))
     assert caplog.text == ""
@@ -424,32 +439,32 @@ BAND[:10, :15] = (255, 0, 0)
 BAND[:, 20:] = (0, 255, 0)
 
 
-def save(path, image, flags=()):
+def save(path: Path, image: Any, flags: Any = ()) -> Path:
     bgr = image[..., [2, 1, 0, *range(3, image.shape[2])]] if image.ndim == 3 else image
     path.write_bytes(cv2.imencode(path.suffix, bgr, flags)[1].tobytes())
     return path
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".jpg", ".webp"])
-def test_reads_every_kind_of_picture(tmp_path, suffix):
+def test_reads_every_kind_of_picture(tmp_path: Path, suffix: str) -> None:
     image = read_image(save(tmp_path / f"Bild ü{suffix}", BAND))
     assert image.shape == BAND.shape
     assert difference(image, BAND) < (12 if suffix in (".jpg", ".webp") else 1e-9)
 
 
-def test_sixteen_bits_and_gray(tmp_path):
+def test_sixteen_bits_and_gray(tmp_path: Path) -> None:
     assert np.array_equal(read_image(save(tmp_path / "deep.png", BAND.astype(np.uint16) * 257)), BAND)
     gray = read_image(save(tmp_path / "gray.png", BAND[..., 1]))
     assert np.array_equal(gray, np.repeat(BAND[..., 1:2], 3, -1))
 
 
-def test_transparent_parts_lie_on_white(tmp_path):
+def test_transparent_parts_lie_on_white(tmp_path: Path) -> None:
     alpha = np.full((20, 31, 1), 128, np.uint8)
     image = read_image(save(tmp_path / "glass.png", np.concatenate([BAND, alpha], -1)))
     assert image[0, 0].tolist() == [255, 127, 127]
 
 
-def exif(orientation):
+def exif(orientation: Any) -> Any:
     """A JPEG segment that says so."""
     tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + bytes([orientation]) + b"\0\0\0\0\0\0\0"
     body = b"Exif\0\0" + tiff
@@ -460,7 +475,7 @@ def exif(orientation):
     ("orientation", "expected"),
     [(1, lambda i: i), (2, lambda i: i[:, ::-1]), (3, lambda i: np.rot90(i, 2)), (6, lambda i: np.rot90(i, -1))],
 )
-def test_exif_orientation_is_applied(tmp_path, orientation, expected):
+def test_exif_orientation_is_applied(tmp_path: Path, orientation: int, expected: Callable[..., Any]) -> None:
     path = save(tmp_path / "photo.jpg", BAND)
     plain = read_image(path)
     raw = path.read_bytes()
@@ -468,7 +483,7 @@ def test_exif_orientation_is_applied(tmp_path, orientation, expected):
     assert np.array_equal(read_image(path), expected(plain))
 
 
-def test_what_is_no_picture_is_told(tmp_path):
+def test_what_is_no_picture_is_told(tmp_path: Path) -> None:
     path = tmp_path / "fake.png"
     path.write_text("no picture")
     with pytest.raises(SourceError, match="cannot be read as a picture"):
@@ -477,7 +492,7 @@ def test_what_is_no_picture_is_told(tmp_path):
         read_image(tmp_path / "absent.png")
 
 
-def test_no_picture_outlives_its_file(tmp_path):
+def test_no_picture_outlives_its_file(tmp_path: Path) -> None:
     make_clip(tmp_path / "a.mp4", size=(640, 480))
     gc.collect()
     gc.disable()  # a program that opens a file every second may not collect its garbage for an hour

@@ -3,8 +3,10 @@
 import errno
 import os
 import threading
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -16,23 +18,26 @@ from hypothesis import strategies as st
 
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import BT601, BT709, Frame, StreamInfo
+from dreamvideo.media.images import read_image, write_image
 from dreamvideo.media.rotation import display_matrix
 from dreamvideo.media.video_file import Muxer
-from dreamvideo.media.video_reader import open_video, read_image
-from dreamvideo.media.video_writer import check_encoder, check_output, default_output, write_image, write_video
+from dreamvideo.media.video_reader import open_video
+from dreamvideo.media.video_writer import check_encoder, check_output, default_output, write_video
 from dreamvideo.settings.job import EncodeSettings, ReadSettings
 
 CONTAINERS = [".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif"]
 FAST = EncodeSettings(crf=16)
 
 
-def rewrite(path, output, encode=FAST, **cut):
+def rewrite(path: Path, output: Any, encode: EncodeSettings = FAST, **cut: Any) -> int:
     """Read and write without a dream between; the number of frames written."""
     with open_video(path, ReadSettings(**cut)) as source:
         return write_video(source.frames, output, source.info, encode)
 
 
-def made(times=STEADY, size=(64, 48), last=Fraction(1, 25), closed=None):
+def made(
+    times: Any = STEADY, size: Any = (64, 48), last: Fraction = Fraction(1, 25), closed: Any = None
+) -> Iterator[Frame]:
     try:
         for number, time in enumerate(times):
             following = times[number + 1] if number + 1 < len(times) else time + last
@@ -42,11 +47,11 @@ def made(times=STEADY, size=(64, 48), last=Fraction(1, 25), closed=None):
             closed.append(True)
 
 
-def info_of(size=(64, 48), **fields):
+def info_of(size: Any = (64, 48), **fields: Any) -> StreamInfo:
     return StreamInfo(*size, **{"frame_rate": Fraction(25), "time_base": Fraction(1, 1000), **fields})
 
 
-def read(path):
+def read(path: Path) -> tuple[Any, list[Any]]:
     with open_video(path, ReadSettings()) as source:
         return source.info, list(source.frames)
 
@@ -56,7 +61,7 @@ def read(path):
 
 @pytest.mark.parametrize("size", [(64, 48), (65, 49)])
 @pytest.mark.parametrize("suffix", CONTAINERS)
-def test_pictures_and_times_come_back(tmp_path, suffix, size):
+def test_pictures_and_times_come_back(tmp_path: Path, suffix: str, size: tuple[int, int]) -> None:
     times = STEADY if suffix == ".avi" else [Fraction(n, 100) for n in (0, 3, 7, 40, 41, 90, 200)]
     output = tmp_path / f"ein Traum%d {suffix}"
     count = write_video(made(times, size, last=Fraction(8, 100)), output, info_of(size))
@@ -72,7 +77,7 @@ def test_pictures_and_times_come_back(tmp_path, suffix, size):
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.integers(1, 2000), min_size=1, max_size=9), start=st.integers(0, 9000))
-def test_any_times_are_exact_in_mp4(tmp_path, steps, start):
+def test_any_times_are_exact_in_mp4(tmp_path: Path, steps: list[int], start: int) -> None:
     times = [Fraction(start + sum(steps[:n]), 1000) for n in range(len(steps) + 1)]
     output = tmp_path / "dream.mp4"
     write_video(made(times, last=Fraction(1234, 1000)), output, info_of())
@@ -80,7 +85,7 @@ def test_any_times_are_exact_in_mp4(tmp_path, steps, start):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_the_last_frame_stays_as_long_as_it_did(tmp_path, suffix):
+def test_the_last_frame_stays_as_long_as_it_did(tmp_path: Path, suffix: str) -> None:
     source = make_clip(tmp_path / "clip.mp4", UNEVEN, last=Fraction(5))
     output = tmp_path / f"dream{suffix}"
     rewrite(source, output)
@@ -90,13 +95,13 @@ def test_the_last_frame_stays_as_long_as_it_did(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".gif"])
-def test_a_single_frame_stays_as_long_as_it_did(tmp_path, suffix):
+def test_a_single_frame_stays_as_long_as_it_did(tmp_path: Path, suffix: str) -> None:
     source = make_clip(tmp_path / f"clip{suffix}", [Fraction(0)], last=Fraction(3, 10))
     rewrite(source, tmp_path / f"dream{suffix}")
     assert video_times(tmp_path / f"dream{suffix}") == ([0], Fraction(3, 10))
 
 
-def test_the_ntsc_rate_stays_itself(tmp_path):
+def test_the_ntsc_rate_stays_itself(tmp_path: Path) -> None:
     times = [Fraction(1001 * n, 30_000) for n in range(30)]
     output = tmp_path / "dream.mp4"
     info = StreamInfo(64, 48, frame_rate=Fraction(30_000, 1001), time_base=Fraction(1, 30_000))
@@ -110,7 +115,7 @@ def test_the_ntsc_rate_stays_itself(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def rich(tmp_path_factory):
+def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MKV with two sound tracks that outlast the picture on both sides, chapters, subtitles, a font, a title."""
     folder = tmp_path_factory.mktemp("rich")
     chapters = [
@@ -154,7 +159,7 @@ def rich(tmp_path_factory):
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
-def test_sound_is_copied_packet_for_packet(rich, tmp_path, suffix):
+def test_sound_is_copied_packet_for_packet(rich: Path, tmp_path: Path, suffix: str) -> None:
     output = tmp_path / f"dream{suffix}"
     rewrite(rich, output)
     before, after = sound_tracks(rich), sound_tracks(output)
@@ -170,13 +175,15 @@ def test_sound_is_copied_packet_for_packet(rich, tmp_path, suffix):
 
 @pytest.mark.parametrize(("picture_at", "sound_at"), [(0, Fraction(1, 4)), (1, 0), (10, Fraction(21, 2))])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".flv"])
-def test_picture_and_sound_keep_their_distance(tmp_path, suffix, picture_at, sound_at):
+def test_picture_and_sound_keep_their_distance(
+    tmp_path: Path, suffix: str, picture_at: int, sound_at: Fraction | int
+) -> None:
     times = [time + picture_at for time in STEADY]
     source = make_clip(tmp_path / f"clip{suffix}", times, audio=[("aac", "eng")], audio_start=sound_at, audio_seconds=1)
     output = tmp_path / "dream.mp4"
     rewrite(source, output)
 
-    def distance(path):
+    def distance(path: Path) -> Any:
         return sound_tracks(path)[0][1][0] - 1000 * float(video_times(path)[0][0])
 
     assert distance(source) == pytest.approx(1000 * float(sound_at - picture_at), abs=30)
@@ -186,8 +193,8 @@ def test_picture_and_sound_keep_their_distance(tmp_path, suffix, picture_at, sou
     )
 
 
-def test_damaged_sound_costs_itself_alone(rich, tmp_path, caplog):
-    def broken(packets):
+def test_damaged_sound_costs_itself_alone(rich: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(packets: Any) -> Iterator[tuple[Any, Any]]:
         for number, (time, packet) in enumerate(packets):
             if number == 9:
                 packet.dts = packet.pts = -(2**40)  # long before the one before it
@@ -207,7 +214,9 @@ def test_damaged_sound_costs_itself_alone(rich, tmp_path, caplog):
     assert caplog.text.count("is damaged in part") == 1
 
 
-def test_sound_that_the_container_refuses_is_transcoded_with_a_word(rich, tmp_path, caplog):
+def test_sound_that_the_container_refuses_is_transcoded_with_a_word(
+    rich: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     output = tmp_path / "dream.webm"
     rewrite(rich, output)
     tracks = sound_tracks(output)
@@ -220,14 +229,14 @@ def test_sound_that_the_container_refuses_is_transcoded_with_a_word(rich, tmp_pa
         assert after[-1] == pytest.approx(before[-1], abs=45)
 
 
-def test_no_audio_leaves_the_sound_out(rich, tmp_path):
+def test_no_audio_leaves_the_sound_out(rich: Path, tmp_path: Path) -> None:
     output = tmp_path / "dream.mp4"
     rewrite(rich, output, EncodeSettings(audio=False))
     assert sound_tracks(output) == []
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
-def test_title_and_chapters_are_kept(rich, tmp_path, suffix):
+def test_title_and_chapters_are_kept(rich: Path, tmp_path: Path, suffix: str) -> None:
     output = tmp_path / f"dream{suffix}"
     rewrite(rich, output)
     with av.open(str(output)) as container:
@@ -240,7 +249,9 @@ def test_title_and_chapters_are_kept(rich, tmp_path, suffix):
     assert spans == [("One", 0, 1), ("Two", 1, 3)]
 
 
-def test_subtitles_and_attachments_are_kept_or_named(rich, tmp_path, caplog):
+def test_subtitles_and_attachments_are_kept_or_named(
+    rich: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     rewrite(rich, tmp_path / "dream.mkv")
     with av.open(str(tmp_path / "dream.mkv")) as container:
         texts = [bytes(p) for p in container.demux(container.streams.subtitles[0]) if p.size]
@@ -255,7 +266,7 @@ def test_subtitles_and_attachments_are_kept_or_named(rich, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("start", ["0.9", "1.3"])
-def test_a_cut_takes_picture_and_sound_at_one_instant(rich, tmp_path, start):
+def test_a_cut_takes_picture_and_sound_at_one_instant(rich: Path, tmp_path: Path, start: str) -> None:
     output = tmp_path / "dream.mkv"
     rewrite(rich, output, start=Fraction(start), duration=Fraction("0.6"))
     times, end = video_times(output)
@@ -272,19 +283,19 @@ def test_a_cut_takes_picture_and_sound_at_one_instant(rich, tmp_path, start):
         assert [c["metadata"]["title"] for c in container.chapters()] == (["One", "Two"] if start == "0.9" else ["Two"])
 
 
-def test_with_a_number_of_frames_the_sound_stops_with_the_last(rich, tmp_path):
+def test_with_a_number_of_frames_the_sound_stops_with_the_last(rich: Path, tmp_path: Path) -> None:
     output = tmp_path / "dream.mkv"
     assert rewrite(rich, output, frames=10) == 10
     assert sound_tracks(output)[0][1][-1] < 900 < sound_tracks(output)[0][1][-1] + 25
 
 
-def test_a_source_without_sound_is_no_fault(tmp_path):
+def test_a_source_without_sound_is_no_fault(tmp_path: Path) -> None:
     rewrite(make_clip(tmp_path / "clip.mp4"), tmp_path / "dream.mp4")
     assert sound_tracks(tmp_path / "dream.mp4") == []
 
 
 @pytest.fixture(scope="module")
-def covered(tmp_path_factory):
+def covered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MP4 with a cover that is larger than the film."""
     path = tmp_path_factory.mktemp("covered") / "covered.mp4"
     clip = make_clip(path.with_name("plain.mp4"), audio=[("aac", "eng")])
@@ -304,7 +315,9 @@ def covered(tmp_path_factory):
 
 @pytest.mark.parametrize("cut", [{}, {"start": Fraction(1, 5)}])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_cover_is_not_dreamed_on_and_is_kept_where_it_can_be(covered, tmp_path, caplog, suffix, cut):
+def test_a_cover_is_not_dreamed_on_and_is_kept_where_it_can_be(
+    covered: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, suffix: str, cut: dict[Any, Any]
+) -> None:
     output = tmp_path / f"dream{suffix}"
     assert rewrite(covered, output, **cut) == len(STEADY) - (5 if cut else 0)
     assert len(sound_tracks(output)) == 1 and sound_tracks(output)[0][1]
@@ -321,7 +334,9 @@ def test_a_cover_is_not_dreamed_on_and_is_kept_where_it_can_be(covered, tmp_path
 
 @pytest.mark.parametrize("matrix", [(0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0), (-1, 0, 0, 1)])
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_a_turned_video_is_written_upright_and_says_nothing_of_a_turn(tmp_path, suffix, matrix):
+def test_a_turned_video_is_written_upright_and_says_nothing_of_a_turn(
+    tmp_path: Path, suffix: str, matrix: tuple[int, int, int, int]
+) -> None:
     source = make_clip(tmp_path / "clip.mp4", STEADY[:3])
     set_display_matrix(source, matrix)
     rewrite(source, tmp_path / f"dream{suffix}")
@@ -333,19 +348,21 @@ def test_a_turned_video_is_written_upright_and_says_nothing_of_a_turn(tmp_path, 
     assert difference(shown, read(source)[1][0].image) < 4
 
 
-def test_a_size_that_is_changed_is_told(tmp_path, caplog):
+def test_a_size_that_is_changed_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_video(made(size=(65, 49)), tmp_path / "dream.mp4", info_of((65, 49)))
     assert "libx264 needs even sides: 65x49 is padded to 66x50" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_pixel_aspect_is_written_back(tmp_path, suffix):
+def test_pixel_aspect_is_written_back(tmp_path: Path, suffix: str) -> None:
     write_video(made(), tmp_path / f"dream{suffix}", info_of(pixel_aspect=Fraction(16, 11)))
     assert read(tmp_path / f"dream{suffix}")[0].pixel_aspect == Fraction(16, 11)
 
 
 @pytest.mark.parametrize("suffix", [".webm", ".gif"])
-def test_pixels_are_made_square_where_no_aspect_can_be_written(tmp_path, caplog, suffix):
+def test_pixels_are_made_square_where_no_aspect_can_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, suffix: str
+) -> None:
     write_video(made(), tmp_path / f"dream{suffix}", info_of(pixel_aspect=Fraction(2)))
     assert read(tmp_path / f"dream{suffix}")[0].width == 128
     assert "square" in caplog.text
@@ -353,7 +370,7 @@ def test_pixels_are_made_square_where_no_aspect_can_be_written(tmp_path, caplog,
 
 @pytest.mark.parametrize("color", [BT601, BT709])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
-def test_color_tags_are_written_and_true(tmp_path, suffix, color):
+def test_color_tags_are_written_and_true(tmp_path: Path, suffix: str, color: Any) -> None:
     red = np.full((48, 64, 3), (220, 40, 30), np.uint8)
     frames = (Frame(red, time, Fraction(1, 25)) for time in STEADY[:2])
     write_video(frames, tmp_path / f"dream{suffix}", info_of(color=color))
@@ -378,7 +395,9 @@ def test_color_tags_are_written_and_true(tmp_path, suffix, color):
         ((320, 720), {}, 1),
     ],
 )
-def test_undreamed_pictures_are_those_of_the_source_and_their_tags_are_true(tmp_path, suffix, size, tags, matrix):
+def test_undreamed_pictures_are_those_of_the_source_and_their_tags_are_true(
+    tmp_path: Path, suffix: str, size: tuple[int, int], tags: dict[Any, Any], matrix: int
+) -> None:
     source = make_clip(tmp_path / "clip.mp4", STEADY[:2], size=size, tags=tags)
     rewrite(source, tmp_path / f"dream{suffix}")
     (info, before), (_, after) = read(source), read(tmp_path / f"dream{suffix}")
@@ -389,7 +408,7 @@ def test_undreamed_pictures_are_those_of_the_source_and_their_tags_are_true(tmp_
     assert info.color.matrix == matrix
 
 
-def test_saturated_edges_survive(tmp_path):
+def test_saturated_edges_survive(tmp_path: Path) -> None:
     bars = np.zeros((96, 96, 3), np.uint8)
     for n, color in enumerate([(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255)]):
         bars[:, 16 * n : 16 * n + 16] = color
@@ -399,7 +418,7 @@ def test_saturated_edges_survive(tmp_path):
         assert difference(before.image, after.image) < 2
 
 
-def test_another_codec_can_be_asked_for(tmp_path):
+def test_another_codec_can_be_asked_for(tmp_path: Path) -> None:
     write_video(made(), tmp_path / "dream.mkv", info_of(), EncodeSettings(codec="ffv1"))
     with av.open(str(tmp_path / "dream.mkv")) as container:
         assert container.streams.video[0].codec_context.name == "ffv1"
@@ -414,7 +433,7 @@ def test_another_codec_can_be_asked_for(tmp_path):
         (".mp4", "h264_nvenc", "cannot be used here"),
     ],
 )
-def test_a_codec_that_will_not_do_is_named(tmp_path, suffix, codec, message):
+def test_a_codec_that_will_not_do_is_named(tmp_path: Path, suffix: str, codec: str, message: str) -> None:
     closed = []
     output = tmp_path / f"dream{suffix}"
     with pytest.raises(OutputError, match=message) as caught:
@@ -428,7 +447,7 @@ def test_a_codec_that_will_not_do_is_named(tmp_path, suffix, codec, message):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_codec_that_will_do_passes(tmp_path):
+def test_a_codec_that_will_do_passes(tmp_path: Path) -> None:
     for suffix in CONTAINERS:
         check_encoder(tmp_path / f"dream{suffix}", EncodeSettings())
     assert list(tmp_path.iterdir()) == []
@@ -437,11 +456,11 @@ def test_a_codec_that_will_do_passes(tmp_path):
 # Failures.
 
 
-def test_the_name_is_given_only_to_a_complete_file(tmp_path):
+def test_the_name_is_given_only_to_a_complete_file(tmp_path: Path) -> None:
     output = tmp_path / "dream.mp4"
     seen = []
 
-    def watched():
+    def watched() -> Iterator[Any]:
         for frame in made([Fraction(n, 25) for n in range(150)]):  # more than the encoder holds back
             seen.append(sorted(path.name for path in tmp_path.iterdir()))
             yield frame
@@ -453,8 +472,8 @@ def test_the_name_is_given_only_to_a_complete_file(tmp_path):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("a dream failed"), OSError(errno.EIO, "gone")])
-def test_an_interruption_leaves_a_part_that_plays(tmp_path, rich, error):
-    def broken():
+def test_an_interruption_leaves_a_part_that_plays(tmp_path: Path, rich: Path, error: Any) -> None:
+    def broken() -> Iterator[Any]:
         yield from made([Fraction(n, 25) for n in range(60)])
         raise error
 
@@ -465,8 +484,8 @@ def test_an_interruption_leaves_a_part_that_plays(tmp_path, rich, error):
     assert len(read(tmp_path / "dream.mp4.part")[1]) >= 59
 
 
-def test_a_failure_before_the_first_frame_leaves_nothing(tmp_path):
-    def broken():
+def test_a_failure_before_the_first_frame_leaves_nothing(tmp_path: Path) -> None:
+    def broken() -> Iterator[None]:
         raise ValueError("no dream")
         yield
 
@@ -477,7 +496,7 @@ def test_a_failure_before_the_first_frame_leaves_nothing(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_no_frames_is_an_error(tmp_path):
+def test_no_frames_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="no frame"):
         write_video(made([]), tmp_path / "dream.mp4", info_of())
     assert list(tmp_path.iterdir()) == []
@@ -485,19 +504,19 @@ def test_no_frames_is_an_error(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which is always full")
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".gif"])
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, suffix):
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"dream{suffix}.part").symlink_to("/dev/full")
     with pytest.raises(OutputError, match="disk is full"):
         write_video(made(), tmp_path / f"dream{suffix}", info_of())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_folder_is_told(tmp_path):
+def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written"):
         write_video(made(), tmp_path / "absent" / "dream.mp4", info_of())
 
 
-def test_nothing_is_printed_and_no_thread_stays(rich, tmp_path, capfd):
+def test_nothing_is_printed_and_no_thread_stays(rich: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     threads = threading.active_count()
     for suffix in (".mp4", ".webm"):
         rewrite(rich, tmp_path / f"dream{suffix}")
@@ -521,12 +540,12 @@ def test_nothing_is_printed_and_no_thread_stays(rich, tmp_path, capfd):
         ("i.JPG", "i_dream.JPG"),
     ],
 )
-def test_default_names(name, expected):
+def test_default_names(name: str, expected: str) -> None:
     assert default_output(Path("films") / name, None) == Path("films") / expected
     assert default_output(Path("films") / name, Path("dreams")) == Path("dreams") / expected
 
 
-def test_an_output_is_checked_before_any_work(tmp_path):
+def test_an_output_is_checked_before_any_work(tmp_path: Path) -> None:
     source = tmp_path / "film.mp4"
     source.write_text("film")
     other = tmp_path / "other.mp4"
@@ -549,7 +568,7 @@ def test_an_output_is_checked_before_any_work(tmp_path):
             check_output(output, [source], overwrite)
 
 
-def test_a_read_only_folder_is_told(tmp_path, monkeypatch):
+def test_a_read_only_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
     with pytest.raises(OutputError, match="read-only"):
         check_output(tmp_path / "new.mp4", [], overwrite=False)
@@ -559,7 +578,7 @@ def test_a_read_only_folder_is_told(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tif", ".PNG"])
-def test_a_picture_comes_back(tmp_path, suffix):
+def test_a_picture_comes_back(tmp_path: Path, suffix: str) -> None:
     image = picture(0, 65, 49)
     write_image(image, tmp_path / f"dream{suffix}")
     assert difference(read_image(tmp_path / f"dream{suffix}"), image) < (3 if suffix in (".jpg", ".webp") else 1e-9)
@@ -569,7 +588,7 @@ def test_a_picture_comes_back(tmp_path, suffix):
     assert cv2.imdecode(raw, cv2.IMREAD_COLOR) is not None
 
 
-def test_a_picture_that_cannot_be_written_is_told(tmp_path):
+def test_a_picture_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="expected a name ending in"):
         write_image(picture(0), tmp_path / "dream.xyz")
     with pytest.raises(OutputError, match="cannot be written"):

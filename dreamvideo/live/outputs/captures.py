@@ -10,7 +10,7 @@ from dreamvideo.live.controls import Controls
 from dreamvideo.live.loop import ShownFrame
 from dreamvideo.live.outputs.recorder import Recorder, unused_name
 from dreamvideo.live.shared_state import LiveState
-from dreamvideo.media.video_writer import write_image
+from dreamvideo.media.images import write_image
 from dreamvideo.settings.job import EncodeSettings
 
 
