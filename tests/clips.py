@@ -1,18 +1,24 @@
 """Small videos made on the fly, each with one thing that real ones bring."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from av.codec.context import Flags
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]  # (H, W, 3) RGB
 
 WIDTH, HEIGHT = 64, 48
 STEADY = [Fraction(n, 25) for n in range(12)]
 UNEVEN = [Fraction(n, 1000) for n in (0, 7, 40, 41, 300, 333, 1000, 1234)]
 
 
-def picture(number, width=WIDTH, height=HEIGHT):
+def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> Image:
     """(H, W, 3) RGB: smooth ramps that move a little with `number`, so that neighbors differ."""
     y, x = np.mgrid[0:height, 0:width]
     red = 40 + 160 * x / width
@@ -22,23 +28,23 @@ def picture(number, width=WIDTH, height=HEIGHT):
 
 
 def make_clip(
-    path,
-    times=STEADY,
-    last=Fraction(1, 25),
-    size=(WIDTH, HEIGHT),
-    codec=None,
-    audio=(),
-    audio_start=0,
-    aspect=None,
-    metadata=None,
-    chapters=None,
-    tags=None,
-    options=None,
-    pixels="yuv420p",
-    image=picture,
-    audio_seconds=None,
-    container=None,
-):
+    path: Path,
+    times: Sequence[Fraction] = STEADY,
+    last: Fraction = Fraction(1, 25),
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    codec: str | None = None,
+    audio: Sequence[tuple[str, str]] = (),
+    audio_start: float | Fraction = 0,
+    aspect: Fraction | None = None,
+    metadata: dict[str, str] | None = None,
+    chapters: list[Any] | None = None,
+    tags: dict[str, Any] | None = None,
+    options: dict[str, str] | None = None,
+    pixels: str = "yuv420p",
+    image: Callable[[int, int, int], Image] = picture,
+    audio_seconds: float | None = None,
+    container: dict[str, str] | None = None,
+) -> Path:
     """A video at `times` (seconds), the last frame shown for `last`; `audio` is one (codec, language) per track."""
     width, height = size
     base = (
@@ -87,7 +93,7 @@ def make_clip(
     return path
 
 
-def _tone(track, seconds, start):
+def _tone(track: Any, seconds: float, start: float | Fraction) -> list[av.Packet]:
     rate, packets = 48_000, []
     size = track.codec_context.frame_size or 1024
     for begin in range(0, int(seconds * rate), size):
@@ -100,7 +106,7 @@ def _tone(track, seconds, start):
     return packets + track.encode(None)
 
 
-def set_display_matrix(path, matrix):
+def set_display_matrix(path: Path, matrix: tuple[int, int, int, int]) -> None:
     """Write the 2x2 `matrix` (a, b, c, d) into the header of the first track of an MP4."""
     raw = bytearray(path.read_bytes())
     at = raw.index(b"tkhd") + 4 + 40
@@ -109,7 +115,7 @@ def set_display_matrix(path, matrix):
     path.write_bytes(bytes(raw))
 
 
-def video_times(path):
+def video_times(path: Path) -> tuple[list[Fraction], Fraction]:
     """Presentation times of every frame that decodes, by plain PyAV, and the time at which the last one ends."""
     times, end = [], Fraction(0)
     with av.open(str(path)) as container:
@@ -125,7 +131,7 @@ def video_times(path):
     return times, end
 
 
-def sound_tracks(path):
+def sound_tracks(path: Path) -> list[tuple[Any, list[int], str]]:
     """For each sound track: codec, language, disposition, times of its packets in ms, hash of all their bytes."""
     tracks = {}
     with av.open(str(path)) as container:
@@ -139,7 +145,7 @@ def sound_tracks(path):
     return [(about, times, digest.hexdigest()) for about, times, digest in tracks.values()]
 
 
-def difference(one, other):
+def difference(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Mean absolute difference over the part that both pictures have."""
     height, width = min(one.shape[0], other.shape[0]), min(one.shape[1], other.shape[1])
     return np.abs(one[:height, :width].astype(int) - other[:height, :width]).mean()

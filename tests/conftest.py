@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 import signal
 import threading
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from dreamvideo.cli import main
-from dreamvideo.frames import Frame
+from dreamvideo.frames import Frame, Frames
 from dreamvideo.media import contact_sheet
 from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Objective, Term
@@ -25,7 +30,7 @@ torch.set_num_threads(2)
 class TinyNet(torch.nn.Module):
     """Two layers, smooth, so that tests of the ascent do not hang on a rounding at a kink."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(7)
         self.first = torch.nn.Conv2d(3, 6, 5, 2, 2)
@@ -34,17 +39,17 @@ class TinyNet(torch.nn.Module):
             parameter.data = torch.randn(parameter.shape, generator=generator) * 0.5
             parameter.requires_grad_(False)
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
         first = torch.tanh(self.first(images - 0.5))
         return {"first": first, "second": torch.nn.functional.softplus(self.second(first))}
 
 
-def run(*words):
+def run(*words: object) -> int:
     """The exit code of a command line."""
     return main([str(word) for word in words])
 
 
-def only_line(capsys):
+def only_line(capsys: pytest.CaptureFixture[str]) -> str:
     """What stands on stderr, which must be one line."""
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1, lines
@@ -52,10 +57,10 @@ def only_line(capsys):
 
 
 @pytest.fixture
-def time_limit():
+def time_limit() -> Iterator[None]:
     """A test that takes a minute hangs: it fails, and the others go on. On Windows there is no such alarm."""
 
-    def ring(*_):
+    def ring(*_: object) -> None:
         raise TimeoutError("the test hangs")
 
     if not hasattr(signal, "SIGALRM"):
@@ -69,31 +74,31 @@ def time_limit():
 
 
 @pytest.fixture
-def sheets(monkeypatch):
+def sheets(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Any], list[Any]]]:
     """(tiles, labels) of each sheet that is made."""
-    made = []
+    sheets: list[tuple[list[Any], list[Any]]] = []
     plain = contact_sheet.contact_sheet
 
-    def watched(tiles, labels, *rest):
-        made.append((list(tiles), list(labels)))
+    def watched(tiles: Iterable[Any], labels: Iterable[Any], *rest: Any) -> Any:
+        sheets.append((list(tiles), list(labels)))
         return plain(tiles, labels, *rest)
 
     monkeypatch.setattr(contact_sheet, "contact_sheet", watched)
-    return made
+    return sheets
 
 
 @pytest.fixture
-def tiny_net():
+def tiny_net() -> TinyNet:
     return TinyNet()
 
 
 @pytest.fixture
-def tiny_network(tiny_net):
+def tiny_network(tiny_net: TinyNet) -> Network:
     score = Objective(tiny_net, (Term("first", kind="log"), Term("second", 0.5, "log")))
     return Network("tiny", score, torch.device("cpu"), torch.float32)
 
 
-def textured(height, width, seed=0):
+def textured(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     """(H, W, 3) uint8: noise at several scales, as a photograph has it."""
     import cv2
 
@@ -104,14 +109,14 @@ def textured(height, width, seed=0):
     return np.clip(image + 20, 0, 255).astype(np.uint8)
 
 
-def stream(images, rate=25):
+def stream(images: Iterable[NDArray[np.uint8]], rate: int | Fraction = 25) -> Frames:
     """A generator of frames of the given pictures."""
     for i, image in enumerate(images):
         yield Frame(image, Fraction(i, rate))
 
 
 @pytest.fixture
-def publish(tmp_path, monkeypatch):
+def publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
     """A file server in place of the download host: publish(name, served, content) -> url, content's hash in it.
 
     Served may be other than `content`, or None: nothing is there. torchvision's cache is empty, below tmp_path.
@@ -121,13 +126,13 @@ def publish(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
 
     class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *args):
+        def log_message(self, format: str, *args: Any) -> None:
             pass
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     threading.Thread(target=http.serve_forever, daemon=True).start()
 
-    def publish(name, served, content=None):
+    def publish(name: str, served: bytes | None, content: bytes | None = None) -> str:
         file = f"{name}-{hashlib.sha256(content or served or b'').hexdigest()[:8]}.pth"
         (folder / file).unlink(missing_ok=True)
         if served is not None:

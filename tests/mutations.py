@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 import av
 from clips import make_clip
@@ -24,7 +25,7 @@ HEAD = 1500  # bytes at both ends of a file where its structure is; half of the 
 LIMIT = 60  # seconds a command may take, on a machine that has other things to do too
 
 
-def originals(folder):
+def originals(folder: Path) -> list[Any]:
     """Whole videos of every kind, with sound where it can be."""
     chapters = [{"id": 1, "start": 0, "end": 1, "time_base": 1, "metadata": {"title": "One"}}]
     clips = [
@@ -37,27 +38,27 @@ def originals(folder):
     return [*clips, SAMPLE]
 
 
-def flipped(data, dice):
+def flipped(data: Any, dice: random.Random) -> Any:
     for _ in range(dice.choice((1, 3, 10, 100))):
         data[_place(data, dice)] ^= 1 << dice.randrange(8)
     return data
 
 
-def cut(data, dice):
+def cut(data: Any, dice: random.Random) -> Any:
     return data[: dice.randrange(len(data))]
 
 
-def doubled(data, dice):
+def doubled(data: Any, dice: random.Random) -> Any:
     at, size = _chunk(data, dice)
     return data[: at + size] + data[at : at + size] + data[at + size :]
 
 
-def zeroed(data, dice):
+def zeroed(data: Any, dice: random.Random) -> Any:
     at, size = _chunk(data, dice)
     return data[:at] + bytes(size) + data[at + size :]
 
 
-def swapped(data, dice):
+def swapped(data: Any, dice: random.Random) -> Any:
     (one, size), (other, _) = _chunk(data, dice), _chunk(data, dice)
     first, second = bytes(data[one : one + size]), bytes(data[other : other + size])
     data[one : one + len(second)] = second
@@ -68,19 +69,19 @@ def swapped(data, dice):
 KINDS = (flipped, cut, doubled, zeroed, swapped)
 
 
-def _place(data, dice):
+def _place(data: Any, dice: random.Random) -> Any:
     if dice.random() < 0.5:
         return dice.randrange(len(data))
     near = dice.randrange(min(HEAD, len(data)))
     return near if dice.random() < 0.5 else len(data) - 1 - near
 
 
-def _chunk(data, dice):
+def _chunk(data: Any, dice: random.Random) -> tuple[Any, Any]:
     size = dice.choice((1, 4, 16, 200, 5000))
     return _place(data, dice), min(size, len(data))
 
 
-def mutated(original, number):
+def mutated(original: Any, number: int) -> bytes:
     """The bytes of `original`, damaged in the way of `number`."""
     dice = random.Random(number)
     return bytes(KINDS[number // 6 % len(KINDS)](bytearray(original.read_bytes()), dice))
@@ -89,11 +90,11 @@ def mutated(original, number):
 class Child:
     """A process that runs commands; one that dies or takes too long is told, and another takes its place."""
 
-    def __init__(self, log):
+    def __init__(self, log: Any) -> None:
         self._log = log  # what the process writes to its stderr itself, below Python
         self._begin()
 
-    def _begin(self):
+    def _begin(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
         )
@@ -101,12 +102,12 @@ class Child:
         threading.Thread(target=self._listen, args=(self._process, self._answers), daemon=True).start()
 
     @staticmethod
-    def _listen(process, answers):
+    def _listen(process: Any, answers: Any) -> None:
         for line in process.stdout:
             answers.put(json.loads(line))
         answers.put({"died": process.wait()})
 
-    def run(self, *words, limit=LIMIT):
+    def run(self, *words: object, limit: int = LIMIT) -> dict[str, Any]:
         """{"code", "out", "err"} of a command, or {"died": exit code} or {"hangs": seconds}; and "seconds"."""
         began = time.monotonic()
         with contextlib.suppress(BrokenPipeError):
@@ -120,12 +121,12 @@ class Child:
             self._begin()
         return {**answer, "seconds": time.monotonic() - began}
 
-    def close(self):
+    def close(self) -> None:
         self._process.kill()
         self._process.wait()
 
 
-def problems(child, path, output):
+def problems(child: subprocess.Popen[str], path: Path, output: Any) -> tuple[list[Any], Any, Any]:
     """(what is wrong with how `video` and `info` take the file, exit code of `video`, seconds of the slower one)."""
     size = ("--size", "90") if path.stat().st_size > 300_000 else ()
     made = child.run("video", path, "-o", output, "--iterations", "0", *size)
@@ -134,7 +135,7 @@ def problems(child, path, output):
     return found, made.get("code"), max(made["seconds"], told["seconds"])
 
 
-def _of_video(made, output):
+def _of_video(made: Any, output: Any) -> list[str] | list[Any]:
     if "code" not in made:
         return [f"video: {made}"]
     lines = made["err"].splitlines()
@@ -148,19 +149,19 @@ def _of_video(made, output):
     return [] if output.exists() and _frames(output) == count > 0 else [f"the output does not hold {count} frames"]
 
 
-def _frames(path):
+def _frames(path: Path) -> Any:
     with av.open(str(path)) as container:
         return sum(1 for _ in container.decode(container.streams.best("video")))
 
 
-def left_behind(path, output, made):
+def left_behind(path: Path, output: Any, made: Any) -> list[str] | list[Any]:
     """What else there is in the folder of `path` and `output` when all is over."""
     whole = {path.name, output.name} if made.get("code") == 0 else {path.name}
     extra = sorted(each.name for each in output.parent.iterdir() if each.name not in whole)
     return [f"left behind: {extra}"] if extra else []
 
 
-def _of_info(told):
+def _of_info(told: Any) -> list[str] | list[Any]:
     if "code" not in told:
         return [f"info: {told}"]
     lines = told["err"].splitlines()
@@ -171,7 +172,7 @@ def _of_info(told):
     return [] if right else [f"info ends with {told['code']} and says: {told['err']}"]
 
 
-def _serve():
+def _serve() -> None:
     from dreamvideo.cli import main
 
     for line in sys.stdin:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 import torchvision
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dreamvideo.settings.dream import DreamSettings
+
+Array = NDArray[np.float64]
 
 
-def gaussian_blur(plane, sigma):
+def gaussian_blur(plane: Array, sigma: float) -> Array:
     """(H, W) float64 blurred with a full two-dimensional Gaussian, pixel by pixel of the kernel, edges repeated."""
     radius = max(1, round(3 * sigma))
     h, w = plane.shape
@@ -25,12 +33,12 @@ def gaussian_blur(plane, sigma):
     return total / weights
 
 
-def smooth(plane, sigma):
+def smooth(plane: Array, sigma: float) -> Array:
     """Mean of three blurs, half, once and twice sigma."""
     return sum(gaussian_blur(plane, s) for s in (sigma / 2, sigma, sigma * 2)) / 3
 
 
-def lowpass(image, sigma=24.0):
+def lowpass(image: Array, sigma: float = 24.0) -> Array:
     """(3, H, W): mean of blocks, Gaussian of the blocks, bilinear enlargement."""
     _, h, w = image.shape
     factor = max(1, min(int(sigma / 3), min(h, w) // 4))
@@ -44,13 +52,20 @@ def lowpass(image, sigma=24.0):
     return resample(small, (h, w), mode="bilinear", align_corners=False)
 
 
-def resample(image, size, **how):
+def resample(image: Array, size: tuple[int, int], **how: Any) -> Array:
     return F.interpolate(torch.from_numpy(image)[None], size, **how)[0].numpy()
 
 
-def dream(image, score, settings, residual=None, plan=None, tick=0):
+def dream(
+    image: Array,
+    score: Callable[[Tensor], Tensor],
+    settings: DreamSettings,
+    residual: Array | None = None,
+    steps_per_octave: Sequence[int] | None = None,
+    jitter_index: int = 0,
+) -> Array:
     """(3, H, W) float64 in [0, 1] -> the same, dreamed; `score` maps a (1, 3, H, W) float64 tensor to (1,)."""
-    plan = plan or [settings.iterations] * settings.octaves
+    steps_per_octave = steps_per_octave or [settings.iterations] * settings.octaves
     _, height, width = image.shape
     sizes = [
         (round(height / settings.octave_scale**k), round(width / settings.octave_scale**k))
@@ -58,7 +73,7 @@ def dream(image, score, settings, residual=None, plan=None, tick=0):
     ]
     detail = np.zeros((3, *sizes[0]))
     for octave, (h, w) in enumerate(sizes):
-        iterations = plan[octave]
+        iterations = steps_per_octave[octave]
         if iterations == 0 and octave < settings.octaves - 1:
             continue
         small = {"mode": "bilinear", "antialias": True, "align_corners": False}
@@ -70,7 +85,7 @@ def dream(image, score, settings, residual=None, plan=None, tick=0):
         if detail.shape != base.shape:
             detail = resample(detail, (h, w), mode="bicubic", align_corners=False)
         x = np.clip(base + carried + detail, 0, 1)
-        draw = random.Random(f"{settings.seed} {octave} {tick}")
+        draw = random.Random(f"{settings.seed} {octave} {jitter_index}")
         furthest = min(settings.jitter, min(h, w) // 4)
         for i in range(iterations):
             dy, dx = draw.randint(-furthest, furthest), draw.randint(-furthest, furthest)
@@ -79,7 +94,9 @@ def dream(image, score, settings, residual=None, plan=None, tick=0):
     return x
 
 
-def step(x, base, score, settings, dy, dx, sigma):
+def step(
+    x: Array, base: Array, score: Callable[[Tensor], Tensor], settings: DreamSettings, dy: int, dx: int, sigma: float
+) -> Array:
     shifted = torch.from_numpy(np.roll(x, (dy, dx), (1, 2)).copy())[None].requires_grad_()
     score(shifted).sum().backward()
     g = np.roll(shifted.grad[0].numpy(), (-dy, -dx), (1, 2))
@@ -114,7 +131,15 @@ def step(x, base, score, settings, dy, dx, sigma):
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def pavan(image, net, offsets, levels=4, ratio=1.8, iterations=10, rate=0.005):
+def pavan(
+    image: Tensor,
+    net: Callable[[Tensor], Tensor],
+    offsets: Sequence[Sequence[tuple[int, int]]],
+    levels: int = 4,
+    ratio: float = 1.8,
+    iterations: int = 10,
+    rate: float = 0.005,
+) -> Tensor:
     """JitheshPavan/deep_dream, from its description: (1, 3, H, W) in [0, 1] -> the same, dreamed.
 
     `net` maps a picture in ImageNet's scaling to the layer; `offsets` are the (dy, dx) of each step of each level.
@@ -137,18 +162,18 @@ def pavan(image, net, offsets, levels=4, ratio=1.8, iterations=10, rate=0.005):
     return (x * deviation + mean).clip(0, 1)
 
 
-def nine_by_nine(slope, sigma):
+def nine_by_nine(grad: Tensor, sigma: float) -> Tensor:
     """Each color of (1, 3, H, W) convolved with a Gaussian of 9 x 9 pixels that sums to 1, mirrored at the edges."""
     weights = torch.zeros(9, 9)
     for y in range(9):
         for x in range(9):
             weights[y, x] = math.exp(-((y - 4) ** 2 + (x - 4) ** 2) / (2 * sigma**2))
     weights /= weights.sum()
-    padded = F.pad(slope, (4, 4, 4, 4), mode="reflect")
+    padded = F.pad(grad, (4, 4, 4, 4), mode="reflect")
     return F.conv2d(padded, weights.reshape(1, 1, 9, 9).repeat(3, 1, 1, 1), groups=3)
 
 
-def notebook2015_step(x, layer_of, dy, dx, step=1.5):
+def notebook2015_step(x: Tensor, layer_of: Callable[[Tensor], Tensor], dy: int, dx: int, step: float = 1.5) -> Tensor:
     """The step of the notebook of 2015: (1, 3, H, W) from -mean to 255 - mean -> the same.
 
     `layer_of` maps such a picture to the layer, whose gradient is set to what it is itself.
@@ -163,7 +188,7 @@ def notebook2015_step(x, layer_of, dy, dx, step=1.5):
     return torch.maximum(torch.minimum(x, 255 - mean), -mean)
 
 
-def occluded(backward, forward):
+def occluded(backward: NDArray[Any], forward: NDArray[Any]) -> NDArray[np.bool_]:
     """(H, W) bool from two (2, H, W) flows, pixel by pixel."""
     _, h, w = backward.shape
     lost = np.zeros((h, w), bool)

@@ -1,5 +1,7 @@
 import argparse
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -8,21 +10,21 @@ from dreamvideo import devices
 from dreamvideo.commands.console import announce_network
 from dreamvideo.devices import download, lacking, pick_device, pick_precision, precision_name, upload
 from dreamvideo.errors import DeviceError, SettingsError
-from dreamvideo.models.network import load_network
+from dreamvideo.models.network import Network, load_network
 from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def fast_bf16(monkeypatch):
-    def there(yes):
+def fast_bf16(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    def there(yes: Any) -> None:
         monkeypatch.setattr(devices, "has_fast_bf16", lambda device: yes)
 
     return there
 
 
-def test_precisions_on_a_cpu(fast_bf16, caplog):
+def test_precisions_on_a_cpu(fast_bf16: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
     for yes, auto in ((True, torch.bfloat16), (False, torch.float32)):
         fast_bf16(yes)
         assert pick_precision("auto", CPU) == auto
@@ -34,14 +36,14 @@ def test_precisions_on_a_cpu(fast_bf16, caplog):
     assert [record.message for record in caplog.records] == ["--precision tf32: cpu has none; fp32 instead"]
 
 
-def test_fp16_on_a_cpu_is_refused_with_what_to_type(fast_bf16):
+def test_fp16_on_a_cpu_is_refused_with_what_to_type(fast_bf16: Callable[..., Any]) -> None:
     for yes, other in ((True, "bf16"), (False, "fp32")):
         fast_bf16(yes)
         with pytest.raises(SettingsError, match=f"expected --precision {other}, or another --device"):
             load_network(ModelSettings(device="cpu", precision="fp16"), ObjectiveSettings())
 
 
-def test_on_cuda_fp32_is_exact_and_tf32_is_asked_for(monkeypatch):
+def test_on_cuda_fp32_is_exact_and_tf32_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is set, not what it does: that takes a GPU."""
     there = torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
@@ -64,7 +66,9 @@ def test_on_cuda_fp32_is_exact_and_tf32_is_asked_for(monkeypatch):
             place.allow_tf32 = value
 
 
-def test_an_old_gpu_has_neither_bf16_nor_tf32(monkeypatch, caplog):
+def test_an_old_gpu_has_neither_bf16_nor_tf32(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
     there = torch.device("cuda")
     assert pick_precision("auto", there) == torch.float32
@@ -75,23 +79,25 @@ def test_an_old_gpu_has_neither_bf16_nor_tf32(monkeypatch, caplog):
     devices.allow_tf32(False)
 
 
-def test_the_precision_is_announced(tiny_network, capsys):
+def test_the_precision_is_announced(tiny_network: Network, capsys: pytest.CaptureFixture[str]) -> None:
     announce_network(argparse.Namespace(quiet=0), "in.mp4", "64x48", tiny_network)
     assert "fp32, cpu (" in capsys.readouterr().err
     assert [precision_name(kind, CPU) for kind in (torch.bfloat16, torch.float16)] == ["bf16", "fp16"]
 
 
-def test_a_cpu_lacks_nothing_and_a_gap_is_named(monkeypatch):
+def test_a_cpu_lacks_nothing_and_a_gap_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lacking(CPU) is None
 
-    def missing(picture):
+    def missing(picture: Any) -> None:
         raise NotImplementedError("The operator 'aten::_upsample_bilinear2d_aa.out' is not implemented for MPS")
 
     monkeypatch.setattr(devices, "TRIALS", {"one thing": lambda picture: picture, "another": missing})
     assert lacking(CPU) == "another"
 
 
-def test_metal_that_lacks_something_is_left_or_refused(monkeypatch, caplog):
+def test_metal_that_lacks_something_is_left_or_refused(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(devices, "lacking", lambda device: None)
@@ -104,14 +110,14 @@ def test_metal_that_lacks_something_is_left_or_refused(monkeypatch, caplog):
         pick_device("mps")
 
 
-def test_on_a_cpu_nothing_is_copied():
+def test_on_a_cpu_nothing_is_copied() -> None:
     tensor = torch.rand(4, 5)
     assert upload(tensor, CPU) is tensor
     assert download(tensor) is tensor
 
 
 @pytest.mark.gpu
-def test_uploads_and_downloads_are_whole_and_their_own():
+def test_uploads_and_downloads_are_whole_and_their_own() -> None:
     there = torch.device("cuda:0")
     given = [torch.randint(0, 256, (720, 1280, 3), dtype=torch.uint8) for _ in range(30)]
     back = [download(upload(tensor, there)) for tensor in given]
@@ -120,7 +126,7 @@ def test_uploads_and_downloads_are_whole_and_their_own():
 
 
 @pytest.mark.gpu
-def test_fp32_is_more_exact_than_tf32():
+def test_fp32_is_more_exact_than_tf32() -> None:
     there = torch.device("cuda:0")
     x, weight = torch.randn(1, 64, 60, 80), torch.randn(64, 64, 3, 3)
     exact = torch.nn.functional.conv2d(x.double(), weight.double())
@@ -135,7 +141,7 @@ def test_fp32_is_more_exact_than_tf32():
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["auto", "fp32", "tf32", "bf16", "fp16"])
-def test_a_network_is_loaded_in_each_precision(precision):
+def test_a_network_is_loaded_in_each_precision(precision: str) -> None:
     network = load_network(ModelSettings(device="cuda", precision=precision), ObjectiveSettings())
     picture = torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(1)).to("cuda")
     kinds = {activation.dtype for activation in network.score.features(picture).values()}

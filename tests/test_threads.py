@@ -4,6 +4,8 @@ import logging
 import threading
 import time
 import traceback
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ from dreamvideo.threads import Latest, latest, prefetch
 pytestmark = pytest.mark.usefixtures("time_limit")
 
 
-def counting(count, log=None, error=None):
+def counting(count: int, log: Any = None, error: Any = None) -> Iterator[Any]:
     """0, 1, ... count - 1, then `error`; `log` takes what was made and the thread that closed it."""
     try:
         for number in range(count):
@@ -29,18 +31,18 @@ def counting(count, log=None, error=None):
 
 
 @pytest.fixture(autouse=True)
-def no_thread_stays():
+def no_thread_stays() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     assert set(threading.enumerate()) == before
 
 
 @given(count=st.integers(0, 30), depth=st.integers(1, 5))
-def test_keeps_every_item_in_order(count, depth):
+def test_keeps_every_item_in_order(count: int, depth: int) -> None:
     assert list(prefetch(counting(count), depth)) == list(range(count))
 
 
-def test_runs_ahead_but_no_further_than_its_depth():
+def test_runs_ahead_but_no_further_than_its_depth() -> None:
     log = []
     frames = prefetch(counting(100, log), depth=3)
     next(frames)
@@ -49,7 +51,7 @@ def test_runs_ahead_but_no_further_than_its_depth():
     frames.close()
 
 
-def test_an_error_comes_after_the_items_before_it_and_with_its_traceback():
+def test_an_error_comes_after_the_items_before_it_and_with_its_traceback() -> None:
     frames = prefetch(counting(2, error=ValueError("broken")))
     assert [next(frames), next(frames)] == [0, 1]
     with pytest.raises(ValueError, match="broken") as caught:
@@ -59,7 +61,7 @@ def test_an_error_comes_after_the_items_before_it_and_with_its_traceback():
 
 @pytest.mark.parametrize("pulled", [0, 1, 5])
 @pytest.mark.parametrize("depth", [1, 2, 8])
-def test_closing_closes_the_upstream_in_its_own_thread(pulled, depth):
+def test_closing_closes_the_upstream_in_its_own_thread(pulled: int, depth: int) -> None:
     log = []
     frames = prefetch(counting(1000, log), depth)
     for _ in range(pulled):
@@ -69,7 +71,7 @@ def test_closing_closes_the_upstream_in_its_own_thread(pulled, depth):
     assert len(log) < 100
 
 
-def test_an_interrupted_consumer_does_not_hang():
+def test_an_interrupted_consumer_does_not_hang() -> None:
     log = []
     with pytest.raises(KeyboardInterrupt):
         frames = prefetch(prefetch(counting(1000, log), 2), 2)
@@ -82,8 +84,8 @@ def test_an_interrupted_consumer_does_not_hang():
     assert log[-1].startswith("prefetch")
 
 
-def test_an_error_while_closing_does_not_hide_the_consumers_own():
-    def stubborn():
+def test_an_error_while_closing_does_not_hide_the_consumers_own() -> None:
+    def stubborn() -> Iterator[int]:
         try:
             while True:
                 yield 1
@@ -95,12 +97,12 @@ def test_an_error_while_closing_does_not_hide_the_consumers_own():
     frames.close()
 
 
-def test_a_depth_of_nothing_is_refused():
+def test_a_depth_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         prefetch(counting(1), 0)
 
 
-def stepped(steps, asked):
+def stepped(steps: Any, asked: Any) -> Iterator[int]:
     """0, 1, ...: each once `steps` lets it; `asked` is released when the one before it has been handed over."""
     number = 0
     while True:
@@ -111,7 +113,7 @@ def stepped(steps, asked):
 
 
 @given(count=st.integers(0, 200))
-def test_the_newest_come_in_order_and_each_item_is_seen_or_counted(count):
+def test_the_newest_come_in_order_and_each_item_is_seen_or_counted(count: int) -> None:
     seen = list(latest(counting(count), timeout=5))
     numbers = [one.item for one in seen]
     assert numbers == sorted(set(numbers))
@@ -119,7 +121,7 @@ def test_the_newest_come_in_order_and_each_item_is_seen_or_counted(count):
     assert len(seen) + (seen[-1].dropped if seen else 0) == count
 
 
-def test_the_newest_takes_the_place_of_those_that_nobody_took():
+def test_the_newest_takes_the_place_of_those_that_nobody_took() -> None:
     steps, asked = threading.Semaphore(0), threading.Semaphore(0)
     items = latest(stepped(steps, asked), timeout=5)
     asked.acquire()
@@ -132,7 +134,7 @@ def test_the_newest_takes_the_place_of_those_that_nobody_took():
     items.close()
 
 
-def test_it_says_when_nothing_is_new_and_goes_on():
+def test_it_says_when_nothing_is_new_and_goes_on() -> None:
     steps = threading.Semaphore(0)
     items = latest(stepped(steps, threading.Semaphore(0)), timeout=0.02)
     assert [next(items).item for _ in range(3)] == [None] * 3
@@ -143,8 +145,8 @@ def test_it_says_when_nothing_is_new_and_goes_on():
     items.close()
 
 
-def test_a_none_of_the_upstream_is_nothing_new():
-    def now_and_then():
+def test_a_none_of_the_upstream_is_nothing_new() -> None:
+    def now_and_then() -> Iterator[Any]:
         yield from (None, 1, None, None, 2, None)
 
     items = list(latest(now_and_then(), timeout=5))
@@ -152,7 +154,7 @@ def test_a_none_of_the_upstream_is_nothing_new():
     assert len(items) + items[-1].dropped == 2
 
 
-def test_the_last_item_is_seen_before_the_error_however_late_it_is_taken():
+def test_the_last_item_is_seen_before_the_error_however_late_it_is_taken() -> None:
     items = latest(counting(3, error=ValueError("broken")), timeout=5)
     time.sleep(0.1)  # the upstream has ended by now
     assert next(items).item == 2
@@ -162,10 +164,10 @@ def test_the_last_item_is_seen_before_the_error_however_late_it_is_taken():
 
 
 @pytest.mark.parametrize("pulled", [0, 1, 5])
-def test_closing_the_newest_closes_the_upstream_in_its_own_thread(pulled):
+def test_closing_the_newest_closes_the_upstream_in_its_own_thread(pulled: int) -> None:
     log = []
 
-    def forever():
+    def forever() -> Iterator[Any]:
         try:
             while True:
                 yield time.sleep(0.001) or 1
@@ -179,16 +181,16 @@ def test_closing_the_newest_closes_the_upstream_in_its_own_thread(pulled):
     assert log == ["latest-forever"]
 
 
-def test_closing_after_the_end_with_its_last_item_never_taken():
+def test_closing_after_the_end_with_its_last_item_never_taken() -> None:
     items = latest(counting(3, error=ValueError("broken")), timeout=5)
     time.sleep(0.05)
     items.close()
 
 
-def test_a_camera_that_hangs_is_left_alone(caplog):
+def test_a_camera_that_hangs_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     released = threading.Event()
 
-    def hanging():
+    def hanging() -> Iterator[int]:
         yield 1
         released.wait(60)
 
@@ -207,6 +209,6 @@ def test_a_camera_that_hangs_is_left_alone(caplog):
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan")])
-def test_a_timeout_of_nothing_is_refused(timeout):
+def test_a_timeout_of_nothing_is_refused(timeout: float) -> None:
     with pytest.raises(ValueError, match="more than 0"):
         latest(counting(1), timeout)

@@ -1,11 +1,12 @@
 """With their settings the engine does what two ancestors do, step by step and over all octaves."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import reference
 import torch
-from conftest import textured
+from conftest import TinyNet, textured
 from torch import nn
 from torchvision.models import vgg16
 from torchvision.models.feature_extraction import create_feature_extractor
@@ -14,7 +15,7 @@ from dreamvideo.ascent.ascend import ascend
 from dreamvideo.ascent.gradient_shaping import shape_step
 from dreamvideo.ascent.jitter import jitter_offsets
 from dreamvideo.ascent.octaves import dream, octave_sizes
-from dreamvideo.models.network import load_network
+from dreamvideo.models.network import Network, load_network
 from dreamvideo.models.objectives import Objective, Term
 from dreamvideo.models.registry import build_classifier
 from dreamvideo.models.tracing import SCALINGS
@@ -41,7 +42,7 @@ NOTEBOOK = replace(BARE, octaves=4, octave_scale=1.4, iterations=10, step_size=1
 MEAN, DEVIATION = (torch.tensor(v).view(1, 3, 1, 1) for v in SCALINGS["imagenet"])
 
 
-def vgg():
+def vgg() -> Any:
     """VGG16 as far as relu4_3, with weights by chance, of such a size that a rate of 0.005 shows, and no more.
 
     At 20 times the size two runs of the literal version lie 0.0025 apart if their pictures differ in the last bit: a
@@ -53,7 +54,7 @@ def vgg():
     return features.requires_grad_(False)
 
 
-def googlenet():
+def googlenet() -> Any:
     torch.manual_seed(3)
     network = build_classifier("googlenet")
     for module in network.modules():
@@ -62,11 +63,11 @@ def googlenet():
     return network.requires_grad_(False)
 
 
-def picture(height, width, seed=0):
+def picture(height: int, width: int, seed: int = 0) -> Any:
     return torch.from_numpy(textured(height, width, seed)).permute(2, 0, 1)[None].float() / 255
 
 
-def both(image, score, net, settings):
+def both(image: Any, score: Objective, net: torch.nn.Module, settings: Any) -> tuple[Any, Any, Any]:
     """What the engine and the literal version make of an image, and the image merely resized as they do."""
     sizes = octave_sizes(*image.shape[2:], settings)
     offsets = [jitter_offsets(settings, k, settings.iterations, 0, size) for k, size in enumerate(sizes)]
@@ -77,7 +78,7 @@ def both(image, score, net, settings):
     return ours, literal, still
 
 
-def test_pavan_over_all_octaves_on_a_network_without_kinks(tiny_net):
+def test_pavan_over_all_octaves_on_a_network_without_kinks(tiny_net: TinyNet) -> None:
     settings = replace(PAVAN, octaves=3, step_size=0.02)
     score = Objective(tiny_net, (Term("second", kind="sum"),))
     ours, literal, still = both(picture(110, 145), score, lambda x: tiny_net(x * DEVIATION + MEAN)["second"], settings)
@@ -88,7 +89,7 @@ def test_pavan_over_all_octaves_on_a_network_without_kinks(tiny_net):
 @pytest.mark.parametrize(
     ("height", "width", "levels"), [(96, 128, 2), pytest.param(240, 320, 4, marks=pytest.mark.slow)]
 )
-def test_pavan_over_all_octaves_on_vgg16(height, width, levels):
+def test_pavan_over_all_octaves_on_vgg16(height: int, width: int, levels: int) -> None:
     settings = replace(PAVAN, octaves=levels)
     objective = ObjectiveSettings(layers=(("22", 1.0),), objective="sum")
     network = load_network(ModelSettings(f"{__name__}:vgg", precision="fp32", device="cpu"), objective)
@@ -97,11 +98,11 @@ def test_pavan_over_all_octaves_on_vgg16(height, width, levels):
     assert (literal - still).abs().mean() > 0.001, "nothing was dreamed"
 
 
-def test_the_steps_of_the_notebook_of_2015_on_googlenet():
+def test_the_steps_of_the_notebook_of_2015_on_googlenet() -> None:
     # The plain network, not the engine, which rounds otherwise and so sees some kinks from the other side.
     walk = create_feature_extractor(googlenet(), ["inception4c"])
 
-    def features(image):
+    def features(image: Any) -> Any:
         return walk((image - MEAN) / DEVIATION)
 
     score = Objective(features, (Term("inception4c", kind="l2"),))
@@ -116,7 +117,7 @@ def test_the_steps_of_the_notebook_of_2015_on_googlenet():
     assert (literal < 1e-6).sum() > 10, "nothing had to be held to black"
 
 
-def test_shifts_in_a_tensor_are_those_in_a_list(tiny_net):  # as CUDA graphs have them
+def test_shifts_in_a_tensor_are_those_in_a_list(tiny_net: TinyNet) -> None:  # as CUDA graphs have them
     image = torch.cat([picture(48, 64), picture(48, 64, 1)])
     score = Objective(tiny_net, (Term("second", kind="sum"),))
     offsets = [[(5, -3), (-20, 9)], [(0, 1), (2, 2)]]
@@ -127,7 +128,7 @@ def test_shifts_in_a_tensor_are_those_in_a_list(tiny_net):  # as CUDA graphs hav
     assert torch.allclose(by_list[1:], alone, atol=1e-5)
 
 
-def test_the_picture_itself_is_enlarged_without_detail(tiny_network):
+def test_the_picture_itself_is_enlarged_without_detail(tiny_network: Network) -> None:
     image = picture(96, 128)
     plain = dream(image, tiny_network.score, replace(PAVAN, octaves=2, step_size=0.0))
     kept = dream(image, tiny_network.score, replace(PAVAN, octaves=2, step_size=0.0, detail=True))
@@ -135,17 +136,17 @@ def test_the_picture_itself_is_enlarged_without_detail(tiny_network):
     assert sharpness(plain) < 0.8 * sharpness(image)
 
 
-def sharpness(image):
+def sharpness(image: Any) -> Any:
     return image.diff(dim=3).square().mean()
 
 
-def test_sizes_without_detail_are_cut_to_whole_pixels():
+def test_sizes_without_detail_are_cut_to_whole_pixels() -> None:
     assert octave_sizes(1080, 1920, PAVAN) == [(185, 329), (333, 592), (600, 1066), (1080, 1920)]
     assert octave_sizes(1080, 1920, replace(PAVAN, detail=True))[2] == (600, 1067)
 
 
 @pytest.mark.parametrize("normalize", ["mean", "std", "none"])
-def test_what_a_gradient_is_divided_by(normalize):
+def test_what_a_gradient_is_divided_by(normalize: str) -> None:
     slope = 0.01 * torch.randn(2, 3, 20, 30, generator=torch.Generator().manual_seed(1)) + 0.003
     step = shape_step(slope, replace(BARE, smooth=0.0, normalize=normalize), 0.0, [(0, 0)] * 2)
     for each, raw in zip(step, slope, strict=True):
@@ -157,11 +158,11 @@ def test_what_a_gradient_is_divided_by(normalize):
             assert torch.equal(each, raw)
 
 
-def test_the_size_of_a_gradient_counts_where_nothing_divides_it(tiny_net):
+def test_the_size_of_a_gradient_counts_where_nothing_divides_it(tiny_net: TinyNet) -> None:
     image = picture(64, 80)
     settings = replace(PAVAN, octaves=1, iterations=1, step_size=1e-5)
 
-    def change(weight, height=64):
+    def change(weight: Any, height: int = 64) -> Any:
         score = Objective(tiny_net, (Term("second", weight, "sum"),))
         return (dream(image[:, :, :height], score, settings) - image[:, :, :height]).abs().mean().item()
 

@@ -3,7 +3,9 @@
 import logging
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 from unittest import mock
 from unittest.mock import ANY, MagicMock
 
@@ -14,6 +16,7 @@ import torch
 from conftest import TinyNet, stream, textured
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from dreamvideo.ascent import cuda_graphs
@@ -22,7 +25,7 @@ from dreamvideo.ascent.ascend import ascend, gradient
 from dreamvideo.ascent.ascend import gain as gain_of
 from dreamvideo.ascent.jitter import roll
 from dreamvideo.ascent.octaves import dream
-from dreamvideo.models.network import load_network
+from dreamvideo.models.network import Network, load_network
 from dreamvideo.models.objectives import Objective, Term
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings
 from dreamvideo.tensors import to_image, to_tensor
@@ -32,16 +35,16 @@ SMALL = DreamSettings(octaves=2, iterations=3, jitter=4)
 CPU = torch.device("cpu")
 
 
-def pictures(*seeds, height=72, width=95):
+def pictures(*seeds: Any, height: int = 72, width: int = 95) -> torch.Tensor:
     return torch.cat([to_tensor(textured(height, width, seed), CPU) for seed in seeds])
 
 
-def tiny_score():
+def tiny_score() -> Objective:
     return Objective(TinyNet(), (Term("second"),))
 
 
 @given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.data())
-def test_a_shift_by_tensor_is_a_roll_bit_for_bit(count, height, width, data):
+def test_a_shift_by_tensor_is_a_roll_bit_for_bit(count: int, height: int, width: int, data: st.DataObject) -> None:
     shifts = [(data.draw(st.integers(-20, 20)), data.draw(st.integers(-20, 20))) for _ in range(count)]
     images = torch.rand(count, 3, height, width)
     expected = [torch.roll(image, shift, (1, 2)) for image, shift in zip(images, shifts, strict=True)]
@@ -50,7 +53,7 @@ def test_a_shift_by_tensor_is_a_roll_bit_for_bit(count, height, width, data):
 
 
 @pytest.mark.parametrize("paced", [False, True])
-def test_an_ascent_by_tensor_is_that_by_list_bit_for_bit(paced):
+def test_an_ascent_by_tensor_is_that_by_list_bit_for_bit(paced: bool) -> None:
     images, score = pictures(1, 2), tiny_score()
     offsets = [[(3, -2), (0, 4)], [(1, 1), (1, 1)], [(-4, 0), (2, -3)]]
     pace = 1 + torch.rand(2, 1, 72, 95) if paced else None
@@ -59,19 +62,19 @@ def test_an_ascent_by_tensor_is_that_by_list_bit_for_bit(paced):
     assert not torch.equal(by_list, images)
 
 
-def test_a_dream_by_tensor_agrees_with_the_literal_version(monkeypatch):
-    def by_tensor(images, base, score, settings, offsets, *held):
+def test_a_dream_by_tensor_agrees_with_the_literal_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    def by_tensor(images: Any, base: Any, score: Objective, settings: Any, offsets: Any, *held: Any) -> Tensor:
         return ascend(images, base, score, settings, torch.tensor(offsets), *held)
 
     monkeypatch.setattr(dreaming, "ascend", by_tensor)
     image = pictures(0)
     literal = reference.dream(
-        image[0].double().numpy(), Objective(TinyNet().double(), (Term("second"),)), SMALL, tick=2
+        image[0].double().numpy(), Objective(TinyNet().double(), (Term("second"),)), SMALL, jitter_index=2
     )
     assert np.abs(dream(image, tiny_score(), SMALL, ticks=[2])[0].numpy() - literal).max() < 1e-4
 
 
-def test_what_the_gradient_is_multiplied_by_is_exact():
+def test_what_the_gradient_is_multiplied_by_is_exact() -> None:
     image, score = pictures(0, height=360, width=640), tiny_score()
     plain = image.clone().requires_grad_()
     (slope,) = torch.autograd.grad(score(plain).sum(), plain)
@@ -79,16 +82,16 @@ def test_what_the_gradient_is_multiplied_by_is_exact():
     assert gain_of(image) == 2**14
 
 
-def test_fp16_holds_the_gradient_of_a_large_picture():
+def test_fp16_holds_the_gradient_of_a_large_picture() -> None:
     """As fp16 on a GPU: numbers below 6e-8 are lost on their way back through the network."""
 
     class Lossy(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, x):
+        def forward(ctx: Any, x: Any) -> Any:
             return x.clone()
 
         @staticmethod
-        def backward(ctx, g):
+        def backward(ctx: Any, g: Any) -> Any:
             return g.half().float()
 
     image, score = pictures(0, height=1080, width=1920), tiny_score()
@@ -97,7 +100,7 @@ def test_fp16_holds_the_gradient_of_a_large_picture():
     (lost,) = torch.autograd.grad(lossy(plain).sum(), plain)
     exact, gain = gradient(image, score, [(0, 0)])[0], gain_of(image)
 
-    def error(slope):
+    def error(slope: Any) -> Any:
         return ((slope - exact).norm() / exact.norm()).item()
 
     assert error(gradient(image, lossy, [(0, 0)])[0]) < 5e-4
@@ -107,15 +110,15 @@ def test_fp16_holds_the_gradient_of_a_large_picture():
 class Calls:
     """A recorder for the CPU: what it recorded is done again by calling it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.recorded = 0
         self.replayed = 0
 
-    def __call__(self, work):
+    def __call__(self, work: Any) -> Callable[..., Any]:
         self.recorded += 1
         work()  # a warm-up: it leaves the buffers changed
 
-        def replay():
+        def replay() -> None:
             self.replayed += 1
             work()
 
@@ -123,7 +126,7 @@ class Calls:
 
 
 @pytest.fixture
-def calls(monkeypatch):
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """Ascents on the CPU go by a recorder, as on CUDA."""
     calls = Calls()
     recorder = cuda_graphs.GraphRecorder(calls)
@@ -133,14 +136,14 @@ def calls(monkeypatch):
     return calls
 
 
-def eagerly(function):
+def eagerly(function: Any) -> Any:
     """What `function` returns when nothing is recorded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cuda_graphs, "recorded_on", lambda device: False)
         return function()
 
 
-def test_a_replayed_dream_is_the_same_and_each_size_is_recorded_once(calls):
+def test_a_replayed_dream_is_the_same_and_each_size_is_recorded_once(calls: Calls) -> None:
     score = tiny_score()
     for seed in range(3):
         images = pictures(seed, seed + 5)
@@ -151,14 +154,14 @@ def test_a_replayed_dream_is_the_same_and_each_size_is_recorded_once(calls):
     assert (calls.recorded, calls.replayed) == (2, 6)
 
 
-def test_a_result_outlasts_the_next_replay(calls):
+def test_a_result_outlasts_the_next_replay(calls: Calls) -> None:
     first = dream(pictures(0), tiny_score(), SMALL)
     copy = first.clone()
     dream(pictures(1), tiny_score(), SMALL)
     assert torch.equal(first, copy)
 
 
-def test_other_networks_settings_steps_batches_and_paces_have_recordings_of_their_own(calls):
+def test_other_networks_settings_steps_batches_and_paces_have_recordings_of_their_own(calls: Calls) -> None:
     score, images = tiny_score(), pictures(0)
     offsets = [[(1, 2)], [(0, 3)]]
     pace = torch.full((1, 1, 72, 95), 2.0)
@@ -179,10 +182,10 @@ def test_other_networks_settings_steps_batches_and_paces_have_recordings_of_thei
     assert calls.recorded == len(variants)
 
 
-def test_a_video_dreams_the_same_by_replays(calls, tiny_network):
+def test_a_video_dreams_the_same_by_replays(calls: Calls, tiny_network: Network) -> None:
     images = [*(np.roll(textured(48, 64, 1), i, 1) for i in range(4)), *(textured(48, 64, 2 + i) for i in range(3))]
 
-    def video():
+    def video() -> list[Any]:
         carrying = CarrySettings(lanes=2)
         settings = replace(SMALL, octaves=1)
         return [frame.image for frame in dream_video(stream(images), tiny_network, settings, carrying)]
@@ -191,7 +194,7 @@ def test_a_video_dreams_the_same_by_replays(calls, tiny_network):
     assert calls.replayed > calls.recorded
 
 
-def test_the_recordings_kept_are_bounded_and_share_their_buffers(calls, monkeypatch):
+def test_the_recordings_kept_are_bounded_and_share_their_buffers(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_graphs, "MAX_RECORDINGS", 3)
     score = tiny_score()
     for width in (95, 60, 50, 40, 95, 40):
@@ -202,8 +205,10 @@ def test_the_recordings_kept_are_bounded_and_share_their_buffers(calls, monkeypa
     assert len(held) == 3  # images, base, jitter
 
 
-def test_what_cannot_be_recorded_is_done_step_by_step_and_said_once(calls, caplog):
-    def fail(work):
+def test_what_cannot_be_recorded_is_done_step_by_step_and_said_once(
+    calls: Calls, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(work: Any) -> None:
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
     calls.recorder.record = fail
@@ -217,13 +222,13 @@ def test_what_cannot_be_recorded_is_done_step_by_step_and_said_once(calls, caplo
     assert record.message.endswith("cannot record (operation not permitted when stream is capturing)")
 
 
-def test_a_second_ascent_takes_nothing_to_the_device(monkeypatch):
+def test_a_second_ascent_takes_nothing_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recording may neither wait for the CPU nor lose a constant that it points to."""
     dream(pictures(0), tiny_score(), SMALL)
     taken = []
 
     class Watch(TorchFunctionMode):
-        def __torch_function__(self, func, types, args=(), kwargs=None):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if func is torch.Tensor.to and not isinstance(args[1], torch.dtype):
                 taken.append(args)
             return func(*args, **(kwargs or {}))
@@ -234,7 +239,7 @@ def test_a_second_ascent_takes_nothing_to_the_device(monkeypatch):
     assert not taken
 
 
-def test_a_recording_is_made_after_warm_ups_on_the_same_stream(monkeypatch):
+def test_a_recording_is_made_after_warm_ups_on_the_same_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything of CUDA is a stand-in: this holds the order of calls, a GPU the rest."""
     log = MagicMock()
     for name in ("Stream", "graph_pool_handle", "current_stream", "device", "stream", "CUDAGraph", "graph"):
@@ -250,7 +255,7 @@ def test_a_recording_is_made_after_warm_ups_on_the_same_stream(monkeypatch):
     assert replay is graph.replay
 
 
-def test_nothing_is_recorded_on_a_cpu_or_where_it_is_switched_off():
+def test_nothing_is_recorded_on_a_cpu_or_where_it_is_switched_off() -> None:
     assert not cuda_graphs.recorded_on(CPU)
     assert cuda_graphs.recorded_on(torch.device("cuda:0"))
     with cuda_graphs.enabled(False):
@@ -264,18 +269,18 @@ def test_nothing_is_recorded_on_a_cpu_or_where_it_is_switched_off():
 
 
 @pytest.fixture
-def cuda():
+def cuda() -> Iterator[torch.device]:
     cuda_graphs.forget_recordings()
     yield torch.device("cuda:0")
     torch.cuda.synchronize()
     cuda_graphs.forget_recordings()
 
 
-def dreamnet(device, precision="fp32"):
+def dreamnet(device: torch.device, precision: str = "fp32") -> Network:
     return load_network(ModelSettings(device=str(device), precision=precision), DreamSettings())
 
 
-def warm(images, score, settings=SMALL):
+def warm(images: Any, score: Objective, settings: DreamSettings = SMALL) -> Tensor:
     """A frame that starts from a carried dream."""
     residual = 0.1 * torch.roll(images, 5, 3) - 0.05
     pace = 1 + images[:, :1]
@@ -285,7 +290,9 @@ def warm(images, score, settings=SMALL):
 @pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16", "fp16"])
 @pytest.mark.parametrize("make", [dream, warm])
-def test_graphs_dream_as_plain_calls_do(cuda, caplog, precision, make):
+def test_graphs_dream_as_plain_calls_do(
+    cuda: torch.device, caplog: pytest.LogCaptureFixture, precision: str, make: Any
+) -> None:
     score = dreamnet(cuda, precision).score
     for seeds in ((0,), (1,), (2, 3, 4)):
         images = pictures(*seeds, height=180, width=240).to(cuda)
@@ -299,7 +306,7 @@ def test_graphs_dream_as_plain_calls_do(cuda, caplog, precision, make):
 
 
 @pytest.mark.gpu
-def test_a_replayed_dream_never_waits_for_the_gpu(cuda):
+def test_a_replayed_dream_never_waits_for_the_gpu(cuda: torch.device) -> None:
     score, images = dreamnet(cuda, "bf16").score, pictures(0, height=180, width=240).to(cuda)
     warm(images, score)
     torch.cuda.set_sync_debug_mode("error")
@@ -310,10 +317,10 @@ def test_a_replayed_dream_never_waits_for_the_gpu(cuda):
 
 
 @pytest.mark.gpu
-def test_memory_does_not_grow_over_replays(cuda):
+def test_memory_does_not_grow_over_replays(cuda: torch.device) -> None:
     score, images = dreamnet(cuda, "bf16").score, pictures(0, 1, height=180, width=240).to(cuda)
 
-    def used():
+    def used() -> tuple[Any, Any]:
         torch.cuda.synchronize()
         return torch.cuda.memory_allocated(cuda), torch.cuda.memory_reserved(cuda)
 
@@ -326,7 +333,7 @@ def test_memory_does_not_grow_over_replays(cuda):
 
 
 @pytest.mark.gpu
-def test_a_batch_on_cuda_dreams_as_its_rows_alone(cuda):
+def test_a_batch_on_cuda_dreams_as_its_rows_alone(cuda: torch.device) -> None:
     score, images = dreamnet(cuda).score, pictures(1, 2, 3, height=120, width=160).to(cuda)
     for row, together in zip(images, dream(images, score, SMALL), strict=True):
         alone = dream(row[None], score, SMALL)[0]
@@ -334,7 +341,7 @@ def test_a_batch_on_cuda_dreams_as_its_rows_alone(cuda):
 
 
 @pytest.mark.gpu
-def test_cuda_dreams_what_the_cpu_does(cuda):
+def test_cuda_dreams_what_the_cpu_does(cuda: torch.device) -> None:
     images = pictures(1, height=120, width=160)
     there = dream(images.to(cuda), dreamnet(cuda).score, SMALL).cpu()
     here = dream(images, dreamnet(CPU).score, SMALL)
@@ -344,7 +351,9 @@ def test_cuda_dreams_what_the_cpu_does(cuda):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize(("precision", "least"), [("fp32", 0.99999), ("tf32", 0.9995), ("fp16", 0.995), ("bf16", 0.98)])
-def test_gradients_in_each_precision_point_where_those_of_the_cpu_do(cuda, precision, least):
+def test_gradients_in_each_precision_point_where_those_of_the_cpu_do(
+    cuda: torch.device, precision: str, least: float
+) -> None:
     image = pictures(1, height=240, width=320)
     there = gradient(image.to(cuda), dreamnet(cuda, precision).score, [(3, -5)])[0].cpu()
     here = gradient(image, dreamnet(CPU).score, [(3, -5)])[0]
@@ -353,7 +362,7 @@ def test_gradients_in_each_precision_point_where_those_of_the_cpu_do(cuda, preci
 
 
 @pytest.mark.gpu
-def test_a_video_on_cuda_is_that_of_the_cpu(cuda):
+def test_a_video_on_cuda_is_that_of_the_cpu(cuda: torch.device) -> None:
     images = [np.roll(textured(120, 160, 1), 2 * i, 1) for i in range(6)]
     videos = [
         [frame.image for frame in dream_video(stream(images), dreamnet(device), SMALL, CarrySettings())]
@@ -364,14 +373,14 @@ def test_a_video_on_cuda_is_that_of_the_cpu(cuda):
 
 
 @pytest.mark.gpu
-def test_pictures_survive_the_way_to_the_gpu_and_back(cuda):
+def test_pictures_survive_the_way_to_the_gpu_and_back(cuda: torch.device) -> None:
     images = [np.full((37, 41, 3), value, np.uint8) for value in range(256)]
     back = [to_image(to_tensor(image, cuda)) for image in images]
     assert all(np.array_equal(a, b) for a, b in zip(images, back, strict=True))
 
 
 @pytest.mark.gpu
-def test_a_network_that_waits_for_the_gpu_is_not_recorded_and_dreams_all_the_same():
+def test_a_network_that_waits_for_the_gpu_is_not_recorded_and_dreams_all_the_same() -> None:
     # In a process of its own: a failed recording leaves traces in torch.
     done = subprocess.run([sys.executable, "-c", WAITING], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

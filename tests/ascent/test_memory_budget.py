@@ -1,3 +1,7 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +13,7 @@ from dreamvideo.ascent.tiling import TiledScore
 from dreamvideo.commands.options import IMAGE_SETTINGS, VIDEO_SETTINGS
 from dreamvideo.errors import MemoryBudgetError
 from dreamvideo.media.images import write_image
-from dreamvideo.models.network import load_network
+from dreamvideo.models.network import Network, load_network
 from dreamvideo.models.objectives import Objective
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import TileSettings
@@ -25,11 +29,11 @@ H, W = 270, 300
 class Small:
     """A network on a device that holds so many pixels at once."""
 
-    def __init__(self, features, pixels, error=torch.OutOfMemoryError):
+    def __init__(self, features: Any, pixels: Any, error: Any = torch.OutOfMemoryError) -> None:
         self.features, self.pixels, self.error = features, pixels, error
         self.refused = 0
 
-    def __call__(self, images):
+    def __call__(self, images: Any) -> Any:
         if images[:, 0].numel() > self.pixels:
             self.refused += 1
             raise self.error("CUDA out of memory. Tried to allocate 2.00 GiB")
@@ -37,24 +41,26 @@ class Small:
 
 
 @pytest.fixture
-def on_small(tiny_network, monkeypatch):
+def on_small(tiny_network: Network, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """The tiny network on such a device, whose memory nobody can tell."""
     from dataclasses import replace
 
     monkeypatch.setattr(rooms, "available_bytes", lambda device: None)
 
-    def make(pixels, error=torch.OutOfMemoryError):
+    def make(pixels: Any, error: Any = torch.OutOfMemoryError) -> Any:
         features = Small(tiny_network.score.features, pixels, error)
         return replace(tiny_network, score=Objective(features, tiny_network.score.terms))
 
     return make
 
 
-def pictures(count, height=H, width=W):
+def pictures(count: int, height: Any = H, width: Any = W) -> torch.Tensor:
     return torch.cat([to_tensor(textured(height, width, seed), CPU) for seed in range(count)])
 
 
-def test_the_batch_halves_until_it_fits_and_no_image_is_lost_or_made_twice(on_small, tiny_network):
+def test_the_batch_halves_until_it_fits_and_no_image_is_lost_or_made_twice(
+    on_small: Callable[..., Any], tiny_network: Network
+) -> None:
     network = on_small(2 * 40 * 50)
     images = pictures(5, 40, 50)
     budget = MemoryBudget()
@@ -70,7 +76,9 @@ def test_the_batch_halves_until_it_fits_and_no_image_is_lost_or_made_twice(on_sm
     assert network.score.features.refused == 2  # what was learned is kept
 
 
-def test_then_come_tiles_and_the_dream_is_that_of_tiles_from_the_start(on_small, tiny_network):
+def test_then_come_tiles_and_the_dream_is_that_of_tiles_from_the_start(
+    on_small: Callable[..., Any], tiny_network: Network
+) -> None:
     network = on_small(256 * 256)
     images = pictures(2)
     budget, tiled = MemoryBudget(), MemoryBudget(256)
@@ -85,7 +93,9 @@ def test_then_come_tiles_and_the_dream_is_that_of_tiles_from_the_start(on_small,
     assert network.score.features.refused == refused
 
 
-def test_a_video_dreamed_after_running_out_has_every_frame_once(on_small, tiny_network):
+def test_a_video_dreamed_after_running_out_has_every_frame_once(
+    on_small: Callable[..., Any], tiny_network: Network
+) -> None:
     images = [textured(40, 50, seed=n // 3) for n in range(9)]  # three shots
     carrying = CarrySettings(lanes=3, flow="none")
     network = on_small(2 * 40 * 50)
@@ -98,15 +108,17 @@ def test_a_video_dreamed_after_running_out_has_every_frame_once(on_small, tiny_n
 
 
 @pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
-def test_what_does_not_fit_at_all_is_an_error_of_one_line_with_the_numbers(on_small, error, monkeypatch):
+def test_what_does_not_fit_at_all_is_an_error_of_one_line_with_the_numbers(
+    on_small: Callable[..., Any], error: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = on_small(200 * 200, error)
     monkeypatch.setattr(rooms, "estimate_bytes", lambda *_: 5_210_000_000)
     with pytest.raises(MemoryBudgetError, match=r"^300x270 pixels need about 5.2 GB .* --tile 256, .*--size 135"):
         dream_first_frames(pictures(1), network, QUICK)
 
 
-def test_other_errors_go_their_way(tiny_network):
-    def work(rows, score):
+def test_other_errors_go_their_way(tiny_network: Network) -> None:
+    def work(rows: Any, score: Objective) -> None:
         raise RuntimeError("shapes differ")
 
     budget = MemoryBudget()
@@ -116,7 +128,9 @@ def test_other_errors_go_their_way(tiny_network):
     assert budget.rows is None
 
 
-def test_on_a_cpu_memory_is_looked_at_before_it_is_asked_for(tiny_network, monkeypatch):
+def test_on_a_cpu_memory_is_looked_at_before_it_is_asked_for(
+    tiny_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     objective = tiny_network.score
     whole = estimate_bytes(H, W, None, objective, CPU)
     images = pictures(3)
@@ -130,7 +144,7 @@ def test_on_a_cpu_memory_is_looked_at_before_it_is_asked_for(tiny_network, monke
         MemoryBudget().portions(images, objective, lambda rows, score: pytest.fail("it was begun"))
 
 
-def test_memory_is_looked_at_once_for_each_size(tiny_network, monkeypatch):
+def test_memory_is_looked_at_once_for_each_size(tiny_network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(rooms, "available_bytes", lambda device: asked.append(device))
     budget = MemoryBudget()
@@ -139,14 +153,14 @@ def test_memory_is_looked_at_once_for_each_size(tiny_network, monkeypatch):
     assert len(asked) == 2
 
 
-def test_a_network_takes_so_many_bytes_a_pixel_and_less_in_tiles():
+def test_a_network_takes_so_many_bytes_a_pixel_and_less_in_tiles() -> None:
     network = load_network(ModelSettings(device="cpu", precision="fp32"), ObjectiveSettings())
     whole, tiled = (estimate_bytes(4320, 7680, tile, network.score, CPU) / (4320 * 7680) for tile in (None, 1024))
     assert 250 < whole < 500
     assert 100 < tiled < 250
 
 
-def test_tiles_halve_down_to_the_least():
+def test_tiles_halve_down_to_the_least() -> None:
     sides = [smaller_tile(4320, 7680, None)]
     while sides[-1] is not None:
         sides.append(smaller_tile(4320, 7680, sides[-1]))
@@ -157,14 +171,14 @@ def test_tiles_halve_down_to_the_least():
     assert smaller_tile(240, 320, 4000) == 256
 
 
-def test_a_tile_that_was_asked_for_is_taken(tiny_network):
+def test_a_tile_that_was_asked_for_is_taken(tiny_network: Network) -> None:
     asked = MemoryBudget(256)
     scores = asked.portions(pictures(1), tiny_network.score, lambda rows, score: [score])
     assert isinstance(scores[0], TiledScore) and scores[0].side == 256
     assert TileSettings in IMAGE_SETTINGS and TileSettings in VIDEO_SETTINGS
 
 
-def test_tiles_on_the_command_line(tmp_path, capsys):
+def test_tiles_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo = tmp_path / "photo.png"
     write_image(textured(60, 300), photo)
     whole, tiled = tmp_path / "whole.png", tmp_path / "tiled.png"
@@ -183,7 +197,7 @@ def test_tiles_on_the_command_line(tmp_path, capsys):
 
 
 @pytest.mark.gpu
-def test_on_a_gpu_with_little_memory_every_picture_is_dreamed():
+def test_on_a_gpu_with_little_memory_every_picture_is_dreamed() -> None:
     device = torch.device("cuda")
     images = pictures(4, 1080, 1920).to(device)
     plain = load_network(ModelSettings(device="cuda"), ObjectiveSettings())

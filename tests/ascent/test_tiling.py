@@ -1,17 +1,18 @@
 import itertools
+from typing import Any
 
 import pytest
 import torch
 from conftest import TinyNet, textured
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
 from dreamvideo.ascent import cuda_graphs
 from dreamvideo.ascent.ascend import ascend
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.ascent.tiling import GRID, TiledScore, at_size, tile_windows, tiled_gradient
-from dreamvideo.models.network import load_network
+from dreamvideo.models.network import Network, load_network
 from dreamvideo.models.objectives import LAYER_KINDS, Objective, Term
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.tensors import to_tensor
@@ -20,11 +21,11 @@ CPU = torch.device("cpu")
 H, W = 150, 213  # of no stride a multiple
 
 
-def picture(height=H, width=W, seed=0):
+def picture(height: Any = H, width: Any = W, seed: int = 0) -> Tensor:
     return to_tensor(textured(height, width, seed), CPU)
 
 
-def agree(objective, images, side=128):
+def agree(objective: Any, images: Any, side: int = 128) -> tuple[Any, Any]:
     """How far the tiles' gradient is from that of whole images, over its mean; and their scores from each other."""
     expected, scores = tiled_gradient(objective, images, 1e4)
     slope, tiled = TiledScore(objective, side, CPU).slope(images, 1e4)
@@ -32,7 +33,7 @@ def agree(objective, images, side=128):
 
 
 @given(st.data(), st.integers(0, 4))
-def test_windows_cover_a_side_once_on_the_grid_and_see_enough(data, cells):
+def test_windows_cover_a_side_once_on_the_grid_and_see_enough(data: st.DataObject, cells: int) -> None:
     margin = cells * GRID
     side = data.draw(st.integers(2 * margin + 2 * GRID, 2 * margin + 700))
     length = data.draw(st.integers(1, 3000))
@@ -48,7 +49,7 @@ def test_windows_cover_a_side_once_on_the_grid_and_see_enough(data, cells):
 
 
 @pytest.mark.parametrize("kind", LAYER_KINDS)
-def test_a_gradient_in_tiles_is_that_of_the_whole_image_whatever_the_objective(tiny_net, kind):
+def test_a_gradient_in_tiles_is_that_of_the_whole_image_whatever_the_objective(tiny_net: TinyNet, kind: Any) -> None:
     terms = Term("first", 0.5, kind), Term("second", 1.0, kind)
     objective = Objective(tiny_net, terms, {"second": torch.ones(8) * 2})
     images = torch.cat([picture(), picture(seed=1)])
@@ -66,7 +67,7 @@ def test_a_gradient_in_tiles_is_that_of_the_whole_image_whatever_the_objective(t
         Term("second", kind="mean", picks=(1,), center=True),
     ],
 )
-def test_channels_classes_guides_and_neurons_see_the_whole_image_too(tiny_net, term):
+def test_channels_classes_guides_and_neurons_see_the_whole_image_too(tiny_net: TinyNet, term: Term) -> None:
     guide = torch.randn(8, 30, generator=torch.Generator().manual_seed(2))
     off, score = agree(Objective(tiny_net, (term,), guides={"second": guide}), picture())
     assert off < 1e-3
@@ -76,17 +77,17 @@ def test_channels_classes_guides_and_neurons_see_the_whole_image_too(tiny_net, t
 class Unpadded(nn.Module):
     """Maps that lose their edges, at two strides, and their mean."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.tiny = TinyNet()
 
-    def forward(self, images):
+    def forward(self, images: Any) -> dict[str, Any]:
         first = torch.tanh(nn.functional.conv2d(images - 0.5, self.tiny.first.weight, stride=2))
         second = nn.functional.conv2d(first, self.tiny.second.weight, stride=2)
         return {"first": first, "second": second, "list": second.mean((2, 3))}
 
 
-def test_maps_without_padding_and_lists_of_channels_are_put_together_too():
+def test_maps_without_padding_and_lists_of_channels_are_put_together_too() -> None:
     objective = Objective(Unpadded(), (Term("first", kind="log"), Term("second", kind="l2")))
     assert agree(objective, picture())[0] < 1e-3
     for terms in ((Term("list", kind="mean"),), (Term("list", kind="mean"), Term("second", kind="mean"))):
@@ -95,7 +96,9 @@ def test_maps_without_padding_and_lists_of_channels_are_put_together_too():
         assert score < 0.02
 
 
-def test_what_fits_into_one_tile_is_not_tiled_and_the_rest_is_not_recorded(tiny_network, monkeypatch):
+def test_what_fits_into_one_tile_is_not_tiled_and_the_rest_is_not_recorded(
+    tiny_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiled = TiledScore(tiny_network.score, 128, CPU)
     assert at_size(tiled, (128, 90)) is tiny_network.score
     assert at_size(tiled, (129, 90)) is tiled
@@ -107,7 +110,7 @@ def test_what_fits_into_one_tile_is_not_tiled_and_the_rest_is_not_recorded(tiny_
         ascend(picture(), picture(), tiny_network.score, DreamSettings(), [[(1, 1)]])
 
 
-def test_a_dream_in_tiles_is_the_dream_of_the_whole_image(tiny_network):
+def test_a_dream_in_tiles_is_the_dream_of_the_whole_image(tiny_network: Network) -> None:
     settings = DreamSettings(octaves=2, iterations=4, step_size=0.02)
     images, goal = picture(), tiny_network.score(picture()) + 0.1
     whole = dream(images, tiny_network.score, settings, goal=goal)
@@ -116,7 +119,7 @@ def test_a_dream_in_tiles_is_the_dream_of_the_whole_image(tiny_network):
     assert (whole - tiled).abs().mean() < 1e-4
 
 
-def test_the_embedded_network_dreams_alike_in_tiles():
+def test_the_embedded_network_dreams_alike_in_tiles() -> None:
     network = load_network(ModelSettings(device="cpu", precision="fp32"), ObjectiveSettings())
     images = picture(130, 400)
     settings = DreamSettings(octaves=1, iterations=3)
@@ -126,7 +129,7 @@ def test_the_embedded_network_dreams_alike_in_tiles():
 
 
 @pytest.mark.slow
-def test_a_frame_of_1080_lines_dreams_alike_in_tiles():
+def test_a_frame_of_1080_lines_dreams_alike_in_tiles() -> None:
     network = load_network(ModelSettings(device="cpu", precision="fp32"), ObjectiveSettings())
     images, settings = picture(1080, 1920), DreamSettings(octaves=1)
     assert agree(network.score, images, 768)[0] < 1e-5

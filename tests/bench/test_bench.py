@@ -3,8 +3,11 @@ import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -31,7 +34,7 @@ PICTURE = 0.25 + 0.5 * still_image(48, 64)  # with room to rise before black and
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
+def one_thread() -> Iterator[None]:
     """So small a picture is dreamed sooner by one; as it was afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -40,7 +43,7 @@ def one_thread():
 
 
 @pytest.fixture
-def tiny():
+def tiny() -> BenchNetwork:
     """A network of three layers, of which the second is excited, so that the third is walked for nothing."""
     torch.manual_seed(5)
     whole = nn.Sequential(
@@ -50,12 +53,12 @@ def tiny():
 
 
 @pytest.fixture
-def passes(tiny):
+def passes(tiny: BenchNetwork) -> Any:
     """How often each layer of it has run forward."""
     counts = dict.fromkeys("012", 0)
     for name in counts:
 
-        def add(*_, name=name):
+        def add(*_: Any, name: Any = name) -> None:
             counts[name] += 1
 
         tiny.whole.get_submodule(name).register_forward_hook(add)
@@ -63,7 +66,7 @@ def passes(tiny):
 
 
 @pytest.mark.parametrize("name", LOOPS)
-def test_a_loop_raises_its_objective(tiny, name):
+def test_a_loop_raises_its_objective(tiny: BenchNetwork, name: Any) -> None:
     dreamed = LOOPS[name](tiny, PICTURE, 1, 1.8, 4)
     assert dreamed.shape == PICTURE.shape
     assert dreamed.min() >= 0 and dreamed.max() <= 1
@@ -72,11 +75,11 @@ def test_a_loop_raises_its_objective(tiny, name):
     assert judge(tiny, LOOPS[name](tiny, PICTURE, 2, 1.8, 8)) > judge(tiny, LOOPS[name](tiny, PICTURE, 2, 1.8, 1))
 
 
-def test_the_adam_schedule_raises_its_objective(tiny):
+def test_the_adam_schedule_raises_its_objective(tiny: BenchNetwork) -> None:
     assert judge(tiny, adam_loop(tiny, PICTURE, iterations=9)) > judge(tiny, adam_loop(tiny, PICTURE, iterations=0))
 
 
-def test_each_takes_as_many_passes_as_its_original(tiny, passes):
+def test_each_takes_as_many_passes_as_its_original(tiny: BenchNetwork, passes: Any) -> None:
     picture = PICTURE[..., :20, :24]
     baselines.plain_loop(tiny, picture, 4, 1.1, 10)
     assert passes == {"0": 40, "1": 40, "2": 40}
@@ -90,7 +93,7 @@ def test_each_takes_as_many_passes_as_its_original(tiny, passes):
     assert passes["2"] == 80 + 204
 
 
-def test_the_gradient_is_smoothed_by_three_gaussians_that_keep_its_mean():
+def test_the_gradient_is_smoothed_by_three_gaussians_that_keep_its_mean() -> None:
     gradient = torch.zeros(1, 3, 21, 21)
     gradient[..., 10, 10] = 1
     smooth = cascade9(gradient, 2.0)
@@ -99,14 +102,14 @@ def test_the_gradient_is_smoothed_by_three_gaussians_that_keep_its_mean():
     assert smooth[0, 0, 10, 10].item() == pytest.approx(sum(1 / s.sum().item() ** 2 for s in spots) / 3, rel=1e-5)
 
 
-def test_sizes_are_cut_to_whole_pixels_and_too_small_ones_refused():
+def test_sizes_are_cut_to_whole_pixels_and_too_small_ones_refused() -> None:
     image = torch.zeros(1, 3, 1080, 1920)
     assert smaller_sizes(image, 4, 1.8) == [(185, 329), (333, 592), (600, 1066), (1080, 1920)]
     with pytest.raises(SettingsError, match="at least 10"):
         smaller_sizes(PICTURE, 4, 1.8)
 
 
-def test_others_carry_what_they_carry(tiny):
+def test_others_carry_what_they_carry(tiny: BenchNetwork) -> None:
     frames = [to_tensor(frame.image, CPU) for frame in moving_images(48, 64, 2)]
     dreamed = (frames[0] + 0.1).clamp(0, 1)
     assert judge(tiny, gordicaleksa_frame(tiny, frames[1], dreamed, 1, 1.8, 2)) > judge(tiny, frames[1])
@@ -115,14 +118,14 @@ def test_others_carry_what_they_carry(tiny):
     assert torch.allclose(still_standing, dreamed, atol=1e-3), "what has not moved is the last dream itself"
 
 
-def test_operations_of_a_known_convolution():
+def test_operations_of_a_known_convolution() -> None:
     conv = nn.Conv2d(3, 8, 3, padding=1).to("meta").requires_grad_(False)
     assert count(lambda images: [conv(images)], 16, 20) == 2 * (2 * 3 * 8 * 9 * 16 * 20)
     assert gradient_flop("googlenet", ("inception4c",), 360, 640) / 1e9 == pytest.approx(20.4, rel=0.01)
     assert gradient_flop("dreamnet", ("s8b",), 240, 320) / 1e9 == pytest.approx(2.3, rel=0.05)
 
 
-def test_random_weights_are_the_same_each_time_and_keep_activations_their_size(tmp_path):
+def test_random_weights_are_the_same_each_time_and_keep_activations_their_size(tmp_path: Path) -> None:
     one = make_network("squeezenet1_1", None, None, tmp_path, CPU)
     again = make_network("squeezenet1_1", None, None, tmp_path, CPU)
     assert judge(one, PICTURE) == judge(again, PICTURE)
@@ -131,13 +134,13 @@ def test_random_weights_are_the_same_each_time_and_keep_activations_their_size(t
         make_network("dreamnet", "x", None, tmp_path, CPU)
 
 
-def test_dreamnet_sees_the_same_picture_through_the_scaling_that_others_apply(tmp_path):
+def test_dreamnet_sees_the_same_picture_through_the_scaling_that_others_apply(tmp_path: Path) -> None:
     subject = make_network("dreamnet", "s8b", None, tmp_path, CPU)
     net = subject.whole.net
     assert torch.allclose(subject.whole(to_imagenet(PICTURE)), net(PICTURE), atol=1e-4)
 
 
-def test_contenders_run_in_turn_and_no_round_begins_too_late():
+def test_contenders_run_in_turn_and_no_round_begins_too_late() -> None:
     calls = []
     contenders = {name: lambda name=name: calls.append(name) for name in "abc"}
     times = interleaved(contenders, 2, CPU, Clock(1), warm=False, once=["b"])
@@ -148,7 +151,7 @@ def test_contenders_run_in_turn_and_no_round_begins_too_late():
     assert ratio([2.0, 9.0, 3.0], [1.0, 1.0, 3.0]) == 2
 
 
-def test_on_cuda_each_runs_in_its_own_arithmetic_and_with_and_without_graphs(monkeypatch):
+def test_on_cuda_each_runs_in_its_own_arithmetic_and_with_and_without_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = torch.device("cuda")  # only flags are set: there need be none
     before = torch.backends.cudnn.allow_tf32
     assert in_precision("tf32", lambda: torch.backends.cudnn.allow_tf32, cuda)() is True
@@ -158,7 +161,7 @@ def test_on_cuda_each_runs_in_its_own_arithmetic_and_with_and_without_graphs(mon
     state = [True]
 
     @contextlib.contextmanager
-    def enabled(on):
+    def enabled(on: Any) -> Iterator[None]:
         state.append(on)
         yield
         state.pop()
@@ -171,7 +174,7 @@ def test_on_cuda_each_runs_in_its_own_arithmetic_and_with_and_without_graphs(mon
     assert list(lane_batches.engines(lambda: state[-1], cuda)) == ["eager"]
 
 
-def test_a_table_is_aligned_and_says_what_was_left_out():
+def test_a_table_is_aligned_and_says_what_was_left_out() -> None:
     rows = ({"what": "one", "ms": 1234.5, "right": True}, {"what": "another", "ms": 0.01234, "x_faster": float("nan")})
     lines = results_table(ReportSection("cold", "a title", rows, 3.2, "no time")).splitlines()
     assert lines[0] == "cold: a title  [3 s]"
@@ -182,7 +185,7 @@ def test_a_table_is_aligned_and_says_what_was_left_out():
     assert lines[1].index("ms") + 2 == lines[2].index("1,234") + 5
 
 
-def test_the_command_measures_every_section(tmp_path, capsys):
+def test_the_command_measures_every_section(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "bench.json"
     words = "bench --quick --device cpu --threads 1 --size 64x48 --octaves 1 --iterations 1 --frames 2 --model dreamnet"
     assert main([*words.split(), "--json", str(file)]) == 0
@@ -202,7 +205,7 @@ def test_the_command_measures_every_section(tmp_path, capsys):
     assert all(row["objective_x_source"] > 1 for row in found["sections"]["cold"]["rows"])
 
 
-def test_what_there_is_no_time_for_is_said():
+def test_what_there_is_no_time_for_is_said() -> None:
     told = []
     report = run_sections(BenchSettings(minutes=1e-9, device="cpu"), told.append, told.append, datetime.now(UTC))
     assert [section.name for section in report.sections] == list(BENCH_SECTIONS)
@@ -210,7 +213,7 @@ def test_what_there_is_no_time_for_is_said():
     assert told == list(report.sections)
 
 
-def test_a_wrong_gradient_is_a_failure_and_slowness_is_none():
+def test_a_wrong_gradient_is_a_failure_and_slowness_is_none() -> None:
     rows = ({"network": "n", "precision": "fp32", "right": False}, {"network": "n", "precision": "bf16", "right": True})
     report = run_sections(BenchSettings(minutes=1e-9), print, print, datetime.now(UTC))
     report = dataclasses.replace(
@@ -219,7 +222,7 @@ def test_a_wrong_gradient_is_a_failure_and_slowness_is_none():
     assert failures(report) == ["n in fp32 departs from float64"]
 
 
-def test_every_setting_is_an_option_and_help_needs_no_torch():
+def test_every_setting_is_an_option_and_help_needs_no_torch() -> None:
     arguments = build_parser().parse_args(["bench"])
     assert settings_from(arguments, BenchSettings) == BenchSettings()
     code = "import sys; from dreamvideo.cli import main; c = main(sys.argv[1:]); print('torch' in sys.modules, c)"
@@ -230,6 +233,6 @@ def test_every_setting_is_an_option_and_help_needs_no_torch():
 
 
 @pytest.mark.parametrize("words", ["--rounds 0", "--minutes 0", "--octave-scale 1", "--only speed", "--device gpu"])
-def test_bad_options_are_usage_errors(words, capsys):
+def test_bad_options_are_usage_errors(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", *words.split()]) == 2
     assert words.split()[0] in capsys.readouterr().err

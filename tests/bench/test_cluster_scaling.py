@@ -10,7 +10,7 @@ from dreamvideo.settings.bench import ScalingSettings
 COSTS = Costs(find=0.001, dream=0.03, keep=0.0001, join=0.0005, sent=5000)
 
 
-def test_workers_share_whole_shots_until_finding_runs_takes_longer():
+def test_workers_share_whole_shots_until_finding_runs_takes_longer() -> None:
     one, two, three, many = (predicted_scaling(COSTS, count, 10, 100, 0.9) for count in (1, 2, 3, 1000))
     assert one["seconds"] == pytest.approx(1000 * (0.03 + 0.0005)) and one["times"] == pytest.approx(1)
     assert two["seconds"] == pytest.approx(500 * 0.03 / 0.9 + 0.5)
@@ -23,13 +23,13 @@ def test_workers_share_whole_shots_until_finding_runs_takes_longer():
 
 
 @pytest.mark.parametrize("name", ["workers", "shots", "frames", "rounds"])
-def test_senseless_measurements_are_refused(name):
+def test_senseless_measurements_are_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=f"--{name} 0: expected at least"):
         ScalingSettings(**{name: 0})
 
 
 @pytest.mark.slow
-def test_the_command_measures(capsys):
+def test_the_command_measures(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("ray")
     words = ["--shots", 4, "--frames", 10, "--rounds", 1, "--iterations", 2, "--octaves", 1, "-q"]
     assert run("bench", "cluster", *words) == 0

@@ -3,7 +3,10 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import clips as clip_files
 import cv2
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import textured
+from numpy.typing import NDArray
 
 from dreamvideo.bench.coherence import clips, evaluate, methods, metrics, plot
 from dreamvideo.bench.coherence.clips import Clip
@@ -18,19 +22,20 @@ from dreamvideo.bench.coherence.curves import Point, at_strength, best
 from dreamvideo.cli import build_parser, main
 from dreamvideo.commands.options import settings_from
 from dreamvideo.errors import SourceError
+from dreamvideo.models.network import Network
 from dreamvideo.settings.bench import COHERENCE_BASELINES, COHERENCE_METHODS, COHERENCE_OURS, CoherenceSettings
 from dreamvideo.settings.dream import DreamSettings
 
 N, H, W = 10, 24, 32
 
 
-def pictures(*, shift=0, seed=0):
+def pictures(*, shift: float = 0, seed: int = 0) -> torch.Tensor:
     """(N, 3, H, W): a texture that moves `shift` pixels to the right each frame."""
     wide = torch.from_numpy(textured(H, W + N * abs(shift), seed)).permute(2, 0, 1).float() / 255
     return torch.stack([wide[..., (N - i) * shift : (N - i) * shift + W] for i in range(N)])
 
 
-def flows(dx=0.0):
+def flows(dx: float = 0.0) -> torch.Tensor:
     flow = torch.zeros(N - 1, 2, H, W)
     flow[:, 0] = dx
     return flow
@@ -39,7 +44,7 @@ def flows(dx=0.0):
 NOTHING_HIDDEN = torch.zeros(N - 1, 1, H, W, dtype=torch.bool)
 
 
-def test_what_moves_with_its_flow_has_no_warping_error():
+def test_what_moves_with_its_flow_has_no_warping_error() -> None:
     hidden = NOTHING_HIDDEN.clone()
     hidden[..., 0] = True  # comes in at the edge
     moving = pictures(shift=1)
@@ -47,7 +52,7 @@ def test_what_moves_with_its_flow_has_no_warping_error():
     assert metrics.warping_error(moving, flows(0.0), hidden) > 1
 
 
-def test_a_known_change_is_its_square_and_what_is_hidden_does_not_count():
+def test_a_known_change_is_its_square_and_what_is_hidden_does_not_count() -> None:
     blinking = torch.full((N, 3, H, W), 0.5)
     blinking[::2] += 10 / 255
     assert metrics.warping_error(blinking, flows(), NOTHING_HIDDEN) == pytest.approx(100, rel=1e-4)
@@ -58,7 +63,7 @@ def test_a_known_change_is_its_square_and_what_is_hidden_does_not_count():
     assert math.isnan(metrics.warping_error(blinking, flows(), ~NOTHING_HIDDEN))
 
 
-def test_flicker_is_what_the_next_frame_takes_back_where_nothing_moves():
+def test_flicker_is_what_the_next_frame_takes_back_where_nothing_moves() -> None:
     sources = torch.full((N, 3, H, W), 0.5)
     moves = flows()
     moves[..., : W // 2] = 3.0
@@ -74,14 +79,14 @@ def test_flicker_is_what_the_next_frame_takes_back_where_nothing_moves():
     assert metrics.flicker(sources, torch.zeros_like(still)) is None
 
 
-def test_what_changes_does_not_stand_still():
+def test_what_changes_does_not_stand_still() -> None:
     sources = torch.full((N, 3, H, W), 0.5)
     sources[5:] += 0.1
     still = metrics.still_places(sources, flows())
     assert not still[4].any() and still[3].all() and still[5].all()
 
 
-def test_a_ghost_shows_and_a_weaker_clean_dream_does_not():
+def test_a_ghost_shows_and_a_weaker_clean_dream_does_not() -> None:
     generator = torch.Generator().manual_seed(3)
     sources = torch.full((N, 3, H, W), 0.5)
     dreamt = 0.1 * torch.randn(N, 3, H, W, generator=generator).clamp(-2, 2)
@@ -90,7 +95,7 @@ def test_a_ghost_shows_and_a_weaker_clean_dream_does_not():
     uncovered[:, :, 8:16, 8:16] = True
     place = torch.cat([uncovered[:1], uncovered])
 
-    def ghosting(residual):
+    def ghosting(residual: Any) -> float | None:
         return metrics.ghosting(sources + residual, sources, sources + dreamt, uncovered)
 
     assert ghosting(dreamt) == pytest.approx(0, abs=1e-5)
@@ -101,7 +106,7 @@ def test_a_ghost_shows_and_a_weaker_clean_dream_does_not():
     assert metrics.ghosting(sources, sources, sources, NOTHING_HIDDEN) is None
 
 
-def test_known_drifts():
+def test_known_drifts() -> None:
     sources = pictures()
     ramp = torch.linspace(1, 0.9, N).view(N, 1, 1, 1)
     darker = sources * ramp
@@ -115,7 +120,7 @@ def test_known_drifts():
     assert metrics.drift(sources, sources, metrics.colorfulness) == 0
 
 
-def test_colorfulness_of_known_pictures():
+def test_colorfulness_of_known_pictures() -> None:
     gray = torch.linspace(0, 1, W).expand(1, 3, H, W)
     assert metrics.colorfulness(gray).item() == pytest.approx(0, abs=1e-6)
     red = torch.zeros(1, 3, H, W)
@@ -123,7 +128,7 @@ def test_colorfulness_of_known_pictures():
     assert metrics.colorfulness(red).item() == pytest.approx(0.3 * math.hypot(1, 0.5), rel=1e-5)
 
 
-def test_strength_is_the_mean_over_layers_of_energy_over_the_sources(tiny_network):
+def test_strength_is_the_mean_over_layers_of_energy_over_the_sources(tiny_network: Network) -> None:
     sources = pictures()[:2]
     found = metrics.energies(sources, tiny_network)
     activations = tiny_network.score.features(sources[:1])
@@ -135,7 +140,7 @@ def test_strength_is_the_mean_over_layers_of_energy_over_the_sources(tiny_networ
     assert metrics.tenths(torch.arange(3.0)) == (0, 2)
 
 
-def test_curves_are_straight_between_their_points_on_logarithmic_axes():
+def test_curves_are_straight_between_their_points_on_logarithmic_axes() -> None:
     curve = [Point(8, 20, 2), Point(2, 5, 1), Point(4, 10, 1)]
     at = at_strength(curve, math.sqrt(8))
     assert (at.error, at.seconds) == pytest.approx((5 * math.sqrt(2), 1))
@@ -151,13 +156,13 @@ def test_curves_are_straight_between_their_points_on_logarithmic_axes():
 
 
 @pytest.fixture
-def moving_clip():
+def moving_clip() -> Clip:
     images = [(255 * image).round().byte().permute(1, 2, 0).numpy() for image in pictures(shift=1)]
     return Clip("texture", tuple(images[:4]), flows(-1.0)[:3], NOTHING_HIDDEN[:3], True)
 
 
 @pytest.mark.parametrize("name", COHERENCE_METHODS)
-def test_each_method_keeps_count_and_shape_and_dreams(name, moving_clip, tiny_network):
+def test_each_method_keeps_count_and_shape_and_dreams(name: Any, moving_clip: Clip, tiny_network: Network) -> None:
     dreaming = DreamSettings(octaves=1, iterations=2, step_size=0.02, jitter=2)
     out = list(methods.METHOD_FUNCTIONS[name](moving_clip, tiny_network, dreaming))
     assert [(image.shape, image.dtype) for image in out] == [((H, W, 3), np.uint8)] * 4
@@ -167,7 +172,7 @@ def test_each_method_keeps_count_and_shape_and_dreams(name, moving_clip, tiny_ne
     assert len(set(strengths)) >= 3 and min(s.iterations for s in strengths) >= 1
 
 
-def test_where_others_start_a_frame_from(monkeypatch):
+def test_where_others_start_a_frame_from(monkeypatch: pytest.MonkeyPatch) -> None:
     source, dreamt = pictures()[:1], pictures(seed=1)[:1]
     assert torch.allclose(methods.blended(0.85)(source, source, dreamt), 0.85 * source + 0.15 * dreamt)
     for whole in (methods.residual_negated, methods.residual_exact):
@@ -181,7 +186,7 @@ def test_where_others_start_a_frame_from(monkeypatch):
     assert torch.allclose(moved[..., 4:], expected, atol=1e-4)
 
 
-def test_both_ways_along_farneback_lead_to_the_same_on_a_pan():
+def test_both_ways_along_farneback_lead_to_the_same_on_a_pan() -> None:
     images = torch.from_numpy(textured(96, 140)).permute(2, 0, 1)[None].float() / 255
     last, source = images[..., 4:132], images[..., 2:130]  # moves two pixels to the right
     residual = torch.zeros_like(source)
@@ -191,15 +196,15 @@ def test_both_ways_along_farneback_lead_to_the_same_on_a_pan():
         assert carried[:, :, 42:54, 64:76].mean() == pytest.approx(0.2, rel=0.05)
 
 
-def test_the_floor_is_the_first_dream_moved(moving_clip, tiny_network):
+def test_the_floor_is_the_first_dream_moved(moving_clip: Clip, tiny_network: Network) -> None:
     dreaming = DreamSettings(octaves=1, iterations=2, step_size=0.01, jitter=2)
     first, second, *_ = (image.astype(int) for image in methods.dream_floor(moving_clip, tiny_network, dreaming))
     residual = first - moving_clip.images[0]
     assert np.abs(second - moving_clip.images[1] - np.roll(residual, 1, 1))[:, 1:].max() <= 1
 
 
-def test_a_real_clip_ends_at_its_first_cut(tmp_path, caplog):
-    def image(number, width, height):
+def test_a_real_clip_ends_at_its_first_cut(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def image(number: int, width: int, height: int) -> NDArray[Any]:
         seen = textured(height, width + 12, 1 if number < 6 else 2)
         return np.ascontiguousarray(seen[:, number : number + width])
 
@@ -213,7 +218,7 @@ def test_a_real_clip_ends_at_its_first_cut(tmp_path, caplog):
         clips.real(path, 64, None, 3)
 
 
-def test_the_plot_has_a_panel_for_each_clip_and_stands_what_cannot_be_drawn():
+def test_the_plot_has_a_panel_for_each_clip_and_stands_what_cannot_be_drawn() -> None:
     curve = [Point(2, 3, 1), Point(5, 8, 1), Point(4, math.nan, 1), Point(3, 0, 1)]
     one = plot.plot({"a": {COHERENCE_OURS: curve}})
     three = plot.plot({"a": {COHERENCE_OURS: curve}, "b": {COHERENCE_OURS: [Point(2, 2, 1)]}, "c": {}})
@@ -224,14 +229,16 @@ def test_the_plot_has_a_panel_for_each_clip_and_stands_what_cannot_be_drawn():
 
 
 @pytest.fixture
-def one_thread():
+def one_thread() -> Iterator[None]:
     """So small a picture is dreamed sooner by one; as it was afterwards."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
 
 
-def test_the_command_measures_rendered_and_real_clips(tmp_path, capsys, one_thread):
+def test_the_command_measures_rendered_and_real_clips(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread: None
+) -> None:
     drawn = clip_files.make_clip(tmp_path / "ramps.mp4")
     words = "bench coherence --device cpu --threads 1 --size 64x48 --frames 4 --iterations 2 --shot valley"
     files = ["--json", str(tmp_path / "c.json"), "--plot", str(tmp_path / "c.png"), str(drawn)]
@@ -254,13 +261,15 @@ def test_the_command_measures_rendered_and_real_clips(tmp_path, capsys, one_thre
     assert picture.shape == (plot.PANEL_HEIGHT + plot.LEGEND, 2 * plot.PANEL_WIDTH, 3)
 
 
-def test_no_more_is_begun_when_the_time_is_up(tmp_path, capsys, one_thread):
+def test_no_more_is_begun_when_the_time_is_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread: None
+) -> None:
     words = "bench coherence --device cpu --threads 1 --size 64x48 --frames 4 --minutes 1e-9 -q"
     assert main([*words.split()]) == 0
     assert "2 clips; --minutes gives more time" in capsys.readouterr().out
 
 
-def test_every_setting_is_an_option_and_help_needs_no_torch():
+def test_every_setting_is_an_option_and_help_needs_no_torch() -> None:
     arguments = build_parser().parse_args(["bench", "coherence"])
     assert settings_from(arguments, CoherenceSettings) == CoherenceSettings()
     assert set(vars(arguments)) >= {"run", "quiet", "verbose", "clips"}
@@ -277,11 +286,11 @@ def test_every_setting_is_an_option_and_help_needs_no_torch():
 @pytest.mark.parametrize(
     "words", ["--frames 3", "--minutes 0", "--step-size 0", "--only mine", "--shot sea", "--plot a.jpg", "--device gpu"]
 )
-def test_bad_options_are_usage_errors(words, capsys):
+def test_bad_options_are_usage_errors(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "coherence", *words.split()]) == 2
     assert words.split()[0] in capsys.readouterr().err
 
 
-def test_with_nothing_to_measure_it_says_what_to_give(capsys):
+def test_with_nothing_to_measure_it_says_what_to_give(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "coherence", "--no-rendered"]) == 2
     assert "expected a CLIP" in capsys.readouterr().err

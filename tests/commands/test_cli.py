@@ -4,6 +4,8 @@ import subprocess
 import sys
 import time
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -19,21 +21,21 @@ QUICK = [*STRONG, "-q"]
 
 
 @pytest.fixture
-def clip(tmp_path):
+def clip(tmp_path: Path) -> Path:
     return make_clip(tmp_path / "clip.mp4", audio=[("aac", "eng")])
 
 
-def run(*words):
+def run(*words: object) -> int:
     return main([str(word) for word in words])
 
 
-def only_line(capsys):
+def only_line(capsys: pytest.CaptureFixture[str]) -> Any:
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1, lines
     return lines[0]
 
 
-def test_a_video_in_a_dreamed_video_out_with_its_sound(clip, capsys):
+def test_a_video_in_a_dreamed_video_out_with_its_sound(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("video", clip, *STRONG) == 0
     output = clip.with_name("clip_dream.mp4")
     assert video_times(output) == video_times(clip)
@@ -51,13 +53,13 @@ def test_a_video_in_a_dreamed_video_out_with_its_sound(clip, capsys):
     assert "clip_dream.mp4: 12 frames in" in end and "fps" in end
 
 
-def test_uneven_times_survive(tmp_path):
+def test_uneven_times_survive(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "uneven.mp4", times=UNEVEN, last=Fraction(1, 2))
     assert run("video", clip, *QUICK) == 0
     assert video_times(tmp_path / "uneven_dream.mp4") == video_times(clip)
 
 
-def test_a_photo_is_dreamed(tmp_path):
+def test_a_photo_is_dreamed(tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     write_image(picture(0), photo)
     assert run("image", photo, *QUICK) == 0
@@ -66,7 +68,7 @@ def test_a_photo_is_dreamed(tmp_path):
     assert np.array_equal(read_image(tmp_path / "same.png"), picture(0))
 
 
-def test_an_existing_output_is_kept_replaced_or_skipped(clip, capsys):
+def test_an_existing_output_is_kept_replaced_or_skipped(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = clip.with_name("clip_dream.mp4")
     output.write_bytes(b"precious")
     assert run("video", clip, *QUICK) == 1
@@ -77,7 +79,7 @@ def test_an_existing_output_is_kept_replaced_or_skipped(clip, capsys):
     assert len(video_times(output)[0]) == 12
 
 
-def test_an_input_is_never_its_own_output(clip, capsys):
+def test_an_input_is_never_its_own_output(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = clip.read_bytes()
     link = clip.with_name("link.mp4")
     link.symlink_to(clip)
@@ -86,7 +88,7 @@ def test_an_input_is_never_its_own_output(clip, capsys):
     assert clip.read_bytes() == before
 
 
-def test_outputs_that_collide_are_refused_before_any_work(tmp_path, capsys):
+def test_outputs_that_collide_are_refused_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir(), (tmp_path / "out").mkdir()
     twins = [make_clip(tmp_path / folder / "x.mp4") for folder in "ab"]
     assert run("video", *twins, "-o", tmp_path / "out", *QUICK) == 2
@@ -96,7 +98,7 @@ def test_outputs_that_collide_are_refused_before_any_work(tmp_path, capsys):
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_one_bad_input_does_not_stop_the_others(clip, tmp_path, capsys):
+def test_one_bad_input_does_not_stop_the_others(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "text.mp4").write_text("no video at all")
     assert run("video", tmp_path / "text.mp4", tmp_path / "missing.mp4", clip, *QUICK) == 3
     assert len(capsys.readouterr().err.strip().splitlines()) == 2
@@ -105,7 +107,9 @@ def test_one_bad_input_does_not_stop_the_others(clip, tmp_path, capsys):
     assert run("video", tmp_path / "text.mp4", tmp_path / "missing.mp4", *QUICK) == 1
 
 
-def test_what_is_lost_stands_in_the_summary_and_is_no_failure(tmp_path, capsys):
+def test_what_is_lost_stands_in_the_summary_and_is_no_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     clip = make_clip(tmp_path / "clip.avi", codec="mjpeg", pixels="yuvj420p")
     raw = bytearray(clip.read_bytes())
     at = [n for n in range(len(raw) - 4) if raw[n : n + 4] == b"00dc"][5] + 8
@@ -118,7 +122,7 @@ def test_what_is_lost_stands_in_the_summary_and_is_no_failure(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", ["a b [1] 50%d #2.mp4", "Über 東京.MP4", "-o.mp4", "https: no.mp4", "it's.mkv"])
-def test_any_name_will_do(tmp_path, monkeypatch, name):
+def test_any_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     make_clip(tmp_path / "clip.mp4" if "mkv" not in name else tmp_path / "clip.mkv").rename(tmp_path / name)
     assert run("video", "--iterations", 0, "-q", "--", name) == 0
@@ -128,7 +132,9 @@ def test_any_name_will_do(tmp_path, monkeypatch, name):
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (15, 64), (64, 2)])
-def test_a_picture_too_small_for_a_dream_is_refused_with_its_size(tmp_path, capsys, width, height):
+def test_a_picture_too_small_for_a_dream_is_refused_with_its_size(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], width: int, height: int
+) -> None:
     clip = make_clip(tmp_path / "tiny.gif", size=(width, height))
     write_image(picture(0, width, height), tmp_path / "tiny.png")
     for words in (["video", clip], ["video", clip, "--preview"], ["image", tmp_path / "tiny.png"]):
@@ -140,7 +146,7 @@ def test_a_picture_too_small_for_a_dream_is_refused_with_its_size(tmp_path, caps
     assert "expected at least 16 pixels a side" in " ".join(capsys.readouterr().out.split())
 
 
-def test_nothing_is_left_where_temporary_files_go(clip, tmp_path):
+def test_nothing_is_left_where_temporary_files_go(clip: Path, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     (tmp_path / "text.mp4").write_text("no video")
@@ -151,7 +157,7 @@ def test_nothing_is_left_where_temporary_files_go(clip, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "clip_dream.mp4", "temporary", "text.mp4"]
 
 
-def test_a_few_frames_of_a_long_video_end_soon(tmp_path):
+def test_a_few_frames_of_a_long_video_end_soon(tmp_path: Path) -> None:
     """A decoder of several threads that is left early has been seen to hang."""
     clip = make_clip(tmp_path / "long.mp4", times=[Fraction(n, 25) for n in range(1500)])
     for attempt in range(3):
@@ -161,7 +167,9 @@ def test_a_few_frames_of_a_long_video_end_soon(tmp_path):
 
 
 @pytest.mark.parametrize("bad", ["missing", "empty", "text", "folder", "sound", "no-index"])
-def test_what_cannot_be_dreamed_is_one_line_and_no_file(tmp_path, capsys, bad):
+def test_what_cannot_be_dreamed_is_one_line_and_no_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: str
+) -> None:
     path = tmp_path / "x.mp4"
     if bad == "empty":
         path.touch()
@@ -194,12 +202,14 @@ def test_what_cannot_be_dreamed_is_one_line_and_no_file(tmp_path, capsys, bad):
         (["video", "/nowhere/a.mp4", "-o", "/nowhere/b.mp4"], 1, "make it first"),
     ],
 )
-def test_bad_options_are_usage_errors(words, code, said, capsys):
+def test_bad_options_are_usage_errors(
+    words: list[Any], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(*words) == code
     assert said in capsys.readouterr().err
 
 
-def test_a_wrong_layer_or_network_suggests_another(clip, capsys):
+def test_a_wrong_layer_or_network_suggests_another(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("video", clip, "--layer", "s8x", "-q") == 1
     assert "nearest: s8" in only_line(capsys)
     assert run("video", clip, "--model", "dreamnett", "-q") == 1
@@ -207,7 +217,9 @@ def test_a_wrong_layer_or_network_suggests_another(clip, capsys):
     assert not clip.with_name("clip_dream.mp4").exists()
 
 
-def test_several_files_share_lanes_and_a_full_disk_stops_only_its_own(tmp_path, capsys):
+def test_several_files_share_lanes_and_a_full_disk_stops_only_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     clips = [make_clip(tmp_path / f"{name}.mp4", audio=[("aac", "eng")]) for name in "abc"]
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "b_dream.mp4.part").symlink_to("/dev/full")
@@ -219,7 +231,9 @@ def test_several_files_share_lanes_and_a_full_disk_stops_only_its_own(tmp_path, 
     assert not (tmp_path / "b_dream.mp4").exists()
 
 
-def test_an_input_refused_while_another_output_fails_counts_once(tmp_path, capsys):
+def test_an_input_refused_while_another_output_fails_counts_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     clips = [make_clip(tmp_path / f"{name}.mp4") for name in "ab"]
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "b_dream.mp4.part").symlink_to("/dev/full")
@@ -227,7 +241,7 @@ def test_an_input_refused_while_another_output_fails_counts_once(tmp_path, capsy
     assert capsys.readouterr().err.count("text.mp4") == 1
 
 
-def test_part_of_a_clip(clip):
+def test_part_of_a_clip(clip: Path) -> None:
     output = clip.with_name("part.mp4")
     assert run("video", clip, "-o", output, "--start", "0.2", "--frames", "4", "--size", "32", *QUICK) == 0
     times, _ = video_times(output)[:2]
@@ -237,7 +251,7 @@ def test_part_of_a_clip(clip):
         assert (made.streams.video[0].width, made.streams.video[0].height) == (42, 32)
 
 
-def test_version_and_help_are_quick_and_import_no_torch():
+def test_version_and_help_are_quick_and_import_no_torch() -> None:
     code = "import sys; from dreamvideo.cli import main; c = main(sys.argv[1:]); print('torch' in sys.modules, c)"
     for words in (["--version"], ["--help"], ["video", "--help"], ["models", "--help"], ["layers", "--help"]):
         done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
@@ -246,7 +260,7 @@ def test_version_and_help_are_quick_and_import_no_torch():
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_ends_with_130_and_nothing_under_the_final_name(tmp_path, sign):
+def test_an_interruption_ends_with_130_and_nothing_under_the_final_name(tmp_path: Path, sign: Any) -> None:
     clip = make_clip(tmp_path / "long.mp4", times=[Fraction(n, 25) for n in range(400)])
     words = [sys.executable, "-m", "dreamvideo", "video", str(clip), "--iterations", "3"]
     work = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})

@@ -1,11 +1,15 @@
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from clips import make_clip
 from conftest import only_line, run, textured
+from numpy.typing import NDArray
+from torch import Tensor
 
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.errors import ModelError, SettingsError
@@ -13,6 +17,7 @@ from dreamvideo.info import atlas
 from dreamvideo.info.atlas import (
     ALL,
     BATCH,
+    AtlasDream,
     atlas_dreams,
     dream_each,
     fit_image,
@@ -39,24 +44,28 @@ LAYERS = ["c1", "s4a", "s4b", "s8a", "s8b", "s16a", "s16b", "map.s8b", "map.s16a
 
 
 @pytest.fixture
-def photo(tmp_path):
+def photo(tmp_path: Path) -> Path:
     write_image(textured(60, 90), tmp_path / "photo.png")
     return tmp_path / "photo.png"
 
 
-def gray(number, width, height):
+def gray(number: int, width: int, height: int) -> NDArray[Any]:
     return np.full((height, width, 3), 60 + 10 * number, np.uint8)
 
 
-def picture(height=48, width=64):
+def picture(height: int = 48, width: int = 64) -> Tensor:
     return to_tensor(textured(height, width), torch.device("cpu"))
 
 
-def wanted(shown=AtlasSettings(), objective=ObjectiveSettings(), image=None):  # noqa: B008
+def wanted(
+    shown: AtlasSettings = AtlasSettings(), objective: ObjectiveSettings = ObjectiveSettings(), image: Any = None
+) -> list[AtlasDream]:  # noqa: B008
     return atlas_dreams(picture() if image is None else image, DREAMNET, shown, objective, QUICK, CPU)
 
 
-def test_an_atlas_shows_the_source_and_every_layer_and_neighbors_differ(photo, sheets, capsys):
+def test_an_atlas_shows_the_source_and_every_layer_and_neighbors_differ(
+    photo: Path, sheets: list[tuple[list[Any], list[Any]]], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("atlas", photo, "--tile", 64, "--octaves", 1, "--iterations", 4) == 0
     ((tiles, labels),) = sheets
     assert labels == ["source", *LAYERS]
@@ -74,7 +83,7 @@ def test_an_atlas_shows_the_source_and_every_layer_and_neighbors_differ(photo, s
     assert "10 dreams of 64x43, dreamnet" in said[0] and "photo_atlas.png: 10 dreams in" in said[1]
 
 
-def test_a_tile_is_what_typing_its_label_gives():
+def test_a_tile_is_what_typing_its_label_gives() -> None:
     image, asked = picture(), AtlasSettings(channels_of="s8b", count=BATCH + 1)  # more than one batch
     several = [*wanted(asked, image=image), *wanted(image=image)[3:5]]
     for wish, tile in zip(several, dream_each(image, several, DREAMNET, CPU), strict=True):
@@ -84,7 +93,7 @@ def test_a_tile_is_what_typing_its_label_gives():
         assert np.abs(tile.astype(int) - to_image(alone)).max() <= 2, wish.label
 
 
-def test_channels_are_the_strongest_of_the_picture_by_their_divisors():
+def test_channels_are_the_strongest_of_the_picture_by_their_divisors() -> None:
     image = picture()
     activation = load_network(CPU, ObjectiveSettings(layers=(("s8a", 1.0),))).score.features(image)["s8a"]
     means = activation.mean((0, 2, 3)) / DREAMNET.divisors["s8a"]
@@ -96,7 +105,7 @@ def test_channels_are_the_strongest_of_the_picture_by_their_divisors():
     assert len(wanted(AtlasSettings(channels_of="c1", count=999))) == 32  # all that there are
 
 
-def test_classes_are_all_of_a_few_and_the_likeliest_of_many():
+def test_classes_are_all_of_a_few_and_the_likeliest_of_many() -> None:
     found = wanted(AtlasSettings(all_classes=True))
     assert [wish.label for wish in found] == [name for name in DREAMNET.classes if name != "background"]
     assert found[3].terms == (Term("map.s16b", 1.0, "class", (DREAMNET.classes.index(found[3].label),)),)
@@ -110,7 +119,7 @@ def test_classes_are_all_of_a_few_and_the_likeliest_of_many():
     assert len(found) == 24
 
 
-def test_what_is_named_is_shown_each_for_itself(photo, sheets):
+def test_what_is_named_is_shown_each_for_itself(photo: Path, sheets: list[tuple[list[Any], list[Any]]]) -> None:
     words = ["--layer", "s8b:-0.5", "--layer", "s4a", "--channel", "s8b:17", "--neuron", "s8a:3", "--class", "owl"]
     assert run("atlas", photo, "--tile", 48, "--octaves", 1, "--iterations", 1, "-q", *words) == 0
     assert sheets[0][1] == ["source", "s8b:-0.5", "s4a", "s8b:17", "s8a:3", "owl"]
@@ -118,7 +127,7 @@ def test_what_is_named_is_shown_each_for_itself(photo, sheets):
     assert negative[0].terms == (Term("s8b", -0.5, "log"),)
 
 
-def test_presets_are_tiles_with_settings_of_their_own(monkeypatch):
+def test_presets_are_tiles_with_settings_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     eyes = {"classes": (("human_eye", 1.0), ("owl", 1.0))}
     some = (
         Preset("eyes", "", eyes, {"step_size": 0.05}),
@@ -136,7 +145,7 @@ def test_presets_are_tiles_with_settings_of_their_own(monkeypatch):
         )
 
 
-def test_a_long_list_of_layers_is_thinned_to_blocks():
+def test_a_long_list_of_layers_is_thinned_to_blocks() -> None:
     inner = [f"layer{stage}.{block}.{node}" for stage in range(4) for block in range(4) for node in ("conv", "relu")]
     names = ["mul", "conv1", *inner, *[f"layer4.0.part{n}" for n in range(9)], "fc"]
     strides = {"fc": None}
@@ -149,7 +158,7 @@ def test_a_long_list_of_layers_is_thinned_to_blocks():
 
 
 @pytest.mark.parametrize("name", ["googlenet", "resnet50", "squeezenet1_1"])
-def test_the_blocks_of_known_networks_can_be_asked_for(name):
+def test_the_blocks_of_known_networks_can_be_asked_for(name: str) -> None:
     model = find_model(name)
     shown = layers_to_show(atlas.describe(model.whole))
     assert 12 <= len(shown) < 40 and set(shown) <= set(model.nodes)
@@ -157,7 +166,7 @@ def test_the_blocks_of_known_networks_can_be_asked_for(name):
 
 
 @pytest.mark.parametrize("name", ["dreamnet", "squeezenet1_1"])
-def test_a_model_that_was_cut_is_what_it_was(name, tmp_path):
+def test_a_model_that_was_cut_is_what_it_was(name: str, tmp_path: Path) -> None:
     from dreamvideo.models.registry import build_classifier
 
     weights = tmp_path / "w.pth"
@@ -170,7 +179,9 @@ def test_a_model_that_was_cut_is_what_it_was(name, tmp_path):
     assert set(shapes.values()) == {torch.float32} and shapes.keys() == before.keys()
 
 
-def test_of_a_video_the_middle_or_the_frame_at_start_is_shown(tmp_path, sheets):
+def test_of_a_video_the_middle_or_the_frame_at_start_is_shown(
+    tmp_path: Path, sheets: list[tuple[list[Any], list[Any]]]
+) -> None:
     clip = make_clip(tmp_path / "clip.mp4", image=gray)
     words = ["--tile", 64, "--layer", "c1", "--iterations", 0, "-q"]
     assert run("atlas", clip, *words) == 0
@@ -180,7 +191,7 @@ def test_of_a_video_the_middle_or_the_frame_at_start_is_shown(tmp_path, sheets):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "clip_atlas.png", "early.jpg"]
 
 
-def test_a_picture_of_any_shape_becomes_a_tile_that_can_be_dreamed():
+def test_a_picture_of_any_shape_becomes_a_tile_that_can_be_dreamed() -> None:
     assert fit_image(textured(500, 300), 100).shape == (1, 3, 100, 60)
     assert fit_image(textured(20, 30), 90).shape == (1, 3, 60, 90)
     assert fit_image(textured(16, 640), 100).shape == (1, 3, 32, 1280)
@@ -201,13 +212,17 @@ def test_a_picture_of_any_shape_becomes_a_tile_that_can_be_dreamed():
         (["--model", "dreamnett"], 1, "nearest: dreamnet"),
     ],
 )
-def test_what_cannot_be_shown_is_one_line_and_no_file(photo, words, code, said, capsys):
+def test_what_cannot_be_shown_is_one_line_and_no_file(
+    photo: Path, words: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("atlas", photo, "-q", *words) == code
     assert said in only_line(capsys)
     assert [path.name for path in photo.parent.iterdir()] == ["photo.png"]
 
 
-def test_inputs_that_cannot_be_read_and_outputs_that_exist_are_told(photo, tmp_path, capsys):
+def test_inputs_that_cannot_be_read_and_outputs_that_exist_are_told(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     quick = ["--layer", "c1", "--tile", 48, "--iterations", 1, "-q"]
     (tmp_path / "text.mp4").write_text("no video at all\n" * 9)
     assert run("atlas", tmp_path / "text.mp4", *quick) == 1
@@ -220,6 +235,6 @@ def test_inputs_that_cannot_be_read_and_outputs_that_exist_are_told(photo, tmp_p
     assert run("atlas", photo, "-y", *quick) == 0
 
 
-def test_an_unknown_layer_is_refused_by_wishes_too():
+def test_an_unknown_layer_is_refused_by_wishes_too() -> None:
     with pytest.raises(ModelError, match="nearest: s16"):
         wanted(objective=ObjectiveSettings(layers=(("s16x", 1.0),)))

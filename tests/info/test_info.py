@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -20,6 +22,7 @@ from dreamvideo.media.images import write_image
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.media.video_writer import write_video
+from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.settings.job import ReadSettings
 
@@ -28,14 +31,14 @@ CONTAINERS = ["mp4", "mov", "mkv", "webm", "avi", "gif"]
 KINDS = {"video": "video", "cover": "video", "sound": "audio", "subtitles": "subtitle", "attachment": "attachment"}
 
 
-def told(capsys, *words):
+def told(capsys: pytest.CaptureFixture[str], *words: object) -> Any:
     """The one JSON object on stdout."""
     assert run("info", *words, "--json") == 0
     return json.loads(capsys.readouterr().out)["files"]
 
 
 @pytest.fixture(scope="module")
-def rich(tmp_path_factory):
+def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MKV of 64x48 with two videos, two tracks of sound, subtitles, a font, and chapters."""
     folder = tmp_path_factory.mktemp("rich")
     chapters = [
@@ -68,7 +71,7 @@ def rich(tmp_path_factory):
     return folder / "rich.mkv"
 
 
-def test_what_a_file_holds_is_told(rich, capsys):
+def test_what_a_file_holds_is_told(rich: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (file,) = told(capsys, rich, "--no-time")
     holds = file["holds"]
     assert (holds["container"], holds["size"]) == ("Matroska", rich.stat().st_size)
@@ -101,7 +104,14 @@ def test_what_a_file_holds_is_told(rich, capsys):
 
 @pytest.mark.parametrize("audio", [True, False])
 @pytest.mark.parametrize("suffix", CONTAINERS)
-def test_what_is_foretold_of_each_stream_is_what_is_done(rich, tmp_path, capsys, caplog, suffix, audio):
+def test_what_is_foretold_of_each_stream_is_what_is_done(
+    rich: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    suffix: str,
+    audio: bool,
+) -> None:
     output = tmp_path / f"out.{suffix}"
     words = [] if audio else ["--no-audio"]
     (file,) = told(capsys, rich, "-o", output, "--no-time", *words)
@@ -133,7 +143,7 @@ def test_what_is_foretold_of_each_stream_is_what_is_done(rich, tmp_path, capsys,
             assert f"left out: {each['what']}" in caplog.text
 
 
-def test_text_says_the_same(rich, capsys):
+def test_text_says_the_same(rich: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("info", rich, "-o", "x.webm", "--no-time") == 0
     text = capsys.readouterr().out
     for line in (
@@ -161,7 +171,13 @@ def test_text_says_the_same(rich, capsys):
         ((1, 0, 0, 1), None, (128, 48)),
     ],
 )
-def test_turns_and_pixel_aspect(tmp_path, capsys, matrix, turn, shown):
+def test_turns_and_pixel_aspect(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    matrix: tuple[int, int, int, int],
+    turn: str | None,
+    shown: tuple[int, int],
+) -> None:
     clip = make_clip(tmp_path / "clip.mp4", aspect=Fraction(2))
     set_display_matrix(clip, matrix)
     seen = probe_file(clip).streams[0].picture
@@ -171,7 +187,7 @@ def test_turns_and_pixel_aspect(tmp_path, capsys, matrix, turn, shown):
     assert ("written upright" in capsys.readouterr().out) == (turn is not None)
 
 
-def test_color_range_depth_and_interlacing(tmp_path):
+def test_color_range_depth_and_interlacing(tmp_path: Path) -> None:
     tags = {"colorspace": 9, "color_primaries": 9, "color_trc": 16}
     deep = probe_file(make_clip(tmp_path / "deep.mkv", pixels="yuv420p10le", tags=tags)).streams[0].picture
     assert (deep.matrix, deep.primaries, deep.transfer, deep.hdr, deep.bits) == ("BT.2020", "BT.2020", "PQ", "PQ", 10)
@@ -190,7 +206,9 @@ def test_color_range_depth_and_interlacing(tmp_path):
         ("wide.webm", {"aspect": Fraction(2)}, "widened"),
     ],
 )
-def test_what_would_be_changed_is_noted_once_and_nothing_goes_to_stderr(tmp_path, capsys, name, make, note):
+def test_what_would_be_changed_is_noted_once_and_nothing_goes_to_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, make: dict[Any, Any], note: str
+) -> None:
     clip = make_clip(tmp_path / name, **make) if name != "wide.webm" else make_clip(tmp_path / "wide.mkv", **make)
     assert run("info", clip, "-o", tmp_path / f"out{clip.suffix if name != 'wide.webm' else '.webm'}", "--no-time") == 0
     said = capsys.readouterr()
@@ -199,14 +217,14 @@ def test_what_would_be_changed_is_noted_once_and_nothing_goes_to_stderr(tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == [clip.name]
 
 
-def test_an_output_that_exists_is_noted(tmp_path, capsys):
+def test_an_output_that_exists_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = make_clip(tmp_path / "clip.mp4")
     (tmp_path / "clip_dream.mp4").touch()
     (file,) = told(capsys, clip, "--no-time")
     assert any("--overwrite (-y)" in warning for warning in file["becomes"]["warnings"])
 
 
-def test_a_variable_rate_is_told_from_one_that_is_rounded(tmp_path):
+def test_a_variable_rate_is_told_from_one_that_is_rounded(tmp_path: Path) -> None:
     ntsc = [Fraction(1001 * n, 30_000) for n in range(60)]
     for name in ("clip.mkv", "clip.mp4"):
         steady = probe_file(make_clip(tmp_path / name, ntsc)).streams[0].picture
@@ -217,20 +235,20 @@ def test_a_variable_rate_is_told_from_one_that_is_rounded(tmp_path):
 
 
 @given(st.integers(1, 1000), st.sampled_from([1000, 90_000, 30_000]), st.integers(3, 60))
-def test_rounding_alone_never_varies(rate, base, count):
+def test_rounding_alone_never_varies(rate: int, base: int, count: int) -> None:
     times = [Fraction(round(Fraction(n, rate) * base), base) for n in range(count)]
     intervals = [after - before for before, after in zip(times, times[1:], strict=False)]
     assert not _varies(intervals, Fraction(1, base))
 
 
-def test_a_file_cut_short_is_not_timed_by_its_promise(tmp_path, capsys):
+def test_a_file_cut_short_is_not_timed_by_its_promise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = make_clip(tmp_path / "clip.mkv", [Fraction(n, 25) for n in range(100)], options={"g": "10"})
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     (file,) = told(capsys, clip, "--no-time")
     assert file["becomes"]["frame_count"] < 90
 
 
-def test_a_dream_tells_its_settings(tmp_path, capsys):
+def test_a_dream_tells_its_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = settings_comment(DreamSettings(iterations=3))
     with open_video(make_clip(tmp_path / "clip.mp4"), ReadSettings()) as source:
         write_video(source.frames, tmp_path / "dream.mp4", source.info, signature=line)
@@ -241,7 +259,7 @@ def test_a_dream_tells_its_settings(tmp_path, capsys):
     assert "dreamed by  iterations = 3" in capsys.readouterr().out
 
 
-def test_a_picture_is_told_and_not_timed(tmp_path, capsys):
+def test_a_picture_is_told_and_not_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_image(picture(0, 65, 49), tmp_path / "photo.png")
     (file,) = told(capsys, tmp_path / "photo.png")
     seen = file["holds"]["streams"][0]["picture"]
@@ -250,7 +268,9 @@ def test_a_picture_is_told_and_not_timed(tmp_path, capsys):
     assert file["becomes"] is None and file["takes"] is None
 
 
-def test_what_cannot_be_read_is_one_line_and_the_others_are_told(tmp_path, capsys):
+def test_what_cannot_be_read_is_one_line_and_the_others_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     clip = make_clip(tmp_path / "clip.mp4")
     (tmp_path / "text.mp4").write_text("no video at all\n" * 9)
     assert run("info", tmp_path / "text.mp4", clip, "--no-time") == 3
@@ -267,7 +287,7 @@ def test_what_cannot_be_read_is_one_line_and_the_others_are_told(tmp_path, capsy
     assert run("info", clip, clip, "-o", tmp_path / "x.mp4", "--no-time") == 2
 
 
-def test_time_is_that_of_frames_really_dreamed(tmp_path, capsys):
+def test_time_is_that_of_frames_really_dreamed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = make_clip(tmp_path / "clip.mp4")
     (file,) = told(capsys, clip, *QUICK)
     takes = file["takes"]
@@ -281,7 +301,7 @@ def test_time_is_that_of_frames_really_dreamed(tmp_path, capsys):
     assert file["takes"] is None
 
 
-def test_the_first_frame_of_a_shot_is_dearer(tiny_network):
+def test_the_first_frame_of_a_shot_is_dearer(tiny_network: Network) -> None:
     still = textured(64, 64)
     dreaming, carrying = DreamSettings(iterations=8, octaves=2), CarrySettings()
     found = measure_dream_rate(list(stream([still] * 5)), tiny_network, dreaming, carrying)
@@ -290,14 +310,14 @@ def test_the_first_frame_of_a_shot_is_dearer(tiny_network):
     assert found.total(101) == pytest.approx(found.first + 100 * found.carried)
 
 
-def test_one_frame_is_enough(tiny_network):
+def test_one_frame_is_enough(tiny_network: Network) -> None:
     found = measure_dream_rate(
         list(stream([textured(64, 64)])), tiny_network, DreamSettings(iterations=1), CarrySettings()
     )
     assert isinstance(found, DreamRate) and found.carried == 0 and found.first > 0
 
 
-def test_no_frame_of_another_shot_is_timed():
+def test_no_frame_of_another_shot_is_timed() -> None:
     one, other = textured(64, 64, 1), textured(64, 64, 9)[::-1]
     frames = [Frame(image, time) for image, time in zip([one, one, 255 - other, 255 - other], STEADY, strict=False)]
     shot = first_shot(frames)
@@ -305,7 +325,7 @@ def test_no_frame_of_another_shot_is_timed():
     assert all(np.array_equal(frame.image, one) for frame in shot)
 
 
-def test_without_timing_no_torch_is_loaded(tmp_path):
+def test_without_timing_no_torch_is_loaded(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4")
     code = "import sys; from dreamvideo.cli import main; c = main(sys.argv[1:]); print('torch' in sys.modules, c)"
     words = [sys.executable, "-c", code, "info", str(clip), "--no-time"]

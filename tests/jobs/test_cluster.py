@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from clips import make_clip
 from conftest import run, textured
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from test_resume import digest, read_pictures
 
 from dreamvideo.errors import SettingsError, SourceError
@@ -27,6 +30,7 @@ from dreamvideo.media import checkpoint, segments
 from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.segments import SegmentCounter
 from dreamvideo.media.video_reader import open_video
+from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings
 from dreamvideo.video.lanes import LaneStep
@@ -34,14 +38,14 @@ from dreamvideo.video.lanes import LaneStep
 LENGTH = 25  # frames of a shot
 
 
-def shots(number, width, height):
+def shots(number: int, width: int, height: int) -> NDArray[Any]:
     """A pan over another place every `LENGTH` frames."""
     place, step = divmod(number, LENGTH)
     wide = textured(height, width + 2 * LENGTH, place)
     return np.ascontiguousarray(wide[:, 2 * step : 2 * step + width])
 
 
-def film_of(path, count=6):
+def film_of(path: Path, count: int = 6) -> Path:
     times = [Fraction(n, 25) for n in range(count * LENGTH)]
     return make_clip(path, times=times, size=(96, 64), audio=[("aac", "eng")], image=shots)
 
@@ -49,7 +53,7 @@ def film_of(path, count=6):
 # Runs.
 
 
-def steps(cuts):
+def steps(cuts: Any) -> Iterator[LaneStep]:
     """Steps of a film of such shots, 25 frames a second, with the pieces that one machine makes."""
     place, number = SegmentCounter(), 0
     for length in cuts:
@@ -62,7 +66,7 @@ def steps(cuts):
 
 
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=6), st.sampled_from([None, Fraction(2), Fraction(5)]))
-def test_runs_are_all_pieces_in_order_and_begin_at_cuts(cuts, split):
+def test_runs_are_all_pieces_in_order_and_begin_at_cuts(cuts: list[int], split: Fraction | None) -> None:
     runs = list(split_source(steps(cuts), split))
     expected = {}
     for step in steps(cuts):
@@ -90,7 +94,7 @@ def test_runs_are_all_pieces_in_order_and_begin_at_cuts(cuts, split):
 # Tasks, without a cluster.
 
 
-def wishes(**changes):
+def wishes(**changes: Any) -> JobSettings:
     parts = {
         "read": ReadSettings(),
         "model": ModelSettings(threads=1),
@@ -103,11 +107,13 @@ def wishes(**changes):
     return JobSettings(**{**parts, **changes})
 
 
-def packets_in(folder):
+def packets_in(folder: Path) -> dict[Any, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*.packets")}
 
 
-def test_tasks_make_the_packets_of_the_whole_film_from_wherever_they_begin(tmp_path, tiny_network, monkeypatch):
+def test_tasks_make_the_packets_of_the_whole_film_from_wherever_they_begin(
+    tmp_path: Path, tiny_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from dreamvideo.jobs import runner
     from dreamvideo.video.pipeline import single_segment, split_shots
 
@@ -135,7 +141,7 @@ def test_tasks_make_the_packets_of_the_whole_film_from_wherever_they_begin(tmp_p
     assert all(kept[f"{each.piece.number:06}.packets"] == each.packets for each in again)
 
 
-def test_a_search_in_a_file_leads_to_the_frames_of_a_walk_through_it(tmp_path):
+def test_a_search_in_a_file_leads_to_the_frames_of_a_walk_through_it(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "long.mp4", [Fraction(n, 25) for n in range(150)], options={"g": "20"}, image=shots)
     for number in (3, 31, 60, 149):
         time = Fraction(number, 25)
@@ -147,7 +153,7 @@ def test_a_search_in_a_file_leads_to_the_frames_of_a_walk_through_it(tmp_path):
         assert next(nowhere.frames).time == Fraction(9, 25)
 
 
-def test_a_file_arrives_as_it_was_sent(tmp_path, monkeypatch):
+def test_a_file_arrives_as_it_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dreamvideo.jobs.cluster.transfer.PART_BYTES", 1000)
     (tmp_path / "a film.mp4").write_bytes(os.urandom(2500))
     store = {}
@@ -169,7 +175,7 @@ WORDS = ["--iterations", "6", "--octaves", "2", "--threads", "1"]
 
 
 @pytest.fixture(scope="module")
-def address():
+def address() -> Iterator[Any]:
     utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed")
     cluster = utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     yield cluster.address
@@ -177,23 +183,23 @@ def address():
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return film_of(tmp_path_factory.mktemp("film") / "film.mp4")
 
 
 @pytest.fixture(scope="module")
-def alone(film):
+def alone(film: Path) -> Any:
     """What one machine makes of it."""
     assert run("video", film, "-o", film.with_name("alone.mp4"), *WORDS, "-q") == 0
     return digest(film.with_name("alone.mp4"))
 
 
-def started(*words):
+def started(*words: object) -> Any:
     command = [sys.executable, "-m", "dreamvideo", "video", *map(str, words)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
-def workers():
+def workers() -> list[Any]:
     psutil = pytest.importorskip("psutil")
     found = []
     for process in psutil.process_iter(["cmdline"]):
@@ -202,7 +208,7 @@ def workers():
     return found
 
 
-def until(check, child):
+def until(check: Any, child: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 90
     while not check():
         assert child.poll() is None, child.stderr.read()
@@ -210,7 +216,9 @@ def until(check, child):
         time.sleep(0.02)
 
 
-def test_several_workers_make_the_film_of_one(film, alone, address, tmp_path, capsys):
+def test_several_workers_make_the_film_of_one(
+    film: Path, alone: Any, address: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("video", film, "-o", tmp_path / "out.mp4", *WORDS, "--cluster", address) == 0
     said = capsys.readouterr().err
     assert "2 workers" in said and "150 frames in" in said
@@ -218,7 +226,7 @@ def test_several_workers_make_the_film_of_one(film, alone, address, tmp_path, ca
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
 
-def test_workers_that_die_are_replaced_and_nothing_shows(film, alone, address, tmp_path):
+def test_workers_that_die_are_replaced_and_nothing_shows(film: Path, alone: Any, address: Any, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     child = started(film, "-o", output, *WORDS, "--iterations", "6", "--cluster", address)
     for _ in range(2):
@@ -235,7 +243,7 @@ def test_workers_that_die_are_replaced_and_nothing_shows(film, alone, address, t
 
 
 @pytest.mark.slow
-def test_a_driver_that_was_killed_is_gone_on_with(film, alone, address, tmp_path):
+def test_a_driver_that_was_killed_is_gone_on_with(film: Path, alone: Any, address: Any, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     words = [film, "-o", output, *WORDS, "--cluster", address]
     child = started(*words)
@@ -255,7 +263,9 @@ def test_a_driver_that_was_killed_is_gone_on_with(film, alone, address, tmp_path
 
 
 @pytest.mark.slow
-def test_many_films_are_shipped_and_a_bad_one_stops_no_other(film, alone, address, tmp_path, capsys):
+def test_many_films_are_shipped_and_a_bad_one_stops_no_other(
+    film: Path, alone: Any, address: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "bad.mp4").write_text("no video")
     short = film_of(tmp_path / "short.mp4", 1)
     (tmp_path / "out").mkdir()
@@ -266,14 +276,14 @@ def test_many_films_are_shipped_and_a_bad_one_stops_no_other(film, alone, addres
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["film_dream.mp4", "short_dream.mp4"]
 
 
-def ledger_with(run_of_it, job, outcomes, said):
+def ledger_with(run_of_it: Any, job: Any, outcomes: Any, said: Any) -> _Ledger:
     ledger = _Ledger(wishes(), False, None, lambda *_: None, outcomes.append, said.append, lambda: False, None)
     film = _Film(job, None, (0, 0), open=1, found=True)
     ledger.waiting.append(_Part(film, ClusterTask(job, run_of_it)))
     return ledger
 
 
-def test_what_fails_again_and_again_is_told_with_its_time():
+def test_what_fails_again_and_again_is_told_with_its_time() -> None:
     spans = (SegmentRange(3, 100, 50, Fraction(65)), SegmentRange(4, 150, 50, Fraction(67)))
     job, outcomes, said = Job(Path("film.mp4"), Path("out.mp4")), [], []
     ledger = ledger_with(WorkUnit(spans, Fraction(65), 0, Fraction(69)), job, outcomes, said)
@@ -286,14 +296,14 @@ def test_what_fails_again_and_again_is_told_with_its_time():
     assert str(outcomes[0].error) == "film.mp4, 1:05 to 1:09, failed 3 times: killed"
 
 
-def test_what_would_fail_again_is_not_tried_again():
+def test_what_would_fail_again_is_not_tried_again() -> None:
     job, outcomes = Job(Path("film.mp4"), Path("out.mp4")), []
     ledger = ledger_with(WorkUnit((SegmentRange(0, 0, 5, Fraction(0)),), Fraction(0), 0, None), job, outcomes, [])
     ledger.fail(ledger.take(on_gpus=False), SourceError("mask.png: no such file"))
     assert str(outcomes[0].error) == "film.mp4, 0:00 to its end, failed once: mask.png: no such file"
 
 
-def test_no_cluster_is_one_line(film, tmp_path, capsys):
+def test_no_cluster_is_one_line(film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("ray")
     assert run("video", film, "-o", tmp_path / "x.mp4", "-q", "--cluster", "127.0.0.1:1") == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
@@ -302,7 +312,7 @@ def test_no_cluster_is_one_line(film, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_folders_of_pictures_go_to_workers_too(film, address, tmp_path):
+def test_folders_of_pictures_go_to_workers_too(film: Path, address: Any, tmp_path: Path) -> None:
     assert run("frames", film, "-o", tmp_path / "frames", "--iterations", 0, "--frames", 60, "-q") == 0
     words = ["frames", tmp_path / "frames", *WORDS, "-q"]
     assert run(*words, "-o", tmp_path / "one") == 0
@@ -313,7 +323,7 @@ def test_folders_of_pictures_go_to_workers_too(film, address, tmp_path):
 
 
 @pytest.mark.slow
-def test_split_shots_meet_with_a_small_jump(address, tmp_path, monkeypatch):
+def test_split_shots_meet_with_a_small_jump(address: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = [textured(64, 96 + 300, 5)[:, 2 * n : 2 * n + 96] for n in range(150)]
     clip = make_clip(
         tmp_path / "one.mp4",

@@ -7,6 +7,8 @@ import sys
 import time
 import tracemalloc
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 from clips import make_clip, video_times
 from conftest import only_line, run, textured
+from numpy.typing import NDArray
 from test_resume import Killed, killed_after
 
 from dreamvideo.cli import build_parser
@@ -29,52 +32,52 @@ from dreamvideo.media.metadata import settings_in_file
 from dreamvideo.media.packets import write_records
 from dreamvideo.media.paths import IMAGE_SUFFIXES
 from dreamvideo.settings.job import ReadSettings, SequenceSettings
-from dreamvideo.settings.option import parse_rate
+from dreamvideo.settings.parsers import parse_rate
 
 STRONG = ["--iterations", "2", "--octaves", "1", "--step-size", "0.03", "--threads", "1"]
 QUICK = [*STRONG, "-q"]
 THROUGH = ["--iterations", "0", "-q"]
 
 
-def pan(number, height=48, width=64):
+def pan(number: int, height: int = 48, width: int = 64) -> NDArray[Any]:
     """Two places: a cut at 11."""
     return np.ascontiguousarray(textured(height, width + 60, number >= 11)[:, number : number + width])
 
 
-def shots(folder, numbers=range(1, 21), name="shot{}.png"):
+def shots(folder: Path, numbers: Any = range(1, 21), name: str = "shot{}.png") -> Path:
     folder.mkdir()
     for number in numbers:
         write_image(pan(number), folder / name.format(number))
     return folder
 
 
-def store(path, image):
+def store(path: Path, image: Any) -> Path:
     """`image` in the order of channels that OpenCV has, as it is."""
     assert cv2.imwrite(str(path), image)
     return path
 
 
-def stored(path):
+def stored(path: Path) -> Any:
     return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
-def contents(folder):
+def contents(folder: Path) -> dict[Any, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def digest(path):
+def digest(path: Path) -> tuple[list[Any], tuple[list[Fraction], Fraction]]:
     """Hashes of all pictures, and all times."""
     with av.open(str(path)) as film:
         frames = [hashlib.md5(frame.to_ndarray(format="rgb24").tobytes()).digest() for frame in film.decode(video=0)]
     return frames, video_times(path)
 
 
-def dimensions(path):
+def dimensions(path: Path) -> list[tuple[Any, Any]]:
     with av.open(str(path)) as film:
         return [(frame.width, frame.height) for frame in film.decode(video=0)]
 
 
-def test_names_and_gaps_in_their_numbers_are_kept_and_their_order_is_that_of_the_numbers(tmp_path):
+def test_names_and_gaps_in_their_numbers_are_kept_and_their_order_is_that_of_the_numbers(tmp_path: Path) -> None:
     folder = shots(tmp_path / "in", (2, 10, 7, 1))
     assert run("frames", folder, *QUICK) == 0
     assert sorted(contents(tmp_path / "in_dream")) == ["shot1.png", "shot10.png", "shot2.png", "shot7.png"]
@@ -87,7 +90,7 @@ def test_names_and_gaps_in_their_numbers_are_kept_and_their_order_is_that_of_the
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
-def test_16_bits_stay_16_and_what_the_dream_changes_is_added_to_them(tmp_path, suffix):
+def test_16_bits_stay_16_and_what_the_dream_changes_is_added_to_them(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "in").mkdir()
     deep = textured(48, 64).astype(np.uint16) * 257
     deep += np.random.default_rng(0).integers(-100, 100, deep.shape).astype(np.uint16)
@@ -104,7 +107,7 @@ def test_16_bits_stay_16_and_what_the_dream_changes_is_added_to_them(tmp_path, s
     assert stored(tmp_path / "in_dream" / "a.jpg").dtype == np.uint8
 
 
-def test_gray_becomes_color_unless_colors_are_kept(tmp_path):
+def test_gray_becomes_color_unless_colors_are_kept(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     store(tmp_path / "in" / "a.png", textured(48, 64)[..., 0])
     assert run("frames", tmp_path / "in", *QUICK) == 0
@@ -116,7 +119,9 @@ def test_gray_becomes_color_unless_colors_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
-def test_alpha_is_kept_where_it_can_be_and_else_laid_on_white(tmp_path, capsys, suffix):
+def test_alpha_is_kept_where_it_can_be_and_else_laid_on_white(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
     (tmp_path / "in").mkdir()
     image = np.dstack([textured(48, 64), np.linspace(0, 255, 48 * 64).reshape(48, 64).astype(np.uint8)])
     store(tmp_path / "in" / f"a{suffix}", image)
@@ -132,7 +137,9 @@ def test_alpha_is_kept_where_it_can_be_and_else_laid_on_white(tmp_path, capsys, 
     assert stored(tmp_path / "white" / "a.jpg")[0, :8].min() > 235
 
 
-def test_sizes_may_differ_each_keeps_its_own_but_a_video_has_one(tmp_path, capsys):
+def test_sizes_may_differ_each_keeps_its_own_but_a_video_has_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = shots(tmp_path / "in", (1, 2))
     write_image(pan(3, 40, 50), folder / "shot3.png")
     assert run("frames", folder, *STRONG) == 0
@@ -147,7 +154,9 @@ def test_sizes_may_differ_each_keeps_its_own_but_a_video_has_one(tmp_path, capsy
     assert [read_image(tmp_path / "small" / f"shot{n}.png").shape[:2] for n in (1, 3)] == [(24, 32), (24, 30)]
 
 
-def test_foreign_files_are_passed_over_and_broken_ones_told_and_the_others_go_on(tmp_path, capsys):
+def test_foreign_files_are_passed_over_and_broken_ones_told_and_the_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = shots(tmp_path / "in", range(1, 5))
     (folder / "readme.txt").write_text("hello")
     (folder / "shot2.png").write_bytes(b"no picture")
@@ -163,7 +172,7 @@ def test_foreign_files_are_passed_over_and_broken_ones_told_and_the_others_go_on
     assert not (tmp_path / "none").exists() and not checkpoint_folder(tmp_path / "none").exists()
 
 
-def test_independent_pictures_are_dreamed_as_the_image_command_does(tmp_path):
+def test_independent_pictures_are_dreamed_as_the_image_command_does(tmp_path: Path) -> None:
     folder = shots(tmp_path / "in", range(1, 4))
     write_image(pan(4, 40, 50), folder / "shot4.png")
     assert run("frames", folder, "--independent", "--lanes", 4, *QUICK) == 0
@@ -181,7 +190,9 @@ def test_independent_pictures_are_dreamed_as_the_image_command_does(tmp_path):
     assert settings_in_file(tmp_path / "in_dream" / "shot2.png")["iterations"] == 2
 
 
-def test_a_video_becomes_numbered_pictures_and_a_video_again(tmp_path, capsys):
+def test_a_video_becomes_numbered_pictures_and_a_video_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     film = make_clip(tmp_path / "film.mp4")
     assert run("frames", film, "-o", tmp_path / "out", *THROUGH) == 0
     assert sorted(contents(tmp_path / "out")) == [f"frame_{n:06}.png" for n in range(1, 13)]
@@ -193,7 +204,7 @@ def test_a_video_becomes_numbered_pictures_and_a_video_again(tmp_path, capsys):
     assert "dreamvideo video" in only_line(capsys)
 
 
-def test_what_is_there_is_kept_replaced_or_passed_over(tmp_path, capsys):
+def test_what_is_there_is_kept_replaced_or_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, output = shots(tmp_path / "in", range(1, 5)), tmp_path / "in_dream"
     output.mkdir()
     (output / "shot2.png").write_bytes(b"precious")
@@ -209,7 +220,7 @@ def test_what_is_there_is_kept_replaced_or_passed_over(tmp_path, capsys):
     assert run("frames", folder, "-n", "--resume", *QUICK) == 2
 
 
-def test_inputs_are_never_outputs_and_two_never_one(tmp_path, capsys):
+def test_inputs_are_never_outputs_and_two_never_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, other = shots(tmp_path / "in", (1, 2)), shots(tmp_path / "other", (2, 3))
     before = contents(folder)
     (tmp_path / "link").symlink_to(folder)
@@ -232,7 +243,7 @@ def test_inputs_are_never_outputs_and_two_never_one(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_part_is_chosen_by_time_and_number_and_masks_go_with_their_pictures(tmp_path):
+def test_a_part_is_chosen_by_time_and_number_and_masks_go_with_their_pictures(tmp_path: Path) -> None:
     folder, masks = shots(tmp_path / "in", range(1, 9)), tmp_path / "masks"
     masks.mkdir()
     for number in range(1, 9):
@@ -247,7 +258,7 @@ def test_a_part_is_chosen_by_time_and_number_and_masks_go_with_their_pictures(tm
 
 
 @pytest.mark.parametrize("name", ["a [1] b{}.png", "100%d #{}.PNG", "-x{}.png", "夢{}.png"])
-def test_names_may_have_anything_in_them(tmp_path, monkeypatch, name):
+def test_names_may_have_anything_in_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     folder = shots(tmp_path / "in [ab] %d", (1, 2), name)
     monkeypatch.chdir(folder)
     assert run("frames", "-o", "../out", *QUICK, "--", *[name.format(n) for n in (1, 2)]) == 0
@@ -258,7 +269,7 @@ def test_names_may_have_anything_in_them(tmp_path, monkeypatch, name):
     assert contents(tmp_path / "pattern") == contents(tmp_path / "in [ab] %d_dream") == contents(tmp_path / "out")
 
 
-def test_every_field_is_an_option_and_an_unset_option_is_the_default():
+def test_every_field_is_an_option_and_an_unset_option_is_the_default() -> None:
     for words, independent in (([], False), (["--independent"], True), (["--independent", "--sequence"], False)):
         arguments = build_parser().parse_args(["frames", "folder", *words])
         assert settings_from(arguments, SequenceSettings) == SequenceSettings(independent=independent)
@@ -271,14 +282,14 @@ def test_every_field_is_an_option_and_an_unset_option_is_the_default():
         assert settings_from(arguments, kind) == kind()
 
 
-def test_a_file_of_settings_knows_those_of_pictures(tmp_path):
+def test_a_file_of_settings_knows_those_of_pictures(tmp_path: Path) -> None:
     folder = shots(tmp_path / "in", (1, 2))
     (tmp_path / "look.toml").write_text('fps = "30000/1001"\niterations = 0\nformat = "bmp"\n')
     assert run("frames", folder, "--config", tmp_path / "look.toml", "-q") == 0
     assert sorted(contents(tmp_path / "in_dream")) == ["shot1.bmp", "shot2.bmp"]
 
 
-def test_rates_are_exact():
+def test_rates_are_exact() -> None:
     for text, rate in (
         ("25", Fraction(25)),
         ("29.97", Fraction(30_000, 1001)),
@@ -295,8 +306,8 @@ def test_rates_are_exact():
             parse_rate(text)
 
 
-def test_pictures_are_read_as_they_are_needed(tmp_path, monkeypatch):
-    def peak(count):
+def test_pictures_are_read_as_they_are_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def peak(count: int) -> Any:
         tracemalloc.start()
         with open_sequence(pictures[:count], ReadSettings(), SequenceSettings(), to_video=False) as source:
             assert sum(1 for _ in source.frames) == count
@@ -311,7 +322,7 @@ def test_pictures_are_read_as_they_are_needed(tmp_path, monkeypatch):
     assert peak(1000) < peak(50) + 200_000  # a picture is 9,216 bytes
 
 
-def test_a_thousand_pictures_go_through(tmp_path):
+def test_a_thousand_pictures_go_through(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for number in range(1000):
@@ -326,7 +337,7 @@ def test_a_thousand_pictures_go_through(tmp_path):
 
 
 @pytest.fixture
-def short_pieces(monkeypatch):
+def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "MAX_FRAMES", 6)
     monkeypatch.setattr(segments, "MIN_FRAMES", 3)
     monkeypatch.setattr(job, "MIN_FRAMES_INDEPENDENT", 4)
@@ -334,7 +345,9 @@ def short_pieces(monkeypatch):
 
 @pytest.mark.parametrize("after", [1, 2, 3])
 @pytest.mark.parametrize("words", [[], ["--lanes", "3"], ["--independent"], ["--format", "tif"], ["-o", "x.mkv"]])
-def test_a_job_that_died_goes_on_and_makes_the_same_pictures(tmp_path, monkeypatch, short_pieces, after, words):
+def test_a_job_that_died_goes_on_and_makes_the_same_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_pieces: None, after: int, words: list[Any]
+) -> None:
     monkeypatch.chdir(tmp_path)
     folder = shots(tmp_path / "in")
     (folder / "shot4.png").write_bytes(b"no picture")
@@ -358,7 +371,7 @@ def test_a_job_that_died_goes_on_and_makes_the_same_pictures(tmp_path, monkeypat
         assert contents(output) == contents(whole) and len(contents(whole)) == 19
 
 
-def test_an_interruption_leaves_finished_pictures_and_says_how_to_go_on(tmp_path, short_pieces):
+def test_an_interruption_leaves_finished_pictures_and_says_how_to_go_on(tmp_path: Path, short_pieces: None) -> None:
     folder, output = shots(tmp_path / "in", range(1, 25)), tmp_path / "out"
     driver = (
         "import sys; from dreamvideo import pieces; pieces.LONGEST, pieces.SHORTEST = 6, 3; "
@@ -380,7 +393,9 @@ def test_an_interruption_leaves_finished_pictures_and_says_how_to_go_on(tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 
 
-def test_a_full_disk_is_one_line_and_costs_nothing(tmp_path, capsys, short_pieces):
+def test_a_full_disk_is_one_line_and_costs_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], short_pieces: None
+) -> None:
     folder, output = shots(tmp_path / "in"), tmp_path / "in_dream"
     output.mkdir()
     (output / "shot8.png.part").symlink_to("/dev/full")
@@ -391,7 +406,7 @@ def test_a_full_disk_is_one_line_and_costs_nothing(tmp_path, capsys, short_piece
     assert len(contents(output)) == 20
 
 
-def test_a_log_from_elsewhere_writes_into_its_folder_only(tmp_path):
+def test_a_log_from_elsewhere_writes_into_its_folder_only(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     for name in ("../evil.png", "/evil.png", ".."):
         with (tmp_path / "000000.packets").open("wb") as log:
@@ -405,7 +420,7 @@ def test_a_log_from_elsewhere_writes_into_its_folder_only(tmp_path):
 # Several inputs of other commands.
 
 
-def test_of_several_inputs_a_table_tells_how_each_went(tmp_path, capsys):
+def test_of_several_inputs_a_table_tells_how_each_went(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in "ab":
         make_clip(tmp_path / f"{name}.mp4")
     (tmp_path / "bad.mp4").write_text("no video")
@@ -427,7 +442,9 @@ def test_of_several_inputs_a_table_tells_how_each_went(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("command", ["video", "image", "frames", "atlas"])
-def test_an_empty_folder_or_a_pattern_without_files_is_one_line(tmp_path, capsys, command):
+def test_an_empty_folder_or_a_pattern_without_files_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
     for word in (tmp_path, tmp_path / "*.x"):
         assert run(command, word) == 1
         assert str(word) in only_line(capsys)

@@ -7,13 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from clips import UNEVEN, make_clip, sound_tracks, video_times
 from conftest import only_line, run, textured
+from numpy.typing import NDArray
 
 from dreamvideo.jobs import runner
 from dreamvideo.media import checkpoint, segments
@@ -23,7 +27,7 @@ QUICK = ["--iterations", "2", "--octaves", "1", "--step-size", "0.03", "--thread
 WIDTH, HEIGHT = 96, 64
 
 
-def moving(number, width, height):
+def moving(number: int, width: int, height: int) -> NDArray[Any]:
     """Pans over three places: cuts at 23 and 31."""
     place = (number >= 23) + (number >= 31)
     wide = textured(height, width + 120, place)
@@ -31,7 +35,7 @@ def moving(number, width, height):
 
 
 @pytest.fixture
-def film(tmp_path):
+def film(tmp_path: Path) -> Path:
     return make_clip(
         tmp_path / "film.mp4",
         times=[Fraction(n, 25) for n in range(44)],
@@ -42,12 +46,12 @@ def film(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def short_pieces(monkeypatch):
+def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "MAX_FRAMES", 6)
     monkeypatch.setattr(segments, "MIN_FRAMES", 3)
 
 
-def digest(path):
+def digest(path: Path) -> tuple[list[tuple[str, Any]], Any, list[tuple[Any, list[int], str]]]:
     """Hashes of all pictures, and all times; then the sound."""
     with av.open(str(path)) as container:
         frames = [
@@ -61,11 +65,11 @@ class Killed(BaseException):
     """Nothing is cleaned up after it but by the system."""
 
 
-def killed_after(monkeypatch, count):
+def killed_after(monkeypatch: pytest.MonkeyPatch, count: int) -> Callable[..., Any]:
     """The job dies when it is about to record piece `count`."""
     keep = checkpoint.record_segment
 
-    def die(folder, piece, state):
+    def die(folder: Path, piece: Any, state: Any) -> None:
         if piece.number == count:
             raise Killed
         keep(folder, piece, state)
@@ -76,7 +80,9 @@ def killed_after(monkeypatch, count):
 
 @pytest.mark.parametrize("after", [1, 3, 4, 5])
 @pytest.mark.parametrize("words", [[], ["--lanes", "3"], ["--persistence", "0"], ["--start", "0.3", "--frames", "30"]])
-def test_a_job_that_died_goes_on_and_makes_the_same_film(film, monkeypatch, after, words):
+def test_a_job_that_died_goes_on_and_makes_the_same_film(
+    film: Path, monkeypatch: pytest.MonkeyPatch, after: int, words: list[Any]
+) -> None:
     whole, output = film.with_name("whole.mp4"), film.with_name("out.mp4")
     assert run("video", film, "-o", whole, *QUICK, *words) == 0
     heal = killed_after(monkeypatch, after)
@@ -92,7 +98,9 @@ def test_a_job_that_died_goes_on_and_makes_the_same_film(film, monkeypatch, afte
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mov", ".webm", ".avi", ".gif"])
-def test_whatever_the_container_pieces_make_the_film_that_one_run_makes(tmp_path, suffix, monkeypatch):
+def test_whatever_the_container_pieces_make_the_film_that_one_run_makes(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     times = UNEVEN if suffix in (".mkv", ".mov", ".webm") else [Fraction(n, 25) for n in range(8)]
     clip = make_clip(tmp_path / "clip.mkv", times=times, last=Fraction(1, 5), size=(61, 47), pixels="yuv444p")
     output = tmp_path / f"out{suffix}"
@@ -111,12 +119,14 @@ def test_whatever_the_container_pieces_make_the_film_that_one_run_makes(tmp_path
         assert np.abs(ours - theirs).mean() < 3
 
 
-def read_pictures(path):
+def read_pictures(path: Path) -> list[NDArray[Any]]:
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24").astype(int) for frame in container.decode(video=0)]
 
 
-def test_what_is_left_is_neither_overwritten_nor_gone_on_with_unasked(film, monkeypatch, capsys):
+def test_what_is_left_is_neither_overwritten_nor_gone_on_with_unasked(
+    film: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     output = film.with_name("out.mp4")
     heal = killed_after(monkeypatch, 2)
     with pytest.raises(Killed):
@@ -130,7 +140,9 @@ def test_what_is_left_is_neither_overwritten_nor_gone_on_with_unasked(film, monk
     assert not checkpoint_folder(output).exists()
 
 
-def test_another_job_is_refused_with_what_differs(film, tmp_path, monkeypatch, capsys):
+def test_another_job_is_refused_with_what_differs(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     output = film.with_name("out.mp4")
     heal = killed_after(monkeypatch, 2)
     with pytest.raises(Killed):
@@ -147,11 +159,13 @@ def test_another_job_is_refused_with_what_differs(film, tmp_path, monkeypatch, c
     assert run("video", film, "-o", output, "--resume", "--threads", "2", *QUICK) == 0  # the machine may be another
 
 
-def test_an_input_that_changes_under_way_is_told_and_nothing_is_lost(film, monkeypatch, capsys):
+def test_an_input_that_changes_under_way_is_told_and_nothing_is_lost(
+    film: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     output, content = film.with_name("out.mp4"), film.read_bytes()
     keep = checkpoint.record_segment
 
-    def meddle(folder, piece, state):
+    def meddle(folder: Path, piece: Any, state: Any) -> None:
         keep(folder, piece, state)
         if piece.number == 2:
             film.write_bytes(content + b"more")
@@ -167,7 +181,9 @@ def test_an_input_that_changes_under_way_is_told_and_nothing_is_lost(film, monke
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, which is always full")
-def test_a_disk_that_is_full_when_pieces_are_joined_costs_nothing(film, capsys, monkeypatch):
+def test_a_disk_that_is_full_when_pieces_are_joined_costs_nothing(
+    film: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = film.with_name("out.mp4")
     output.with_name("out.mp4.part").symlink_to("/dev/full")
     assert run("video", film, "-o", output, *QUICK) == 1
@@ -178,14 +194,16 @@ def test_a_disk_that_is_full_when_pieces_are_joined_costs_nothing(film, capsys, 
     assert len(digest(output)[0]) == 44
 
 
-def only_read(stretches):
+def only_read(stretches: Any) -> Iterator[Any]:
     """No frame of them is left to be dreamed."""
     for stretch in stretches:
         assert list(stretch.frames) == []
     yield from ()
 
 
-def test_a_damaged_piece_is_told(film, monkeypatch, capsys):
+def test_a_damaged_piece_is_told(
+    film: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     output = film.with_name("out.mp4")
     heal = killed_after(monkeypatch, 3)
     with pytest.raises(Killed):
@@ -198,14 +216,16 @@ def test_a_damaged_piece_is_told(film, monkeypatch, capsys):
     assert not output.exists()
 
 
-def test_a_folder_that_vanishes_is_one_line(film, tmp_path, monkeypatch, capsys):
+def test_a_folder_that_vanishes_is_one_line(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     import shutil
 
     (tmp_path / "out").mkdir()
     output = tmp_path / "out" / "out.mp4"
     keep = checkpoint.record_segment
 
-    def vanish(folder, piece, state):
+    def vanish(folder: Path, piece: Any, state: Any) -> None:
         if piece.number == 2:
             shutil.rmtree(tmp_path / "out")
         keep(folder, piece, state)
@@ -215,7 +235,9 @@ def test_a_folder_that_vanishes_is_one_line(film, tmp_path, monkeypatch, capsys)
     assert "cannot be written" in only_line(capsys)
 
 
-def test_resuming_passes_over_what_is_done_and_begins_what_is_not(film, tmp_path, monkeypatch, capsys):
+def test_resuming_passes_over_what_is_done_and_begins_what_is_not(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = make_clip(tmp_path / "other.mp4")
     assert run("video", film, *QUICK) == 0
     before = (tmp_path / "film_dream.mp4").stat().st_mtime_ns
@@ -225,8 +247,8 @@ def test_resuming_passes_over_what_is_done_and_begins_what_is_not(film, tmp_path
     assert len(video_times(tmp_path / "other_dream.mp4")[0]) == 12
 
 
-def test_masks_go_on_with_their_frames(film, tmp_path, monkeypatch):
-    def spot(number, width, height):
+def test_masks_go_on_with_their_frames(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spot(number: int, width: int, height: int) -> NDArray[Any]:
         image = np.zeros((height, width, 3), np.uint8)
         image[:, number : number + 40] = 255 * (number not in (10, 11))  # twice nothing is dreamed
         return image
@@ -244,7 +266,9 @@ def test_masks_go_on_with_their_frames(film, tmp_path, monkeypatch):
         assert digest(output) == digest(tmp_path / "whole.mp4")
 
 
-def test_what_is_left_out_is_told_when_a_job_begins_and_once(tmp_path, monkeypatch, capsys):
+def test_what_is_left_out_is_told_when_a_job_begins_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     clip = make_clip(tmp_path / "clip.mkv", audio=[("libopus", "eng"), ("pcm_s16le", "deu")])
     output, words = tmp_path / "out.webm", ["--iterations", "0"]
     heal = killed_after(monkeypatch, 1)
@@ -259,14 +283,16 @@ def test_what_is_left_out_is_told_when_a_job_begins_and_once(tmp_path, monkeypat
     assert capsys.readouterr().err.count(line) == 1
 
 
-def test_a_failure_before_the_first_piece_is_finished_leaves_nothing(tmp_path, film, monkeypatch, capsys):
+def test_a_failure_before_the_first_piece_is_finished_leaves_nothing(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     speck = make_clip(tmp_path / "speck.mkv", size=(2, 2), codec="ffv1", pixels="yuv444p")
     output = tmp_path / "out.mkv"
     assert run("video", speck, "-o", output, "--iterations", "0", "-q", "--codec", "libx265") == 1
     assert "cannot be used here for 2x2" in only_line(capsys)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "speck.mkv"]
 
-    def full(*_):
+    def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(checkpoint, "write_atomically", full)
@@ -286,16 +312,16 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def started(*words):
+def started(*words: object) -> Any:
     command = [sys.executable, "-c", DRIVER, *map(str, words)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
-def pieces_done(output):
+def pieces_done(output: Any) -> int:
     return len(list(checkpoint_folder(output).glob("*.json"))) - 1
 
 
-def until_piece(child, output, count):
+def until_piece(child: subprocess.Popen[str], output: Any, count: int) -> None:
     deadline = time.monotonic() + 60
     while pieces_done(output) < count:
         assert child.poll() is None and time.monotonic() < deadline, child.stderr.read()
@@ -303,7 +329,7 @@ def until_piece(child, output, count):
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_leaves_a_part_that_plays_and_says_how_to_go_on(film, tmp_path, sign):
+def test_an_interruption_leaves_a_part_that_plays_and_says_how_to_go_on(film: Path, tmp_path: Path, sign: Any) -> None:
     output = tmp_path / "out put.mp4"
     words = ["video", film, "-o", output, *QUICK[:-1], "--lanes", "1"]
     child = started(*words)
@@ -324,7 +350,7 @@ def test_an_interruption_leaves_a_part_that_plays_and_says_how_to_go_on(film, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "out put.mp4", "whole.mp4"]
 
 
-def test_a_second_interruption_is_the_end_at_once(film, tmp_path):
+def test_a_second_interruption_is_the_end_at_once(film: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     child = started("video", film, "-o", output, "--iterations", "300", "--octaves", "1", "--persistence", "0")
     begun(child)
@@ -339,7 +365,7 @@ def test_a_second_interruption_is_the_end_at_once(film, tmp_path):
     assert not output.exists()
 
 
-def begun(child):
+def begun(child: subprocess.Popen[str]) -> None:
     """Wait until frames are dreamed."""
     for line in child.stderr:
         if "dreamnet" in line:
@@ -348,7 +374,9 @@ def begun(child):
 
 
 @pytest.mark.parametrize(("kills", "iterations"), [(2, 10), pytest.param(20, 40, marks=pytest.mark.slow)])
-def test_a_job_that_was_killed_makes_the_film_of_an_unbroken_one(film, tmp_path, kills, iterations):
+def test_a_job_that_was_killed_makes_the_film_of_an_unbroken_one(
+    film: Path, tmp_path: Path, kills: int, iterations: int
+) -> None:
     random = np.random.default_rng(kills)
     output, resume = tmp_path / "out.mp4", []
     words = ["video", film, "-o", output, "--octaves", "1", "--threads", "1", "--iterations", iterations]
@@ -375,7 +403,9 @@ def test_a_job_that_was_killed_makes_the_film_of_an_unbroken_one(film, tmp_path,
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount")
-def test_a_small_disk_that_is_full_can_be_freed_and_the_job_gone_on_with(film, tmp_path, capsys):
+def test_a_small_disk_that_is_full_can_be_freed_and_the_job_gone_on_with(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "none", disk], capture_output=True).returncode:

@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,9 @@ from dreamvideo.live.dreaming.ascent_thread import (
     next_octave,
     run_ascent,
 )
-from dreamvideo.live.dreaming.tracking import apply_update, shrink_tensor, start_flow, undreamed_scene
+from dreamvideo.live.dreaming.tracking import TrackedDream, apply_update, shrink_tensor, start_flow, undreamed_scene
+from dreamvideo.models.network import Network
+from dreamvideo.models.objectives import Objective
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.video.carry import steps_per_octave
 
@@ -28,19 +31,19 @@ DREAMING = DreamSettings(octaves=2, iterations=4, jitter=0)
 
 
 @pytest.fixture
-def look(tiny_network):
+def look(tiny_network: Network) -> Look:
     return Look(tiny_network, DREAMING)
 
 
-def task(scene, number=0, wish=LookChoice(), dream=0):  # noqa: B008
+def task(scene: Any, number: int = 0, wish: LookChoice = LookChoice(), dream: int = 0) -> AscentTask:  # noqa: B008
     return AscentTask(number, dream, wish, scene, 1)
 
 
-def scene(strength=1.0, seed=0):
+def scene(strength: float = 1.0, seed: int = 0) -> TrackedDream:
     return undreamed_scene(shrink_tensor(textured(*SIZE, seed), SIZE), strength)
 
 
-def climbed(look, count, at=None, climb=AscentState()):  # noqa: B008
+def climbed(look: Any, count: int, at: Any = None, climb: AscentState = AscentState()) -> tuple[Any, AscentState]:  # noqa: B008
     """The scene and the climb after `count` pictures that all look the same."""
     at = at or scene()
     first = climb.number + 1
@@ -53,7 +56,7 @@ def climbed(look, count, at=None, climb=AscentState()):  # noqa: B008
 GROWTH = len(octave_sizes(*SIZE, DREAMING)) * DREAMING.iterations
 
 
-def test_a_new_dream_grows_to_what_a_first_frame_becomes(look):
+def test_a_new_dream_grows_to_what_a_first_frame_becomes(look: Look) -> None:
     grown, climb = climbed(look, GROWTH)
     source = grown.source.float() / 255
     whole = dream(source, look.network.score, DREAMING)
@@ -64,7 +67,7 @@ def test_a_new_dream_grows_to_what_a_first_frame_becomes(look):
     assert grown.carry.residual.abs().mean() == pytest.approx((whole - source).abs().mean().item(), rel=0.2)
 
 
-def test_a_grown_dream_is_held(look):
+def test_a_grown_dream_is_held(look: Look) -> None:
     grown, climb = climbed(look, GROWTH)
     held, climb = climbed(look, 60, grown, climb)
     assert climb.tick > 30, "it does not go on"
@@ -73,13 +76,13 @@ def test_a_grown_dream_is_held(look):
     assert after > 0.8 * before, "it fades"
 
 
-def test_strength_scales_growth_and_what_is_held(look):
+def test_strength_scales_growth_and_what_is_held(look: Look) -> None:
     half = climbed(look, GROWTH + 20, scene(0.5))[0].carry.residual.abs().mean()
     full = climbed(look, GROWTH + 20)[0].carry.residual.abs().mean()
     assert half == pytest.approx(full / 2, rel=0.25)
 
 
-def test_black_first_pictures_do_not_hold_later_ones_down(look):
+def test_black_first_pictures_do_not_hold_later_ones_down(look: Look) -> None:
     black = undreamed_scene(torch.zeros(1, 3, *SIZE, dtype=torch.uint8), 1.0)
     _, climb = climbed(look, GROWTH + 1, black)
     bright, _ = climbed(look, 60, scene(), climb)
@@ -87,13 +90,13 @@ def test_black_first_pictures_do_not_hold_later_ones_down(look):
     assert bright.carry.residual.abs().mean() > 0.2 * usual.carry.residual.abs().mean()
 
 
-def test_a_new_dream_forgets_the_last_one(look):
+def test_a_new_dream_forgets_the_last_one(look: Look) -> None:
     _, climb = climbed(look, GROWTH + 5)
     after, *_ = run_ascent(climb, task(scene(), 99, dream=1), look, CarrySettings())
     assert (after.grown, after.unit, after.goal) == (1, None, None)
 
 
-def test_another_size_goes_on_from_where_it_stands(look):
+def test_another_size_goes_on_from_where_it_stands(look: Look) -> None:
     _, climb = climbed(look, GROWTH + 5)
     small = undreamed_scene(shrink_tensor(textured(*SIZE), (75, 95)), 1.0)
     after, gain, _ = run_ascent(climb, task(small, 50), look, CarrySettings())
@@ -101,7 +104,7 @@ def test_another_size_goes_on_from_where_it_stands(look):
     assert gain.residual.shape == (1, 3, 75, 95)
 
 
-def test_a_quick_machine_takes_every_turn_and_waits_for_pictures():
+def test_a_quick_machine_takes_every_turn_and_waits_for_pictures() -> None:
     last, had, taken = 0, 0, []
     for number in range(1, 41):
         tick, turn = next_octave(last, number - had, 3, 1, 0.0)
@@ -115,7 +118,7 @@ def test_a_quick_machine_takes_every_turn_and_waits_for_pictures():
 
 
 @pytest.mark.parametrize("apart", [3, 4, 7, 30])
-def test_a_slow_machine_never_waits_and_leaves_no_turn_out(apart):
+def test_a_slow_machine_never_waits_and_leaves_no_turn_out(apart: int) -> None:
     last, taken = 0, []
     for _ in range(24):
         last, turn = next_octave(last, apart, 3, 1, 0.0)
@@ -132,16 +135,16 @@ class Pausing:
     logarithmic = True
     layers = ("first",)
 
-    def __init__(self, score):
+    def __init__(self, score: Objective) -> None:
         self.score, self.go, self.busy = score, threading.Event(), threading.Event()
 
-    def __call__(self, images):
+    def __call__(self, images: Any) -> Any:
         self.busy.set()
         assert self.go.wait(10)
         return self.score(images)
 
 
-def results_of(ascent, count, seconds=10):
+def results_of(ascent: Any, count: int, seconds: float = 10) -> Any:
     done, end = [], time.monotonic() + seconds
     while len(done) < count:
         done += ascent.results()[0]
@@ -150,7 +153,7 @@ def results_of(ascent, count, seconds=10):
     return done
 
 
-def test_the_newest_picture_is_taken_and_the_others_are_forgotten(look):
+def test_the_newest_picture_is_taken_and_the_others_are_forgotten(look: Look) -> None:
     pausing = Pausing(look.network.score)
     ascent = AscentThread(lambda wish: replace(look, network=replace(look.network, score=pausing)), CarrySettings())
     ascent.offer(task(scene(), 0))
@@ -165,8 +168,8 @@ def test_the_newest_picture_is_taken_and_the_others_are_forgotten(look):
     ascent.close()
 
 
-def test_what_ends_the_thread_is_raised_where_results_are_taken():
-    def broken(wish):
+def test_what_ends_the_thread_is_raised_where_results_are_taken() -> None:
+    def broken(wish: Any) -> None:
         raise ModelError("no such layer")
 
     ascent = AscentThread(broken, CarrySettings())
@@ -176,8 +179,8 @@ def test_what_ends_the_thread_is_raised_where_results_are_taken():
     ascent.close()
 
 
-def test_a_wish_that_cannot_be_granted_is_said_and_changes_nothing(look):
-    def load(wish):
+def test_a_wish_that_cannot_be_granted_is_said_and_changes_nothing(look: Look) -> None:
+    def load(wish: Any) -> Any:
         if wish.layer:
             raise ModelError("no layer 'x9'")
         return look
@@ -192,7 +195,7 @@ def test_a_wish_that_cannot_be_granted_is_said_and_changes_nothing(look):
     ascent.close()
 
 
-def test_nothing_is_dreamed_at_no_strength(look):
+def test_nothing_is_dreamed_at_no_strength(look: Look) -> None:
     ascent = AscentThread(lambda wish: look, CarrySettings())
     ascent.offer(task(scene(0.0), 0))
     ascent.offer(task(scene(1.0), 1))

@@ -7,25 +7,28 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
 import pytest
 from clips import STEADY, UNEVEN, difference, make_clip, picture
+from cv2_enumerate_cameras import CameraInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamvideo.errors import SettingsError, SourceError
-from dreamvideo.live.cameras import camera, network_stream, webcam
-from dreamvideo.live.cameras.camera import as_rgb, at_steady_rate, camera_frames
-from dreamvideo.live.cameras.playback import play_file
+from dreamvideo.live.cameras import camera, network_camera, webcam
+from dreamvideo.live.cameras.camera import as_rgb, camera_frames, reconnecting_frames
+from dreamvideo.live.cameras.file_camera import play_file
 from dreamvideo.settings.live import CameraSettings
-from dreamvideo.settings.option import parse_camera_size
+from dreamvideo.settings.parsers import parse_camera_size
 from dreamvideo.threads import latest
 
 pytestmark = pytest.mark.usefixtures("time_limit")
@@ -36,24 +39,24 @@ ASKED = CameraSettings()
 class Clock:
     """A clock that stands still, unless somebody sleeps."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = 1000.0
 
-    def __call__(self):
+    def __call__(self) -> Any:
         return self.now
 
-    def sleep(self, seconds):
+    def sleep(self, seconds: float) -> None:
         assert seconds >= 0
         self.now += seconds
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture(autouse=True)
-def no_thread_stays():
+def no_thread_stays() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
@@ -62,16 +65,16 @@ def no_thread_stays():
 
 
 @pytest.fixture
-def said(caplog):
+def said(caplog: pytest.LogCaptureFixture) -> Callable[..., Any]:
     """Lines of what was said so far, of warnings and above."""
     return lambda: [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def scripted(clock, *openings):
+def scripted(clock: Any, *openings: Any) -> Callable[..., Any]:
     """An opener: each opening takes the next script; a number is seconds that pass, an error is raised."""
     left = list(openings)
 
-    def opener():
+    def opener() -> Iterator[Any]:
         script = left.pop(0) if left else (SourceError("nobody there"),)
         for item in script:
             if isinstance(item, Exception):
@@ -84,7 +87,7 @@ def scripted(clock, *openings):
     return opener
 
 
-def seen(frames):
+def seen(frames: Any) -> list[Any]:
     return [frame for frame in frames if frame is not None]
 
 
@@ -92,7 +95,7 @@ def seen(frames):
 
 
 @pytest.mark.parametrize("times", [STEADY, UNEVEN])
-def test_a_file_plays_at_its_own_rate(tmp_path, clock, times):
+def test_a_file_plays_at_its_own_rate(tmp_path: Path, clock: Clock, times: Any) -> None:
     path = make_clip(tmp_path / "clip.mp4", times)
     for (number, frame), due in zip(enumerate(play_file(path, ASKED, clock, clock.sleep)), times, strict=True):
         assert frame.time == 1000 + due
@@ -100,7 +103,9 @@ def test_a_file_plays_at_its_own_rate(tmp_path, clock, times):
         assert difference(frame.image, picture(number)) < 4
 
 
-def test_a_loop_begins_again_without_a_jump_in_time(tmp_path, clock, caplog):
+def test_a_loop_begins_again_without_a_jump_in_time(
+    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     path = make_clip(tmp_path / "clip.mp4", STEADY, last=Fraction(1, 5))
     caplog.set_level(logging.INFO, "dreamvideo")
     with closing(play_file(path, CameraSettings(loop=True), clock, clock.sleep)) as frames:
@@ -110,7 +115,9 @@ def test_a_loop_begins_again_without_a_jump_in_time(tmp_path, clock, caplog):
     assert [record.getMessage() for record in caplog.records] == [f"{path}: 64x48, 18.75 fps, in place of a camera"]
 
 
-def test_what_there_is_to_say_of_a_file_is_said_in_the_first_round(tmp_path, clock, said):
+def test_what_there_is_to_say_of_a_file_is_said_in_the_first_round(
+    tmp_path: Path, clock: Clock, said: Callable[..., Any]
+) -> None:
     path = make_clip(tmp_path / "clip.mp4", tags={"color_trc": 18})
     with closing(play_file(path, CameraSettings(loop=True), clock, clock.sleep)) as frames:
         list(itertools.islice(frames, 3 * len(STEADY)))
@@ -119,7 +126,7 @@ def test_what_there_is_to_say_of_a_file_is_said_in_the_first_round(tmp_path, clo
 
 
 @given(pauses=st.lists(st.floats(0, 0.5), min_size=30, max_size=30))
-def test_a_file_waits_for_nobody(long_clip, pauses):
+def test_a_file_waits_for_nobody(long_clip: Path, pauses: list[float]) -> None:
     clock = Clock()
     frames = play_file(long_clip, ASKED, clock, clock.sleep)
     due = []
@@ -133,11 +140,11 @@ def test_a_file_waits_for_nobody(long_clip, pauses):
 
 
 @pytest.fixture(scope="module")
-def long_clip(tmp_path_factory):
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_clip(tmp_path_factory.mktemp("long") / "clip.mp4", [Fraction(n, 25) for n in range(375)], size=(32, 32))
 
 
-def test_a_file_that_decodes_too_slowly_is_shown_nevertheless(tmp_path, said):
+def test_a_file_that_decodes_too_slowly_is_shown_nevertheless(tmp_path: Path, said: Callable[..., Any]) -> None:
     path = make_clip(tmp_path / "clip.mp4", [Fraction(n, 25) for n in range(60)])
     ticks = itertools.count(0, 0.15)  # seconds that each frame takes: four times too long
     frames = list(play_file(path, ASKED, lambda: next(ticks), lambda _: None))
@@ -146,13 +153,13 @@ def test_a_file_that_decodes_too_slowly_is_shown_nevertheless(tmp_path, said):
     assert "slow motion" in said()[0]
 
 
-def test_a_file_is_brought_to_the_size_asked_for(tmp_path, clock):
+def test_a_file_is_brought_to_the_size_asked_for(tmp_path: Path, clock: Clock) -> None:
     path = make_clip(tmp_path / "clip.mp4")
     with closing(play_file(path, CameraSettings(size=(32, 24)), clock, clock.sleep)) as frames:
         assert next(frames).image.shape == (24, 32, 3)
 
 
-def test_a_file_without_picture_says_so(tmp_path):
+def test_a_file_without_picture_says_so(tmp_path: Path) -> None:
     path = tmp_path / "sound.wav"
     with av.open(str(path), "w") as output:
         track = output.add_stream("pcm_s16le", rate=8000, layout="mono")
@@ -163,7 +170,7 @@ def test_a_file_without_picture_says_so(tmp_path):
         next(camera_frames(str(path), ASKED))
 
 
-def test_a_file_is_found_by_its_name_and_plays_in_real_time(tmp_path):
+def test_a_file_is_found_by_its_name_and_plays_in_real_time(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "clip.mp4")
     began = time.monotonic()
     with closing(latest(camera_frames(str(path), ASKED), timeout=30)) as frames:
@@ -187,28 +194,28 @@ GARBAGE = [
 
 
 @given(st.lists(st.one_of(st.integers(0, 5), st.sampled_from(GARBAGE)), max_size=30))
-def test_garbage_is_passed_over_and_all_else_comes_in_order(items):
+def test_garbage_is_passed_over_and_all_else_comes_in_order(items: list[Any]) -> None:
     clock = Clock()
     pictures = [picture(item) if isinstance(item, int) else item for item in items]
     whole = [item for item in items if isinstance(item, int)]
-    frames = at_steady_rate("camera", scripted(clock, pictures), CameraSettings(reconnect=0), clock, clock.sleep)
+    frames = reconnecting_frames("camera", scripted(clock, pictures), CameraSettings(reconnect=0), clock, clock.sleep)
     got = []
-    with pytest.raises(SourceError, match="is gone" if whole else "gives no picture"):
+    with pytest.raises(SourceError, match="is gone" if whole else "gives no image"):
         got.extend(frame for frame in frames if frame is not None)
     assert [difference(frame.image, picture(number)) for frame, number in zip(got, whole, strict=True)] == [0] * len(
         got
     )
 
 
-def test_broken_pictures_are_counted_for_who_asks(clock, caplog):
+def test_broken_pictures_are_counted_for_who_asks(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "dreamvideo")
-    frames = at_steady_rate("camera", scripted(clock, [GOOD, None, None, GOOD, GOOD]), ASKED, clock, clock.sleep)
+    frames = reconnecting_frames("camera", scripted(clock, [GOOD, None, None, GOOD, GOOD]), ASKED, clock, clock.sleep)
     assert [frame is None for frame in itertools.islice(frames, 5)] == [False, True, True, False, False]
     frames.close()
-    assert caplog.messages == ["camera: 2 broken pictures passed over"]
+    assert caplog.messages == ["camera: skipped 2 broken images"]
 
 
-def test_gray_and_transparent_pictures_become_rgb():
+def test_gray_and_transparent_pictures_become_rgb() -> None:
     gray = GOOD[..., 1]
     for raw in (gray, gray[..., None], np.asfortranarray(gray)):
         made = as_rgb(raw)
@@ -221,29 +228,29 @@ def test_gray_and_transparent_pictures_become_rgb():
         assert (made == GOOD).all()
 
 
-def test_a_stall_is_no_loss_and_frames_bear_the_time_at_which_they_came(clock, said):
+def test_a_stall_is_no_loss_and_frames_bear_the_time_at_which_they_came(clock: Clock, said: Callable[..., Any]) -> None:
     script = [GOOD, 0.04, GOOD, 3.0, None, GOOD, 3.0, None, GOOD]
-    frames = at_steady_rate("camera", scripted(clock, script), ASKED, clock, lambda _: None)
+    frames = reconnecting_frames("camera", scripted(clock, script), ASKED, clock, lambda _: None)
     times = [frame.time for frame in seen(itertools.islice(frames, 6))]
     frames.close()
     assert times == [1000, Fraction(1000.04), Fraction(1003.04), Fraction(1006.04)]
     assert not said()
 
 
-def test_a_camera_that_changes_its_size_is_passed_on(clock):
+def test_a_camera_that_changes_its_size_is_passed_on(clock: Clock) -> None:
     sizes = [(48, 64), (24, 32), (48, 64)]
     pictures = [np.full((*size, 3), 99, np.uint8) for size in sizes]
-    frames = at_steady_rate("camera", scripted(clock, pictures), ASKED, clock, clock.sleep)
+    frames = reconnecting_frames("camera", scripted(clock, pictures), ASKED, clock, clock.sleep)
     assert [frame.image.shape[:2] for frame in itertools.islice(frames, 3)] == sizes
     frames.close()
 
 
-def test_a_camera_that_goes_away_and_comes_back(clock, said):
+def test_a_camera_that_goes_away_and_comes_back(clock: Clock, said: Callable[..., Any]) -> None:
     nobody = SourceError("camera 0 is not there")
     opener = scripted(
         clock, [1.0, GOOD], [nobody], [nobody], [GOOD, GOOD, SourceError("camera 0 is unplugged")], [GOOD]
     )
-    frames = seen(itertools.islice(at_steady_rate("camera 0", opener, ASKED, clock, clock.sleep), 8))
+    frames = seen(itertools.islice(reconnecting_frames("camera 0", opener, ASKED, clock, clock.sleep), 8))
     assert len(frames) == 4
     assert said() == [
         "camera 0 has stopped: trying to open it again for 10 s",
@@ -253,16 +260,16 @@ def test_a_camera_that_goes_away_and_comes_back(clock, said):
     ]
 
 
-def test_a_camera_that_stays_away_ends_it_after_a_while(clock, said):
+def test_a_camera_that_stays_away_ends_it_after_a_while(clock: Clock, said: Callable[..., Any]) -> None:
     opened = []
 
-    def opener():
+    def opener() -> Iterator[Any]:
         opened.append(clock.now)
         yield from [GOOD] if len(opened) == 1 else ()
         raise SourceError("camera 0 is not there")
 
     with pytest.raises(SourceError) as caught:
-        list(at_steady_rate("camera 0", opener, CameraSettings(reconnect=20), clock, clock.sleep))
+        list(reconnecting_frames("camera 0", opener, CameraSettings(reconnect=20), clock, clock.sleep))
     assert str(caught.value) == (
         "camera 0 is gone and did not come back within 20 s (--reconnect SECONDS waits longer): camera 0 is not there"
     )
@@ -274,16 +281,16 @@ def test_a_camera_that_stays_away_ends_it_after_a_while(clock, said):
     assert said() == ["camera 0 is not there: trying to open it again for 20 s"]
 
 
-def test_a_camera_that_comes_and_goes_is_not_opened_all_the_time(clock):
+def test_a_camera_that_comes_and_goes_is_not_opened_all_the_time(clock: Clock) -> None:
     opener = scripted(clock, *[[GOOD]] * 30)
-    frames = at_steady_rate("camera 0", opener, ASKED, clock, clock.sleep)
+    frames = reconnecting_frames("camera 0", opener, ASKED, clock, clock.sleep)
     assert len(seen(itertools.islice(frames, 59))) == 30
     frames.close()
     assert clock.now - 1000 > 25
 
 
-def test_who_does_not_want_to_wait_for_a_camera_does_not(clock, said):
-    frames = at_steady_rate(
+def test_who_does_not_want_to_wait_for_a_camera_does_not(clock: Clock, said: Callable[..., Any]) -> None:
+    frames = reconnecting_frames(
         "camera 0", scripted(clock, [GOOD], [GOOD]), CameraSettings(reconnect=0), clock, clock.sleep
     )
     next(frames)
@@ -299,81 +306,81 @@ def test_who_does_not_want_to_wait_for_a_camera_does_not(clock, said):
     ("script", "message"),
     [
         ([SourceError("no camera 3; there is none")], "^no camera 3; there is none$"),
-        ([], "^camera 3 opens, but gives no picture$"),
-        ([None, 3.0, None, 3.0, None], "^camera 3 has given no whole picture for 5 s$"),
+        ([], "^camera 3 opens, but gives no image$"),
+        ([None, 3.0, None, 3.0, None], "^camera 3 has given no valid image for 5 s$"),
     ],
 )
-def test_a_camera_that_never_gave_a_picture_is_not_waited_for(clock, script, message):
-    frames = at_steady_rate("camera 3", scripted(clock, script), ASKED, clock, clock.sleep)
+def test_a_camera_that_never_gave_a_picture_is_not_waited_for(clock: Clock, script: list[Any], message: str) -> None:
+    frames = reconnecting_frames("camera 3", scripted(clock, script), ASKED, clock, clock.sleep)
     with pytest.raises(SourceError, match=message):
         list(frames)
     assert clock.now < 1010
 
 
-def test_nothing_but_garbage_counts_as_gone(clock, said):
+def test_nothing_but_garbage_counts_as_gone(clock: Clock, said: Callable[..., Any]) -> None:
     opener = scripted(clock, [GOOD, *[None] * 10_000], [GOOD])
-    frames = at_steady_rate("camera 0", opener, ASKED, clock, clock.sleep)
+    frames = reconnecting_frames("camera 0", opener, ASKED, clock, clock.sleep)
     assert next(frames).time == 1000
     back = next(frame for frame in frames if frame is not None)
     frames.close()
     assert 1005 < back.time < 1006
-    assert said()[0] == "camera 0 has given no whole picture for 5 s: trying to open it again for 10 s"
+    assert said()[0] == "camera 0 has given no valid image for 5 s: trying to open it again for 10 s"
 
 
-def test_black_pictures_are_told_of_once_after_a_while(clock, said):
+def test_black_pictures_are_told_of_once_after_a_while(clock: Clock, said: Callable[..., Any]) -> None:
     black = np.full((48, 64, 3), 9, np.uint8)
     script = [GOOD, *[black] * 9], [black] * 9, [black, 1.0] * 9
     for number, pictures in enumerate(script):
-        list(itertools.islice(at_steady_rate("camera", scripted(clock, pictures), ASKED, clock, clock.sleep), 9))
+        list(itertools.islice(reconnecting_frames("camera", scripted(clock, pictures), ASKED, clock, clock.sleep), 9))
         assert len(said()) == (number == 2), number
 
 
-def test_a_camera_that_is_slow_to_open_is_told_of(monkeypatch, said):
+def test_a_camera_that_is_slow_to_open_is_told_of(monkeypatch: pytest.MonkeyPatch, said: Callable[..., Any]) -> None:
     monkeypatch.setattr(camera, "_SLOW", 0.01)
 
-    def opener():
+    def opener() -> Iterator[Any]:
         while not said():
             time.sleep(0.01)
         yield GOOD
 
-    with closing(at_steady_rate("camera 0", opener, ASKED)) as frames:
+    with closing(reconnecting_frames("camera 0", opener, ASKED)) as frames:
         assert next(frames) is not None
-    assert said() == ["camera 0 gives no picture yet: still waiting"]
+    assert said() == ["camera 0 gives no image yet: still waiting"]
 
 
-def test_closing_closes_the_camera(clock):
+def test_closing_closes_the_camera(clock: Clock) -> None:
     closed = []
 
-    def opener():
+    def opener() -> Iterator[Any]:
         try:
             yield from itertools.repeat(GOOD)
         finally:
             closed.append(True)
 
-    frames = at_steady_rate("camera", opener, ASKED, clock, clock.sleep)
+    frames = reconnecting_frames("camera", opener, ASKED, clock, clock.sleep)
     next(frames)
     frames.close()
     assert closed
 
 
 @pytest.mark.parametrize("script", [[GOOD], [GOOD, *[None] * 100_000]])
-def test_a_camera_that_is_waited_for_can_be_closed(script, clock):
+def test_a_camera_that_is_waited_for_can_be_closed(script: list[Any], clock: Clock) -> None:
     # by no_thread_stays
     with closing(
-        latest(at_steady_rate("camera", scripted(clock, script), CameraSettings(reconnect=1e9)), 0.05)
+        latest(reconnecting_frames("camera", scripted(clock, script), CameraSettings(reconnect=1e9)), 0.05)
     ) as frames:
         assert next(frames).item is not None
         assert next(frames).item is None
 
 
-def test_a_read_that_hangs_for_ever_holds_nobody_up():
+def test_a_read_that_hangs_for_ever_holds_nobody_up() -> None:
     released = threading.Event()
 
-    def opener():
+    def opener() -> Iterator[Any]:
         yield GOOD
         released.wait(60)
 
-    frames = latest(at_steady_rate("camera", opener, CameraSettings(reconnect=0)), timeout=0.05)
+    frames = latest(reconnecting_frames("camera", opener, CameraSettings(reconnect=0)), timeout=0.05)
     assert next(frames).item is not None
     assert [next(frames).item for _ in range(3)] == [None] * 3
     began = time.monotonic()
@@ -395,12 +402,12 @@ def test_a_read_that_hangs_for_ever_holds_nobody_up():
         ("foo://me:secret@host/x", "^foo://host/x: no such protocol"),
     ],
 )
-def test_what_is_no_camera_is_told_before_anything_is_opened(where, message):
+def test_what_is_no_camera_is_told_before_anything_is_opened(where: str, message: str) -> None:
     with pytest.raises(SourceError, match=message):
         camera_frames(where, ASKED)
 
 
-def test_settings_of_a_camera():
+def test_settings_of_a_camera() -> None:
     assert parse_camera_size("1280x720") == (1280, 720)
     for bad in ("720", "0x0", "x720"):
         with pytest.raises(SettingsError):
@@ -410,7 +417,7 @@ def test_settings_of_a_camera():
             CameraSettings(**bad)
 
 
-def test_cameras_know_no_torch():
+def test_cameras_know_no_torch() -> None:
     code = "import sys, dreamvideo.live.cameras.camera; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -419,20 +426,20 @@ def test_cameras_know_no_torch():
 
 
 @pytest.fixture
-def served(monkeypatch):
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """served(answer) -> URL; `answer` is called with the request and its number, from 0 on."""
-    monkeypatch.setattr(network_stream, "_TIMEOUT", 1.0)
+    monkeypatch.setattr(network_camera, "_TIMEOUT", 1.0)
     done = threading.Event()
     running = []
 
-    def serve(answer):
+    def serve(answer: Any) -> str:
         numbers = itertools.count()
 
         class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *args):
+            def log_message(self, *args: Any) -> None:
                 pass
 
-            def do_GET(self):
+            def do_GET(self) -> None:
                 with suppress(OSError):  # the client has gone
                     answer(self, next(numbers), done)
 
@@ -450,7 +457,9 @@ def served(monkeypatch):
         thread.join()
 
 
-def motion_jpeg(request, done, count=10**9, rate=50, sizes=itertools.repeat((64, 48))):  # noqa: B008
+def motion_jpeg(
+    request: Any, done: Any, count: Any = 10**9, rate: float = 50, sizes: Any = itertools.repeat((64, 48))
+) -> None:  # noqa: B008
     """Pictures whose number, modulo 200, is their brightness."""
     request.send_response(200)
     request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
@@ -463,7 +472,7 @@ def motion_jpeg(request, done, count=10**9, rate=50, sizes=itertools.repeat((64,
             return
 
 
-def test_a_network_camera(served, caplog):
+def test_a_network_camera(served: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "dreamvideo")
     url = served(lambda request, number, done: motion_jpeg(request, done))
     began = time.monotonic()
@@ -478,8 +487,8 @@ def test_a_network_camera(served, caplog):
     assert caplog.messages == [f"{url}: 64x48 mjpeg yuvj420p, 25 fps"]
 
 
-def test_what_lies_waiting_in_a_stream_is_passed_over(served):
-    def answer(request, number, done):
+def test_what_lies_waiting_in_a_stream_is_passed_over(served: Callable[..., Any]) -> None:
+    def answer(request: Any, number: int, done: Any) -> None:
         motion_jpeg(request, done, 150, rate=100_000)
         done.wait(60)
 
@@ -494,7 +503,7 @@ def test_what_lies_waiting_in_a_stream_is_passed_over(served):
     assert len(levels) < 75
 
 
-def test_a_stream_may_change_its_size(served):
+def test_a_stream_may_change_its_size(served: Callable[..., Any]) -> None:
     sizes = itertools.chain([(64, 48)] * 3, itertools.repeat((96, 80)))
     url = served(lambda request, number, done: motion_jpeg(request, done, sizes=sizes))
     with closing(camera_frames(url, ASKED)) as frames:
@@ -503,7 +512,7 @@ def test_a_stream_may_change_its_size(served):
     assert shapes[-1] == (80, 96)
 
 
-def test_a_stream_that_ends_is_opened_again(served, said):
+def test_a_stream_that_ends_is_opened_again(served: Callable[..., Any], said: Callable[..., Any]) -> None:
     url = served(lambda request, number, done: motion_jpeg(request, done, 3, sizes=[(64, 48 + 16 * number)] * 3))
     with closing(camera_frames(url, ASKED)) as frames:
         shapes = {frame.image.shape for frame in itertools.islice((frame for frame in frames if frame), 5)}
@@ -512,8 +521,8 @@ def test_a_stream_that_ends_is_opened_again(served, said):
     assert said()[1] == f"{url} is back"
 
 
-def test_a_stream_that_stalls_is_opened_again(served, said):
-    def answer(request, number, done):
+def test_a_stream_that_stalls_is_opened_again(served: Callable[..., Any], said: Callable[..., Any]) -> None:
+    def answer(request: Any, number: int, done: Any) -> None:
         motion_jpeg(request, done, 3)
         done.wait(60)
 
@@ -526,8 +535,8 @@ def test_a_stream_that_stalls_is_opened_again(served, said):
     assert said()[0] == f"{url} has stopped: nothing came for 1 s: trying to open it again for 10 s"
 
 
-def test_a_stream_whose_server_goes_for_good(served, said):
-    def answer(request, number, done):
+def test_a_stream_whose_server_goes_for_good(served: Callable[..., Any], said: Callable[..., Any]) -> None:
+    def answer(request: Any, number: int, done: Any) -> None:
         if number:
             request.send_error(404)
         else:
@@ -538,8 +547,8 @@ def test_a_stream_whose_server_goes_for_good(served, said):
         list(camera_frames(url, CameraSettings(reconnect=0.3)))
 
 
-def answer_with(kind, data):
-    def answer(request, number, done):
+def answer_with(kind: Any, data: Any) -> Callable[..., Any]:
+    def answer(request: Any, number: int, done: Any) -> None:
         request.send_response(200)
         request.send_header("Content-Type", kind)
         request.send_header("Content-Length", str(len(data)))
@@ -549,7 +558,7 @@ def answer_with(kind, data):
     return answer
 
 
-def test_what_a_server_has_in_place_of_a_camera(served, tmp_path):
+def test_what_a_server_has_in_place_of_a_camera(served: Callable[..., Any], tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4").read_bytes()
     still = cv2.imencode(".jpg", GOOD)[1].tobytes()
     for answer, message in (
@@ -567,23 +576,23 @@ def test_what_a_server_has_in_place_of_a_camera(served, tmp_path):
         assert "\n" not in str(caught.value)
 
 
-def test_nobody_listens_at_the_address():
+def test_nobody_listens_at_the_address() -> None:
     with pytest.raises(SourceError, match=r"^rtsp://127\.0\.0\.1:1/x does not open: connection refused\. Is it on"):
         next(camera_frames("rtsp://127.0.0.1:1/x", ASKED))
 
 
-def test_a_stream_cannot_be_asked_for_a_size(said):
+def test_a_stream_cannot_be_asked_for_a_size(said: Callable[..., Any]) -> None:
     camera_frames("rtsp://127.0.0.1:1/x", CameraSettings(size=(640, 480))).close()
     assert said() == ["rtsp://127.0.0.1:1/x: a stream comes as it is sent: --size and --camera-fps change nothing"]
 
 
-def test_a_stream_over_udp():
+def test_a_stream_over_udp() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     done = threading.Event()
 
-    def send():
+    def send() -> None:
         with av.open(f"udp://127.0.0.1:{port}?pkt_size=1316", "w", format="mpegts") as output:
             video = output.add_stream(
                 "libx264", rate=25, options={"tune": "zerolatency", "preset": "ultrafast", "g": "5"}
@@ -616,65 +625,73 @@ class Capture:
     cameras = {}
     made = []
 
-    def __init__(self, index, backend):
+    def __init__(self, index: Any, backend: Any) -> None:
         self.index, self.backend, self.set_to, self.released = index, backend, {}, False
         self.reads = iter(self.cameras.get(index, ()))
         self.made.append(self)
         self.loud = self.is_loud()
 
-    def is_loud(self):
+    def is_loud(self) -> Any:
         return webcam.opencv_log.getLogLevel() > 0
 
-    def isOpened(self):
+    def isOpened(self) -> bool:
         return self.index in self.cameras
 
-    def set(self, what, value):
+    def set(self, what: Any, value: Any) -> bool:
         self.set_to[what] = value
         return True
 
-    def get(self, what):
+    def get(self, what: Any) -> Any:
         code = int.from_bytes(b"MJPG", "little")
         usual = {cv2.CAP_PROP_FRAME_WIDTH: 640, cv2.CAP_PROP_FRAME_HEIGHT: 480, cv2.CAP_PROP_FPS: 30.0}
         return {**usual, cv2.CAP_PROP_FOURCC: code}[what]
 
-    def read(self):
+    def read(self) -> tuple[bool, Any]:
         self.loud |= self.is_loud()
         got = next(self.reads, None)
         if isinstance(got, Exception):
             raise got
         return got is not None, got
 
-    def release(self):
+    def release(self) -> None:
         self.loud |= self.is_loud()
         self.released = True
 
 
 @pytest.fixture
 def computer(tmp_path, monkeypatch):
-    """computer(index, name, reads, captures=True): plugs a camera in, on a Linux that has no other."""
+    """computer(index, name, reads, captures=True): plugs a camera in, on a Linux that has no other.
+
+    The stand-in of `enumerate_cameras` lists what captures video, as cv2-enumerate-cameras documents.
+    """
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(webcam, "_SYSFS", tmp_path / "sys")
     monkeypatch.setattr(webcam, "_DEV", tmp_path / "dev")
     monkeypatch.setattr(cv2, "VideoCapture", Capture)
     monkeypatch.setattr(Capture, "cameras", {})
     monkeypatch.setattr(Capture, "made", [])
-    capturing = {}
-    monkeypatch.setattr(webcam, "_captures", lambda path: capturing.get(path))
     (tmp_path / "dev").mkdir()
+    listed = []
+
+    def enumerate_cameras(backend):
+        return [CameraInfo(index, name, path, None, None, backend) for index, name, path in listed]
+
+    monkeypatch.setattr(webcam, "enumerate_cameras", enumerate_cameras)
 
     def plug(index, name, reads=None, captures=True):
-        (tmp_path / "sys" / f"video{index}").mkdir(parents=True)
-        (tmp_path / "sys" / f"video{index}" / "name").write_text(f"{name}\n")
-        (tmp_path / "dev" / f"video{index}").touch()
-        capturing[tmp_path / "dev" / f"video{index}"] = captures
+        device = tmp_path / "dev" / f"video{index}"
+        device.touch()
+        if captures:
+            listed.append((index, name, f"/dev/video{index}"))
         if reads is not None:
             Capture.cameras[index] = reads
-        return tmp_path / "dev" / f"video{index}"
+        return device
 
     return plug
 
 
-def test_a_camera_of_this_computer_gives_rgb(computer, clock, caplog):
+def test_a_camera_of_this_computer_gives_rgb(
+    computer: Callable[..., Any], clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "dreamvideo")
     bgr = np.ascontiguousarray(GOOD[..., ::-1])
     bgra = np.concatenate([bgr, bgr[..., :1]], -1)
@@ -691,7 +708,9 @@ def test_a_camera_of_this_computer_gives_rgb(computer, clock, caplog):
 
 
 @pytest.mark.parametrize("size", [None, (640, 480), (1280, 720)])
-def test_a_camera_is_asked_for_what_suits_the_system(computer, size):
+def test_a_camera_is_asked_for_what_suits_the_system(
+    computer: Callable[..., Any], size: tuple[int, int] | None
+) -> None:
     computer(2, "Front", [GOOD])
     with closing(camera_frames("2", CameraSettings(size=size, camera_fps=60))) as frames:
         next(frames)
@@ -704,7 +723,7 @@ def test_a_camera_is_asked_for_what_suits_the_system(computer, size):
     assert Capture.made[0].backend == cv2.CAP_V4L2
 
 
-def test_a_mac_knows_itself_how_a_camera_is_read(computer, monkeypatch):
+def test_a_mac_knows_itself_how_a_camera_is_read(computer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     computer(0, "Front", [GOOD])
     monkeypatch.setattr(sys, "platform", "darwin")
     with closing(camera_frames("0", CameraSettings(size=(1280, 720)))) as frames:
@@ -713,7 +732,9 @@ def test_a_mac_knows_itself_how_a_camera_is_read(computer, monkeypatch):
     assert cv2.CAP_PROP_FOURCC not in Capture.made[0].set_to
 
 
-def test_on_windows_another_way_is_tried_where_the_first_fails(computer, monkeypatch):
+def test_on_windows_another_way_is_tried_where_the_first_fails(
+    computer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     computer(0, "Front", [GOOD])
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(Capture, "isOpened", lambda self: self.backend == cv2.CAP_MSMF)
@@ -722,7 +743,7 @@ def test_on_windows_another_way_is_tried_where_the_first_fails(computer, monkeyp
     assert [capture.backend for capture in Capture.made] == [cv2.CAP_DSHOW, cv2.CAP_MSMF]
 
 
-def test_a_device_is_found_by_any_of_its_names(computer, tmp_path):
+def test_a_device_is_found_by_any_of_its_names(computer: Callable[..., Any], tmp_path: Path) -> None:
     device = computer(3, "Front", [GOOD])
     (tmp_path / "by-id").symlink_to(device)
     for name in (str(device), str(tmp_path / "by-id"), "3"):
@@ -731,9 +752,9 @@ def test_a_device_is_found_by_any_of_its_names(computer, tmp_path):
     assert [capture.index for capture in Capture.made] == [3, 3, 3]
 
 
-def test_a_camera_that_is_unplugged_is_gone_at_once(computer, clock):
+def test_a_camera_that_is_unplugged_is_gone_at_once(computer: Callable[..., Any], clock: Clock) -> None:
     device = computer(0, "Front", [GOOD, GOOD])
-    frames = at_steady_rate(
+    frames = reconnecting_frames(
         "camera 0", lambda: webcam.webcam_images("0", ASKED), CameraSettings(reconnect=0), clock, clock.sleep
     )
     assert next(frames) and next(frames)
@@ -743,7 +764,7 @@ def test_a_camera_that_is_unplugged_is_gone_at_once(computer, clock):
     assert clock.now == 1000
 
 
-def message(where):
+def message(where: Any) -> str:
     with pytest.raises(SourceError) as caught:
         next(webcam.webcam_images(where, ASKED))
     assert "\n" not in str(caught.value)
@@ -754,59 +775,81 @@ def test_why_a_camera_does_not_open(computer, tmp_path, monkeypatch):
     assert message("0") == "no camera 0; there is none. See: dreamvideo cameras"
     front = computer(0, "Front Camera")
     computer(1, "Front Camera", captures=False)
-    computer(2, "USB", captures=None)
+    computer(2, "USB")
     there_is = "there is 0 (Front Camera), 2 (USB). See: dreamvideo cameras"
     assert message("7") == f"no camera 7; {there_is}"
-    assert message("1") == f"{tmp_path}/dev/video1 gives no pictures; {there_is}"
+    assert message("1") == f"{tmp_path}/dev/video1 gives no images; {there_is}"
     assert message("0") == (
         "camera 0 does not open: another program may be using it; close that, or type dreamvideo cameras"
     )
     assert message("/dev/nowhere") == f"/dev/nowhere: no such camera; {there_is}"
-    assert message("/dev/null") == f"/dev/null: is no camera; {there_is}"
+    assert message("/dev/null") == f"/dev/null: not a camera; {there_is}"
 
     def refuse(path, flags):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(webcam.os, "open", refuse)
     assert message("0") == (
-        f"camera 0 may not be opened: type sudo usermod -aG {front.group()} $USER, then log in again"
+        f"no permission to open camera 0: type sudo usermod -aG {front.group()} $USER, then log in again"
     )
+
+
+def test_why_a_camera_does_not_open_elsewhere(computer, monkeypatch):
+    computer(0, "FaceTime")
     monkeypatch.setattr(sys, "platform", "darwin")
     assert "System Settings > Privacy & Security > Camera" in message("0")
+    assert message("1") == "no camera 1; there is 0 (FaceTime). See: dreamvideo cameras"
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert "(Settings > Privacy & security > Camera)" in message("0")
 
 
-def test_the_list_of_cameras(computer, tmp_path):
+def test_the_list_of_cameras(computer, tmp_path, monkeypatch):
     assert webcam.list_cameras() == [
-        "no camera is there: plug one in, or give a URL such as rtsp://HOST/PATH, or a video file"
+        "no camera found: plug one in, or give a URL such as rtsp://HOST/PATH, or a video file"
     ]
-    computer(10, "USB", captures=None)
+    computer(10, "USB")
     computer(1, "Front Camera", captures=False)
     computer(0, "Front Camera")
+    monkeypatch.setattr(webcam, "_image_format", {0: "640x480, MJPG, 30 fps", 10: ""}.get)
     assert webcam.list_cameras() == [
-        f"0   {tmp_path}/dev/video0  Front Camera",
-        f"1   {tmp_path}/dev/video1  Front Camera  (no pictures)",
-        f"10  {tmp_path}/dev/video10  USB  (may not be opened, or is busy)",
+        "0   /dev/video0  Front Camera  640x480, MJPG, 30 fps",
+        "10  /dev/video10  USB  (does not open: no permission, or in use)",
     ]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="asks as Linux does")
-def test_what_is_no_video_device_does_not_tell_what_it_can():
-    assert webcam._captures(Path("/dev/null")) is None
-    assert webcam._captures(Path("/dev/nowhere")) is None
+def test_the_list_gives_no_device_where_none_can_be_typed():
+    line = webcam._line(
+        CameraInfo(3, "Cam", "0x8020000005ac8514", None, None, cv2.CAP_AVFOUNDATION), "1280x720, 30 fps"
+    )
+    assert line == "3   Cam  1280x720, 30 fps"
 
 
-def test_the_list_where_the_system_has_none(computer, monkeypatch):
-    monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(webcam, "_probe", {0: "640x480, 30 fps", 4: "1280x720"}.get)
-    assert webcam.list_cameras() == ["0   640x480, 30 fps", "4   1280x720"]
+@pytest.mark.skipif(sys.platform != "linux", reason="the devices of Linux")
+def test_the_library_lists_what_may_capture_by_index_and_name(monkeypatch):
+    monkeypatch.setattr("glob.glob", lambda pattern: ["/dev/video4711", "/dev/video815"])
+    assert [(camera.index, camera.name, camera.path) for camera in webcam._cameras()] == [
+        (815, "video815", "/dev/video815"),
+        (4711, "video4711", "/dev/video4711"),
+    ]
 
 
-def test_what_a_camera_gives_is_tried(computer, monkeypatch, capsys):
+def test_what_a_camera_gives_is_tried(computer, capsys):
     computer(0, "Front", [])
-    webcam.probe(0)
-    webcam.probe(1)
+    webcam.print_image_format(0)
+    webcam.print_image_format(1)
     assert capsys.readouterr().out == "640x480, MJPG, 30 fps\n"
     assert all(capture.released for capture in Capture.made)
+
+
+def test_a_camera_is_tried_in_a_child_process(monkeypatch):
+    monkeypatch.setenv("OPENCV_VIDEOIO_PRIORITY_LIST", "IMAGES")  # a computer without camera, wherever this runs
+    children, plain = [], subprocess.run
+    monkeypatch.setattr(
+        webcam.subprocess, "run", lambda *words, **more: children.append(plain(*words, **more)) or children[-1]
+    )
+    monkeypatch.setattr(webcam, "_PROBE_TIMEOUT", None)
+    assert webcam._image_format(9999) == ""
+    assert [child.returncode for child in children] == [0]
 
 
 def test_a_camera_that_hangs_when_it_is_tried(monkeypatch):
@@ -814,18 +857,11 @@ def test_a_camera_that_hangs_when_it_is_tried(monkeypatch):
         raise subprocess.TimeoutExpired(command, timeout)
 
     monkeypatch.setattr(webcam.subprocess, "run", run)
-    assert webcam._probe(2) == "does not answer within 10 s"
-
-
-def test_the_list_by_children(monkeypatch):
-    monkeypatch.setattr(sys, "platform", "plan9")
-    monkeypatch.setattr(webcam, "_TRIED", 2)
-    monkeypatch.setenv("OPENCV_VIDEOIO_PRIORITY_LIST", "IMAGES")  # a computer without camera, wherever this runs
-    assert webcam.list_cameras()[0].startswith("no camera is there")
+    assert webcam._image_format(2) == "(does not answer within 10 s)"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system says it, not OpenCV")
-def test_opencv_says_nothing_of_a_camera_that_is_not_there(capfd):
+def test_opencv_says_nothing_of_a_camera_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:
     webcam.opencv_log.setLogLevel(3)  # of warnings, as it is at first
     with pytest.raises(SourceError, match="camera 9999"):
         next(webcam.webcam_images("9999", ASKED))

@@ -1,6 +1,7 @@
 """Keys of the live dream: what each changes, and that none leads out of what there is."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,14 +13,14 @@ from dreamvideo.live.shared_state import LiveState, Meter
 MENU = Menu(presets=("sea", "night"), layers=("s8b", "s16a"))
 
 
-def pressed(keys, controls=Controls(), menu=MENU):  # noqa: B008
+def pressed(keys: Any, controls: Controls = Controls(), menu: Menu = MENU) -> Controls:  # noqa: B008
     for key in keys:
         controls = press(controls, key, menu)
     return controls
 
 
 @given(st.lists(st.sampled_from([*KEYS, "x", "", "é"]), max_size=40), st.sampled_from([MENU, Menu()]))
-def test_no_keys_lead_out_of_what_there_is(keys, menu):
+def test_no_keys_lead_out_of_what_there_is(keys: list[Any], menu: Menu) -> None:
     controls = pressed(keys, menu=menu)
     assert controls.layer in (None, *menu.layers)
     assert controls.preset in (None, *menu.presets)
@@ -40,20 +41,20 @@ def test_no_keys_lead_out_of_what_there_is(keys, menu):
         ("h", "help"),
     ],
 )
-def test_a_key_turns_one_thing_over_and_back(key, field):
+def test_a_key_turns_one_thing_over_and_back(key: str, field: str) -> None:
     before = Controls()
     assert pressed([key]) == replace(before, **{field: not getattr(before, field)})
     assert pressed([key, key]) == before
 
 
-def test_presets_and_layers_go_round():
+def test_presets_and_layers_go_round() -> None:
     assert [pressed(["n"] * i).preset for i in range(4)] == [None, "sea", "night", None]
     assert [pressed(["["] * i).layer for i in range(4)] == [None, "s16a", "s8b", None]
     assert pressed(["n", "n", "p"]).preset == "sea"
     assert pressed(["]", "n"]).layer is None, "a preset is a look of its own"
 
 
-def test_strength_goes_down_to_nothing_and_comes_back():
+def test_strength_goes_down_to_nothing_and_comes_back() -> None:
     assert pressed(["-"] * 40).strength == 0
     assert pressed([*["-"] * 40, *["+"] * 40]).strength == STRENGTHS[1]
     assert pressed(["+", "-"]).strength == pytest.approx(1)
@@ -61,11 +62,11 @@ def test_strength_goes_down_to_nothing_and_comes_back():
     assert set_strength(Controls(), 99).strength == STRENGTHS[1]
 
 
-def test_a_key_is_one_that_a_window_can_send():
+def test_a_key_is_one_that_a_window_can_send() -> None:
     assert all(len(key) == 1 or key == "space" for key in KEYS)
 
 
-def test_the_newest_picture_is_waited_for():
+def test_the_newest_picture_is_waited_for() -> None:
     desk = LiveState(Controls(), MENU)
     assert desk.newest(timeout=0.01) is None
     desk.show("first")
@@ -76,7 +77,7 @@ def test_the_newest_picture_is_waited_for():
     assert desk.controls.preset == "sea"
 
 
-def test_a_meter_counts_the_last_second():
+def test_a_meter_counts_the_last_second() -> None:
     meter = Meter()
     for i in range(90):
         meter.tick(i / 30)

@@ -1,13 +1,16 @@
 """The main thread of a live dream, with cameras and ascents that do as the test says."""
 
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from conftest import textured
+from numpy.typing import NDArray
 
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame
@@ -16,6 +19,7 @@ from dreamvideo.live.dreaming.ascent_thread import DreamUpdate, Look
 from dreamvideo.live.dreaming.tracking import FlowedUpdate
 from dreamvideo.live.loop import dream_live
 from dreamvideo.live.shared_state import LiveState
+from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.threads import Latest
 
@@ -27,13 +31,13 @@ class Ascending:
 
     message = ""
 
-    def __init__(self, network, gain=0.0):
+    def __init__(self, network: Network, gain: float = 0.0) -> None:
         self.look, self.gain, self.tasks = Look(network, DreamSettings()), gain, []
 
-    def offer(self, task):
+    def offer(self, task: Any) -> None:
         self.tasks.append(task)
 
-    def results(self):
+    def results(self) -> tuple[list[Any], None] | tuple[list[DreamUpdate], None]:
         if not self.tasks or not self.gain:
             return [], None
         task = self.tasks[-1]
@@ -42,22 +46,22 @@ class Ascending:
         return [DreamUpdate(task, gain, 1, 0.01)], None
 
 
-def still(current, previous):
+def still(current: Any, previous: Any) -> torch.Tensor:
     return torch.zeros(len(current), 2, *current.shape[2:])
 
 
-def gray(level, height=H, width=W):
+def gray(level: Any, height: Any = H, width: Any = W) -> NDArray[Any]:
     return np.full((height, width, 3), level, np.uint8)
 
 
 @pytest.fixture
-def dreamed(tiny_network):
+def dreamed(tiny_network: Network) -> Callable[..., Any]:
     """Run a script of the camera: pictures, None for nothing in time, functions that are called with the desk."""
 
-    def run(*script, gain=0.0, controls=Controls(), **wanted):  # noqa: B008
+    def run(*script: Any, gain: float = 0.0, controls: Controls = Controls(), **wanted: Any) -> Any:  # noqa: B008
         desk, ascent, shown = LiveState(controls, Menu(("sea",), ("first",))), Ascending(tiny_network, gain), []
 
-        def pictures():
+        def pictures() -> Iterator[Latest]:
             dropped = 0
             for step in script:
                 if callable(step):
@@ -78,18 +82,18 @@ def dreamed(tiny_network):
     return run
 
 
-def test_every_new_picture_is_shown_with_what_was_dreamed_until_then(dreamed):
+def test_every_new_picture_is_shown_with_what_was_dreamed_until_then(dreamed: Callable[..., Any]) -> None:
     shown = dreamed(gray(50), gray(50), gray(50), gain=10 / 255)
     assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 70]
     assert all(each.fresh for each in shown)
     assert [each.camera[0, 0, 0] for each in shown] == [50] * 3
 
 
-def test_before_the_first_picture_nothing_is_shown(dreamed):
+def test_before_the_first_picture_nothing_is_shown(dreamed: Callable[..., Any]) -> None:
     assert len(dreamed(None, None, gray(50))) == 1
 
 
-def test_while_the_camera_stalls_the_dream_goes_on_and_that_is_said(dreamed):
+def test_while_the_camera_stalls_the_dream_goes_on_and_that_is_said(dreamed: Callable[..., Any]) -> None:
     shown = dreamed(gray(50), None, lambda desk: time.sleep(1.1), None, None, gain=10 / 255)
     assert [each.fresh for each in shown] == [True, False, False, False]
     assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 70, 80]
@@ -98,46 +102,46 @@ def test_while_the_camera_stalls_the_dream_goes_on_and_that_is_said(dreamed):
     assert times == sorted(times)
 
 
-def test_a_frozen_picture_stands_and_its_dream_goes_on(dreamed):
+def test_a_frozen_picture_stands_and_its_dream_goes_on(dreamed: Callable[..., Any]) -> None:
     shown = dreamed(gray(50), lambda desk: desk.press("space"), gray(90), gray(130), gain=10 / 255)
     assert [int(each.camera[0, 0, 0]) for each in shown] == [50, 50, 50]
     assert int(shown[-1].frame.image[0, 0, 0]) == 70
     assert [each.fresh for each in shown] == [True, False, False]
 
 
-def test_strength_acts_within_a_picture(dreamed):
+def test_strength_acts_within_a_picture(dreamed: Callable[..., Any]) -> None:
     shown = dreamed(gray(50), gray(50), lambda desk: desk.set_strength(0), gray(50), gain=10 / 255)
     assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 50]
 
 
-def test_a_key_ends_it(dreamed):
+def test_a_key_ends_it(dreamed: Callable[..., Any]) -> None:
     assert len(dreamed(gray(50), lambda desk: desk.press("q"), gray(50), gray(50))) == 1
 
 
-def test_a_camera_that_changes_its_size_begins_a_new_dream(dreamed):
+def test_a_camera_that_changes_its_size_begins_a_new_dream(dreamed: Callable[..., Any]) -> None:
     shown = dreamed(gray(50), gray(50), gray(50, 60, 80), gray(50, 60, 80), gain=10 / 255)
     assert [each.frame.image.shape[:2] for each in shown] == [(H, W)] * 2 + [(60, 80)] * 2
     assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 50, 60]
     assert dreamed.desk.numbers.camera_size == (60, 80)
 
 
-def test_no_more_pictures_are_shown_than_wanted(dreamed):
+def test_no_more_pictures_are_shown_than_wanted(dreamed: Callable[..., Any]) -> None:
     script = [step for _ in range(12) for step in (gray(50), lambda desk: time.sleep(0.02))]
     assert len(dreamed(*script, fps=10)) < 6
 
 
-def test_what_ends_the_camera_is_raised_after_what_came_before(dreamed):
+def test_what_ends_the_camera_is_raised_after_what_came_before(dreamed: Callable[..., Any]) -> None:
     with pytest.raises(SourceError):
         dreamed(gray(50), gray(50), SourceError("the camera is gone"))
     assert len(dreamed.shown) == 2
 
 
-def test_a_wished_size_is_kept_whatever_the_time_it_takes(dreamed):
+def test_a_wished_size_is_kept_whatever_the_time_it_takes(dreamed: Callable[..., Any]) -> None:
     dreamed(*[textured(480, 640)] * 4, side=150)
     assert {tuple(task.scene.source.shape[2:]) for task in dreamed.ascent.tasks} == {(150, 200)}
 
 
-def test_numbers_tell_where_and_what_it_dreams(dreamed):
+def test_numbers_tell_where_and_what_it_dreams(dreamed: Callable[..., Any]) -> None:
     dreamed(gray(50), gray(50))
     numbers = dreamed.desk.numbers
     assert numbers.device == "cpu fp32"
@@ -145,6 +149,6 @@ def test_numbers_tell_where_and_what_it_dreams(dreamed):
     assert (numbers.camera_size, numbers.working_size) == ((H, W), (H, W))
 
 
-def test_wishes_reach_the_ascent(dreamed):
+def test_wishes_reach_the_ascent(dreamed: Callable[..., Any]) -> None:
     dreamed(gray(50), lambda desk: desk.press("n"), gray(50), controls=replace(Controls(), layer="first"))
     assert [(task.wish.preset, task.wish.layer) for task in dreamed.ascent.tasks] == [(None, "first"), ("sea", None)]

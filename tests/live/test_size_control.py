@@ -1,5 +1,8 @@
 """The size that it dreams at follows from measured times: in time, no smaller than need be, and steady."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,12 +20,12 @@ from dreamvideo.live.dreaming.size_control import (
 CAMERA = (1080, 1920)
 
 
-def machine(per_line, fixed, per_ascent):
+def machine(per_line: Any, fixed: Any, per_ascent: Any) -> Callable[..., Any]:
     """Times of a machine whose work grows like the area, but for a fixed part of moving and showing."""
     return lambda pace: MeasuredTimes(fixed + per_line * pace.side**2, per_ascent * pace.side**2 * pace.steps)
 
 
-def settled(times, interval, camera=CAMERA, rounds=40):
+def settled(times: Any, interval: Any, camera: Any = CAMERA, rounds: int = 40) -> Any:
     pace, seen = SizeChoice(FIRST_SIDE), []
     for _ in range(rounds):
         pace = adjust_size(pace, times(pace), interval, camera)
@@ -34,7 +37,9 @@ costs = st.floats(1e-8, 3e-6)
 
 
 @given(costs, st.floats(0, 0.02), costs, st.sampled_from([1 / 60, 1 / 30, 1 / 15]))
-def test_it_comes_to_rest_in_time_and_as_large_as_may_be(per_line, fixed, per_ascent, interval):
+def test_it_comes_to_rest_in_time_and_as_large_as_may_be(
+    per_line: float, fixed: float, per_ascent: float, interval: Any
+) -> None:
     times = machine(per_line, fixed, per_ascent)
     seen = settled(times, interval)
     pace = seen[-1]
@@ -48,17 +53,17 @@ def test_it_comes_to_rest_in_time_and_as_large_as_may_be(per_line, fixed, per_as
         assert larger.picture > 0.5 * interval or larger.ascent * MIN_STEPS > 0.5, "there was time for more"
 
 
-def test_too_slow_at_any_size_stays_at_the_smallest():
+def test_too_slow_at_any_size_stays_at_the_smallest() -> None:
     assert settled(machine(1e-4, 0.1, 1e-4), 1 / 30)[-1] == SizeChoice(DREAM_SIDES[0])
 
 
-def test_a_quick_machine_dreams_at_the_cameras_size_then_takes_more_steps():
+def test_a_quick_machine_dreams_at_the_cameras_size_then_takes_more_steps() -> None:
     pace = settled(machine(1e-9, 0, 1e-9), 1 / 30, (480, 640))[-1]
     assert pace.size((480, 640)) == (480, 640)
     assert pace.steps == 2
 
 
-def test_one_step_too_late_falls_as_far_as_it_must_at_once():
+def test_one_step_too_late_falls_as_far_as_it_must_at_once() -> None:
     slow = machine(4e-7, 0, 4e-6)
     assert adjust_size(SizeChoice(480), slow(SizeChoice(480)), 1 / 30, CAMERA).side <= 168
 
@@ -72,5 +77,5 @@ def test_one_step_too_late_falls_as_far_as_it_must_at_once():
         (144, (145, 3000), (144, 2979)),
     ],
 )
-def test_sizes_keep_the_cameras_shape(side, camera, size):
+def test_sizes_keep_the_cameras_shape(side: int, camera: tuple[int, int], size: tuple[int, int]) -> None:
     assert SizeChoice(side).size(camera) == size

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls, Menu, press
 from dreamvideo.live.dreaming.ascent_thread import DreamUpdate
 from dreamvideo.live.dreaming.size_control import SizeChoice
-from dreamvideo.live.dreaming.state import MAX_FLOW_FRAMES, advance, apply_result, begin_live, make_task
+from dreamvideo.live.dreaming.state import MAX_FLOW_FRAMES, LiveFrameState, advance, apply_result, begin_live, make_task
 from dreamvideo.live.dreaming.tracking import (
     DECAY,
     FlowedUpdate,
@@ -33,7 +34,7 @@ from dreamvideo.motion.occlusion import Motion, no_motion
 H, W = 48, 64
 
 
-def shift(dx, dy, hidden=()):
+def shift(dx: Any, dy: Any, hidden: Any = ()) -> Motion:
     """The motion of a picture in which everything has gone `dx` to the right and `dy` down."""
     flow = torch.zeros(1, 2, H, W)
     flow[:, 0], flow[:, 1] = -dx, -dy
@@ -43,14 +44,14 @@ def shift(dx, dy, hidden=()):
     return Motion(flow, occluded, (~occluded).float(), float(occluded.float().mean()))
 
 
-def spot(x, y):
+def spot(x: Any, y: Any) -> torch.Tensor:
     """A dream of one square."""
     residual = torch.zeros(1, 3, H, W)
     residual[..., y : y + 3, x : x + 3] = 0.25
     return residual
 
 
-def scene_of(residual=None, strength=1.0):
+def scene_of(residual: Any = None, strength: float = 1.0) -> Any:
     scene = undreamed_scene(shrink_tensor(textured(H, W), (H, W)), strength)
     return scene if residual is None else replace(scene, carry=replace(scene.carry, residual=residual))
 
@@ -60,7 +61,7 @@ steps = st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, 
 
 @settings(max_examples=25, deadline=None)
 @given(steps)
-def test_a_path_is_all_the_motion_since(moves):
+def test_a_path_is_all_the_motion_since(moves: list[tuple[int, int]]) -> None:
     path = start_flow(scene_of())
     for dx, dy in moves:
         path = extend_flow(path, shift(dx, dy))
@@ -71,7 +72,7 @@ def test_a_path_is_all_the_motion_since(moves):
 
 @settings(max_examples=25, deadline=None)
 @given(steps)
-def test_what_comes_late_lands_where_its_place_has_gone(moves):
+def test_what_comes_late_lands_where_its_place_has_gone(moves: list[tuple[int, int]]) -> None:
     scene, path = scene_of(), start_flow(scene_of())
     for dx, dy in moves:
         motion = shift(dx, dy)
@@ -83,7 +84,7 @@ def test_what_comes_late_lands_where_its_place_has_gone(moves):
     )
 
 
-def test_nothing_is_added_where_its_place_was_hidden_since():
+def test_nothing_is_added_where_its_place_was_hidden_since() -> None:
     path = extend_flow(start_flow(scene_of()), shift(0, 0, hidden=[(slice(18, 24), slice(28, 34))]))
     path = extend_flow(path, shift(5, 0))
     gain = FlowedUpdate(torch.full((1, 3, H, W), 0.1), torch.ones(1, 1, H, W), 1.0)
@@ -92,33 +93,33 @@ def test_nothing_is_added_where_its_place_was_hidden_since():
     assert residual[..., 19:23, 24:27].min() > 0.09
 
 
-def test_what_is_not_renewed_fades():
+def test_what_is_not_renewed_fades() -> None:
     scene = scene_of(spot(30, 20))
     for _ in range(30):
         scene = track_motion(scene, scene.source, no_motion(H, W), 1 / 30)
     assert scene.carry.residual.max() == pytest.approx(0.25 * DECAY, rel=1e-3)
 
 
-def test_strength_acts_at_once_and_on_what_is_under_way():
+def test_strength_acts_at_once_and_on_what_is_under_way() -> None:
     scene = scale_flow(scene_of(spot(30, 20)), 2.0)
     assert scene.carry.residual.max() == pytest.approx(0.5)
     late = apply_update(scene, FlowedUpdate(spot(10, 10), torch.zeros(1, 1, H, W), 1.0), start_flow(scene))
     assert late.carry.residual[..., 11, 11].max() == pytest.approx(0.5)
 
 
-def test_an_undreamed_picture_is_the_cameras_to_the_last_bit():
+def test_an_undreamed_picture_is_the_cameras_to_the_last_bit() -> None:
     camera = textured(96, 128)
     np.testing.assert_array_equal(compose_image(undreamed_scene(shrink_tensor(camera, (48, 64)), 1.0), camera), camera)
 
 
-def test_a_dream_of_half_the_size_keeps_the_cameras_detail():
+def test_a_dream_of_half_the_size_keeps_the_cameras_detail() -> None:
     camera = textured(96, 128)
     scene = undreamed_scene(shrink_tensor(camera, (48, 64)), 1.0)
     scene = replace(scene, carry=replace(scene.carry, residual=torch.full((1, 3, 48, 64), 10 / 255)))
     np.testing.assert_array_equal(compose_image(scene, camera), np.minimum(camera.astype(int) + 10, 255))
 
 
-def test_resizing_keeps_the_dream_in_its_place():
+def test_resizing_keeps_the_dream_in_its_place() -> None:
     scene = scene_of(spot(30, 20))
     large = resize_tracked(scene, shrink_tensor(textured(96, 128), (96, 128)))
     assert large.carry.residual.shape == (1, 3, 96, 128)
@@ -130,33 +131,33 @@ def test_resizing_keeps_the_dream_in_its_place():
 # One picture after the other.
 
 
-def still(current, previous):
+def still(current: Any, previous: Any) -> torch.Tensor:
     return torch.zeros(len(current), 2, *current.shape[2:])
 
 
-def never(current, previous):
+def never(current: Any, previous: Any) -> bool:
     return False
 
 
-def frame(number, image=None):
+def frame(number: int, image: Any = None) -> Frame:
     return Frame(textured(H, W) if image is None else image, Fraction(number, 30))
 
 
-def stood(controls=Controls()):  # noqa: B008
+def stood(controls: Controls = Controls()) -> LiveFrameState:  # noqa: B008
     return begin_live(frame(0), controls, SizeChoice(H))
 
 
-def result_of(stand, residual, **changes):
+def result_of(stand: Any, residual: Any, **changes: Any) -> DreamUpdate:
     task = replace(make_task(stand, 1), **changes)
     return DreamUpdate(task, FlowedUpdate(residual, torch.zeros(1, 1, H, W), 1.0), 1, 0.01)
 
 
-def test_a_result_finds_its_way_over_pictures_that_came_meanwhile():
+def test_a_result_finds_its_way_over_pictures_that_came_meanwhile() -> None:
     stand = stood()
     result = result_of(stand, spot(30, 20))
     images = [np.roll(textured(H, W), 2 * i, 1) for i in range(4)]
 
-    def estimate(current, previous):
+    def estimate(current: Any, previous: Any) -> torch.Tensor:
         steps = [i for i in range(4) if np.array_equal(current[0].permute(1, 2, 0).numpy(), images[i])]
         before = [i for i in range(4) if np.array_equal(previous[0].permute(1, 2, 0).numpy(), images[i])]
         flow = torch.zeros(1, 2, H, W)
@@ -170,7 +171,7 @@ def test_a_result_finds_its_way_over_pictures_that_came_meanwhile():
     assert peak in range(36, 39)
 
 
-def test_results_of_another_dream_another_size_or_a_forgotten_picture_are_dropped():
+def test_results_of_another_dream_another_size_or_a_forgotten_picture_are_dropped() -> None:
     stand = stood()
     for _ in range(2):
         stand = advance(stand, frame(1), Controls(), SizeChoice(H), None, still, never)
@@ -189,7 +190,7 @@ def test_results_of_another_dream_another_size_or_a_forgotten_picture_are_droppe
 
 
 @pytest.mark.parametrize("key", ["n", "]", "0", "m"])
-def test_these_keys_begin_a_new_dream_within_a_picture(key):
+def test_these_keys_begin_a_new_dream_within_a_picture(key: str) -> None:
     stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
     controls = press(Controls(), key, Menu(("sea",), ("s8b",)))
     after = advance(stand, frame(1), controls, SizeChoice(H), 0, still, never)
@@ -199,7 +200,7 @@ def test_these_keys_begin_a_new_dream_within_a_picture(key):
 
 
 @pytest.mark.parametrize("key", ["+", "s", "d", "f", "o", "h", "r"])
-def test_these_do_not(key):
+def test_these_do_not(key: str) -> None:
     stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
     controls = press(Controls(), key, Menu())
     after = advance(stand, frame(1), controls, SizeChoice(H), 0, still, never)
@@ -207,12 +208,12 @@ def test_these_do_not(key):
     assert after.scene.carry.residual.max() > 0.2
 
 
-def test_a_cut_begins_a_new_dream():
+def test_a_cut_begins_a_new_dream() -> None:
     stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
     assert advance(stand, frame(1), Controls(), SizeChoice(H), 0, still, lambda *_: True).dream == 1
 
 
-def test_without_a_new_picture_the_dream_goes_on_and_does_not_fade():
+def test_without_a_new_picture_the_dream_goes_on_and_does_not_fade() -> None:
     stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
     after = advance(stand, None, Controls(), SizeChoice(H), 0, still, never)
     torch.testing.assert_close(after.scene.carry.residual, stand.scene.carry.residual)
@@ -221,19 +222,19 @@ def test_without_a_new_picture_the_dream_goes_on_and_does_not_fade():
     assert late.scene.carry.residual[..., 11, 11].max() > 0.2
 
 
-def test_after_a_long_pause_the_dream_is_still_there():
+def test_after_a_long_pause_the_dream_is_still_there() -> None:
     stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
     after = advance(stand, frame(30 * 60), Controls(), SizeChoice(H), 0, still, never)
     assert after.scene.carry.residual.max() == pytest.approx(0.25 * DECAY**MAX_FLOW_FRAMES, rel=1e-3)
 
 
-def test_a_mirror_turns_the_picture():
+def test_a_mirror_turns_the_picture() -> None:
     image = textured(H, W)
     stand = begin_live(frame(0, image), Controls(mirror=True), SizeChoice(H))
     np.testing.assert_array_equal(stand.camera, image[:, ::-1])
 
 
-def test_another_size_of_dream_keeps_what_was_dreamed():
+def test_another_size_of_dream_keeps_what_was_dreamed() -> None:
     stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
     after = advance(stand, frame(1), Controls(), SizeChoice(24), 0, still, never)
     assert after.scene.source.shape == (1, 3, 24, 32)

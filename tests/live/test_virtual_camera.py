@@ -5,9 +5,11 @@ import sys
 import threading
 import time
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from conftest import textured
 
 from dreamvideo.errors import OutputError
@@ -22,18 +24,18 @@ class Driver:
     sent = threading.Semaphore(0)
     gate = threading.Event()
 
-    def __init__(self, *, width, height, fps, fourcc, device):
+    def __init__(self, *, width: int, height: int, fps: Any, fourcc: Any, device: torch.device) -> None:
         if Driver.refuse:
             raise RuntimeError(Driver.refuse)
         self.size, self.fps, self.name, self.pictures, self.closed = (height, width), fps, device, [], False
         self.broken = None
         Driver.opened.append(self)
 
-    def close(self):
+    def close(self) -> None:
         assert not self.closed
         self.closed = True
 
-    def send(self, frame):
+    def send(self, frame: Any) -> None:
         assert not self.closed and frame.ndim == 1 and frame.flags.c_contiguous
         Driver.gate.wait()
         if self.broken:
@@ -41,14 +43,14 @@ class Driver:
         self.pictures.append(frame.reshape(*self.size, 3).copy())
         Driver.sent.release()
 
-    def device(self):
+    def device(self) -> Any:
         return self.name or "/dev/video7"
 
-    def native_fourcc(self):
+    def native_fourcc(self) -> None:
         return None
 
 
-def until(what):
+def until(what: Any) -> None:
     for _ in range(5000):
         if what():
             return
@@ -56,11 +58,21 @@ def until(what):
     raise AssertionError("it never came to be")
 
 
-def stand_in():
+def stand_in() -> Any:
     """A module with what of pyvirtualcam is used here, as its version 0.15 does it."""
 
     class Camera:
-        def __init__(self, width, height, fps, *, fmt="RGB", device=None, backend=None, print_fps=False):
+        def __init__(
+            self,
+            width: int,
+            height: int,
+            fps: Any,
+            *,
+            fmt: str = "RGB",
+            device: Any = None,
+            backend: Any = None,
+            print_fps: bool = False,
+        ) -> None:
             self._backend = None
             try:
                 self._backend = Driver(width=width, height=height, fps=fps, fourcc=0, device=device)
@@ -68,26 +80,26 @@ def stand_in():
                 raise RuntimeError(f"'test' backend: {error}") from None
             self.width, self.height, self.fps = width, height, fps
 
-        def __enter__(self):
+        def __enter__(self) -> Any:
             return self
 
-        def __exit__(self, *_):
+        def __exit__(self, *_: Any) -> bool:
             self.close()
             return False
 
-        def __del__(self):
+        def __del__(self) -> None:
             self.close()
 
         @property
-        def device(self):
+        def device(self) -> Any:
             return self._backend.device()
 
-        def close(self):
+        def close(self) -> None:
             if self._backend is not None:
                 self._backend.close()
                 self._backend = None
 
-        def send(self, frame):
+        def send(self, frame: Any) -> None:
             if frame.dtype != np.uint8:
                 raise TypeError(f"unexpected frame dtype: {frame.dtype} != uint8")
             if frame.shape != (self.height, self.width, 3):
@@ -100,7 +112,7 @@ def stand_in():
 
 
 @pytest.fixture(params=["stand-in", "real"])
-def driver(request, monkeypatch):
+def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     if request.param == "real":
         real = pytest.importorskip("pyvirtualcam")
         monkeypatch.setattr(real.camera, "BACKENDS", {"test": Driver})
@@ -113,7 +125,7 @@ def driver(request, monkeypatch):
     return Driver
 
 
-def test_a_picture_arrives_letterboxed(driver):
+def test_a_picture_arrives_letterboxed(driver: Any) -> None:
     image = textured(480, 640)
     with open_virtual_camera(fps=25) as camera:
         camera.send(image)
@@ -128,14 +140,14 @@ def test_a_picture_arrives_letterboxed(driver):
 
 
 @pytest.mark.parametrize(("size", "opened"), [((481, 641), (488, 648)), ((8, 16), (8, 16)), ((1, 1), (8, 8))])
-def test_sides_are_multiples_of_eight(driver, size, opened):
+def test_sides_are_multiples_of_eight(driver: Any, size: tuple[int, int], opened: tuple[int, int]) -> None:
     with open_virtual_camera(size, device="/dev/video4") as camera:
         assert camera.name == "/dev/video4"
         camera.send(np.full((*size, 3), 9, np.uint8))
     assert driver.opened[0].size == opened and len(driver.opened[0].pictures) == 1
 
 
-def test_a_device_that_is_busy_holds_nobody_up_and_shows_the_newest(driver):
+def test_a_device_that_is_busy_holds_nobody_up_and_shows_the_newest(driver: Any) -> None:
     driver.gate.clear()
     with open_virtual_camera((8, 8)) as camera:
         for number in range(1, 100):  # would wait for ever, if it waited
@@ -145,7 +157,7 @@ def test_a_device_that_is_busy_holds_nobody_up_and_shows_the_newest(driver):
     assert shown[-1] == 99 and len(shown) <= 2
 
 
-def test_a_device_that_goes_away_ends_it_and_the_dream_goes_on(driver):
+def test_a_device_that_goes_away_ends_it_and_the_dream_goes_on(driver: Any) -> None:
     with open_virtual_camera((8, 8)) as camera:
         driver.opened[0].broken = RuntimeError("error writing frame: no such device")
         camera.send(np.zeros((8, 8, 3), np.uint8))
@@ -155,7 +167,7 @@ def test_a_device_that_goes_away_ends_it_and_the_dream_goes_on(driver):
     assert driver.opened[0].closed and not driver.opened[0].pictures
 
 
-def test_it_is_gone_when_the_dream_fails(driver):
+def test_it_is_gone_when_the_dream_fails(driver: Any) -> None:
     with pytest.raises(ZeroDivisionError), open_virtual_camera((8, 8)):
         raise ZeroDivisionError
     assert driver.opened[0].closed
@@ -164,7 +176,9 @@ def test_it_is_gone_when_the_dream_fails(driver):
 @pytest.mark.parametrize(
     ("system", "hint"), [("linux", "sudo modprobe v4l2loopback"), ("win32", "OBS Studio"), ("darwin", "OBS Studio")]
 )
-def test_without_a_device_it_says_what_to_install(driver, monkeypatch, system, hint):
+def test_without_a_device_it_says_what_to_install(
+    driver: Any, monkeypatch: pytest.MonkeyPatch, system: str, hint: str
+) -> None:
     monkeypatch.setattr(driver, "refuse", "No device found.\nSee also")
     monkeypatch.setattr("dreamvideo.live.outputs.virtual_camera.sys.platform", system)
     with pytest.raises(OutputError, match=hint) as caught, open_virtual_camera():
@@ -173,10 +187,10 @@ def test_without_a_device_it_says_what_to_install(driver, monkeypatch, system, h
     assert "\n" not in str(caught.value)
 
 
-def test_without_the_package_it_says_what_to_type(monkeypatch):
+def test_without_the_package_it_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = builtins.__import__
 
-    def without(name, *rest):
+    def without(name: str, *rest: Any) -> Any:
         if name == "pyvirtualcam":
             raise ModuleNotFoundError(name)
         return plain(name, *rest)

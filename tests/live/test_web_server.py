@@ -9,13 +9,17 @@ import shutil
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from dreamvideo.errors import OutputError, SettingsError
 from dreamvideo.live.controls import KEYS, Controls, Menu
@@ -23,7 +27,7 @@ from dreamvideo.live.shared_state import LiveNumbers, LiveState
 from dreamvideo.live.web import server as serving
 from dreamvideo.live.web.http_security import MAX_BODY
 from dreamvideo.live.web.server import serve_page
-from dreamvideo.settings.option import Address, parse_address
+from dreamvideo.settings.parsers import Address, parse_address
 
 HERE = Address("127.0.0.1", 0)
 JSON = {"Content-Type": "application/json"}
@@ -32,21 +36,21 @@ SOON = 30.0  # seconds after which what has not come is not coming
 
 
 @pytest.fixture
-def desk():
+def desk() -> LiveState:
     return LiveState(Controls(), Menu(("eyes", "leaves"), ("s8b", "s16a")))
 
 
 @pytest.fixture
-def port(desk):
+def port(desk: LiveState) -> Iterator[int]:
     with serve_page(desk, HERE, None) as url:
         yield port_of(url)
 
 
-def port_of(url):
+def port_of(url: str) -> int:
     return int(re.fullmatch(r"http://.*:(\d+)/", url)[1])
 
 
-def ask(port, path, body=None, headers=None, host="127.0.0.1"):
+def ask(port: int, path: Path, body: Any = None, headers: Any = None, host: str = "127.0.0.1") -> tuple[Any, Any, Any]:
     """(status, headers, content) of a GET, or of a POST where there is a body."""
     connection = http.client.HTTPConnection(host, port, timeout=SOON)
     try:
@@ -57,16 +61,16 @@ def ask(port, path, body=None, headers=None, host="127.0.0.1"):
         connection.close()
 
 
-def post(port, path, content, headers=JSON):
+def post(port: int, path: Path, content: Any, headers: Any = JSON) -> tuple[Any, Any, Any]:
     return ask(port, path, content if isinstance(content, bytes) else json.dumps(content).encode(), headers)
 
 
-def basic(word, user="me"):
+def basic(word: str, user: str = "me") -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{word}".encode()).decode()}
 
 
 @contextlib.contextmanager
-def viewer(port, path="/stream", receive=None):
+def viewer(port: int, path: str = "/stream", receive: Any = None) -> Iterator[tuple[Any, Iterator[Any]]]:
     """(status line, parts of the stream) of one who looks."""
     with socket.socket() as connection:
         connection.settimeout(SOON)
@@ -78,7 +82,7 @@ def viewer(port, path="/stream", receive=None):
             yield file.readline(), parts(file)
 
 
-def parts(file):
+def parts(file: Any) -> Iterator[Any]:
     """Each part of a multipart stream as soon as its end has come, read as RFC 2046 has it."""
     head = http.client.parse_headers(file)
     boundary = b"--" + head.get_param("boundary").encode()
@@ -95,16 +99,16 @@ def parts(file):
         yield content
 
 
-def plain(value, height=48, width=64):
+def plain(value: Any, height: int = 48, width: int = 64) -> NDArray[Any]:
     return np.full((height, width, 3), value, np.uint8)
 
 
-def color(jpeg):
+def color(jpeg: Any) -> Any:
     """Mean RGB of a JPEG."""
     return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].mean((0, 1))
 
 
-def until(holds):
+def until(holds: Any) -> None:
     end = time.monotonic() + SOON
     while not holds():
         assert time.monotonic() < end
@@ -114,23 +118,23 @@ def until(holds):
 @given(
     st.sampled_from(["127.0.0.1", "localhost", "gpu-box.lan", "0.0.0.0", "::1", "fe80::1%eth0"]), st.integers(0, 65535)
 )
-def test_an_address_is_read_as_it_is_printed(host, port):
+def test_an_address_is_read_as_it_is_printed(host: str, port: int) -> None:
     assert parse_address(str(Address(host, port))) == Address(host, port)
 
 
-def test_an_address_without_a_host_is_of_this_machine_alone():
+def test_an_address_without_a_host_is_of_this_machine_alone() -> None:
     assert parse_address("8000") == Address("127.0.0.1", 8000)
 
 
 @pytest.mark.parametrize(
     "text", ["", ":8000", "box", "box:", "65536", "-1", "::1:80", "[::1]", "http://box:80", "a b:1", "٣"]
 )
-def test_what_is_no_address_is_refused(text):
+def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="expected PORT or HOST:PORT"):
         parse_address(text)
 
 
-def test_the_page_runs_its_own_script_alone_and_is_never_kept(port):
+def test_the_page_runs_its_own_script_alone_and_is_never_kept(port: int) -> None:
     status, headers, content = ask(port, "/")
     policy = headers["Content-Security-Policy"]
     assert status == 200 and headers.get_content_type() == "text/html"
@@ -144,7 +148,7 @@ def test_the_page_runs_its_own_script_alone_and_is_never_kept(port):
         assert headers["Content-Security-Policy"] == policy and "Python" not in headers["Server"]
 
 
-def test_the_state_is_what_lies_on_the_desk(desk, port):
+def test_the_state_is_what_lies_on_the_desk(desk: LiveState, port: int) -> None:
     desk.numbers = LiveNumbers(29.5, 24.0, 48.0, 61.5, 7, (720, 1280), (360, 640), "cpu", "eyes", "recording")
     desk.press("m")
     state = json.loads(ask(port, "/state")[2])
@@ -156,14 +160,14 @@ def test_the_state_is_what_lies_on_the_desk(desk, port):
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_every_key_of_the_window_is_one_of_the_page(desk, port, key):
+def test_every_key_of_the_window_is_one_of_the_page(desk: LiveState, port: int, key: Any) -> None:
     expected = KEYS[key].change(Controls(), desk.menu)
     status, _, content = post(port, "/press", {"key": key})
     assert status == 200 and desk.controls == expected and json.loads(content)["controls"] == asdict(expected)
 
 
 @pytest.mark.parametrize("sent, set", [(1.4, 1.4), (2, 2.0), (10**200, 3.0), (-1, 0.0)])
-def test_the_strength_is_set_within_its_limits(desk, port, sent, set):
+def test_the_strength_is_set_within_its_limits(desk: LiveState, port: int, sent: Any, set: float) -> None:
     assert post(port, "/strength", {"value": sent})[0] == 200
     assert desk.controls == Controls(strength=set)
 
@@ -188,14 +192,18 @@ def test_the_strength_is_set_within_its_limits(desk, port, sent, set):
         ("/strength", b'{"value": 1e999}'),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_a_line_and_changes_nothing(desk, port, caplog, path, body):
+def test_what_makes_no_sense_is_refused_in_a_line_and_changes_nothing(
+    desk: LiveState, port: int, caplog: pytest.LogCaptureFixture, path: str, body: Any
+) -> None:
     status, headers, content = post(port, path, body)
     assert status == 400 and headers.get_content_type() == "text/plain" and content.count(b"\n") == 1
     assert desk.controls == Controls() and not caplog.records
 
 
 @pytest.mark.parametrize("length", ["", "-1", "0x10", "9" * 5000, "1000000000000"])
-def test_a_length_that_is_none_is_refused(desk, port, caplog, length):
+def test_a_length_that_is_none_is_refused(
+    desk: LiveState, port: int, caplog: pytest.LogCaptureFixture, length: str
+) -> None:
     status, _, _ = post(port, "/press", b'{"key": "n"}', {**JSON, "Content-Length": length})
     assert status == 400 and desk.controls == Controls() and not caplog.records
 
@@ -213,7 +221,9 @@ def test_a_length_that_is_none_is_refused(desk, port, caplog, length):
         b"GET //[ HTTP/1.1\r\nHost: [\r\n\r\n",
     ],
 )
-def test_what_is_no_request_leaves_no_trace(port, caplog, capfd, raw):
+def test_what_is_no_request_leaves_no_trace(
+    port: int, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], raw: Any
+) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=SOON) as connection:
         connection.sendall(raw)
         connection.shutdown(socket.SHUT_WR)
@@ -225,7 +235,7 @@ def test_what_is_no_request_leaves_no_trace(port, caplog, capfd, raw):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "LOCALHOST:81", "[::1]:8000", "127.8.9.1"])
-def test_this_machine_is_known_by_its_own_names(port, host):
+def test_this_machine_is_known_by_its_own_names(port: int, host: str) -> None:
     assert ask(port, "/state", headers={"Host": host})[0] == 200
 
 
@@ -237,13 +247,13 @@ def test_this_machine_is_known_by_its_own_names(port, host):
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/state", "/stream", "/press"])
-def test_a_name_that_was_led_here_is_refused(desk, port, host, path):
+def test_a_name_that_was_led_here_is_refused(desk: LiveState, port: int, host: Any, path: str) -> None:
     body = b'{"key": "n"}' if path == "/press" else None
     assert ask(port, path, body, {"Host": host, **JSON})[0] == 403
     assert desk.controls == Controls()
 
 
-def test_a_name_of_our_own_for_this_machine_is_known(desk, monkeypatch):
+def test_a_name_of_our_own_for_this_machine_is_known(desk: LiveState, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: plain("127.0.0.1", *rest, **more))
     with serve_page(desk, Address("Box", 0), None) as url:
@@ -267,25 +277,25 @@ def test_a_name_of_our_own_for_this_machine_is_known(desk, monkeypatch):
         {},
     ],
 )
-def test_no_other_site_presses_a_key(desk, password, headers):
+def test_no_other_site_presses_a_key(desk: LiveState, password: str | None, headers: dict[Any, Any]) -> None:
     with serve_page(desk, HERE, password) as url:
         status, _, _ = post(port_of(url), "/press", {"key": "n"}, {**headers, **basic(password)})
     assert status in (403, 415) and desk.controls == Controls()
 
 
-def test_the_page_itself_does(desk, port):
+def test_the_page_itself_does(desk: LiveState, port: int) -> None:
     own = {"Origin": f"http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin"}
     assert post(port, "/press", {"key": "n"}, {"Content-Type": "application/json; charset=utf-8", **own})[0] == 200
     assert desk.controls.preset == "eyes"
 
 
-def test_another_site_may_link_to_the_page_but_take_nothing_from_it(port):
+def test_another_site_may_link_to_the_page_but_take_nothing_from_it(port: int) -> None:
     status = {path: ask(port, path, headers={"Sec-Fetch-Site": "cross-site"})[0] for path in ROUTES[:4]}
     assert status == {"/": 200, "/state": 403, "/picture.jpg": 403, "/stream": 403}
     assert ask(port, "/")[1]["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-def test_a_password_stands_before_every_route(desk):
+def test_a_password_stands_before_every_route(desk: LiveState) -> None:
     with serve_page(desk, HERE, "wörd:2") as url:
         for path in ROUTES:
             for body in (None, b"{}"):
@@ -304,13 +314,15 @@ def test_a_password_stands_before_every_route(desk):
         basic("word")["Authorization"].replace("Basic", "Digest"),
     ],
 )
-def test_a_wrong_password_does_not_do(desk, monkeypatch, header):
+def test_a_wrong_password_does_not_do(desk: LiveState, monkeypatch: pytest.MonkeyPatch, header: Any) -> None:
     monkeypatch.setattr(serving, "WRONG", 0)
     with serve_page(desk, HERE, "word") as url:
         assert ask(port_of(url), "/state", headers={"Authorization": header})[0] == 401
 
 
-def test_a_wrong_password_costs_time_but_only_those_who_give_it(desk, monkeypatch):
+def test_a_wrong_password_costs_time_but_only_those_who_give_it(
+    desk: LiveState, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(serving, "WRONG", 1000)
     with serve_page(desk, HERE, "word") as url, socket.create_connection(("127.0.0.1", port_of(url)), SOON) as guesser:
         guesser.sendall(
@@ -323,7 +335,7 @@ def test_a_wrong_password_costs_time_but_only_those_who_give_it(desk, monkeypatc
             guesser.recv(1)
 
 
-def test_other_machines_need_a_password_and_are_warned_once(desk, caplog):
+def test_other_machines_need_a_password_and_are_warned_once(desk: LiveState, caplog: pytest.LogCaptureFixture) -> None:
     for host in ("0.0.0.0", "192.0.2.1"):
         with pytest.raises(SettingsError, match="--password"), serve_page(desk, Address(host, 0), None):
             pass
@@ -339,7 +351,7 @@ def test_other_machines_need_a_password_and_are_warned_once(desk, caplog):
 
 
 @pytest.mark.parametrize("address", [None, Address("192.0.2.1", 0), Address("b" * 64, 0)])
-def test_where_no_page_can_be_is_said_in_a_line(desk, port, address):
+def test_where_no_page_can_be_is_said_in_a_line(desk: LiveState, port: int, address: Address | None) -> None:
     address = address or Address("127.0.0.1", port)
     with (
         pytest.raises(OutputError, match="expected an address of this machine") as caught,
@@ -349,14 +361,14 @@ def test_where_no_page_can_be_is_said_in_a_line(desk, port, address):
     assert "\n" not in str(caught.value) and str(address) in str(caught.value)
 
 
-def test_the_port_is_free_again_at_once(desk, port):
+def test_the_port_is_free_again_at_once(desk: LiveState, port: int) -> None:
     with serve_page(desk, HERE, None) as url:
         ask(port_of(url), "/")
     with serve_page(desk, Address("127.0.0.1", port_of(url)), None) as again:
         assert again == url and ask(port_of(url), "/state")[0] == 200
 
 
-def test_the_newer_internet_too(desk):
+def test_the_newer_internet_too(desk: LiveState) -> None:
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
@@ -367,7 +379,7 @@ def test_the_newer_internet_too(desk):
         assert ask(port_of(url), "/state", host="::1")[0] == 200
 
 
-def test_the_newest_picture_in_its_colors(desk, port):
+def test_the_newest_picture_in_its_colors(desk: LiveState, port: int) -> None:
     assert ask(port, "/picture.jpg")[0] == 503
     desk.show(plain((200, 100, 20))[:, ::-1])
     status, headers, content = ask(port, "/picture.jpg")
@@ -375,7 +387,9 @@ def test_the_newest_picture_in_its_colors(desk, port):
     assert np.abs(color(content) - (200, 100, 20)).max() < 3
 
 
-def test_each_picture_is_encoded_once_and_only_when_somebody_looks(desk, port, monkeypatch):
+def test_each_picture_is_encoded_once_and_only_when_somebody_looks(
+    desk: LiveState, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = []
     monkeypatch.setattr(serving, "_jpeg", lambda picture: made.append(picture[0, 0, 0]) or bytes(made[-1:]))
     desk.show(plain(1))
@@ -393,11 +407,11 @@ def test_each_picture_is_encoded_once_and_only_when_somebody_looks(desk, port, m
     assert made == [2, 3, 4, 5]
 
 
-def threads():
+def threads() -> list[Any]:
     return [thread for thread in threading.enumerate() if "process_request" in thread.name]
 
 
-def test_a_slow_viewer_skips_to_the_newest(desk, port, monkeypatch):
+def test_a_slow_viewer_skips_to_the_newest(desk: LiveState, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "_jpeg", lambda picture: bytes(picture[0, 0, :1]) * 100_000)
     sent = 200  # pictures, of which about 5 are on their way
     with viewer(port, receive=1 << 14) as (_, slow), viewer(port) as (_, quick):
@@ -410,7 +424,7 @@ def test_a_slow_viewer_skips_to_the_newest(desk, port, monkeypatch):
     assert seen == sorted(set(seen)) and len(seen) < 20
 
 
-def test_who_goes_away_makes_room_for_another(desk, port, caplog):
+def test_who_goes_away_makes_room_for_another(desk: LiveState, port: int, caplog: pytest.LogCaptureFixture) -> None:
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(contextlib.ExitStack())
         lines = [
@@ -427,7 +441,13 @@ def test_who_goes_away_makes_room_for_another(desk, port, caplog):
     assert not caplog.records
 
 
-def test_who_goes_away_in_the_middle_of_a_picture_goes_quietly(desk, port, monkeypatch, caplog, capfd):
+def test_who_goes_away_in_the_middle_of_a_picture_goes_quietly(
+    desk: LiveState,
+    port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setattr(serving, "_jpeg", lambda picture: bytes(10_000_000))
     desk.show(plain(1))
     with viewer(port) as (line, _):
@@ -436,7 +456,7 @@ def test_who_goes_away_in_the_middle_of_a_picture_goes_quietly(desk, port, monke
     assert not caplog.records and capfd.readouterr() == ("", "")
 
 
-def test_a_crowd_is_turned_away(port):
+def test_a_crowd_is_turned_away(port: int) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(serving.CONNECTIONS):
             stack.enter_context(socket.create_connection(("127.0.0.1", port), SOON))
@@ -446,7 +466,9 @@ def test_a_crowd_is_turned_away(port):
     assert ask(port, "/state")[0] == 200
 
 
-def test_closing_waits_for_nobody(desk, monkeypatch, caplog):
+def test_closing_waits_for_nobody(
+    desk: LiveState, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(serving, "PATIENCE", 1000)
     monkeypatch.setattr(serving._Handler, "timeout", 1000)
     monkeypatch.setattr(serving, "WRONG", 1000)
@@ -476,11 +498,11 @@ def test_closing_waits_for_nobody(desk, monkeypatch, caplog):
 
 
 @contextlib.contextmanager
-def dreaming(desk):
+def dreaming(desk: Any) -> Iterator[None]:
     """A thread that shows pictures as the controls want them: as bright as it is strong, the left darker."""
     stop = threading.Event()
 
-    def dream():
+    def dream() -> None:
         while not stop.wait(0.03):
             controls = desk.controls
             picture = plain(round(60 * controls.strength), 90, 160)
@@ -497,7 +519,7 @@ def dreaming(desk):
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium and chromium-driver")
-def test_the_page_as_a_user_has_it(desk):
+def test_the_page_as_a_user_has_it(desk: LiveState) -> None:
     from selenium import webdriver
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
@@ -511,20 +533,20 @@ def test_the_page_as_a_user_has_it(desk):
     assert driver, "chromium is here without its driver: install chromium-driver"
     browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
 
-    def one(selector):
+    def one(selector: Any) -> Any:
         return browser.find_element("css selector", selector)
 
-    def halves():
+    def halves() -> NDArray[Any]:
         """Brightness on the screen of the left and the right of the picture."""
         shot = cv2.imdecode(np.frombuffer(one("#picture").screenshot_as_png, np.uint8), cv2.IMREAD_GRAYSCALE)
         height, width = shot.shape
         middle = shot[height // 2 - 20 : height // 2 + 20]
         return np.array([middle[:, width // 4].mean(), middle[:, width * 3 // 4].mean()])
 
-    def shows(left, right):
+    def shows(left: Any, right: Any) -> None:
         until(lambda: np.abs(halves() - (left, right)).max() < 6)
 
-    def type_(keys):
+    def type_(keys: Any) -> None:
         ActionChains(browser).send_keys(keys).perform()
 
     try:

@@ -6,7 +6,10 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -32,7 +35,7 @@ H, W = 240, 320
 
 
 @pytest.fixture
-def display(monkeypatch, tmp_path):
+def display(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """A screen of its own; `display()` gives what is on it, (600, 800, 3)."""
     (tmp_path / "screen").mkdir()
     read, write = os.pipe()
@@ -62,7 +65,7 @@ def display(monkeypatch, tmp_path):
         ["openbox", "--config-file", str(tmp_path / "rc.xml")], stderr=subprocess.DEVNULL
     )
 
-    def seen():
+    def seen() -> Any:
         content = (tmp_path / "screen" / "Xvfb_screen0").read_bytes()  # an XWD file
         header, colors = (int.from_bytes(content[at : at + 4], "big") for at in (0, 76))
         pixels = np.frombuffer(content, np.uint8, 600 * 800 * 4, header + 12 * colors)
@@ -77,14 +80,14 @@ def display(monkeypatch, tmp_path):
             process.wait(10)
 
 
-def still_clip(folder):
+def still_clip(folder: Path) -> Path:
     path = folder / "camera.mp4"
     make_clip(path, size=(W, H), image=lambda number, width, height: textured(height, width), options={"crf": "10"})
     return path
 
 
 @pytest.fixture
-def live(tmp_path, display):
+def live(tmp_path: Path, display: Callable[..., Any]) -> Iterator[tuple[Any, Any]]:
     """`dreamvideo live` on a still picture, in a process of its own."""
     clip = still_clip(tmp_path)
     child = subprocess.Popen(
@@ -99,11 +102,11 @@ def live(tmp_path, display):
     child.wait(10)
 
 
-def xdotool(*words):
+def xdotool(*words: object) -> Any:
     return subprocess.run(["xdotool", *words], capture_output=True, text=True, timeout=20).stdout.split()
 
 
-def eventually(check, seconds=60):
+def eventually(check: Any, seconds: float = 60) -> Any:
     """Whatever `check` gives, once it is true."""
     end = time.monotonic() + seconds
     while not (found := check()):
@@ -112,11 +115,11 @@ def eventually(check, seconds=60):
     return found
 
 
-def press(key):
+def press(key: Any) -> None:
     xdotool("search", "--name", "dreamvideo", "windowactivate", "--sync", "key", key)
 
 
-def from_source(display, clip):
+def from_source(display: Any, clip: Any) -> tuple[Any, Any]:
     """How far the left and the right half of the window are from the clip's picture, in gray levels."""
     with av.open(str(clip)) as file:
         source = next(file.decode(video=0)).to_ndarray(format="rgb24").astype(int)
@@ -125,7 +128,7 @@ def from_source(display, clip):
 
 
 @needs_display
-def test_a_window_dreams_and_its_keys_act(live):
+def test_a_window_dreams_and_its_keys_act(live: tuple[Any, Any]) -> None:
     child, apart = live
     eventually(lambda: xdotool("search", "--name", "dreamvideo"))
     eventually(lambda: min(apart()) > 8 and max(apart()) < 60)  # a black window is further away
@@ -141,7 +144,7 @@ def test_a_window_dreams_and_its_keys_act(live):
 
 
 @needs_display
-def test_a_snapshot_and_a_recording_are_kept(live, tmp_path):
+def test_a_snapshot_and_a_recording_are_kept(live: tuple[Any, Any], tmp_path: Path) -> None:
     child, apart = live
     eventually(lambda: xdotool("search", "--name", "dreamvideo"))
     eventually(lambda: max(apart()) < 60)
@@ -159,21 +162,25 @@ def test_a_snapshot_and_a_recording_are_kept(live, tmp_path):
     assert times == sorted(times)
 
 
-def test_without_a_display_there_is_one_line(tmp_path, monkeypatch, capsys):
+def test_without_a_display_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     assert run("live", still_clip(tmp_path)) == 1
     assert "no display" in only_line(capsys)
 
 
-def test_a_display_that_is_not_there_is_no_abort(tmp_path, monkeypatch, capsys):
+def test_a_display_that_is_not_there_is_no_abort(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("DISPLAY", ":4711")
     assert run("live", still_clip(tmp_path)) == 1
     assert "no display" in only_line(capsys)
 
 
 @pytest.fixture
-def no_window(monkeypatch):
+def no_window(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     """OpenCV's window as a list of keys that are pressed, by code, and whether it stays open."""
     codes, open_ = [], [1.0]
     monkeypatch.setattr(cv2, "imshow", lambda *_: None)
@@ -182,7 +189,7 @@ def no_window(monkeypatch):
     return codes, open_
 
 
-def test_keys_have_the_names_of_the_controls(no_window):
+def test_keys_have_the_names_of_the_controls(no_window: tuple[Any, Any]) -> None:
     codes, _ = no_window
     codes += [ord(character) for character in " \x1bq=+-_[]n0h"]
     keys = LiveWindow("any").show(textured(H, W), False)
@@ -190,7 +197,7 @@ def test_keys_have_the_names_of_the_controls(no_window):
     assert set(keys) <= set(KEYS)
 
 
-def test_closing_the_window_with_the_mouse_ends_it(no_window):
+def test_closing_the_window_with_the_mouse_ends_it(no_window: tuple[Any, Any]) -> None:
     _, open_ = no_window
     window = LiveWindow("any")
     assert window.show(textured(H, W), False) == []
@@ -201,7 +208,7 @@ def test_closing_the_window_with_the_mouse_ends_it(no_window):
 # What the window shows.
 
 
-def test_the_overlay_says_every_number():
+def test_the_overlay_says_every_number() -> None:
     picture, camera = textured(H, W), textured(H, W, 1)
     plain = with_overlay(picture, camera, Controls(overlay=False), LiveNumbers())
     np.testing.assert_array_equal(plain, picture)
@@ -210,14 +217,14 @@ def test_the_overlay_says_every_number():
     np.testing.assert_array_equal(told[-100:], picture[-100:])
 
 
-def test_a_message_is_shown_even_without_the_overlay():
+def test_a_message_is_shown_even_without_the_overlay() -> None:
     picture = textured(H, W)
     told = with_overlay(picture, picture, Controls(overlay=False), LiveNumbers(message="no picture for 3 s"))
     assert (told != picture).any()
 
 
 @pytest.mark.parametrize("size", [(90, 120), (120, 90), (1080, 1920), (2160, 3840)])
-def test_help_fits_into_small_and_large_pictures(size):
+def test_help_fits_into_small_and_large_pictures(size: tuple[int, int]) -> None:
     picture = textured(*size)
     helped = with_overlay(picture, picture, Controls(overlay=False, help=True), LiveNumbers())
     assert helped.shape == picture.shape
@@ -225,7 +232,7 @@ def test_help_fits_into_small_and_large_pictures(size):
     assert len(KEYS) > 10
 
 
-def test_the_split_view_has_the_source_on_the_left():
+def test_the_split_view_has_the_source_on_the_left() -> None:
     picture, camera = textured(H, W), textured(H, W, 1)
     both = with_overlay(picture, camera, Controls(overlay=False, split=True), LiveNumbers())
     np.testing.assert_array_equal(both[:, : W // 2 - 2], camera[:, : W // 2 - 2])

@@ -1,6 +1,8 @@
 """Damage of every kind: a word and no file, or a whole file; never a traceback, a crash, or a wait without end."""
 
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 from mutations import KINDS, Child, mutated, originals, problems
@@ -9,11 +11,11 @@ FEW, ALL = 40, 500
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     return originals(tmp_path_factory.mktemp("whole"))
 
 
-def trial(whole, folder, numbers):
+def trial(whole: Any, folder: Path, numbers: Any) -> tuple[Any, str]:
     """Every mutation of `numbers` is tried; what is wrong by number, and a line of figures."""
     wrong, codes, times = {}, [], []
     with (folder / "stderr").open("w") as log:
@@ -40,19 +42,19 @@ def trial(whole, folder, numbers):
     return wrong, f"exit codes {counts}, the longest {max(times):.1f} s"
 
 
-def test_damaged_videos_end_in_a_word_or_in_a_whole_film(whole, tmp_path):
+def test_damaged_videos_end_in_a_word_or_in_a_whole_film(whole: list[Any], tmp_path: Path) -> None:
     wrong, figures = trial(whole, tmp_path, range(FEW))
     assert not wrong, figures
 
 
 @pytest.mark.slow
-def test_five_hundred_damaged_videos_end_in_a_word_or_in_a_whole_film(whole, tmp_path):
+def test_five_hundred_damaged_videos_end_in_a_word_or_in_a_whole_film(whole: list[Any], tmp_path: Path) -> None:
     wrong, figures = trial(whole, tmp_path, range(FEW, FEW + ALL))
     print(figures)
     assert not wrong, figures
 
 
-def test_a_command_that_dies_or_hangs_is_told_and_the_next_one_runs(whole, tmp_path):
+def test_a_command_that_dies_or_hangs_is_told_and_the_next_one_runs(whole: list[Any], tmp_path: Path) -> None:
     with (tmp_path / "stderr").open("w") as log:
         child = Child(log)
         child._process.kill()
@@ -62,7 +64,7 @@ def test_a_command_that_dies_or_hangs_is_told_and_the_next_one_runs(whole, tmp_p
         child.close()
 
 
-def test_every_kind_of_damage_changes_every_kind_of_file(whole):
+def test_every_kind_of_damage_changes_every_kind_of_file(whole: list[Any]) -> None:
     for number in range(len(whole) * len(KINDS)):
         original = whole[number % len(whole)]
         assert mutated(original, number) == mutated(original, number) != original.read_bytes()

@@ -6,6 +6,7 @@ import struct
 import zlib
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,7 +37,7 @@ TURNS = {
 }
 
 
-def store(path, rgb):
+def store(path: Path, rgb: Any) -> Path:
     """(H, W) or (H, W, 3 or 4) RGB(A) in the format of the suffix, without loss where that can be."""
     stored = rgb if rgb.ndim == 2 else rgb[..., [2, 1, 0, 3][: rgb.shape[2]]]
     done, content = cv2.imencode(path.suffix, np.ascontiguousarray(stored))
@@ -45,11 +46,11 @@ def store(path, rgb):
     return path
 
 
-def chunk(name, body):
+def chunk(name: str, body: Any) -> Any:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
-def turn(path, orientation):
+def turn(path: Path, orientation: Any) -> Path:
     """Give a PNG an EXIF orientation."""
     content = path.read_bytes()
     tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + bytes([orientation]) + b"\0\0\0\0\0\0\0"
@@ -57,20 +58,22 @@ def turn(path, orientation):
     return path
 
 
-def read(pictures, to_video=False, read=ReadSettings(), **settings):  # noqa: B008
+def read(
+    pictures: Any, to_video: bool = False, read: ReadSettings = ReadSettings(), **settings: Any
+) -> tuple[Any, list[Any]]:  # noqa: B008
     with open_sequence(tuple(pictures), read, SequenceSettings(**settings), to_video) as source:
         return source, list(source.frames)
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def pictures(tmp_path: Path) -> list[Path]:
     return [store(tmp_path / f"{number}.png", textured(24, 40, number)) for number in range(5)]
 
 
 # The contract of a reader.
 
 
-def test_every_picture_is_a_frame_at_its_time(pictures):
+def test_every_picture_is_a_frame_at_its_time(pictures: list[Path]) -> None:
     source, frames = read(pictures, fps=RATE)
     assert [frame.time for frame in frames] == [n / RATE for n in range(5)]
     assert {frame.duration for frame in frames} == {1 / RATE}
@@ -82,7 +85,7 @@ def test_every_picture_is_a_frame_at_its_time(pictures):
         assert (frame.still.path, frame.still.number) == (pictures[number], number)
 
 
-def test_it_may_be_left_early_or_untouched(pictures):
+def test_it_may_be_left_early_or_untouched(pictures: list[Path]) -> None:
     with open_sequence(tuple(pictures), ReadSettings(), SequenceSettings(), False) as source:
         next(source.frames)
         source.frames.close()
@@ -90,7 +93,7 @@ def test_it_may_be_left_early_or_untouched(pictures):
         pass
 
 
-def test_nothing_is_read_before_it_is_wanted(pictures):
+def test_nothing_is_read_before_it_is_wanted(pictures: list[Path]) -> None:
     with open_sequence(tuple(pictures), ReadSettings(), SequenceSettings(), False) as source:
         next(source.frames)
         store(pictures[4], np.zeros((24, 40, 3), np.uint8))
@@ -99,7 +102,9 @@ def test_nothing_is_read_before_it_is_wanted(pictures):
 
 @pytest.mark.parametrize("bad", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", None])
 @pytest.mark.parametrize("where", [0, 2, 4])
-def test_what_cannot_be_read_is_told_and_leaves_its_gap(pictures, caplog, bad, where):
+def test_what_cannot_be_read_is_told_and_leaves_its_gap(
+    pictures: list[Path], caplog: pytest.LogCaptureFixture, bad: bytes | None, where: int
+) -> None:
     if bad is None:
         pictures[where].unlink()
     else:
@@ -112,7 +117,7 @@ def test_what_cannot_be_read_is_told_and_leaves_its_gap(pictures, caplog, bad, w
     assert [pictures[where].name in message for message in caplog.messages] == [True]
 
 
-def test_half_a_picture_is_none(pictures, tmp_path):
+def test_half_a_picture_is_none(pictures: list[Path], tmp_path: Path) -> None:
     for path in (pictures[1], store(tmp_path / "a.jpg", textured(64, 64)), store(tmp_path / "a.webp", IMAGE)):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         with pytest.raises(SourceError, match=f"{path.name} cannot be read as a picture"):
@@ -120,13 +125,13 @@ def test_half_a_picture_is_none(pictures, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float64])
-def test_numbers_of_a_kind_that_no_picture_has_are_told(tmp_path, dtype):
+def test_numbers_of_a_kind_that_no_picture_has_are_told(tmp_path: Path, dtype: Any) -> None:
     path = store(tmp_path / "a.tif", IMAGE.astype(dtype))
     with pytest.raises(SourceError, match=f"stored as {np.dtype(dtype)}: expected 8 or 16 bits"):
         read_still(path)
 
 
-def test_a_header_that_promises_too_much_costs_its_own_picture_only(pictures):
+def test_a_header_that_promises_too_much_costs_its_own_picture_only(pictures: list[Path]) -> None:
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     pictures[1].write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0" * 99)))
     source, frames = read(pictures)
@@ -134,18 +139,18 @@ def test_a_header_that_promises_too_much_costs_its_own_picture_only(pictures):
 
 
 @pytest.mark.filterwarnings("error")
-def test_what_is_no_number_is_black(tmp_path):
+def test_what_is_no_number_is_black(tmp_path: Path) -> None:
     image, still, _ = read_still(store(tmp_path / "a.tif", np.full((24, 40, 3), np.nan, np.float32)), suffix=".tif")
     assert not image.any()
     assert np.isnan(fill_transparency(image, still)).all()
 
 
-def test_without_a_single_picture_there_is_no_stream(tmp_path):
+def test_without_a_single_picture_there_is_no_stream(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="not one of 2 pictures can be read"):
         read([tmp_path / "a.png", tmp_path / "b.png"])
 
 
-def test_it_can_be_gone_on_with_at_a_time(pictures):
+def test_it_can_be_gone_on_with_at_a_time(pictures: list[Path]) -> None:
     pictures[0].write_bytes(b"")
     _, frames = read(pictures)
     for frame in frames:
@@ -163,7 +168,9 @@ def test_it_can_be_gone_on_with_at_a_time(pictures):
     st.none() | st.fractions(Fraction(1, 60), 5, max_denominator=60),
     st.none() | st.integers(1, 9),
 )
-def test_those_are_chosen_that_begin_in_the_time_asked_for(count, fps, start, duration, frames):
+def test_those_are_chosen_that_begin_in_the_time_asked_for(
+    count: int, fps: Fraction, start: Fraction | None, duration: Fraction | None, frames: int | None
+) -> None:
     begin = start or Fraction(0)
     first = next(n for n in itertools.count() if n / fps >= begin)
     expected = [n for n in range(first, count) if duration is None or (n - first) / fps < duration][:frames]
@@ -173,7 +180,9 @@ def test_those_are_chosen_that_begin_in_the_time_asked_for(count, fps, start, du
 # Sizes.
 
 
-def test_a_new_size_is_told_once_and_kept_unless_it_is_a_video(tmp_path, caplog):
+def test_a_new_size_is_told_once_and_kept_unless_it_is_a_video(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     sizes = [(24, 40), (24, 40), (40, 24), (40, 24), (24, 40)]
     paths = [store(tmp_path / f"{n}.png", textured(*size, n)) for n, size in enumerate(sizes)]
     caplog.set_level(logging.WARNING)
@@ -195,7 +204,9 @@ def test_a_new_size_is_told_once_and_kept_unless_it_is_a_video(tmp_path, caplog)
 @pytest.mark.parametrize("orientation", TURNS)
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_pictures_are_turned_with_all_that_belongs_to_them(tmp_path, orientation, channels, depth):
+def test_pictures_are_turned_with_all_that_belongs_to_them(
+    tmp_path: Path, orientation: Any, channels: int, depth: Any
+) -> None:
     noise = np.random.default_rng(0).integers(0, np.iinfo(depth).max, (9, 14, channels), depth, endpoint=True)
     path = turn(store(tmp_path / "a.png", noise[..., 0] if channels == 1 else noise), orientation)
     image, still, losses = read_still(path, suffix=".png")
@@ -208,7 +219,7 @@ def test_pictures_are_turned_with_all_that_belongs_to_them(tmp_path, orientation
 
 
 @given(st.integers(0, 65535), st.integers(-255, 255))
-def test_of_16_bits_the_dream_moves_each_by_what_it_moved_the_8(value, change):
+def test_of_16_bits_the_dream_moves_each_by_what_it_moved_the_8(value: int, change: int) -> None:
     deep = np.full((1, 1, 3), value, np.uint16)
     dreamed = np.clip(to_eight_bit(deep).astype(int) + change, 0, 255)
     moved = int(dreamed.ravel()[0]) - int(to_eight_bit(deep).ravel()[0])
@@ -217,7 +228,7 @@ def test_of_16_bits_the_dream_moves_each_by_what_it_moved_the_8(value, change):
     assert (made == np.clip(value + 257 * moved, 0, 65535)).all()
 
 
-def test_a_smooth_ramp_of_16_bits_has_no_bands_where_it_is_dreamed(tmp_path):
+def test_a_smooth_ramp_of_16_bits_has_no_bands_where_it_is_dreamed(tmp_path: Path) -> None:
     ramp = np.linspace(20_000, 24_000, 4_000).astype(np.uint16)
     path = store(tmp_path / "a.png", np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (4, 4_000, 3))))
     image, still, _ = read_still(path, suffix=".png")
@@ -226,7 +237,7 @@ def test_a_smooth_ramp_of_16_bits_has_no_bands_where_it_is_dreamed(tmp_path):
     assert np.abs(np.diff(written[0, :, 0].astype(int))).max() <= 2
 
 
-def test_floating_point_is_kept_beyond_white(tmp_path):
+def test_floating_point_is_kept_beyond_white(tmp_path: Path) -> None:
     bright = textured(24, 40).astype(np.float32) / 100  # up to 2.55
     path = store(tmp_path / "a.tif", bright)
     image, still, losses = read_still(path, suffix=".tif")
@@ -236,7 +247,7 @@ def test_floating_point_is_kept_beyond_white(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
-def test_alpha_is_no_part_of_the_dream_and_comes_out_as_it_went_in(tmp_path, suffix):
+def test_alpha_is_no_part_of_the_dream_and_comes_out_as_it_went_in(tmp_path: Path, suffix: str) -> None:
     alpha = np.full((24, 40, 1), 255, np.uint8)
     alpha[:, :20] = np.arange(1, 21, dtype=np.uint8)[None, :, None]
     smooth = picture(0, 40, 24)  # of noise WebP itself loses much
@@ -251,7 +262,7 @@ def test_alpha_is_no_part_of_the_dream_and_comes_out_as_it_went_in(tmp_path, suf
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp", ""])
-def test_what_a_format_cannot_hold_is_told(tmp_path, suffix):
+def test_what_a_format_cannot_hold_is_told(tmp_path: Path, suffix: str) -> None:
     deep = np.concatenate([IMAGE, np.full((24, 40, 1), 99, np.uint8)], 2).astype(np.uint16) * 257
     image, still, losses = read_still(store(tmp_path / "a.png", deep), suffix=suffix)
     assert ["rounded to 8" in losses[0], "laid on white" in losses[1], len(losses)] == [True, True, 2]
@@ -259,13 +270,13 @@ def test_what_a_format_cannot_hold_is_told(tmp_path, suffix):
     assert np.abs(image.astype(int) - (IMAGE * (99 / 255) + 156)).max() <= 1
 
 
-def test_alpha_that_hides_nothing_is_no_loss(tmp_path):
+def test_alpha_that_hides_nothing_is_no_loss(tmp_path: Path) -> None:
     path = store(tmp_path / "a.png", np.concatenate([IMAGE, np.full((24, 40, 1), 255, np.uint8)], 2))
     image, _, losses = read_still(path, suffix=".jpg")
     assert losses == () and np.array_equal(image, IMAGE)
 
 
-def test_gray_stays_gray_until_a_color_is_dreamed_into_it(tmp_path):
+def test_gray_stays_gray_until_a_color_is_dreamed_into_it(tmp_path: Path) -> None:
     image, still, _ = read_still(store(tmp_path / "a.png", IMAGE[..., 0]), suffix=".png")
     assert image.shape == (24, 40, 3)
     assert fill_transparency(255 - image, still).shape == (24, 40)

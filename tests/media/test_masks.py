@@ -1,7 +1,10 @@
 """What a mask leaves alone stays the source to the last bit, in pictures and over carried frames."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -10,12 +13,14 @@ import pytest
 import torch
 from clips import make_clip, picture
 from conftest import stream, textured
+from numpy.typing import NDArray
 
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.cli import main
 from dreamvideo.errors import SourceError
 from dreamvideo.media.images import read_image, write_image
 from dreamvideo.media.masks import fit_mask, read_masks, with_masks
+from dreamvideo.models.network import Network
 from dreamvideo.motion import occlusion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.settings.job import ReadSettings
@@ -27,23 +32,25 @@ STILL = CarrySettings(flow="none")
 H, W = 64, 96
 
 
-def half(height=H, width=W, left=0, right=None):
+def half(height: Any = H, width: Any = W, left: int = 0, right: Any = None) -> NDArray[Any]:
     mask = np.zeros((height, width), np.uint8)
     mask[:, left : width // 2 if right is None else right] = 255
     return mask
 
 
-def dreamed(images, masks, network, dreaming=QUICK, carrying=STILL):
+def dreamed(
+    images: Any, masks: Any, network: Network, dreaming: DreamSettings = QUICK, carrying: CarrySettings = STILL
+) -> list[Any]:
     frames = (replace(frame, mask=mask) for frame, mask in zip(stream(images), masks, strict=True))
     return [frame.image for frame in dream_video(frames, network, dreaming, carrying)]
 
 
-def change(out, image):
+def change(out: Any, image: Any) -> Any:
     return np.abs(out.astype(int) - image).mean(2)
 
 
 @pytest.mark.parametrize("changes", [{}, {"detail": False}, {"keep_colors": True}, {"space": "imagenet", "tv": 0.2}])
-def test_a_picture_is_dreamed_where_the_mask_is_white_only(tiny_network, changes):
+def test_a_picture_is_dreamed_where_the_mask_is_white_only(tiny_network: Network, changes: dict[Any, Any]) -> None:
     image = torch.from_numpy(textured(H, W)).permute(2, 0, 1)[None].float() / 255
     mask = torch.from_numpy(half())[None, None].float() / 255
     out = dream(image, tiny_network.score, replace(QUICK, **changes), mask=mask)
@@ -51,13 +58,13 @@ def test_a_picture_is_dreamed_where_the_mask_is_white_only(tiny_network, changes
     assert (out - image)[..., : W // 2].abs().mean() > 0.02
 
 
-def test_a_white_mask_is_no_mask(tiny_network):
+def test_a_white_mask_is_no_mask(tiny_network: Network) -> None:
     image = torch.from_numpy(textured(H, W)).permute(2, 0, 1)[None].float() / 255
     plain = dream(image, tiny_network.score, QUICK)
     assert torch.allclose(dream(image, tiny_network.score, QUICK, mask=torch.ones(1, 1, H, W)), plain, atol=1e-5)
 
 
-def test_a_gray_mask_dreams_less(tiny_network):
+def test_a_gray_mask_dreams_less(tiny_network: Network) -> None:
     image = torch.from_numpy(textured(H, W)).permute(2, 0, 1)[None].float() / 255
     settings = replace(QUICK, anchor=0.0, headroom=0.0, step_size=0.005)
     changes = [
@@ -69,7 +76,7 @@ def test_a_gray_mask_dreams_less(tiny_network):
 
 @pytest.mark.parametrize("flow", ["none", "dis"])
 @pytest.mark.parametrize("changes", [{}, {"keep_colors": True}])
-def test_nothing_dreams_outside_over_carried_frames(tiny_network, flow, changes):
+def test_nothing_dreams_outside_over_carried_frames(tiny_network: Network, flow: str, changes: dict[Any, Any]) -> None:
     wide = textured(H, W + 24)
     images = [np.ascontiguousarray(wide[:, 2 * i : 2 * i + W]) for i in range(10)]
     masks = [cv2.GaussianBlur(half(left=3 * i, right=3 * i + 40), (0, 0), 3) for i in range(10)]
@@ -80,7 +87,7 @@ def test_nothing_dreams_outside_over_carried_frames(tiny_network, flow, changes)
         assert change(made, image)[mask == 255].mean() > 2
 
 
-def test_the_dream_leaves_with_the_mask_and_grows_where_it_comes(tiny_network):
+def test_the_dream_leaves_with_the_mask_and_grows_where_it_comes(tiny_network: Network) -> None:
     image = textured(H, W)
     out = dreamed([image] * 40, [half()] * 8 + [half(left=W // 2, right=W)] * 32, tiny_network)
     left, right = np.s_[:, : W // 2 - 4], np.s_[:, W // 2 + 4 :]
@@ -89,7 +96,7 @@ def test_the_dream_leaves_with_the_mask_and_grows_where_it_comes(tiny_network):
     assert change(out[39], image)[right].mean() > 0.5 * change(out[7], image)[left].mean()
 
 
-def test_a_still_shot_settles_under_a_soft_mask(tiny_network):
+def test_a_still_shot_settles_under_a_soft_mask(tiny_network: Network) -> None:
     image, mask = textured(H, W), cv2.GaussianBlur(half(), (0, 0), 8)
     out = dreamed([image] * 80, [mask] * 80, tiny_network)
     soft = (mask > 60) & (mask < 200)
@@ -99,7 +106,7 @@ def test_a_still_shot_settles_under_a_soft_mask(tiny_network):
     assert change(out[79], image)[soft].mean() < 0.85 * change(out[79], image)[mask > 250].mean()
 
 
-def test_a_black_mask_passes_the_frame_and_the_dream_begins_when_it_opens(tiny_network):
+def test_a_black_mask_passes_the_frame_and_the_dream_begins_when_it_opens(tiny_network: Network) -> None:
     image = textured(H, W)
     out = dreamed([image] * 6, [half(right=0)] * 2 + [half()] * 2 + [half(right=0)] + [half()], tiny_network)
     for i in (0, 1, 4):
@@ -108,14 +115,14 @@ def test_a_black_mask_passes_the_frame_and_the_dream_begins_when_it_opens(tiny_n
     assert np.array_equal(out[2], begun) and np.array_equal(out[5], begun)
 
 
-def test_a_mask_that_grows_lets_the_dream_grow(tiny_network):
+def test_a_mask_that_grows_lets_the_dream_grow(tiny_network: Network) -> None:
     image = textured(H, W)
     out = dreamed([image] * 40, [half(right=8)] * 2 + [half(right=W)] * 38, tiny_network)
     full = dreamed([image], [half(right=W)], tiny_network)[0]
     assert change(out[39], image)[:, 12:].mean() > 0.5 * change(full, image)[:, 12:].mean()
 
 
-def test_where_a_mask_has_become_lighter_is_new_ground():
+def test_where_a_mask_has_become_lighter_is_new_ground() -> None:
     start = Carry(
         torch.ones(1, 3, 8, 12),
         torch.ones(1, 1, 8, 12),
@@ -130,18 +137,18 @@ def test_where_a_mask_has_become_lighter_is_new_ground():
     assert torch.equal(moved.mask, now)
 
 
-def test_the_score_of_the_whole_picture_is_not_held_under_a_mask(tiny_network):
+def test_the_score_of_the_whole_picture_is_not_held_under_a_mask(tiny_network: Network) -> None:
     source = torch.rand(1, 3, H, W, generator=torch.Generator().manual_seed(2))
     (start,) = dream_first_frames(source, tiny_network, QUICK, torch.ones(1, 1, H, W))
 
-    def after(goal):
+    def after(goal: Any) -> Any:
         held = replace(start, goal=start.goal + goal, tick=1)
         return dream_carried_frames(source, [held], (0, 1), tiny_network, QUICK, CarrySettings())[0].residual
 
     assert torch.equal(after(9.0), after(-9.0))
 
 
-def test_kept_colors_stay_kept_in_a_frame_without_a_step(tiny_network):
+def test_kept_colors_stay_kept_in_a_frame_without_a_step(tiny_network: Network) -> None:
     source = 0.4 + 0.2 * torch.rand(1, 3, H, W)
     dreaming = replace(QUICK, keep_colors=True)
     (start,) = dream_first_frames(source, tiny_network, dreaming)
@@ -151,14 +158,14 @@ def test_kept_colors_stay_kept_in_a_frame_without_a_step(tiny_network):
     assert (left.residual.diff(dim=1).abs() * inside).max() < 1e-6
 
 
-def test_frames_without_masks_dream_as_before_beside_those_with(tiny_network):
+def test_frames_without_masks_dream_as_before_beside_those_with(tiny_network: Network) -> None:
     images = [textured(H, W, 1)] * 3 + [textured(H, W, 2)] * 3
     out = dreamed(images, [half()] * 3 + [None] * 3, tiny_network, carrying=CarrySettings(flow="none", lanes=2))
     alone = [f.image for f in dream_video(stream(images[3:]), tiny_network, QUICK, STILL)]
     assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in zip(out[3:], alone, strict=True))
 
 
-def test_a_picture_goes_with_all_frames_and_fits_each(tmp_path):
+def test_a_picture_goes_with_all_frames_and_fits_each(tmp_path: Path) -> None:
     write_image(np.repeat(half(120, 160)[..., None], 3, 2), tmp_path / "mask.png")
     frames = list(with_masks(stream([textured(H, W)] * 2 + [textured(48, 64)]), tmp_path / "mask.png", ReadSettings()))
     assert [frame.mask.shape for frame in frames] == [(H, W), (H, W), (48, 64)]
@@ -166,7 +173,9 @@ def test_a_picture_goes_with_all_frames_and_fits_each(tmp_path):
     assert np.array_equal(frames[2].mask, half(48, 64))
 
 
-def test_a_folder_goes_picture_by_picture_in_the_order_of_numbers_and_its_last_stays(tmp_path, caplog):
+def test_a_folder_goes_picture_by_picture_in_the_order_of_numbers_and_its_last_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     for number in (2, 10, 1):
         write_image(np.full((8, 8, 3), 20 * number, np.uint8), tmp_path / f"m{number}.png")
     (tmp_path / "notes.txt").write_text("no mask")
@@ -177,7 +186,7 @@ def test_a_folder_goes_picture_by_picture_in_the_order_of_numbers_and_its_last_s
     ]
 
 
-def test_a_video_goes_frame_by_frame_from_the_same_start(tmp_path):
+def test_a_video_goes_frame_by_frame_from_the_same_start(tmp_path: Path) -> None:
     clip = make_clip(
         tmp_path / "mask.mkv", codec="ffv1", pixels="bgr0", image=lambda n, w, h: np.full((h, w, 3), 10 * n, np.uint8)
     )
@@ -187,25 +196,25 @@ def test_a_video_goes_frame_by_frame_from_the_same_start(tmp_path):
     assert [m[0, 0] for m in masks] == [40, 50, 60] and masks[0].shape == (H, W)
 
 
-def test_black_stays_black_and_white_white_at_every_size():
+def test_black_stays_black_and_white_white_at_every_size() -> None:
     for size in ((30, 40), (200, 300)):
         assert fit_mask(np.zeros((H, W), np.uint8), *size).max() == 0
         assert fit_mask(np.full((H, W), 255, np.uint8), *size).min() == 255
 
 
 @pytest.mark.parametrize("bad", ["missing.png", "empty", "text.png"])
-def test_what_is_no_mask_is_an_error(tmp_path, bad):
+def test_what_is_no_mask_is_an_error(tmp_path: Path, bad: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(SourceError, match=bad):
         list(with_masks(stream([textured(H, W)]), tmp_path / bad, ReadSettings()))
 
 
-def test_an_early_end_closes_the_frames(tmp_path):
+def test_an_early_end_closes_the_frames(tmp_path: Path) -> None:
     write_image(np.full((8, 8, 3), 255, np.uint8), tmp_path / "mask.png")
     closed = []
 
-    def frames():
+    def frames() -> Iterator[Any]:
         try:
             yield from stream([textured(H, W)] * 3)
         finally:
@@ -220,11 +229,11 @@ def test_an_early_end_closes_the_frames(tmp_path):
 STRONG = ["--iterations", "2", "--octaves", "1", "--step-size", "0.05", "-q"]
 
 
-def run(*words):
+def run(*words: object) -> int:
     return main([str(word) for word in words])
 
 
-def test_the_image_command_takes_a_mask(tmp_path, capsys):
+def test_the_image_command_takes_a_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo, mask = tmp_path / "photo.png", tmp_path / "mask.png"
     write_image(picture(0), photo)
     write_image(np.repeat(half(96, 128)[..., None], 3, 2), mask)
@@ -237,7 +246,7 @@ def test_the_image_command_takes_a_mask(tmp_path, capsys):
     assert "none.png: no such file" in capsys.readouterr().err
 
 
-def test_the_video_command_takes_a_mask(tmp_path, capsys):
+def test_the_video_command_takes_a_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = make_clip(tmp_path / "clip.mp4")
     write_image(np.repeat(half(96, 128)[..., None], 3, 2), tmp_path / "mask.png")
     assert run("video", clip, "--mask", tmp_path / "mask.png", "--crf", 0, *STRONG) == 0

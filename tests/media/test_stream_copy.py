@@ -2,7 +2,9 @@
 
 import re
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from clips import make_clip, sound_tracks
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from dreamvideo.media.stream_copy import drop_time_jumps
 
 
-def packets(*marks):
+def packets(*marks: Any) -> list[tuple[Fraction, Any]]:
     """(time, packet) of "s5" for sound at 5, "t5" for text at 5."""
     streams = {"s": SimpleNamespace(index=1, type="audio"), "t": SimpleNamespace(index=2, type="subtitle")}
     return [(Fraction(mark[1:]), SimpleNamespace(stream=streams[mark[0]])) for mark in marks]
@@ -30,7 +32,7 @@ def packets(*marks):
         ("", "", 0),
     ],
 )
-def test_a_leap_costs_itself_alone(given, kept, missed):
+def test_a_leap_costs_itself_alone(given: str, kept: str, missed: int) -> None:
     told = []
     left = list(drop_time_jumps(iter(packets(*given.split())), lambda index, why: told.append(index)))
     assert [time for time, _ in left] == [time for time, _ in packets(*kept.split())]
@@ -38,7 +40,7 @@ def test_a_leap_costs_itself_alone(given, kept, missed):
 
 
 @given(st.lists(st.integers(0, 30), unique=True), st.data())
-def test_sound_in_order_is_left_alone_whatever_comes_between(times, data):
+def test_sound_in_order_is_left_alone_whatever_comes_between(times: list[int], data: st.DataObject) -> None:
     marks = [f"s{time}" for time in sorted(times)]
     for time in data.draw(st.lists(st.integers(0, 30), max_size=5)):
         marks.insert(data.draw(st.integers(0, len(marks))), f"t{time}")
@@ -49,7 +51,9 @@ def test_sound_in_order_is_left_alone_whatever_comes_between(times, data):
         assert ours == theirs
 
 
-def test_one_packet_of_sound_from_the_future_is_left_out_and_told(tmp_path, capsys):
+def test_one_packet_of_sound_from_the_future_is_left_out_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     clip = make_clip(tmp_path / "clip.mkv", audio=[("aac", "eng")])
     whole = sound_tracks(clip)[0][1]
     raw = bytearray(clip.read_bytes())

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from typing import Any
 
 import psutil
 import pytest
@@ -20,6 +21,7 @@ from dreamvideo.models.cpu_engine.separable_max_pool import SidesKernel
 from dreamvideo.models.cpu_engine.strip_max_pool import split_into_strips
 from dreamvideo.models.cpu_engine.trace import trace_network
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
+from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Objective, Term
 from dreamvideo.models.registry import build_classifier
 from dreamvideo.models.tracing import SCALINGS, ScaledFeatures, fold_batch_norms
@@ -30,15 +32,15 @@ BFLOAT16 = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", bool)()
 class Dreamnet(nn.Module):
     """The trained network as far as the deepest of `layers`."""
 
-    def __init__(self, layers):
+    def __init__(self, layers: Any) -> None:
         super().__init__()
         self.net, self.layers = load_dreamnet().net, layers
 
-    def forward(self, images):
+    def forward(self, images: Any) -> Any:
         return self.net.features(images, self.layers)
 
 
-def classifier(name, *layers):
+def classifier(name: str, *layers: Any) -> Any:
     """A random network of torchvision, its batch norms shaken, cut off and folded."""
     torch.manual_seed(3)
     model = build_classifier(name)
@@ -66,13 +68,13 @@ NETWORKS = {
 }
 
 
-def pictures(*size, seed=1):
+def pictures(*size: Any, seed: int = 1) -> Any:
     """Smooth pictures: on noise a ReLU or max pool is too often decided by the last bit."""
     small = torch.rand(*size[:2], 9, 9, generator=torch.Generator().manual_seed(seed))
     return F.interpolate(small, size[2:], mode="bicubic").clamp(0, 1)
 
 
-def run(network, images):
+def run(network: Network, images: Any) -> tuple[dict[Any, Any], Any]:
     """Activations, and the gradient of a sum of them in which no two weigh the same."""
     images = images.clone().requires_grad_()
     layers = network(images)
@@ -80,11 +82,11 @@ def run(network, images):
     return {name: value.detach() for name, value in layers.items()}, torch.autograd.grad(score, images)[0]
 
 
-def assert_same(ours, plain):
+def assert_same(ours: Any, plain: Any) -> None:
     assert (ours - plain).abs().max() <= 1e-4 * plain.abs().max()
 
 
-def assert_same_slope(ours, plain):
+def assert_same_slope(ours: Any, plain: Any) -> None:
     """Equal but for the pixels that see a unit so near to its kink that rounding decides on which side it is."""
     apart = (ours - plain).abs()
     assert apart.quantile(0.8) <= 1e-4 * plain.abs().max()
@@ -93,7 +95,7 @@ def assert_same_slope(ours, plain):
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("size", [(1, 3, 113, 150), (2, 3, 96, 75)])
-def test_activations_and_gradient_are_those_of_autograd(name, size):
+def test_activations_and_gradient_are_those_of_autograd(name: Any, size: tuple[int, int, int, int]) -> None:
     network = NETWORKS[name]()
     fast = cpu_engine.compile_network(network)
     assert fast is not None
@@ -112,7 +114,7 @@ def test_activations_and_gradient_are_those_of_autograd(name, size):
 
 
 @pytest.mark.skipif(not BFLOAT16, reason="no bfloat16 convolutions on this processor")
-def test_the_bf16_gradient_points_where_the_fp32_gradient_does():
+def test_the_bf16_gradient_points_where_the_fp32_gradient_does() -> None:
     image = torch.from_numpy(textured(180, 240)).permute(2, 0, 1)[None].float() / 255
     layers = (("s8b", 1.0), ("s16a", 1.0))
     slopes = []
@@ -127,11 +129,11 @@ def test_the_bf16_gradient_points_where_the_fp32_gradient_does():
 
 
 @pytest.mark.parametrize("name", ["googlenet", "dreamnet"])
-def test_a_batch_equals_its_rows_alone(name):
+def test_a_batch_equals_its_rows_alone(name: str) -> None:
     fast = cpu_engine.compile_network(NETWORKS[name]())
     images = torch.cat([pictures(1, 3, 101, 130, seed=seed) for seed in range(3)])
 
-    def slope(images):
+    def slope(images: Any) -> Any:
         images = images.clone().requires_grad_()
         score = sum(layer.square().mean((1, 2, 3)).sum() for layer in fast(images).values())
         return torch.autograd.grad(score, images)[0]
@@ -140,7 +142,7 @@ def test_a_batch_equals_its_rows_alone(name):
         assert_same_slope(row, slope(image[None])[0])
 
 
-def test_a_gradient_of_one_layer_of_several():
+def test_a_gradient_of_one_layer_of_several() -> None:
     network = classifier("googlenet", "inception3a", "inception3b")
     images = [pictures(1, 3, 90, 90).requires_grad_() for _ in range(2)]
     slopes = [
@@ -150,7 +152,7 @@ def test_a_gradient_of_one_layer_of_several():
     assert_same_slope(*slopes)
 
 
-def test_a_second_gradient_of_one_run_is_an_error():
+def test_a_second_gradient_of_one_run_is_an_error() -> None:
     image = pictures(1, 3, 64, 64).requires_grad_()
     score = cpu_engine.compile_network(Dreamnet(("c1",)))(image)["c1"].sum()
     score.backward(retain_graph=True)
@@ -158,7 +160,7 @@ def test_a_second_gradient_of_one_run_is_an_error():
         score.backward()
 
 
-def test_the_gradient_that_comes_in_is_left_alone():
+def test_the_gradient_that_comes_in_is_left_alone() -> None:
     image = pictures(1, 3, 64, 64).requires_grad_()
     layer = cpu_engine.compile_network(Dreamnet(("s4a",)))(image)["s4a"]
     given = torch.ones_like(layer)
@@ -167,14 +169,16 @@ def test_the_gradient_that_comes_in_is_left_alone():
 
 
 @pytest.mark.parametrize(("name", "layer"), [("mobilenet_v3_large", "features.4"), ("efficientnet_b0", "features.2")])
-def test_an_unknown_operation_leaves_the_plain_way(name, layer, caplog):
+def test_an_unknown_operation_leaves_the_plain_way(name: str, layer: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "dreamvideo.models.cpu_engine")
     assert cpu_engine.compile_network(classifier(name, layer)) is None
     assert "plain way through the network" in caplog.text
 
 
 @pytest.mark.parametrize("broken", ["missing", "wrong"])
-def test_a_private_operator_that_is_missing_or_wrong_leaves_the_plain_way(broken, monkeypatch, caplog):
+def test_a_private_operator_that_is_missing_or_wrong_leaves_the_plain_way(
+    broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO", "dreamvideo.models.cpu_engine")
     network = Dreamnet(("s4b",))
     genuine = torch.ops.mkldnn._convolution_pointwise
@@ -192,12 +196,12 @@ def test_a_private_operator_that_is_missing_or_wrong_leaves_the_plain_way(broken
 class Odd(nn.Module):
     """Does something before, beside or after its convolutions that the engine must notice."""
 
-    def __init__(self, kind):
+    def __init__(self, kind: Any) -> None:
         super().__init__()
         self.kind, self.first, self.second = kind, nn.Conv2d(3, 8, 3, 1, 1), nn.Conv2d(8, 8, 3, 1, 1)
         self.requires_grad_(False)
 
-    def forward(self, images):
+    def forward(self, images: Any) -> dict[str, Any]:
         x = images.square() if self.kind == "curved input" else F.avg_pool2d(images, 2)
         x = images if self.kind not in ("curved input", "shrunk input") else x
         y = self.first(x)
@@ -211,7 +215,7 @@ class Odd(nn.Module):
 
 
 @pytest.mark.parametrize("kind", ["curved input", "image comes back", "tanh", "broadcast"])
-def test_what_cannot_be_told_apart_from_the_known_is_refused(kind):
+def test_what_cannot_be_told_apart_from_the_known_is_refused(kind: str) -> None:
     assert cpu_engine.compile_network(Odd(kind)) is None
     assert cpu_engine.compile_network(Odd("nothing odd")) is not None
 
@@ -219,20 +223,20 @@ def test_what_cannot_be_told_apart_from_the_known_is_refused(kind):
 class Pooled(nn.Module):
     """An average pool before a 1x1 convolution, beside another."""
 
-    def __init__(self, padded):
+    def __init__(self, padded: Any) -> None:
         super().__init__()
         self.padded = padded
         self.first, self.beside, self.after = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 4, 1), nn.Conv2d(8, 4, 1)
         self.requires_grad_(False)
 
-    def forward(self, images):
+    def forward(self, images: Any) -> dict[str, torch.Tensor]:
         x = F.relu(self.first(images))
         pooled = F.avg_pool2d(x, 3, 1, 1, count_include_pad=self.padded)
         return {"both": torch.cat([F.relu(self.beside(x)), F.relu(self.after(pooled))], 1)}
 
 
 @pytest.mark.parametrize("padded", [True, False])
-def test_an_average_pool_goes_after_a_convolution_only_where_that_is_the_same(padded):
+def test_an_average_pool_goes_after_a_convolution_only_where_that_is_the_same(padded: bool) -> None:
     network = Pooled(padded)
     steps = build_program(trace_network(network, torch.rand(1, 3, 32, 32))).steps
     assert len([step for step in steps if isinstance(step, Conv)]) == (3 if padded else 2)
@@ -245,7 +249,7 @@ def test_an_average_pool_goes_after_a_convolution_only_where_that_is_the_same(pa
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_a_result_whose_gradient_is_never_asked_for_is_freed_at_once(precision):
+def test_a_result_whose_gradient_is_never_asked_for_is_freed_at_once(precision: Any) -> None:
     if precision == torch.bfloat16 and not BFLOAT16:
         pytest.skip("no bfloat16 convolutions on this processor")
     layers = ("inception3a", "inception3b.branch4.0")  # a max pool reads the one, and makes the other
@@ -263,7 +267,7 @@ def test_a_result_whose_gradient_is_never_asked_for_is_freed_at_once(precision):
         gc.enable()
 
 
-def test_sibling_branches_are_merged_and_relus_fused():
+def test_sibling_branches_are_merged_and_relus_fused() -> None:
     steps = build_program(trace_network(classifier("googlenet", "inception3a"), torch.rand(1, 3, 64, 64))).steps
     convs = [step for step in steps if isinstance(step, Conv)]
     assert len(convs) == 3 + 4  # 1x1 of three branches as one, two 3x3, the 1x1 of the pool
@@ -277,7 +281,9 @@ WINDOWS = [(3, 2, 0, True), (3, 2, 0, False), (3, 2, 1, False), (3, 1, 1, False)
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("height", [60, 61, 62, 63, 89])
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
-def test_a_max_pool_in_strips_is_a_max_pool(window, height, threads, monkeypatch):
+def test_a_max_pool_in_strips_is_a_max_pool(
+    window: tuple[int, int, int, bool], height: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kernel, stride, padding, ceil = window
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr("dreamvideo.models.cpu_engine.strip_max_pool._LEAST", 0)
@@ -293,7 +299,7 @@ def test_a_max_pool_in_strips_is_a_max_pool(window, height, threads, monkeypatch
     assert torch.allclose(slope, torch.autograd.grad(expected, x, g)[0], atol=1e-6)
 
 
-def assert_pools_as_torch(pool, x, expected):
+def assert_pools_as_torch(pool: Any, x: Any, expected: Any) -> None:
     """Values and gradient, bit for bit."""
     g = torch.randint_like(expected, -3, 4)
     with torch.no_grad():
@@ -307,7 +313,13 @@ def assert_pools_as_torch(pool, x, expected):
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("positive", [True, False])
 @pytest.mark.parametrize("size", [(1, 5, 61, 42), (2, 3, 12, 17), (3, 2, 6, 5)])
-def test_of_equal_values_the_first_gets_the_gradient_as_in_torch(window, precision, positive, size, monkeypatch):
+def test_of_equal_values_the_first_gets_the_gradient_as_in_torch(
+    window: tuple[int, int, int, bool],
+    precision: Any,
+    positive: bool,
+    size: tuple[int, int, int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     kernel, stride, padding, ceil = window
     monkeypatch.setattr("dreamvideo.models.cpu_engine.strip_max_pool._LEAST", 0)
     split_into_strips.cache_clear()
@@ -320,13 +332,13 @@ def test_of_equal_values_the_first_gets_the_gradient_as_in_torch(window, precisi
 
 
 @pytest.mark.parametrize("size", [(1, 1, 1, 1), (1, 3, 1, 9), (2, 3, 9, 1), (1, 3, 2, 2), (2, 4, 3, 8)])
-def test_a_max_pool_by_sides_of_few_rows_or_columns(size):
+def test_a_max_pool_by_sides_of_few_rows_or_columns(size: tuple[int, int, int, int]) -> None:
     pool = SidesKernel()
     x = torch.randint(0, 4, size).to(torch.bfloat16, memory_format=torch.channels_last).requires_grad_()
     assert_pools_as_torch(pool, x, F.max_pool2d(x, 3, 1, 1))
 
 
-def test_a_pool_worth_it_is_taken_apart():
+def test_a_pool_worth_it_is_taken_apart() -> None:
     pool = MaxPool((0,), (1,), (3, 3), (2, 2), (0, 0), True)
     assert split_into_strips(pool, torch.Size((1, 64, 180, 320)), 2) is not None
     assert split_into_strips(pool, torch.Size((2, 64, 180, 320)), 2) is None  # two images keep two threads busy
@@ -337,7 +349,7 @@ def test_a_pool_worth_it_is_taken_apart():
 @pytest.mark.parametrize("window", [(3, 1, 1), (2, 2, 0), (3, 2, 1), (3, 3, 0)])
 @pytest.mark.parametrize("padded", [True, False])
 @pytest.mark.parametrize("size", [(12, 18), (13, 17)])
-def test_the_gradient_of_an_average_pool(window, padded, size):
+def test_the_gradient_of_an_average_pool(window: tuple[int, int, int], padded: bool, size: tuple[int, int]) -> None:
     kernel, stride, padding = window
     pool = AvgPoolKernel(AvgPool((0,), (1,), (kernel,) * 2, (stride,) * 2, (padding,) * 2, False, padded))
     x = torch.randn(2, 4, *size).requires_grad_()
@@ -350,7 +362,7 @@ def test_the_gradient_of_an_average_pool(window, padded, size):
     assert torch.allclose(slope, torch.autograd.grad(expected, x, g)[0], atol=1e-6)
 
 
-def grown(steps):
+def grown(steps: Any) -> Any:
     """MiB by which the process has grown over `steps` gradients at changing sizes."""
     fast = cpu_engine.compile_network(Dreamnet(("s8b",)))
     resident = psutil.Process().memory_info
@@ -362,10 +374,10 @@ def grown(steps):
     return (resident().rss - before) / 2**20
 
 
-def test_no_memory_grows():
+def test_no_memory_grows() -> None:
     assert grown(60) < 20
 
 
 @pytest.mark.slow
-def test_no_memory_grows_over_thousands_of_steps():
+def test_no_memory_grows_over_thousands_of_steps() -> None:
     assert grown(2000) < 20

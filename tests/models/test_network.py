@@ -1,7 +1,10 @@
 """Networks of any origin: each listed, each node dreamed on, each mistake one line and the right exit code."""
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -73,7 +76,7 @@ ready = net()
 
 
 @pytest.fixture
-def factories(tmp_path, monkeypatch):
+def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "own_nets.py").write_text(FACTORIES)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(__import__("sys").modules, "own_nets", raising=False)
@@ -81,29 +84,29 @@ def factories(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def photo(tmp_path):
+def photo(tmp_path: Path) -> Path:
     write_image(textured(64, 72), tmp_path / "photo.png")
     return tmp_path / "photo.png"
 
 
-def random_weights(name, path, **build):
+def random_weights(name: str, path: Path, **build: Any) -> str:
     torch.manual_seed(3)
     torch.save(build_classifier(name, **build).state_dict(), path)
     return str(path)
 
 
 @pytest.fixture
-def plain(monkeypatch):
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the engine for CPUs, whose check of itself takes seconds."""
     monkeypatch.setattr("dreamvideo.models.cpu_engine.compile_network", lambda *network: None)
 
 
-def with_slow(names):
+def with_slow(names: Any) -> list[Any]:
     return [pytest.param(name, marks=[] if name in LIGHT else [pytest.mark.slow]) for name in names]
 
 
 @pytest.mark.parametrize("name", with_slow(CLASSIFIERS))
-def test_every_network_dreams_offline_from_a_file(tmp_path, photo, name):
+def test_every_network_dreams_offline_from_a_file(tmp_path: Path, photo: Path, name: Any) -> None:
     weights = random_weights(name, tmp_path / "w.pth")
     assert run("image", photo, "--model", name, "--weights", weights, *QUICK) == 0
     dreamed = read_image(tmp_path / "photo_dream.png")
@@ -120,7 +123,7 @@ def test_every_network_dreams_offline_from_a_file(tmp_path, photo, name):
         for name in ("dreamnet", "own_nets:net", *CLASSIFIERS)
     ],
 )
-def test_every_node_that_is_listed_can_be_dreamed_on(tmp_path, factories, plain, name):
+def test_every_node_that_is_listed_can_be_dreamed_on(tmp_path: Path, factories: str, plain: None, name: Any) -> None:
     weights = random_weights(name, tmp_path / "w.pth") if name in CLASSIFIERS else None
     rows = [line.split() for line in layer_lines(ModelSettings(name, weights=weights))][1:]
     assert any(row[3:] == ["default"] for row in rows)
@@ -135,7 +138,7 @@ def test_every_node_that_is_listed_can_be_dreamed_on(tmp_path, factories, plain,
         assert torch.isfinite(slope).all() and slope.abs().max() > 0, layer
 
 
-def test_layers_are_listed_with_stride_channels_and_defaults(capsys):
+def test_layers_are_listed_with_stride_channels_and_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("layers") == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["s8b", "8", "240", "default"] in rows and ["s16b", "16", "384"] in rows
@@ -146,10 +149,10 @@ def test_layers_are_listed_with_stride_channels_and_defaults(capsys):
     assert rows[-1] == ["flatten", "-", "1000"]
 
 
-def test_strides_and_channels_are_told_apart_wherever_they_stand():
+def test_strides_and_channels_are_told_apart_wherever_they_stand() -> None:
     net = nn.Conv2d(3, 6, 4, 4).requires_grad_(False)
 
-    def whole(images):
+    def whole(images: Any) -> dict[str, Any]:
         maps = net(images)
         return {
             "maps": maps,
@@ -170,7 +173,7 @@ def test_strides_and_channels_are_told_apart_wherever_they_stand():
     }
 
 
-def test_a_module_and_its_last_node_are_one_and_channels_come_first(factories):
+def test_a_module_and_its_last_node_are_one_and_channels_come_first(factories: str) -> None:
     wanted = ("second", "second.1", "permute")
     settings = ModelSettings("own_nets:net", scaling="none", **CPU)
     network = load_network(settings, ObjectiveSettings(layers=tuple((name, 1.0) for name in wanted)))
@@ -181,7 +184,9 @@ def test_a_module_and_its_last_node_are_one_and_channels_come_first(factories):
         assert torch.allclose(found[name], net, atol=1e-5), name
 
 
-def test_the_networks_are_listed_and_whether_they_are_cached(publish, capsys):
+def test_the_networks_are_listed_and_whether_they_are_cached(
+    publish: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("models") == 0
     header, *rows, others = capsys.readouterr().out.splitlines()
     assert header.split() == ["NAME", "LAYERS", "CLASSES", "WEIGHTS"]
@@ -196,19 +201,19 @@ def test_the_networks_are_listed_and_whether_they_are_cached(publish, capsys):
     assert capsys.readouterr().out.strip().endswith(f"1000  cached {path}")
 
 
-def test_a_network_dreams_at_the_end_of_its_last_stage_of_stride_16():
+def test_a_network_dreams_at_the_end_of_its_last_stage_of_stride_16() -> None:
     names = {"stem": 2, "stage2": 8, "stage3.0": 16, "stage3": 16, "stage4.0.conv1": 16, "stage4": 32, "head": None}
     layers = [Layer(name, 9, stride) for name, stride in names.items()]
     assert default_layer(layers) == "stage3"
     assert default_layer(layers[:2]) == "stage2" and default_layer(layers[-2:]) is None
 
 
-def test_another_network_of_torchvision_chooses_its_own_layer(capsys):
+def test_another_network_of_torchvision_chooses_its_own_layer(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("models", "shufflenet_v2_x0_5") == 0
     assert capsys.readouterr().out.split()[:3] == ["shufflenet_v2_x0_5", "stage3", "1000"]
 
 
-def test_classes_are_listed_by_number(capsys):
+def test_classes_are_listed_by_number(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("models", "googlenet", "--classes") == 0
     assert capsys.readouterr().out.splitlines()[207] == "golden retriever"
     assert run("models", "dreamnet", "--classes") == 0
@@ -241,20 +246,34 @@ def test_classes_are_listed_by_number(capsys):
         (["image", "PHOTO", "--guide", "own_nets.py"], 1, "cannot be read as a picture"),
     ],
 )
-def test_a_mistake_is_one_line(factories, photo, capsys, monkeypatch, words, code, said):
+def test_a_mistake_is_one_line(
+    factories: str,
+    photo: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    code: int,
+    said: str,
+) -> None:
     monkeypatch.chdir(photo.parent)
     assert run(*(photo if word == "PHOTO" else word for word in words), "-q") == code
     assert said in only_line(capsys)
     assert not (photo.parent / "photo_dream.png").exists()
 
 
-def test_a_wrong_checkpoint_says_which_tensor(tmp_path, photo, capsys):
+def test_a_wrong_checkpoint_says_which_tensor(tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"first.weight": torch.zeros(2)}, tmp_path / "w.pth")
     assert run("image", photo, "--model", "squeezenet1_1", "--weights", tmp_path / "w.pth", *QUICK) == 1
     assert "these weights have no 'features.0.weight'" in only_line(capsys)
 
 
-def test_a_truncated_download_is_one_line_and_not_kept(tmp_path, photo, publish, monkeypatch, capsys):
+def test_a_truncated_download_is_one_line_and_not_kept(
+    tmp_path: Path,
+    photo: Path,
+    publish: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     content = (tmp_path / "photo.png").read_bytes()
     weights = SimpleNamespace(__members__={"IMAGENET1K_V1": Weights(publish("net", content[:99], content), None, {})})
     monkeypatch.setattr(torchvision.models, "get_model_weights", lambda name: weights)
@@ -263,7 +282,7 @@ def test_a_truncated_download_is_one_line_and_not_kept(tmp_path, photo, publish,
     assert not list((tmp_path / "cache").rglob("*.p*"))
 
 
-def test_a_factory_dreams_with_its_own_weights_or_those_of_a_file(tmp_path, factories, photo):
+def test_a_factory_dreams_with_its_own_weights_or_those_of_a_file(tmp_path: Path, factories: str, photo: Path) -> None:
     outputs = {}
     torch.manual_seed(8)
     state = {"state_dict": {f"module.{key}": torch.randn_like(value) for key, value in find("own_nets").items()}}
@@ -280,11 +299,11 @@ def test_a_factory_dreams_with_its_own_weights_or_those_of_a_file(tmp_path, fact
     assert (outputs["function"] != outputs["scaled"]).any() and (outputs["function"] != outputs["file"]).any()
 
 
-def find(module):
+def find(module: Any) -> Any:
     return registry.call_factory(f"{module}:net").state_dict()
 
 
-def test_a_network_that_is_blind_to_small_pictures_sees_them_continued(factories):
+def test_a_network_that_is_blind_to_small_pictures_sees_them_continued(factories: str) -> None:
     network = load_network(ModelSettings("own_nets:NoSmall", **CPU), ObjectiveSettings(layers=(("second", 1.0),)))
     assert isinstance(network.score.features, PaddedFeatures)
     small = torch.rand(1, 3, 33, 70)
@@ -294,7 +313,7 @@ def test_a_network_that_is_blind_to_small_pictures_sees_them_continued(factories
     assert slope.abs().max() > 0
 
 
-def test_a_checkpoint_for_other_classes_is_taken_and_its_classes_have_numbers(tmp_path, plain):
+def test_a_checkpoint_for_other_classes_is_taken_and_its_classes_have_numbers(tmp_path: Path, plain: None) -> None:
     """As those of Places365: what PyTorch's ImageNet example saves, with the features in DataParallel or all of it."""
     state = build_classifier("squeezenet1_1", num_classes=365).state_dict()
     settings = ModelSettings("squeezenet1_1", weights=str(tmp_path / "places.pth.tar"), **CPU)
@@ -312,7 +331,7 @@ def test_a_checkpoint_for_other_classes_is_taken_and_its_classes_have_numbers(tm
         load_network(settings, ObjectiveSettings(classes=(("golden retriever", 1.0),)))
 
 
-def test_old_names_of_tensors_are_understood_and_others_left_alone():
+def test_old_names_of_tensors_are_understood_and_others_left_alone() -> None:
     with torch.device("meta"):
         keys = [key for name in ("densenet121", "squeezenet1_1") for key in build_classifier(name).state_dict()]
     # the other way round from what torchvision does to its own files
@@ -321,20 +340,20 @@ def test_old_names_of_tensors_are_understood_and_others_left_alone():
     assert [plain_parameter_name(key) for key in old] == keys == [plain_parameter_name(key) for key in keys]
 
 
-def test_every_classifier_of_torchvision_has_weights_with_a_hash_and_classes_with_names():
+def test_every_classifier_of_torchvision_has_weights_with_a_hash_and_classes_with_names() -> None:
     for name in registry.torchvision_names():
         assert re.search(r"-[0-9a-f]{8,}\.pth$", registry.pretrained(name).url), name
         assert len(class_names(name)) == 1000
 
 
-def test_a_guided_dream_comes_to_be_like_its_guide(plain):
+def test_a_guided_dream_comes_to_be_like_its_guide(plain: None) -> None:
     guide = to_guide(textured(300, 500, seed=5))
     assert guide.shape == (1, 3, 134, GUIDE_SIDE)
     network = load_network(ModelSettings(**CPU), ObjectiveSettings(layers=(("s8b", 1.0),)), guide)
     image = to_guide(textured(64, 80))
     features = network.score.features
 
-    def like(images):  # the plain way to it: all dot products, the largest of each place
+    def like(images: Any) -> Any:  # the plain way to it: all dot products, the largest of each place
         places = features(images)["s8b"].flatten(2).transpose(1, 2)
         return (places @ features(guide)["s8b"][0].flatten(1).detach()).amax(2).mean(1)
 
@@ -345,14 +364,14 @@ def test_a_guided_dream_comes_to_be_like_its_guide(plain):
     assert after.item() > 1.05 * before.item()
 
 
-def test_a_guide_asks_for_layers_beside_what_else_is_asked_for(plain):
+def test_a_guide_asks_for_layers_beside_what_else_is_asked_for(plain: None) -> None:
     guide = to_guide(textured(40, 48))
     both = load_network(ModelSettings(**CPU), ObjectiveSettings(channels=(("s8a", 3, 1.0),)), guide).score
     assert [(term.layer, term.kind) for term in both.terms] == [("s8b", "guide"), ("s16a", "guide"), ("s8a", "log")]
     assert torch.isfinite(both(guide)).all()
 
 
-def test_a_picture_guides_its_own_dream_and_a_guide_matters(tmp_path, photo):
+def test_a_picture_guides_its_own_dream_and_a_guide_matters(tmp_path: Path, photo: Path) -> None:
     write_image(textured(90, 300, seed=9), tmp_path / "guide.png")
     for name, words in {"own": ["--guide", photo], "other": ["--guide", tmp_path / "guide.png"], "none": []}.items():
         assert run("image", photo, "-o", tmp_path / f"{name}.png", *words, *QUICK) == 0

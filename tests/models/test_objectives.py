@@ -1,8 +1,10 @@
 import math
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from dreamvideo.models.objectives import (
     FLOOR,
@@ -20,41 +22,41 @@ from dreamvideo.models.objectives import (
 KINDS = [k for k in LAYER_KINDS if k != "mix"]
 
 
-def activations(seed=0):
+def activations(seed: int = 0) -> torch.Tensor:
     return torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(seed))
 
 
-def score(activation, kind, *rest):
+def score(activation: Any, kind: Any, *rest: Any) -> Tensor:
     return term_score(activation, Term("layer", kind=kind), *rest)
 
 
-def test_l2_is_the_logarithm_of_the_mean_square():
+def test_l2_is_the_logarithm_of_the_mean_square() -> None:
     activation = activations()
     expected = [math.log(sum(v * v for v in row.flatten().tolist()) / 120) for row in activation]
     assert score(activation, "l2").tolist() == pytest.approx(expected, abs=1e-5)
 
 
-def test_log_averages_the_logarithm_of_the_divided_local_energy():
+def test_log_averages_the_logarithm_of_the_divided_local_energy() -> None:
     activation, divisor = activations(), torch.tensor([1.0, 2.0, 0.5, 4.0])
     energy = sum((activation[:, c] / divisor[c]) ** 2 for c in range(4))  # (B, h, w)
     expected = [(row + FLOOR * row.mean()).log().mean().item() for row in energy]
     assert score(activation, "log", divisor).tolist() == pytest.approx(expected, abs=1e-5)
 
 
-def test_mean_and_sum_are_plain_and_know_no_divisor():
+def test_mean_and_sum_are_plain_and_know_no_divisor() -> None:
     activation = activations()
     assert torch.allclose(score(activation, "mean", torch.full((4,), 9.0)), activation.mean((1, 2, 3)))
     assert torch.allclose(score(activation, "sum"), activation.sum((1, 2, 3)), atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["l2", "log", "mix"])
-def test_twice_the_activation_adds_the_logarithm_of_four(kind):
+def test_twice_the_activation_adds_the_logarithm_of_four(kind: str) -> None:
     gain = score(2 * activations(), kind) - score(activations(), kind)
     assert gain.tolist() == pytest.approx([math.log(4)] * 2, abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", LAYER_KINDS)
-def test_a_black_picture_scores_low_but_finite(kind):
+def test_a_black_picture_scores_low_but_finite(kind: Any) -> None:
     silent = torch.zeros(1, 3, 4, 4, requires_grad=True)
     found = score(silent, kind)
     (slope,) = torch.autograd.grad(found.sum(), silent)
@@ -62,15 +64,15 @@ def test_a_black_picture_scores_low_but_finite(kind):
 
 
 @pytest.mark.parametrize("kind", LAYER_KINDS)
-def test_large_activations_of_fp16_have_a_finite_score(kind):
+def test_large_activations_of_fp16_have_a_finite_score(kind: Any) -> None:
     large = (activations() * 3000).half().requires_grad_()
     found = score(large, kind)
     (slope,) = torch.autograd.grad(found.sum(), large)
     assert torch.isfinite(found).all() and slope.abs().max() > 0
 
 
-def test_terms_add_up_by_weight():
-    def features(images):
+def test_terms_add_up_by_weight() -> None:
+    def features(images: Any) -> dict[str, Any]:
         return {"a": images, "b": images[:, :1] * 3}
 
     images = activations()[:, :3]
@@ -81,18 +83,18 @@ def test_terms_add_up_by_weight():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_picked_channels_alone_are_looked_at(kind):
+def test_picked_channels_alone_are_looked_at(kind: Any) -> None:
     activation, divisor = activations(), torch.tensor([1.0, 2.0, 0.5, 4.0])
     found = term_score(activation, Term("layer", kind=kind, picks=(3, 1)), divisor)
     assert torch.allclose(found, score(activation[:, [3, 1]], kind, divisor[[3, 1]]), atol=1e-5)
 
 
-def test_a_neuron_is_the_middle_of_its_channel():
+def test_a_neuron_is_the_middle_of_its_channel() -> None:
     found = term_score(activations(), Term("layer", kind="mean", picks=(2,), center=True))
     assert found.tolist() == activations()[:, 2, 2, 3].tolist()
 
 
-def test_a_mix_raises_other_channels_at_every_place():
+def test_a_mix_raises_other_channels_at_every_place() -> None:
     cells = mix_cells(40, torch.device("cpu"))
     assert (cells.sum(1) == MIX_CHANNELS).all()
     assert len(torch.unique(cells.flatten(2)[0].T, dim=0)) > 30  # of 35 places
@@ -104,7 +106,7 @@ def test_a_mix_raises_other_channels_at_every_place():
     assert score(there, "mix") > score(elsewhere, "mix") + 5
 
 
-def test_odds_are_those_of_the_softmax():
+def test_odds_are_those_of_the_softmax() -> None:
     logits = activations() * 3
     shares = (logits / TEMPERATURE).softmax(1)
     expected = (shares[:, [1, 3]].sum(1) / shares[:, [0, 2]].sum(1)).log().mean((1, 2)) * TEMPERATURE
@@ -115,7 +117,7 @@ def test_odds_are_those_of_the_softmax():
     )
 
 
-def test_a_guide_draws_every_place_to_what_it_is_most_like():
+def test_a_guide_draws_every_place_to_what_it_is_most_like() -> None:
     activation, guide = activations(), torch.randn(4, 7)
     expected = [
         sum(
@@ -133,7 +135,7 @@ def test_a_guide_draws_every_place_to_what_it_is_most_like():
     assert objective(torch.zeros(2, 3, 8, 8)).tolist() == pytest.approx(scores, abs=1e-4)
 
 
-def test_likeness_place_by_place_is_that_of_all_at_once(monkeypatch):
+def test_likeness_place_by_place_is_that_of_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     guide = torch.randn(4, 7)
     plain, chunked = activations().requires_grad_(), activations().requires_grad_()
     monkeypatch.setattr("dreamvideo.models.objectives.PRODUCTS", 3 * 7 * 2)

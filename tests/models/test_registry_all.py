@@ -1,10 +1,14 @@
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 import torchvision
 from safetensors.torch import save_file
+from torch import Tensor
 from torchvision.models._api import Weights
 
 from dreamvideo.ascent import octaves as dreaming
@@ -13,13 +17,14 @@ from dreamvideo.ascent.octaves import dream
 from dreamvideo.bench.networks import make_network
 from dreamvideo.errors import DeviceError, ModelError, WeightsError
 from dreamvideo.models.network import load_network
+from dreamvideo.models.objectives import Objective
 from dreamvideo.models.registry import CLASSIFIERS, build_classifier
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 
 CPU = {"device": "cpu", "precision": "fp32"}
 
 
-def random_model(name, shaken=False):
+def random_model(name: str, shaken: bool = False) -> Any:
     torch.manual_seed(3)
     model = build_classifier(name)
     for module in model.modules():
@@ -31,22 +36,22 @@ def random_model(name, shaken=False):
     return model
 
 
-def saved(model, path, prefix=""):
+def saved(model: Any, path: Path, prefix: str = "") -> str:
     state = {key: value.contiguous() for key, value in model.state_dict().items() if key.startswith(prefix)}
     save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
     return str(path)
 
 
-def picture(height=96, width=112):
+def picture(height: int = 96, width: int = 112) -> torch.Tensor:
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(1))
 
 
-def imagenet_scaled(images):
+def imagenet_scaled(images: Any) -> Any:
     return torchvision.transforms.functional.normalize(images, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @pytest.mark.parametrize("file", ["w.safetensors", "w.pth"])
-def test_a_cut_off_folded_network_gives_the_activations_of_the_whole_one(tmp_path, file):
+def test_a_cut_off_folded_network_gives_the_activations_of_the_whole_one(tmp_path: Path, file: str) -> None:
     model = random_model("googlenet", shaken=True)
     seen = {}
     model.inception3b.register_forward_hook(lambda module, args, output: seen.update({"inception3b": output}))
@@ -65,7 +70,7 @@ def test_a_cut_off_folded_network_gives_the_activations_of_the_whole_one(tmp_pat
     assert not any(p.requires_grad for p in network.score.features.parameters())
 
 
-def test_a_layer_before_an_in_place_relu_is_not_overwritten(tmp_path):
+def test_a_layer_before_an_in_place_relu_is_not_overwritten(tmp_path: Path) -> None:
     model = random_model("squeezenet1_1")
     settings = ModelSettings("squeezenet1_1", weights=saved(model, tmp_path / "w.pth"), **CPU)
     network = load_network(settings, ObjectiveSettings(layers=(("features.0", 1.0), ("features.3", 1.0))))
@@ -80,12 +85,14 @@ HEAVY = {"vgg19", "resnet101", "densenet121", "inception_v3", "efficientnet_b0",
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in HEAVY)) for n in ("dreamnet", *CLASSIFIERS)]
 )
-def test_the_score_of_every_network_rises_with_every_octave(tmp_path, monkeypatch, name):
+def test_the_score_of_every_network_rises_with_every_octave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: Any
+) -> None:
     weights = make_network(name, None, None, tmp_path, torch.device("cpu")).weights
     network = load_network(ModelSettings(name, weights=weights, **CPU), ObjectiveSettings())
     rises = []
 
-    def watched(images, base, score, *rest):
+    def watched(images: Any, base: Any, score: Objective, *rest: Any) -> Tensor:
         dreamed = ascend(images, base, score, *rest)
         with torch.no_grad():
             rises.append((score(dreamed) - score(images)).item())
@@ -99,14 +106,14 @@ def test_the_score_of_every_network_rises_with_every_octave(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_dreamnet_dreams_without_a_download(precision):
+def test_dreamnet_dreams_without_a_download(precision: str) -> None:
     network = load_network(ModelSettings(device="cpu", precision=precision), ObjectiveSettings())
     dreamed = dream(picture(), network.score, DreamSettings(octaves=2, iterations=3, step_size=0.02))
     assert network.score(dreamed).item() > network.score(picture()).item() + 0.5
     assert dreamed.dtype == torch.float32
 
 
-def test_the_bf16_gradient_points_where_the_fp32_gradient_does():
+def test_the_bf16_gradient_points_where_the_fp32_gradient_does() -> None:
     slopes = []
     for precision in ("fp32", "bf16"):
         network = load_network(ModelSettings(device="cpu", precision=precision), ObjectiveSettings())
@@ -124,18 +131,18 @@ def test_the_bf16_gradient_points_where_the_fp32_gradient_does():
         ({"model": "googlenet"}, (("inception4x", 1.0),), "no layer 'inception4x' in googlenet; nearest: inception4"),
     ],
 )
-def test_a_wrong_name_suggests_the_nearest(settings, layers, message):
+def test_a_wrong_name_suggests_the_nearest(settings: dict[Any, Any], layers: tuple[Any, ...], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         load_network(ModelSettings(**settings, **CPU), ObjectiveSettings(layers=layers))
 
 
-def test_weights_that_do_not_fit_say_which_tensor(tmp_path):
+def test_weights_that_do_not_fit_say_which_tensor(tmp_path: Path) -> None:
     settings = ModelSettings("googlenet", weights=saved(random_model("squeezenet1_1"), tmp_path / "w.pth"), **CPU)
     with pytest.raises(ModelError, match=r"w\.pth: these weights have no 'conv1\.conv\.weight'"):
         load_network(settings, ObjectiveSettings())
 
 
-def test_a_broken_weights_file_is_one_line(tmp_path):
+def test_a_broken_weights_file_is_one_line(tmp_path: Path) -> None:
     for name, content in (("a.pth", b"nonsense"), ("b.safetensors", b"\xff" * 40), ("c.pth", None)):
         if content is not None:
             (tmp_path / name).write_bytes(content)
@@ -144,9 +151,9 @@ def test_a_broken_weights_file_is_one_line(tmp_path):
         assert name in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_pickle_that_would_run_code_is_refused(tmp_path):
+def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
     class Evil:
-        def __reduce__(self):
+        def __reduce__(self) -> tuple[Any, tuple[str, str]]:
             return (open, (str(tmp_path / "pwned"), "w"))
 
     torch.save({"x": Evil()}, tmp_path / "w.pth")
@@ -156,13 +163,15 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_cuda_without_cuda_is_an_error_and_auto_falls_back():
+def test_cuda_without_cuda_is_an_error_and_auto_falls_back() -> None:
     with pytest.raises(DeviceError, match="--device cuda: 0 CUDA devices found"):
         load_network(ModelSettings(device="cuda"), ObjectiveSettings())
     assert load_network(ModelSettings(), ObjectiveSettings()).device.type in ("cpu", "mps")
 
 
-def test_without_weights_a_user_is_told_what_to_fetch_and_what_else_to_type(publish, monkeypatch, tmp_path):
+def test_without_weights_a_user_is_told_what_to_fetch_and_what_else_to_type(
+    publish: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     url = publish("net", None)
     weights = SimpleNamespace(__members__={"IMAGENET1K_V1": Weights(url, None, {})})
     monkeypatch.setattr(torchvision.models, "get_model_weights", lambda name: weights)

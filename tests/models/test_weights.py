@@ -1,4 +1,7 @@
 import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,16 +12,18 @@ from dreamvideo.models.weights import download_weights, load_needed_weights, rea
 
 
 @pytest.fixture
-def content(tmp_path):
+def content(tmp_path: Path) -> bytes:
     torch.save({"a": torch.arange(1000.0)}, tmp_path / "made.pth")
     return (tmp_path / "made.pth").read_bytes()
 
 
-def download(url):
+def download(url: str) -> Any:
     return download_weights(url, "a net", "have none")["a"]
 
 
-def test_weights_are_downloaded_once_and_then_cached(publish, content, caplog):
+def test_weights_are_downloaded_once_and_then_cached(
+    publish: Callable[..., str], content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING):
         assert torch.equal(download(publish("net", content)), torch.arange(1000.0))
         assert torch.equal(download(publish("net", None, content)), torch.arange(1000.0))
@@ -26,7 +31,9 @@ def test_weights_are_downloaded_once_and_then_cached(publish, content, caplog):
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "missing"])
-def test_a_bad_download_is_detected_not_kept_and_explained(publish, content, tmp_path, damage):
+def test_a_bad_download_is_detected_not_kept_and_explained(
+    publish: Callable[..., str], content: bytes, tmp_path: Path, damage: str
+) -> None:
     served = {"cut": content[:500], "changed": content[:-1] + b"?", "missing": None}[damage]
     url = publish("net", served, content)
     told = r"cannot download the weights of a net .* put it at .*net-.*\.pth, or have none, which needs no download"
@@ -36,7 +43,7 @@ def test_a_bad_download_is_detected_not_kept_and_explained(publish, content, tmp
     assert torch.equal(download(publish("net", content)), torch.arange(1000.0)), "a second try must work"
 
 
-def test_a_file_that_broke_in_the_cache_is_named(publish, content, tmp_path):
+def test_a_file_that_broke_in_the_cache_is_named(publish: Callable[..., str], content: bytes, tmp_path: Path) -> None:
     url = publish("net", content)
     download(url)
     (cached,) = (tmp_path / "cache").rglob("*.pth")
@@ -48,7 +55,7 @@ def test_a_file_that_broke_in_the_cache_is_named(publish, content, tmp_path):
 
 
 @pytest.mark.parametrize("file", ["w.pth", "w.safetensors"])
-def test_a_local_file_is_read_and_a_truncated_one_is_one_line(tmp_path, file):
+def test_a_local_file_is_read_and_a_truncated_one_is_one_line(tmp_path: Path, file: str) -> None:
     path, state = (
         tmp_path / file,
         {"module.a": torch.arange(1000.0)} if file == "w.pth" else {"a": torch.arange(1000.0)},
@@ -61,7 +68,7 @@ def test_a_local_file_is_read_and_a_truncated_one_is_one_line(tmp_path, file):
             read_weights(path)
 
 
-def test_more_weights_than_needed_are_taken_others_are_not():
+def test_more_weights_than_needed_are_taken_others_are_not() -> None:
     network = torch.nn.Linear(2, 3)
     load_needed_weights(network, {"weight": torch.ones(3, 2), "bias": torch.zeros(3), "head": torch.ones(9)}, "x.pth")
     assert torch.equal(network.weight, torch.ones(3, 2))

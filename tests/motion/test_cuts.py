@@ -1,11 +1,14 @@
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
 import pytest
 from conftest import textured
+from numpy.typing import NDArray
 
 from dreamvideo.motion.cuts import cut_detector
 
@@ -14,28 +17,28 @@ MEDIA = Path(__file__).parents[3] / "shared" / "media"
 sys.path.insert(0, str(Path(__file__).parents[2] / "samples"))
 
 
-def cuts(images):
+def cuts(images: Any) -> list[Any]:
     is_cut = cut_detector()
     images = list(images)
     return [i for i in range(1, len(images)) if is_cut(images[i], images[i - 1])]
 
 
-def pictures(path):
+def pictures(path: Path) -> Iterator[Any]:
     with av.open(str(path)) as container:
         for frame in container.decode(container.streams.best("video")):
             yield cv2.resize(frame.to_ndarray(format="rgb24"), (320, 180), interpolation=cv2.INTER_AREA)
 
 
-def scene(seed, count=6, speed=2):
+def scene(seed: int, count: int = 6, speed: int = 2) -> list[NDArray[Any]]:
     wide = textured(180, 320 + count * speed, seed)
     return [np.ascontiguousarray(wide[:, i * speed : i * speed + 320]) for i in range(count)]
 
 
-def test_finds_the_cuts_between_moving_shots():
+def test_finds_the_cuts_between_moving_shots() -> None:
     assert cuts([*scene(1), *scene(2), *scene(3)]) == [6, 12]
 
 
-def test_a_pan_a_flash_a_fade_and_noise_are_no_cuts():
+def test_a_pan_a_flash_a_fade_and_noise_are_no_cuts() -> None:
     assert cuts(scene(1, 8, speed=24)) == []
     still = scene(1, 5, 0)
     assert cuts([*still, *(np.clip(i.astype(int) * 2 + 60, 0, 255).astype(np.uint8) for i in still[:2]), *still]) == []
@@ -45,20 +48,20 @@ def test_a_pan_a_flash_a_fade_and_noise_are_no_cuts():
     assert cuts(np.clip(i + random.normal(0, 12, i.shape), 0, 255).astype(np.uint8) for i in still) == []
 
 
-def test_black_frames_and_repeats_are_no_cuts_and_a_new_size_is():
+def test_black_frames_and_repeats_are_no_cuts_and_a_new_size_is() -> None:
     black = np.zeros((90, 160, 3), np.uint8)
     assert cuts([black, black + 1, black, textured(90, 160)[::-1] // 60]) == []
     assert cuts([black, np.zeros((80, 160, 3), np.uint8)]) == [1]
 
 
 @pytest.mark.parametrize("kind", ["pan", "fade", "flash"])
-def test_rendered_shots_without_a_cut(kind):
+def test_rendered_shots_without_a_cut(kind: str) -> None:
     from render_sample import render
 
     assert cuts(truth.image for truth in render(160, 90, shots=(kind,))) == []
 
 
-def test_the_sample_is_cut_where_its_shots_end():
+def test_the_sample_is_cut_where_its_shots_end() -> None:
     from render_sample import render
 
     shots = [truth.shot for truth in render(32, 18)]
@@ -78,5 +81,5 @@ def test_the_sample_is_cut_where_its_shots_end():
         ("cam_noaudio--highway.mp4", []),
     ],
 )
-def test_real_cuts(name, expected):
+def test_real_cuts(name: str, expected: list[Any]) -> None:
     assert cuts(pictures(MEDIA / name)) == expected

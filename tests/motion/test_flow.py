@@ -1,3 +1,5 @@
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -7,17 +9,17 @@ from conftest import textured
 from dreamvideo.motion.flow import LARGEST_SIDE, dis
 
 
-def planes(image):
+def planes(image: Any) -> Any:
     return torch.from_numpy(image).permute(2, 0, 1)[None]
 
 
-def moved(image, dx, dy):
+def moved(image: Any, dx: Any, dy: Any) -> Any:
     matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
     return cv2.warpAffine(image, matrix, image.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
 @pytest.mark.parametrize("height", [120, LARGEST_SIDE * 2])
-def test_finds_where_pixels_lay_in_the_previous_picture(height):
+def test_finds_where_pixels_lay_in_the_previous_picture(height: Any) -> None:
     image = textured(height, height * 4 // 3)
     dx, dy = 3.5 * height / 120, -2 * height / 120
     flow = dis()(planes(moved(image, dx, dy)), planes(image))  # what moved right lay to the left: dx < 0
@@ -26,7 +28,7 @@ def test_finds_where_pixels_lay_in_the_previous_picture(height):
     assert inner.mean((1, 2)).tolist() == pytest.approx([-dx, -dy], rel=0.06)
 
 
-def test_a_batch_gives_the_flows_of_its_rows():
+def test_a_batch_gives_the_flows_of_its_rows() -> None:
     first, second = textured(64, 80, 1), textured(64, 80, 2)
     estimate = dis()
     pairs = [(moved(first, 2, 0), first), (moved(second, 0, 3), second)]
@@ -36,14 +38,14 @@ def test_a_batch_gives_the_flows_of_its_rows():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (15, 15), (16, 16), (17, 300), (300, 9), (24, 128)])
-def test_tiny_pictures_have_a_finite_flow(size):
+def test_tiny_pictures_have_a_finite_flow(size: tuple[int, int]) -> None:
     image = textured(*size)
     flow = dis()(planes(image), planes(image[::-1].copy()))
     assert flow.shape == (1, 2, *size)
     assert torch.isfinite(flow).all()
 
 
-def test_the_same_pair_has_the_same_flow_whatever_came_before():
+def test_the_same_pair_has_the_same_flow_whatever_came_before() -> None:
     estimate, image = dis(), textured(64, 80)
     now, before = planes(moved(image, 2, 1)), planes(image)
     first = estimate(now, before)

@@ -1,4 +1,7 @@
 import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,10 +9,12 @@ import torch
 import torchvision
 from conftest import textured
 from safetensors.torch import save_file
+from torch import Tensor
 from torchvision.models._api import Weights
 
 from dreamvideo.cli import main
 from dreamvideo.errors import ModelError, WeightsError
+from dreamvideo.models.network import Network
 from dreamvideo.motion import raft as module
 from dreamvideo.motion.raft import LARGEST_SIDE, LEAST_SIDE, pad_for_raft, raft, raft_flow
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
@@ -18,19 +23,19 @@ from dreamvideo.video.pipeline import dream_video
 CPU = torch.device("cpu")
 
 
-def random_state(name):
+def random_state(name: str) -> Any:
     torch.manual_seed(5)
     return torchvision.models.get_model(name, weights=None).state_dict()
 
 
 @pytest.fixture(autouse=True)
-def few_updates(monkeypatch):
+def few_updates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two instead of twelve: each takes its time, and none is like another."""
     monkeypatch.setattr(module, "UPDATES", 2)
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of nobody's: what they make of pictures is a flow by its shape only."""
     folder = tmp_path_factory.mktemp("weights")
     for name in ("raft_small", "raft_large"):
@@ -40,20 +45,20 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def small(files):
+def small(files: Path) -> Callable[[Tensor, Tensor], Tensor]:
     return raft(CPU, str(files / "raft_small.pth"))
 
 
 class Constant(torch.nn.Module):
     """A flow of (2, 3) pixels at the size it is given; remembers what it was given."""
 
-    def forward(self, now, before, num_flow_updates):
+    def forward(self, now: Any, before: Any, num_flow_updates: Any) -> list[Any]:
         self.seen, self.updates = (now, before), num_flow_updates
         wrong = torch.full((1, 2, *now.shape[2:]), 99.0)
         return [wrong, torch.tensor([2.0, 3.0]).view(1, 2, 1, 1).expand_as(wrong)]
 
 
-def pair(height, width, batch=1):
+def pair(height: int, width: int, batch: int = 1) -> tuple[Any, Any]:
     now, before = (
         torch.stack([torch.from_numpy(textured(height, width, seed + 7 * i)).permute(2, 0, 1) for i in range(batch)])
         for seed in (1, 2)
@@ -62,14 +67,18 @@ def pair(height, width, batch=1):
 
 
 @pytest.mark.parametrize("size", [(40, 72), (135, 161), (1, 1), (128, 3)])
-def test_pictures_of_any_size_have_a_finite_flow(small, size):
+def test_pictures_of_any_size_have_a_finite_flow(
+    small: Callable[[Tensor, Tensor], Tensor], size: tuple[int, int]
+) -> None:
     flow = small(*pair(*size))
     assert flow.shape == (1, 2, *size)
     assert flow.dtype == torch.float32 and flow.device == CPU and flow.is_contiguous()
     assert torch.isfinite(flow).all()
 
 
-def test_a_batch_gives_the_flows_of_its_rows_the_same_each_time_and_no_gradients(small):
+def test_a_batch_gives_the_flows_of_its_rows_the_same_each_time_and_no_gradients(
+    small: Callable[[Tensor, Tensor], Tensor],
+) -> None:
     now, before = pair(56, 64, batch=2)
     together = small(now, before)
     assert not torch.equal(*together)
@@ -79,13 +88,13 @@ def test_a_batch_gives_the_flows_of_its_rows_the_same_each_time_and_no_gradients
     assert not together.requires_grad and torch.is_grad_enabled()
 
 
-def test_gradients_are_not_tracked_even_of_weights_that_ask_for_them():
+def test_gradients_are_not_tracked_even_of_weights_that_ask_for_them() -> None:
     class Scaled(Constant):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
             self.factor = torch.nn.Parameter(torch.ones(()))
 
-        def forward(self, now, before, num_flow_updates):
+        def forward(self, now: Any, before: Any, num_flow_updates: Any) -> list[Any]:
             return [self.factor * flow for flow in super().forward(now, before, num_flow_updates)]
 
     assert not raft_flow(Scaled(), CPU, *pair(40, 72)).requires_grad
@@ -95,7 +104,9 @@ def test_gradients_are_not_tracked_even_of_weights_that_ask_for_them():
     ("size", "shrunk"),
     [((200, 136), (200, 136)), ((LARGEST_SIDE * 2, 1001), (360, 500)), ((1280, 725), (636, 360))],
 )
-def test_the_flow_of_a_shrunken_picture_is_in_pixels_of_the_whole_one(size, shrunk):
+def test_the_flow_of_a_shrunken_picture_is_in_pixels_of_the_whole_one(
+    size: tuple[Any, ...], shrunk: tuple[int, int]
+) -> None:
     network = Constant()
     flow = raft_flow(network, CPU, *pair(*size))
     assert flow.shape == (1, 2, *size)
@@ -106,7 +117,7 @@ def test_the_flow_of_a_shrunken_picture_is_in_pixels_of_the_whole_one(size, shru
     assert network.updates == 2
 
 
-def test_current_comes_first_scaled_and_its_edges_are_repeated():
+def test_current_comes_first_scaled_and_its_edges_are_repeated() -> None:
     now, before = pair(40, 200)
     network = Constant()
     raft_flow(network, CPU, now, before)
@@ -120,9 +131,9 @@ def test_current_comes_first_scaled_and_its_edges_are_repeated():
     assert pad_for_raft(torch.tensor([0, 255], dtype=torch.uint8).expand(1, 3, 1, 2), 1, 2).aminmax() == (-1, 1)
 
 
-def test_what_leaves_the_crop_is_not_stretched_into_the_picture():
+def test_what_leaves_the_crop_is_not_stretched_into_the_picture() -> None:
     class Ramp(torch.nn.Module):  # each pixel's flow is its own place, in the padding too
-        def forward(self, now, before, num_flow_updates):
+        def forward(self, now: Any, before: Any, num_flow_updates: Any) -> list[Any]:
             down, right = (torch.arange(float(side)) for side in now.shape[2:])
             return [torch.stack(torch.meshgrid(right, down, indexing="xy"))[None]]
 
@@ -131,7 +142,7 @@ def test_what_leaves_the_crop_is_not_stretched_into_the_picture():
     assert flow[0, 1, 361].tolist() == pytest.approx([(361.5 * 360 / 722 - 0.5) * 722 / 360] * 730, rel=1e-5)
 
 
-def test_the_network_is_that_of_torchvision(files, small):
+def test_the_network_is_that_of_torchvision(files: Path, small: Callable[[Tensor, Tensor], Tensor]) -> None:
     """On a picture that needs no padding nor shrinking, so nothing stands between."""
     network = torchvision.models.get_model("raft_small", weights=None).eval()
     network.load_state_dict(random_state("raft_small"))
@@ -143,11 +154,13 @@ def test_the_network_is_that_of_torchvision(files, small):
     assert (flow - expected).abs().max() < 1e-3 * expected.abs().max()
 
 
-def test_large_on_cuda_small_elsewhere_and_it_is_logged(monkeypatch, caplog):
+def test_large_on_cuda_small_elsewhere_and_it_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     loaded = []
 
     class Still(torch.nn.Module):
-        def to(self, device):
+        def to(self, device: torch.device) -> Any:
             loaded[-1] += (device,)
             return self
 
@@ -161,7 +174,9 @@ def test_large_on_cuda_small_elsewhere_and_it_is_logged(monkeypatch, caplog):
     assert [record.message for record in caplog.records] == told
 
 
-def test_both_networks_are_read_from_files_of_either_kind(files, small):
+def test_both_networks_are_read_from_files_of_either_kind(
+    files: Path, small: Callable[[Tensor, Tensor], Tensor]
+) -> None:
     now, before = pair(40, 72)
     assert torch.equal(raft(CPU, str(files / "raft_small.safetensors"))(now, before), small(now, before))
     large = module.load_raft("raft_large", str(files / "raft_large.pth"))
@@ -169,14 +184,14 @@ def test_both_networks_are_read_from_files_of_either_kind(files, small):
     assert not any(parameter.requires_grad for parameter in large.parameters()) and not large.training
 
 
-def test_weights_of_another_network_are_one_line_with_the_file_to_fetch(files):
+def test_weights_of_another_network_are_one_line_with_the_file_to_fetch(files: Path) -> None:
     told = r"raft_large\.pth: '\S+' has shape .* Expected those of raft_small, such as https://\S+raft_small_C_T_V2-\w+\.pth"
     with pytest.raises(ModelError, match=told) as caught:
         raft(CPU, str(files / "raft_large.pth"))
     assert "\n" not in str(caught.value)
 
 
-def test_a_truncated_or_missing_file_is_one_line(files, tmp_path):
+def test_a_truncated_or_missing_file_is_one_line(files: Path, tmp_path: Path) -> None:
     for suffix in (".pth", ".safetensors"):
         content = (files / f"raft_small{suffix}").read_bytes()
         (tmp_path / f"cut{suffix}").write_bytes(content[: len(content) // 2])
@@ -186,7 +201,13 @@ def test_a_truncated_or_missing_file_is_one_line(files, tmp_path):
         raft(CPU, str(tmp_path / "none.pth"))
 
 
-def test_its_recommended_weights_are_downloaded_and_checked(files, publish, monkeypatch, small, tmp_path):
+def test_its_recommended_weights_are_downloaded_and_checked(
+    files: Path,
+    publish: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    small: Callable[[Tensor, Tensor], Tensor],
+    tmp_path: Path,
+) -> None:
     content = (files / "raft_small.pth").read_bytes()
     url = publish("raft_small", content[:-1] + b"?", content)
     entries = {"raft_small": {"C_T_V2": Weights(url, None, {})}}
@@ -203,7 +224,7 @@ def test_its_recommended_weights_are_downloaded_and_checked(files, publish, monk
     assert torch.equal(raft(CPU)(now, before), small(now, before))
 
 
-def stream(count, closed):
+def stream(count: int, closed: Any) -> Iterator[Any]:
     from conftest import stream
 
     try:
@@ -212,7 +233,7 @@ def stream(count, closed):
         closed.append(True)
 
 
-def test_a_video_dreams_along_it(tiny_network, files, monkeypatch):
+def test_a_video_dreams_along_it(tiny_network: Network, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded, asked = [], []
     load = module.load_raft
     monkeypatch.setattr(module, "load_raft", lambda *given: loaded.append(given) or load(*given))
@@ -225,7 +246,9 @@ def test_a_video_dreams_along_it(tiny_network, files, monkeypatch):
     assert len(loaded) == 1
 
 
-def test_weights_that_cannot_be_had_are_told_before_a_frame_is_dreamed_and_the_source_is_closed(tiny_network, tmp_path):
+def test_weights_that_cannot_be_had_are_told_before_a_frame_is_dreamed_and_the_source_is_closed(
+    tiny_network: Network, tmp_path: Path
+) -> None:
     carrying = CarrySettings(flow="raft", flow_weights=str(tmp_path / "none.pth"))
     closed = []
     with pytest.raises(WeightsError, match="no such weights file"):
@@ -233,13 +256,13 @@ def test_weights_that_cannot_be_had_are_told_before_a_frame_is_dreamed_and_the_s
     assert closed == [True]
 
 
-def test_nothing_is_loaded_for_frames_that_dream_alone(tiny_network, tmp_path):
+def test_nothing_is_loaded_for_frames_that_dream_alone(tiny_network: Network, tmp_path: Path) -> None:
     carrying = CarrySettings(persistence=0, flow="raft", flow_weights=str(tmp_path / "none.pth"))
     dreaming = DreamSettings(octaves=1, iterations=1)
     assert len(list(dream_video(stream(2, []), tiny_network, dreaming, carrying))) == 2
 
 
-def test_the_command_line_takes_it(files, tmp_path, capsys):
+def test_the_command_line_takes_it(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from clips import make_clip, video_times
 
     clip = make_clip(tmp_path / "clip.mp4")
@@ -252,7 +275,7 @@ def test_the_command_line_takes_it(files, tmp_path, capsys):
 
 
 @pytest.mark.gpu
-def test_the_gpu_finds_the_flow_of_the_cpu(files):
+def test_the_gpu_finds_the_flow_of_the_cpu(files: Path) -> None:
     there = raft(torch.device("cuda"), str(files / "raft_large.pth"))
     large = module.load_raft("raft_large", str(files / "raft_large.pth"))
     now, before = pair(130, 170, batch=2)

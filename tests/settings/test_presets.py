@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from dreamvideo.cli import USAGE, build_parser, main
@@ -10,7 +13,7 @@ from dreamvideo.training.render import CLASSES
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
-def test_every_preset_holds_valid_settings_of_things_that_exist(preset):
+def test_every_preset_holds_valid_settings_of_things_that_exist(preset: Any) -> None:
     model, dream = ModelSettings(**preset.model), DreamSettings(**preset.dream)
     assert preset.values and "\n" not in preset.summary
     assert {name for name, _ in dream.classes} <= set(CLASSES)
@@ -21,15 +24,15 @@ def test_every_preset_holds_valid_settings_of_things_that_exist(preset):
         assert dream.layers == ((CLASSIFIERS[model.model].layer, 1.0),)
 
 
-def test_the_default_look_is_made_of_classes_that_exist():
+def test_the_default_look_is_made_of_classes_that_exist() -> None:
     assert set(DEFAULT_CLASSES) <= set(CLASSES) and len(set(DEFAULT_CLASSES)) == len(DEFAULT_CLASSES)
 
 
-def test_no_two_presets_are_alike():
+def test_no_two_presets_are_alike() -> None:
     assert len({str(sorted(preset.values.items())) for preset in PRESETS.values()}) == len(PRESETS) >= 8
 
 
-def test_what_is_given_goes_before_the_preset_and_the_preset_before_the_default():
+def test_what_is_given_goes_before_the_preset_and_the_preset_before_the_default() -> None:
     line = ["image", "a.png", "--preset", "notebook2015", "--octaves", "2", "--layer", "inception3b"]
     model, dream, *_ = (settings_from(build_parser().parse_args(line), kind) for kind in IMAGE_SETTINGS)
     assert model == ModelSettings(model="googlenet")
@@ -38,7 +41,7 @@ def test_what_is_given_goes_before_the_preset_and_the_preset_before_the_default(
     assert dream.seed == DreamSettings().seed
 
 
-def test_a_wrong_preset_is_one_line_with_the_nearest(tmp_path, capsys):
+def test_a_wrong_preset_is_one_line_with_the_nearest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "a.png"
     assert main(["image", str(picture), "--preset", "creature"]) == USAGE
     said = capsys.readouterr().err
@@ -47,7 +50,7 @@ def test_a_wrong_preset_is_one_line_with_the_nearest(tmp_path, capsys):
         find_preset("glas")
 
 
-def test_presets_are_listed_one_a_line(capsys):
+def test_presets_are_listed_one_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["presets"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(PRESETS)

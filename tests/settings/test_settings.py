@@ -1,5 +1,7 @@
 import dataclasses
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,11 +12,11 @@ from dreamvideo.commands.options import VIDEO_SETTINGS, settings_from
 from dreamvideo.errors import SettingsError
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings, ReadSettings
-from dreamvideo.settings.option import parse_seconds, parse_size, parse_weighted
+from dreamvideo.settings.parsers import parse_seconds, parse_size, parse_weighted
 
 
 @given(st.integers(0, 30), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
-def test_times_in_every_form_are_exact(hours, minutes, seconds, thousandths):
+def test_times_in_every_form_are_exact(hours: int, minutes: int, seconds: int, thousandths: int) -> None:
     total = Fraction(hours * 3600 + minutes * 60 + seconds) + Fraction(thousandths, 1000)
     assert parse_seconds(f"{hours}:{minutes:02}:{seconds:02}.{thousandths:03}") == total
     assert parse_seconds(f"{hours * 60 + minutes}:{seconds}.{thousandths:03}") == total
@@ -22,12 +24,12 @@ def test_times_in_every_form_are_exact(hours, minutes, seconds, thousandths):
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1:2:3:4", "1h", "nan", "1e3", ":", "1:", "."])
-def test_what_is_no_time_is_refused(text):
+def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="expected seconds"):
         parse_seconds(text)
 
 
-def test_sizes_and_layers():
+def test_sizes_and_layers() -> None:
     assert parse_size("640x360") == (640, 360)
     assert parse_size("720") == (None, 720)
     assert parse_weighted("s8b") == ("s8b", 1.0)
@@ -56,7 +58,7 @@ def test_sizes_and_layers():
         lambda: ReadSettings(duration=Fraction(0)),
     ],
 )
-def test_settings_check_themselves_and_say_what_was_expected(make):
+def test_settings_check_themselves_and_say_what_was_expected(make: Callable[..., Any]) -> None:
     with pytest.raises(SettingsError, match=r"--\S+ .*: expected|: "):
         make()
 
@@ -64,7 +66,7 @@ def test_settings_check_themselves_and_say_what_was_expected(make):
 LOOK = ("preset", "config", "like")
 
 
-def test_every_field_is_an_option_and_an_unset_option_is_the_default(capsys):
+def test_every_field_is_an_option_and_an_unset_option_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = build_parser().parse_args(["video", "clip.mp4"])
     assert set(vars(arguments)) == {
         "inputs",
@@ -87,7 +89,7 @@ def test_every_field_is_an_option_and_an_unset_option_is_the_default(capsys):
             assert field.metadata.get("flag", "--" + field.name.replace("_", "-")) in options
 
 
-def test_options_reach_their_fields():
+def test_options_reach_their_fields() -> None:
     line = "video a.mp4 --start 1:02.5 --size 320x240 --layer s8b --layer s16a:2 --no-audio --octaves 3 --flow none"
     arguments = build_parser().parse_args(line.split())
     assert settings_from(arguments, ReadSettings) == ReadSettings(start=Fraction(125, 2), size=(320, 240))

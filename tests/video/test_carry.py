@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dreamvideo.models.network import Network
 from dreamvideo.motion.occlusion import Motion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.video.carry import (
@@ -20,7 +21,7 @@ from dreamvideo.video.carry import (
 QUICK = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4, anchor=0.0)
 
 
-def test_a_residual_is_carried_where_the_motion_is_trusted():
+def test_a_residual_is_carried_where_the_motion_is_trusted() -> None:
     residual = torch.arange(12.0).expand(1, 3, 8, 12).clone()
     backward = torch.zeros(1, 2, 8, 12)
     backward[:, 0] = -2
@@ -36,7 +37,7 @@ def test_a_residual_is_carried_where_the_motion_is_trusted():
 
 
 @given(st.integers(1, 7), st.integers(0, 50))
-def test_every_octave_has_its_turn_the_finest_every_other_frame(octaves, start):
+def test_every_octave_has_its_turn_the_finest_every_other_frame(octaves: int, start: int) -> None:
     cycle = 4 * max(1, octaves - 1)
     rows = [steps_per_octave(octaves, start + tick, 2, much_new=False) for tick in range(cycle)]
     assert all(sum(map(bool, row)) <= 1 and set(row) <= {0, 2} for row in rows)
@@ -44,7 +45,7 @@ def test_every_octave_has_its_turn_the_finest_every_other_frame(octaves, start):
     assert visits == [1] * (octaves - 1) + [cycle // 2]
 
 
-def test_much_new_ground_takes_a_step_at_every_frame():
+def test_much_new_ground_takes_a_step_at_every_frame() -> None:
     assert [steps_per_octave(3, tick, 1, much_new=True) for tick in range(8, 12)] == [
         (0, 0, 1),
         (0, 0, 1),
@@ -57,7 +58,7 @@ def test_much_new_ground_takes_a_step_at_every_frame():
     assert steps_for(replace(start, new=0.2), DreamSettings(), CarrySettings()) == (0, 1)
 
 
-def test_a_frame_without_a_turn_only_carries(tiny_network):
+def test_a_frame_without_a_turn_only_carries(tiny_network: Network) -> None:
     sources = torch.rand(2, 3, 48, 64)
     starts = dream_first_frames(sources, tiny_network, QUICK)
     left = dream_carried_frames(sources, starts, (0,), tiny_network, QUICK, CarrySettings())
@@ -65,7 +66,7 @@ def test_a_frame_without_a_turn_only_carries(tiny_network):
         assert torch.allclose(before.residual, after.residual, atol=1e-6)
 
 
-def test_new_ground_takes_larger_steps_until_it_is_like_the_rest(tiny_network):
+def test_new_ground_takes_larger_steps_until_it_is_like_the_rest(tiny_network: Network) -> None:
     sources = torch.rand(1, 3, 48, 64)
     (start,) = dream_first_frames(sources, tiny_network, replace(QUICK, headroom=0.0))
     maturity = start.maturity.clone()
@@ -77,7 +78,7 @@ def test_new_ground_takes_larger_steps_until_it_is_like_the_rest(tiny_network):
     assert left.maturity[..., :32].mean() == pytest.approx(1 / GROWTH_FRAMES)
 
 
-def test_the_first_dream_is_the_most_that_is_carried(tiny_network):
+def test_the_first_dream_is_the_most_that_is_carried(tiny_network: Network) -> None:
     sources = torch.rand(1, 3, 48, 64)
     (start,) = dream_first_frames(sources, tiny_network, QUICK)
     stronger = replace(start, residual=2 * start.residual)

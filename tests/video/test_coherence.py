@@ -3,14 +3,16 @@
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from dreamvideo.bench.coherence.metrics import energies, strength
 from dreamvideo.frames import Frame
-from dreamvideo.models.network import load_network
+from dreamvideo.models.network import Network, load_network
 from dreamvideo.motion.warp import warp
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.presets import find_preset
@@ -23,22 +25,22 @@ PEARLS = find_preset("pearls").dream
 
 
 @pytest.fixture(scope="module")
-def dreamnet():
+def dreamnet() -> Network:
     return load_network(ModelSettings(device="cpu"), ObjectiveSettings())
 
 
-def shot(name, count, width=192, height=108):
+def shot(name: str, count: int, width: int = 192, height: int = 108) -> list[Any]:
     from render_sample import render
 
     return [truth for truth, _ in zip(render(width, height, shots=(name,)), range(count), strict=False)]
 
 
-def dreamed(images, network, carrying):
+def dreamed(images: Any, network: Network, carrying: Any) -> list[Any]:
     frames = (Frame(image, Fraction(i, 24)) for i, image in enumerate(images))
     return [frame.image for frame in dream_video(frames, network, DreamSettings(octaves=2), carrying)]
 
 
-def warping_error(images, truths):
+def warping_error(images: Any, truths: Any) -> float:
     """Lai et al. 2018: mean squared change along the true flow, outside what is occluded; images in 0..1."""
     errors = []
     for now, before, truth in zip(images[1:], images[:-1], truths[1:], strict=True):
@@ -48,7 +50,7 @@ def warping_error(images, truths):
     return float(np.mean(errors))
 
 
-def test_the_carried_dream_is_far_steadier_along_the_true_flow(dreamnet):
+def test_the_carried_dream_is_far_steadier_along_the_true_flow(dreamnet: Network) -> None:
     truths = shot("valley", 8)
     sources = [truth.image for truth in truths]
     carried = dreamed(sources, dreamnet, CarrySettings())
@@ -59,7 +61,7 @@ def test_the_carried_dream_is_far_steadier_along_the_true_flow(dreamnet):
     assert strengths[0] > 0.85 * strengths[1], "steady because it hardly dreams"
 
 
-def test_300_equal_frames_do_not_drift(dreamnet):
+def test_300_equal_frames_do_not_drift(dreamnet: Network) -> None:
     source = shot("lake", 1, 256, 144)[0].image
     out = dreamed([source] * 300, dreamnet, CarrySettings())
     assert out[-1].mean() == pytest.approx(out[30].mean(), rel=0.05)
@@ -68,7 +70,7 @@ def test_300_equal_frames_do_not_drift(dreamnet):
     assert max(colorful) < 1.25 * colorful[0]
 
 
-def second(images, sources, which, network):
+def second(images: Any, sources: Any, which: Any, network: Network) -> NDArray[Any]:
     """(strength, mean, contrast) of one second of a dream at 24 frames a second, the latter two over the source's."""
     here = slice(24 * which - 24, 24 * which)
     made, given = (torch.cat([to_tensor(i, torch.device("cpu")) for i in some[here]]) for some in (images, sources))
@@ -78,7 +80,7 @@ def second(images, sources, which, network):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("pixels", "look", "strength_held"), [(0, {}, 0.10), (1, {}, 0.25), (1, PEARLS, 0.10)])
-def test_a_minute_of_one_shot_stays_as_it_was_after_five_seconds(pixels, look, strength_held):
+def test_a_minute_of_one_shot_stays_as_it_was_after_five_seconds(pixels: int, look: Any, strength_held: float) -> None:
     # What is held is the whole score. Under the default look class odds grow over a pan, and energy gives way to them.
     dreamnet = load_network(ModelSettings(device="cpu"), ObjectiveSettings(**look))
     still = shot("lake", 1, 256, 144)[0].image[:, : 220 if pixels else None]
@@ -90,7 +92,7 @@ def test_a_minute_of_one_shot_stays_as_it_was_after_five_seconds(pixels, look, s
     assert (abs(late / early - 1)[1:] < 0.05).all(), (early, late)
 
 
-def test_the_first_frame_after_a_cut_is_that_of_a_clip_of_its_own(dreamnet):
+def test_the_first_frame_after_a_cut_is_that_of_a_clip_of_its_own(dreamnet: Network) -> None:
     before, after = (frame.image for name in ("valley", "lake") for frame in shot(name, 1))
     joined = dreamed([before] * 3 + [after] * 2, dreamnet, CarrySettings())
     assert np.array_equal(joined[3], dreamed([after], dreamnet, CarrySettings())[0])

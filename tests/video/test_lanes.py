@@ -1,4 +1,6 @@
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamvideo.frames import Frame
+from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.video.lanes import LaneStep, in_lockstep, in_order, lanes_for
 from dreamvideo.video.pipeline import InputSegment, dream_segments, dream_video, fetch_dreams
 
 
-def steps(lengths, read=None):
+def steps(lengths: Any, read: Any = None) -> Iterator[LaneStep]:
     index = 0
     for shot, length in enumerate(lengths):
         for place in range(length):
@@ -25,7 +28,9 @@ def steps(lengths, read=None):
 
 
 @given(st.lists(st.integers(1, 9), max_size=12), st.integers(1, 5), st.integers(1, 90))
-def test_every_step_comes_once_after_the_one_before_it_and_leaves_in_order(lengths, lanes, room):
+def test_every_step_comes_once_after_the_one_before_it_and_leaves_in_order(
+    lengths: list[int], lanes: int, room: int
+) -> None:
     done = []
     for round in in_lockstep(steps(lengths), lambda frame: lanes, room):
         assert 1 <= len(round) <= lanes
@@ -38,7 +43,7 @@ def test_every_step_comes_once_after_the_one_before_it_and_leaves_in_order(lengt
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 5), st.integers(1, 90))
-def test_no_more_is_read_ahead_than_there_is_room_for(lengths, lanes, room):
+def test_no_more_is_read_ahead_than_there_is_room_for(lengths: list[int], lanes: int, room: int) -> None:
     read, done = [], set()
     for round in in_lockstep(steps(lengths, read), lambda frame: lanes, room):
         assert lanes > 1 or len(read) == len(done) + 1
@@ -47,20 +52,20 @@ def test_no_more_is_read_ahead_than_there_is_room_for(lengths, lanes, room):
         done |= {step.index for step in round}
 
 
-def test_lanes_are_filled_again_as_shots_end():
+def test_lanes_are_filled_again_as_shots_end() -> None:
     sizes = [len(round) for round in in_lockstep(steps([5, 2, 2, 1, 3]), lambda frame: 2, 100)]
     assert sizes == [2, 2, 2, 2, 2, 1, 1, 1], sizes
 
 
-def test_as_many_lanes_as_keep_a_gpu_busy():
+def test_as_many_lanes_as_keep_a_gpu_busy() -> None:
     assert [lanes_for(h * w) for h, w in ((1080, 1920), (720, 1280), (90, 160), (4320, 7680))] == [1, 4, 16, 1]
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_images_land_in_order_and_late_ones_after_the_next_round_has_begun(late):
+def test_images_land_in_order_and_late_ones_after_the_next_round_has_begun(late: bool) -> None:
     log = []
 
-    def rounds():
+    def rounds() -> Iterator[list[tuple[Any, Callable[..., Any], None]]]:
         for round in range(3):
             log.append(f"begin {round}")
             yield [
@@ -75,13 +80,13 @@ def test_images_land_in_order_and_late_ones_after_the_next_round_has_begun(late)
 
 
 @pytest.mark.parametrize("lanes", [2, 3])
-def test_a_shot_dreams_the_same_whatever_runs_beside_it(tiny_network, lanes):
+def test_a_shot_dreams_the_same_whatever_runs_beside_it(tiny_network: Network, lanes: int) -> None:
     images = []
     for seed, length in enumerate((5, 2, 4, 1)):
         wide = textured(40, 56 + 2 * length, seed)
         images += [np.ascontiguousarray(wide[:, 2 * i : 2 * i + 56]) for i in range(length)]
 
-    def dreamed(lanes):
+    def dreamed(lanes: Any) -> list[Any]:
         frames = (Frame(image, Fraction(i, 25)) for i, image in enumerate(images))
         settings = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4)
         return list(dream_video(frames, tiny_network, settings, CarrySettings(lanes=lanes)))
@@ -92,12 +97,12 @@ def test_a_shot_dreams_the_same_whatever_runs_beside_it(tiny_network, lanes):
         assert np.abs(a.image.astype(int) - b.image).max() <= 1
 
 
-def test_lanes_reach_across_videos_of_any_size_and_each_is_as_alone(tiny_network):
+def test_lanes_reach_across_videos_of_any_size_and_each_is_as_alone(tiny_network: Network) -> None:
     sizes = [(40, 56), (40, 56), (32, 48)]
     videos = [[textured(*size, seed)] * 3 for seed, size in enumerate(sizes)]
     settings = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4)
 
-    def streams():
+    def streams() -> Iterator[InputSegment]:
         for images in videos:
             yield InputSegment(Frame(image, Fraction(i, 25)) for i, image in enumerate(images))
 

@@ -1,6 +1,9 @@
 """A long film takes no more memory than a short one: from file to file, sound included."""
 
+from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -8,6 +11,7 @@ from clips import make_clip, video_times
 
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.media.video_writer import write_video
+from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.settings.job import ReadSettings
 from dreamvideo.video.pipeline import dream_video
@@ -16,7 +20,7 @@ SOON = {"preset": "ultrafast"}
 QUICK = DreamSettings(octaves=1, iterations=1)
 
 
-def grown(folder, network, size, first, last):
+def grown(folder: Path, network: Network, size: Any, first: Any, last: Any) -> Any:
     """MiB by which the process grows between the frames `first` and `last` of a film."""
     resident = []
     times = [Fraction(n, 25) for n in range(last + 1)]
@@ -24,7 +28,7 @@ def grown(folder, network, size, first, last):
         folder / "long.mp4", times, size=(160, 120), audio=[("aac", "eng")], options={"preset": "ultrafast"}
     )
 
-    def watched(frames):
+    def watched(frames: Any) -> Iterator[Any]:
         for number, frame in enumerate(frames):
             if number in (first, last):
                 resident.append(psutil.Process().memory_info().rss)
@@ -38,11 +42,11 @@ def grown(folder, network, size, first, last):
     return (after - before) / 2**20
 
 
-def test_memory_is_flat(tmp_path, tiny_network):
+def test_memory_is_flat(tmp_path: Path, tiny_network: Network) -> None:
     # 100 pictures of this size are 22 MiB, in float 88
     assert grown(tmp_path, tiny_network, (320, 240), 60, 160) < 12
 
 
 @pytest.mark.slow
-def test_memory_is_flat_over_thousands_of_frames(tmp_path, tiny_network):
+def test_memory_is_flat_over_thousands_of_frames(tmp_path: Path, tiny_network: Network) -> None:
     assert grown(tmp_path, tiny_network, (160, 120), 500, 5000) < 24

@@ -1,5 +1,7 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,9 +9,11 @@ import torch
 from conftest import stream, textured
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.frames import Frame
+from dreamvideo.models.network import Network
 from dreamvideo.motion import occlusion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.tensors import to_image, to_tensor
@@ -21,18 +25,20 @@ CARRY = CarrySettings()
 CPU = torch.device("cpu")
 
 
-def pan(seed, count, height=48, width=64, speed=2):
+def pan(seed: int, count: int, height: int = 48, width: int = 64, speed: int = 2) -> list[NDArray[Any]]:
     wide = textured(height, width + speed * count, seed)
     return [np.ascontiguousarray(wide[:, i * speed : i * speed + width]) for i in range(count)]
 
 
-def dreamed(images, network, dreaming=QUICK, carrying=CARRY):
+def dreamed(
+    images: Any, network: Network, dreaming: DreamSettings = QUICK, carrying: CarrySettings = CARRY
+) -> list[Any]:
     return [frame.image for frame in dream_video(stream(images), network, dreaming, carrying)]
 
 
 @settings(max_examples=12, deadline=None)
 @given(cuts=st.lists(st.integers(1, 4), min_size=0, max_size=4), persistence=st.sampled_from([0.0, 0.9]))
-def test_count_times_and_durations_are_kept(cuts, persistence):
+def test_count_times_and_durations_are_kept(cuts: list[int], persistence: float) -> None:
     from conftest import TinyNet
 
     from dreamvideo.models.network import Network
@@ -46,7 +52,7 @@ def test_count_times_and_durations_are_kept(cuts, persistence):
     assert [(f.time, f.duration, f.image.shape) for f in out] == [(f.time, f.duration, f.image.shape) for f in frames]
 
 
-def test_no_iterations_pass_frames_through_untouched(tiny_network):
+def test_no_iterations_pass_frames_through_untouched(tiny_network: Network) -> None:
     images = pan(1, 3)
     assert all(
         np.array_equal(a, b)
@@ -54,14 +60,14 @@ def test_no_iterations_pass_frames_through_untouched(tiny_network):
     )
 
 
-def test_nothing_of_a_dream_survives_a_cut(tiny_network):
+def test_nothing_of_a_dream_survives_a_cut(tiny_network: Network) -> None:
     first, second = pan(1, 4), pan(2, 4)
     joined = dreamed([*first, *second], tiny_network)
     for a, b in zip(joined[4:], dreamed(second, tiny_network), strict=True):
         assert np.array_equal(a, b)
 
 
-def test_the_carried_dream_follows_the_motion(tiny_network):
+def test_the_carried_dream_follows_the_motion(tiny_network: Network) -> None:
     random = np.random.default_rng(0)
     clean = pan(3, 14, speed=3)
     images = [np.clip(image + random.normal(0, 6, image.shape), 0, 255).astype(np.uint8) for image in clean]
@@ -69,7 +75,7 @@ def test_the_carried_dream_follows_the_motion(tiny_network):
     carried = dreamed(images, tiny_network, many)
     alone = dreamed(images, tiny_network, many, CarrySettings(persistence=0))
 
-    def unsteadiness(frames):  # change of the residual along the true motion of three pixels a frame
+    def unsteadiness(frames: Any) -> Any:  # change of the residual along the true motion of three pixels a frame
         residuals = [f.astype(float) - i for f, i in zip(frames, images, strict=True)][8:]
         pairs = zip(residuals[1:], residuals[:-1], strict=True)
         return np.mean([np.abs(b[:, 8:-11] - a[:, 11:-8]).mean() / np.abs(b).mean() for b, a in pairs])
@@ -77,14 +83,14 @@ def test_the_carried_dream_follows_the_motion(tiny_network):
     assert unsteadiness(carried) < 0.8 * unsteadiness(alone)
 
 
-def test_frames_dream_alone_without_persistence(tiny_network):
+def test_frames_dream_alone_without_persistence(tiny_network: Network) -> None:
     images = pan(4, 3)
     for image, out in zip(images, dreamed(images, tiny_network, carrying=CarrySettings(persistence=0)), strict=True):
         alone = to_image(dream(to_tensor(image, torch.device("cpu")), tiny_network.score, QUICK))
         assert np.abs(out.astype(int) - alone).max() <= 1
 
 
-def test_a_still_shot_settles(tiny_network):
+def test_a_still_shot_settles(tiny_network: Network) -> None:
     image = textured(48, 64)
     out = [frame.astype(float) for frame in dreamed([image] * 120, tiny_network)]
     assert out[119].mean() == pytest.approx(out[10].mean(), rel=0.03)
@@ -93,7 +99,7 @@ def test_a_still_shot_settles(tiny_network):
     assert strength[119] == pytest.approx(strength[0], rel=0.03)
 
 
-def test_uncovered_ground_is_soon_dreamed_like_the_rest(tiny_network):
+def test_uncovered_ground_is_soon_dreamed_like_the_rest(tiny_network: Network) -> None:
     """A square moves right over a still ground; behind it the ground must not stay undreamed."""
     ground, square = textured(64, 96, 1), textured(24, 24, 2)
     images = []
@@ -108,17 +114,17 @@ def test_uncovered_ground_is_soon_dreamed_like_the_rest(tiny_network):
     assert behind > 0.6 * elsewhere
 
 
-def test_no_flow_still_sees_cuts():
+def test_no_flow_still_sees_cuts() -> None:
     streams = single_segment(stream([*pan(1, 3), *pan(2, 2)]))
     motions = [motion for ((_, motion),) in with_motion(streams, CarrySettings(flow="none"), CPU)]
     assert [motion is None for motion in motions] == [True, False, False, True, False]
     assert not motions[1].backward.any()
 
 
-def test_flat_ground_that_has_not_changed_stands_still_whatever_the_flow_says(monkeypatch):
+def test_flat_ground_that_has_not_changed_stands_still_whatever_the_flow_says(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
 
-    def guess(current, previous):
+    def guess(current: Any, previous: Any) -> torch.Tensor:
         return torch.from_numpy(random.normal(0, 4, (1, 2, *current.shape[2:])).astype(np.float32))
 
     monkeypatch.setitem(pipeline.FLOWS, "dis", lambda device, weights: guess)
@@ -133,7 +139,7 @@ def test_flat_ground_that_has_not_changed_stands_still_whatever_the_flow_says(mo
     assert (motion.trust[..., :32] == 1).all() and motion.trust[..., 44:].mean() < 0.2
 
 
-def test_a_flow_is_trusted_where_the_moved_picture_looks_like_this_one_wherever_the_other_flow_leads():
+def test_a_flow_is_trusted_where_the_moved_picture_looks_like_this_one_wherever_the_other_flow_leads() -> None:
     wide = textured(48, 72)
     now, before = (torch.from_numpy(wide[:, x : x + 64].copy()).permute(2, 0, 1)[None] for x in (4, 0))
     flow = torch.zeros(1, 2, 48, 64)
@@ -147,10 +153,10 @@ def test_a_flow_is_trusted_where_the_moved_picture_looks_like_this_one_wherever_
     assert right.hidden < 0.12 and wrong.hidden > 0.7
 
 
-def test_an_error_and_an_early_end_close_the_source(tiny_network):
+def test_an_error_and_an_early_end_close_the_source(tiny_network: Network) -> None:
     closed = []
 
-    def source(fail):
+    def source(fail: Any) -> Iterator[Any]:
         try:
             yield from stream(pan(1, 3))
             if fail:
@@ -167,7 +173,7 @@ def test_an_error_and_an_early_end_close_the_source(tiny_network):
 
 
 @given(st.integers(0, 255))
-def test_pictures_survive_the_way_to_a_tensor_and_back(value):
+def test_pictures_survive_the_way_to_a_tensor_and_back(value: int) -> None:
     image = np.full((3, 4, 3), value, np.uint8)
     assert np.array_equal(to_image(to_tensor(image, torch.device("cpu"))), image)
     assert to_image(torch.full((1, 3, 1, 1), value / 255 + 0.0015)).max() == value  # rounded, not truncated
