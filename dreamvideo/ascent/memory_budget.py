@@ -18,7 +18,7 @@ from dreamvideo.ascent.memory import available_bytes, is_out_of_memory, measure_
 from dreamvideo.ascent.tiling import Score, TiledScore, tiled_gradient
 from dreamvideo.errors import MemoryBudgetError
 from dreamvideo.models.objectives import Objective
-from dreamvideo.settings.option import MIN_TILE
+from dreamvideo.settings.job import MIN_TILE
 
 log = logging.getLogger(__name__)
 

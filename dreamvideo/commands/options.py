@@ -24,6 +24,7 @@ from dreamvideo.settings.job import (
     TileSettings,
 )
 from dreamvideo.settings.live import CameraSettings, LiveSettings
+from dreamvideo.settings.option import option_choices, option_flag
 from dreamvideo.settings.presets import find_preset
 from dreamvideo.settings.toml_file import read_toml
 
@@ -58,10 +59,13 @@ Settings = TypeVar("Settings")
 
 def add_options(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
     """An option for each field of a settings dataclass, under its docstring's first sentence."""
+    choices = option_choices(settings)
     group = parser.add_argument_group((settings.__doc__ or "").split(".")[0].lower())
     for field in dataclasses.fields(settings):
-        keywords = dict(field.metadata)
-        flag = keywords.pop("flag", "--" + field.name.replace("_", "-"))
+        keywords = {name: value for name, value in field.metadata.items() if name not in ("flag", "kind")}
+        flag = option_flag(field)
+        if field.name in choices:
+            keywords["choices"] = choices[field.name]
         if keywords.get("type") not in (None, int, float):
             keywords["type"] = _with_its_own_words(keywords["type"])
         if field.default not in (None, ()) and keywords.get("action") not in ("store_true", "store_false"):

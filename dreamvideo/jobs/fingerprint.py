@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from dreamvideo._version import __version__
 from dreamvideo.errors import SourceError
-from dreamvideo.media.metadata import FILE_OPTIONS, MACHINE_OPTIONS
+from dreamvideo.settings.option import option_kind
 
 SAMPLE: Final = 1 << 20  # bytes from the beginning, middle and end of a file that are looked at
 LEAST: Final = 1 << 12  # of each of many
@@ -23,9 +23,9 @@ def fingerprint(sources: Sequence[Path], *settings: Any) -> dict[str, Any]:
     for some in settings:
         for field in fields(some):
             value = getattr(some, field.name)
-            if field.name in MACHINE_OPTIONS:
+            if option_kind(field) == "machine":
                 continue
-            is_file = field.name in (*FILE_OPTIONS, "mask") and value is not None
+            is_file = option_kind(field) == "file" and value is not None
             job[field.name] = identity(Path(value)) if is_file else value
     return dict(json.loads(json.dumps(job, default=str)))
 

@@ -18,7 +18,7 @@ from dreamvideo.frames import Still
 from dreamvideo.media.color import composite_on_white
 from dreamvideo.media.metadata import image_with_settings
 from dreamvideo.media.paths import IMAGE_SUFFIXES, is_image
-from dreamvideo.settings.option import MIN_SIDE
+from dreamvideo.settings.parsers import MIN_SIDE
 
 log = logging.getLogger(__name__)
 

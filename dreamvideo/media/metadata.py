@@ -18,12 +18,12 @@ from typing import Any, Final
 import av
 
 from dreamvideo._version import __version__
-from dreamvideo.errors import SettingsError, SourceError
+from dreamvideo.errors import SettingsError, SourceError, did_you_mean
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.option import option_kind
 
 KEY: Final = "dreamvideo"  # the version stands under it; how a line of ours is told from others
-MACHINE_OPTIONS: Final = {"device", "threads", "precision", "lanes", "tile_side", "cluster", "workers", "ship"}
-FILE_OPTIONS: Final = {"weights", "flow_weights", "guide"}  # told, but not opened because a video says so
+_STORED_SETTINGS: Final = (ModelSettings, ObjectiveSettings, DreamSettings, CarrySettings)
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ def settings_comment(*settings: ModelSettings | ObjectiveSettings | DreamSetting
     for some in settings:
         for field in fields(some):
             value = getattr(some, field.name)
-            if value != field.default and field.name not in MACHINE_OPTIONS:
-                values[field.name] = PurePath(value).name if field.name in FILE_OPTIONS else value
+            if value != field.default and option_kind(field) != "machine":
+                values[field.name] = PurePath(value).name if option_kind(field) == "file" else value
     return json.dumps(values, ensure_ascii=True)
 
 
@@ -49,26 +49,45 @@ def comment_with_settings(line: str, comment: str = "") -> str:
 
 
 def settings_in_file(path: Path) -> Mapping[str, Any]:
-    """Values for fields of settings from a file that was dreamed.
+    """Read the settings stored in a dreamed file, for `--like`.
+
+    Files that the dream used are named in a warning, not opened: a video must not choose which files are read. Settings
+    that this version does not know are named in a warning too.
+
+    Args:
+        path: an output of dreamvideo.
+
+    Returns:
+        Field name -> value, for fields of `ModelSettings`, `ObjectiveSettings`, `DreamSettings` and `CarrySettings`.
 
     Raises:
-        SourceError: it cannot be read.
-        SettingsError: it holds no settings.
+        SourceError: the file cannot be read.
+        SettingsError: the file holds no settings.
     """
     for line in reversed(_comment(path).splitlines()):
         values = _parsed(line)
         if values is not None:
-            known = {
-                field.name
-                for kind in (ModelSettings, ObjectiveSettings, DreamSettings, CarrySettings)
-                for field in fields(kind)
-            }
-            for name in sorted(FILE_OPTIONS & values.keys()):
-                log.warning("%s was dreamed with --%s %s: give it too", path, name.replace("_", "-"), values[name])
-            if ":" in str(values.get("model", "")):
-                log.warning("%s was dreamed with --model %s: give it too, for it is code", path, values.pop("model"))
-            return {n: _tuples(value) for n, value in values.items() if n in known - MACHINE_OPTIONS - FILE_OPTIONS}
+            return _known_settings(path, values)
     raise SettingsError(f"{path} does not say how it was dreamed: --like expects an output of dreamvideo")
+
+
+def _known_settings(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    kinds = {field.name: option_kind(field) for settings in _STORED_SETTINGS for field in fields(settings)}
+    known: dict[str, Any] = {}
+    for name, value in sorted(values.items()):
+        option = f"--{name.replace('_', '-')} {value}"
+        if name == KEY:
+            continue
+        if name not in kinds:
+            nearest = did_you_mean(name, kinds)
+            log.warning("%s: ignoring the unknown setting %s = %s%s", path, name, json.dumps(value), nearest)
+        elif kinds[name] == "file":
+            log.warning("%s was dreamed with %s: give this option too", path, option)
+        elif name == "model" and ":" in str(value):
+            log.warning("%s was dreamed with %s: give this option too, since it runs code", path, option)
+        elif kinds[name] == "plain":
+            known[name] = _tuples(value)
+    return known
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

@@ -1,52 +1,62 @@
-"""Frozen, self-checking settings; every default of the program stands here, once.
+"""What is dreamed by which network, and how: frozen settings that check themselves.
 
-A field made by `option` is also a command-line option: the command line takes name, default, help and choices
-from here, so the two cannot disagree.
+Every default stands here once. A field made by `option` is also a command-line option, a key of a TOML file and, if
+it differs from its default, part of the settings stored in each output.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
-from dreamvideo.settings.option import check, option, parse_channel, parse_lanes, parse_weighted
+from dreamvideo.settings.option import check, check_choices, option
+from dreamvideo.settings.parsers import parse_channel, parse_lanes, parse_weighted
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """Which network dreams, and where it runs."""
+    """Network, device and precision. Where a network runs does not change what it dreams of."""
 
     model: str = option("dreamnet", "network that dreams, or package.module:factory", metavar="NAME")
-    weights: str | None = option(None, "weights in a local .safetensors or .pth file", metavar="FILE")
-    scaling: str = option(
+    weights: str | None = option(None, "weights in a local .safetensors or .pth file", kind="file", metavar="FILE")
+    scaling: Literal["imagenet", "half", "none"] = option(
         "imagenet",
-        "colors that the network expects: as for ImageNet, half (-1 to 1), none (0 to 1); dreamnet knows its own",
-        choices=("imagenet", "half", "none"),
+        "input range that the network expects: imagenet (normalized by mean and deviation), half (-1 to 1), none "
+        "(0 to 1); dreamnet knows its own",
     )
-    device: str = option("auto", "auto, cpu, mps, cuda or cuda:N", metavar="DEVICE")
-    precision: str = option(
-        "auto",
-        "arithmetic of the network; auto is bf16 where the hardware has it",
-        choices=("auto", "fp32", "tf32", "bf16", "fp16"),
+    device: str = option("auto", "auto, cpu, mps, cuda or cuda:N", kind="machine", metavar="DEVICE")
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = option(
+        "auto", "arithmetic of the network; auto is bf16 where the hardware has it", kind="machine"
     )
-    threads: int | None = option(None, "CPU threads (default: all cores)", type=int, metavar="N")
+    threads: int | None = option(None, "CPU threads (default: all cores)", kind="machine", type=int, metavar="N")
 
     def __post_init__(self) -> None:
-        check(
-            re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device) is not None,
-            f"--device {self.device}",
-            "auto, cpu, mps, cuda or cuda:N",
-        )
+        check_choices(self)
+        check_device(self.device)
         check(self.threads is None or self.threads > 0, f"--threads {self.threads}", "at least 1")
+
+
+def check_device(device: str) -> None:
+    """Check the name of a device, not that it exists.
+
+    Args:
+        device: auto, cpu, mps, cuda or cuda:N.
+
+    Raises:
+        SettingsError: it is none of these.
+    """
+    valid = re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device) is not None
+    check(valid, f"--device {device}", "auto, cpu, mps, cuda or cuda:N")
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveSettings:
-    """What is dreamed: which activations of the network the ascent raises. All empty: what suits the network."""
+    """What is dreamed: which activations of the network are maximized. All empty: the default of the network."""
 
     layers: tuple[tuple[str, float], ...] = option(
         (),
-        "layer to excite, repeatable (default: what suits the network)",
+        "layer to maximize, repeatable (default: depends on the network)",
         type=parse_weighted,
         metavar="NAME[:WEIGHT]",
         flag="--layer",
@@ -54,7 +64,7 @@ class ObjectiveSettings:
     )
     channels: tuple[tuple[str, int, float], ...] = option(
         (),
-        "channel to excite, repeatable",
+        "channel to maximize, repeatable",
         type=parse_channel,
         metavar="LAYER:NUMBER[:WEIGHT]",
         flag="--channel",
@@ -62,7 +72,7 @@ class ObjectiveSettings:
     )
     neurons: tuple[tuple[str, int, float], ...] = option(
         (),
-        "channel to excite in the middle of the picture only, repeatable",
+        "channel to maximize at the center of the image only, repeatable",
         type=parse_channel,
         metavar="LAYER:NUMBER[:WEIGHT]",
         flag="--neuron",
@@ -70,32 +80,37 @@ class ObjectiveSettings:
     )
     classes: tuple[tuple[str, float], ...] = option(
         (),
-        "class to dream of, by name or number, repeatable: each place chooses among them",
+        "class to dream of, by name or number, repeatable: each location takes the one it is most like",
         type=parse_weighted,
         metavar="NAME[:WEIGHT]",
         flag="--class",
         action="append",
     )
     guide: str | None = option(
-        None, "picture to dream of: every place is drawn to what it is most like there", metavar="FILE"
+        None,
+        "image to dream of: each location is pulled towards the features of the guide that it is most like",
+        kind="file",
+        metavar="FILE",
     )
-    objective: str = option(
+    objective: Literal["auto", "log", "l2", "mean", "sum", "mix"] = option(
         "auto",
-        "what is raised of a layer: log (log of the local energy), l2 (mean square), mean, sum, mix (other channels at "
-        "every place), auto (what suits the network)",
-        choices=("auto", "log", "l2", "mean", "sum", "mix"),
+        "what is maximized of a layer: log (log of the local energy), l2 (mean square), mean, sum, mix (other channels "
+        "at each location), auto (depends on the network)",
     )
+
+    def __post_init__(self) -> None:
+        check_choices(self)
 
 
 @dataclass(frozen=True, slots=True)
 class DreamSettings:
-    """How a picture is dreamed. Steps and colors are in image units, 0 to 1."""
+    """How an image is dreamed. Steps and colors are in image units, 0 to 1."""
 
     octaves: int | None = option(
-        None, "sizes of the pyramid (default: down to a shorter side of about 130 pixels)", type=int, metavar="N"
+        None, "sizes of the image pyramid (default: down to a shorter side of about 130 pixels)", type=int, metavar="N"
     )
     octave_scale: float = option(1.4, "size ratio of neighboring octaves", type=float, metavar="X")
-    iterations: int = option(10, "ascent steps per octave; 0 passes pictures through undreamed", type=int, metavar="N")
+    iterations: int = option(10, "ascent steps per octave; 0 passes frames through undreamed", type=int, metavar="N")
     step_size: float = option(
         0.009, "mean absolute change of one step, in image units of 0 to 1", type=float, metavar="X"
     )
@@ -108,7 +123,7 @@ class DreamSettings:
     )
     color: float = option(
         0.65,
-        "spread of color against that of lightness in each step; negative: the gradient's own colors",
+        "spread of color relative to that of lightness in each step; negative: as the gradient has it",
         type=float,
         metavar="X",
     )
@@ -118,42 +133,40 @@ class DreamSettings:
     anchor: float = option(
         0.05, "pull of large areas towards the source's brightness and color at each step", type=float, metavar="X"
     )
-    keep_colors: bool = option(False, "dream the lightness alone: the colors stay the source's", action="store_true")
+    keep_colors: bool = option(False, "dream the lightness only and keep the source's colors", action="store_true")
     decorrelate: bool = option(
-        False, "mix the gradient as colors are in photographs, instead of --color", action="store_true"
+        False, "correlate the colors of the gradient as in photographs, instead of --color", action="store_true"
     )
     tv: float = option(
         0.0,
-        "smoothing by total variation: its part of each step, against the gradient's; 0 = off",
+        "smoothing by total variation: its share of each step, relative to the gradient's; 0 = off",
         type=float,
         metavar="X",
     )
     detail: bool = option(
         True,
-        "enlarge the dreamed picture itself from octave to octave, which blurs it, instead of adding the dream to the "
+        "enlarge the dreamed image itself from octave to octave, which blurs it, instead of adding the dream to the "
         "sharp source",
         flag="--no-detail",
         action="store_false",
     )
-    normalize: str = option(
+    normalize: Literal["mean", "std", "none"] = option(
         "mean",
-        "what each gradient is divided by: mean (absolute value), std (deviation, freed of its mean), none",
-        choices=("mean", "std", "none"),
+        "what each gradient is divided by: mean (absolute value), std (deviation, after subtracting the mean), none",
     )
-    smoothing: str = option(
+    smoothing: Literal["growing", "fixed"] = option(
         "growing",
-        "growing: as --smooth says; fixed: --smooth at every step, of 9x9 pixels, mirrored at the edges",
-        choices=("growing", "fixed"),
+        "growing: as --smooth describes; fixed: --smooth at every step, 9x9 pixels, reflected at the edges",
     )
-    space: str = option(
+    space: Literal["image", "imagenet"] = option(
         "image",
-        "colors in which steps are taken: image (0 to 1, held to it), imagenet (as its networks see them; held to 0 "
-        "to 1 at the end only)",
-        choices=("image", "imagenet"),
+        "color space of the steps: image (0 to 1, clamped after each step), imagenet (normalized as for ImageNet "
+        "networks, clamped at the end only)",
     )
     seed: int = option(0, "random seed of the jitter", type=int, metavar="N")
 
     def __post_init__(self) -> None:
+        check_choices(self)
         check(self.octaves is None or self.octaves > 0, f"--octaves {self.octaves}", "at least 1")
         check(self.octave_scale > 1, f"--octave-scale {self.octave_scale}", "more than 1")
         check(self.iterations >= 0, f"--iterations {self.iterations}", "at least 0")
@@ -180,32 +193,33 @@ class CarrySettings:
     )
     warm_iterations: int = option(
         1,
-        "ascent steps on a frame that starts from a carried dream, at the size whose turn it is",
+        "ascent steps on a frame that starts from a carried dream, at the octave whose turn it is",
         type=int,
         metavar="N",
     )
     warm_step: float = option(
         0.5,
-        "size of those steps, over that of a first frame's: larger is stronger, and less steady",
+        "size of those steps relative to those of a first frame: larger is stronger and less steady",
         type=float,
         metavar="X",
     )
     lanes: int | None = option(
         None,
         "shots dreamed side by side as one batch, reading ahead (default: auto, 1 on a CPU, on a GPU by size)",
+        kind="machine",
         type=parse_lanes,
         metavar="auto|N",
     )
-    flow: str = option(
+    flow: Literal["dis", "raft", "none"] = option(
         "dis",
         "optical flow that carries the dream; raft is a network, for a GPU: its weights are downloaded once",
-        choices=("dis", "raft", "none"),
     )
     flow_weights: str | None = option(
-        None, "weights of the flow network in a local .safetensors or .pth file", metavar="FILE"
+        None, "weights of the flow network in a local .safetensors or .pth file", kind="file", metavar="FILE"
     )
 
     def __post_init__(self) -> None:
+        check_choices(self)
         check(0 <= self.persistence <= 1, f"--persistence {self.persistence}", "0 to 1")
         check(self.lanes is None or self.lanes >= 1, f"--lanes {self.lanes}", "at least 1")
         check(self.warm_step >= 0, f"--warm-step {self.warm_step}", "at least 0")

@@ -1,20 +1,15 @@
-"""TODO"""
+"""Which files a job reads, how it writes them, and on which machines it runs: frozen settings that check themselves."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final, Literal
 
-from dreamvideo.settings.option import (
-    MIN_TILE,
-    check,
-    option,
-    parse_preview,
-    parse_rate,
-    parse_seconds,
-    parse_size,
-    parse_tile,
-)
+from dreamvideo.settings.option import check, check_choices, option
+from dreamvideo.settings.parsers import parse_preview, parse_rate, parse_seconds, parse_size, parse_tile
+
+MIN_TILE: Final = 256  # pixels a side; below it a tile is mostly the margin that it shares with its neighbors
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +17,7 @@ class ReadSettings:
     """Which part of an input is read, and at what size."""
 
     start: Fraction | None = option(None, "skip to this time", type=parse_seconds, metavar="TIME")
-    duration: Fraction | None = option(None, "read no more than this", type=parse_seconds, metavar="TIME")
+    duration: Fraction | None = option(None, "read at most this long", type=parse_seconds, metavar="TIME")
     frames: int | None = option(None, "stop after N frames", type=int, metavar="N")
     size: tuple[int | None, int] | None = option(
         None, "dream and write at this size in pixels", type=parse_size, metavar="WxH|HEIGHT"
@@ -35,31 +30,32 @@ class ReadSettings:
 
 @dataclass(frozen=True, slots=True)
 class SequenceSettings:
-    """What pictures are to each other, and what they become."""
+    """How the images of a folder relate to each other, and how they are written."""
 
     independent: bool = option(
-        False, "unrelated pictures, each dreamed alone, several at once on a GPU", action="store_true"
+        False, "dream unrelated images, each alone, several at once on a GPU", action="store_true"
     )
     fps: Fraction = option(
         Fraction(25),
-        "pictures a second of a video made of them; 29.97 means 30000/1001",
+        "frame rate of a video made of images; 29.97 means 30000/1001",
         type=parse_rate,
         metavar="RATE",
     )
-    format: str | None = option(
-        None,
-        "of the pictures written (default: each input's own; of a video png)",
-        choices=("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"),
+    format: Literal["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"] | None = option(
+        None, "format of the images written (default: that of each input; png for a video)"
     )
+
+    def __post_init__(self) -> None:
+        check_choices(self)
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewSettings:
-    """A look before the long run."""
+    """Preview before a long run."""
 
     preview: int | None = option(
         None,
-        "instead of a video write NAME_preview.png: N frames (9) from all over it, dreamed, each with its time",
+        "instead of a video write NAME_preview.png: N frames (9) spread over the video, dreamed, each with its time",
         type=parse_preview,
         nargs="?",
         const=9,
@@ -69,23 +65,23 @@ class PreviewSettings:
 
 @dataclass(frozen=True, slots=True)
 class AtlasSettings:
-    """Which dreams an atlas shows. Unless told otherwise, one of each layer; or of all that --layer and such name."""
+    """Which dreams an atlas shows. By default one per layer, or one for each --layer, --channel and --class."""
 
     channels_of: str | None = option(
-        None, "the channels of this layer that are strongest in the picture", flag="--channels", metavar="LAYER"
+        None, "the channels of this layer that are most active in the picture", flag="--channels", metavar="LAYER"
     )
     all_classes: bool = option(False, "the classes of the network", flag="--classes", action="store_true")
     presets: bool = option(False, "the presets", action="store_true")
     count: int | None = option(
         None,
-        "at most N channels or classes, the strongest (default: 24; up to 100 classes: all)",
+        "at most N channels or classes, the most active first (default: 24; up to 100 classes: all)",
         type=int,
         metavar="N",
     )
-    tile: int = option(240, "larger side of each dream, in pixels", type=int, metavar="N")
-    columns: int | None = option(None, "dreams side by side (default: what fits a screen)", type=int, metavar="N")
+    tile: int = option(240, "longer side of each dream, in pixels", type=int, metavar="N")
+    columns: int | None = option(None, "dreams per row (default: to fill a screen)", type=int, metavar="N")
     start: Fraction | None = option(
-        None, "of a video, take the frame at this time (default: its middle)", type=parse_seconds, metavar="TIME"
+        None, "take the frame of a video at this time (default: its middle)", type=parse_seconds, metavar="TIME"
     )
 
     def __post_init__(self) -> None:
@@ -99,22 +95,23 @@ class AtlasSettings:
 
 @dataclass(frozen=True, slots=True)
 class InfoSettings:
-    """What is told."""
+    """What is reported, and in which form."""
 
     time: bool = option(
-        True, "do not dream some frames to tell how long it takes", flag="--no-time", action="store_false"
+        True, "do not dream a few frames to estimate how long it takes", flag="--no-time", action="store_false"
     )
-    json: bool = option(False, "one JSON object, as dreamvideo/info/report.py says", action="store_true")
+    json: bool = option(False, "print one JSON object instead of text", action="store_true")
 
 
 @dataclass(frozen=True, slots=True)
 class TileSettings:
-    """How much memory a large picture may take."""
+    """Memory that a large image may take."""
 
     tile_side: int | None = option(
         None,
-        "show pictures to the network in tiles of at most N pixels a side: the same dream in less memory and more time "
+        "show images to the network in tiles of at most N pixels a side: the same dream in less memory and more time "
         "(default: auto, when memory is short)",
+        kind="machine",
         type=parse_tile,
         flag="--tile",
         metavar="auto|N",
@@ -129,9 +126,9 @@ class TileSettings:
 class EncodeSettings:
     """How a video is written."""
 
-    codec: str | None = option(None, "video encoder (default: what suits the container)", metavar="NAME")
+    codec: str | None = option(None, "video encoder (default: depends on the container)", metavar="NAME")
     crf: int = option(16, "quality of the encoder, 0 best", type=int, metavar="N")
-    audio: bool = option(True, "leave the sound out", flag="--no-audio", action="store_false")
+    audio: bool = option(True, "do not write sound", flag="--no-audio", action="store_false")
 
     def __post_init__(self) -> None:
         check(0 <= self.crf <= 63, f"--crf {self.crf}", "0 to 63")
@@ -139,23 +136,25 @@ class EncodeSettings:
 
 @dataclass(frozen=True, slots=True)
 class MaskSettings:
-    """Where is dreamed, and where not."""
+    """Where the image is dreamed."""
 
     mask: str | None = option(
         None,
-        "dream where this is white, leave alone what is black: a picture, or for videos a video or folder of pictures "
-        "that go along with the frames",
+        "dream where the mask is white and leave alone what is black: an image, or for videos also a video or a folder "
+        "of images, one per frame",
+        kind="file",
         metavar="FILE",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    """Which machines dream. A job goes to Ray, an extra, shot by shot."""
+    """Several machines or GPUs. Ray, an extra, distributes the shots of a job."""
 
     cluster: str | None = option(
         None,
         "dream on all GPUs, or CPUs, of this machine at once, or of the Ray cluster at ADDRESS: auto, or ray://HOST:PORT",
+        kind="machine",
         nargs="?",
         const="local",
         metavar="ADDRESS",
@@ -163,14 +162,18 @@ class ClusterSettings:
     workers: int | None = option(
         None,
         "at most N workers (default: one for each GPU, or for each --threads of the CPUs, 1)",
+        kind="machine",
         type=int,
         metavar="N",
     )
-    ship: bool = option(False, "send files to workers that cannot reach them under the same path", action="store_true")
+    ship: bool = option(
+        False, "send files to workers that cannot read them under the same path", kind="machine", action="store_true"
+    )
+    # Not of kind "machine": where a shot is split shows in the dream.
     split_shots: Fraction | None = option(
         None,
-        "split shots that are longer than this, each part with a second of the one before as its run-up: a jump "
-        "remains where they meet",
+        "split shots that are longer than this; each part dreams the last second of the one before as its warm-up, and "
+        "a jump remains where they meet",
         type=parse_seconds,
         metavar="TIME",
     )

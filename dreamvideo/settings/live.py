@@ -1,34 +1,28 @@
-"""TODO"""
+"""What a live dream asks of the camera, and where it shows and records: frozen settings that check themselves."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
 
-from dreamvideo.settings.option import (
-    Address,
-    check,
-    option,
-    parse_address,
-    parse_camera_size,
-    parse_seconds,
-)
+from dreamvideo.settings.option import check, option
+from dreamvideo.settings.parsers import Address, parse_address, parse_camera_size, parse_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class CameraSettings:
-    """What is asked of the camera."""
+    """What is requested of the camera."""
 
     size: tuple[int, int] | None = option(
         None,
-        "size asked of the camera in pixels; it may give another. A video file is brought to it",
+        "size requested of the camera in pixels, which may choose another; a video file is resized to it",
         type=parse_camera_size,
         metavar="WxH",
     )
-    camera_fps: float | None = option(None, "pictures a second asked of the camera", type=float, metavar="N")
-    loop: bool = option(False, "begin a video file again when it ends", action="store_true")
+    camera_fps: float | None = option(None, "frame rate requested of the camera", type=float, metavar="N")
+    loop: bool = option(False, "start a video file again when it ends", action="store_true")
     reconnect: float = option(
-        10.0, "how long to wait for a camera that has gone; 0 = not at all", type=float, metavar="SECONDS"
+        10.0, "how long to wait for a camera that is gone; 0 = do not wait", type=float, metavar="SECONDS"
     )
 
     def __post_init__(self) -> None:
@@ -38,40 +32,42 @@ class CameraSettings:
 
 @dataclass(frozen=True, slots=True)
 class LiveSettings:
-    """What is shown while it dreams live, and where."""
+    """What a live dream shows, and where."""
 
     fps: float | None = option(
         None,
-        "pictures a second to hold: it dreams smaller when time is short, larger when there is some (default: the "
-        "camera's)",
+        "frame rate to hold: dreams at a smaller size when time is short, at a larger one when there is time (default: "
+        "the camera's)",
         type=float,
         metavar="N",
     )
     dream_size: int | None = option(
-        None, "always dream at this shorter side in pixels, whatever the time it takes", type=int, metavar="N"
+        None, "always dream at this shorter side in pixels, however long it takes", type=int, metavar="N"
     )
-    strength: float = option(1.0, "of the dream, over that of the look (keys + and -)", type=float, metavar="X")
-    mirror: bool = option(False, "as in a mirror (key m)", action="store_true")
-    split: bool = option(False, "the source on the left, the dream on the right (key d)", action="store_true")
+    strength: float = option(
+        1.0, "strength of the dream, relative to that of the look (keys + and -)", type=float, metavar="X"
+    )
+    mirror: bool = option(False, "flip the image left to right, as a mirror does (key m)", action="store_true")
+    split: bool = option(False, "show the source on the left, the dream on the right (key d)", action="store_true")
     full_screen: bool = option(False, "fill the screen (key f)", action="store_true")
-    overlay: bool = option(True, "no numbers over the picture (key o)", flag="--no-overlay", action="store_false")
+    overlay: bool = option(True, "show no numbers over the image (key o)", flag="--no-overlay", action="store_false")
     duration: Fraction | None = option(None, "end after this time", type=parse_seconds, metavar="TIME")
     record: str | None = option(
-        None, "record into this .mkv or .mp4 from the beginning (key r: begin and end)", metavar="FILE"
+        None, "record into this .mkv or .mp4 from the start (key r: start and stop)", metavar="FILE"
     )
     codec: str | None = option(None, "video encoder of recordings", metavar="NAME")
-    folder: str = option(".", "where snapshots (key s) and recordings without a name go", metavar="FOLDER")
+    folder: str = option(".", "folder of snapshots (key s) and of recordings without a name", metavar="FOLDER")
     virtual_camera: bool = option(
-        False, "be a camera for other programs, by pyvirtualcam (an extra)", action="store_true"
+        False, "be a camera for other programs, with pyvirtualcam (an extra)", action="store_true"
     )
     serve: Address | None = option(
         None,
-        "a page with picture and controls in place of the window, for this machine alone unless a host is given",
+        "show image and controls on a page instead of in a window; for this machine only unless a host is given",
         type=parse_address,
         metavar="[HOST:]PORT",
     )
-    password: str | None = option(None, "for the page; needed where others can reach it", metavar="WORD")
-    window: bool = option(True, "neither window nor page", flag="--no-window", action="store_false")
+    password: str | None = option(None, "password of the page; required if other machines can reach it", metavar="WORD")
+    window: bool = option(True, "show neither window nor page", flag="--no-window", action="store_false")
 
     def __post_init__(self) -> None:
         check(self.fps is None or self.fps > 0, f"--fps {self.fps}", "more than 0")

@@ -1,6 +1,7 @@
-"""Looks by name: settings that go well together, each under a word for what it looks like.
+"""Presets: settings that go well together, each under a name for what it looks like.
 
-Those of the embedded network raise classes, all of one look together: each place becomes what it is nearest to.
+Presets of the embedded network maximize several classes at once: each location takes the class that it is most like.
+To add one, add an entry to `_ALL`; the listing, the atlas and the live menu take it from there.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dreamvideo.errors import SettingsError, did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A look: values for fields of `ModelSettings`, `ObjectiveSettings` and `DreamSettings`."""
+    """A look by name: values for fields of `ModelSettings`, `ObjectiveSettings` and `DreamSettings`."""
 
     name: str
     summary: str
@@ -25,7 +26,7 @@ class Preset:
 
     @property
     def values(self) -> Mapping[str, Any]:
-        """All values by field name; no two of the dataclasses share a name."""
+        """Field name -> value of all three dataclasses, which share no field name."""
         return {**self.model, **self.objective, **self.dream}
 
 
@@ -107,10 +108,13 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType({preset.name: preset for
 
 
 def find_preset(name: str) -> Preset:
-    """The look `name`.
+    """Return a preset.
+
+    Args:
+        name: its name, see `PRESETS`.
 
     Raises:
-        SettingsError: there is none.
+        SettingsError: there is no preset of this name.
     """
     if name not in PRESETS:
         raise SettingsError(f"no preset {name!r}{did_you_mean(name, PRESETS)}; see: dreamvideo presets")

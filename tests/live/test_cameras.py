@@ -622,8 +622,8 @@ def test_a_stream_over_udp() -> None:
 class Capture:
     """In place of cv2.VideoCapture: `cameras` maps an index to what its reads give."""
 
-    cameras = {}
-    made = []
+    cameras: dict[int, Any] = {}
+    made: list[Any] = []
 
     def __init__(self, index: Any, backend: Any) -> None:
         self.index, self.backend, self.set_to, self.released = index, backend, {}, False
@@ -659,7 +659,7 @@ class Capture:
 
 
 @pytest.fixture
-def computer(tmp_path, monkeypatch):
+def computer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """computer(index, name, reads, captures=True): plugs a camera in, on a Linux that has no other.
 
     The stand-in of `enumerate_cameras` lists what captures video, as cv2-enumerate-cameras documents.
@@ -670,14 +670,14 @@ def computer(tmp_path, monkeypatch):
     monkeypatch.setattr(Capture, "cameras", {})
     monkeypatch.setattr(Capture, "made", [])
     (tmp_path / "dev").mkdir()
-    listed = []
+    listed: list[tuple[int, str, str]] = []
 
-    def enumerate_cameras(backend):
+    def enumerate_cameras(backend: int) -> list[CameraInfo]:
         return [CameraInfo(index, name, path, None, None, backend) for index, name, path in listed]
 
     monkeypatch.setattr(webcam, "enumerate_cameras", enumerate_cameras)
 
-    def plug(index, name, reads=None, captures=True):
+    def plug(index: int, name: str, reads: Any = None, captures: bool = True) -> Path:
         device = tmp_path / "dev" / f"video{index}"
         device.touch()
         if captures:
@@ -771,7 +771,9 @@ def message(where: Any) -> str:
     return str(caught.value)
 
 
-def test_why_a_camera_does_not_open(computer, tmp_path, monkeypatch):
+def test_why_a_camera_does_not_open(
+    computer: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert message("0") == "no camera 0; there is none. See: dreamvideo cameras"
     front = computer(0, "Front Camera")
     computer(1, "Front Camera", captures=False)
@@ -785,7 +787,7 @@ def test_why_a_camera_does_not_open(computer, tmp_path, monkeypatch):
     assert message("/dev/nowhere") == f"/dev/nowhere: no such camera; {there_is}"
     assert message("/dev/null") == f"/dev/null: not a camera; {there_is}"
 
-    def refuse(path, flags):
+    def refuse(path: Any, flags: int) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(webcam.os, "open", refuse)
@@ -794,7 +796,7 @@ def test_why_a_camera_does_not_open(computer, tmp_path, monkeypatch):
     )
 
 
-def test_why_a_camera_does_not_open_elsewhere(computer, monkeypatch):
+def test_why_a_camera_does_not_open_elsewhere(computer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     computer(0, "FaceTime")
     monkeypatch.setattr(sys, "platform", "darwin")
     assert "System Settings > Privacy & Security > Camera" in message("0")
@@ -803,7 +805,7 @@ def test_why_a_camera_does_not_open_elsewhere(computer, monkeypatch):
     assert "(Settings > Privacy & security > Camera)" in message("0")
 
 
-def test_the_list_of_cameras(computer, tmp_path, monkeypatch):
+def test_the_list_of_cameras(computer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     assert webcam.list_cameras() == [
         "no camera found: plug one in, or give a URL such as rtsp://HOST/PATH, or a video file"
     ]
@@ -817,15 +819,13 @@ def test_the_list_of_cameras(computer, tmp_path, monkeypatch):
     ]
 
 
-def test_the_list_gives_no_device_where_none_can_be_typed():
-    line = webcam._line(
-        CameraInfo(3, "Cam", "0x8020000005ac8514", None, None, cv2.CAP_AVFOUNDATION), "1280x720, 30 fps"
-    )
-    assert line == "3   Cam  1280x720, 30 fps"
+def test_the_list_gives_no_device_where_none_can_be_typed() -> None:
+    info = CameraInfo(3, "Cam", "0x8020000005ac8514", None, None, cv2.CAP_AVFOUNDATION)
+    assert webcam._line(info, "1280x720, 30 fps") == "3   Cam  1280x720, 30 fps"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the devices of Linux")
-def test_the_library_lists_what_may_capture_by_index_and_name(monkeypatch):
+def test_the_library_lists_what_may_capture_by_index_and_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glob.glob", lambda pattern: ["/dev/video4711", "/dev/video815"])
     assert [(camera.index, camera.name, camera.path) for camera in webcam._cameras()] == [
         (815, "video815", "/dev/video815"),
@@ -833,7 +833,7 @@ def test_the_library_lists_what_may_capture_by_index_and_name(monkeypatch):
     ]
 
 
-def test_what_a_camera_gives_is_tried(computer, capsys):
+def test_what_a_camera_gives_is_tried(computer: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
     computer(0, "Front", [])
     webcam.print_image_format(0)
     webcam.print_image_format(1)
@@ -841,19 +841,23 @@ def test_what_a_camera_gives_is_tried(computer, capsys):
     assert all(capture.released for capture in Capture.made)
 
 
-def test_a_camera_is_tried_in_a_child_process(monkeypatch):
+def test_a_camera_is_tried_in_a_child_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENCV_VIDEOIO_PRIORITY_LIST", "IMAGES")  # a computer without camera, wherever this runs
-    children, plain = [], subprocess.run
-    monkeypatch.setattr(
-        webcam.subprocess, "run", lambda *words, **more: children.append(plain(*words, **more)) or children[-1]
-    )
+    children: list[Any] = []
+    plain = subprocess.run
+
+    def run(*words: Any, **more: Any) -> Any:
+        children.append(plain(*words, **more))
+        return children[-1]
+
+    monkeypatch.setattr(webcam.subprocess, "run", run)
     monkeypatch.setattr(webcam, "_PROBE_TIMEOUT", None)
     assert webcam._image_format(9999) == ""
     assert [child.returncode for child in children] == [0]
 
 
-def test_a_camera_that_hangs_when_it_is_tried(monkeypatch):
-    def run(command, timeout, **_):
+def test_a_camera_that_hangs_when_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: Any, timeout: float, **_: Any) -> None:
         raise subprocess.TimeoutExpired(command, timeout)
 
     monkeypatch.setattr(webcam.subprocess, "run", run)

@@ -34,7 +34,7 @@ from dreamvideo.live.web.http_security import (
     entry,
     is_authorized,
 )
-from dreamvideo.settings.option import Address
+from dreamvideo.settings.parsers import Address
 
 log = logging.getLogger(__name__)
 
