@@ -16,9 +16,10 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from dreamvideo.bench.results import ReportSection, ResultRow, results_table
 from dreamvideo.bench.synthetic import frame_stream, moving_images
 from dreamvideo.frames import Frame, StreamInfo
+from dreamvideo.info.results import ReportSection, results_table
+from dreamvideo.info.tables import TableRow
 from dreamvideo.jobs.cluster.scheduler import run_on_cluster
 from dreamvideo.jobs.cluster.split import split_source
 from dreamvideo.jobs.cluster.workers import WorkerPool, open_pool
@@ -81,7 +82,7 @@ def bench_scaling(
     one, many = median(taken[1]), median(taken[settings.workers])
     width, height = settings.size
     title = f"{model.model} {width}x{height}, {settings.shots} shots of {settings.frames} frames"
-    measured: list[ResultRow] = [
+    measured: list[TableRow] = [
         {"workers": workers, "seconds": median(each), "fps": count / median(each), "times": one / median(each)}
         for workers, each in taken.items()
     ]
@@ -89,7 +90,7 @@ def bench_scaling(
     ms = {f.name + "_ms": 1000 * getattr(costs, f.name) for f in dataclasses.fields(costs) if f.name != "sent"}
     print(results_table(ReportSection("a frame", "costs, and what comes back", ({**ms, "bytes": costs.sent},))))
     shots, frames = FILM
-    rows: list[ResultRow] = [
+    rows: list[TableRow] = [
         predicted_scaling(costs, workers, shots, frames, one / many / settings.workers) for workers in WORKERS
     ]
     print(
@@ -151,7 +152,7 @@ def costs_of(job: Job, wishes: JobSettings, count: int, dreamed: float) -> Costs
     return Costs(find / count, dreamed / count, keep / count, (time.monotonic() - began) / count, sent / count)
 
 
-def predicted_scaling(costs: Costs, workers: int, shots: int, frames: int, share: float) -> ResultRow:
+def predicted_scaling(costs: Costs, workers: int, shots: int, frames: int, share: float) -> TableRow:
     """How long a film takes: the slowest of workers, the search for runs and the disk; then joining.
 
     Args:

@@ -15,8 +15,8 @@ from dreamvideo.bench.bench_plan import Bench
 from dreamvideo.bench.gradient_time import image_gradient
 from dreamvideo.bench.networks import BenchNetwork, hooked, judge, to_imagenet, walk
 from dreamvideo.bench.precisions import in_precision
-from dreamvideo.bench.results import ResultRow
 from dreamvideo.bench.synthetic import still_image
+from dreamvideo.info.tables import TableRow
 from dreamvideo.models.objectives import mean_square
 from dreamvideo.settings.dream import DreamSettings
 
@@ -29,7 +29,7 @@ LEAST_COSINE = {"fp32": 0.999, "tf32": 0.97, "fp16": 0.97, "bf16": 0.85}
 MOST_DEPARTURE = {"fp32": 0.02, "tf32": 0.1, "fp16": 0.1, "bf16": 0.25}
 
 
-def check_rows(bench: Bench) -> Iterator[ResultRow]:
+def check_rows(bench: Bench) -> Iterator[TableRow]:
     """Each network in each precision: cosine of the gradient, and the objective after some steps against float64's."""
     names = dict.fromkeys((*bench.plan.networks, bench.plan.settings.video_model))
     image = still_image(*SIDES)

@@ -16,12 +16,12 @@ from dreamvideo.bench.bench_plan import Bench
 from dreamvideo.bench.flops import dream_flop
 from dreamvideo.bench.networks import judge
 from dreamvideo.bench.precisions import BASELINE_PRECISIONS, in_precision
-from dreamvideo.bench.results import ResultRow, ResultValue
 from dreamvideo.bench.timing import interleaved, ratio, spread_percent
+from dreamvideo.info.tables import TableRow, TableValue
 from dreamvideo.settings.dream import DreamSettings
 
 
-def first_frame_rows(bench: Bench) -> Iterator[ResultRow]:
+def first_frame_rows(bench: Bench) -> Iterator[TableRow]:
     """Ours in each precision, then the others: time, share of the peak, how many times faster ours is, objective."""
     plan, subject, image = bench.plan, bench.subject, bench.picture
     octaves, scale, iterations = plan.settings.octaves, plan.settings.octave_scale, plan.settings.iterations
@@ -54,7 +54,7 @@ def first_frame_rows(bench: Bench) -> Iterator[ResultRow]:
     theirs = BASELINE_PRECISIONS if bench.device.type == "cuda" else "fp32"
     for name, taken in times.items():
         ours = name.removeprefix("ours ") if name.startswith("ours ") else None
-        row: dict[str, ResultValue] = {"contender": name, "s_per_frame": median(taken)}
+        row: dict[str, TableValue] = {"contender": name, "s_per_frame": median(taken)}
         row["spread_%"] = spread_percent(taken)
         row["%_of_peak"] = None if name == SCHEDULE else bench.peaks.share(ours or theirs, flop, median(taken))
         for precision in plan.precisions:

@@ -13,9 +13,9 @@ from dreamvideo.ascent.tiling import Score
 from dreamvideo.bench.bench_plan import Bench
 from dreamvideo.bench.flops import gradient_flop
 from dreamvideo.bench.precisions import in_precision
-from dreamvideo.bench.results import ResultRow
 from dreamvideo.bench.synthetic import still_image
 from dreamvideo.bench.timing import interleaved, spread_percent
+from dreamvideo.info.tables import TableRow
 
 
 def image_gradient(images: Tensor, score: Score) -> Tensor:
@@ -24,7 +24,7 @@ def image_gradient(images: Tensor, score: Score) -> Tensor:
     return torch.autograd.grad(score(images).sum(), images)[0]
 
 
-def gradient_rows(bench: Bench) -> Iterator[ResultRow]:
+def gradient_rows(bench: Bench) -> Iterator[TableRow]:
     """Each network at each size in each precision: time of a gradient of one picture, share of the peak."""
     for name in bench.plan.networks:
         subject = bench.subject_of(name)

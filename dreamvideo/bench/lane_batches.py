@@ -14,9 +14,9 @@ from torch import Tensor
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.bench.bench_plan import Bench
 from dreamvideo.bench.flops import dream_flop
-from dreamvideo.bench.results import ResultRow
 from dreamvideo.bench.synthetic import still_image
 from dreamvideo.bench.timing import interleaved, ratio
+from dreamvideo.info.tables import TableRow
 from dreamvideo.settings.dream import DreamSettings
 
 # A whole dream at the program's own ratio where that is quick; elsewhere a few steps at one size.
@@ -26,7 +26,7 @@ STEPS = DreamSettings(octaves=1, iterations=2)
 Run = Callable[[], Tensor]
 
 
-def lane_rows(bench: Bench) -> Iterator[ResultRow]:
+def lane_rows(bench: Bench) -> Iterator[TableRow]:
     """Each network at each size: time per picture in batches of several sizes."""
     cuda = bench.device.type == "cuda"
     settings = WHOLE if cuda else STEPS

@@ -11,10 +11,10 @@ import torch
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.bench.bench_plan import AHEAD, Bench
 from dreamvideo.bench.flops import dream_flop
-from dreamvideo.bench.results import ResultRow
 from dreamvideo.bench.synthetic import frame_stream, moving_images
 from dreamvideo.bench.timing import interleaved
 from dreamvideo.bench.video_rate import steady_rate
+from dreamvideo.info.tables import TableRow
 from dreamvideo.models.network import load_network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings
 from dreamvideo.tensors import to_tensor
@@ -25,7 +25,7 @@ SETTINGS = DreamSettings(octaves=2, iterations=1)
 STEPS = "2 octaves x 1 step"
 
 
-def live_rows(bench: Bench) -> Iterator[ResultRow]:
+def live_rows(bench: Bench) -> Iterator[TableRow]:
     """In each precision: frames per second of that ascent alone, and of video as it is carried, flow and all."""
     count = 2 * bench.plan.frames
     frames = moving_images(HEIGHT, WIDTH, count + AHEAD)

@@ -22,12 +22,13 @@ from typing import Final
 from dreamvideo.bench.frame_stamps import read_stamp, stamp
 from dreamvideo.bench.networks import make_network
 from dreamvideo.bench.peak_memory import resident_bytes
-from dreamvideo.bench.results import BenchReport, ReportSection, ResultRow, results_table, results_to_json
 from dreamvideo.bench.synthetic import frame_stream, moving_images
 from dreamvideo.bench.system import system_facts
 from dreamvideo.devices import pick_device
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import StreamInfo
+from dreamvideo.info.results import Report, ReportSection, results_table, results_to_json
+from dreamvideo.info.tables import TableRow
 from dreamvideo.live.app import KEY_INTERVAL, responsive_threads, window_sink
 from dreamvideo.live.cameras.camera import camera_frames
 from dreamvideo.live.controls import Controls
@@ -95,7 +96,7 @@ def bench_live(
     if settings.json is not None:
         try:
             head = system_facts(pick_device(model.device), dataclasses.asdict(settings), datetime.now(UTC).astimezone())
-            settings.json.write_text(results_to_json(BenchReport(head, (section,))))
+            settings.json.write_text(results_to_json(Report(head, (section,))))
         except OSError as error:
             raise OutputError(f"--json {settings.json} cannot be written: {error.strerror or error}") from None
     return 0
@@ -144,7 +145,7 @@ def measure_latency(
     return samples
 
 
-def latency_summary(samples: Sequence[Sample]) -> ResultRow:
+def latency_summary(samples: Sequence[Sample]) -> TableRow:
     """The figures of one run."""
     seconds = samples[-1].at - samples[0].at
     late = sorted(sample.late for sample in samples if sample.fresh and sample.late is not None)

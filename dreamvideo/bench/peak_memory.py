@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dreamvideo.bench.bench_plan import Bench
-from dreamvideo.bench.results import ResultRow
+from dreamvideo.info.tables import TableRow
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class MemoryJob:
     threads: int
 
 
-def memory_rows(bench: Bench) -> Iterator[ResultRow]:
+def memory_rows(bench: Bench) -> Iterator[TableRow]:
     """Peak resident memory above the bare import; on CUDA also the device's."""
     import torch
 
@@ -100,6 +100,7 @@ def run_memory_job(job: MemoryJob) -> dict[str, int]:
     from dreamvideo.bench.networks import make_network
     from dreamvideo.bench.synthetic import still_image
     from dreamvideo.models.network import load_network
+    from dreamvideo.process import configure_process
     from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 
     torch.set_num_threads(job.threads)
@@ -113,6 +114,7 @@ def run_memory_job(job: MemoryJob) -> dict[str, int]:
             octave_scale=job.octave_scale,
             iterations=2,
         )
+        configure_process(model)
         dream(image, load_network(model, objective).score, settings)
     else:
         subject = make_network(job.model, job.layer, job.weights, Path(tempfile.gettempdir()), device)

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from dreamvideo.bench.precisions import in_precision
-from dreamvideo.bench.results import ResultRow
 from dreamvideo.bench.timing import Clock, interleaved, spread_percent
 from dreamvideo.devices import has_fast_bf16
+from dreamvideo.info.tables import TableRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Peaks:
     """Operations per second: the best of each precision, and all that was measured."""
 
     best: Mapping[str, float]
-    rows: tuple[ResultRow, ...]
+    rows: tuple[TableRow, ...]
 
     def share(self, precision: str, flop: float, seconds: float) -> float | None:
         """Percent of the machine's best that `flop` operations in `seconds` are."""
@@ -51,7 +51,7 @@ def peaks(device: torch.device, rounds: int, clock: Clock) -> Peaks:
             name = f"{work} {precision}"
             contenders[name], flop[name] = in_precision(precision, torch.no_grad()(made), device), operations
     times = interleaved(contenders, max(rounds, 3), device, clock, least=0.1)
-    rows: tuple[ResultRow, ...] = tuple(
+    rows: tuple[TableRow, ...] = tuple(
         {
             "work": name.rpartition(" ")[0],
             "precision": name.rpartition(" ")[2],

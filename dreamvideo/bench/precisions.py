@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
 
-from dreamvideo.devices import has_fast_bf16
+from dreamvideo.devices import has_fast_bf16, tf32_products
 from dreamvideo.settings.dream import ModelSettings
+from dreamvideo.settings.option import option_choices
 
 T = TypeVar("T")
 
@@ -20,11 +19,10 @@ BASELINE_PRECISIONS = "tf32"
 
 def precisions_of(device: torch.device) -> tuple[str, ...]:
     """Those that a network can be loaded in and that are arithmetic of the hardware."""
-    field = next(field for field in dataclasses.fields(ModelSettings) if field.name == "precision")
     cuda = device.type == "cuda"
     newer = has_fast_bf16(device)  # on CUDA: Ampere or later, which have tf32 too
     there = {"fp32": True, "bf16": newer, "tf32": cuda and newer, "fp16": cuda}
-    return tuple(name for name in field.metadata["choices"] if there.get(name, False))
+    return tuple(name for name in option_choices(ModelSettings)["precision"] if there.get(name, False))
 
 
 def in_precision(precision: str, run: Callable[[], T], device: torch.device) -> Callable[[], T]:
@@ -33,18 +31,7 @@ def in_precision(precision: str, run: Callable[[], T], device: torch.device) -> 
         return run
 
     def inside() -> T:
-        with tf32(precision == "tf32"):
+        with tf32_products(precision == "tf32"):
             return run()
 
     return inside
-
-
-@contextlib.contextmanager
-def tf32(allowed: bool) -> Generator[None, None, None]:
-    """Float32 on CUDA rounded to tf32 or not; as it was afterwards."""
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

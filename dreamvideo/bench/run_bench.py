@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 
-from dreamvideo.bench.results import ReportSection, results_table, results_to_json
 from dreamvideo.bench.sections import bench_headline, failures, run_sections
 from dreamvideo.errors import OutputError
+from dreamvideo.info.results import ReportSection, results_table, results_to_json
 from dreamvideo.settings.bench import BenchSettings
 
 

@@ -18,22 +18,23 @@ from dreamvideo.bench.gradient_time import gradient_rows
 from dreamvideo.bench.lane_batches import lane_rows
 from dreamvideo.bench.live_ascent import live_rows
 from dreamvideo.bench.peak_memory import memory_rows
-from dreamvideo.bench.results import BenchReport, ReportSection, ResultRow
 from dreamvideo.bench.stages import stage_rows
 from dreamvideo.bench.system import system_facts
 from dreamvideo.bench.timing import Clock
 from dreamvideo.bench.video_rate import video_rows
+from dreamvideo.info.results import Report, ReportSection
+from dreamvideo.info.tables import TableRow
 from dreamvideo.settings.bench import BenchSettings
 
 log = logging.getLogger(__name__)
 
 
-def peak(bench: Bench) -> Iterator[ResultRow]:
+def peak(bench: Bench) -> Iterator[TableRow]:
     """What the machine can do at best."""
     yield from bench.peaks.rows
 
 
-BODIES: Mapping[str, Callable[[Bench], Iterator[ResultRow]]] = {
+BODIES: Mapping[str, Callable[[Bench], Iterator[TableRow]]] = {
     "peak": peak,
     "check": check_rows,
     "cold": first_frame_rows,
@@ -66,7 +67,7 @@ def section_titles(plan: BenchPlan) -> dict[str, str]:
 
 def run_sections(
     settings: BenchSettings, say: Callable[[str], None], done: Callable[[ReportSection], None], now: datetime
-) -> BenchReport:
+) -> Report:
     """Measure what `settings` ask for.
 
     Args:
@@ -88,7 +89,7 @@ def run_sections(
             section = _section(bench, name, say)
             sections.append(section)
             done(section)
-    return BenchReport(head, tuple(sections))
+    return Report(head, tuple(sections))
 
 
 def _section(bench: Bench, name: str, say: Callable[[str], None]) -> ReportSection:
@@ -104,7 +105,7 @@ def _section(bench: Bench, name: str, say: Callable[[str], None]) -> ReportSecti
     return ReportSection(name, title, tuple(rows), time.monotonic() - began, late)
 
 
-def failures(report: BenchReport) -> list[str]:
+def failures(report: Report) -> list[str]:
     """What was wrong, not slow: rows of the check that are not right."""
     return [
         f"{row['network']} in {row['precision']} departs from float64"
@@ -114,7 +115,7 @@ def failures(report: BenchReport) -> list[str]:
     ]
 
 
-def bench_headline(report: BenchReport) -> str:
+def bench_headline(report: Report) -> str:
     """The machine and the versions, in one line."""
     machine, versions = report.about["machine"], report.about["versions"]
     device = "" if machine["device"] == "cpu" else f"{machine['device']}, "

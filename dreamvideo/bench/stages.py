@@ -12,11 +12,11 @@ from statistics import median
 
 from dreamvideo.ascent.octaves import octave_sizes
 from dreamvideo.bench.bench_plan import Bench
-from dreamvideo.bench.results import ResultRow
 from dreamvideo.bench.synthetic import RATE, frame_stream, write_clip
 from dreamvideo.bench.timing import interleaved
 from dreamvideo.bench.video_rate import steady_rate
 from dreamvideo.frames import Frame, Frames, StreamInfo
+from dreamvideo.info.tables import TableRow
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.media.video_writer import write_video
 from dreamvideo.models.network import Network
@@ -30,7 +30,7 @@ from dreamvideo.video.pipeline import dream_video, single_segment, with_motion
 MOTION, ASCENT, END_TO_END = "cuts, flow both ways, mask", "ascent", "end to end"
 
 
-def stage_rows(bench: Bench) -> Iterator[ResultRow]:
+def stage_rows(bench: Bench) -> Iterator[TableRow]:
     """Per stage: ms per frame alone, share of their sum; then the sum, and the program with its threads, per frame."""
     plan, carrying, frames = bench.plan, CarrySettings(), bench.clip
     dreaming = plan.dreaming

@@ -17,10 +17,10 @@ from dreamvideo.bench.baselines_video import gordicaleksa_frame, jeremicna_frame
 from dreamvideo.bench.bench_plan import Bench
 from dreamvideo.bench.networks import judge
 from dreamvideo.bench.precisions import BASELINE_PRECISIONS, in_precision
-from dreamvideo.bench.results import ResultRow
 from dreamvideo.bench.synthetic import frame_stream
 from dreamvideo.bench.timing import ratio, seconds
 from dreamvideo.frames import Frames
+from dreamvideo.info.tables import TableRow
 from dreamvideo.settings.dream import CarrySettings
 from dreamvideo.tensors import to_tensor
 from dreamvideo.video.pipeline import dream_video
@@ -28,7 +28,7 @@ from dreamvideo.video.pipeline import dream_video
 WARM, COLD, GORDICALEKSA = "ours, carried", "ours, from scratch", "gordicaleksa"
 
 
-def video_rows(bench: Bench) -> Iterator[ResultRow]:
+def video_rows(bench: Bench) -> Iterator[TableRow]:
     """Per way: time per frame, how many times faster ours is, and its objective against ours from scratch."""
     plan, subject, s = bench.plan, bench.video_subject, bench.plan.settings
     network = bench.network(subject, plan.best)

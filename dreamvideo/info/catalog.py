@@ -1,24 +1,27 @@
-"""What there is to dream with, as lines for people and for grep: networks, their classes, their layers."""
+"""Lists the networks, their classes and their layers: what the commands `models` and `layers` print."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from dreamvideo.errors import ModelError
+from dreamvideo.info.tables import TableRow, format_table
 from dreamvideo.models.layers import describe_layers
 from dreamvideo.models.registry import CLASSIFIERS, DREAMNET, class_names, find_model, pretrained, torchvision_names
 from dreamvideo.models.weights import cache_path
 from dreamvideo.settings.dream import ModelSettings
 
-_MODEL = "{:<20} {:<24} {:>7}  {}"
-_LAYER = "{:<44} {:>7} {:>8}  {}"
+_MODEL_COLUMNS = ("NAME", "LAYERS", "CLASSES", "WEIGHTS")
+_LAYER_COLUMNS = ("NAME", "STRIDE", "CHANNELS", "")
 
 
 def model_lines() -> Iterator[str]:
-    """A line for each network of the table, and one for the others."""
-    yield _MODEL.format("NAME", "LAYERS", "CLASSES", "WEIGHTS").rstrip()
-    for name in (DREAMNET, *CLASSIFIERS):
-        yield model_line(name)
+    """List the networks with a table entry, and say how many others there are.
+
+    Returns:
+        Lines of text, the table's header first; see `model_line` for its columns.
+    """
+    yield from format_table([_model_row(name) for name in (DREAMNET, *CLASSIFIERS)], _MODEL_COLUMNS)
     others = [name for name in torchvision_names() if name not in CLASSIFIERS]
     yield (
         f"and {len(others)} more classifiers of torchvision, such as {others[0]}, {others[-1]}, and networks of your "
@@ -27,26 +30,37 @@ def model_lines() -> Iterator[str]:
 
 
 def model_line(name: str) -> str:
-    """Name, default layers, number of classes, and where the weights come from; nothing is downloaded.
+    """Describe one network; nothing is downloaded.
+
+    Args:
+        name: a name of the table, a classifier of torchvision, or `package.module:factory`.
+
+    Returns:
+        One line: name, default layers, number of classes, and where the weights come from.
 
     Raises:
         ModelError: no such network, or one that cannot dream.
     """
+    return format_table([_model_row(name)], _MODEL_COLUMNS)[1]
+
+
+def _model_row(name: str) -> TableRow:
     model = find_model(name) if name not in CLASSIFIERS else None  # building all of the table would take seconds
     layers = (CLASSIFIERS[name].layer,) if model is None else tuple(term.layer for term in model.terms)
-    names = class_names(name) if ":" not in name else ()
-    return _MODEL.format(name, " + ".join(layers) or "none", len(names) or "unknown", weights_origin(name))
+    classes = class_names(name) if ":" not in name else ()
+    columns = (name, " + ".join(layers) or "none", len(classes) or "unknown", weights_origin(name))
+    return dict(zip(_MODEL_COLUMNS, columns, strict=True))
 
 
 def weights_origin(name: str) -> str:
-    """Where the weights of a network come from: embedded, cached, or downloaded when they are needed."""
+    """Say where the weights of a network come from: embedded, cached, or downloaded when they are needed."""
     if name == DREAMNET:
         return "embedded"
     if ":" in name:
         return "as the factory makes them"
     weights = pretrained(name)
     if weights is None:
-        return "none: give --weights FILE"
+        return "none: use --weights FILE"
     path = cache_path(weights.url)
     if path.exists():
         return f"cached {path}"
@@ -55,7 +69,13 @@ def weights_origin(name: str) -> str:
 
 
 def class_lines(name: str) -> Iterator[str]:
-    """The names of a network's classes, in the order of their numbers.
+    """List the classes of a network.
+
+    Args:
+        name: as in `model_line`.
+
+    Returns:
+        One name per line, in the order of the class numbers.
 
     Raises:
         ModelError: no such network, or its classes have no names.
@@ -67,16 +87,28 @@ def class_lines(name: str) -> Iterator[str]:
 
 
 def layer_lines(settings: ModelSettings) -> Iterator[str]:
-    """A line for each node of a network that can be dreamed on: name, stride, channels, and which are its defaults.
+    """List the nodes of a network that can be dreamed on.
+
+    Args:
+        settings: name, weights and scaling of the network.
+
+    Returns:
+        Lines of a table: name, stride, channels, and whether the node is one of the network's defaults.
 
     Raises:
         ModelError: no such network, or one that cannot dream.
         WeightsError: the file of weights cannot be read.
     """
     model = find_model(settings.model, settings.weights, settings.scaling)
-    chosen = {term.layer for term in model.terms}
-    yield _LAYER.format("NAME", "STRIDE", "CHANNELS", "").rstrip()
-    for layer in describe_layers(model.whole):
-        stride = "-" if layer.stride is None else f"{layer.stride:g}"
-        mark = "default" if layer.name in chosen else ""
-        yield _LAYER.format(layer.name, stride, layer.channels, mark).rstrip()
+    default = {term.layer for term in model.terms}
+    rows = [
+        (
+            layer.name,
+            "-" if layer.stride is None else layer.stride,
+            layer.channels,
+            "default" if layer.name in default else None,
+        )
+        for layer in describe_layers(model.whole)
+    ]
+    named: list[TableRow] = [dict(zip(_LAYER_COLUMNS, row, strict=True)) for row in rows]
+    yield from format_table(named, _LAYER_COLUMNS, formats={"STRIDE": "g"})

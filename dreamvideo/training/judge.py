@@ -20,27 +20,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamvideo.bench.results import BenchReport, ReportSection, results_table, results_to_json
 from dreamvideo.errors import DreamVideoError, ModelError, OutputError, SettingsError, SourceError
+from dreamvideo.info.results import Report, ReportSection, results_table, results_to_json
 from dreamvideo.media.contact_sheet import contact_sheet
 from dreamvideo.media.images import read_image
 from dreamvideo.models.dreamnet.net import DreamNet, fold_network
 from dreamvideo.models.dreamnet.trained import Trained, load_dreamnet
 from dreamvideo.tensors import to_tensor
 from dreamvideo.training.augment import to_images
-from dreamvideo.training.calibration import channel_rms, pictures_to_dream_on, recalibrate
+from dreamvideo.training.calibration import calibration_images, channel_rms, recalibrate
 from dreamvideo.training.export import export
 from dreamvideo.training.judgement import (
     SIZE,
-    Dream,
-    Part,
+    DreamedImage,
+    Evaluation,
     dream_all,
     fresh_renders,
     judge_accuracy,
     judge_class_dreams,
     judge_look,
     judge_motifs,
-    shrink_render,
+    shrink_image,
 )
 from dreamvideo.training.render import BACKGROUND
 from dreamvideo.training.render_sheet import write_png
@@ -51,7 +51,7 @@ SHORTER_SIDE: Final = 360  # pixels; larger pictures are shrunk, so that a judge
 SMALLEST_SIDE: Final = 32  # pixels; of a picture to be judged
 
 
-def pictures_from(paths: Sequence[Path]) -> dict[str, Tensor]:
+def load_images(paths: Sequence[Path]) -> dict[str, Tensor]:
     """Name -> (1, 3, H, W) in [0, 1]: the files, or renders if there are none.
 
     Raises:
@@ -59,7 +59,7 @@ def pictures_from(paths: Sequence[Path]) -> dict[str, Tensor]:
     """
     if not paths:
         names = ("background 1", "background 2", "background 3", "dog", "castle", "tree")
-        return dict(zip(names, torch.split(pictures_to_dream_on(), 1), strict=True))
+        return dict(zip(names, torch.split(calibration_images(), 1), strict=True))
     found: dict[str, Tensor] = {}
     for path in paths:
         picture = to_tensor(read_image(path), torch.device("cpu"))
@@ -67,11 +67,11 @@ def pictures_from(paths: Sequence[Path]) -> dict[str, Tensor]:
         if min(height, width) < SMALLEST_SIDE:
             raise SourceError(f"{path} has {width}x{height} pixels: expected at least {SMALLEST_SIDE} a side")
         name = path.name if path.name not in found else str(path)  # of two folders
-        found[name] = shrink_render(picture, SHORTER_SIDE)
+        found[name] = shrink_image(picture, SHORTER_SIDE)
     return found
 
 
-def untrained_like(trained: Trained, path: Path) -> None:
+def write_untrained(trained: Trained, path: Path) -> None:
     """Write weights of the same shape that have learned nothing; only their batch normalization fits the renders."""
     pictures, _ = fresh_renders(trained.classes, 2)
     with torch.random.fork_rng([]):
@@ -84,7 +84,7 @@ def untrained_like(trained: Trained, path: Path) -> None:
 
 def judge_weights(
     weights: str | None, second: str | None, pictures: Mapping[str, Tensor], per_class: int
-) -> Iterator[tuple[Part, Sequence[Dream]]]:
+) -> Iterator[tuple[Evaluation, Sequence[DreamedImage]]]:
     """The parts of the judgement, each with the dreams that it made.
 
     Raises:
@@ -105,25 +105,25 @@ def judge_weights(
         yield judge_class_dreams(weights, other, list(pictures.values())), ()
     else:
         yield (
-            Part("class dreams", "not dreamed", skipped="--second FILE, another network that looks, is missing"),
+            Evaluation("class dreams", "not dreamed", skipped="--second FILE, another network that looks, is missing"),
             (),
         )
 
 
-def sheet_of(dreams: Sequence[Dream]) -> NDArray[np.uint8]:
+def comparison_sheet(dreams: Sequence[DreamedImage]) -> NDArray[np.uint8]:
     """Every picture above its dream."""
     tiles = [np.vstack([each.source, each.dreamed]) for each in dreams]
     return contact_sheet(tiles, [each.name for each in dreams], min(4, len(dreams)))
 
 
-def sections_of(part: Part, seconds: float) -> list[ReportSection]:
+def sections_of(part: Evaluation, seconds: float) -> list[ReportSection]:
     """Its findings as a table, then the numbers behind them as another."""
     findings = tuple(finding.row() for finding in part.findings)
     found = [ReportSection(part.name, part.title, findings, seconds, part.skipped)]
     return [*found, ReportSection(f"{part.name}, each", part.title, part.rows)] if part.rows else found
 
 
-def shortfall(parts: Sequence[Part]) -> list[str]:
+def missed_aims(parts: Sequence[Evaluation]) -> list[str]:
     """What falls short, as `part: what`."""
     return [f"{part.name}: {finding.what}" for part in parts for finding in part.findings if finding.met is False]
 
@@ -163,15 +163,15 @@ def _judge(args: argparse.Namespace) -> int:
         raise SettingsError(f"--pictures-per-class {args.pictures_per_class}: expected at least 1")
     if args.output and not args.output.parent.is_dir():
         raise OutputError(f"{args.output}: no such folder {args.output.parent}")
-    pictures = pictures_from(args.pictures)
-    parts: list[Part] = []
+    pictures = load_images(args.pictures)
+    parts: list[Evaluation] = []
     sections: list[ReportSection] = []
-    dreams: list[Dream] = []
+    dreams: list[DreamedImage] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         weights = args.weights
         if args.untrained:
             weights = str(Path(folder, "untrained.safetensors"))
-            untrained_like(load_dreamnet(args.weights), Path(weights))
+            write_untrained(load_dreamnet(args.weights), Path(weights))
         began = time.monotonic()
         for part, made in judge_weights(weights, args.second, pictures, args.pictures_per_class):
             parts.append(part)
@@ -182,8 +182,8 @@ def _judge(args: argparse.Namespace) -> int:
             if not args.json:
                 _print_tables(part, tables)
     if args.output:
-        write_png(args.output, sheet_of(dreams))
-    short = shortfall(parts)
+        write_png(args.output, comparison_sheet(dreams))
+    short = missed_aims(parts)
     if args.json:
         about = {
             "weights": args.weights or "embedded",
@@ -191,13 +191,13 @@ def _judge(args: argparse.Namespace) -> int:
             "untrained": args.untrained,
             "short": short,
         }
-        print(results_to_json(BenchReport(about, tuple(sections))), end="")
+        print(results_to_json(Report(about, tuple(sections))), end="")
     else:
         print("short of its aim: " + "; ".join(short) if short else "every aim that could be measured is met")
     return SHORT if short and not args.untrained else DONE
 
 
-def _print_tables(part: Part, tables: Sequence[ReportSection]) -> None:
+def _print_tables(part: Evaluation, tables: Sequence[ReportSection]) -> None:
     # The findings name what is weakest among the classes; all of them would be a table of a screen's height.
     shown = tables if part.rows and "picture" in part.rows[0] else tables[:1]
     print("\n".join(results_table(section) for section in shown) + "\n", flush=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.ascent.octaves import dream
-from dreamvideo.bench.results import ResultRow
+from dreamvideo.info.tables import TableRow
 from dreamvideo.models.dreamnet.net import MAPS
 from dreamvideo.models.dreamnet.trained import Trained
 from dreamvideo.models.network import choose_terms, load_network
@@ -20,15 +20,15 @@ from dreamvideo.models.registry import find_model
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.tensors import resize, to_image, to_tensor
 from dreamvideo.training.batches import Batch
-from dreamvideo.training.calibration import accuracy
+from dreamvideo.training.calibration import head_accuracy
 from dreamvideo.training.look_metrics import (
-    color_spread,
+    class_probabilities,
+    colorfulness,
     hard_share,
     motif_shares,
-    probabilities,
-    raised,
-    siblings,
-    top,
+    raised_classes,
+    theme_classes,
+    top_classes,
 )
 from dreamvideo.training.render import BACKGROUND, render
 from dreamvideo.training.shards import PIXELS
@@ -67,7 +67,7 @@ class Finding:
             return None
         return self.found <= self.aim if self.at_most else self.found >= self.aim
 
-    def row(self) -> ResultRow:
+    def row(self) -> TableRow:
         """As a line of a table."""
         aim = None if self.aim is None else f"{'<=' if self.at_most else '>='} {self.aim:.4g}"
         verdict = {True: "pass", False: "SHORT", None: None}[self.met]
@@ -75,7 +75,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Dream:
+class DreamedImage:
     """A picture and what became of it; (H, W, 3) uint8 RGB both."""
 
     name: str
@@ -84,13 +84,13 @@ class Dream:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Evaluation:
     """What was found of one kind, and the rows of numbers behind it."""
 
     name: str
     title: str
     findings: tuple[Finding, ...] = ()
-    rows: tuple[ResultRow, ...] = ()
+    rows: tuple[TableRow, ...] = ()
     skipped: str | None = None
 
 
@@ -108,32 +108,32 @@ def fresh_renders(classes: Sequence[str], per_class: int) -> Batch:
     return torch.stack(images), torch.arange(len(classes)).repeat_interleave(per_class)
 
 
-def judge_accuracy(trained: Trained, per_class: int) -> Part:
+def judge_accuracy(trained: Trained, per_class: int) -> Evaluation:
     """How many renders are recognized: over all, in the worst class, by each head, and under attack."""
     pictures = fresh_renders(trained.classes, per_class)
-    plain = accuracy(trained.net, pictures, SIZE)
-    attacked = accuracy(trained.net, pictures, SIZE, RADIUS)[MAPS[-1]]
-    right = by_class(plain[MAPS[-1]], trained.classes)
-    resisted = by_class(attacked, trained.classes)
+    plain = head_accuracy(trained.net, pictures, SIZE)
+    attacked = head_accuracy(trained.net, pictures, SIZE, RADIUS)[MAPS[-1]]
+    right = accuracy_by_class(plain[MAPS[-1]], trained.classes)
+    resisted = accuracy_by_class(attacked, trained.classes)
     weakest = sorted(right, key=lambda name: right[name])[:5]
     findings = [
-        Finding("mean", share(plain[MAPS[-1]]), ACCURACY),
+        Finding("mean", true_fraction(plain[MAPS[-1]]), ACCURACY),
         Finding("worst class", right[weakest[0]], WORST_CLASS, note=name_classes(weakest, right)),
-        *(Finding(f"head {name}", share(found)) for name, found in plain.items()),
-        Finding(f"attacked by a step of {RADIUS:g}", share(attacked), ATTACKED),
+        *(Finding(f"head {name}", true_fraction(found)) for name, found in plain.items()),
+        Finding(f"attacked by a step of {RADIUS:g}", true_fraction(attacked), ATTACKED),
     ]
     title = f"share recognized of {len(pictures[1])} renders not trained on, {SIZE}x{SIZE}"
-    rows: list[ResultRow] = [{"class": name, "accuracy": right[name], "attacked": resisted[name]} for name in right]
-    return Part("accuracy", title, tuple(findings), tuple(rows))
+    rows: list[TableRow] = [{"class": name, "accuracy": right[name], "attacked": resisted[name]} for name in right]
+    return Evaluation("accuracy", title, tuple(findings), tuple(rows))
 
 
-def by_class(right: Tensor, classes: Sequence[str]) -> dict[str, float]:
+def accuracy_by_class(right: Tensor, classes: Sequence[str]) -> dict[str, float]:
     """Class -> share that is right, of (classes * N,) bool in the order of `fresh_renders`."""
     shares = right.view(len(classes), -1).float().mean(1).tolist()
     return dict(zip(classes, shares, strict=True))
 
 
-def share(right: Tensor) -> float:
+def true_fraction(right: Tensor) -> float:
     """The share of (N,) bool that is true."""
     return float(right.float().mean())
 
@@ -143,19 +143,19 @@ def name_classes(names: Sequence[str], values: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {values[name]:.2f}" for name in names)
 
 
-def dream_all(weights: str | None, pictures: Mapping[str, Tensor]) -> list[Dream]:
+def dream_all(weights: str | None, pictures: Mapping[str, Tensor]) -> list[DreamedImage]:
     """Every (1, 3, H, W) picture in [0, 1], dreamed at the default look."""
     look = DreamSettings()
     network = load_network(ModelSettings(weights=weights))
     return [
-        Dream(name, to_image(picture), to_image(dream(picture.to(network.device), network.score, look)))
+        DreamedImage(name, to_image(picture), to_image(dream(picture.to(network.device), network.score, look)))
         for name, picture in pictures.items()
     ]
 
 
-def judge_look(dreams: Sequence[Dream]) -> Part:
+def judge_look(dreams: Sequence[DreamedImage]) -> Evaluation:
     """Whether dreams are more colorful than their pictures, and not more burnt out."""
-    colors = {each.name: (color_spread(each.source), color_spread(each.dreamed)) for each in dreams}
+    colors = {each.name: (colorfulness(each.source), colorfulness(each.dreamed)) for each in dreams}
     hard = {each.name: (hard_share(each.source), hard_share(each.dreamed)) for each in dreams}
     gains = {name: after / before for name, (before, after) in colors.items() if before > COLORED}
     burnt = {name: after - before for name, (before, after) in hard.items()}
@@ -176,16 +176,16 @@ def judge_look(dreams: Sequence[Dream]) -> Part:
         }
         for name in colors
     )
-    return Part("look", "each picture dreamed at the default look", findings, rows)
+    return Evaluation("look", "each picture dreamed at the default look", findings, rows)
 
 
-def judge_motifs(dreams: Sequence[Dream], looker: Trained, who: str) -> Part:
+def judge_motifs(dreams: Sequence[DreamedImage], looker: Trained, who: str) -> Evaluation:
     """Whether many classes rise in dreams, and none of them is everywhere."""
     cpu = torch.device("cpu")
-    before = [probabilities(looker.net, to_tensor(each.source, cpu)) for each in dreams]
-    after = [probabilities(looker.net, to_tensor(each.dreamed, cpu)) for each in dreams]
+    before = [class_probabilities(looker.net, to_tensor(each.source, cpu)) for each in dreams]
+    after = [class_probabilities(looker.net, to_tensor(each.dreamed, cpu)) for each in dreams]
     background = looker.classes.index(BACKGROUND)
-    rose = torch.stack([raised(*pair) for pair in zip(before, after, strict=True)]).any(0)
+    rose = torch.stack([raised_classes(*pair) for pair in zip(before, after, strict=True)]).any(0)
     rose[background] = False
     shares = motif_shares(after, background)
     largest = int(shares.argmax())
@@ -197,25 +197,25 @@ def judge_motifs(dreams: Sequence[Dream], looker: Trained, who: str) -> Part:
         Finding("share of background, before", float(motif_shares(before)[background])),
         Finding("share of background, dreamed", float(motif_shares(after)[background])),
     )
-    return Part("motifs", f"what {who} sees at the places of all dreams", findings)
+    return Evaluation("motifs", f"what {who} sees at the places of all dreams", findings)
 
 
-def judge_class_dreams(weights: str | None, second: Trained, pictures: Sequence[Tensor]) -> Part:
+def judge_class_dreams(weights: str | None, second: Trained, pictures: Sequence[Tensor]) -> Evaluation:
     """Whether `second` sees in the dream of a class that class, or a sibling."""
     model = find_model("dreamnet", weights)
     names = [name for name in model.classes if name != BACKGROUND]
     network = load_network(ModelSettings(weights=weights), ObjectiveSettings(classes=((names[0], 1.0),)))
-    rows: list[ResultRow] = []
+    rows: list[TableRow] = []
     for number, name in enumerate(names):
-        picture = shrink_render(pictures[number % len(pictures)], CLASS_SIDE)
+        picture = shrink_image(pictures[number % len(pictures)], CLASS_SIDE)
         score = replace(network.score, terms=choose_terms(model, ObjectiveSettings(classes=((name, 1.0),))))
         dreamed = dream(picture.to(network.device), score, CLASS_LOOK)
-        seen_before, seen = (best_of(second, image) for image in (picture, dreamed))
+        seen_before, seen = (best_classes(second, image) for image in (picture, dreamed))
         rows.append(
             {
                 "class": name,
-                "seen": bool(siblings(name) & set(seen)),
-                "seen_before": bool(siblings(name) & set(seen_before)),
+                "seen": bool(theme_classes(name) & set(seen)),
+                "seen_before": bool(theme_classes(name) & set(seen_before)),
                 "best": " ".join(seen),
             }
         )
@@ -226,16 +226,16 @@ def judge_class_dreams(weights: str | None, second: Trained, pictures: Sequence[
         Finding("the same before the dream", sum(bool(row["seen_before"]) for row in rows) / len(names)),
     )
     title = "whether the second network has a dreamed class, or one of its theme, among its first three"
-    return Part("class dreams", title, findings, tuple(rows))
+    return Evaluation("class dreams", title, findings, tuple(rows))
 
 
 @torch.no_grad()
-def best_of(looker: Trained, image: Tensor) -> list[str]:
+def best_classes(looker: Trained, image: Tensor) -> list[str]:
     """The three classes besides the background that a network finds in (1, 3, H, W), best first."""
-    return top(looker.net(image.to(looker.net.device))[0], looker.classes, 3, BACKGROUND)
+    return top_classes(looker.net(image.to(looker.net.device))[0], looker.classes, 3, BACKGROUND)
 
 
-def shrink_render(picture: Tensor, shorter: int) -> Tensor:
+def shrink_image(picture: Tensor, shorter: int) -> Tensor:
     """(1, 3, H, W) with a shorter side of at most `shorter` pixels."""
     height, width = picture.shape[2:]
     scale = min(1.0, shorter / min(height, width))

@@ -19,13 +19,13 @@ from dreamvideo.bench.baselines_video import gordicaleksa_frame, guided, jeremic
 from dreamvideo.bench.flops import count, gradient_flop
 from dreamvideo.bench.networks import BenchNetwork, judge, make_network, to_imagenet
 from dreamvideo.bench.precisions import in_precision
-from dreamvideo.bench.results import ReportSection, results_table
 from dreamvideo.bench.sections import failures, run_sections
 from dreamvideo.bench.synthetic import moving_images, still_image
 from dreamvideo.bench.timing import Clock, interleaved, ratio
 from dreamvideo.cli import build_parser, main
 from dreamvideo.commands.options import settings_from
 from dreamvideo.errors import ModelError, SettingsError
+from dreamvideo.info.results import ReportSection, results_table
 from dreamvideo.settings.bench import BENCH_SECTIONS, BenchSettings
 from dreamvideo.tensors import to_tensor
 

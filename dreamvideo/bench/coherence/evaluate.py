@@ -15,10 +15,11 @@ from torch import Tensor
 from dreamvideo.bench.coherence import clips, metrics
 from dreamvideo.bench.coherence.curves import Curve, Point, at_strength, best
 from dreamvideo.bench.coherence.methods import METHOD_FUNCTIONS, independent, levels
-from dreamvideo.bench.results import BenchReport, ReportSection, ResultRow
 from dreamvideo.bench.system import system_facts
 from dreamvideo.bench.timing import Clock, synchronize
 from dreamvideo.errors import SettingsError
+from dreamvideo.info.results import Report, ReportSection
+from dreamvideo.info.tables import TableRow
 from dreamvideo.models.network import Network, load_network
 from dreamvideo.settings.bench import (
     COHERENCE_BASELINES,
@@ -50,7 +51,7 @@ class Measured:
 
 def run_methods(
     settings: CoherenceSettings, paths: Sequence[Path], say: Say, done: Callable[[ReportSection], None], now: datetime
-) -> BenchReport:
+) -> Report:
     """Measure what `settings` ask for on rendered shots and on the videos at `paths`.
 
     Raises:
@@ -79,7 +80,7 @@ def run_methods(
     if len(sections) < len(makers):
         found = dataclasses.replace(found, skipped=f"{len(makers) - len(sections)} clips; --minutes gives more time")
     done(found)
-    return BenchReport(head, (*sections, found))
+    return Report(head, (*sections, found))
 
 
 def _section(
@@ -91,7 +92,7 @@ def _section(
     title = f"{width}x{height}, {len(clip.images)} frames, {motion}"
     say(f"{clip.name}: {title} ...")
     measured = measure_method(clip, network, dreaming)
-    rows: list[ResultRow] = [row_of(COHERENCE_SOURCE, measured.sources, measured, network)]
+    rows: list[TableRow] = [row_of(COHERENCE_SOURCE, measured.sources, measured, network)]
     skipped = []
     for name in settings.methods:
         for wanted in dict.fromkeys(rung.of(dreaming) for rung in levels(name)):
@@ -132,7 +133,7 @@ def collect(images: Iterator[Any], device: torch.device) -> tuple[Tensor, float]
     return torch.cat([*pictures, *(to_tensor(image, CPU) for image in found)]), seconds
 
 
-def row_of(name: str, pictures: Tensor, of: Measured, network: Network, **known: float) -> ResultRow:
+def row_of(name: str, pictures: Tensor, of: Measured, network: Network, **known: float) -> TableRow:
     """All that is measured of one method at one setting; errors in squared gray levels, drifts in percent."""
     strengths = metrics.strength(metrics.energies(pictures, network), of.energies)
     first, last = metrics.tenths(strengths)
@@ -165,7 +166,7 @@ def curve_of(section: ReportSection, method: str, over: str = "strength", what: 
     return [Point(row[over], row[what], row["s_per_frame"]) for row in known]
 
 
-def equal(sections: Sequence[ReportSection]) -> Iterator[ResultRow]:
+def equal(sections: Sequence[ReportSection]) -> Iterator[TableRow]:
     """For each point of ours the best rival as strong, and the best with as much contrast."""
     for section in sections:
         ours, contrasts = curve_of(section, COHERENCE_OURS), curve_of(section, COHERENCE_OURS, "contrast")

@@ -10,8 +10,8 @@ from pathlib import Path
 from dreamvideo.bench.coherence.curves import Curve
 from dreamvideo.bench.coherence.evaluate import EQUAL, curve_of, run_methods
 from dreamvideo.bench.coherence.plot import plot, png
-from dreamvideo.bench.results import BenchReport, ReportSection, results_table, results_to_json
 from dreamvideo.errors import OutputError
+from dreamvideo.info.results import Report, ReportSection, results_table, results_to_json
 from dreamvideo.settings.bench import CoherenceSettings
 
 
@@ -34,7 +34,7 @@ def run_coherence_bench(settings: CoherenceSettings, clips: Sequence[Path], quie
     return 0
 
 
-def panels(report: BenchReport) -> dict[str, dict[str, Curve]]:
+def panels(report: Report) -> dict[str, dict[str, Curve]]:
     """The curves to draw, by clip and method."""
     found = {}
     for section in report.sections:
@@ -44,7 +44,7 @@ def panels(report: BenchReport) -> dict[str, dict[str, Curve]]:
     return found
 
 
-def coherence_headline(report: BenchReport) -> str:
+def coherence_headline(report: Report) -> str:
     """The machine and the versions, in one line."""
     machine, versions = report.about["machine"], report.about["versions"]
     return (
