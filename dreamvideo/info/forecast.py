@@ -15,9 +15,10 @@ import av
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.info.labels import MATRICES
+from dreamvideo.media.demux import open_container
 from dreamvideo.media.stream_policy import StreamPlan, holds_chapters, plan_streams
 from dreamvideo.media.video_encoder import Container, VideoEncoder, container_of
-from dreamvideo.media.video_reader import open_container, open_video
+from dreamvideo.media.video_reader import open_video
 from dreamvideo.media.video_writer import check_output
 from dreamvideo.settings.job import EncodeSettings, ReadSettings
 
@@ -44,7 +45,7 @@ class Forecast:
 
 
 @contextmanager
-def audio_forecast() -> Generator[list[str], None, None]:
+def collect_warnings() -> Generator[list[str], None, None]:
     """What the library warns of inside the block, each once, instead of being logged."""
     said: list[str] = []
 
@@ -76,7 +77,7 @@ def forecast_output(
         OutputError: there is no such kind of file, or the encoder cannot be used.
     """
     container = container_of(output)
-    with audio_forecast() as warnings:
+    with collect_warnings() as warnings:
         with open_video(path, read) as source:
             info = source.info
             with closing(source.frames) as frames:

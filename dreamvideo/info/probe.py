@@ -13,14 +13,14 @@ from typing import Any, cast
 import av
 
 from dreamvideo.errors import SettingsError
-from dreamvideo.info.labels import MATRICES, PRIMARIES, TRANSFERS, TURNS, color_name, container_name
+from dreamvideo.info.labels import MATRICES, PRIMARIES, ROTATIONS, TRANSFERS, color_name, container_name
 from dreamvideo.media.color import FULL, assume_color, has_alpha
-from dreamvideo.media.decode import best_video, decode_frames, is_cover, tick_of
+from dreamvideo.media.decode import decode_frames
+from dreamvideo.media.demux import best_video, frame_rate, is_cover, open_container, time_base_of
 from dreamvideo.media.metadata import settings_in_file
 from dreamvideo.media.paths import is_image
 from dreamvideo.media.rotation import display_matrix, swaps_axes
-from dreamvideo.media.tonemap import NAMES as HDR
-from dreamvideo.media.video_reader import frame_rate, open_container
+from dreamvideo.media.tonemap import HDR_TRANSFERS as HDR
 
 # Packets from the beginning whose times tell whether the frame rate is variable: twenty seconds, read in no time.
 _TIMED = 600
@@ -28,7 +28,7 @@ _FIRST = 3  # frames that tell whether a video is interlaced
 
 
 @dataclass(frozen=True, slots=True)
-class VideoFacts:
+class VideoProbe:
     """A video stream or a cover. What only a decoded frame tells is known of the stream that is dreamed on alone."""
 
     width: int  # as stored, in pixels
@@ -55,7 +55,7 @@ class VideoFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class AudioFacts:
+class AudioProbe:
     """A sound stream."""
 
     rate: int  # samples per second
@@ -65,7 +65,7 @@ class AudioFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class StreamFacts:
+class StreamProbe:
     """One stream of a file."""
 
     index: int
@@ -78,12 +78,12 @@ class StreamFacts:
     start: Fraction | None  # seconds
     duration: Fraction | None
     file: str | None = None  # name of an attachment
-    picture: VideoFacts | None = None
-    sound: AudioFacts | None = None
+    picture: VideoProbe | None = None
+    sound: AudioProbe | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class ChapterFacts:
+class ChapterProbe:
     """A part of a film."""
 
     start: Fraction  # seconds
@@ -99,9 +99,9 @@ class Probe:
     size: int  # bytes
     duration: Fraction | None  # seconds
     start: Fraction | None
-    streams: tuple[StreamFacts, ...]
+    streams: tuple[StreamProbe, ...]
     dreamed: int | None  # index of the stream that is dreamed on
-    chapters: tuple[ChapterFacts, ...]
+    chapters: tuple[ChapterProbe, ...]
     tags: Mapping[str, str]
     settings: Mapping[str, Any] | None  # of an old dream, out of the comment
 
@@ -136,11 +136,11 @@ def probe_file(path: Path) -> Probe:
             dreamed=None if best is None else best.index,
             chapters=tuple(_chapters(container)),
             tags=dict(container.metadata),
-            settings=stored_settings(path),
+            settings=settings_of_dream(path),
         )
 
 
-def stored_settings(path: Path) -> Mapping[str, Any] | None:
+def settings_of_dream(path: Path) -> Mapping[str, Any] | None:
     """The settings of the dream that made the file; None: it was made otherwise."""
     try:
         return settings_in_file(path)
@@ -148,7 +148,7 @@ def stored_settings(path: Path) -> Mapping[str, Any] | None:
         return None
 
 
-def _stream(stream: av.stream.Stream, picture: VideoFacts | None) -> StreamFacts:
+def _stream(stream: av.stream.Stream, picture: VideoProbe | None) -> StreamProbe:
     kind = {"audio": "sound", "subtitle": "subtitles"}.get(stream.type, stream.type)
     if picture is not None and is_cover(stream):
         kind = "cover"
@@ -157,8 +157,8 @@ def _stream(stream: av.stream.Stream, picture: VideoFacts | None) -> StreamFacts
     if stream.type == "audio" and stream.codec_context is not None:
         context = cast(av.AudioStream, stream).codec_context
         layout = {1: "mono", 2: "stereo"}.get(context.channels, context.layout.name)
-        sound = AudioFacts(context.sample_rate, layout, context.channels, context.bit_rate or None)
-    return StreamFacts(
+        sound = AudioProbe(context.sample_rate, layout, context.channels, context.bit_rate or None)
+    return StreamProbe(
         index=stream.index,
         kind=kind,
         codec=None if stream.codec_context is None else stream.codec_context.codec.canonical_name,
@@ -174,14 +174,14 @@ def _stream(stream: av.stream.Stream, picture: VideoFacts | None) -> StreamFacts
     )
 
 
-def _still(stream: StreamFacts) -> StreamFacts:
+def _still(stream: StreamProbe) -> StreamProbe:
     picture = stream.picture and replace(stream.picture, frame_rate=None, frames=None)
     return replace(stream, kind="picture", picture=picture, duration=None)
 
 
 def _picture(
     stream: av.VideoStream, first: list[av.VideoFrame], times: list[Fraction], ended: bool
-) -> VideoFacts | None:
+) -> VideoProbe | None:
     context = stream.codec_context
     if context is None:
         return None
@@ -194,7 +194,7 @@ def _picture(
     layout = context.format if frame is None else frame.format
     tags = context if frame is None else frame
     yuv = layout is not None and not layout.is_rgb and not layout.has_palette
-    return VideoFacts(
+    return VideoProbe(
         width=width,
         height=height,
         pixel_aspect=aspect,
@@ -205,9 +205,9 @@ def _picture(
         frame_rate=frame_rate(stream),
         shortest=min(intervals, default=None),
         longest=max(intervals, default=None),
-        variable=_varies(intervals, tick_of(stream)),
+        variable=_varies(intervals, time_base_of(stream)),
         frames=len(times) if ended else stream.frames or None,
-        turn=None if matrix is None else TURNS[cast(tuple[int, int, int, int], tuple(matrix.ravel().tolist()))],
+        turn=None if matrix is None else ROTATIONS[cast(tuple[int, int, int, int], tuple(matrix.ravel().tolist()))],
         matrix=color_name(MATRICES, tags.colorspace) if yuv else None,
         transfer=color_name(TRANSFERS, tags.color_trc),
         primaries=color_name(PRIMARIES, tags.color_primaries),
@@ -252,11 +252,11 @@ def _first_frames(container: av.container.InputContainer, stream: av.VideoStream
         return list(itertools.islice(frames, _FIRST))
 
 
-def _chapters(container: av.container.InputContainer) -> list[ChapterFacts]:
+def _chapters(container: av.container.InputContainer) -> list[ChapterProbe]:
     found = []
     for chapter in container.chapters():
         base = Fraction(chapter["time_base"] or 1)
-        found.append(ChapterFacts(chapter["start"] * base, chapter["end"] * base, chapter["metadata"].get("title", "")))
+        found.append(ChapterProbe(chapter["start"] * base, chapter["end"] * base, chapter["metadata"].get("title", "")))
     return found
 
 

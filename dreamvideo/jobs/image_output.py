@@ -12,8 +12,8 @@ from dreamvideo.errors import OutputError
 from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.media import checkpoint
 from dreamvideo.media.concat import Encoder
-from dreamvideo.media.image_sequence import picture_name
-from dreamvideo.media.images import encode_image, fill_transparency, write_image_bytes
+from dreamvideo.media.image_sequence import output_image_name
+from dreamvideo.media.images import encode_image, restore_format, write_image_bytes
 from dreamvideo.media.packets import PacketRecord, read_records
 from dreamvideo.media.paths import is_image
 
@@ -42,8 +42,10 @@ class _Pictures:
     def encode(self, frame: Frame, duration: Fraction | None) -> list[PacketRecord]:
         self._count += 1
         still = frame.still
-        name = numbered_name(self._count, self._format) if still is None else picture_name(still.path, self._format)
-        image = frame.image if still is None else fill_transparency(frame.image, still)
+        name = (
+            numbered_name(self._count, self._format) if still is None else output_image_name(still.path, self._format)
+        )
+        image = frame.image if still is None else restore_format(frame.image, still)
         return [({"name": name}, encode_image(image, Path(name), self._signature))]
 
     def flush(self) -> list[PacketRecord]:

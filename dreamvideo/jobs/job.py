@@ -17,7 +17,7 @@ from dreamvideo.jobs.image_output import open_image_encoder, publish_images
 from dreamvideo.media import checkpoint, stream_policy
 from dreamvideo.media.checkpoint import Segment
 from dreamvideo.media.concat import EncoderFactory, join_segments, open_video_encoder
-from dreamvideo.media.image_sequence import Pictures, open_sequence
+from dreamvideo.media.image_sequence import ImagePaths, open_sequence
 from dreamvideo.media.images import check_large_enough
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.media.segments import MIN_FRAMES_INDEPENDENT
@@ -40,7 +40,7 @@ class Job:
 
     source: Path  # of pictures: what they are called together
     output: Path
-    pictures: Pictures = ()
+    pictures: ImagePaths = ()
     to_folder: bool = False
 
 

@@ -11,8 +11,8 @@ from dreamvideo.errors import OutputError, SettingsError, SourceError
 from dreamvideo.jobs.image_output import numbered_name
 from dreamvideo.jobs.job import Job
 from dreamvideo.media.checkpoint import checkpoint_folder
-from dreamvideo.media.image_sequence import Pictures, picture_name, select_images
-from dreamvideo.media.paths import describe_skipped, expand, is_image, is_video, natural_order
+from dreamvideo.media.image_sequence import ImagePaths, output_image_name, select_images
+from dreamvideo.media.paths import describe_skipped, expand_paths, is_image, is_video, natural_order
 from dreamvideo.media.video_writer import check_output
 from dreamvideo.settings.job import ReadSettings, SequenceSettings
 
@@ -69,7 +69,7 @@ def plan_frames(
             alone = "" if settings.independent else "; the others are dreamed as if these were not there"
             tell(f"{output} holds {len(there)} of them: skipped{alone}")
             names = {path.name for path in there}
-            left = [None if picture_name(path, settings.format) in names else path for path in pictures]
+            left = [None if output_image_name(path, settings.format) in names else path for path in pictures]
             return Job(source, output, tuple(left), to_folder=True) if any(left) else None
         return Job(source, output, pictures, to_folder=True)
     if not pictures:
@@ -86,7 +86,7 @@ def plan_frames(
 
 
 def _pictures(words: Sequence[Path], read: ReadSettings, settings: SequenceSettings, tell: Report) -> tuple[Path, ...]:
-    found = expand(words, is_image, "pictures")
+    found = expand_paths(words, is_image, "pictures")
     # Of files that are named the order is mostly that of a shell, which knows no numbers.
     named = set(found.paths) <= set(words)
     paths = natural_order(found.paths) if named else list(found.paths)
@@ -120,7 +120,7 @@ def _check_folder(output: Path) -> None:
             raise OutputError(f"{folder} is read-only: choose another folder with -o")
 
 
-def _there(output: Path, pictures: Pictures, settings: SequenceSettings) -> list[Path]:
+def _there(output: Path, pictures: ImagePaths, settings: SequenceSettings) -> list[Path]:
     """Which outputs exist, none of them an input."""
     if not pictures:
         ours = re.compile(r"frame_\d{6,}" + re.escape(Path(numbered_name(1, settings.format)).suffix))
@@ -128,11 +128,11 @@ def _there(output: Path, pictures: Pictures, settings: SequenceSettings) -> list
     paths = [path for path in pictures if path is not None]
     by_name: dict[str, Path] = {}
     for path in paths:
-        name = picture_name(path, settings.format)
+        name = output_image_name(path, settings.format)
         twin = by_name.setdefault(os.path.normcase(name), path)
         if twin is not path:
             raise SettingsError(f"{twin} and {path} would both be written to {output / name}")
-    names = (picture_name(path, settings.format) for path in paths)
+    names = (output_image_name(path, settings.format) for path in paths)
     there = [output / name for name in names if (output / name).exists()]
     sources = {(about.st_dev, about.st_ino): path for path in paths if path.exists() and (about := path.stat())}
     for path in there:

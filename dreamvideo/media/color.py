@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.frames import BT601, BT709, Color
 from dreamvideo.media.chroma import upsample_chroma
-from dreamvideo.media.tonemap import NAMES as HDR
+from dreamvideo.media.tonemap import HDR_TRANSFERS as HDR
 from dreamvideo.media.tonemap import tone_map
 
 LIMITED, FULL = 1, 2

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 GAP: Final = 6  # pixels between tiles and around them
-SHAPE: Final = 16 / 9  # width over height that a sheet is to have, about: a screen's
+SHEET_ASPECT: Final = 16 / 9  # width over height that a sheet is to have, about: a screen's
 
 _GROUND: Final = (22, 22, 24)
 _INK: Final = (240, 240, 240)
@@ -49,11 +49,11 @@ def contact_sheet(
 
 
 def columns_for(count: int, height: int, width: int) -> int:
-    """How many cells of this size stand side by side so that `count` make a sheet of about `SHAPE`, with few gaps."""
+    """Number of columns that brings `count` cells of this size closest to `SHEET_ASPECT` with few empty cells."""
 
     def misfit(columns: int) -> float:
         rows = -(-count // columns)
-        return abs(math.log(columns * width / (rows * height * SHAPE))) + (rows * columns - count) / count
+        return abs(math.log(columns * width / (rows * height * SHEET_ASPECT))) + (rows * columns - count) / count
 
     return min(range(1, count + 1), key=misfit)
 

@@ -12,27 +12,16 @@ from typing import Any, cast
 import av
 from av.filter import Graph
 
+from dreamvideo.media.demux import time_base_of
+
 log = logging.getLogger(__name__)
 
-Decoder = Generator[av.VideoFrame, None, None]
+DecodedFrames = Generator[av.VideoFrame, None, None]
 
 # A demuxer that fails this often in a row will not recover: the file ends here.
 _DEMUX_FAILURES = 8
 # Flushing a decoder gives at most the frames it holds back: 16 reordered, and one for each thread.
 _FLUSH_FAILURES = 64
-
-
-def best_video(container: av.container.InputContainer) -> av.VideoStream | None:
-    """The stream that a player would show: not the first but the best, and never a cover picture."""
-    real = [stream for stream in container.streams.video if not is_cover(stream)]
-    best = container.streams.best("video")
-    if best is not None and best not in real:
-        best = max(real, key=lambda stream: stream.width * stream.height, default=None)
-    return best
-
-
-def is_cover(stream: av.stream.Stream) -> bool:
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
 def decoder_for(stream: av.VideoStream) -> av.VideoCodecContext:
@@ -50,7 +39,7 @@ def decoder_for(stream: av.VideoStream) -> av.VideoCodecContext:
 
 def decode_frames(
     container: av.container.InputContainer, stream: av.VideoStream, on_loss: Callable[[str], None]
-) -> Decoder:
+) -> DecodedFrames:
     """Every frame of `stream` that can be decoded, from where `container` stands; `on_loss` is told of each failure."""
     decoder = decoder_for(stream)
     for packet in _packets(container, stream, on_loss):
@@ -72,7 +61,7 @@ def decode_frames(
             on_loss(error.strerror or "undecodable packet")
 
 
-def _whole(frames: list[av.VideoFrame], stream: av.VideoStream, on_loss: Callable[[str], None]) -> Decoder:
+def _whole(frames: list[av.VideoFrame], stream: av.VideoStream, on_loss: Callable[[str], None]) -> DecodedFrames:
     for frame in frames:
         if frame.time_base is None or not frame.time_base:
             frame.time_base = stream.time_base
@@ -97,7 +86,7 @@ def _packets(
                 on_loss(error.strerror or "unreadable packet")
 
 
-def deinterlace(frames: Decoder, on_first: Callable[[], None]) -> Decoder:
+def deinterlace(frames: DecodedFrames, on_first: Callable[[], None]) -> DecodedFrames:
     """The same frames at the same times; from the first interlaced one on they pass through bwdif."""
     graph: Graph | None = None
     shape: tuple[int, int, str] | None = None
@@ -134,7 +123,7 @@ def _bwdif(frame: av.VideoFrame) -> Graph:
     return graph
 
 
-def _drained(graph: Graph, waiting: deque[av.VideoFrame], flush: bool = False) -> Decoder:
+def _drained(graph: Graph, waiting: deque[av.VideoFrame], flush: bool = False) -> DecodedFrames:
     if flush:
         graph.vpush(None)
     while True:
@@ -149,20 +138,15 @@ def _drained(graph: Graph, waiting: deque[av.VideoFrame], flush: bool = False) -
         yield frame
 
 
-def tick_of(of: av.VideoFrame | av.VideoStream) -> Fraction:
-    """The time base of a frame or stream, in seconds; microseconds if it has none."""
-    return Fraction(of.time_base or Fraction(1, av.time_base))
-
-
 def frame_time(frame: av.VideoFrame) -> Fraction | None:
     """Presentation time in seconds, exact; None: the file gives none."""
-    return None if frame.pts is None else frame.pts * tick_of(frame)
+    return None if frame.pts is None else frame.pts * time_base_of(frame)
 
 
-TimedFrame = Generator[tuple[av.VideoFrame, Fraction], None, None]
+TimedFrames = Generator[tuple[av.VideoFrame, Fraction], None, None]
 
 
-def with_times(frames: Decoder, step: Fraction) -> TimedFrame:
+def with_times(frames: DecodedFrames, step: Fraction) -> TimedFrames:
     """Each frame with its time in seconds, strictly increasing: `step` after the last where the file tells no time."""
     last: Fraction | None = None
     with closing(frames):
@@ -171,7 +155,7 @@ def with_times(frames: Decoder, step: Fraction) -> TimedFrame:
             if time is None:
                 time = Fraction(0) if last is None else last + step
             if last is not None and time <= last:
-                time = last + tick_of(frame)
+                time = last + time_base_of(frame)
             last = time
             yield frame, time
 
@@ -179,6 +163,6 @@ def with_times(frames: Decoder, step: Fraction) -> TimedFrame:
 def seek(container: av.container.InputContainer, stream: av.VideoStream, time: Fraction) -> None:
     """To the last key frame at or before `time` seconds, or nowhere if the file cannot be sought in."""
     try:
-        container.seek(int(time / tick_of(stream)), stream=stream)
+        container.seek(int(time / time_base_of(stream)), stream=stream)
     except av.error.FFmpegError as error:
         log.debug("cannot seek: %s", error)

@@ -1,4 +1,4 @@
-"""Pictures in files as a stream of frames, read as they are needed."""
+"""Reads image files as a stream of frames, each file when its frame is needed."""
 
 from __future__ import annotations
 
@@ -9,108 +9,155 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
 from dreamvideo.media.images import read_still, to_eight_bit
-from dreamvideo.media.video_reader import output_size
+from dreamvideo.media.resize import output_size, resize_image
 from dreamvideo.settings.job import ReadSettings, SequenceSettings
 
 log = logging.getLogger(__name__)
 
-Pictures = tuple[Path | None, ...]  # None: it has its place and its time, but is passed over
+ImagePaths = tuple[Path | None, ...]  # None: a place in the sequence, and in time, that is skipped
 
 
-def picture_name(path: Path, format: str | None) -> str:
-    """What the dream of the picture in `path` is called."""
+def output_image_name(path: Path, format: str | None) -> str:
+    """Name the file that the dreamed image is written to.
+
+    Args:
+        path: the input image.
+        format: suffix of the output without its dot; None: the same as that of the input.
+
+    Returns:
+        A file name without a folder.
+    """
     return path.name if format is None else f"{path.stem}.{format}"
 
 
-def select_images(pictures: Pictures, read: ReadSettings, fps: Fraction) -> Pictures:
-    """Those of the time that `read` names; the n-th is shown from n / `fps` on."""
+def select_images(paths: ImagePaths, read: ReadSettings, fps: Fraction) -> ImagePaths:
+    """Select the images of a part of a sequence.
+
+    Args:
+        paths: the whole sequence; image n is shown from n / `fps` seconds on.
+        read: the part, as start, duration and number of frames; its size is not used.
+        fps: images per second.
+
+    Returns:
+        The images that begin in that part.
+    """
     first = 0 if read.start is None else -(-read.start * fps // 1)
-    last = len(pictures) if read.duration is None else first + -(-read.duration * fps // 1)
-    return pictures[first : last if read.frames is None else min(last, first + read.frames)]
+    end = len(paths) if read.duration is None else first + -(-read.duration * fps // 1)
+    return paths[first : end if read.frames is None else min(end, first + read.frames)]
 
 
 @contextmanager
 def open_sequence(
-    pictures: Pictures,
+    paths: ImagePaths,
     read: ReadSettings,
     settings: SequenceSettings,
     to_video: bool,
     resume: Fraction | None = None,
 ) -> Generator[Source, None, None]:
-    """The pictures as frames, each of its own size unless `to_video`, upright, the first of them at time 0.
+    """Open image files as a stream of frames, upright, the first readable one at time 0.
 
-    What cannot be read is told, counted as lost, and leaves a gap in the times. With `resume` those before the frame of
-    that time are passed over.
+    An image that cannot be read is logged, counted in `source.lost`, and leaves a gap in the times; nothing is raised
+    while `source.frames` is consumed.
+
+    Args:
+        paths: the images in order.
+        read: the size to bring them to; `select_images` has applied the rest.
+        settings: frame rate, output format and whether the images are independent of each other.
+        to_video: all frames are resized to the first one, as a video needs; else each keeps its size, and what
+            `settings.format` can hold besides 8-bit RGB is kept in `Frame.still`.
+        resume: a frame time, in seconds; images before it are not read.
+
+    Yields:
+        The source: what is known of the stream, and its frames.
 
     Raises:
-        SourceError: not one of them can be read; from `source.frames`: never.
+        SourceError: not one of the images can be read.
     """
-    source = Source(StreamInfo(0, 0), _from([]))
-    told: set[str] = set()
+    yield _SequenceReader(paths, read, settings, to_video).open(resume)
 
-    def tell(path: Path, what: str, key: str | None = None) -> None:
-        if (key or what) not in told:
-            log.warning("%s %s", path, what)
-            told.add(key or what)
 
-    def stills(begin: int) -> Frames:
-        for number, path in enumerate(pictures[begin:], begin):
+class _SequenceReader:
+    """One pass over a sequence: `open` reads the first image and returns the source that yields the frames."""
+
+    def __init__(self, paths: ImagePaths, read: ReadSettings, settings: SequenceSettings, to_video: bool) -> None:
+        self._paths = paths
+        self._read_settings = read
+        self._settings = settings
+        self._to_video = to_video
+        self._warned: set[str] = set()
+        self._source = Source(StreamInfo(0, 0), _generator([]))
+
+    def open(self, resume: Fraction | None) -> Source:
+        """Find the first image that can be read; see `open_sequence` for `resume`."""
+        fps = self._settings.fps
+        first = next(self._frames_from(0), None)
+        if first is None or first.still is None:
+            raise SourceError(f"not one of {len(self._paths)} images can be read")
+        first_number = first.still.number
+        height, width = first.image.shape[:2]
+        count = len(self._paths) - self._paths.count(None)
+        self._source.info = StreamInfo(width, height, fps, count, 1 / fps)
+        begin = first_number if resume is None else first_number + round(resume * fps)
+        if begin > first_number:
+            frames = self._frames_from(begin)
+        else:
+            frames = _generator(chain([first], self._frames_from(first_number + 1)))
+        self._source.frames = self._flow(frames, (height, width), first_number / fps)
+        return self._source
+
+    def _frames_from(self, begin: int) -> Frames:
+        """Frames of the images from number `begin` on; image n is at n / fps."""
+        fps = self._settings.fps
+        for number, path in enumerate(self._paths[begin:], begin):
             if path is None:
                 continue
-            suffix = "" if to_video else Path(picture_name(path, settings.format)).suffix.lower()
+            suffix = "" if self._to_video else Path(output_image_name(path, self._settings.format)).suffix.lower()
             try:
                 image, still, losses = read_still(path, number, suffix)
             except SourceError as error:
-                source.lost += 1
+                self._source.lost += 1
                 log.warning("%s", error)
                 continue
             for loss in losses:
-                tell(path, loss)
-            yield _brought(Frame(image, Fraction(number) / settings.fps, 1 / settings.fps, still=still), read)
+                self._warn_once(path, loss)
+            yield _resized(Frame(image, Fraction(number) / fps, 1 / fps, still=still), self._read_settings)
 
-    first = next(stills(0), None)
-    if first is None or first.still is None:
-        raise SourceError(f"not one of {len(pictures)} pictures can be read")
-    height, width = first.image.shape[:2]
-    began = first.still.number
-    source.info = StreamInfo(width, height, settings.fps, len(pictures) - pictures.count(None), 1 / settings.fps)
-
-    def flow() -> Frames:
-        begin = began if resume is None else began + round(resume * settings.fps)
-        rest = stills(begin) if begin > began else _from(chain([first], stills(began + 1)))
-        size = (height, width)
-        with closing(rest):
-            for frame in rest:
-                assert frame.still is not None
-                path = frame.still.path
+    def _flow(self, frames: Frames, size: tuple[int, int], start: Fraction) -> Frames:
+        """`frames` with `start` as their time 0, and of one `size` (height, width) if they go to a video."""
+        with closing(frames):
+            for frame in frames:
                 if frame.image.shape[:2] != size:
-                    now, before = ("x".join(map(str, reversed(each))) for each in (frame.image.shape[:2], size))
-                    if to_video:
-                        tell(path, f"is {now}: it is resized to {before}, as are others", "size")
-                        frame = replace(frame, image=resize_image(frame.image, *size))
-                    elif not settings.independent:
-                        tell(path, f"is {now}, others {before}: a new size begins a new shot", "size")
-                yield replace(frame, time=frame.time - began / settings.fps)
+                    frame = self._at_size(frame, size)
+                yield replace(frame, time=frame.time - start)
 
-    source.frames = flow()
-    yield source
+    def _at_size(self, frame: Frame, size: tuple[int, int]) -> Frame:
+        assert frame.still is not None
+        got, expected = ("x".join(map(str, reversed(each))) for each in (frame.image.shape[:2], size))
+        if self._to_video:
+            self._warn_once(frame.still.path, f"is {got}: it is resized to {expected}, as are others", "size")
+            return replace(frame, image=resize_image(frame.image, *size))
+        if not self._settings.independent:
+            self._warn_once(frame.still.path, f"is {got}, others {expected}: a new size begins a new shot", "size")
+        return frame
+
+    def _warn_once(self, path: Path, what: str, key: str | None = None) -> None:
+        if (key or what) not in self._warned:
+            self._warned.add(key or what)
+            log.warning("%s %s", path, what)
 
 
-def _from(frames: Iterable[Frame]) -> Frames:
+def _generator(frames: Iterable[Frame]) -> Frames:
     yield from frames
 
 
-def _brought(frame: Frame, read: ReadSettings) -> Frame:
-    """`frame` at the size that `read` asks for."""
+def _resized(frame: Frame, read: ReadSettings) -> Frame:
+    """`frame` at the size that `read` asks for, with all that is stored of it."""
     height, width = frame.image.shape[:2]
     width, height, _ = output_size(width, height, Fraction(1), read.size)
     still = frame.still
@@ -120,11 +167,3 @@ def _brought(frame: Frame, read: ReadSettings) -> Frame:
     return replace(
         frame, image=to_eight_bit(np.ascontiguousarray(stored[..., :3])), still=replace(still, stored=stored)
     )
-
-
-def resize_image(image: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """(height, width, C) of (H, W, C) `image`."""
-    if image.shape[:2] == (height, width):
-        return image
-    smaller = height * width < image.shape[0] * image.shape[1]
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC))

@@ -17,7 +17,7 @@ from dreamvideo.errors import OutputError, SourceError
 from dreamvideo.frames import Still
 from dreamvideo.media.color import composite_on_white
 from dreamvideo.media.metadata import image_with_settings
-from dreamvideo.media.paths import IMAGE_SUFFIXES, is_image
+from dreamvideo.media.paths import IMAGE_SUFFIXES, check_readable, is_image
 from dreamvideo.settings.parsers import MIN_SIDE
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ _DEPTHS = {
     ".tiff": (np.uint8, np.uint16, np.float32),
 }
 
-_LAID = "is transparent in places: it is laid on white"
+_COMPOSITED = "is transparent in places: it is composited on white"
 _ROUNDED = "has more than 8 bits a channel: it is rounded to 8"
 
 
@@ -46,21 +46,6 @@ def check_image_name(output: Path) -> None:
     """Raise OutputError unless a picture can be written under this name."""
     if not is_image(output):
         raise OutputError(f"{output}: expected a name ending in {', '.join(IMAGE_SUFFIXES)}")
-
-
-def check_readable(path: Path) -> None:
-    """Raise SourceError unless `path` is a file with something in it that may be read."""
-    if path.is_dir():
-        raise SourceError(f"{path} is a folder: expected a video or picture file")
-    try:
-        if path.stat().st_size == 0:
-            raise SourceError(f"{path} is empty")
-        with path.open("rb"):
-            pass
-    except FileNotFoundError:
-        raise SourceError(f"{path}: no such file") from None
-    except PermissionError:
-        raise SourceError(f"{path} cannot be read: permission denied") from None
 
 
 def check_large_enough(path: Path, width: int, height: int) -> None:
@@ -81,8 +66,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         SourceError: no such file, or no picture in it.
     """
     image, _, losses = read_still(path)
-    if _LAID in losses:
-        log.warning("%s %s", path, _LAID)
+    if _COMPOSITED in losses:
+        log.warning("%s %s", path, _COMPOSITED)
     return image
 
 
@@ -122,13 +107,13 @@ def read_still(path: Path, number: int = 0, suffix: str = "") -> tuple[NDArray[n
         if suffix in _ALPHA:
             full = rgba
         elif (alone := to_eight_bit(rgba))[..., 3].min() < 255:
-            losses.append(_LAID)
+            losses.append(_COMPOSITED)
             image = full = np.ascontiguousarray(composite_on_white(alone))
     held = full.dtype == np.uint8 and full.shape[2] == 3
     return image, Still(path, number, None if held else np.ascontiguousarray(full), gray), tuple(losses)
 
 
-def fill_transparency(dreamed: NDArray[np.uint8], still: Still) -> NDArray[Any]:
+def restore_format(dreamed: NDArray[np.uint8], still: Still) -> NDArray[Any]:
     """What is written of a dreamed still: (H, W, 3 or 4) RGB(A), or (H, W) if it was gray and has remained so.
 
     More than 8 bits: the dream is one of 8, and what it changed is added to the source, which keeps its own fineness.

@@ -45,7 +45,7 @@ def with_masks(frames: Frames, path: Path, settings: ReadSettings, before: int =
                 following = next(masks)
             taken = number + 1
             if following is not mask or fitted.shape != frame.image.shape[:2]:
-                mask, fitted = following, fit_mask(following, *frame.image.shape[:2])
+                mask, fitted = following, resize_mask(following, *frame.image.shape[:2])
             yield replace(frame, mask=fitted)
 
 
@@ -81,7 +81,7 @@ def read_masks(path: Path, settings: ReadSettings = ReadSettings()) -> Generator
                 yield to_gray(frame.image)
 
 
-def still_mask(path: Path) -> Mask:
+def read_image_mask(path: Path) -> Mask:
     """The mask in a picture, for pictures.
 
     Raises:
@@ -104,7 +104,7 @@ def to_gray(image: NDArray[np.uint8]) -> Mask:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def fit_mask(mask: Mask, height: int, width: int) -> Mask:
+def resize_mask(mask: Mask, height: int, width: int) -> Mask:
     """`mask` at another size."""
     if mask.shape == (height, width):
         return mask

@@ -41,7 +41,7 @@ Accepts = Callable[[Path], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Expanded:
+class ExpandedPaths:
     """The files that were meant, and those beside them that were not."""
 
     paths: tuple[Path, ...]
@@ -58,7 +58,22 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def expand(words: Sequence[Path], fits: Accepts, kind: str) -> Expanded:
+def check_readable(path: Path) -> None:
+    """Raise SourceError unless `path` is a file with something in it that may be read."""
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder: expected a video or picture file")
+    try:
+        if path.stat().st_size == 0:
+            raise SourceError(f"{path} is empty")
+        with path.open("rb"):
+            pass
+    except FileNotFoundError:
+        raise SourceError(f"{path}: no such file") from None
+    except PermissionError:
+        raise SourceError(f"{path} cannot be read: permission denied") from None
+
+
+def expand_paths(words: Sequence[Path], fits: Accepts, kind: str) -> ExpandedPaths:
     """The files meant by `words`, in their order: what is there is taken as it is called, else it may be a pattern.
 
     Of a folder, and of what a pattern matches, all files that `fits` accepts are taken, by number, but none that is
@@ -83,10 +98,10 @@ def expand(words: Sequence[Path], fits: Accepts, kind: str) -> Expanded:
             if not found.paths:
                 raise SourceError(f"{word} matches no {kind}")
         else:
-            found = Expanded((word,))
+            found = ExpandedPaths((word,))
         paths += found.paths
         others += found.passed_over
-    return Expanded(tuple(paths), tuple(others))
+    return ExpandedPaths(tuple(paths), tuple(others))
 
 
 def describe_skipped(passed_over: Sequence[Path], kind: str) -> str:
@@ -118,12 +133,12 @@ def _inside(folder: Path) -> list[Path]:
         raise SourceError(f"{folder} cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
-def _fitting(paths: Sequence[Path], fits: Accepts) -> Expanded:
+def _fitting(paths: Sequence[Path], fits: Accepts) -> ExpandedPaths:
     files = [path for path in paths if path.is_file()]  # folders among them are not opened
     stems = {(path.parent, path.stem) for path in files}
     ours = {path for path in files if _source_of(path) in stems}
     fitting = tuple(path for path in files if fits(path) and path not in ours)
-    return Expanded(fitting, tuple(path for path in files if not fits(path)))
+    return ExpandedPaths(fitting, tuple(path for path in files if not fits(path)))
 
 
 def _source_of(path: Path) -> tuple[Path, str] | None:

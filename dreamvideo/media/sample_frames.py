@@ -14,7 +14,7 @@ from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
 from dreamvideo.media.images import read_image
 from dreamvideo.media.paths import is_image
-from dreamvideo.media.video_reader import open_video, quiet
+from dreamvideo.media.video_reader import open_video, silence_reader
 from dreamvideo.settings.job import ReadSettings
 
 _EXACT = 1000  # times are whole milliseconds, so that a label says all that --start needs to find the frame again
@@ -32,20 +32,20 @@ def sample_frames(path: Path, settings: ReadSettings, count: int) -> Source:
     with open_video(path, settings) as source:
         info = source.info
     begin = settings.start or Fraction(0)
-    with quiet():  # what there is to warn of was said at the first opening
-        times = declared_frame_count(path, settings, info, count)
-        indices = [] if times else middle_times(count_frames(path, settings), count)
+    with silence_reader():  # what there is to warn of was said at the first opening
+        times = sample_times(path, settings, info, count)
+        indices = [] if times else middle_indices(count_frames(path, settings), count)
     # A video may change its size: all are brought to the first one's.
     one = replace(settings, duration=None, frames=1, size=(info.width, info.height))
 
     def sought() -> Frames:
         for time in times:
-            with quiet(), open_video(path, replace(one, start=begin + time)) as found:
+            with silence_reader(), open_video(path, replace(one, start=begin + time)) as found:
                 image = next(found.frames).image
             yield Frame(image, begin + time)
 
     def passed() -> Frames:
-        with quiet(), open_video(path, settings) as found:
+        with silence_reader(), open_video(path, settings) as found:
             kept = [frame for index, frame in enumerate(found.frames) if index in indices]
         for frame in kept:
             yield Frame(frame.image, begin + _floor(frame.time))
@@ -66,11 +66,11 @@ def read_one_frame(path: Path, start: Fraction | None = None) -> tuple[NDArray[n
         return next(found.frames).image, found.info.pixel_aspect
 
 
-def declared_frame_count(path: Path, settings: ReadSettings, info: StreamInfo, count: int) -> list[Fraction]:
+def sample_times(path: Path, settings: ReadSettings, info: StreamInfo, count: int) -> list[Fraction]:
     """Seconds after the first frame, by what the file says of itself; empty: it says too little, or it ends before."""
     if not info.frame_count or not info.frame_rate:
         return []
-    times = [_floor(index / info.frame_rate) for index in middle_times(info.frame_count, count)]
+    times = [_floor(index / info.frame_rate) for index in middle_indices(info.frame_count, count)]
     last = replace(settings, start=(settings.start or 0) + times[-1], duration=None, frames=1)
     try:
         with open_video(path, last):
@@ -85,7 +85,7 @@ def count_frames(path: Path, settings: ReadSettings) -> int:
         return sum(1 for _ in source.frames)
 
 
-def middle_times(frames: int, count: int) -> list[int]:
+def middle_indices(frames: int, count: int) -> list[int]:
     """Indices of the frames in the middle of each of `count` equal parts."""
     count = min(frames, count)
     return [(2 * part + 1) * frames // (2 * count) for part in range(count)]

@@ -15,7 +15,7 @@ import av
 
 from dreamvideo.frames import StreamInfo
 from dreamvideo.media.audio import audio_format, open_transcoder
-from dreamvideo.media.decode import is_cover
+from dreamvideo.media.demux import is_cover
 from dreamvideo.media.stream_policy import StreamPlan, describe_plan, holds_chapters, plan_streams
 from dreamvideo.media.video_encoder import Container
 

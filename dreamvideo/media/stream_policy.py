@@ -12,7 +12,7 @@ from typing import Literal
 import av
 
 from dreamvideo.frames import StreamInfo
-from dreamvideo.media.decode import is_cover
+from dreamvideo.media.demux import is_cover
 from dreamvideo.media.video_encoder import Container, container_of
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PQ, HLG = 16, 18  # transfer characteristics of H.273
-NAMES = {PQ: "PQ", HLG: "HLG"}
+HDR_TRANSFERS = {PQ: "PQ", HLG: "HLG"}
 
 _WHITE = 203.0  # cd/m2 of diffuse white, ITU-R BT.2408
 _PEAK = 1000.0 / _WHITE  # brightest light kept apart: what HLG is defined for and most PQ is mastered on

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.media import contact_sheet, sample_frames
 from dreamvideo.media.images import read_image
-from dreamvideo.media.sample_frames import format_time, middle_times
+from dreamvideo.media.sample_frames import format_time, middle_indices
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.models.network import load_network
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
@@ -137,8 +137,8 @@ def test_what_cannot_be_previewed_is_one_line(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_the_middles_of_equal_parts() -> None:
-    assert middle_times(90, 9) == [5, 15, 25, 35, 45, 55, 65, 75, 85]
-    assert middle_times(4, 9) == [0, 1, 2, 3] and middle_times(7, 1) == [3] and middle_times(1, 1) == [0]
+    assert middle_indices(90, 9) == [5, 15, 25, 35, 45, 55, 65, 75, 85]
+    assert middle_indices(4, 9) == [0, 1, 2, 3] and middle_indices(7, 1) == [3] and middle_indices(1, 1) == [0]
 
 
 @pytest.mark.parametrize(

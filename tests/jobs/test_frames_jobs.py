@@ -168,7 +168,7 @@ def test_foreign_files_are_passed_over_and_broken_ones_told_and_the_others_go_on
     for path in folder.glob("shot*"):
         path.write_bytes(b"no picture")
     assert run("frames", folder, "-o", tmp_path / "none", "-q") == 1
-    assert "not one of 4 pictures can be read" in capsys.readouterr().err
+    assert "not one of 4 images can be read" in capsys.readouterr().err
     assert not (tmp_path / "none").exists() and not checkpoint_folder(tmp_path / "none").exists()
 
 

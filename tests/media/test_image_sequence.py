@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Still
 from dreamvideo.media.image_sequence import open_sequence, select_images
-from dreamvideo.media.images import encode_image, fill_transparency, read_still, to_eight_bit
+from dreamvideo.media.images import encode_image, read_still, restore_format, to_eight_bit
 from dreamvideo.settings.job import ReadSettings, SequenceSettings
 
 RATE = Fraction(30_000, 1001)
@@ -142,11 +142,11 @@ def test_a_header_that_promises_too_much_costs_its_own_picture_only(pictures: li
 def test_what_is_no_number_is_black(tmp_path: Path) -> None:
     image, still, _ = read_still(store(tmp_path / "a.tif", np.full((24, 40, 3), np.nan, np.float32)), suffix=".tif")
     assert not image.any()
-    assert np.isnan(fill_transparency(image, still)).all()
+    assert np.isnan(restore_format(image, still)).all()
 
 
 def test_without_a_single_picture_there_is_no_stream(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="not one of 2 pictures can be read"):
+    with pytest.raises(SourceError, match="not one of 2 images can be read"):
         read([tmp_path / "a.png", tmp_path / "b.png"])
 
 
@@ -213,7 +213,7 @@ def test_pictures_are_turned_with_all_that_belongs_to_them(
     expected = TURNS[orientation](noise)
     assert losses == ()
     assert np.array_equal(image, to_eight_bit(np.broadcast_to(expected[..., :3], (*expected.shape[:2], 3))))
-    written = fill_transparency(image, still)  # nothing was dreamed: it is the source to the last bit
+    written = restore_format(image, still)  # nothing was dreamed: it is the source to the last bit
     assert written.dtype == depth
     assert np.array_equal(written, expected[..., 0] if channels == 1 else expected)
 
@@ -223,7 +223,7 @@ def test_of_16_bits_the_dream_moves_each_by_what_it_moved_the_8(value: int, chan
     deep = np.full((1, 1, 3), value, np.uint16)
     dreamed = np.clip(to_eight_bit(deep).astype(int) + change, 0, 255)
     moved = int(dreamed.ravel()[0]) - int(to_eight_bit(deep).ravel()[0])
-    made = fill_transparency(dreamed.astype(np.uint8), Still(Path("a.png"), 0, deep))
+    made = restore_format(dreamed.astype(np.uint8), Still(Path("a.png"), 0, deep))
     assert made.dtype == np.uint16
     assert (made == np.clip(value + 257 * moved, 0, 65535)).all()
 
@@ -232,7 +232,7 @@ def test_a_smooth_ramp_of_16_bits_has_no_bands_where_it_is_dreamed(tmp_path: Pat
     ramp = np.linspace(20_000, 24_000, 4_000).astype(np.uint16)
     path = store(tmp_path / "a.png", np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (4, 4_000, 3))))
     image, still, _ = read_still(path, suffix=".png")
-    written = fill_transparency(image + np.uint8(9), still)
+    written = restore_format(image + np.uint8(9), still)
     assert len(np.unique(written)) == len(np.unique(ramp))
     assert np.abs(np.diff(written[0, :, 0].astype(int))).max() <= 2
 
@@ -242,7 +242,7 @@ def test_floating_point_is_kept_beyond_white(tmp_path: Path) -> None:
     path = store(tmp_path / "a.tif", bright)
     image, still, losses = read_still(path, suffix=".tif")
     assert losses == () and image.max() == 255
-    written = fill_transparency(image, still)
+    written = restore_format(image, still)
     assert written.dtype == np.float32 and np.array_equal(written, bright)
 
 
@@ -255,7 +255,7 @@ def test_alpha_is_no_part_of_the_dream_and_comes_out_as_it_went_in(tmp_path: Pat
     image, still, losses = read_still(path, suffix=suffix)
     assert losses == ()
     back = cv2.imdecode(
-        np.frombuffer(encode_image(fill_transparency(255 - image, still), path), np.uint8), cv2.IMREAD_UNCHANGED
+        np.frombuffer(encode_image(restore_format(255 - image, still), path), np.uint8), cv2.IMREAD_UNCHANGED
     )
     assert np.array_equal(back[..., 3:], alpha)
     assert np.abs(back[:, 20:, 2::-1].astype(int) - (255 - image[:, 20:])).mean() < (2 if suffix == ".webp" else 0.01)
@@ -265,7 +265,7 @@ def test_alpha_is_no_part_of_the_dream_and_comes_out_as_it_went_in(tmp_path: Pat
 def test_what_a_format_cannot_hold_is_told(tmp_path: Path, suffix: str) -> None:
     deep = np.concatenate([IMAGE, np.full((24, 40, 1), 99, np.uint8)], 2).astype(np.uint16) * 257
     image, still, losses = read_still(store(tmp_path / "a.png", deep), suffix=suffix)
-    assert ["rounded to 8" in losses[0], "laid on white" in losses[1], len(losses)] == [True, True, 2]
+    assert ["rounded to 8" in losses[0], "composited on white" in losses[1], len(losses)] == [True, True, 2]
     assert still.stored is None
     assert np.abs(image.astype(int) - (IMAGE * (99 / 255) + 156)).max() <= 1
 
@@ -279,6 +279,6 @@ def test_alpha_that_hides_nothing_is_no_loss(tmp_path: Path) -> None:
 def test_gray_stays_gray_until_a_color_is_dreamed_into_it(tmp_path: Path) -> None:
     image, still, _ = read_still(store(tmp_path / "a.png", IMAGE[..., 0]), suffix=".png")
     assert image.shape == (24, 40, 3)
-    assert fill_transparency(255 - image, still).shape == (24, 40)
+    assert restore_format(255 - image, still).shape == (24, 40)
     image[3, 3, 1] ^= 1
-    assert fill_transparency(image, still).shape == (24, 40, 3)
+    assert restore_format(image, still).shape == (24, 40, 3)

@@ -19,7 +19,7 @@ from dreamvideo.ascent.octaves import dream
 from dreamvideo.cli import main
 from dreamvideo.errors import SourceError
 from dreamvideo.media.images import read_image, write_image
-from dreamvideo.media.masks import fit_mask, read_masks, with_masks
+from dreamvideo.media.masks import read_masks, resize_mask, with_masks
 from dreamvideo.models.network import Network
 from dreamvideo.motion import occlusion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
@@ -198,8 +198,8 @@ def test_a_video_goes_frame_by_frame_from_the_same_start(tmp_path: Path) -> None
 
 def test_black_stays_black_and_white_white_at_every_size() -> None:
     for size in ((30, 40), (200, 300)):
-        assert fit_mask(np.zeros((H, W), np.uint8), *size).max() == 0
-        assert fit_mask(np.full((H, W), 255, np.uint8), *size).min() == 255
+        assert resize_mask(np.zeros((H, W), np.uint8), *size).max() == 0
+        assert resize_mask(np.full((H, W), 255, np.uint8), *size).min() == 255
 
 
 @pytest.mark.parametrize("bad", ["missing.png", "empty", "text.png"])

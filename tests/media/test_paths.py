@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamvideo.errors import SourceError
-from dreamvideo.media.paths import Expanded, expand, is_image, is_video, natural_order
+from dreamvideo.media.paths import ExpandedPaths, expand_paths, is_image, is_video, natural_order
 
 
 def made(folder: Path, *names: Any) -> Path:
@@ -25,8 +25,8 @@ def names(paths: Any) -> list[Any]:
     return [path.name for path in paths]
 
 
-def images(*words: object) -> Expanded:
-    return expand([Path(word) for word in words], is_image, "pictures")
+def images(*words: object) -> ExpandedPaths:
+    return expand_paths([Path(word) for word in words], is_image, "pictures")
 
 
 def test_numbers_are_sorted_by_their_value(tmp_path: Path) -> None:
@@ -79,15 +79,15 @@ def test_suffixes_are_known_in_any_case(tmp_path: Path) -> None:
 
 def test_a_folder_is_asked_for_what_is_wanted_of_it(tmp_path: Path) -> None:
     folder = made(tmp_path / "f", "10.mp4", "9.mkv", "a.png")
-    found = expand([folder], is_video, "videos")
+    found = expand_paths([folder], is_video, "videos")
     assert names(found.paths) == ["9.mkv", "10.mp4"]
     assert names(found.passed_over) == ["a.png"]
 
 
 def test_a_folder_is_not_asked_for_what_was_dreamed_in_it_but_that_can_be_named(tmp_path: Path) -> None:
     folder = made(tmp_path / "f", "a.mp4", "a_dream.mp4", "sweet_dream.mp4")
-    assert names(expand([folder], is_video, "videos").paths) == ["a.mp4", "sweet_dream.mp4"]
-    assert names(expand([folder / "a_dream.mp4"], is_video, "videos").paths) == ["a_dream.mp4"]
+    assert names(expand_paths([folder], is_video, "videos").paths) == ["a.mp4", "sweet_dream.mp4"]
+    assert names(expand_paths([folder / "a_dream.mp4"], is_video, "videos").paths) == ["a_dream.mp4"]
 
 
 @pytest.mark.parametrize(

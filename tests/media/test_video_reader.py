@@ -145,7 +145,7 @@ def test_a_start_before_the_first_frame_keeps_the_wait(tmp_path: Path) -> None:
 
 
 def test_a_start_after_the_end_is_told(long_clip: Path) -> None:
-    with pytest.raises(SourceError, match=r"no picture at or after 99 s; it is 2\.40 s long"):
+    with pytest.raises(SourceError, match=r"no frame at or after 99 s; it is 2\.40 s long"):
         read(long_clip, start=Fraction(99))
 
 

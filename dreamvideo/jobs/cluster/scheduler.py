@@ -35,7 +35,7 @@ from dreamvideo.jobs.job import (
 from dreamvideo.media import checkpoint
 from dreamvideo.media.sample_frames import format_time
 from dreamvideo.media.video_file import translate_errors
-from dreamvideo.media.video_reader import quiet
+from dreamvideo.media.video_reader import silence_reader
 from dreamvideo.media.video_writer import check_encoder
 from dreamvideo.threads import prefetch
 from dreamvideo.video.lanes import lanes_for
@@ -276,7 +276,7 @@ def _found(
 def _length(job: Job, wishes: JobSettings) -> int:
     """Frames, as far as the file tells; 0: it cannot be read."""
     try:
-        with quiet(), open_job(job, wishes) as source:
+        with silence_reader(), open_job(job, wishes) as source:
             return source.info.frame_count or 0
     except SourceError:
         return 0

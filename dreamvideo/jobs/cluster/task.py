@@ -15,7 +15,7 @@ from dreamvideo.jobs.job import Job, JobSettings, job_encoder, min_segment_frame
 from dreamvideo.media.checkpoint import Segment, segment_path
 from dreamvideo.media.concat import write_segments
 from dreamvideo.media.masks import with_masks
-from dreamvideo.media.video_reader import quiet
+from dreamvideo.media.video_reader import silence_reader
 from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
 from dreamvideo.video.pipeline import InputSegment, dream_segments
@@ -77,7 +77,7 @@ def _stretches(
         run, first = task.run, task.run.spans[0]
         goes_on = task.last is not None and task.state is not None
         opening = task.last.last if task.last is not None and goes_on else run.opening
-        with quiet(), open_job(task.job, wishes, opening, jump=True) as source:
+        with silence_reader(), open_job(task.job, wishes, opening, jump=True) as source:
             frames = source.frames
             if wishes.mask.mask is not None:
                 frames = with_masks(

@@ -1,0 +1,162 @@
+"""Opens a media file and reads what its headers declare: streams, frame rate, duration, number of frames."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from dreamvideo.errors import SourceError
+from dreamvideo.media.paths import check_readable
+from dreamvideo.settings.job import ReadSettings
+
+# A rate above this is a time base in disguise: a 30 fps Matroska file may claim 1000.
+_MAX_FRAME_RATE = 240
+# libav would draw a text file as an ANSI image.
+_TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
+
+
+def open_container(path: Path) -> av.container.InputContainer:
+    """Open a media file for demuxing.
+
+    Args:
+        path: file to open.
+
+    Returns:
+        The open container; the caller closes it.
+
+    Raises:
+        SourceError: the file is missing or cannot be opened as a video.
+    """
+    check_readable(path)
+    try:
+        # An absolute path, since a colon in a relative one would read as a protocol. Tags that are not UTF-8 do not
+        # make a video unreadable.
+        container = av.open(os.path.abspath(path), metadata_errors="replace")
+    except av.error.FFmpegError as error:
+        reason = "it is encrypted" if is_encrypted(path) else f"{error.strerror}".lower()
+        raise SourceError(f"{path} cannot be opened as a video: {reason}") from None
+    if container.format.name in _TEXT_FORMATS:
+        container.close()
+        raise SourceError(f"{path} cannot be opened as a video: it is text")
+    return container
+
+
+def is_encrypted(path: Path) -> bool:
+    """Whether the first MiB of a file holds one of the boxes of MPEG Common Encryption."""
+    with path.open("rb") as file:
+        head = file.read(1 << 20)
+    return any(mark in head for mark in (b"encv", b"enca", b"pssh"))
+
+
+def best_video(container: av.container.InputContainer) -> av.VideoStream | None:
+    """Choose the video stream that a player would show: the best one by libav's rules, never cover art.
+
+    Args:
+        container: an open file.
+
+    Returns:
+        The stream, or None if the file has no video.
+    """
+    candidates = [stream for stream in container.streams.video if not is_cover(stream)]
+    best = container.streams.best("video")
+    if best is not None and best not in candidates:
+        best = max(candidates, key=lambda stream: stream.width * stream.height, default=None)
+    return best
+
+
+def require_video(container: av.container.InputContainer, path: Path) -> av.VideoStream:
+    """The stream of `best_video`.
+
+    Raises:
+        SourceError: there is no video stream, or libav cannot decode it; `path` is named.
+    """
+    stream = best_video(container)
+    if stream is None:
+        has = "holds sound only" if container.streams.audio else "holds no video"
+        raise SourceError(f"{path} {has}: expected a file with a video stream")
+    if stream.codec_context is None:
+        raise SourceError(f"{path}: libav has no decoder for its video: convert it to another codec first")
+    return stream
+
+
+def is_cover(stream: av.stream.Stream) -> bool:
+    """Tell whether a stream is cover art.
+
+    Args:
+        stream: any stream of an open file.
+
+    Returns:
+        Whether the stream has the disposition `attached_pic`.
+    """
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def time_base_of(timed: av.VideoFrame | av.VideoStream) -> Fraction:
+    """Read the time base of a frame or stream.
+
+    Args:
+        timed: a decoded frame, or a stream of an open file.
+
+    Returns:
+        Seconds; one microsecond if the file declares no time base.
+    """
+    return Fraction(timed.time_base or Fraction(1, av.time_base))
+
+
+def frame_rate(stream: av.VideoStream) -> Fraction | None:
+    """Read the average frame rate that the file declares.
+
+    Args:
+        stream: a video stream of an open file.
+
+    Returns:
+        Frames per second, or None if no plausible rate is declared.
+    """
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and rate <= _MAX_FRAME_RATE:
+            return Fraction(rate)
+    return None
+
+
+def declared_frame_count(
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    settings: ReadSettings = ReadSettings(),  # noqa: B008  (frozen)
+) -> int | None:
+    """Number of frames in a part of a video, by its headers, which may be wrong.
+
+    Args:
+        container: an open file.
+        stream: a video stream of it.
+        settings: the part; the count is scaled by its share of the duration.
+
+    Returns:
+        The count, or None if the headers do not tell.
+    """
+    rate = frame_rate(stream)
+    duration = stream.duration * time_base_of(stream) if stream.duration else _seconds(container.duration)
+    declared = stream.frames or stream.metadata.get("NUMBER_OF_FRAMES", "")
+    count = int(declared) if str(declared).isdigit() else None
+    if count is None and duration and rate:
+        count = round(duration * rate)
+    if count is not None and rate and duration:
+        kept = max(duration - (settings.start or 0), Fraction(0))
+        if settings.duration is not None:
+            kept = min(kept, settings.duration)
+        if kept < duration:
+            count = max(1, round(count * kept / duration))
+    if settings.frames is not None:
+        count = settings.frames if count is None else min(count, settings.frames)
+    return count
+
+
+def start_time(container: av.container.InputContainer) -> Fraction:
+    """Seconds at which the first stream of a container begins."""
+    return _seconds(container.start_time)
+
+
+def _seconds(microseconds: int | None) -> Fraction:
+    return Fraction(microseconds or 0, av.time_base)
