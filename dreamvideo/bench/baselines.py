@@ -15,15 +15,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamvideo.bench.networks import BenchNetwork, from_imagenet, hooked, to_imagenet, walk
+from dreamvideo.bench.networks import BenchNetwork, capture_output, from_imagenet, run_until, to_imagenet
 from dreamvideo.errors import SettingsError
 
-Loop = Callable[[BenchNetwork, Tensor, int, float, int], Tensor]  # (subject, picture, octaves, scale, iterations)
+BaselineLoop = Callable[
+    [BenchNetwork, Tensor, int, float, int], Tensor
+]  # (subject, picture, octaves, scale, iterations)
 
-SHIFT = 32  # pixels of jitter, in all of them
+BASELINE_JITTER = 32  # pixels of jitter, in all of them
 
 # gordicaleksa's wrapper of a network ends at the deepest of the layers that it offers, whatever is asked for.
-LAST = {"googlenet": "inception4e"}
+LAST_MODULE = {"googlenet": "inception4e"}
 
 
 def plain_loop(subject: BenchNetwork, image: Tensor, octaves: int, scale: float, iterations: int) -> Tensor:
@@ -33,12 +35,12 @@ def plain_loop(subject: BenchNetwork, image: Tensor, octaves: int, scale: float,
     subject.whole.requires_grad_(True)
     source = to_imagenet(image)
     detail = torch.zeros_like(source)
-    with hooked(subject.whole, subject.module) as heard:
-        for size in smaller_sizes(image, octaves, scale):
+    with capture_output(subject.whole, subject.module) as heard:
+        for size in baseline_octave_sizes(image, octaves, scale):
             base = F.interpolate(source, size, mode="bilinear", align_corners=False)
             x = base + F.interpolate(detail, size, mode="bilinear", align_corners=False)
             for _ in range(iterations):
-                dy, dx = shifts(draw)
+                dy, dx = draw_jitter(draw)
                 x = torch.roll(x, (dy, dx), (2, 3)).requires_grad_()
                 subject.whole.zero_grad()
                 subject.whole(x)
@@ -58,16 +60,16 @@ def hook_loop(subject: BenchNetwork, image: Tensor, octaves: int, scale: float, 
     subject.whole.requires_grad_(False)
     x = to_imagenet(image)
     sigma = (iterations + 1) / iterations * 2 + 0.5  # it takes the number of all steps where the step's was meant
-    with hooked(subject.whole, subject.module) as heard:
-        for size in smaller_sizes(image, octaves, scale):
+    with capture_output(subject.whole, subject.module) as heard:
+        for size in baseline_octave_sizes(image, octaves, scale):
             x = F.interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)
             for _ in range(iterations):
-                dy, dx = shifts(draw)
+                dy, dx = draw_jitter(draw)
                 x = torch.roll(x, (dy, dx), (2, 3)).requires_grad_()
                 subject.whole(x)
                 heard[subject.module].sum().backward()  # type: ignore[no-untyped-call]
                 assert x.grad is not None
-                x = torch.roll(x.detach() + 0.005 * cascade9(x.grad, sigma), (-dy, -dx), (2, 3))
+                x = torch.roll(x.detach() + 0.005 * cascade_blur(x.grad, sigma), (-dy, -dx), (2, 3))
     return from_imagenet(x).clamp(0, 1)
 
 
@@ -75,20 +77,20 @@ def squares_loop(subject: BenchNetwork, image: Tensor, octaves: int, scale: floa
     """gordicaleksa/pytorch-deepdream: the mean of squares, the gradient smoothed ever wider, freed of its mean and
     divided by its deviation, 0.09 of it added, and the picture clamped, at each step."""
     draw = random.Random(0)
-    last = LAST.get(subject.name, subject.module)
+    last = LAST_MODULE.get(subject.name, subject.module)
     subject.whole.requires_grad_(False)
     black, white = to_imagenet(torch.zeros_like(image[..., :1, :1])), to_imagenet(torch.ones_like(image[..., :1, :1]))
     x = to_imagenet(image)
-    for size in smaller_sizes(image, octaves, scale):
+    for size in baseline_octave_sizes(image, octaves, scale):
         x = F.interpolate(x, size, mode="bilinear", align_corners=False)
         for i in range(iterations):
-            dy, dx = shifts(draw)
+            dy, dx = draw_jitter(draw)
             x = torch.roll(x, (dy, dx), (2, 3)).requires_grad_()
-            with hooked(subject.whole, subject.module) as heard:
-                walk(subject.whole, x, last)
+            with capture_output(subject.whole, subject.module) as heard:
+                run_until(subject.whole, x, last)
             heard[subject.module].square().mean().backward()  # type: ignore[no-untyped-call]
             assert x.grad is not None
-            smooth = cascade9(x.grad, (i + 1) / iterations * 2 + 0.5)
+            smooth = cascade_blur(x.grad, (i + 1) / iterations * 2 + 0.5)
             smooth = (smooth - smooth.mean()) / (smooth.std() + 1e-12)
             x = torch.roll(x.detach() + 0.09 * smooth, (-dy, -dx), (2, 3))
             x = torch.maximum(torch.minimum(x, white), black)
@@ -105,20 +107,20 @@ def adam_loop(
     for _ in range(2):
         draw = random.Random(0)
         x = 255 * image
-        with hooked(subject.whole, subject.module) as heard:
-            for size in smaller_sizes(image, octaves, scale):
+        with capture_output(subject.whole, subject.module) as heard:
+            for size in baseline_octave_sizes(image, octaves, scale):
                 x = F.interpolate(x.detach(), size, mode="bilinear", align_corners=False).requires_grad_()
                 optimizer = torch.optim.Adam([x], lr=1.5)
                 for _ in range(iterations + 1):
                     optimizer.zero_grad()
-                    subject.whole(to_imagenet(torch.roll(x, shifts(draw), (2, 3)) / 255))
+                    subject.whole(to_imagenet(torch.roll(x, draw_jitter(draw), (2, 3)) / 255))
                     loss = -1000 * heard[subject.module].square().sum().sqrt()
                     loss.backward()  # type: ignore[no-untyped-call]
                     optimizer.step()
     return (x.detach() / 255).clamp(0, 1)
 
 
-def smaller_sizes(image: Tensor, octaves: int, scale: float) -> list[tuple[int, int]]:
+def baseline_octave_sizes(image: Tensor, octaves: int, scale: float) -> list[tuple[int, int]]:
     """(height, width) of each octave, small to large, cut to whole pixels.
 
     Raises:
@@ -133,12 +135,12 @@ def smaller_sizes(image: Tensor, octaves: int, scale: float) -> list[tuple[int, 
     return sizes
 
 
-def shifts(draw: random.Random) -> tuple[int, int]:
+def draw_jitter(draw: random.Random) -> tuple[int, int]:
     """A jitter (dy, dx) in pixels."""
-    return draw.randint(-SHIFT, SHIFT), draw.randint(-SHIFT, SHIFT)
+    return draw.randint(-BASELINE_JITTER, BASELINE_JITTER), draw.randint(-BASELINE_JITTER, BASELINE_JITTER)
 
 
-def cascade9(gradient: Tensor, sigma: float) -> Tensor:
+def cascade_blur(gradient: Tensor, sigma: float) -> Tensor:
     """Mean of three 9x9 Gaussian blurs of half, once and twice `sigma`, edges mirrored; kernels made anew each time."""
     padded = F.pad(gradient, (4, 4, 4, 4), mode="reflect")
     return torch.stack([_gauss9(padded, s) for s in (sigma / 2, sigma, sigma * 2)]).mean(0)
@@ -152,5 +154,5 @@ def _gauss9(padded: Tensor, sigma: float) -> Tensor:
 
 
 # By the names that the tables carry; the last one's octaves and steps are its own.
-LOOPS: dict[str, Loop] = {"plain loop": plain_loop, "JitheshPavan": hook_loop, "gordicaleksa": squares_loop}
-SCHEDULE = "jeremicna 2 x 51 x 2"
+LOOPS: dict[str, BaselineLoop] = {"plain loop": plain_loop, "JitheshPavan": hook_loop, "gordicaleksa": squares_loop}
+ADAM_SCHEDULE = "jeremicna 2 x 51 x 2"

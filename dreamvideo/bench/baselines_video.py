@@ -27,11 +27,11 @@ def jeremicna_frame(
 
     The original's flow is RAFT-large, which alone takes seconds per frame on a CPU; here it is ours, to be kind.
     """
-    start = 0.5 * source + 0.5 * guided(source, last_source, last_dream)
+    start = 0.5 * source + 0.5 * warp_where_similar(source, last_source, last_dream)
     return adam_loop(subject, start, iterations=iterations)
 
 
-def guided(source: Tensor, last_source: Tensor, last_dream: Tensor) -> Tensor:
+def warp_where_similar(source: Tensor, last_source: Tensor, last_dream: Tensor) -> Tensor:
     """(1, 3, H, W): the last dream where the moved last picture looks like this one, elsewhere this one.
 
     The map is p - F(p) with the forward flow F, as in the original; exact would be the backward flow.

@@ -15,9 +15,9 @@ from torch import Tensor
 from dreamvideo.ascent.octaves import octave_sizes
 from dreamvideo.bench import synthetic
 from dreamvideo.bench.networks import BenchNetwork, make_network
-from dreamvideo.bench.peaks import Peaks, peaks
+from dreamvideo.bench.peaks import MachinePeaks, measure_peaks
 from dreamvideo.bench.precisions import precisions_of
-from dreamvideo.bench.timing import Clock
+from dreamvideo.bench.timing import TimeLimit
 from dreamvideo.devices import pick_device
 from dreamvideo.frames import Frame
 from dreamvideo.models.network import Network, load_network
@@ -31,7 +31,7 @@ GPU_SIZES = ((360, 640), (720, 1280), (1080, 1920))
 GPU_NETWORKS = ("googlenet", "vgg16", "dreamnet")
 
 # Frames more than are timed: as many as the stages may have made ahead, so that none is had for nothing.
-AHEAD = 16
+BUFFERED_FRAMES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +109,11 @@ def make_plan(settings: BenchSettings) -> BenchPlan:
 
 
 @dataclass
-class Bench:
+class BenchRun:
     """One run of the benchmark: its plan, its clock, and what its sections share."""
 
     plan: BenchPlan
-    clock: Clock
+    clock: TimeLimit
     folder: Path  # for files that last as long as the run
     _subjects: dict[str, BenchNetwork] = field(default_factory=dict)
 
@@ -122,9 +122,9 @@ class Bench:
         return self.plan.device
 
     @cached_property
-    def peaks(self) -> Peaks:
+    def peaks(self) -> MachinePeaks:
         """What this machine can do, measured when first asked for."""
-        return peaks(self.device, self.plan.rounds, self.clock)
+        return measure_peaks(self.device, self.plan.rounds, self.clock)
 
     @property
     def subject(self) -> BenchNetwork:
@@ -161,10 +161,10 @@ class Bench:
     @cached_property
     def clip(self) -> list[Frame]:
         """As many frames as any section needs."""
-        plan, count = self.plan, self.plan.frames + AHEAD
+        plan, count = self.plan, self.plan.frames + BUFFERED_FRAMES
         if plan.settings.clip:
             return synthetic.read_clip(plan.settings.clip, plan.height, plan.width, count)
-        return synthetic.moving_images(plan.height, plan.width, count)
+        return synthetic.synthetic_frames(plan.height, plan.width, count)
 
     @cached_property
     def picture(self) -> Tensor:
@@ -172,4 +172,4 @@ class Bench:
         if self.plan.settings.clip:
             first = synthetic.read_clip(self.plan.settings.clip, self.plan.height, self.plan.width, 1)[0]
             return to_tensor(first.image, self.device)
-        return synthetic.still_image(self.plan.height, self.plan.width).to(self.device)
+        return synthetic.synthetic_image(self.plan.height, self.plan.width).to(self.device)

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from dreamvideo.bench.synthetic import frame_stream, moving_images
+from dreamvideo.bench.synthetic import frame_stream, synthetic_frames
 from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.info.results import ReportSection, results_table
 from dreamvideo.info.tables import TableRow
@@ -32,12 +32,12 @@ from dreamvideo.settings.job import ClusterSettings, EncodeSettings, MaskSetting
 from dreamvideo.video.pipeline import single_segment, split_shots
 
 RATE: Final = 25
-WORKERS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)  # that the model is asked about
-FILM: Final = (1500, 100)  # shots, and frames of each, of the film that it is asked about: 100 minutes
+PREDICTED_WORKERS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)  # that the model is asked about
+PREDICTED_VIDEO: Final = (1500, 100)  # shots, and frames of each, of the film that it is asked about: 100 minutes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Costs:
+class FrameCosts:
     """Seconds for a frame, and bytes."""
 
     find: float  # decoding and looking for cuts, where the jobs are given out
@@ -47,7 +47,7 @@ class Costs:
     sent: float  # bytes that come back
 
 
-def bench_scaling(
+def bench_cluster_scaling(
     settings: ScalingSettings, model: ModelSettings, objective: ObjectiveSettings, dreaming: DreamSettings, quiet: bool
 ) -> int:
     """0: measured. Slowness is no failure."""
@@ -71,14 +71,14 @@ def bench_scaling(
     with tempfile.TemporaryDirectory(prefix="dreamvideo-bench-") as folder:
         job = Job(Path(folder) / "clip.mp4", Path(folder) / "dream.mp4")
         say(f"drawing {settings.shots} shots of {settings.frames} frames ...")
-        count = draw_shots(job.source, settings)
+        count = write_synthetic_shots(job.source, settings)
         for _ in range(settings.rounds):
             for workers in taken:
                 say(f"{workers} of {settings.workers} workers ...")
                 with open_pool(with_workers(wishes, workers), None) as crew:
                     crew.gather()
-                    taken[workers].append(dream_only(crew, job, wishes))
-        costs = costs_of(job, wishes, count, median(taken[1]))
+                    taken[workers].append(time_dreaming(crew, job, wishes))
+        costs = measure_frame_costs(job, wishes, count, median(taken[1]))
     one, many = median(taken[1]), median(taken[settings.workers])
     width, height = settings.size
     title = f"{model.model} {width}x{height}, {settings.shots} shots of {settings.frames} frames"
@@ -89,9 +89,9 @@ def bench_scaling(
     print(results_table(ReportSection("workers", title, tuple(measured), time.monotonic() - began)))
     ms = {f.name + "_ms": 1000 * getattr(costs, f.name) for f in dataclasses.fields(costs) if f.name != "sent"}
     print(results_table(ReportSection("a frame", "costs, and what comes back", ({**ms, "bytes": costs.sent},))))
-    shots, frames = FILM
+    shots, frames = PREDICTED_VIDEO
     rows: list[TableRow] = [
-        predicted_scaling(costs, workers, shots, frames, one / many / settings.workers) for workers in WORKERS
+        predict_scaling(costs, workers, shots, frames, one / many / settings.workers) for workers in PREDICTED_WORKERS
     ]
     print(
         results_table(ReportSection("foretold", f"a film of {shots} shots of {frames} frames", tuple(rows))), flush=True
@@ -104,17 +104,17 @@ def with_workers(wishes: JobSettings, count: int) -> JobSettings:
     return dataclasses.replace(wishes, cluster=dataclasses.replace(wishes.cluster, workers=count))
 
 
-def draw_shots(path: Path, settings: ScalingSettings) -> int:
+def write_synthetic_shots(path: Path, settings: ScalingSettings) -> int:
     """Write a clip of as many shots; returns its number of frames."""
     width, height = settings.size
-    shots = (moving_images(height, width, settings.frames, seed) for seed in range(settings.shots))
+    shots = (synthetic_frames(height, width, settings.frames, seed) for seed in range(settings.shots))
     count = settings.shots * settings.frames
     images = (frame.image for shot in shots for frame in shot)
     frames = [Frame(image, Fraction(number, RATE)) for number, image in enumerate(images)]
     return write_video(frame_stream(frames), path, StreamInfo(width, height, Fraction(RATE), count, Fraction(1, RATE)))
 
 
-def dream_only(crew: WorkerPool, job: Job, wishes: JobSettings) -> float:
+def time_dreaming(crew: WorkerPool, job: Job, wishes: JobSettings) -> float:
     """Seconds until all pieces of a job are there; they are not joined."""
     folder = checkpoint.checkpoint_folder(job.output)
     checkpoint.remove_checkpoint(folder)
@@ -131,7 +131,7 @@ def dream_only(crew: WorkerPool, job: Job, wishes: JobSettings) -> float:
     return time.monotonic() - began
 
 
-def costs_of(job: Job, wishes: JobSettings, count: int, dreamed: float) -> Costs:
+def measure_frame_costs(job: Job, wishes: JobSettings, count: int, dreamed: float) -> FrameCosts:
     """What a frame of a job costs, whose pieces are there and took one worker `dreamed` seconds."""
     folder = checkpoint.checkpoint_folder(job.output)
     began = time.monotonic()
@@ -149,10 +149,10 @@ def costs_of(job: Job, wishes: JobSettings, count: int, dreamed: float) -> Costs
     keep = time.monotonic() - began
     began = time.monotonic()
     finish_job(job, source, wishes, 0)
-    return Costs(find / count, dreamed / count, keep / count, (time.monotonic() - began) / count, sent / count)
+    return FrameCosts(find / count, dreamed / count, keep / count, (time.monotonic() - began) / count, sent / count)
 
 
-def predicted_scaling(costs: Costs, workers: int, shots: int, frames: int, share: float) -> TableRow:
+def predict_scaling(costs: FrameCosts, workers: int, shots: int, frames: int, share: float) -> TableRow:
     """How long a film takes: the slowest of workers, the search for runs and the disk; then joining.
 
     Args:

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.ascent.tiling import Score
-from dreamvideo.bench.bench_plan import Bench
+from dreamvideo.bench.bench_plan import BenchRun
 from dreamvideo.bench.gradient_time import image_gradient
-from dreamvideo.bench.networks import BenchNetwork, hooked, judge, to_imagenet, walk
+from dreamvideo.bench.networks import BenchNetwork, capture_output, measure_objective, run_until, to_imagenet
 from dreamvideo.bench.precisions import in_precision
-from dreamvideo.bench.synthetic import still_image
+from dreamvideo.bench.synthetic import synthetic_image
 from dreamvideo.info.tables import TableRow
 from dreamvideo.models.objectives import mean_square
 from dreamvideo.settings.dream import DreamSettings
@@ -29,10 +29,10 @@ LEAST_COSINE = {"fp32": 0.999, "tf32": 0.97, "fp16": 0.97, "bf16": 0.85}
 MOST_DEPARTURE = {"fp32": 0.02, "tf32": 0.1, "fp16": 0.1, "bf16": 0.25}
 
 
-def check_rows(bench: Bench) -> Iterator[TableRow]:
+def check_rows(bench: BenchRun) -> Iterator[TableRow]:
     """Each network in each precision: cosine of the gradient, and the objective after some steps against float64's."""
     names = dict.fromkeys((*bench.plan.networks, bench.plan.settings.video_model))
-    image = still_image(*SIDES)
+    image = synthetic_image(*SIDES)
     settings = DreamSettings(octaves=1, iterations=STEPS)
     for name in names:
         subject = bench.subject_of(name)
@@ -60,7 +60,7 @@ def check_rows(bench: Bench) -> Iterator[TableRow]:
 
 def _rise(subject: BenchNetwork, image: Tensor, dreamed: Tensor) -> float:
     device = next(subject.whole.parameters()).device
-    return judge(subject, dreamed.float().to(device)) / judge(subject, image.to(device))
+    return measure_objective(subject, dreamed.float().to(device)) / measure_objective(subject, image.to(device))
 
 
 def _exact(subject: BenchNetwork) -> Score:
@@ -68,8 +68,8 @@ def _exact(subject: BenchNetwork) -> Score:
     whole = copy.deepcopy(subject.whole).double().cpu().requires_grad_(False)
 
     def score(images: Tensor) -> Tensor:
-        with hooked(whole, subject.module) as heard:
-            walk(whole, to_imagenet(images.double()), subject.module)
+        with capture_output(whole, subject.module) as heard:
+            run_until(whole, to_imagenet(images.double()), subject.module)
         return mean_square(heard[subject.module])
 
     return score

@@ -11,17 +11,17 @@ from torch import Tensor
 
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.ascent.tiling import Score
-from dreamvideo.bench.baselines import LOOPS, SCHEDULE, adam_loop
-from dreamvideo.bench.bench_plan import Bench
+from dreamvideo.bench.baselines import ADAM_SCHEDULE, LOOPS, adam_loop
+from dreamvideo.bench.bench_plan import BenchRun
 from dreamvideo.bench.flops import dream_flop
-from dreamvideo.bench.networks import judge
+from dreamvideo.bench.networks import measure_objective
 from dreamvideo.bench.precisions import BASELINE_PRECISIONS, in_precision
-from dreamvideo.bench.timing import interleaved, ratio, spread_percent
+from dreamvideo.bench.timing import median_speedup, spread_percent, time_interleaved
 from dreamvideo.info.tables import TableRow, TableValue
 from dreamvideo.settings.dream import DreamSettings
 
 
-def first_frame_rows(bench: Bench) -> Iterator[TableRow]:
+def first_frame_rows(bench: BenchRun) -> Iterator[TableRow]:
     """Ours in each precision, then the others: time, share of the peak, how many times faster ours is, objective."""
     plan, subject, image = bench.plan, bench.subject, bench.picture
     octaves, scale, iterations = plan.settings.octaves, plan.settings.octave_scale, plan.settings.iterations
@@ -46,22 +46,22 @@ def first_frame_rows(bench: Bench) -> Iterator[TableRow]:
         )
     for name, reference in LOOPS.items():
         enter(name, partial(reference, subject, image, octaves, scale), iterations)
-    enter(SCHEDULE, lambda n: adam_loop(subject, image, iterations=n), 50)
-    once = [] if bench.device.type == "cuda" else [SCHEDULE]  # a minute or so on a CPU
-    times = interleaved(contenders, plan.rounds, bench.device, bench.clock, warm=False, once=once, whole=False)
+    enter(ADAM_SCHEDULE, lambda n: adam_loop(subject, image, iterations=n), 50)
+    once = [] if bench.device.type == "cuda" else [ADAM_SCHEDULE]  # a minute or so on a CPU
+    times = time_interleaved(contenders, plan.rounds, bench.device, bench.clock, warm=False, once=once, whole=False)
     flop = dream_flop(subject.name, (subject.layer,), plan.height, plan.width, plan.dreaming)
-    before = judge(subject, image)
+    before = measure_objective(subject, image)
     theirs = BASELINE_PRECISIONS if bench.device.type == "cuda" else "fp32"
     for name, taken in times.items():
         ours = name.removeprefix("ours ") if name.startswith("ours ") else None
         row: dict[str, TableValue] = {"contender": name, "s_per_frame": median(taken)}
         row["spread_%"] = spread_percent(taken)
-        row["%_of_peak"] = None if name == SCHEDULE else bench.peaks.share(ours or theirs, flop, median(taken))
+        row["%_of_peak"] = None if name == ADAM_SCHEDULE else bench.peaks.share(ours or theirs, flop, median(taken))
         for precision in plan.precisions:
             row[f"ours_{precision}_x_faster"] = (
-                None if ours or f"ours {precision}" not in times else ratio(taken, times[f"ours {precision}"])
+                None if ours or f"ours {precision}" not in times else median_speedup(taken, times[f"ours {precision}"])
             )
-        row["objective_x_source"] = judge(subject, results[name]) / before
+        row["objective_x_source"] = measure_objective(subject, results[name]) / before
         yield row
 
 

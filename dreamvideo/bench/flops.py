@@ -24,13 +24,13 @@ def gradient_flop(name: str, layers: tuple[str, ...], height: int, width: int) -
     """
     if name == "dreamnet":
         net = DreamNet(1).to("meta").requires_grad_(False)
-        return count(lambda images: list(net.features(images, layers).values()), height, width)
+        return count_flop(lambda images: list(net.features(images, layers).values()), height, width)
     whole = build_classifier(name)
     extractor = create_feature_extractor(whole, list(layers)).to("meta").requires_grad_(False)
-    return count(lambda images: list(extractor(images).values()), height, width)
+    return count_flop(lambda images: list(extractor(images).values()), height, width)
 
 
-def count(activations: Callable[[Tensor], Sequence[Tensor]], height: int, width: int) -> int:
+def count_flop(activations: Callable[[Tensor], Sequence[Tensor]], height: int, width: int) -> int:
     """Operations of `activations` of one picture, and of their sum's gradient; on tensors that hold nothing."""
     images = torch.empty(1, 3, height, width, device="meta", requires_grad=True)
     with FlopCounterMode(display=False) as counter:

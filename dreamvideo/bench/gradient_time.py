@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from dreamvideo.ascent.tiling import Score
-from dreamvideo.bench.bench_plan import Bench
+from dreamvideo.bench.bench_plan import BenchRun
 from dreamvideo.bench.flops import gradient_flop
 from dreamvideo.bench.precisions import in_precision
-from dreamvideo.bench.synthetic import still_image
-from dreamvideo.bench.timing import interleaved, spread_percent
+from dreamvideo.bench.synthetic import synthetic_image
+from dreamvideo.bench.timing import spread_percent, time_interleaved
 from dreamvideo.info.tables import TableRow
 
 
@@ -24,19 +24,19 @@ def image_gradient(images: Tensor, score: Score) -> Tensor:
     return torch.autograd.grad(score(images).sum(), images)[0]
 
 
-def gradient_rows(bench: Bench) -> Iterator[TableRow]:
+def gradient_rows(bench: BenchRun) -> Iterator[TableRow]:
     """Each network at each size in each precision: time of a gradient of one picture, share of the peak."""
     for name in bench.plan.networks:
         subject = bench.subject_of(name)
         for height, width in bench.plan.sizes:
             if bench.clock.late():
                 return
-            image = still_image(height, width).to(bench.device)
+            image = synthetic_image(height, width).to(bench.device)
             contenders = {}
             for precision in bench.plan.precisions:
                 run = partial(image_gradient, image, bench.network(subject, precision).score)
                 contenders[precision] = in_precision(precision, run, bench.device)
-            times = interleaved(contenders, bench.plan.rounds, bench.device, bench.clock, least=0.3)
+            times = time_interleaved(contenders, bench.plan.rounds, bench.device, bench.clock, least=0.3)
             flop = gradient_flop(name, (subject.layer,), height, width)
             for precision, taken in times.items():
                 yield {

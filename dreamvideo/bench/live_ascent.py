@@ -9,10 +9,10 @@ from statistics import median
 import torch
 
 from dreamvideo.ascent.octaves import dream
-from dreamvideo.bench.bench_plan import AHEAD, Bench
+from dreamvideo.bench.bench_plan import BUFFERED_FRAMES, BenchRun
 from dreamvideo.bench.flops import dream_flop
-from dreamvideo.bench.synthetic import frame_stream, moving_images
-from dreamvideo.bench.timing import interleaved
+from dreamvideo.bench.synthetic import frame_stream, synthetic_frames
+from dreamvideo.bench.timing import time_interleaved
 from dreamvideo.bench.video_rate import steady_rate
 from dreamvideo.info.tables import TableRow
 from dreamvideo.models.network import load_network
@@ -25,17 +25,17 @@ SETTINGS = DreamSettings(octaves=2, iterations=1)
 STEPS = "2 octaves x 1 step"
 
 
-def live_rows(bench: Bench) -> Iterator[TableRow]:
+def live_rows(bench: BenchRun) -> Iterator[TableRow]:
     """In each precision: frames per second of that ascent alone, and of video as it is carried, flow and all."""
     count = 2 * bench.plan.frames
-    frames = moving_images(HEIGHT, WIDTH, count + AHEAD)
+    frames = synthetic_frames(HEIGHT, WIDTH, count + BUFFERED_FRAMES)
     image = to_tensor(frames[0].image, bench.device)
     for precision in bench.plan.precisions:
         network = load_network(ModelSettings(device=str(bench.device), precision=precision))
         layers = network.score.layers
         residual = torch.zeros_like(image)
         run = partial(dream, image, network.score, SETTINGS, residual=residual)
-        alone = median(interleaved({"": run}, bench.plan.rounds, bench.device, bench.clock, least=0.5)[""])
+        alone = median(time_interleaved({"": run}, bench.plan.rounds, bench.device, bench.clock, least=0.5)[""])
         carried = []
         for _ in range(bench.plan.rounds):
             carried.append(steady_rate(dream_video(frame_stream(frames), network, SETTINGS, CarrySettings()), count)[0])

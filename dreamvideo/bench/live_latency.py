@@ -22,8 +22,8 @@ from typing import Final
 from dreamvideo.bench.frame_stamps import read_stamp, stamp
 from dreamvideo.bench.networks import make_network
 from dreamvideo.bench.peak_memory import resident_bytes
-from dreamvideo.bench.synthetic import frame_stream, moving_images
-from dreamvideo.bench.system import system_facts
+from dreamvideo.bench.synthetic import frame_stream, synthetic_frames
+from dreamvideo.bench.system import describe_system
 from dreamvideo.devices import pick_device
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import StreamInfo
@@ -36,7 +36,7 @@ from dreamvideo.live.dreaming.ascent_thread import AscentThread, Look, LookChoic
 from dreamvideo.live.dreaming.looks import build_menu, look_loader
 from dreamvideo.live.loop import dream_live
 from dreamvideo.live.outputs.window import check_display
-from dreamvideo.live.shared_state import LiveNumbers, LiveState
+from dreamvideo.live.shared_state import LiveNumbers, SharedState
 from dreamvideo.media.video_writer import write_video
 from dreamvideo.models.registry import CLASSIFIERS, find_model
 from dreamvideo.motion.flow import dis
@@ -46,12 +46,12 @@ from dreamvideo.settings.job import EncodeSettings
 from dreamvideo.settings.live import CameraSettings
 from dreamvideo.threads import latest
 
-CLIP: Final = 10  # seconds of the clip, which is looped
-WARM: Final = 6.0  # seconds in the beginning that do not count: the size is still being found
+CLIP_SECONDS: Final = 10  # seconds of the clip, which is looped
+WARMUP_SECONDS: Final = 6.0  # seconds in the beginning that do not count: the size is still being found
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class LatencySample:
     """One picture that was shown."""
 
     at: float  # seconds since it began
@@ -61,7 +61,7 @@ class Sample:
     memory: int  # bytes
 
 
-def bench_live(
+def bench_live_latency(
     settings: LiveBenchSettings,
     model: ModelSettings,
     objective: ObjectiveSettings,
@@ -83,42 +83,44 @@ def bench_live(
             made = make_network(model.model, None, None, Path(folder), pick_device(model.device))
             model = dataclasses.replace(model, weights=made.weights)
         clip = Path(folder) / "camera.mp4"
-        say(f"drawing {CLIP} s of {width}x{height} ...")
-        count = draw_stamped_clip(clip, settings)
+        say(f"drawing {CLIP_SECONDS} s of {width}x{height} ...")
+        count = write_stamped_clip(clip, settings)
         say(f"dreaming live for {settings.seconds:g} s ...")
         began = time.monotonic()
         network = find_model(model.model, model.weights, model.scaling)
-        desk = LiveState(Controls(), build_menu(network, model))
+        desk = SharedState(Controls(), build_menu(network, model))
         samples = measure_latency(clip, count, settings, desk, look_loader(network, model, objective, dreaming, None))
     title = f"{model.model} {width}x{height}, a camera of {settings.fps:g} fps"
     section = ReportSection("live", title, (latency_summary(samples),), time.monotonic() - began)
     print(results_table(section), flush=True)
     if settings.json is not None:
         try:
-            head = system_facts(pick_device(model.device), dataclasses.asdict(settings), datetime.now(UTC).astimezone())
+            head = describe_system(
+                pick_device(model.device), dataclasses.asdict(settings), datetime.now(UTC).astimezone()
+            )
             settings.json.write_text(results_to_json(Report(head, (section,))))
         except OSError as error:
             raise OutputError(f"--json {settings.json} cannot be written: {error.strerror or error}") from None
     return 0
 
 
-def draw_stamped_clip(path: Path, settings: LiveBenchSettings) -> int:
+def write_stamped_clip(path: Path, settings: LiveBenchSettings) -> int:
     """Write the clip that the camera plays; returns its number of pictures."""
     width, height = settings.size
     rate = Fraction(settings.fps).limit_denominator(1001)
     frames = [
         dataclasses.replace(frame, image=stamp(frame.image, number), time=number / rate)
-        for number, frame in enumerate(moving_images(height, width, round(CLIP * rate)))
+        for number, frame in enumerate(synthetic_frames(height, width, round(CLIP_SECONDS * rate)))
     ]
     info = StreamInfo(width, height, rate, len(frames), 1 / rate)
     return write_video(frame_stream(frames), path, info, EncodeSettings(crf=20))
 
 
 def measure_latency(
-    clip: Path, count: int, settings: LiveBenchSettings, desk: LiveState, load: Callable[[LookChoice], Look]
-) -> list[Sample]:
+    clip: Path, count: int, settings: LiveBenchSettings, desk: SharedState, load: Callable[[LookChoice], Look]
+) -> list[LatencySample]:
     """What was shown, after `WARM` seconds, for as long as `settings` say."""
-    samples: list[Sample] = []
+    samples: list[LatencySample] = []
     with responsive_threads(), contextlib.ExitStack() as stack:
         ascent = stack.enter_context(contextlib.closing(AscentThread(load, CarrySettings())))
         sink = stack.enter_context(window_sink(desk)) if settings.window else None
@@ -138,14 +140,14 @@ def measure_latency(
                 if first is None or number is None
                 else (now - first - number / settings.fps) % (count / settings.fps)
             )
-            if now - began > WARM:
-                samples.append(Sample(now - began, each.fresh, late, desk.numbers, resident_bytes()[0]))
-            if now - began > WARM + settings.seconds:
+            if now - began > WARMUP_SECONDS:
+                samples.append(LatencySample(now - began, each.fresh, late, desk.numbers, resident_bytes()[0]))
+            if now - began > WARMUP_SECONDS + settings.seconds:
                 break
     return samples
 
 
-def latency_summary(samples: Sequence[Sample]) -> TableRow:
+def latency_summary(samples: Sequence[LatencySample]) -> TableRow:
     """The figures of one run."""
     seconds = samples[-1].at - samples[0].at
     late = sorted(sample.late for sample in samples if sample.fresh and sample.late is not None)

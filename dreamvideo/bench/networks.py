@@ -11,7 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from dreamvideo.bench.synthetic import still_image
+from dreamvideo.bench.synthetic import synthetic_image
 from dreamvideo.errors import ModelError
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
 from dreamvideo.models.registry import CLASSIFIERS, DREAMNET, build_classifier
@@ -77,7 +77,7 @@ def make_network(name: str, layer: str | None, weights: str | None, folder: Path
     if weights is not None:
         load_needed_weights(whole, read_weights(Path(weights)), weights)
     else:
-        randomize(whole)
+        set_random_weights(whole)
         weights = str(folder / f"{name}.pth")
         # The heads of some are a hundred million weights, which no dream needs.
         torch.save({k: v for k, v in whole.state_dict().items() if not k.startswith("classifier.")}, weights)
@@ -90,7 +90,7 @@ def _checked(subject: BenchNetwork) -> BenchNetwork:
     return subject
 
 
-def randomize(whole: nn.Module) -> None:
+def set_random_weights(whole: nn.Module) -> None:
     """Give a network random weights, the same each time, under which activations keep their size from end to end."""
     generator = torch.Generator().manual_seed(SEED)
     for module in whole.modules():
@@ -100,7 +100,7 @@ def randomize(whole: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # what it then learns is the mean over all that it sees
-    pictures = torch.cat([still_image(160, 160, seed) for seed in range(4)])
+    pictures = torch.cat([synthetic_image(160, 160, seed) for seed in range(4)])
     for module in whole.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
@@ -111,7 +111,7 @@ def randomize(whole: nn.Module) -> None:
 
 
 @contextlib.contextmanager
-def hooked(whole: nn.Module, module: str) -> Generator[dict[str, Tensor], None, None]:
+def capture_output(whole: nn.Module, module: str) -> Generator[dict[str, Tensor], None, None]:
     """A dict that holds, after each pass of `whole`, the output of its `module`."""
     heard: dict[str, Tensor] = {}
     handle = whole.get_submodule(module).register_forward_hook(lambda _, __, output: heard.update({module: output}))
@@ -125,7 +125,7 @@ class _Enough(Exception):
     """Ends a forward pass early."""
 
 
-def walk(whole: nn.Module, images: Tensor, last: str) -> None:
+def run_until(whole: nn.Module, images: Tensor, last: str) -> None:
     """Run `whole` forward until its module `last` is done."""
 
     def stop(*_: object) -> None:
@@ -140,8 +140,8 @@ def walk(whole: nn.Module, images: Tensor, last: str) -> None:
 
 
 @torch.no_grad()
-def judge(subject: BenchNetwork, images: Tensor) -> float:
+def measure_objective(subject: BenchNetwork, images: Tensor) -> float:
     """The objective that all are judged by: the mean square of the layer, of pictures in [0, 1]."""
-    with hooked(subject.whole, subject.module) as heard:
-        walk(subject.whole, to_imagenet(images), subject.module)
+    with capture_output(subject.whole, subject.module) as heard:
+        run_until(subject.whole, to_imagenet(images), subject.module)
     return heard[subject.module].square().mean().item()

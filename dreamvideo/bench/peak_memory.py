@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dreamvideo.bench.bench_plan import Bench
+from dreamvideo.bench.bench_plan import BenchRun
 from dreamvideo.info.tables import TableRow
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class MemoryJob:
     threads: int
 
 
-def memory_rows(bench: Bench) -> Iterator[TableRow]:
+def memory_rows(bench: BenchRun) -> Iterator[TableRow]:
     """Peak resident memory above the bare import; on CUDA also the device's."""
     import torch
 
@@ -98,14 +98,14 @@ def run_memory_job(job: MemoryJob) -> dict[str, int]:
     from dreamvideo.ascent.octaves import dream
     from dreamvideo.bench.baselines import LOOPS
     from dreamvideo.bench.networks import make_network
-    from dreamvideo.bench.synthetic import still_image
+    from dreamvideo.bench.synthetic import synthetic_image
     from dreamvideo.models.network import load_network
     from dreamvideo.process import configure_process
     from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 
     torch.set_num_threads(job.threads)
     device = torch.device(job.device)
-    image = still_image(job.height, job.width).to(device)
+    image = synthetic_image(job.height, job.width).to(device)
     if job.way.startswith(OURS):
         model = ModelSettings(job.model, job.weights, device=job.device, precision=job.way.removeprefix(OURS))
         objective = ObjectiveSettings(((job.layer, 1.0),), objective="l2")

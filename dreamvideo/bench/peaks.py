@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 
 from dreamvideo.bench.precisions import in_precision
-from dreamvideo.bench.timing import Clock, interleaved, spread_percent
+from dreamvideo.bench.timing import TimeLimit, spread_percent, time_interleaved
 from dreamvideo.devices import has_fast_bf16
 from dreamvideo.info.tables import TableRow
 
 
 @dataclass(frozen=True, slots=True)
-class Peaks:
+class MachinePeaks:
     """Operations per second: the best of each precision, and all that was measured."""
 
     best: Mapping[str, float]
@@ -28,7 +28,7 @@ class Peaks:
         return None if best is None else 100 * flop / seconds / best
 
 
-def peaks(device: torch.device, rounds: int, clock: Clock) -> Peaks:
+def measure_peaks(device: torch.device, rounds: int, clock: TimeLimit) -> MachinePeaks:
     """The machine's speed at a matrix product and a convolution, in each precision that it has."""
     types = {"fp32": torch.float32}
     if has_fast_bf16(device):
@@ -50,7 +50,7 @@ def peaks(device: torch.device, rounds: int, clock: Clock) -> Peaks:
         ):
             name = f"{work} {precision}"
             contenders[name], flop[name] = in_precision(precision, torch.no_grad()(made), device), operations
-    times = interleaved(contenders, max(rounds, 3), device, clock, least=0.1)
+    times = time_interleaved(contenders, max(rounds, 3), device, clock, least=0.1)
     rows: tuple[TableRow, ...] = tuple(
         {
             "work": name.rpartition(" ")[0],
@@ -61,7 +61,7 @@ def peaks(device: torch.device, rounds: int, clock: Clock) -> Peaks:
         for name, t in times.items()
     )
     best = {p: max(flop[n] / median(t) for n, t in times.items() if n.endswith(f" {p}")) for p in types}
-    return Peaks(best, rows)
+    return MachinePeaks(best, rows)
 
 
 def _matmul(side: int, dtype: torch.dtype, device: torch.device) -> Callable[[], object]:

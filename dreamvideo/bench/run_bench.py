@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 
-from dreamvideo.bench.sections import bench_headline, failures, run_sections
+from dreamvideo.bench.sections import bench_headline, run_sections, wrong_results
 from dreamvideo.errors import OutputError
 from dreamvideo.info.results import ReportSection, results_table, results_to_json
 from dreamvideo.settings.bench import BenchSettings
@@ -28,7 +28,7 @@ def run_benchmarks(settings: BenchSettings, quiet: bool) -> int:
             settings.json.write_text(results_to_json(report))
         except OSError as error:
             raise OutputError(f"--json {settings.json} cannot be written: {error.strerror or error}") from None
-    wrong = failures(report)
+    wrong = wrong_results(report)
     for line in wrong:
         print(f"dreamvideo: {line}", file=sys.stderr)
     return 1 if wrong else 0

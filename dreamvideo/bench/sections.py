@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dreamvideo.bench.bench_plan import Bench, BenchPlan, make_plan
+from dreamvideo.bench.bench_plan import BenchPlan, BenchRun, make_plan
 from dreamvideo.bench.correctness import check_rows
 from dreamvideo.bench.first_frame import first_frame_rows
 from dreamvideo.bench.gradient_time import gradient_rows
@@ -19,8 +19,8 @@ from dreamvideo.bench.lane_batches import lane_rows
 from dreamvideo.bench.live_ascent import live_rows
 from dreamvideo.bench.peak_memory import memory_rows
 from dreamvideo.bench.stages import stage_rows
-from dreamvideo.bench.system import system_facts
-from dreamvideo.bench.timing import Clock
+from dreamvideo.bench.system import describe_system
+from dreamvideo.bench.timing import TimeLimit
 from dreamvideo.bench.video_rate import video_rows
 from dreamvideo.info.results import Report, ReportSection
 from dreamvideo.info.tables import TableRow
@@ -29,13 +29,13 @@ from dreamvideo.settings.bench import BenchSettings
 log = logging.getLogger(__name__)
 
 
-def peak(bench: Bench) -> Iterator[TableRow]:
+def peak_rows(bench: BenchRun) -> Iterator[TableRow]:
     """What the machine can do at best."""
     yield from bench.peaks.rows
 
 
-BODIES: Mapping[str, Callable[[Bench], Iterator[TableRow]]] = {
-    "peak": peak,
+SECTION_FUNCTIONS: Mapping[str, Callable[[BenchRun], Iterator[TableRow]]] = {
+    "peak": peak_rows,
     "check": check_rows,
     "cold": first_frame_rows,
     "video": video_rows,
@@ -78,13 +78,13 @@ def run_sections(
     Raises:
         DreamVideoError: a network, a device or a file is not there.
     """
-    plan, clock = make_plan(settings), Clock(settings.minutes)
+    plan, clock = make_plan(settings), TimeLimit(settings.minutes)
     head = about_run(plan, now)
     if (head["machine"]["load"] or 0) > 0.5:
         log.warning("other work keeps this machine busy (load %s): times will be too long", head["machine"]["load"])
     sections = []
     with tempfile.TemporaryDirectory(prefix="dreamvideo-bench-") as folder:
-        bench = Bench(plan, clock, Path(folder))
+        bench = BenchRun(plan, clock, Path(folder))
         for name in plan.sections:
             section = _section(bench, name, say)
             sections.append(section)
@@ -92,20 +92,20 @@ def run_sections(
     return Report(head, tuple(sections))
 
 
-def _section(bench: Bench, name: str, say: Callable[[str], None]) -> ReportSection:
+def _section(bench: BenchRun, name: str, say: Callable[[str], None]) -> ReportSection:
     title, minutes = section_titles(bench.plan)[name], bench.plan.settings.minutes
     if bench.clock.late():
         return ReportSection(name, title, skipped=f"{minutes:g} minutes are over; --minutes gives more")
     say(f"{name}: {title} ...")
     began, rows = time.monotonic(), []
-    for row in BODIES[name](bench):
+    for row in SECTION_FUNCTIONS[name](bench):
         rows.append(row)
         say("  " + ", ".join(str(value) for value in row.values() if isinstance(value, str)))
     late = f"what came after {minutes:g} minutes" if bench.clock.late() else None
     return ReportSection(name, title, tuple(rows), time.monotonic() - began, late)
 
 
-def failures(report: Report) -> list[str]:
+def wrong_results(report: Report) -> list[str]:
     """What was wrong, not slow: rows of the check that are not right."""
     return [
         f"{row['network']} in {row['precision']} departs from float64"
@@ -134,6 +134,6 @@ def about_run(plan: BenchPlan, now: datetime) -> dict[str, Any]:
         "rounds": plan.rounds,
         "frames": plan.frames,
     }
-    found = system_facts(plan.device, settings, now)
+    found = describe_system(plan.device, settings, now)
     found["machine"]["precisions"] = list(plan.precisions)
     return found

@@ -11,9 +11,9 @@ from pathlib import Path
 from statistics import median
 
 from dreamvideo.ascent.octaves import octave_sizes
-from dreamvideo.bench.bench_plan import Bench
+from dreamvideo.bench.bench_plan import BenchRun
 from dreamvideo.bench.synthetic import RATE, frame_stream, write_clip
-from dreamvideo.bench.timing import interleaved
+from dreamvideo.bench.timing import time_interleaved
 from dreamvideo.bench.video_rate import steady_rate
 from dreamvideo.frames import Frame, Frames, StreamInfo
 from dreamvideo.info.tables import TableRow
@@ -30,7 +30,7 @@ from dreamvideo.video.pipeline import dream_video, single_segment, with_motion
 MOTION, ASCENT, END_TO_END = "cuts, flow both ways, mask", "ascent", "end to end"
 
 
-def stage_rows(bench: Bench) -> Iterator[TableRow]:
+def stage_rows(bench: BenchRun) -> Iterator[TableRow]:
     """Per stage: ms per frame alone, share of their sum; then the sum, and the program with its threads, per frame."""
     plan, carrying, frames = bench.plan, CarrySettings(), bench.clip
     dreaming = plan.dreaming
@@ -63,7 +63,7 @@ def stage_rows(bench: Bench) -> Iterator[TableRow]:
 
     whole: list[float] = []  # the program is timed from inside, from its first frame on
     work: dict[str, tuple[Callable[[], object], int]] = {
-        "decode": (lambda: drain(clip, read), len(frames)),
+        "decode": (lambda: decode_all(clip, read), len(frames)),
         MOTION: (
             lambda: list(with_motion(single_segment(frame_stream(frames)), carrying, bench.device)),
             len(frames) - 1,
@@ -71,9 +71,9 @@ def stage_rows(bench: Bench) -> Iterator[TableRow]:
         "conversion, carry": (conversion, 1),
         ASCENT: (ascents, ticks),
         "encode": (lambda: write_clip(dreamed, bench.folder / "encoded.mp4"), len(dreamed)),
-        END_TO_END: (lambda: whole.append(end_to_end(bench, clip, read, network)), 1),
+        END_TO_END: (lambda: whole.append(time_end_to_end(bench, clip, read, network)), 1),
     }
-    times = interleaved({name: run for name, (run, _) in work.items()}, plan.rounds, bench.device, bench.clock)
+    times = time_interleaved({name: run for name, (run, _) in work.items()}, plan.rounds, bench.device, bench.clock)
     ms = {name: 1000 * median(taken) / work[name][1] for name, taken in times.items() if name != END_TO_END}
     total = sum(ms.values())
     rest = total - ms[ASCENT]
@@ -82,14 +82,14 @@ def stage_rows(bench: Bench) -> Iterator[TableRow]:
         yield {"stage": name, "ms_per_frame": value, "%_of_sum": 100 * value / total}
 
 
-def drain(clip: Path, read: ReadSettings) -> None:
+def decode_all(clip: Path, read: ReadSettings) -> None:
     """Decode it all."""
     with open_video(clip, read) as source, closing(source.frames) as frames:
         for _ in frames:
             pass
 
 
-def end_to_end(bench: Bench, clip: Path, read: ReadSettings, network: Network) -> float:
+def time_end_to_end(bench: BenchRun, clip: Path, read: ReadSettings, network: Network) -> float:
     """Seconds per warm frame of `dreamvideo video`, from file to file."""
     arrived: list[float] = []
 

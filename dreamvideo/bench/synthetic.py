@@ -23,7 +23,7 @@ from dreamvideo.tensors import to_image
 RATE = 25  # frames per second of a drawn clip
 
 
-def still_image(height: int, width: int, seed: int = 0) -> Tensor:
+def synthetic_image(height: int, width: int, seed: int = 0) -> Tensor:
     """(1, 3, height, width) in [0, 1]: noise whose strength grows with its size, as a photograph has it, and shapes."""
     draw = torch.Generator().manual_seed(seed)
     image = torch.zeros(1, 3, height, width)
@@ -40,9 +40,9 @@ def still_image(height: int, width: int, seed: int = 0) -> Tensor:
     return (image + 0.5).clamp(0, 1)
 
 
-def moving_images(height: int, width: int, count: int, seed: int = 0) -> list[Frame]:
+def synthetic_frames(height: int, width: int, count: int, seed: int = 0) -> list[Frame]:
     """A clip of one shot: the camera pans and turns slowly over a drawn ground, before which a disc flies."""
-    ground = still_image(height * 3 // 2, width * 3 // 2, seed)
+    ground = synthetic_image(height * 3 // 2, width * 3 // 2, seed)
     y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     frames = []
     for i in range(count):

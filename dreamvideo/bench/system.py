@@ -17,7 +17,7 @@ from dreamvideo._version import __version__
 PACKAGES: Final = ("torch", "torchvision", "opencv-python", "av", "numpy")
 
 
-def system_facts(device: torch.device, settings: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def describe_system(device: torch.device, settings: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Versions, machine, settings and date."""
     return {
         "dreamvideo": __version__,

@@ -12,7 +12,7 @@ import torch
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class TimeLimit:
     """A time after which nothing more is begun."""
 
     minutes: float
@@ -22,7 +22,7 @@ class Clock:
         return time.monotonic() - self.began > 60 * self.minutes
 
 
-def seconds(run: Callable[[], object], device: torch.device) -> float:
+def time_call(run: Callable[[], object], device: torch.device) -> float:
     """Wall time of one call, everything on `device` done."""
     synchronize(device)
     began = time.perf_counter()
@@ -39,11 +39,11 @@ def synchronize(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def interleaved(
+def time_interleaved(
     contenders: Mapping[str, Callable[[], object]],
     rounds: int,
     device: torch.device,
-    clock: Clock,
+    clock: TimeLimit,
     *,
     least: float = 0.0,
     warm: bool = True,
@@ -62,7 +62,7 @@ def interleaved(
     for name, run in contenders.items() if warm else ():
         run()
         if least:
-            calls[name] = max(1, math.ceil(least / max(seconds(run, device), 1e-6)))
+            calls[name] = max(1, math.ceil(least / max(time_call(run, device), 1e-6)))
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds):
         if number and clock.late():
@@ -72,7 +72,7 @@ def interleaved(
             if not whole and clock.late() and any(times.values()):
                 continue
             if number == 0 or name not in once:
-                times[name].append(seconds(_repeated(run, calls[name]), device) / calls[name])
+                times[name].append(time_call(_repeated(run, calls[name]), device) / calls[name])
     return {name: taken for name, taken in times.items() if taken}
 
 
@@ -84,7 +84,7 @@ def _repeated(run: Callable[[], object], calls: int) -> Callable[[], None]:
     return repeat
 
 
-def ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
+def median_speedup(theirs: Sequence[float], ours: Sequence[float]) -> float:
     """Median over the rounds that both ran of theirs / ours: how many times faster ours is."""
     return median(a / b for a, b in zip(theirs, ours, strict=False))
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.ascent.octaves import dream
-from dreamvideo.bench.baselines import SCHEDULE
+from dreamvideo.bench.baselines import ADAM_SCHEDULE
 from dreamvideo.bench.baselines_video import gordicaleksa_frame, jeremicna_frame
-from dreamvideo.bench.bench_plan import Bench
-from dreamvideo.bench.networks import judge
+from dreamvideo.bench.bench_plan import BenchRun
+from dreamvideo.bench.networks import measure_objective
 from dreamvideo.bench.precisions import BASELINE_PRECISIONS, in_precision
 from dreamvideo.bench.synthetic import frame_stream
-from dreamvideo.bench.timing import ratio, seconds
+from dreamvideo.bench.timing import median_speedup, time_call
 from dreamvideo.frames import Frames
 from dreamvideo.info.tables import TableRow
 from dreamvideo.settings.dream import CarrySettings
@@ -28,14 +28,14 @@ from dreamvideo.video.pipeline import dream_video
 WARM, COLD, GORDICALEKSA = "ours, carried", "ours, from scratch", "gordicaleksa"
 
 
-def video_rows(bench: Bench) -> Iterator[TableRow]:
+def video_rows(bench: BenchRun) -> Iterator[TableRow]:
     """Per way: time per frame, how many times faster ours is, and its objective against ours from scratch."""
     plan, subject, s = bench.plan, bench.video_subject, bench.plan.settings
     network = bench.network(subject, plan.best)
     sources = [to_tensor(frame.image, bench.device) for frame in bench.clip]
     probes = sorted({1, (plan.frames + 1) // 2, plan.frames})  # frames whose objective is looked at
     last = probes[-1]
-    scratch = {i: judge(subject, dream(sources[i], network.score, plan.dreaming)) for i in probes}
+    scratch = {i: measure_objective(subject, dream(sources[i], network.score, plan.dreaming)) for i in probes}
     before = dream(sources[last - 1], network.score, plan.dreaming)  # what the others' frame follows on
 
     ways = {
@@ -45,7 +45,7 @@ def video_rows(bench: Bench) -> Iterator[TableRow]:
             lambda: gordicaleksa_frame(subject, sources[last], before, s.octaves, s.octave_scale, s.iterations),
             bench.device,
         ),
-        SCHEDULE: in_precision(
+        ADAM_SCHEDULE: in_precision(
             BASELINE_PRECISIONS,
             lambda: jeremicna_frame(subject, sources[last], sources[last - 1], before),
             bench.device,
@@ -60,15 +60,15 @@ def video_rows(bench: Bench) -> Iterator[TableRow]:
             dream_video(frame_stream(bench.clip), network, plan.dreaming, CarrySettings()), plan.frames
         )
         times[WARM].append(taken)
-        reached[WARM] += [judge(subject, to_tensor(images[i], bench.device)) / scratch[i] for i in probes]
+        reached[WARM] += [measure_objective(subject, to_tensor(images[i], bench.device)) / scratch[i] for i in probes]
         for name, way in ways.items():
             if bench.clock.late() and name != COLD:
                 continue
-            if name == SCHEDULE and number and bench.device.type != "cuda":
+            if name == ADAM_SCHEDULE and number and bench.device.type != "cuda":
                 continue  # a quarter of a minute or so on a CPU
             dreams: list[Tensor] = []
-            times[name].append(seconds(lambda way=way, dreams=dreams: dreams.append(way()), bench.device))  # type: ignore[misc]
-            reached[name].append(judge(subject, dreams[0]) / scratch[last])
+            times[name].append(time_call(lambda way=way, dreams=dreams: dreams.append(way()), bench.device))  # type: ignore[misc]
+            reached[name].append(measure_objective(subject, dreams[0]) / scratch[last])
     for name, taken_by in times.items():
         if not taken_by:
             continue
@@ -76,16 +76,16 @@ def video_rows(bench: Bench) -> Iterator[TableRow]:
             "way": name,
             "steps_per_frame": steps_of(name, bench),
             "ms_per_frame": 1000 * median(taken_by),
-            "ours_carried_x_faster": None if name == WARM else ratio(taken_by, times[WARM]),
+            "ours_carried_x_faster": None if name == WARM else median_speedup(taken_by, times[WARM]),
             "objective_x_scratch": mean(reached[name]),
             "least_of_frames": min(reached[name]),
         }
 
 
-def steps_of(name: str, bench: Bench) -> int | None:
+def steps_of(name: str, bench: BenchRun) -> int | None:
     """Passes through the network that a frame takes; None: it is ours to choose."""
     full = bench.plan.settings.octaves * bench.plan.settings.iterations
-    return {COLD: full, GORDICALEKSA: full, SCHEDULE: 204}.get(name)
+    return {COLD: full, GORDICALEKSA: full, ADAM_SCHEDULE: 204}.get(name)
 
 
 def steady_rate(frames: Frames, count: int) -> tuple[float, list[NDArray[np.uint8]]]:

@@ -29,15 +29,15 @@ from dreamvideo.settings.job import AtlasSettings
 from dreamvideo.settings.presets import PRESETS
 from dreamvideo.tensors import resize, to_image, to_tensor
 
-BATCH: Final = 8  # tiles dreamed at once; more would show less progress
-COUNT: Final = 24  # channels, or classes of a network that has more than ALL of them
-ALL: Final = 100
+ATLAS_BATCH: Final = 8  # tiles dreamed at once; more would show less progress
+DEFAULT_COUNT: Final = 24  # channels, or classes of a network that has more than ALL of them
+ALL_CLASSES_LIMIT: Final = 100
 
 # Layers of a network that are shown all, and of a longer one how many blocks at least.
-FEW: Final = 39
-BLOCKS: Final = 12
+ALL_LAYERS_LIMIT: Final = 39
+LEAST_BLOCKS: Final = 12
 
-KINDS: Final = ("layers", "channels", "neurons", "classes")  # fields of `ObjectiveSettings` that hold lists
+OBJECTIVE_LISTS: Final = ("layers", "channels", "neurons", "classes")  # fields of `ObjectiveSettings` that hold lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class AtlasDream:
 
 
 @dataclass(frozen=True, eq=False)
-class RowScores:
+class RowScore:
     """A score by which each image of a batch has terms of its own."""
 
     objective: Objective
@@ -75,7 +75,7 @@ def _always(seen: Mapping[str, Tensor]) -> Features:
     return lambda images: seen
 
 
-def fit_image(image: NDArray[np.uint8], side: int, pixel_aspect: Fraction = Fraction(1)) -> Tensor:  # noqa: B008
+def image_to_tile(image: NDArray[np.uint8], side: int, pixel_aspect: Fraction = Fraction(1)) -> Tensor:  # noqa: B008
     """(1, 3, h, w) RGB in [0, 1], pixels square, from (H, W, 3); the larger of h and w is `side`.
 
     Of a very long picture it is more, so that there is room to dream.
@@ -118,7 +118,7 @@ def atlas_dreams(
     if atlas.channels_of is not None:
         layer = atlas.channels_of
         strength = layer_activations(picture, wish(layer, layers=((layer, 1.0),)).terms, model, where)
-        numbers = strongest_channels(strength, atlas.count or COUNT)
+        numbers = strongest_channels(strength, atlas.count or DEFAULT_COUNT)
         return [wish(f"{layer}:{number}", channels=((layer, number, 1.0),)) for number in numbers]
     if atlas.all_classes:
         likely = layer_activations(picture, (Term(model.class_node, kind="class"),), model, where)
@@ -132,7 +132,7 @@ def atlas_dreams(
 
 def _named(objective: ObjectiveSettings) -> Generator[tuple[str, dict[str, Any]], None, None]:
     """(label as it was typed, the setting that it is) of each thing that was asked for."""
-    for field in KINDS:
+    for field in OBJECTIVE_LISTS:
         for value in getattr(objective, field):
             *name, weight = value
             yield ":".join(map(str, name if weight == 1 else [*name, f"{weight:g}"])), {field: (value,)}
@@ -162,9 +162,13 @@ def strongest_classes(model: Model, likely: Tensor, count: int | None) -> list[t
     """(number, label) of the `count` likeliest classes, or of all in their order if these are not too many."""
     names = model.classes or tuple(map(str, range(len(likely))))
     taken = Counter(names)  # ImageNet has two cranes
-    ranked = strongest_channels(likely, len(likely)) if count or len(likely) > ALL else list(range(len(likely)))
+    ranked = (
+        strongest_channels(likely, len(likely))
+        if count or len(likely) > ALL_CLASSES_LIMIT
+        else list(range(len(likely)))
+    )
     shown = [number for number in ranked if names[number] != "background"][
-        : count or (COUNT if len(names) > ALL else ALL)
+        : count or (DEFAULT_COUNT if len(names) > ALL_CLASSES_LIMIT else ALL_CLASSES_LIMIT)
     ]
     return [(number, names[number] if taken[names[number]] == 1 else str(number)) for number in shown]
 
@@ -176,17 +180,17 @@ def layers_to_show(layers: Sequence[Layer]) -> list[str]:
     """
     # A map of three channels or fewer is the picture still, in other colors.
     maps = [layer.name for layer in layers if layer.stride is not None and layer.channels > 3]
-    if len(maps) <= FEW:
+    if len(maps) <= ALL_LAYERS_LIMIT:
         return maps
     depths = range(1, 1 + max(name.count(".") for name in maps))
     levels = [list(dict.fromkeys(".".join(name.split(".")[:depth]) for name in maps)) for depth in depths]
-    fitting = [level for level in levels if len(level) <= FEW]
+    fitting = [level for level in levels if len(level) <= ALL_LAYERS_LIMIT]
     if not fitting:
-        return [maps[place * len(maps) // FEW] for place in range(FEW)]
-    return next((level for level in fitting if len(level) >= BLOCKS), fitting[-1])
+        return [maps[place * len(maps) // ALL_LAYERS_LIMIT] for place in range(ALL_LAYERS_LIMIT)]
+    return next((level for level in fitting if len(level) >= LEAST_BLOCKS), fitting[-1])
 
 
-def dream_each(
+def dream_tiles(
     picture: Tensor, wanted: Sequence[AtlasDream], model: Model, where: ModelSettings, guide: Tensor | None = None
 ) -> Generator[NDArray[np.uint8], None, None]:
     """`picture` dreamed as each of the wishes says, in their order; several at once where they look at the same layers.
@@ -204,10 +208,10 @@ def dream_each(
         alike = list(group)
         network = place_network(model, tuple(term for wish in alike for term in wish.terms), where, guide)
         source = picture.to(network.device)
-        for start in range(0, len(alike), BATCH):
-            rows = [wish.terms for wish in alike[start : start + BATCH]]
+        for start in range(0, len(alike), ATLAS_BATCH):
+            rows = [wish.terms for wish in alike[start : start + ATLAS_BATCH]]
             images = source.expand(len(rows), -1, -1, -1)
             with cuda_graphs.enabled(False):  # to record a graph for each score, and use it once, takes longer
-                dreamed = dream(images, RowScores(network.score, rows), settings)
+                dreamed = dream(images, RowScore(network.score, rows), settings)
             for image in torch.split(dreamed, 1):
                 yield to_image(image)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamvideo.errors import OutputError, SourceError
-from dreamvideo.info.file_report import FileReport, as_json, report_lines
+from dreamvideo.info.file_report import FileReport, report_lines, reports_to_json
 from dreamvideo.info.forecast import forecast_output
 from dreamvideo.info.probe import probe_file
 from dreamvideo.media.images import check_large_enough
@@ -25,7 +25,7 @@ TIMED_FRAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class InfoRequest:
+class ReportSettings:
     """What is told, and of what a dream is asked."""
 
     info: InfoSettings
@@ -35,9 +35,9 @@ class InfoRequest:
     encode: EncodeSettings
 
 
-def describe_files(
+def report_files(
     files: Sequence[tuple[Path, Path]],
-    wanted: InfoRequest,
+    wanted: ReportSettings,
     load: Callable[[], Network],
     refuse: Callable[[OutputError | SourceError], None],
 ) -> Iterator[str]:
@@ -49,7 +49,7 @@ def describe_files(
     all_told: list[FileReport | tuple[Path, str]] = []
     for path, output in files:
         try:
-            one = describe_file(path, output, wanted, load)
+            one = inspect_file(path, output, wanted, load)
         except (OutputError, SourceError) as error:
             refuse(error)
             all_told.append((path, str(error)))
@@ -62,10 +62,10 @@ def describe_files(
             )
         all_told.append(one)
     if wanted.info.json:
-        yield as_json(all_told)
+        yield reports_to_json(all_told)
 
 
-def describe_file(path: Path, output: Path, wanted: InfoRequest, load: Callable[[], Network]) -> FileReport:
+def inspect_file(path: Path, output: Path, wanted: ReportSettings, load: Callable[[], Network]) -> FileReport:
     """All there is to tell of one file.
 
     Raises:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from dreamvideo.devices import device_name, precision_name
+from dreamvideo.devices import device_name
 from dreamvideo.frames import Frame, Frames
 from dreamvideo.models.network import Network
 from dreamvideo.motion.cuts import cut_detector
@@ -56,7 +56,7 @@ def measure_dream_rate(
         first,
         max(carried, 0.0),
         network.name,
-        precision_name(network.precision, network.device),
+        network.precision_name,
         device_name(network.device),
     )
 

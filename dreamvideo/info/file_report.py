@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamvideo._version import __version__
 from dreamvideo.info.forecast import Forecast
-from dreamvideo.info.probe import Probe, StreamFacts, VideoFacts
+from dreamvideo.info.probe import Probe, StreamProbe, VideoProbe
 from dreamvideo.media.sample_frames import format_time
 from dreamvideo.media.stream_policy import StreamPlan
 
@@ -54,7 +54,7 @@ class FileReport:
     pace: DreamRate | None  # None: nothing was dreamed
 
 
-def as_json(files: Sequence[FileReport | tuple[Path, str]]) -> str:
+def reports_to_json(files: Sequence[FileReport | tuple[Path, str]]) -> str:
     """The object of all files; of what cannot be read (path, why)."""
     told = [_file(one) if isinstance(one, FileReport) else {"path": str(one[0]), "error": one[1]} for one in files]
     return json.dumps({"version": __version__, "files": told}, indent=2, ensure_ascii=False)
@@ -144,7 +144,7 @@ def _tags(facts: Probe) -> list[str]:
 _TECHNICAL = ("major_brand", "minor_version", "compatible_brands", "encoder", "comment")
 
 
-def _described(stream: StreamFacts) -> str:
+def _described(stream: StreamProbe) -> str:
     words = [f"{stream.codec or 'unknown codec'}" + (f" {stream.profile}" if stream.profile else "")]
     if stream.picture is not None:
         words += _picture(stream.picture)
@@ -159,7 +159,7 @@ def _described(stream: StreamFacts) -> str:
     return ", ".join(words)
 
 
-def _picture(picture: VideoFacts) -> Iterator[str]:
+def _picture(picture: VideoProbe) -> Iterator[str]:
     yield f"{picture.width}x{picture.height}"
     if (picture.shown_width, picture.shown_height) != (picture.width, picture.height):
         how = []

@@ -36,7 +36,7 @@ PRIMARIES = {
 }
 
 # The signs of a display matrix, as `orientation.display_matrix` gives them.
-TURNS = {
+ROTATIONS = {
     (0, 1, -1, 0): "a quarter clockwise",
     (0, -1, 1, 0): "a quarter counter-clockwise",
     (-1, 0, 0, -1): "by half",

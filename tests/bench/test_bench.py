@@ -14,14 +14,14 @@ import torch
 from torch import nn
 
 from dreamvideo.bench import baselines, lane_batches
-from dreamvideo.bench.baselines import LOOPS, adam_loop, cascade9, smaller_sizes
-from dreamvideo.bench.baselines_video import gordicaleksa_frame, guided, jeremicna_frame
-from dreamvideo.bench.flops import count, gradient_flop
-from dreamvideo.bench.networks import BenchNetwork, judge, make_network, to_imagenet
+from dreamvideo.bench.baselines import LOOPS, adam_loop, baseline_octave_sizes, cascade_blur
+from dreamvideo.bench.baselines_video import gordicaleksa_frame, jeremicna_frame, warp_where_similar
+from dreamvideo.bench.flops import count_flop, gradient_flop
+from dreamvideo.bench.networks import BenchNetwork, make_network, measure_objective, to_imagenet
 from dreamvideo.bench.precisions import in_precision
-from dreamvideo.bench.sections import failures, run_sections
-from dreamvideo.bench.synthetic import moving_images, still_image
-from dreamvideo.bench.timing import Clock, interleaved, ratio
+from dreamvideo.bench.sections import run_sections, wrong_results
+from dreamvideo.bench.synthetic import synthetic_frames, synthetic_image
+from dreamvideo.bench.timing import TimeLimit, median_speedup, time_interleaved
 from dreamvideo.cli import build_parser, main
 from dreamvideo.commands.options import settings_from
 from dreamvideo.errors import ModelError, SettingsError
@@ -30,7 +30,7 @@ from dreamvideo.settings.bench import BENCH_SECTIONS, BenchSettings
 from dreamvideo.tensors import to_tensor
 
 CPU = torch.device("cpu")
-PICTURE = 0.25 + 0.5 * still_image(48, 64)  # with room to rise before black and white
+PICTURE = 0.25 + 0.5 * synthetic_image(48, 64)  # with room to rise before black and white
 
 
 @pytest.fixture(autouse=True)
@@ -70,13 +70,17 @@ def test_a_loop_raises_its_objective(tiny: BenchNetwork, name: Any) -> None:
     dreamed = LOOPS[name](tiny, PICTURE, 1, 1.8, 4)
     assert dreamed.shape == PICTURE.shape
     assert dreamed.min() >= 0 and dreamed.max() <= 1
-    assert judge(tiny, dreamed) > judge(tiny, PICTURE)
+    assert measure_objective(tiny, dreamed) > measure_objective(tiny, PICTURE)
     # Of several octaves most loops bring up a blurred picture, which excites less than the source did.
-    assert judge(tiny, LOOPS[name](tiny, PICTURE, 2, 1.8, 8)) > judge(tiny, LOOPS[name](tiny, PICTURE, 2, 1.8, 1))
+    assert measure_objective(tiny, LOOPS[name](tiny, PICTURE, 2, 1.8, 8)) > measure_objective(
+        tiny, LOOPS[name](tiny, PICTURE, 2, 1.8, 1)
+    )
 
 
 def test_the_adam_schedule_raises_its_objective(tiny: BenchNetwork) -> None:
-    assert judge(tiny, adam_loop(tiny, PICTURE, iterations=9)) > judge(tiny, adam_loop(tiny, PICTURE, iterations=0))
+    assert measure_objective(tiny, adam_loop(tiny, PICTURE, iterations=9)) > measure_objective(
+        tiny, adam_loop(tiny, PICTURE, iterations=0)
+    )
 
 
 def test_each_takes_as_many_passes_as_its_original(tiny: BenchNetwork, passes: Any) -> None:
@@ -96,7 +100,7 @@ def test_each_takes_as_many_passes_as_its_original(tiny: BenchNetwork, passes: A
 def test_the_gradient_is_smoothed_by_three_gaussians_that_keep_its_mean() -> None:
     gradient = torch.zeros(1, 3, 21, 21)
     gradient[..., 10, 10] = 1
-    smooth = cascade9(gradient, 2.0)
+    smooth = cascade_blur(gradient, 2.0)
     assert smooth.sum().item() == pytest.approx(3, rel=1e-5)
     spots = [(torch.exp(-(torch.arange(-4.0, 5.0) ** 2) / (2 * s * s))) for s in (1.0, 2.0, 4.0)]
     assert smooth[0, 0, 10, 10].item() == pytest.approx(sum(1 / s.sum().item() ** 2 for s in spots) / 3, rel=1e-5)
@@ -104,23 +108,27 @@ def test_the_gradient_is_smoothed_by_three_gaussians_that_keep_its_mean() -> Non
 
 def test_sizes_are_cut_to_whole_pixels_and_too_small_ones_refused() -> None:
     image = torch.zeros(1, 3, 1080, 1920)
-    assert smaller_sizes(image, 4, 1.8) == [(185, 329), (333, 592), (600, 1066), (1080, 1920)]
+    assert baseline_octave_sizes(image, 4, 1.8) == [(185, 329), (333, 592), (600, 1066), (1080, 1920)]
     with pytest.raises(SettingsError, match="at least 10"):
-        smaller_sizes(PICTURE, 4, 1.8)
+        baseline_octave_sizes(PICTURE, 4, 1.8)
 
 
 def test_others_carry_what_they_carry(tiny: BenchNetwork) -> None:
-    frames = [to_tensor(frame.image, CPU) for frame in moving_images(48, 64, 2)]
+    frames = [to_tensor(frame.image, CPU) for frame in synthetic_frames(48, 64, 2)]
     dreamed = (frames[0] + 0.1).clamp(0, 1)
-    assert judge(tiny, gordicaleksa_frame(tiny, frames[1], dreamed, 1, 1.8, 2)) > judge(tiny, frames[1])
-    assert judge(tiny, jeremicna_frame(tiny, frames[1], frames[0], dreamed, 9)) > judge(tiny, frames[1])
-    still_standing = guided(frames[0], frames[0], dreamed)
+    assert measure_objective(tiny, gordicaleksa_frame(tiny, frames[1], dreamed, 1, 1.8, 2)) > measure_objective(
+        tiny, frames[1]
+    )
+    assert measure_objective(tiny, jeremicna_frame(tiny, frames[1], frames[0], dreamed, 9)) > measure_objective(
+        tiny, frames[1]
+    )
+    still_standing = warp_where_similar(frames[0], frames[0], dreamed)
     assert torch.allclose(still_standing, dreamed, atol=1e-3), "what has not moved is the last dream itself"
 
 
 def test_operations_of_a_known_convolution() -> None:
     conv = nn.Conv2d(3, 8, 3, padding=1).to("meta").requires_grad_(False)
-    assert count(lambda images: [conv(images)], 16, 20) == 2 * (2 * 3 * 8 * 9 * 16 * 20)
+    assert count_flop(lambda images: [conv(images)], 16, 20) == 2 * (2 * 3 * 8 * 9 * 16 * 20)
     assert gradient_flop("googlenet", ("inception4c",), 360, 640) / 1e9 == pytest.approx(20.4, rel=0.01)
     assert gradient_flop("dreamnet", ("s8b",), 240, 320) / 1e9 == pytest.approx(2.3, rel=0.05)
 
@@ -128,8 +136,8 @@ def test_operations_of_a_known_convolution() -> None:
 def test_random_weights_are_the_same_each_time_and_keep_activations_their_size(tmp_path: Path) -> None:
     one = make_network("squeezenet1_1", None, None, tmp_path, CPU)
     again = make_network("squeezenet1_1", None, None, tmp_path, CPU)
-    assert judge(one, PICTURE) == judge(again, PICTURE)
-    assert 0.01 < judge(one, PICTURE) < 100
+    assert measure_objective(one, PICTURE) == measure_objective(again, PICTURE)
+    assert 0.01 < measure_objective(one, PICTURE) < 100
     with pytest.raises(ModelError, match="no layer 'x'"):
         make_network("dreamnet", "x", None, tmp_path, CPU)
 
@@ -143,12 +151,12 @@ def test_dreamnet_sees_the_same_picture_through_the_scaling_that_others_apply(tm
 def test_contenders_run_in_turn_and_no_round_begins_too_late() -> None:
     calls = []
     contenders = {name: lambda name=name: calls.append(name) for name in "abc"}
-    times = interleaved(contenders, 2, CPU, Clock(1), warm=False, once=["b"])
+    times = time_interleaved(contenders, 2, CPU, TimeLimit(1), warm=False, once=["b"])
     assert "".join(calls) == "abcca"
     assert [len(taken) for taken in times.values()] == [2, 1, 2]
-    assert all(len(taken) == 1 for taken in interleaved(contenders, 5, CPU, Clock(0)).values())
-    assert list(interleaved(contenders, 5, CPU, Clock(0), whole=False)) == ["a"]
-    assert ratio([2.0, 9.0, 3.0], [1.0, 1.0, 3.0]) == 2
+    assert all(len(taken) == 1 for taken in time_interleaved(contenders, 5, CPU, TimeLimit(0)).values())
+    assert list(time_interleaved(contenders, 5, CPU, TimeLimit(0), whole=False)) == ["a"]
+    assert median_speedup([2.0, 9.0, 3.0], [1.0, 1.0, 3.0]) == 2
 
 
 def test_on_cuda_each_runs_in_its_own_arithmetic_and_with_and_without_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,11 +175,11 @@ def test_on_cuda_each_runs_in_its_own_arithmetic_and_with_and_without_graphs(mon
         state.pop()
 
     monkeypatch.setattr(lane_batches, "recorded", lambda: SimpleNamespace(enabled=enabled))
-    runs = lane_batches.engines(lambda: state[-1], cuda)
+    runs = lane_batches.graph_variants(lambda: state[-1], cuda)
     assert {name: run() for name, run in runs.items()} == {"graph": True, "eager": False}
-    assert list(lane_batches.engines(lambda: state[-1], CPU)) == ["eager"]
+    assert list(lane_batches.graph_variants(lambda: state[-1], CPU)) == ["eager"]
     monkeypatch.setattr(lane_batches, "recorded", lambda: None)
-    assert list(lane_batches.engines(lambda: state[-1], cuda)) == ["eager"]
+    assert list(lane_batches.graph_variants(lambda: state[-1], cuda)) == ["eager"]
 
 
 def test_a_table_is_aligned_and_says_what_was_left_out() -> None:
@@ -219,7 +227,7 @@ def test_a_wrong_gradient_is_a_failure_and_slowness_is_none() -> None:
     report = dataclasses.replace(
         report, sections=(ReportSection("check", "", rows), ReportSection("peak", "", ({"ms": 1e9},)))
     )
-    assert failures(report) == ["n in fp32 departs from float64"]
+    assert wrong_results(report) == ["n in fp32 departs from float64"]
 
 
 def test_every_setting_is_an_option_and_help_needs_no_torch() -> None:

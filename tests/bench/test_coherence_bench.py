@@ -17,8 +17,8 @@ from conftest import textured
 from numpy.typing import NDArray
 
 from dreamvideo.bench.coherence import clips, evaluate, methods, metrics, plot
-from dreamvideo.bench.coherence.clips import Clip
-from dreamvideo.bench.coherence.curves import Point, at_strength, best
+from dreamvideo.bench.coherence.clips import CoherenceClip
+from dreamvideo.bench.coherence.curves import CurvePoint, best_curve, interpolate_at
 from dreamvideo.cli import build_parser, main
 from dreamvideo.commands.options import settings_from
 from dreamvideo.errors import SourceError
@@ -110,71 +110,73 @@ def test_known_drifts() -> None:
     sources = pictures()
     ramp = torch.linspace(1, 0.9, N).view(N, 1, 1, 1)
     darker = sources * ramp
-    assert metrics.drift(darker, sources, metrics.brightness) == pytest.approx(-10, abs=0.01)
-    assert metrics.drift(darker, sources, metrics.contrast) == pytest.approx(-10, abs=0.01)
-    assert metrics.drift(darker, sources, metrics.colorfulness) == pytest.approx(-10, abs=0.01)
+    assert metrics.drift_percent(darker, sources, metrics.frame_brightness) == pytest.approx(-10, abs=0.01)
+    assert metrics.drift_percent(darker, sources, metrics.frame_contrast) == pytest.approx(-10, abs=0.01)
+    assert metrics.drift_percent(darker, sources, metrics.frame_colorfulness) == pytest.approx(-10, abs=0.01)
     middle = sources.mean((1, 2, 3), keepdim=True)
     flatter = middle + (sources - middle) * ramp
-    assert metrics.drift(flatter, sources, metrics.brightness) == pytest.approx(0, abs=0.01)
-    assert metrics.drift(flatter, sources, metrics.contrast) == pytest.approx(-10, abs=0.01)
-    assert metrics.drift(sources, sources, metrics.colorfulness) == 0
+    assert metrics.drift_percent(flatter, sources, metrics.frame_brightness) == pytest.approx(0, abs=0.01)
+    assert metrics.drift_percent(flatter, sources, metrics.frame_contrast) == pytest.approx(-10, abs=0.01)
+    assert metrics.drift_percent(sources, sources, metrics.frame_colorfulness) == 0
 
 
 def test_colorfulness_of_known_pictures() -> None:
     gray = torch.linspace(0, 1, W).expand(1, 3, H, W)
-    assert metrics.colorfulness(gray).item() == pytest.approx(0, abs=1e-6)
+    assert metrics.frame_colorfulness(gray).item() == pytest.approx(0, abs=1e-6)
     red = torch.zeros(1, 3, H, W)
     red[:, 0] = 1
-    assert metrics.colorfulness(red).item() == pytest.approx(0.3 * math.hypot(1, 0.5), rel=1e-5)
+    assert metrics.frame_colorfulness(red).item() == pytest.approx(0.3 * math.hypot(1, 0.5), rel=1e-5)
 
 
 def test_strength_is_the_mean_over_layers_of_energy_over_the_sources(tiny_network: Network) -> None:
     sources = pictures()[:2]
-    found = metrics.energies(sources, tiny_network)
+    found = metrics.layer_energies(sources, tiny_network)
     activations = tiny_network.score.features(sources[:1])
     assert found.shape == (2, 2)
     assert found[0, 1].item() == pytest.approx(activations["second"].square().mean().item(), rel=1e-5)
-    assert torch.allclose(metrics.strength(found, found), torch.ones(2))
-    assert metrics.strength(torch.tensor([[6.0, 2.0]]), torch.tensor([[2.0, 2.0]])).item() == 2
-    assert metrics.tenths(torch.arange(20.0)) == (0.5, 18.5)
-    assert metrics.tenths(torch.arange(3.0)) == (0, 2)
+    assert torch.allclose(metrics.dream_strength(found, found), torch.ones(2))
+    assert metrics.dream_strength(torch.tensor([[6.0, 2.0]]), torch.tensor([[2.0, 2.0]])).item() == 2
+    assert metrics.first_and_last_tenth(torch.arange(20.0)) == (0.5, 18.5)
+    assert metrics.first_and_last_tenth(torch.arange(3.0)) == (0, 2)
 
 
 def test_curves_are_straight_between_their_points_on_logarithmic_axes() -> None:
-    curve = [Point(8, 20, 2), Point(2, 5, 1), Point(4, 10, 1)]
-    at = at_strength(curve, math.sqrt(8))
+    curve = [CurvePoint(8, 20, 2), CurvePoint(2, 5, 1), CurvePoint(4, 10, 1)]
+    at = interpolate_at(curve, math.sqrt(8))
     assert (at.error, at.seconds) == pytest.approx((5 * math.sqrt(2), 1))
-    assert at_strength(curve, 8.1).error == pytest.approx(20), "as good as reached"
-    assert at_strength(curve, 1.9) is None and at_strength(curve, 9) is None and at_strength([], 2) is None
-    assert at_strength([Point(3, 7, 1)], 3).error == 7
-    assert at_strength([Point(2, 4, 1), Point(2, 9, 1)], 2).error == pytest.approx(6)
-    weak, steady = [Point(1, 1, 1), Point(2, 2, 1)], [Point(1, 2, 1), Point(4, 8, 1)]
-    name, point = best({"weak": weak, "steady": steady}, 1.5)
+    assert interpolate_at(curve, 8.1).error == pytest.approx(20), "as good as reached"
+    assert interpolate_at(curve, 1.9) is None and interpolate_at(curve, 9) is None and interpolate_at([], 2) is None
+    assert interpolate_at([CurvePoint(3, 7, 1)], 3).error == 7
+    assert interpolate_at([CurvePoint(2, 4, 1), CurvePoint(2, 9, 1)], 2).error == pytest.approx(6)
+    weak, steady = [CurvePoint(1, 1, 1), CurvePoint(2, 2, 1)], [CurvePoint(1, 2, 1), CurvePoint(4, 8, 1)]
+    name, point = best_curve({"weak": weak, "steady": steady}, 1.5)
     assert name == "weak" and point.error == pytest.approx(1.5)
-    assert best({"weak": weak, "steady": steady}, 3)[0] == "steady"
-    assert best({"weak": weak}, 3) is None
+    assert best_curve({"weak": weak, "steady": steady}, 3)[0] == "steady"
+    assert best_curve({"weak": weak}, 3) is None
 
 
 @pytest.fixture
-def moving_clip() -> Clip:
+def moving_clip() -> CoherenceClip:
     images = [(255 * image).round().byte().permute(1, 2, 0).numpy() for image in pictures(shift=1)]
-    return Clip("texture", tuple(images[:4]), flows(-1.0)[:3], NOTHING_HIDDEN[:3], True)
+    return CoherenceClip("texture", tuple(images[:4]), flows(-1.0)[:3], NOTHING_HIDDEN[:3], True)
 
 
 @pytest.mark.parametrize("name", COHERENCE_METHODS)
-def test_each_method_keeps_count_and_shape_and_dreams(name: Any, moving_clip: Clip, tiny_network: Network) -> None:
+def test_each_method_keeps_count_and_shape_and_dreams(
+    name: Any, moving_clip: CoherenceClip, tiny_network: Network
+) -> None:
     dreaming = DreamSettings(octaves=1, iterations=2, step_size=0.02, jitter=2)
     out = list(methods.METHOD_FUNCTIONS[name](moving_clip, tiny_network, dreaming))
     assert [(image.shape, image.dtype) for image in out] == [((H, W, 3), np.uint8)] * 4
     changes = [np.abs(a.astype(int) - b).mean() for a, b in zip(out, moving_clip.images, strict=True)]
     assert min(changes) > 0.5
-    strengths = [rung.of(dreaming) for rung in methods.levels(name)]
+    strengths = [rung.of(dreaming) for rung in methods.sweep_settings(name)]
     assert len(set(strengths)) >= 3 and min(s.iterations for s in strengths) >= 1
 
 
 def test_where_others_start_a_frame_from(monkeypatch: pytest.MonkeyPatch) -> None:
     source, dreamt = pictures()[:1], pictures(seed=1)[:1]
-    assert torch.allclose(methods.blended(0.85)(source, source, dreamt), 0.85 * source + 0.15 * dreamt)
+    assert torch.allclose(methods.blend_with_last(0.85)(source, source, dreamt), 0.85 * source + 0.15 * dreamt)
     for whole in (methods.residual_negated, methods.residual_exact):
         assert torch.allclose(whole(source, source, dreamt), dreamt, atol=0.02), "nothing moved"
     flow = torch.zeros(1, 2, H, W)
@@ -196,7 +198,7 @@ def test_both_ways_along_farneback_lead_to_the_same_on_a_pan() -> None:
         assert carried[:, :, 42:54, 64:76].mean() == pytest.approx(0.2, rel=0.05)
 
 
-def test_the_floor_is_the_first_dream_moved(moving_clip: Clip, tiny_network: Network) -> None:
+def test_the_floor_is_the_first_dream_moved(moving_clip: CoherenceClip, tiny_network: Network) -> None:
     dreaming = DreamSettings(octaves=1, iterations=2, step_size=0.01, jitter=2)
     first, second, *_ = (image.astype(int) for image in methods.dream_floor(moving_clip, tiny_network, dreaming))
     residual = first - moving_clip.images[0]
@@ -209,19 +211,19 @@ def test_a_real_clip_ends_at_its_first_cut(tmp_path: Path, caplog: pytest.LogCap
         return np.ascontiguousarray(seen[:, number : number + width])
 
     path = clip_files.make_clip(tmp_path / "a.mp4", image=image, size=(96, 64), options={"crf": "10"})
-    clip = clips.real(path, 64, None, 10)
+    clip = clips.video_clip(path, 64, None, 10)
     assert len(clip.images) == 6 and clip.flows.shape == (5, 2, 64, 96) and clip.occluded.shape == (5, 1, 64, 96)
     inside = ~clip.occluded[:, 0, 8:-8, 8:-8]
     assert clip.flows[:, 0, 8:-8, 8:-8][inside].median().item() == pytest.approx(1, abs=0.1)
     assert "first 6 frames" in caplog.text
     with pytest.raises(SourceError, match="at least 4"):
-        clips.real(path, 64, None, 3)
+        clips.video_clip(path, 64, None, 3)
 
 
 def test_the_plot_has_a_panel_for_each_clip_and_stands_what_cannot_be_drawn() -> None:
-    curve = [Point(2, 3, 1), Point(5, 8, 1), Point(4, math.nan, 1), Point(3, 0, 1)]
+    curve = [CurvePoint(2, 3, 1), CurvePoint(5, 8, 1), CurvePoint(4, math.nan, 1), CurvePoint(3, 0, 1)]
     one = plot.plot({"a": {COHERENCE_OURS: curve}})
-    three = plot.plot({"a": {COHERENCE_OURS: curve}, "b": {COHERENCE_OURS: [Point(2, 2, 1)]}, "c": {}})
+    three = plot.plot({"a": {COHERENCE_OURS: curve}, "b": {COHERENCE_OURS: [CurvePoint(2, 2, 1)]}, "c": {}})
     assert three.shape == (2 * one.shape[0] - plot.LEGEND, 2 * one.shape[1], 3)
     assert (one == plot.STYLES[COHERENCE_OURS][0]).all(2).sum() > 300
     ticks = plot.Axis(1.2, 40, 0, 600).ticks()
@@ -244,7 +246,7 @@ def test_the_command_measures_rendered_and_real_clips(
     files = ["--json", str(tmp_path / "c.json"), "--plot", str(tmp_path / "c.png"), str(drawn)]
     assert main([*words.split(), *files]) == 0
     said, found = capsys.readouterr(), json.loads((tmp_path / "c.json").read_text())
-    assert list(found["sections"]) == ["valley", "ramps", evaluate.EQUAL]
+    assert list(found["sections"]) == ["valley", "ramps", evaluate.EQUAL_STRENGTH]
     assert all(f"\n{name}: {section['title']}" in said.out for name, section in found["sections"].items())
     assert f"  {COHERENCE_OURS}, 2 x {DreamSettings().step_size:.4f}" in said.err
     rows = found["sections"]["valley"]["rows"]
@@ -253,7 +255,7 @@ def test_the_command_measures_rendered_and_real_clips(
     assert source["strength"] == pytest.approx(1) and source["x_source"] == 1 and source["mean_%"] == 0
     assert all(row["strength"] > 1 and row["s_per_frame"] > 0 and row["ghosting"] > 0 for row in rows[1:])
     assert all(row["ghosting"] is None for row in found["sections"]["ramps"]["rows"])
-    compared = found["sections"][evaluate.EQUAL]["rows"]
+    compared = found["sections"][evaluate.EQUAL_STRENGTH]["rows"]
     assert [row["clip"] for row in compared] == ["valley"] * 4 + ["ramps"] * 4
     assert {row["rival"] for row in compared} <= {*COHERENCE_BASELINES, "none as strong"}
     assert found["settings"]["iterations"] == 2 and datetime.fromisoformat(found["date"]).tzinfo is not None

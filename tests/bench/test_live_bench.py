@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamvideo.bench.frame_stamps import BITS, read_stamp, stamp
-from dreamvideo.bench.live_latency import Sample, latency_summary
+from dreamvideo.bench.live_latency import LatencySample, latency_summary
 from dreamvideo.live.shared_state import LiveNumbers
 
 
@@ -33,7 +33,7 @@ def test_what_is_no_number_is_none() -> None:
 
 def test_the_summary_counts_new_pictures_and_sorts_lateness() -> None:
     numbers = LiveNumbers(steps_per_second=10, working_size=(240, 320), device="cpu")
-    samples = [Sample(i / 10, i % 2 == 0, 0.001 * i, numbers, 10**9 + i * 10**6) for i in range(101)]
+    samples = [LatencySample(i / 10, i % 2 == 0, 0.001 * i, numbers, 10**9 + i * 10**6) for i in range(101)]
     row = latency_summary(samples)
     assert row["new_pictures_fps"] == pytest.approx(5.1)
     assert row["late_ms"] == pytest.approx(50)

@@ -15,12 +15,12 @@ from dreamvideo.ascent.octaves import dream
 from dreamvideo.errors import ModelError, SettingsError
 from dreamvideo.info import atlas
 from dreamvideo.info.atlas import (
-    ALL,
-    BATCH,
+    ALL_CLASSES_LIMIT,
+    ATLAS_BATCH,
     AtlasDream,
     atlas_dreams,
-    dream_each,
-    fit_image,
+    dream_tiles,
+    image_to_tile,
     layer_activations,
     layers_to_show,
     strongest_channels,
@@ -70,7 +70,7 @@ def test_an_atlas_shows_the_source_and_every_layer_and_neighbors_differ(
     ((tiles, labels),) = sheets
     assert labels == ["source", *LAYERS]
     assert {tile.shape for tile in tiles} == {(43, 64, 3)}
-    assert np.array_equal(tiles[0], to_image(fit_image(textured(60, 90), 64)))
+    assert np.array_equal(tiles[0], to_image(image_to_tile(textured(60, 90), 64)))
     trained = [(label, tile) for label, tile in zip(labels, tiles, strict=True) if label != "map.s16a"]
     for (one, a), (other, b) in zip(trained, trained[1:], strict=False):
         assert np.abs(a.astype(int) - b).mean() > 1, (one, other)
@@ -84,9 +84,9 @@ def test_an_atlas_shows_the_source_and_every_layer_and_neighbors_differ(
 
 
 def test_a_tile_is_what_typing_its_label_gives() -> None:
-    image, asked = picture(), AtlasSettings(channels_of="s8b", count=BATCH + 1)  # more than one batch
+    image, asked = picture(), AtlasSettings(channels_of="s8b", count=ATLAS_BATCH + 1)  # more than one batch
     several = [*wanted(asked, image=image), *wanted(image=image)[3:5]]
-    for wish, tile in zip(several, dream_each(image, several, DREAMNET, CPU), strict=True):
+    for wish, tile in zip(several, dream_tiles(image, several, DREAMNET, CPU), strict=True):
         layer, _, number = wish.label.partition(":")
         typed = {"channels": ((layer, int(number), 1.0),)} if number else {"layers": ((layer, 1.0),)}
         alone = dream(image, load_network(CPU, ObjectiveSettings(**typed)).score, QUICK)
@@ -113,8 +113,10 @@ def test_classes_are_all_of_a_few_and_the_likeliest_of_many() -> None:
     few = wanted(AtlasSettings(all_classes=True, count=3))
     best = [DREAMNET.classes[number] for number in strongest_channels(likely, 4)]
     assert [wish.label for wish in few] == [name for name in best if name != "background"][:3]
-    many = replace(DREAMNET, classes=tuple(f"c{n // 2}" if n < 4 else f"c{n}" for n in range(ALL + 1)))
-    found = strongest_classes(many, torch.arange(ALL + 1.0) * torch.tensor([1.0, 500.0, *[1.0] * (ALL - 1)]), None)
+    many = replace(DREAMNET, classes=tuple(f"c{n // 2}" if n < 4 else f"c{n}" for n in range(ALL_CLASSES_LIMIT + 1)))
+    found = strongest_classes(
+        many, torch.arange(ALL_CLASSES_LIMIT + 1.0) * torch.tensor([1.0, 500.0, *[1.0] * (ALL_CLASSES_LIMIT - 1)]), None
+    )
     assert found[:2] == [(1, "1"), (100, "c100")]  # two classes are called c0: the number tells which
     assert len(found) == 24
 
@@ -192,10 +194,10 @@ def test_of_a_video_the_middle_or_the_frame_at_start_is_shown(
 
 
 def test_a_picture_of_any_shape_becomes_a_tile_that_can_be_dreamed() -> None:
-    assert fit_image(textured(500, 300), 100).shape == (1, 3, 100, 60)
-    assert fit_image(textured(20, 30), 90).shape == (1, 3, 60, 90)
-    assert fit_image(textured(16, 640), 100).shape == (1, 3, 32, 1280)
-    assert fit_image(textured(60, 60), 90, Fraction(3, 2)).shape == (1, 3, 60, 90)  # pixels that are not square
+    assert image_to_tile(textured(500, 300), 100).shape == (1, 3, 100, 60)
+    assert image_to_tile(textured(20, 30), 90).shape == (1, 3, 60, 90)
+    assert image_to_tile(textured(16, 640), 100).shape == (1, 3, 32, 1280)
+    assert image_to_tile(textured(60, 60), 90, Fraction(3, 2)).shape == (1, 3, 60, 90)  # pixels that are not square
 
 
 @pytest.mark.parametrize(

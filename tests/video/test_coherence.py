@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from dreamvideo.bench.coherence.metrics import energies, strength
+from dreamvideo.bench.coherence.metrics import dream_strength, layer_energies
 from dreamvideo.frames import Frame
 from dreamvideo.models.network import Network, load_network
 from dreamvideo.motion.warp import warp
@@ -74,7 +74,7 @@ def second(images: Any, sources: Any, which: Any, network: Network) -> NDArray[A
     """(strength, mean, contrast) of one second of a dream at 24 frames a second, the latter two over the source's."""
     here = slice(24 * which - 24, 24 * which)
     made, given = (torch.cat([to_tensor(i, torch.device("cpu")) for i in some[here]]) for some in (images, sources))
-    strong = strength(energies(made, network), energies(given, network)).mean().item()
+    strong = dream_strength(layer_energies(made, network), layer_energies(given, network)).mean().item()
     return np.array([strong, (made.mean() / given.mean()).item(), (made.std() / given.std()).item()])
 
 

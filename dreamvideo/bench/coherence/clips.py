@@ -24,13 +24,13 @@ from dreamvideo.motion.occlusion import occlusion_mask
 from dreamvideo.settings.job import ReadSettings
 
 SAMPLES = Path(__file__).parents[3] / "samples"  # there in a checkout, not in an installed package
-FEWEST = 4  # frames from which anything is measured
+LEAST_FRAMES = 4  # frames from which anything is measured
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class CoherenceClip:
     """Frames of one shot and how each became the next."""
 
     name: str
@@ -40,12 +40,12 @@ class Clip:
     true: bool  # whether the motion is known; else estimated
 
 
-def has_samples() -> bool:
+def can_render_samples() -> bool:
     """Whether this checkout can render."""
     return (SAMPLES / "render_sample.py").is_file()
 
 
-def rendered(shot: str, height: int, width: int | None, count: int) -> Clip:
+def rendered_clip(shot: str, height: int, width: int | None, count: int) -> CoherenceClip:
     """The first `count` frames of a rendered shot, with true flow and true occlusion.
 
     Raises:
@@ -59,10 +59,10 @@ def rendered(shot: str, height: int, width: int | None, count: int) -> Clip:
     frames = list(islice(sample.render(width or round(height * 16 / 9), height, shots=(shot,)), count))
     flows = torch.from_numpy(np.stack([frame.flow for frame in frames[1:]]))
     occluded = torch.from_numpy(np.stack([frame.occluded for frame in frames[1:]]))[:, None]
-    return Clip(shot, tuple(frame.image for frame in frames), flows, occluded, true=True)
+    return CoherenceClip(shot, tuple(frame.image for frame in frames), flows, occluded, true=True)
 
 
-def real(path: Path, height: int, width: int | None, count: int) -> Clip:
+def video_clip(path: Path, height: int, width: int | None, count: int) -> CoherenceClip:
     """The first `count` frames of a video, as far as its first cut, with an estimate of their motion.
 
     Raises:
@@ -73,14 +73,14 @@ def real(path: Path, height: int, width: int | None, count: int) -> Clip:
         images = [frame.image for frame in islice(found, count)]
     is_cut = cut_detector()
     end = next((i for i in range(1, len(images)) if is_cut(images[i], images[i - 1])), len(images))
-    if end < FEWEST:
-        raise SourceError(f"{path} begins with a shot of {end} frames: expected at least {FEWEST}")
+    if end < LEAST_FRAMES:
+        raise SourceError(f"{path} begins with a shot of {end} frames: expected at least {LEAST_FRAMES}")
     if end < count:
         log.warning("%s: its first %d frames are measured; there a shot ends, or the clip", path, end)
-    return Clip(path.stem, tuple(images[:end]), *estimated(images[:end]), true=False)
+    return CoherenceClip(path.stem, tuple(images[:end]), *estimate_clip_motion(images[:end]), true=False)
 
 
-def estimated(images: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
+def estimate_clip_motion(images: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
     """Backward flows and occlusions of a clip by DIS flow (Kroeger et al. 2016) and the two-way check.
 
     The flow is at a finer preset than the one that carries the dream, so that it does not judge itself.

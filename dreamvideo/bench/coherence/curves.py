@@ -11,7 +11,7 @@ REACH = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class CurvePoint:
     """A method at one of its settings."""
 
     strength: float
@@ -19,10 +19,10 @@ class Point:
     seconds: float  # a frame
 
 
-Curve = Sequence[Point]
+Curve = Sequence[CurvePoint]
 
 
-def at_strength(curve: Curve, strength: float) -> Point | None:
+def interpolate_at(curve: Curve, strength: float) -> CurvePoint | None:
     """The curve at a strength, straight between its points on logarithmic axes; None where it does not reach.
 
     Between equally strong points the order does not matter: their middle is taken.
@@ -40,12 +40,12 @@ def at_strength(curve: Curve, strength: float) -> Point | None:
     low, high = next((a, b) for a, b in zip(points, points[1:], strict=False) if strength <= b.strength)
     gap = math.log(high.strength / low.strength)
     share = math.log(strength / low.strength) / gap if gap else 0.5
-    return Point(strength, _between(low.error, high.error, share), _between(low.seconds, high.seconds, share))
+    return CurvePoint(strength, _between(low.error, high.error, share), _between(low.seconds, high.seconds, share))
 
 
-def best(curves: Mapping[str, Curve], strength: float) -> tuple[str, Point] | None:
+def best_curve(curves: Mapping[str, Curve], strength: float) -> tuple[str, CurvePoint] | None:
     """(name, point) of the curve with the least error at a strength; None if none reaches it."""
-    found = {name: point for name, curve in curves.items() if (point := at_strength(curve, strength)) is not None}
+    found = {name: point for name, curve in curves.items() if (point := interpolate_at(curve, strength)) is not None}
     return min(found.items(), key=lambda item: item[1].error) if found else None
 
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.ascent.octaves import dream
-from dreamvideo.bench.baselines_video import guided
-from dreamvideo.bench.coherence.clips import Clip
+from dreamvideo.bench.baselines_video import warp_where_similar
+from dreamvideo.bench.coherence.clips import CoherenceClip
 from dreamvideo.frames import Frame, Frames
 from dreamvideo.models.network import Network
 from dreamvideo.motion.warp import warp
@@ -29,13 +29,13 @@ from dreamvideo.tensors import to_image, to_tensor
 from dreamvideo.video.pipeline import dream_video
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
-Method = Callable[[Clip, Network, DreamSettings], Iterator[Image]]
+CoherenceFunction = Callable[[CoherenceClip, Network, DreamSettings], Iterator[Image]]
 # (source, last source, last dream), each (1, 3, H, W) in [0, 1] -> what the frame is dreamed from
-Start = Callable[[Tensor, Tensor, Tensor], Tensor]
+StartFunction = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class SweepSetting:
     """A setting of a method's sweep: share of the full dream's steps, factor of its step size."""
 
     steps: float
@@ -48,19 +48,25 @@ class Level:
 
 # A dream that is carried whole grows from frame to frame, one that fades needs many steps each time: ladders that bring
 # both to the strengths that are compared. Ours and the floor keep their plan and change the size of the step.
-OWN = (Level(1, 0.4), Level(1, 0.7), Level(1), Level(1, 1.5))
-FADING = (Level(0.2), Level(0.5), Level(1), Level(1, 2))
-LASTING = (Level(0, 0.12), Level(0, 0.35), Level(0), Level(0.3), Level(0.6))  # 0: one step
+OWN_SWEEP = (SweepSetting(1, 0.4), SweepSetting(1, 0.7), SweepSetting(1), SweepSetting(1, 1.5))
+FADING_SWEEP = (SweepSetting(0.2), SweepSetting(0.5), SweepSetting(1), SweepSetting(1, 2))
+LASTING_SWEEP = (
+    SweepSetting(0, 0.12),
+    SweepSetting(0, 0.35),
+    SweepSetting(0),
+    SweepSetting(0.3),
+    SweepSetting(0.6),
+)  # 0: one step
 
 
-def levels(method: str) -> tuple[Level, ...]:
+def sweep_settings(method: str) -> tuple[SweepSetting, ...]:
     """The settings at which a method is measured, from weak to strong."""
     if method in (COHERENCE_OURS, COHERENCE_FLOOR):
-        return OWN
-    return LASTING if method in ("samim23", "zhuyuezx", "ksk-S") else FADING
+        return OWN_SWEEP
+    return LASTING_SWEEP if method in ("samim23", "zhuyuezx", "ksk-S") else FADING_SWEEP
 
 
-def dream_ours(clip: Clip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
+def dream_ours(clip: CoherenceClip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
     """`dream_video` as it is by default."""
 
     def stream() -> Generator[Frame, None, None]:
@@ -72,7 +78,7 @@ def dream_ours(clip: Clip, network: Network, dreaming: DreamSettings) -> Iterato
         yield frame.image
 
 
-def dream_floor(clip: Clip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
+def dream_floor(clip: CoherenceClip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
     """The first frame's dream carried along the clip's flow, nothing added: as steady as this strength can be."""
     residual: Tensor | None = None
     for index, image in enumerate(clip.images):
@@ -85,16 +91,16 @@ def dream_floor(clip: Clip, network: Network, dreaming: DreamSettings) -> Iterat
         yield to_image(source + residual)
 
 
-def independent(clip: Clip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
+def dream_independently(clip: CoherenceClip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
     """Every frame alone, with the same jitter: the steadiest form of it."""
     for image in clip.images:
         yield to_image(dream(to_tensor(image, network.device), network.score, dreaming))
 
 
-def starting_from(start: Start) -> Method:
+def method_from_start(start: StartFunction) -> CoherenceFunction:
     """The method that dreams the first frame alone and each later one from what `start` makes of the last."""
 
-    def method(clip: Clip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
+    def method(clip: CoherenceClip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
         last: tuple[Tensor, Tensor] | None = None
         for index, image in enumerate(clip.images):
             source = to_tensor(image, network.device)
@@ -106,24 +112,24 @@ def starting_from(start: Start) -> Method:
     return method
 
 
-def blended(share: float) -> Start:
+def blend_with_last(share: float) -> StartFunction:
     """`share` of the frame, the rest of the last dream, which is not moved."""
     return lambda source, _, dreamed: share * source + (1 - share) * dreamed
 
 
-def guided_half(source: Tensor, last_source: Tensor, dreamed: Tensor) -> Tensor:
+def half_warped_dream(source: Tensor, last_source: Tensor, dreamed: Tensor) -> Tensor:
     """Half the frame, half the last dream along the negated forward flow where the moved frame looks alike."""
-    return 0.5 * source + 0.5 * guided(source, last_source, dreamed)
+    return 0.5 * source + 0.5 * warp_where_similar(source, last_source, dreamed)
 
 
 def residual_negated(source: Tensor, last_source: Tensor, dreamed: Tensor) -> Tensor:
     """The last residual along the negated forward flow, whole."""
-    return source + warp(dreamed - last_source, -farneback(last_source, source))
+    return source + warp(dreamed - last_source, -farneback_flow(last_source, source))
 
 
 def residual_exact(source: Tensor, last_source: Tensor, dreamed: Tensor) -> Tensor:
     """The last residual along the backward flow, whole."""
-    return source + warp(dreamed - last_source, farneback(source, last_source))
+    return source + warp(dreamed - last_source, farneback_flow(source, last_source))
 
 
 def residual_where_moving(source: Tensor, last_source: Tensor, dreamed: Tensor) -> Tensor:
@@ -131,28 +137,28 @@ def residual_where_moving(source: Tensor, last_source: Tensor, dreamed: Tensor) 
 
     What moves is a flow above 6 of 255 between the frame's least and greatest.
     """
-    flow = farneback(last_source, source)
+    flow = farneback_flow(last_source, source)
     speed = flow.square().sum(1, keepdim=True).sqrt()
     moving = 255 * (speed - speed.amin()) / (speed.amax() - speed.amin()).clamp(min=1e-6) > 6
     moved = source + 0.75 * warp(dreamed - last_source, -flow)
     return torch.where(moving, moved, 0.9 * source + 0.1 * dreamed)
 
 
-def farneback(one: Tensor, other: Tensor) -> Tensor:
+def farneback_flow(one: Tensor, other: Tensor) -> Tensor:
     """(1, 2, H, W) flow from one (1, 3, H, W) picture to another; Farneback 2003 as all three programs set it."""
     grays = [cv2.cvtColor(to_image(image), cv2.COLOR_RGB2GRAY) for image in (one, other)]
     flow = cv2.calcOpticalFlowFarneback(*grays, None, 0.5, 3, 15, 3, 5, 1.2, 0)  # type: ignore[call-overload]
     return torch.from_numpy(flow).permute(2, 0, 1)[None].to(one.device)
 
 
-METHOD_FUNCTIONS: Mapping[str, Method] = {
+METHOD_FUNCTIONS: Mapping[str, CoherenceFunction] = {
     COHERENCE_OURS: dream_ours,
     COHERENCE_FLOOR: dream_floor,
-    "independent": independent,
-    "gordicaleksa": starting_from(blended(0.85)),
-    "graphific": starting_from(blended(0.5)),
-    "jeremicna": starting_from(guided_half),
-    "samim23": starting_from(residual_negated),
-    "zhuyuezx": starting_from(residual_exact),
-    "ksk-S": starting_from(residual_where_moving),
+    "independent": dream_independently,
+    "gordicaleksa": method_from_start(blend_with_last(0.85)),
+    "graphific": method_from_start(blend_with_last(0.5)),
+    "jeremicna": method_from_start(half_warped_dream),
+    "samim23": method_from_start(residual_negated),
+    "zhuyuezx": method_from_start(residual_exact),
+    "ksk-S": method_from_start(residual_where_moving),
 }

@@ -15,12 +15,12 @@ from dreamvideo.models.network import Network
 from dreamvideo.motion.occlusion import unchanged_mask
 from dreamvideo.motion.warp import warp
 
-STILL = 0.2  # pixels a frame; what moves less stands. Chosen by eye
-LEAST = 0.002  # share of all pixels; a mean over fewer says nothing. Chosen by eye
+STILL_SPEED = 0.2  # pixels a frame; what moves less stands. Chosen by eye
+LEAST_SHARE = 0.002  # share of all pixels; a mean over fewer says nothing. Chosen by eye
 
 
 @torch.no_grad()
-def energies(pictures: Tensor, network: Network) -> Tensor:
+def layer_energies(pictures: Tensor, network: Network) -> Tensor:
     """(N, layers): mean square of each target layer, its channels balanced as the objective does; not of class maps."""
     rows = []
     for picture in torch.split(pictures, 1):
@@ -35,7 +35,7 @@ def energies(pictures: Tensor, network: Network) -> Tensor:
     return torch.stack(rows)
 
 
-def strength(dreamed: Tensor, source: Tensor) -> Tensor:
+def dream_strength(dreamed: Tensor, source: Tensor) -> Tensor:
     """(N,): how many times the source's energy a dream has, averaged over the layers; 1 of an undreamed frame.
 
     Args:
@@ -44,7 +44,7 @@ def strength(dreamed: Tensor, source: Tensor) -> Tensor:
     return (dreamed / source.clamp(min=1e-12)).mean(1)
 
 
-def tenths(values: Tensor) -> tuple[float, float]:
+def first_and_last_tenth(values: Tensor) -> tuple[float, float]:
     """Means of the first and of the last tenth of (N,) values, of one value at least."""
     count = max(1, round(len(values) / 10))
     return values[:count].mean().item(), values[-count:].mean().item()
@@ -66,7 +66,7 @@ def warping_error(pictures: Tensor, flows: Tensor, occluded: Tensor) -> float:
 def still_places(sources: Tensor, flows: Tensor) -> Tensor:
     """(N - 1, 1, H, W) bool: what neither moves nor changes from frame to frame, but for a camera's noise."""
     same = unchanged_mask(255 * sources[1:], 255 * sources[:-1])
-    return same & (flows.square().sum(1, keepdim=True) < STILL**2)
+    return same & (flows.square().sum(1, keepdim=True) < STILL_SPEED**2)
 
 
 def flicker(pictures: Tensor, still: Tensor) -> float | None:
@@ -76,7 +76,7 @@ def flicker(pictures: Tensor, still: Tensor) -> float | None:
     less than `LEAST` of the clip stands still for two steps.
     """
     wanted = (still[1:] & still[:-1]).expand(-1, 3, -1, -1)
-    if wanted.float().mean() < LEAST:
+    if wanted.float().mean() < LEAST_SHARE:
         return None
     wavering = pictures[1:-1] - (pictures[2:] + pictures[:-2]) / 2
     return 255 * wavering[wanted].square().mean().sqrt().item()
@@ -89,7 +89,7 @@ def ghosting(pictures: Tensor, sources: Tensor, fresh: Tensor, uncovered: Tensor
     dream's, frame by frame: else a weak dream would pass for a clean one. 1 is ground without a dream (or with twice
     what it should have), 1.4 a dream of something else. None if less than `LEAST` of the clip is uncovered.
     """
-    if uncovered.float().mean() < LEAST:
+    if uncovered.float().mean() < LEAST_SHARE:
         return None
     residual, alone = (pictures - sources)[1:], (fresh - sources)[1:]
     size = residual.abs().mean((1, 2, 3), keepdim=True)
@@ -98,17 +98,17 @@ def ghosting(pictures: Tensor, sources: Tensor, fresh: Tensor, uncovered: Tensor
     return ((residual - alone).abs()[there].sum() / alone.abs()[there].sum().clamp(min=1e-6)).item()
 
 
-def brightness(pictures: Tensor) -> Tensor:
+def frame_brightness(pictures: Tensor) -> Tensor:
     """(N,) mean of each picture."""
     return pictures.mean((1, 2, 3))
 
 
-def contrast(pictures: Tensor) -> Tensor:
+def frame_contrast(pictures: Tensor) -> Tensor:
     """(N,) standard deviation of each picture's lightness (the mean of its channels)."""
     return pictures.mean(1).flatten(1).std(1)
 
 
-def colorfulness(pictures: Tensor) -> Tensor:
+def frame_colorfulness(pictures: Tensor) -> Tensor:
     """(N,) of Hasler and Suesstrunk 2003, on the scale of 0 to 1: 0 gray, 0.23 moderately colorful, 0.43 extremely."""
     red, green, blue = pictures.flatten(2).unbind(1)  # (N, H W)
     red_green, yellow_blue = red - green, (red + green) / 2 - blue
@@ -116,7 +116,7 @@ def colorfulness(pictures: Tensor) -> Tensor:
     return spread + 0.3 * torch.hypot(red_green.mean(1), yellow_blue.mean(1))
 
 
-def drift(pictures: Tensor, sources: Tensor, measure: Callable[[Tensor], Tensor]) -> float:
+def drift_percent(pictures: Tensor, sources: Tensor, measure: Callable[[Tensor], Tensor]) -> float:
     """Percent by which `measure`, over that of the source, rises from the first tenth of a clip to the last."""
-    first, last = tenths(measure(pictures) / measure(sources).clamp(min=1e-6))
+    first, last = first_and_last_tenth(measure(pictures) / measure(sources).clamp(min=1e-6))
     return 100 * (last / max(first, 1e-6) - 1)

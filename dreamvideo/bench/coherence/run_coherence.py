@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dreamvideo.bench.coherence.curves import Curve
-from dreamvideo.bench.coherence.evaluate import EQUAL, curve_of, run_methods
+from dreamvideo.bench.coherence.evaluate import EQUAL_STRENGTH, measure_coherence, method_curve
 from dreamvideo.bench.coherence.plot import plot, png
 from dreamvideo.errors import OutputError
 from dreamvideo.info.results import Report, ReportSection, results_table, results_to_json
 from dreamvideo.settings.bench import CoherenceSettings
 
 
-def run_coherence_bench(settings: CoherenceSettings, clips: Sequence[Path], quiet: bool) -> int:
+def bench_coherence(settings: CoherenceSettings, clips: Sequence[Path], quiet: bool) -> int:
     """0: measured."""
 
     def say(text: str) -> None:
@@ -25,22 +25,22 @@ def run_coherence_bench(settings: CoherenceSettings, clips: Sequence[Path], quie
     def done(section: ReportSection) -> None:
         print("\n" + results_table(section), flush=True)
 
-    report = run_methods(settings, clips, say, done, datetime.now(UTC).astimezone())
+    report = measure_coherence(settings, clips, say, done, datetime.now(UTC).astimezone())
     print(f"\n{coherence_headline(report)}", flush=True)
     if settings.json is not None:
         _write("--json", settings.json, results_to_json(report).encode())
     if settings.plot is not None:
-        _write("--plot", settings.plot, png(plot(panels(report))))
+        _write("--plot", settings.plot, png(plot(curve_panels(report))))
     return 0
 
 
-def panels(report: Report) -> dict[str, dict[str, Curve]]:
+def curve_panels(report: Report) -> dict[str, dict[str, Curve]]:
     """The curves to draw, by clip and method."""
     found = {}
     for section in report.sections:
-        if section.name != EQUAL:
+        if section.name != EQUAL_STRENGTH:
             methods = dict.fromkeys(str(row["method"]) for row in section.rows)
-            found[f"{section.name}: {section.title}"] = {name: curve_of(section, name) for name in methods}
+            found[f"{section.name}: {section.title}"] = {name: method_curve(section, name) for name in methods}
     return found
 
 
