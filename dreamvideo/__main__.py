@@ -1,4 +1,4 @@
-"""python -m dreamvideo"""
+"""Run the command line as a module: python -m dreamvideo video clip.mp4."""
 
 from dreamvideo.cli import main
 

@@ -1,40 +1,81 @@
-"""The commands live and cameras."""
+"""The command live."""
 
 from __future__ import annotations
 
-import argparse
-import functools
+from typing import TYPE_CHECKING, Any
 
-from dreamvideo.commands.console import print_lines, tell
-from dreamvideo.commands.exits import DONE
-from dreamvideo.commands.network import load_guide
-from dreamvideo.commands.options import settings_from
+from dreamvideo.commands.console import DONE, Console
+from dreamvideo.commands.options import LIVE_SETTINGS, Command, CommandLine, add_command, add_look
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.live import CameraSettings, LiveSettings
 
+if TYPE_CHECKING:
+    from dreamvideo.live.app import LiveRequest
 
-def run_live(arguments: argparse.Namespace) -> int:
-    """dreamvideo live [CAMERA]"""
-    from dreamvideo.live.app import LiveRequest, run_live_dream
 
-    objective = settings_from(arguments, ObjectiveSettings)
-    wanted = LiveRequest(
-        arguments.camera,
-        settings_from(arguments, CameraSettings),
-        settings_from(arguments, LiveSettings),
-        settings_from(arguments, ModelSettings),
-        objective,
-        settings_from(arguments, DreamSettings),
-        load_guide(objective.guide),
-        arguments.preset,
-        arguments.overwrite,
+def add_live_command(commands: Any) -> None:
+    """Add the parser of `dreamvideo live`.
+
+    Args:
+        commands: what `add_subparsers` returned.
+    """
+    parser = add_command(commands, "live", "dream what a camera sees", Command(parse_live, run_live, LIVE_SETTINGS))
+    parser.add_argument(
+        "camera",
+        nargs="?",
+        default="0",
+        metavar="CAMERA",
+        help="number, device path, URL, or a video file instead of a camera (default: 0; see cameras)",
     )
-    run_live_dream(wanted, functools.partial(tell, arguments))
+    parser.add_argument("-y", "--overwrite", action="store_true", help="replace an existing recording")
+    add_look(parser)
+
+
+def parse_live(line: CommandLine) -> LiveRequest:
+    """Make the request of `dreamvideo live`.
+
+    Args:
+        line: the parsed command line.
+
+    Raises:
+        SettingsError: a value is invalid.
+        SourceError: the guide cannot be read.
+    """
+    camera, live = line.settings(CameraSettings), line.settings(LiveSettings)
+    model, objective = line.settings(ModelSettings), line.settings(ObjectiveSettings)
+    dream = line.settings(DreamSettings)
+    from dreamvideo.jobs.guide import load_guide
+    from dreamvideo.live.app import LiveRequest
+
+    return LiveRequest(
+        line.arguments.camera,
+        camera,
+        live,
+        model,
+        objective,
+        dream,
+        load_guide(objective.guide),
+        line.arguments.preset,
+        line.arguments.overwrite,
+    )
+
+
+def run_live(request: LiveRequest, console: Console) -> int:
+    """Dream what a camera sees until it ends or the user ends it.
+
+    Args:
+        request: which camera, and how it is dreamed and shown.
+        console: where the address of the page is printed.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        DreamVideoError: the camera, the network, or what the dream is shown on cannot be used.
+    """
+    from dreamvideo.live.app import run_live_dream
+    from dreamvideo.process import configure_process
+
+    configure_process(request.model)
+    run_live_dream(request, console.message)
     return DONE
-
-
-def run_cameras(arguments: argparse.Namespace) -> int:
-    """dreamvideo cameras"""
-    from dreamvideo.live.cameras.webcam import list_cameras
-
-    return print_lines(list_cameras())

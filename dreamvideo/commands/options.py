@@ -1,14 +1,16 @@
-"""Options of the command line: one for each field of a settings dataclass, and settings from what was given.
+"""Options of the command line from the fields of settings, and settings from what was typed.
 
-What is not given is looked up in a preset, a file of settings, or an old dream, before the field's default counts.
+A field that was not typed gets its value from `--preset`, else from `--config`, else from `--like`, else its default.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
@@ -28,54 +30,147 @@ from dreamvideo.settings.option import option_choices, option_flag
 from dreamvideo.settings.presets import find_preset
 from dreamvideo.settings.toml_file import read_toml
 
-_OF_FRAMES = (
+if TYPE_CHECKING:
+    from dreamvideo.commands.console import Console
+
+# The settings whose fields are options of a command.
+NETWORK_SETTINGS = (ModelSettings, ObjectiveSettings, DreamSettings)
+_VIDEO_SETTINGS = (
     ReadSettings,
-    ModelSettings,
-    ObjectiveSettings,
-    DreamSettings,
+    *NETWORK_SETTINGS,
     MaskSettings,
     CarrySettings,
     TileSettings,
     EncodeSettings,
     ClusterSettings,
 )
-VIDEO_SETTINGS = (PreviewSettings, *_OF_FRAMES)
-FRAMES_SETTINGS = (SequenceSettings, *_OF_FRAMES)
-IMAGE_SETTINGS = (ModelSettings, ObjectiveSettings, DreamSettings, MaskSettings, TileSettings)
-LIVE_SETTINGS = (LiveSettings, CameraSettings, ModelSettings, ObjectiveSettings, DreamSettings)
-INFO_SETTINGS = (
-    InfoSettings,
-    ReadSettings,
-    ModelSettings,
-    ObjectiveSettings,
-    DreamSettings,
-    CarrySettings,
-    EncodeSettings,
-)
-ATLAS_SETTINGS = (AtlasSettings, ModelSettings, ObjectiveSettings, DreamSettings)
+VIDEO_SETTINGS = (PreviewSettings, *_VIDEO_SETTINGS)
+FRAMES_SETTINGS = (SequenceSettings, *_VIDEO_SETTINGS)
+IMAGE_SETTINGS = (*NETWORK_SETTINGS, MaskSettings, TileSettings)
+LIVE_SETTINGS = (LiveSettings, CameraSettings, *NETWORK_SETTINGS)
+INFO_SETTINGS = (InfoSettings, ReadSettings, *NETWORK_SETTINGS, CarrySettings, EncodeSettings)
+ATLAS_SETTINGS = (AtlasSettings, *NETWORK_SETTINGS)
 
 Settings = TypeVar("Settings")
+Request = TypeVar("Request")
 
 
-def add_options(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
-    """An option for each field of a settings dataclass, under its docstring's first sentence."""
+class CommandLine:
+    """A parsed command line, from which a command makes its request.
+
+    Attributes:
+        arguments: options that are not fields of settings, such as `inputs`, and fields that were typed.
+        words: the command line as typed, without the name of the program.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, words: Sequence[str], kinds: Sequence[type[Any]]) -> None:
+        """Read what `--preset`, `--config` and `--like` name.
+
+        Args:
+            arguments: what the parser returned.
+            words: what it parsed.
+            kinds: the settings of the command, all of which `--config` may set.
+
+        Raises:
+            SettingsError: there is no such preset, or a file holds no settings.
+            SourceError: the file of `--like` cannot be read.
+        """
+        self.arguments = arguments
+        self.words = tuple(words)
+        self._values = {**_look_values(arguments, kinds), **vars(arguments)}
+
+    def settings(self, kind: type[Settings]) -> Settings:
+        """Return the settings of one dataclass.
+
+        Args:
+            kind: the dataclass.
+
+        Raises:
+            SettingsError: a value is invalid.
+        """
+        names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # any dataclass
+        chosen = {name: value for name, value in self._values.items() if name in names}
+        return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()})
+
+    def typed(self) -> str:
+        """Return the command line as it can be typed again."""
+        return shlex.join(["dreamvideo", *self.words])
+
+    def resume_hint(self) -> str:
+        """Return the command line that resumes what this one began."""
+        words = [word for word in self.words if word != "--resume"]
+        options_end = words.index("--") if "--" in words else len(words)  # what follows "--" are inputs
+        return shlex.join(["dreamvideo", *words[:options_end], "--resume", *words[options_end:]])
+
+
+def _look_values(arguments: argparse.Namespace, kinds: Sequence[type[Any]]) -> Mapping[str, Any]:
+    like, config = getattr(arguments, "like", None), getattr(arguments, "config", None)
+    preset = getattr(arguments, "preset", None)
+    if like:
+        from dreamvideo.media.metadata import settings_in_file
+    return {
+        **(settings_in_file(like) if like else {}),
+        **(read_toml(config, *kinds) if config else {}),
+        **(find_preset(preset).values if preset else {}),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Command(Generic[Request]):
+    """What a command line selects: how to make its request, and what runs it."""
+
+    parse: Callable[[CommandLine], Request]
+    run: Callable[[Request, Console], int]
+    settings: tuple[type[Any], ...] = ()  # their fields are options
+
+
+def add_command(
+    commands: Any, name: str, help: str, command: Command[Any], description: str | None = None
+) -> argparse.ArgumentParser:
+    """Add the parser of a command, with the options of its settings.
+
+    Args:
+        commands: what `add_subparsers` returned.
+        name: of the command.
+        help: one line for the list of commands, without a full stop.
+        command: what is run.
+        description: one paragraph for the command's own help; by default `help` as a sentence.
+
+    Returns:
+        The parser, to which the command adds its other options.
+    """
+    description = description or f"{help[0].upper()}{help[1:]}."
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=help, description=description)
+    parser.set_defaults(command=command)
+    add_verbosity(parser)
+    for kind in command.settings:
+        add_settings(parser, kind)
+    return parser
+
+
+def add_settings(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
+    """Add an option for each field of a settings dataclass, in a group titled by its docstring's first sentence.
+
+    Args:
+        parser: what the options are added to.
+        settings: a dataclass whose fields were made by `option`.
+    """
     choices = option_choices(settings)
     group = parser.add_argument_group((settings.__doc__ or "").split(".")[0].lower())
     for field in dataclasses.fields(settings):
         keywords = {name: value for name, value in field.metadata.items() if name not in ("flag", "kind")}
-        flag = option_flag(field)
         if field.name in choices:
             keywords["choices"] = choices[field.name]
         if keywords.get("type") not in (None, int, float):
-            keywords["type"] = _with_its_own_words(keywords["type"])
+            keywords["type"] = _with_message(keywords["type"])
         if field.default not in (None, ()) and keywords.get("action") not in ("store_true", "store_false"):
             keywords["help"] += f" (default: {field.default})"
-        # What is not given is not there: what a look says takes its place, or the default of the field.
-        group.add_argument(flag, dest=field.name, default=argparse.SUPPRESS, **keywords)
+        # Suppressed: an option that was not typed is absent, so that a preset or the field's default takes its place.
+        group.add_argument(option_flag(field), dest=field.name, default=argparse.SUPPRESS, **keywords)
 
 
-def _with_its_own_words(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """`parse`, so that argparse prints its message; of a ValueError it prints none."""
+def _with_message(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """`parse`, raising what argparse prints; of a ValueError it prints its own message only."""
 
     def parsed(text: str) -> Any:
         try:
@@ -86,29 +181,22 @@ def _with_its_own_words(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return parsed
 
 
-def settings_from(arguments: argparse.Namespace, settings: type[Settings]) -> Settings:
-    """The settings of one dataclass: what was given, else what the look says, else the default."""
-    names = {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
-    look = arguments.look if "look" in arguments else look_of(arguments)
-    given = {**look, **vars(arguments)}
-    return settings(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if k in names})
+def add_look(parser: argparse.ArgumentParser) -> None:
+    """Add the options that set many others: a preset, a file of settings, an earlier dream.
 
-
-def look_of(arguments: argparse.Namespace) -> Mapping[str, Any]:
-    """Values for fields of settings from what was asked for: a preset, before a file of settings, before an old dream.
-
-    Raises:
-        SettingsError: there is no such preset, or a file holds no settings.
-        SourceError: the old dream cannot be read.
+    Args:
+        parser: the parser of a command that dreams.
     """
-    like, config = getattr(arguments, "like", None), getattr(arguments, "config", None)
-    preset = getattr(arguments, "preset", None)
-    if like:
-        from dreamvideo.media.metadata import (
-            settings_in_file,  # late: it opens videos, which --help need not be able to
-        )
-    return {
-        **(settings_in_file(like) if like else {}),
-        **(read_toml(config, *getattr(arguments, "configurable", VIDEO_SETTINGS)) if config else {}),
-        **(find_preset(preset).values if preset else {}),
-    }
+    parser.add_argument("--preset", metavar="NAME", help="a look by name, see presets; other options change it")
+    parser.add_argument("--config", type=Path, metavar="TOML", help="settings from a file; other options change them")
+    parser.add_argument("--like", type=Path, metavar="OLD", help="the settings stored in an earlier dream")
+
+
+def add_verbosity(parser: argparse.ArgumentParser) -> None:
+    """Add `--quiet` and `--verbose`.
+
+    Args:
+        parser: the parser of any command.
+    """
+    parser.add_argument("-q", "--quiet", action="count", default=0, help="print errors only")
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="print details")

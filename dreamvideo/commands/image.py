@@ -1,0 +1,137 @@
+"""The command image."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dreamvideo.commands.console import Console, SummaryRow, exit_code, one_line
+from dreamvideo.commands.network import load_requested_network
+from dreamvideo.commands.options import IMAGE_SETTINGS, Command, CommandLine, add_command, add_look
+from dreamvideo.commands.outputs import FilesRequest, add_files, parse_files, plan_outputs
+from dreamvideo.errors import DreamVideoError, SettingsError
+from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.job import MaskSettings, TileSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dreamvideo.models.network import Network
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """Still images to be dreamed."""
+
+    files: FilesRequest
+    model: ModelSettings
+    objective: ObjectiveSettings
+    dream: DreamSettings
+    mask: MaskSettings
+    tile: TileSettings
+
+
+def add_image_command(commands: Any) -> None:
+    """Add the parser of `dreamvideo image`.
+
+    Args:
+        commands: what `add_subparsers` returned.
+    """
+    command = Command(parse_image, run_image, IMAGE_SETTINGS)
+    parser = add_command(commands, "image", "dream still pictures", command)
+    add_files(parser, "NAME_dream")
+    add_look(parser)
+
+
+def parse_image(line: CommandLine) -> ImageRequest:
+    """Make the request of `dreamvideo image`.
+
+    Args:
+        line: the parsed command line.
+
+    Raises:
+        SettingsError: a value is invalid.
+    """
+    return ImageRequest(
+        parse_files(line),
+        line.settings(ModelSettings),
+        line.settings(ObjectiveSettings),
+        line.settings(DreamSettings),
+        line.settings(MaskSettings),
+        line.settings(TileSettings),
+    )
+
+
+def run_image(request: ImageRequest, console: Console) -> int:
+    """Dream still images, one after another; one that fails does not stop the others.
+
+    Args:
+        request: what is to be dreamed.
+        console: where progress is shown.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        DreamVideoError: an output cannot be written, or the options do not go together.
+    """
+    jobs = plan_outputs(request.files, console, "pictures")
+    mask = None
+    if request.mask.mask is not None:
+        from dreamvideo.media.masks import still_mask
+
+        mask = still_mask(Path(request.mask.mask))
+    load = functools.cache(lambda: load_requested_network(request.model, request.objective))
+    failed = 0
+    rows: list[SummaryRow] = []
+    with console.files_bar(len(jobs)) as count_file:
+        for path, output in jobs:
+            start = time.monotonic()
+            try:
+                _dream_image(request, console, load, mask, path, output)
+                rows.append(SummaryRow(str(path), str(output), 1, 1, time.monotonic() - start))
+            except SettingsError:
+                raise
+            except DreamVideoError as error:
+                failed += 1
+                rows.append(SummaryRow(str(path), f"failed: {one_line(error)}"))
+                console.error(error)
+            count_file()
+    console.summary(rows)
+    return exit_code(failed, len(jobs))
+
+
+def _dream_image(
+    request: ImageRequest,
+    console: Console,
+    load: Callable[[], Network],
+    mask: NDArray[np.uint8] | None,
+    path: Path,
+    output: Path,
+) -> None:
+    from dreamvideo.media.images import check_large_enough, read_image, write_image
+    from dreamvideo.media.masks import fit_mask
+    from dreamvideo.media.metadata import settings_comment
+
+    start = time.monotonic()
+    image = read_image(path)
+    if request.dream.iterations:
+        check_large_enough(path, image.shape[1], image.shape[0])
+        from dreamvideo.ascent.memory_budget import MemoryBudget
+        from dreamvideo.ascent.octaves import dream
+        from dreamvideo.tensors import to_image, to_mask, to_tensor
+
+        network = load()
+        console.network(path, f"{image.shape[1]}x{image.shape[0]}", network)
+        weights = None if mask is None else to_mask(fit_mask(mask, *image.shape[:2]), network.device)
+        source = to_tensor(image, network.device)
+        (image,) = MemoryBudget(request.tile.tile_side).run_in_batches(
+            source, network.score, lambda _, score: [to_image(dream(source, score, request.dream, mask=weights))]
+        )
+    write_image(image, output, settings_comment(request.model, request.objective, request.dream))
+    console.message(f"{output}: dreamed in {time.monotonic() - start:.1f} s")

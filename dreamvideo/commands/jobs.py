@@ -1,0 +1,115 @@
+"""What the commands video and frames share: settings of jobs, and running them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dreamvideo.commands.console import INTERRUPTED, Console, ConsoleObserver
+from dreamvideo.commands.network import load_requested_network
+from dreamvideo.commands.options import CommandLine
+from dreamvideo.commands.signals import cancel_on_signals
+from dreamvideo.errors import Cancelled
+from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.job import (
+    ClusterSettings,
+    EncodeSettings,
+    MaskSettings,
+    ReadSettings,
+    SequenceSettings,
+    TileSettings,
+)
+
+if TYPE_CHECKING:
+    from dreamvideo.jobs.job import Job, JobSettings
+
+
+def parse_job_settings(line: CommandLine) -> JobSettings:
+    """Make the settings of all jobs of a command.
+
+    Args:
+        line: the parsed command line.
+
+    Raises:
+        SettingsError: a value is invalid.
+    """
+    carry, sequence = line.settings(CarrySettings), line.settings(SequenceSettings)
+    read, model, objective = line.settings(ReadSettings), line.settings(ModelSettings), line.settings(ObjectiveSettings)
+    dream, mask, encode = line.settings(DreamSettings), line.settings(MaskSettings), line.settings(EncodeSettings)
+    cluster, tile = line.settings(ClusterSettings), line.settings(TileSettings)
+    from dreamvideo.jobs.job import JobSettings
+
+    return JobSettings(
+        read=read,
+        model=model,
+        objective=objective,
+        dream=dream,
+        carry=dataclasses.replace(carry, persistence=0.0) if sequence.independent else carry,
+        mask=mask,
+        encode=encode,
+        sequence=sequence,
+        cluster=cluster,
+        tile=tile,
+    )
+
+
+def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hint: str, console: Console) -> int:
+    """Dream jobs, here or on a cluster, and show how each ends.
+
+    The first Ctrl-C stops after the frame in progress, the second ends the process.
+
+    Args:
+        jobs: checked, their outputs free to be written.
+        settings: of all jobs.
+        resume: continue where an earlier run ended.
+        resume_hint: the command line that would resume these jobs.
+        console: where they are shown.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        Cancelled: after Ctrl-C; the message says how to resume.
+        DreamVideoError: the network or its device cannot be used, or no worker can.
+    """
+    from dreamvideo.jobs.guide import load_guide
+    from dreamvideo.jobs.runner import dream_jobs
+
+    def stopping() -> None:
+        console.message("Stopping after this frame. Press Ctrl-C again to quit now.")
+
+    on_cluster = settings.cluster.cluster is not None
+    with cancel_on_signals(stopping, INTERRUPTED) as should_stop:
+        with ConsoleObserver(console, len(jobs), should_stop, one_bar=on_cluster) as observer:
+            try:
+                if on_cluster:
+                    from dreamvideo.jobs.cluster.scheduler import run_on_cluster
+                    from dreamvideo.jobs.cluster.workers import open_pool
+
+                    with open_pool(settings, load_guide(settings.objective.guide)) as pool:
+                        run_on_cluster(
+                            pool,
+                            jobs,
+                            settings,
+                            lambda job, source, done: observer.started(job, source.info, done, None),
+                            observer.finished,
+                            observer.message,
+                            should_stop,
+                            resume,
+                            console.quiet,
+                        )
+                else:
+                    dream_jobs(
+                        jobs,
+                        settings,
+                        lambda: load_requested_network(settings.model, settings.objective),
+                        lambda job, source, done, network: observer.started(job, source.info, done, network),
+                        observer.finished,
+                        should_stop,
+                        resume,
+                        True,
+                    )
+            except (Cancelled, KeyboardInterrupt):
+                raise Cancelled(f"resume with: {resume_hint}") from None
+        return observer.summary()

@@ -1,0 +1,146 @@
+"""Which output each input gets, checked before work begins."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dreamvideo.commands.console import Console
+from dreamvideo.commands.options import CommandLine
+from dreamvideo.errors import SettingsError
+
+InputKind = Literal["videos", "pictures"]
+OutputNamer = Callable[[Path, Path | None], Path]  # (input, directory or None: beside the input) -> output
+
+
+@dataclass(frozen=True, slots=True)
+class FilesRequest:
+    """Inputs and outputs as typed, and what happens to outputs that exist."""
+
+    inputs: tuple[Path, ...]
+    output: Path | None = None
+    overwrite: bool = False
+    skip_existing: bool = False
+    resume: bool = False
+
+
+def add_files(
+    parser: argparse.ArgumentParser,
+    default: str,
+    *,
+    inputs: str = "file, folder or '*' pattern",
+    output: str = "file, or folder",
+    resume: bool = False,
+) -> None:
+    """Add inputs, `-o` and the options for outputs that exist.
+
+    Args:
+        parser: the parser of a command.
+        default: the default output, for the help.
+        inputs: what an input may be, for the help.
+        output: what an output may be, for the help.
+        resume: add `--resume`.
+    """
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help=inputs)
+    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help=f"{output} (default: {default})")
+    parser.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
+    parser.add_argument("-n", "--skip-existing", action="store_true", help="skip inputs whose output exists")
+    if resume:
+        parser.add_argument("--resume", action="store_true", help="continue where an earlier run ended")
+
+
+def parse_files(line: CommandLine) -> FilesRequest:
+    """Make the request of the options that `add_files` added.
+
+    Args:
+        line: the parsed command line.
+    """
+    arguments = line.arguments
+    return FilesRequest(
+        tuple(arguments.inputs),
+        arguments.output,
+        arguments.overwrite,
+        arguments.skip_existing,
+        getattr(arguments, "resume", False),
+    )
+
+
+def plan_outputs(
+    request: FilesRequest, console: Console, kind: InputKind, name: OutputNamer | None = None
+) -> list[tuple[Path, Path]]:
+    """Choose an output for each input, and check all that can be checked before work begins.
+
+    Args:
+        request: inputs and outputs as typed.
+        console: where skipped files are reported.
+        kind: what is taken from folders.
+        name: names the outputs; by default NAME_dream beside the input.
+
+    Returns:
+        (input, output) of each job that remains to be done.
+
+    Raises:
+        SourceError: a folder holds nothing of that kind, or nothing matches a pattern.
+        SettingsError: two inputs would be written to one output.
+        OutputError: an output exists, is an input, or cannot be written.
+    """
+    from dreamvideo.media.checkpoint import checkpoint_folder
+    from dreamvideo.media.video_writer import check_output
+
+    inputs, jobs = named_outputs(request, console, kind, name)
+    if request.skip_existing or request.resume:
+        skipped = [
+            output
+            for _, output in jobs
+            if output.exists() and not (request.resume and checkpoint_folder(output).exists())
+        ]
+        for output in skipped:
+            console.message(f"{output} exists: skipped")
+        jobs = [job for job in jobs if job[1] not in skipped]
+    for _, output in jobs:
+        check_output(output, inputs, request.overwrite or request.resume)
+    return jobs
+
+
+def named_outputs(
+    request: FilesRequest, console: Console, kind: InputKind, name: OutputNamer | None = None
+) -> tuple[Sequence[Path], list[tuple[Path, Path]]]:
+    """Find the inputs and name their outputs; nothing is checked or written.
+
+    Args:
+        request: inputs and outputs as typed.
+        console: where skipped files are reported.
+        kind: what is taken from folders.
+        name: names the outputs; by default NAME_dream beside the input.
+
+    Returns:
+        The inputs, and (input, output) of each.
+
+    Raises:
+        SourceError: a folder holds nothing of that kind, or nothing matches a pattern.
+        SettingsError: two inputs would be written to one output.
+    """
+    from dreamvideo.media.paths import describe_skipped, expand_paths, is_image, is_video
+    from dreamvideo.media.video_writer import default_output
+
+    expanded = expand_paths(request.inputs, is_image if kind == "pictures" else is_video, kind)
+    if expanded.passed_over:
+        console.message(describe_skipped(expanded.passed_over, kind))
+    inputs, target = expanded.paths, request.output
+    folder = target if target is not None and (target.is_dir() or str(target).endswith(("/", "\\"))) else None
+    if target is not None and folder is None:
+        if len(inputs) > 1:
+            raise SettingsError(f"-o {target} is one file for {len(inputs)} inputs: expected a folder")
+        jobs = [(inputs[0], target)]
+    else:
+        jobs = [(path, (name or default_output)(path, folder)) for path in inputs]
+    outputs = [output.resolve() for _, output in jobs]
+    for (path, output), resolved in zip(jobs, outputs, strict=True):
+        if outputs.count(resolved) > 1:
+            raise SettingsError(
+                f"{path}: another input would be written to {output} too; write them to different folders"
+            )
+    return inputs, jobs

@@ -1,0 +1,58 @@
+"""Ctrl-C and SIGTERM: the first asks a running job to stop after its frame, the second ends the process.
+
+Signal handlers belong to the process, so only the command installs them. The library is cancelled by `should_stop`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+def interrupt_on_sigterm() -> None:
+    """Let SIGTERM raise KeyboardInterrupt as SIGINT does, so that files are closed and temporary ones removed."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@contextmanager
+def cancel_on_signals(on_request: Callable[[], None], code: int) -> Generator[Callable[[], bool], None, None]:
+    """Handle SIGINT and SIGTERM inside the block.
+
+    The second signal ends the process at once: threads may be in the middle of a frame, and what has to survive is
+    on the disk. In a thread other than the main one signals cannot be handled, and are left as they are.
+
+    Args:
+        on_request: called at the first signal, in the main thread.
+        code: the exit code at the second signal.
+
+    Returns:
+        A function that is True after the first signal.
+    """
+    requested = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal requested
+        if requested:
+            os._exit(code)
+        requested = True
+        on_request()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: requested
+        return
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield lambda: requested
+    finally:
+        # After a request the process is about to end, and the next signal must still end it at once.
+        if not requested:
+            for number, old in before.items():
+                signal.signal(number, old)
