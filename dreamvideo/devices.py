@@ -1,9 +1,11 @@
-"""Which device and which arithmetic: what was asked for, checked, or the best there is; and the way to a device."""
+"""Devices and arithmetic: checks the choice, or picks the best there is; copies tensors to a device and back."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -14,7 +16,7 @@ from dreamvideo.errors import DeviceError, SettingsError
 
 log = logging.getLogger(__name__)
 
-# What a dream needs that some versions of torch have no Metal kernel for, tried on (1, 1, 8, 8) pictures.
+# Operations of a dream that some versions of PyTorch have no Metal kernel for, on (1, 1, 8, 8) images.
 TRIALS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "antialiased resizing": lambda x: F.interpolate(x, (5, 5), mode="bilinear", antialias=True),
     "bicubic resizing": lambda x: F.interpolate(x, (11, 11), mode="bicubic"),
@@ -23,30 +25,29 @@ TRIALS: Mapping[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def pick_device(wanted: str) -> torch.device:
-    """The device for `auto`, `cpu`, `mps`, `cuda` or `cuda:N`; `auto` takes CUDA, then MPS, then the CPU.
+def pick_device(requested: str) -> torch.device:
+    """Return a device that exists and can dream.
+
+    Args:
+        requested: `cpu`, `mps`, `cuda`, `cuda:N`, or `auto`: CUDA, else MPS, else the CPU.
 
     Raises:
-        DeviceError: the device asked for is not there, or lacks what a dream needs.
+        DeviceError: there is no such device, or it lacks an operation that a dream needs.
     """
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if wanted == "auto":
-        if count:
-            return torch.device("cuda")
-        if not torch.backends.mps.is_available():
-            return torch.device("cpu")
-        gap = lacking(torch.device("mps"))
+    if requested == "auto":
+        device, gap = auto_device()
         if gap:
             log.warning("dreaming on the CPU: this version of torch has no %s on Metal; a newer one may", gap)
-        return torch.device("cpu" if gap else "mps")
-    device = torch.device(wanted)
+        return device
+    device = torch.device(requested)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type == "cuda" and (device.index or 0) >= count:
         built = "" if torch.version.cuda else "; this torch is built without CUDA"
-        raise DeviceError(f"--device {wanted}: {count} CUDA devices found{built}; --device auto takes what there is")
+        raise DeviceError(f"--device {requested}: {count} CUDA devices found{built}; --device auto takes what there is")
     if device.type == "mps":
         if not torch.backends.mps.is_available():
             raise DeviceError("--device mps: no Metal device found; --device auto takes what there is")
-        gap = lacking(device)
+        gap = missing_operation(device)
         if gap:
             raise DeviceError(
                 f"--device mps: this version of torch has no {gap} on Metal; update it, set "
@@ -55,70 +56,157 @@ def pick_device(wanted: str) -> torch.device:
     return device
 
 
-def lacking(device: torch.device) -> str | None:
-    """The first thing that a dream needs and `device` cannot do; None: it can all."""
-    picture = torch.zeros(1, 1, 8, 8, device=device)
+def auto_device() -> tuple[torch.device, str | None]:
+    """Return the device that `auto` stands for, and why it is not Metal where there is one.
+
+    Returns:
+        The device, and the name of the operation that Metal lacks; None: Metal lacks none, or is not there.
+    """
+    if torch.cuda.is_available() and torch.cuda.device_count():
+        return torch.device("cuda"), None
+    if not torch.backends.mps.is_available():
+        return torch.device("cpu"), None
+    gap = missing_operation(torch.device("mps"))
+    return torch.device("cpu" if gap else "mps"), gap
+
+
+def missing_operation(device: torch.device) -> str | None:
+    """Return the name in `TRIALS` of the first operation that `device` cannot do; None: it can do all."""
+    image = torch.zeros(1, 1, 8, 8, device=device)
     for name, trial in TRIALS.items():
         try:
-            trial(picture)
+            trial(image)
         except RuntimeError:  # NotImplementedError is one
             return name
     return None
 
 
-def pick_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """The type of the network's numbers for `auto`, `fp32`, `tf32`, `bf16` or `fp16`.
+def pick_precision(requested: str, device: torch.device) -> torch.dtype:
+    """Return the type of the network's weights and activations.
 
-    `auto` takes bf16 where the hardware has it. On CUDA this also says, for the whole process, whether products of
-    float32 numbers may be rounded to tf32: for `tf32` only. The network picked last decides.
+    Args:
+        requested: `fp32`, `tf32` (float32, see `pick_tf32`), `bf16`, `fp16`, or `auto`: bf16 where the hardware has
+            it, else fp32.
+        device: where the network runs.
 
     Raises:
         SettingsError: fp16 on a CPU.
     """
-    if wanted == "auto":
-        wanted = "bf16" if has_fast_bf16(device) else "fp32"
-    if wanted == "fp16" and device.type == "cpu":
+    if requested == "auto":
+        requested = "bf16" if has_fast_bf16(device) else "fp32"
+    if requested == "fp16" and device.type == "cpu":
         best = "bf16" if has_fast_bf16(device) else "fp32"
         raise SettingsError(f"--precision fp16: too slow on a CPU; expected --precision {best}, or another --device")
-    if wanted == "tf32" and not has_tf32(device):
+    if requested == "tf32" and not has_tf32(device):
         log.warning("--precision tf32: %s has none; fp32 instead", device)
-    if device.type == "cuda":
-        allow_tf32(wanted == "tf32")
     return {
         "fp32": torch.float32,
         "tf32": torch.float32,
         "bf16": torch.bfloat16,
         "fp16": torch.float16,
-    }[wanted]
+    }[requested]
 
 
-def precision_name(precision: torch.dtype, device: torch.device) -> str:
-    """The name on the command line of the arithmetic that a network picked last on `device` has."""
+def pick_tf32(requested: str, device: torch.device) -> bool | None:
+    """Return whether products of float32 numbers are to be rounded to TF32 while a network runs.
+
+    Args:
+        requested: as for `pick_precision`.
+        device: where the network runs.
+
+    Returns:
+        None on other devices than CUDA, where nothing needs to be set.
+    """
+    return requested == "tf32" and has_tf32(device) if device.type == "cuda" else None
+
+
+class _Tf32Switch:
+    """PyTorch's flags for TF32, which belong to the whole process, shared by the threads that need them set."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._values: dict[int, list[bool]] = {}  # thread -> the values of its blocks, innermost last
+        self._outside = False, False  # the flags as they were before the first block
+
+    def enter(self, allowed: bool) -> None:
+        thread = threading.get_ident()
+        with self._changed:
+            self._changed.wait_for(
+                lambda: all(values[-1] == allowed for other, values in self._values.items() if other != thread)
+            )
+            if not self._values:
+                self._outside = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+            self._values.setdefault(thread, []).append(allowed)
+            self._set(allowed, allowed)
+
+    def leave(self) -> None:
+        thread = threading.get_ident()
+        with self._changed:
+            values = self._values[thread]
+            values.pop()
+            if values:
+                self._set(values[-1], values[-1])
+            else:
+                del self._values[thread]
+            if not self._values:
+                self._set(*self._outside)
+            self._changed.notify_all()
+
+    def _set(self, matmul: bool, cudnn: bool) -> None:
+        torch.backends.cuda.matmul.allow_tf32 = matmul
+        torch.backends.cudnn.allow_tf32 = cudnn
+
+
+_tf32 = _Tf32Switch()
+
+
+@contextmanager
+def tf32_products(allowed: bool | None) -> Generator[None, None, None]:
+    """Let CUDA round the factors of float32 products to TF32 inside the block, or not; afterwards it is as before.
+
+    PyTorch has one switch for the whole process. Threads that ask for the same value run side by side; one that asks
+    for the other value waits until they have left their blocks. Kernels are chosen when they are launched, so the
+    block need not wait for the device.
+
+    Args:
+        allowed: whether to round; None: leave the switch alone, and wait for nobody.
+    """
+    if allowed is None:
+        yield
+        return
+    _tf32.enter(allowed)
+    try:
+        yield
+    finally:
+        _tf32.leave()
+
+
+def precision_name(precision: torch.dtype, tf32: bool | None = None) -> str:
+    """Return the name of an arithmetic on the command line.
+
+    Args:
+        precision: type of the network's weights and activations.
+        tf32: whether its float32 products are rounded to TF32, see `pick_tf32`.
+    """
     if precision == torch.float32:
-        return "tf32" if has_tf32(device) and torch.backends.cudnn.allow_tf32 else "fp32"
+        return "tf32" if tf32 else "fp32"
     return {torch.bfloat16: "bf16", torch.float16: "fp16"}[precision]
 
 
 def device_name(device: torch.device) -> str:
-    """What people know a device by."""
+    """Return the name by which people know a device, such as `cpu (4 threads)` or `cuda (NVIDIA H100)`."""
     if device.type == "cpu":
         return f"cpu ({torch.get_num_threads()} threads)"
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
-def allow_tf32(allowed: bool) -> None:
-    """Let CUDA round the factors of float32 products to tf32, or not; PyTorch's default: convolutions, not matrices."""
-    torch.backends.cuda.matmul.allow_tf32 = allowed
-    torch.backends.cudnn.allow_tf32 = allowed
-
-
 def has_tf32(device: torch.device) -> bool:
-    """True where tf32 is arithmetic of the hardware."""
+    """Return whether the hardware computes in TF32."""
     return device.type == "cuda" and torch.version.hip is None and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """True where bf16 is arithmetic of the hardware, not emulated."""
+    """Return whether the hardware computes in bfloat16, instead of emulating it."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
@@ -128,40 +216,58 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 
 def upload(tensor: Tensor, device: torch.device) -> Tensor:
-    """`tensor`, of the CPU, on `device`; on CUDA it is on its way when this returns, and the CPU goes on."""
+    """Copy a tensor of the CPU to `device`; on CUDA the copy goes on while the CPU returns.
+
+    Args:
+        tensor: of any shape and type, on the CPU.
+        device: where to.
+
+    Returns:
+        The same values on `device`; the tensor itself if that is the CPU.
+    """
     if device.type != "cuda":
         return tensor.to(device)
-    # Only from pinned memory does a copy not wait. The block is not used again before the copy is done.
+    # Only copies from pinned memory are asynchronous. PyTorch does not reuse the block before the copy is done.
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def fetch(tensor: Tensor) -> Callable[[], Tensor]:
-    """Begin to copy `tensor` to the CPU; what is returned waits for the copy and gives it.
+    """Start to copy a tensor to the CPU.
 
-    On CUDA the copy has a stream of its own: the device goes on with what it is asked for next.
+    On CUDA the copy has a stream of its own, so that the device goes on with its next work.
+
+    Args:
+        tensor: of any shape and type, on any device.
+
+    Returns:
+        A function that waits for the copy and returns it.
     """
     if not tensor.is_cuda:
-        here = tensor.cpu()
-        return lambda: here
-    stream = _copies(tensor.device)
+        copied = tensor.cpu()
+        return lambda: copied
+    stream = _copy_stream(tensor.device)
     stream.wait_stream(torch.cuda.current_stream(tensor.device))
     with torch.cuda.stream(stream):
-        there = tensor.to("cpu", non_blocking=True)  # into pinned memory, twice as fast
+        copy = tensor.to("cpu", non_blocking=True)  # into pinned memory, twice as fast
     done = stream.record_event()
-    tensor.record_stream(stream)  # its memory is not used again before the copy is done
+    tensor.record_stream(stream)  # its memory is not reused before the copy is done
 
-    def arrived() -> Tensor:
+    def wait() -> Tensor:
         done.synchronize()
-        return there
+        return copy
 
-    return arrived
+    return wait
 
 
 def download(tensor: Tensor) -> Tensor:
-    """`tensor` on the CPU, complete."""
+    """Copy a tensor to the CPU and wait for it.
+
+    Args:
+        tensor: of any shape and type, on any device.
+    """
     return fetch(tensor)()
 
 
 @cache
-def _copies(device: torch.device) -> torch.cuda.Stream:
+def _copy_stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

@@ -1,17 +1,30 @@
-import argparse
 import logging
+import threading
 from collections.abc import Callable
+from concurrent import futures
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from dreamvideo import devices
-from dreamvideo.commands.console import announce_network
-from dreamvideo.devices import download, lacking, pick_device, pick_precision, precision_name, upload
+from dreamvideo.ascent.octaves import dream
+from dreamvideo.ascent.tiling import TiledScore
+from dreamvideo.commands.console import Console
+from dreamvideo.devices import (
+    download,
+    missing_operation,
+    pick_device,
+    pick_precision,
+    pick_tf32,
+    precision_name,
+    tf32_products,
+    upload,
+)
 from dreamvideo.errors import DeviceError, SettingsError
 from dreamvideo.models.network import Network, load_network
-from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
+from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 
 CPU = torch.device("cpu")
 
@@ -48,22 +61,82 @@ def test_on_cuda_fp32_is_exact_and_tf32_is_asked_for(monkeypatch: pytest.MonkeyP
     there = torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     monkeypatch.setattr(torch.version, "hip", None)
-    flags = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = [place.allow_tf32 for place in flags]
-    try:
-        for wanted, precision, allowed in (
-            ("tf32", torch.float32, True),
-            ("fp32", torch.float32, False),
-            ("tf32", torch.float32, True),
-            ("auto", torch.bfloat16, False),
-            ("fp16", torch.float16, False),
-        ):
-            assert pick_precision(wanted, there) == precision
-            assert [place.allow_tf32 for place in flags] == [allowed, allowed]
-            assert precision_name(precision, there) == ("bf16" if wanted == "auto" else wanted)
-    finally:
-        for place, value in zip(flags, before, strict=True):
-            place.allow_tf32 = value
+    before = flags()
+    for requested, precision, allowed in (
+        ("tf32", torch.float32, True),
+        ("fp32", torch.float32, False),
+        ("tf32", torch.float32, True),
+        ("auto", torch.bfloat16, False),
+        ("fp16", torch.float16, False),
+    ):
+        assert pick_precision(requested, there) == precision
+        tf32 = pick_tf32(requested, there)
+        with tf32_products(tf32):
+            assert flags() == (allowed, allowed)
+        assert flags() == before
+        assert precision_name(precision, tf32) == ("bf16" if requested == "auto" else requested)
+    assert pick_tf32("tf32", CPU) is None
+
+
+def flags() -> tuple[bool, bool]:
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
+def test_none_leaves_the_switch_for_tf32_alone_and_inner_blocks_win() -> None:
+    before = flags()
+    with tf32_products(None):
+        assert flags() == before
+        with tf32_products(True):
+            with tf32_products(False):
+                assert flags() == (False, False)
+            assert flags() == (True, True)
+    assert flags() == before
+
+
+def test_threads_share_the_switch_for_tf32_and_one_that_needs_it_otherwise_waits() -> None:
+    before, order = flags(), []
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold(name: str, allowed: bool) -> None:
+        with tf32_products(allowed):
+            order.append((name, flags()))
+            inside.set()
+            assert leave.wait(60)
+            order.append((name, flags()))
+
+    with futures.ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(hold, "first", True)]
+        assert inside.wait(60)
+        with tf32_products(True):  # the same value: side by side, and whoever leaves first changes nothing
+            waiting.append(pool.submit(hold, "other", False))
+        assert flags() == (True, True)
+        assert [name for name, _ in order] == ["first"]
+        leave.set()
+        for each in waiting:
+            each.result(60)
+    assert order == [("first", (True, True))] * 2 + [("other", (False, False))] * 2
+    assert flags() == before
+
+
+def test_a_dream_runs_in_the_precision_that_its_network_was_loaded_for(tiny_network: Network) -> None:
+    seen = []
+
+    def features(images: torch.Tensor) -> Any:
+        seen.append(flags())
+        images.register_hook(lambda grad: seen.append(flags())) if images.requires_grad else None
+        return tiny_network.score.features(images)
+
+    before = flags()
+    settings = DreamSettings(octaves=1, iterations=1)
+    image = torch.rand(1, 3, 40, 160)
+    for tf32, expected in ((True, (True, True)), (False, (False, False)), (None, before)):
+        score = replace(tiny_network.score, features=features, tf32=tf32)
+        score(image)
+        for way in (score, TiledScore(score, 128, CPU)):
+            dream(image, way, settings)
+        assert set(seen) == {expected} and len(seen) > 5
+        seen.clear()
+        assert flags() == before
 
 
 def test_an_old_gpu_has_neither_bf16_nor_tf32(
@@ -75,24 +148,23 @@ def test_an_old_gpu_has_neither_bf16_nor_tf32(
     with caplog.at_level(logging.WARNING):
         pick_precision("tf32", there)
     assert "cuda has none; fp32 instead" in caplog.text
-    assert precision_name(torch.float32, there) == "fp32"
-    devices.allow_tf32(False)
+    assert precision_name(torch.float32, pick_tf32("tf32", there)) == "fp32"
 
 
 def test_the_precision_is_announced(tiny_network: Network, capsys: pytest.CaptureFixture[str]) -> None:
-    announce_network(argparse.Namespace(quiet=0), "in.mp4", "64x48", tiny_network)
+    Console().network("in.mp4", "64x48", tiny_network)
     assert "fp32, cpu (" in capsys.readouterr().err
-    assert [precision_name(kind, CPU) for kind in (torch.bfloat16, torch.float16)] == ["bf16", "fp16"]
+    assert [precision_name(kind) for kind in (torch.bfloat16, torch.float16)] == ["bf16", "fp16"]
 
 
 def test_a_cpu_lacks_nothing_and_a_gap_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert lacking(CPU) is None
+    assert missing_operation(CPU) is None
 
     def missing(picture: Any) -> None:
         raise NotImplementedError("The operator 'aten::_upsample_bilinear2d_aa.out' is not implemented for MPS")
 
     monkeypatch.setattr(devices, "TRIALS", {"one thing": lambda picture: picture, "another": missing})
-    assert lacking(CPU) == "another"
+    assert missing_operation(CPU) == "another"
 
 
 def test_metal_that_lacks_something_is_left_or_refused(
@@ -100,9 +172,9 @@ def test_metal_that_lacks_something_is_left_or_refused(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    monkeypatch.setattr(devices, "lacking", lambda device: None)
+    monkeypatch.setattr(devices, "missing_operation", lambda device: None)
     assert pick_device("auto").type == pick_device("mps").type == "mps"
-    monkeypatch.setattr(devices, "lacking", lambda device: "bicubic resizing")
+    monkeypatch.setattr(devices, "missing_operation", lambda device: "bicubic resizing")
     with caplog.at_level(logging.WARNING):
         assert pick_device("auto").type == "cpu"
     assert "no bicubic resizing on Metal" in caplog.text
@@ -132,11 +204,10 @@ def test_fp32_is_more_exact_than_tf32() -> None:
     exact = torch.nn.functional.conv2d(x.double(), weight.double())
     off = {}
     for precision in ("fp32", "tf32"):
-        pick_precision(precision, there)
-        made = torch.nn.functional.conv2d(x.to(there), weight.to(there)).cpu()
+        with tf32_products(pick_tf32(precision, there)):
+            made = torch.nn.functional.conv2d(x.to(there), weight.to(there)).cpu()
         off[precision] = ((made - exact).abs().max() / exact.abs().max()).item()
     assert off["fp32"] < 1e-5 < off["tf32"] < 1e-2
-    pick_precision("fp32", there)
 
 
 @pytest.mark.gpu
@@ -147,4 +218,4 @@ def test_a_network_is_loaded_in_each_precision(precision: str) -> None:
     kinds = {activation.dtype for activation in network.score.features(picture).values()}
     assert kinds == {network.precision}
     assert network.score(picture).dtype == torch.float32
-    assert precision_name(network.precision, network.device) == ("bf16" if precision == "auto" else precision)
+    assert network.precision_name == ("bf16" if precision == "auto" else precision)

@@ -1,1 +1,1 @@
-"""Images to dreamed images by gradient ascent over octaves. Knows nothing of video."""
+"""Gradient ascent over octaves: images in, dreamed images out. Knows nothing of video."""

@@ -1,4 +1,8 @@
-"""TODO"""
+"""Gradient ascent at one size: shift, differentiate the score, shape the gradient, step.
+
+The step of Mordvintsev, Olah, Tyka 2015 with a controller that holds a score, steps that shrink towards black and
+white (`headroom`), and large areas held at the source's brightness and color (`anchor`).
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,9 @@ from dreamvideo.settings.dream import DreamSettings
 
 ANCHOR_SIGMA = 24.0  # pixels; what counts as a large area. Chosen by eye
 
-# How firmly a score is held: a step is e times as large for each quarter that it lacks (a fifth less energy of the
-# layer), within limits. By measurement: twice as firm, and steps begin to swing from frame to frame.
+# Gain of the controller that holds a score: a step is e times as large for each quarter that the score is below its
+# target (a fifth less energy of the layer), within limits. By measurement: with twice the gain, steps begin to swing
+# from frame to frame.
 CONTROL_GAIN = 4.0
 CONTROL_LIMITS = (0.3, 1.5)
 
@@ -29,65 +34,74 @@ def ascend(
     score: Score,
     settings: DreamSettings,
     offsets: Offsets,
-    pace: Tensor | None = None,
-    goal: Tensor | None = None,
+    step_scale: Tensor | None = None,
+    target_score: Tensor | None = None,
 ) -> Tensor:
-    """`images` after one ascent step for each row of `offsets`, at one size.
+    """Take one ascent step for each row of `offsets`, at one size.
 
     Args:
         images: (B, 3, H, W) in [0, 1], where the ascent starts.
-        base: (B, 3, H, W) the source, to whose large areas the images are held.
-        offsets: for each step the circular shift (dy, dx) of each image, pixels; or a (steps, B, 2) tensor of them.
-        pace: (B, 1, H, W) factor on each step; None: 1.
-        goal: (B,) scores to be held: an image that scores more takes smaller steps, one that scores less larger ones.
+        base: (B, 3, H, W) in [0, 1], the source, at which the large areas of the images are held.
+        score: (B, 3, H, W) -> (B,).
+        settings: step size and look.
+        offsets: for each step the circular shift (dy, dx) px of each image; or a (steps, B, 2) tensor of integers.
+        step_scale: (B, 1, H, W) factor on each step, place by place; None: 1.
+        target_score: (B,) scores to hold: an image above its target takes smaller steps, one below it larger ones.
+            None: steps of one size.
 
     Returns:
-        (B, 3, H, W) in [0, 1].
+        (B, 3, H, W) in [0, 1], unless `settings.space` is "imagenet", where steps are not clamped.
     """
     if not len(offsets):
         return images
-    calm = lowpass(base, ANCHOR_SIGMA) if settings.anchor else None
+    base_areas = lowpass(base, ANCHOR_SIGMA) if settings.anchor else None
     for i, shifts in enumerate(offsets):
-        slope, scores = gradient(images, score, shifts)
+        grad, scores = gradient(images, score, shifts)
         with torch.no_grad():
             if settings.normalize == "none":
-                slope.div_(gain(images))
+                grad.div_(gain(images))
             # In place from here on: some 10 to 30 MB less at the peak, at 640x360.
-            step = shape_step(slope, settings, i / len(offsets), shifts)
+            step = shape_step(grad, settings, i / len(offsets), shifts)
             if settings.tv:
                 step = choose_smoother(step, images, settings.tv, settings.step_size)
             step.mul_(settings.step_size)
-            if pace is not None:
-                step.mul_(pace)
-            if goal is not None:
-                step.mul_((CONTROL_GAIN * (goal - scores)).exp().clamp(*CONTROL_LIMITS)[:, None, None, None])
+            if step_scale is not None:
+                step.mul_(step_scale)
+            if target_score is not None:
+                step.mul_((CONTROL_GAIN * (target_score - scores)).exp().clamp(*CONTROL_LIMITS)[:, None, None, None])
             if settings.headroom:
-                # What is left towards white where the step is up, towards black where it is down. Six times as fast
-                # as `torch.where`; where the step is 0 it does not matter.
-                room = torch.sign(step).mul_(0.5 - images).add_(0.5)
-                step.mul_(room.div_(settings.headroom).clamp_(0, 1))
+                # The distance to white where the step is up, to black where it is down. Six times as fast as
+                # `torch.where`; where the step is 0 it does not matter.
+                distance = torch.sign(step).mul_(0.5 - images).add_(0.5)
+                step.mul_(distance.div_(settings.headroom).clamp_(0, 1))
             images = step.add_(images)
-            if calm is not None:
-                images.add_(calm - lowpass(images, ANCHOR_SIGMA), alpha=settings.anchor)
+            if base_areas is not None:
+                images.add_(base_areas - lowpass(images, ANCHOR_SIGMA), alpha=settings.anchor)
             if settings.space == "image":
                 images.clamp_(0, 1)
     return images
 
 
 def gradient(images: Tensor, score: Score, shifts: Shifts) -> tuple[Tensor, Tensor]:
-    """Gradient of the images' scores, each image shifted by its (dy, dx) pixels and the gradient back; and the scores.
+    """Differentiate the scores of shifted images.
 
-    The circular shift moves the network's grid of strides and tiles over the image, so that it leaves no pattern.
-    The gradient comes multiplied by `gain`, for its size means nothing.
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+        score: (B, 3, H, W) -> (B,).
+        shifts: (dy, dx) px by which each image is shifted circularly, and its gradient back.
+
+    Returns:
+        The gradient (B, 3, H, W), multiplied by `gain`, since its size means nothing; and the scores (B,).
     """
-    slope, scores = tiled_gradient(score, roll(images, shifts), gain(images))
-    return roll(slope, opposite_shifts(shifts)), scores
+    grad, scores = tiled_gradient(score, roll(images, shifts), gain(images))
+    return roll(grad, opposite_shifts(shifts)), scores
 
 
 def gain(images: Tensor) -> float:
-    """What a score's gradient is multiplied by on its way, so that fp16 can hold it: a power of two, which is exact.
+    """Return a factor for the gradient of a score of (B, C, H, W) images, so that fp16 can hold it on its way back.
 
-    A score is a mean over places, so the gradient of each is as small as the image is large.
+    A score is a mean over places, so the gradient of each is as small as the image is large. The factor is a power of
+    two: multiplying and dividing by it is exact.
     """
     h, w = images.shape[2:]
     return 2.0 ** round(math.log2(h * w) - 4)

@@ -1,9 +1,9 @@
-"""What others' ascents do that this program's does not, to the letter, for those who want a look of theirs.
+"""Steps of other DeepDream programs that this one takes differently, reproduced exactly for their looks.
 
 JitheshPavan/deep_dream, after gordicaleksa/pytorch-deepdream: the gradient is smoothed by three kernels of 9 x 9
-pixels, cut however wide their Gaussians are, while the picture is still shifted; and steps are taken in the colors
-that a network of ImageNet is given. The rest of it is settings: no detail, no division, one size of smoothing. The
-steps of the notebook of 2015 (google/deepdream) are settings alone.
+pixels, truncated however wide their Gaussians are, while the image is still shifted; and steps are taken in the scaled
+colors that a network of ImageNet gets as input. The rest of it is settings: no detail, no division, one size of
+smoothing. The steps of the notebook of 2015 (google/deepdream) are settings alone.
 """
 
 from __future__ import annotations
@@ -19,28 +19,31 @@ from dreamvideo.ascent.jitter import Shifts, opposite_shifts, roll
 RADIUS = 4  # pixels
 
 
-def nine_by_nine(slope: Tensor, sigma: float, shifts: Shifts) -> Tensor:
-    """`slope` smoothed by the mean of three kernels, of half, once and twice `sigma` pixels; 0: as it is.
+def nine_by_nine(grad: Tensor, sigma: float, shifts: Shifts) -> Tensor:
+    """Smooth a gradient by the mean of three kernels, of half, once and twice `sigma`.
 
     Args:
-        slope: (B, C, H, W), where the picture is; H and W at least 5.
-        sigma: pixels.
-        shifts: how each image was shifted when it was looked at: the mirrors stand at the edges of the shifted one.
+        grad: (B, C, H, W), shifted back to where the image is; H and W at least 5.
+        sigma: px; 0: the gradient is returned as it is.
+        shifts: (dy, dx) px of each image while its gradient was taken: edges are mirrored at those of the shifted one.
+
+    Returns:
+        (B, C, H, W).
     """
     if not sigma:
-        return slope
-    c = slope.shape[1]
-    mirrored = F.pad(roll(slope, shifts), (RADIUS,) * 4, mode="reflect")
-    smoothed = F.conv2d(mirrored, kernel(sigma, slope.device).expand(c, 1, -1, -1), groups=c)
+        return grad
+    c = grad.shape[1]
+    mirrored = F.pad(roll(grad, shifts), (RADIUS,) * 4, mode="reflect")
+    smoothed = F.conv2d(mirrored, kernel(sigma, grad.device).expand(c, 1, -1, -1), groups=c)
     return roll(smoothed, opposite_shifts(shifts))
 
 
-# Constants are kept for good: a recorded graph points to those that it was recorded with.
+# Constants are cached forever: a recorded graph points to those that it was recorded with.
 
 
 @cache
 def kernel(sigma: float, device: torch.device) -> Tensor:
-    """(9, 9) mean of three Gaussians, each of which sums to 1 though it is cut."""
+    """(9, 9) mean of three truncated Gaussians, each of which sums to 1."""
     x = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float64)
     total = torch.zeros(len(x), len(x), dtype=torch.float64)
     for width in (sigma / 2, sigma, 2 * sigma):
@@ -52,5 +55,5 @@ def kernel(sigma: float, device: torch.device) -> Tensor:
 
 @cache
 def network_deviations(device: torch.device) -> Tensor:
-    """(3, 1, 1) deviations of red, green and blue in ImageNet, by which its networks have their input divided."""
+    """(3, 1, 1) standard deviations of red, green and blue in ImageNet, which its networks divide by."""
     return torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1).to(device)

@@ -1,14 +1,14 @@
-"""A whole octave's ascent in one launch, on CUDA: recorded as a graph the first time, replayed from then on.
+"""CUDA graphs: records the ascent of an octave the first time, and from then on replays it in one launch.
 
-A step of an ascent is some hundred small kernels; the processor asks for them more slowly than a GPU does them, at
-small octaves by far. A CUDA graph holds them all (PyTorch's notes on CUDA graphs). What is recorded works on buffers
-that stay where they are, so all that changes from frame to frame, the jitter too, is copied there before a replay.
+A step of an ascent is some hundred small kernels; the processor launches them more slowly than a GPU runs them, at
+small octaves by far. A CUDA graph holds them all (PyTorch's notes on CUDA graphs). A recorded graph works on buffers
+that stay in place, so everything that changes from frame to frame, the jitter too, is copied there before a replay.
 
-An image in tiles is not recorded: its kernels are large, and as many as the tiles.
+An image in tiles is not recorded: its kernels are large, and their number grows with that of the tiles.
 
-There is a graph for each network, settings, shape and number of steps: what varies from frame to frame belongs into the
-pace, not into the settings. They share one pool of memory and their buffers: one at a time is replayed, on the stream
-that is current, and what it made is copied out at once.
+Graphs are cached by network, settings, TF32, shapes and number of steps. Pass values that change from frame to frame
+as tensors, such as the step scale: changed settings record a new graph. All graphs share one pool of memory and their
+buffers: one at a time is replayed, on the current stream, and its result is copied out at once.
 """
 
 from __future__ import annotations
@@ -32,21 +32,19 @@ from dreamvideo.settings.dream import DreamSettings
 log = logging.getLogger(__name__)
 
 Offsets = Sequence[Sequence[tuple[int, int]]] | Tensor  # (dy, dx) of each image at each step; (steps, B, 2) integers
-RecordFunction = Callable[
-    [Callable[[], object]], Callable[[], object]
-]  # work on fixed buffers -> what does the same again
+RecordFunction = Callable[[Callable[[], object]], Callable[[], object]]  # work on fixed buffers -> its replay
 
-# Graphs kept: cold and warm frames of six octaves in batches of one to four.
+# Graphs that are kept: first and later frames at six octaves in batches of one to four.
 MAX_RECORDINGS = 48
 
-# Runs before the recording, in which libraries choose their kernels and load them; two, as PyTorch's notes advise some.
+# Runs before the recording, in which libraries choose and load their kernels. PyTorch's notes advise a few; two do.
 WARMUP_RUNS = 2
 
 _on = True
 
 
 class Ascend(Protocol):
-    """The ascent at one size, as in `dream.py`."""
+    """The ascent at one size, see `ascend.ascend`."""
 
     def __call__(
         self,
@@ -55,13 +53,20 @@ class Ascend(Protocol):
         score: Score,
         settings: DreamSettings,
         offsets: Offsets,
-        pace: Tensor | None = None,
-        goal: Tensor | None = None,
+        step_scale: Tensor | None = None,
+        target_score: Tensor | None = None,
     ) -> Tensor: ...
 
 
 def replay(ascend: Ascend) -> Ascend:
-    """`ascend`, by replayed graphs where the images are on CUDA; elsewhere as it is."""
+    """Decorate `ascend` so that it replays CUDA graphs where the images are on CUDA, unless they are in tiles.
+
+    Args:
+        ascend: the ascent at one size; it must do the same work each time for the same settings and shapes.
+
+    Returns:
+        A function with the same parameters and results.
+    """
 
     @functools.wraps(ascend)
     def run(
@@ -70,21 +75,22 @@ def replay(ascend: Ascend) -> Ascend:
         score: Score,
         settings: DreamSettings,
         offsets: Offsets,
-        pace: Tensor | None = None,
-        goal: Tensor | None = None,
+        step_scale: Tensor | None = None,
+        target_score: Tensor | None = None,
     ) -> Tensor:
         if recorded_on(images.device) and len(offsets) and not isinstance(score, TiledScore):
-            dreamed = _recorder(images.device).run(ascend, images, base, score, settings, offsets, pace, goal)
+            recorder = _recorder(images.device)
+            dreamed = recorder.run(ascend, images, base, score, settings, offsets, step_scale, target_score)
             if dreamed is not None:
                 return dreamed
-        return ascend(images, base, score, settings, offsets, pace, goal)
+        return ascend(images, base, score, settings, offsets, step_scale, target_score)
 
     return run
 
 
 @contextlib.contextmanager
 def enabled(on: bool) -> Generator[None, None, None]:
-    """Graphs on or off inside the block, in all threads; as before afterwards."""
+    """Switch graphs on or off inside the block, in all threads; afterwards it is as before."""
     global _on
     before, _on = _on, on
     try:
@@ -94,12 +100,12 @@ def enabled(on: bool) -> Generator[None, None, None]:
 
 
 def recorded_on(device: torch.device) -> bool:
-    """Whether ascents on `device` are recorded."""
+    """Return whether ascents on `device` are recorded."""
     return _on and device.type == "cuda"
 
 
 def forget_recordings() -> None:
-    """Drop all recordings and give back the memory that they hold."""
+    """Drop all recordings and release the memory that they hold."""
     if _recorder.cache_info().currsize:
         torch.cuda.synchronize()  # none may be in the middle of a replay
         _recorder.cache_clear()
@@ -111,7 +117,7 @@ class GraphRecording:
 
     replay: Callable[[], object]
     inputs: Mapping[str, Tensor]  # buffers by parameter; after a replay "images" holds the result
-    score: Score  # held: the graph points into its weights, and no other may get its id
+    score: Score  # kept alive: the graph points into its weights, and no other may get its id
 
 
 class GraphRecorder:
@@ -132,38 +138,50 @@ class GraphRecorder:
         score: Score,
         settings: DreamSettings,
         offsets: Offsets,
-        pace: Tensor | None,
-        goal: Tensor | None,
+        step_scale: Tensor | None,
+        target_score: Tensor | None,
     ) -> Tensor | None:
-        """What `ascend` makes of these arguments; None where it cannot be recorded."""
+        """Replay the recording for these arguments; the first time, record it.
+
+        Args:
+            ascend: called to record.
+            images, base, score, settings, offsets, step_scale, target_score: its arguments.
+
+        Returns:
+            Its result (B, 3, H, W); None where it cannot be recorded, from the first failure on.
+
+        Raises:
+            torch.OutOfMemoryError: the recording does not fit into memory.
+        """
         shifts = offsets if isinstance(offsets, Tensor) else upload(torch.tensor(offsets), images.device)
-        places = {"images": images, "base": base, "offsets": shifts, "pace": pace, "goal": goal}
-        given = {name: tensor for name, tensor in places.items() if tensor is not None}
+        optional = {"step_scale": step_scale, "target_score": target_score}
+        tensors = {"images": images, "base": base, "offsets": shifts}
+        tensors |= {name: tensor for name, tensor in optional.items() if tensor is not None}
         tf32 = torch.backends.cudnn.allow_tf32  # a kernel is chosen when it is recorded
-        key = (id(score), settings, tf32, *((name, tensor.shape, tensor.dtype) for name, tensor in given.items()))
+        key = (id(score), settings, tf32, *((name, tensor.shape, tensor.dtype) for name, tensor in tensors.items()))
         with self.lock:
             if self.works and key not in self.recordings:
-                self._add(key, ascend, score, settings, given)
+                self._add(key, ascend, score, settings, tensors)
             if not self.works:
                 return None
             recording = self.recordings[key]
             self.recordings.move_to_end(key)
-            fill_buffer(recording.inputs, given)
+            fill_buffer(recording.inputs, tensors)
             recording.replay()
             return recording.inputs["images"].clone()
 
     def _add(
-        self, key: Hashable, ascend: Ascend, score: Score, settings: DreamSettings, given: Mapping[str, Tensor]
+        self, key: Hashable, ascend: Ascend, score: Score, settings: DreamSettings, tensors: Mapping[str, Tensor]
     ) -> None:
-        inputs = {name: self._buffer(name, tensor) for name, tensor in given.items()}
-        fill_buffer(inputs, given)
+        inputs = {name: self._buffer(name, tensor) for name, tensor in tensors.items()}
+        fill_buffer(inputs, tensors)
 
         def work() -> None:
             inputs["images"].copy_(ascend(score=score, settings=settings, **inputs))
 
         try:
             self.recordings[key] = GraphRecording(self.record(work), inputs, score)
-        except torch.OutOfMemoryError:  # it is done anew, smaller
+        except torch.OutOfMemoryError:  # the caller tries again with less
             self._clear()
             raise
         except RuntimeError as error:
@@ -178,17 +196,17 @@ class GraphRecorder:
         self.recordings.clear()
         self.buffers.clear()
 
-    def _buffer(self, place: str, like: Tensor) -> Tensor:
-        # The start of the largest yet: octaves grow, and all but the largest live in its memory.
-        flat = self.buffers.get((place, like.dtype))
+    def _buffer(self, name: str, like: Tensor) -> Tensor:
+        # The start of the largest so far: octaves grow, and all but the largest share its memory.
+        flat = self.buffers.get((name, like.dtype))
         if flat is None or flat.numel() < like.numel():
-            flat = self.buffers[place, like.dtype] = like.new_empty(like.numel())
+            flat = self.buffers[name, like.dtype] = like.new_empty(like.numel())
         return flat[: like.numel()].view(like.shape)
 
 
-def fill_buffer(buffers: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
-    """Copy each tensor into its buffer."""
-    for name, tensor in given.items():
+def fill_buffer(buffers: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """Copy each tensor into the buffer of its name."""
+    for name, tensor in tensors.items():
         buffers[name].copy_(tensor, non_blocking=True)
 
 
@@ -198,21 +216,21 @@ def _recorder(device: torch.device) -> GraphRecorder:
 
 
 def on_cuda(device: torch.device) -> RecordFunction:
-    """What records CUDA graphs on `device`, all in one pool of memory."""
+    """Return a function that records CUDA graphs on `device`, all in one pool of memory."""
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     pool = torch.cuda.graph_pool_handle()
 
     def record(work: Callable[[], object]) -> Callable[[], object]:
         current = torch.cuda.current_stream(device)
-        # Entered though it is current already: after a failure some versions of torch stay on the recording's stream.
+        # The current stream is entered all the same: after a failure some versions of torch stay on the recording's.
         with torch.cuda.device(device), torch.cuda.stream(current):
             stream.wait_stream(current)
-            with torch.cuda.stream(stream):  # the same as that of the recording: libraries keep a workspace for each
+            with torch.cuda.stream(stream):  # the recording's own: libraries keep a workspace for each stream
                 for _ in range(WARMUP_RUNS):
                     work()
             current.wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
-            # Other threads may do as they like meanwhile: those that read and write video do.
+            # Only this thread is restricted meanwhile: others read and write video.
             with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
                 work()
         return graph.replay

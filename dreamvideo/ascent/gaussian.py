@@ -1,4 +1,4 @@
-"""Gaussian smoothing, as fast as convolutions of PyTorch allow."""
+"""Gaussian smoothing, as fast as PyTorch's convolutions allow."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Constants are kept for good: a recorded graph points to those that it was recorded with.
+# Constants are cached forever: a recorded graph points to those that it was recorded with.
 
 
 @cache
 def gaussian(sigma: float, device: torch.device) -> Tensor:
-    """(2 r + 1,) weights of a Gaussian cut at three sigma, summing to 1."""
+    """(2 r + 1,) weights of a Gaussian of `sigma` px, truncated at three sigma; they sum to 1."""
     radius = max(1, round(3 * sigma))
     x = torch.arange(-radius, radius + 1, dtype=torch.float32)
     weights = torch.exp(-0.5 * (x / sigma) ** 2)
@@ -21,17 +21,25 @@ def gaussian(sigma: float, device: torch.device) -> Tensor:
 
 
 def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
-    """(B, C, H, W) convolved with a Gaussian of `sigma` pixels, edges repeated."""
+    """Convolve images with a Gaussian, edges repeated outwards.
+
+    Args:
+        images: (B, C, H, W).
+        sigma: px.
+
+    Returns:
+        (B, C, H, W).
+    """
     weights = gaussian(sigma, images.device)
     columns = sliding_sum(images.permute(0, 2, 1, 3), weights)  # (B, H, C, W)
-    return sliding_sum(columns.permute(0, 3, 2, 1), weights).permute(0, 2, 3, 1)  # (B, W, C, H), then as it came
+    return sliding_sum(columns.permute(0, 3, 2, 1), weights).permute(0, 2, 3, 1)  # (B, W, C, H), then (B, C, H, W)
 
 
 def sliding_sum(planes: Tensor, weights: Tensor) -> Tensor:
-    """(B, N, C, M) convolved along N with (2 r + 1,) weights, ends repeated.
+    """Convolve (B, N, C, M) along N with (2 r + 1,) weights, ends repeated outwards.
 
-    Every element of a row passes for a channel of its own: a depthwise convolution of channels_last has all its data
-    side by side and is 2 to 5 times as fast as one of planes.
+    Every element of a row is treated as a channel of its own: a depthwise convolution of channels_last reads contiguous
+    data and is 2 to 5 times as fast as one of planes.
     """
     b, n, c, m = planes.shape
     radius = len(weights) // 2
@@ -42,14 +50,14 @@ def sliding_sum(planes: Tensor, weights: Tensor) -> Tensor:
 
 
 def cascade(images: Tensor, sigma: float) -> Tensor:
-    """Mean of `images` blurred by half, once and twice `sigma`: smooth, with a rest of fine detail."""
+    """Return the mean of (B, C, H, W) blurred by half, once and twice `sigma` px: smooth, with some fine detail."""
     if not sigma:
         return images
     return (gaussian_blur(images, sigma / 2) + gaussian_blur(images, sigma) + gaussian_blur(images, sigma * 2)) / 3
 
 
 def lowpass(images: Tensor, sigma: float) -> Tensor:
-    """(B, C, H, W) blurred by about `sigma` pixels, cheaply: shrunk, blurred, enlarged."""
+    """Blur (B, C, H, W) by about `sigma` px, cheaply: shrink, blur, enlarge."""
     h, w = images.shape[2:]
     factor = max(1, min(int(sigma / 3), min(h, w) // 4))
     small = F.avg_pool2d(images, factor, ceil_mode=True, count_include_pad=False)
@@ -62,6 +70,6 @@ def lowpass(images: Tensor, sigma: float) -> Tensor:
 
 @cache
 def _spreading(small: int, large: int, sigma: float, device: torch.device) -> Tensor:
-    # (large, small): blurs and enlarges, along one side. As a product it is four times as fast as step by step.
+    # (large, small) matrix that blurs and enlarges along one side; four times as fast as doing so step by step.
     units = gaussian_blur(torch.eye(small).view(small, 1, small, 1), sigma)
     return F.interpolate(units, (large, 1), mode="bilinear", align_corners=False)[:, 0, :, 0].T.contiguous().to(device)

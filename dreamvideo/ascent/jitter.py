@@ -1,4 +1,9 @@
-"""TODO"""
+"""Jitter: a random circular shift of the image before each step, undone after it.
+
+Mordvintsev, Olah, Tyka 2015. The shift moves the network's grid of strides over the image, so that it leaves no
+pattern. Here each image of a batch has its own shifts, drawn from a seed, an octave and an index: a frame is shifted
+the same way in every run and every batch.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +15,36 @@ from torch import Tensor
 
 from dreamvideo.settings.dream import DreamSettings
 
+Shifts = Sequence[tuple[int, int]] | Tensor  # (dy, dx) of each image, px; or (B, 2) integers
+
 
 def jitter_offsets(
-    settings: DreamSettings, octave: int, iterations: int, tick: int, size: tuple[int, int]
+    settings: DreamSettings, octave: int, iterations: int, jitter_index: int, size: tuple[int, int]
 ) -> list[tuple[int, int]]:
-    """Circular shifts (dy, dx) of the steps at one octave: the same for every frame and batch that has seen `tick`."""
-    furthest = min(settings.jitter, min(size) // 4)
-    draw = random.Random(f"{settings.seed} {octave} {tick}")
-    return [(draw.randint(-furthest, furthest), draw.randint(-furthest, furthest)) for _ in range(iterations)]
+    """Return the circular shifts (dy, dx) px of an image, one for each step at one octave.
 
-
-Shifts = Sequence[tuple[int, int]] | Tensor  # (dy, dx) of each image, pixels; or (B, 2) integers
+    Args:
+        settings: `jitter`, the largest shift in px, and `seed` are read.
+        octave: its number.
+        iterations: number of steps.
+        jitter_index: number of the draw, see `dream`.
+        size: (height, width) of the octave, px; no shift is larger than a quarter of the shorter side.
+    """
+    largest = min(settings.jitter, min(size) // 4)
+    draw = random.Random(f"{settings.seed} {octave} {jitter_index}")
+    return [(draw.randint(-largest, largest), draw.randint(-largest, largest)) for _ in range(iterations)]
 
 
 def roll(images: Tensor, shifts: Shifts) -> Tensor:
-    """(B, C, H, W) with each image shifted circularly by its own (dy, dx) pixels, of a list or a (B, 2) tensor."""
+    """Shift each image circularly by its own (dy, dx) px.
+
+    Args:
+        images: (B, C, H, W).
+        shifts: a list of B pairs, or a (B, 2) tensor of integers, whose values a recorded graph reads when it runs.
+
+    Returns:
+        (B, C, H, W).
+    """
     if isinstance(shifts, Tensor):
         b, c, h, w = images.shape
         rows = (torch.arange(h, device=images.device) - shifts[:, :1]) % h  # (B, H)
@@ -37,5 +57,5 @@ def roll(images: Tensor, shifts: Shifts) -> Tensor:
 
 
 def opposite_shifts(shifts: Shifts) -> Shifts:
-    """The shifts that undo `shifts`."""
+    """Return the shifts that undo `shifts`."""
     return -shifts if isinstance(shifts, Tensor) else [(-dy, -dx) for dy, dx in shifts]

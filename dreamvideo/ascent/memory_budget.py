@@ -1,7 +1,7 @@
-"""What there is room for: fewer images at once, then smaller tiles, until an ascent fits into memory.
+"""Memory budget: fewer images at once, then smaller tiles, until an ascent fits into memory.
 
-On a CPU it is estimated beforehand, for a system that has given away more than it has ends the process, not the
-request. On a GPU the request fails, and is made again, smaller. What was learned is kept.
+On a CPU the need is estimated first: with overcommit, running out of memory kills the process instead of raising. On a
+GPU an allocation fails, and the work is done again with less. The sizes that fit are kept for later work.
 """
 
 from __future__ import annotations
@@ -24,50 +24,56 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Bytes per pixel, by measurement: what a dream takes when it is the network's turn, besides the network; what it takes
-# at most when it is not; and the sum of the two for any network, about, up to which nothing is measured.
-HELD: Final = 80
-STEP: Final = 160
-PLENTY: Final = 4000
+# Bytes per pixel, by measurement.
+HELD: Final = 80  # held beside the network while it runs
+STEP: Final = 160  # at the peak of a step, when the network does not run
+PLENTY: Final = 4000  # more than any network takes: with as much free memory nothing is measured
 
-# What is held to take the score of a whole image, over the size of its activations. By measurement.
-JUDGING: Final = 5
+SCORING: Final = 5  # memory to score a whole image in tiles, over the size of its activations; by measurement
 
 TRIAL: Final = 256  # pixels a side of the image that a network is measured with
 
-SLACK: Final = 1.2  # what is lost between blocks of memory and in libraries, about; 1.1 was 3 % too little at 8K
+SLACK: Final = 1.2  # factor for fragmentation and what libraries take, about; 1.1 was 3 % too little at 8K
 
 
 class MemoryBudget:
-    """How many images fit into memory at once, and in tiles of what size; it learns."""
+    """The number of images that fit into memory at once, and the size of their tiles; adapted while it is used."""
 
     def __init__(self, tile: int | None = None) -> None:
-        """`tile`: pixels a side, the size to begin with; None: images are whole as long as they fit."""
+        """Start with tiles of `tile` px a side; None: with whole images."""
         self.tile = tile
-        self.rows: int | None = None  # images at once; None: all that there are
-        self._foreseen: set[torch.Size] = set()
+        self.rows: int | None = None  # images at once; None: the whole batch
+        self._estimated: set[torch.Size] = set()
         self._tiled: TiledScore | None = None
 
-    def portions(self, images: Tensor, objective: Objective, work: Callable[[slice, Score], list[T]]) -> list[T]:
-        """What `work` makes of (B, 3, H, W) images: of some of them at a time, given as a slice, by the score given.
+    def run_in_batches(self, images: Tensor, objective: Objective, work: Callable[[slice, Score], list[T]]) -> list[T]:
+        """Call `work` on as many images at a time as fit into memory.
+
+        Args:
+            images: (B, 3, H, W).
+            objective: what scores them.
+            work: (the rows of the batch, the score in whole images or tiles) -> a result for each row.
+
+        Returns:
+            The results of all rows.
 
         Raises:
-            RoomError: one image does not fit, even in the smallest tiles.
+            MemoryBudgetError: one image does not fit, even in the smallest tiles.
         """
-        self._foresee(images, objective)
-        made: list[T] = []
-        while len(made) < len(images):
-            rows = slice(len(made), min(len(images), len(made) + (self.rows or len(images))))
+        self._estimate(images, objective)
+        results: list[T] = []
+        while len(results) < len(images):
+            rows = slice(len(results), min(len(images), len(results) + (self.rows or len(images))))
             try:
-                made += work(rows, self._score(objective, images.device))
+                results += work(rows, self._score(objective, images.device))
                 continue
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-            # Only here, after the error, is that free which it held.
+            # Outside the except clause: the error's traceback kept the tensors alive.
             release_memory(images.device)
             self._shrink(rows.stop - rows.start, images, objective)
-        return made
+        return results
 
     def _score(self, objective: Objective, device: torch.device) -> Score:
         if self.tile is None:
@@ -76,11 +82,11 @@ class MemoryBudget:
             self._tiled = TiledScore(objective, self.tile, device)
         return self._tiled
 
-    def _foresee(self, images: Tensor, objective: Objective) -> None:
-        # Once for each size: later, what an ascent has left for the next is not free, and yet there for it.
-        if images.device.type != "cpu" or images.shape in self._foreseen:
+    def _estimate(self, images: Tensor, objective: Objective) -> None:
+        # Once for each size: later, memory that an ascent keeps for the next one counts as used, and yet is available.
+        if images.device.type != "cpu" or images.shape in self._estimated:
             return
-        self._foreseen.add(images.shape)
+        self._estimated.add(images.shape)
         free = available_bytes(images.device)
         count, _, h, w = images.shape
         if free is None or count * h * w * PLENTY < free:
@@ -90,7 +96,7 @@ class MemoryBudget:
             rows = self._shrink(rows, images, objective)
 
     def _shrink(self, rows: int, images: Tensor, objective: Objective) -> int:
-        # To the next smaller way; how many images at once that is.
+        # Take half as many images, then the next smaller tiles; returns the number of images at once.
         h, w = images.shape[2:]
         if rows > 1:
             self.rows = rows = (rows + 1) // 2
@@ -98,16 +104,16 @@ class MemoryBudget:
             return rows
         smaller = smaller_tile(h, w, self.tile)
         if smaller is None:
-            raise MemoryBudgetError(_told(h, w, self.tile, objective, images.device))
+            raise MemoryBudgetError(_describe(h, w, self.tile, objective, images.device))
         self.tile = smaller
         log.info("little memory: tiles of %d pixels", smaller)
         return rows
 
 
 def smaller_tile(height: int, width: int, tile: int | None) -> int | None:
-    """The side of the next smaller tiles in which to dream an image; None: there are none."""
+    """Return the next smaller side of tiles for an image, all in px; `tile` None: it is whole. None: there is none."""
     side = max(height, width)
-    if tile is None or tile >= side:  # halves of a whole: the largest that is not the image itself
+    if tile is None or tile >= side:  # the largest of MIN_TILE times a power of two that is smaller than the image
         tile = MIN_TILE
         while 2 * tile < side:
             tile *= 2
@@ -116,30 +122,41 @@ def smaller_tile(height: int, width: int, tile: int | None) -> int | None:
 
 
 def estimate_bytes(height: int, width: int, tile: int | None, objective: Objective, device: torch.device) -> int:
-    """Bytes that the ascent of one image takes, about."""
+    """Estimate the memory that the ascent of one image takes.
+
+    Args:
+        height, width: of the image, px.
+        tile: side of the tiles, px; None: the image is whole.
+        objective: measured on an image of `TRIAL` px a side.
+        device: where it runs.
+
+    Returns:
+        Bytes.
+    """
     trial = torch.full((1, 3, TRIAL, TRIAL), 0.5, device=device)
     network = measure_peak(lambda: tiled_gradient(objective, trial, 1.0)) / TRIAL**2
     pixels = height * width
     if tile is None or tile >= max(height, width):
         return round(SLACK * pixels * max(STEP, HELD + network))
     with torch.no_grad():
-        seen = sum(activation.nbytes for activation in objective.features(trial).values()) / TRIAL**2
-    return round(SLACK * (pixels * max(STEP, HELD + JUDGING * seen) + min(tile, height) * min(tile, width) * network))
+        activations = sum(activation.nbytes for activation in objective.features(trial).values()) / TRIAL**2
+    tile_pixels = min(tile, height) * min(tile, width)
+    return round(SLACK * (pixels * max(STEP, HELD + SCORING * activations) + tile_pixels * network))
 
 
 def release_memory(device: torch.device) -> None:
-    """Let go of what is kept for later."""
+    """Release recordings and cached memory on `device`."""
     if device.type == "cuda":
         cuda_graphs.forget_recordings()
         torch.cuda.empty_cache()
 
 
-def _told(height: int, width: int, tile: int | None, objective: Objective, device: torch.device) -> str:
+def _describe(height: int, width: int, tile: int | None, objective: Objective, device: torch.device) -> str:
     need, free = estimate_bytes(height, width, tile, objective, device), available_bytes(device)
     least = f" even with --tile {tile}" if tile is not None and tile < max(height, width) else ""
     there = "less" if free is None else f"{free / 1e9:.1f} GB"
     elsewhere = "" if device.type == "cpu" else ", or --device cpu"
     return (
         f"{width}x{height} pixels need about {need / 1e9:.1f} GB of memory{least}, {device} has {there} free: expected "
-        f"a smaller picture (of a video: --size {max(16, height // 2)}){elsewhere}"
+        f"a smaller image (of a video: --size {max(16, height // 2)}){elsewhere}"
     )

@@ -1,13 +1,13 @@
-"""Octaves, jitter and gradient ascent: images in, dreamed images out; knows nothing of video.
+"""Octaves of gradient ascent: images in, dreamed images out; knows nothing of video.
 
-Mordvintsev, Olah, Tyka 2015 (DeepDream): octaves from small to large with re-injection of detail, a random circular
-shift before each step, a normalized gradient. What differs:
+Mordvintsev, Olah, Tyka 2015 (Inceptionism; the DeepDream notebook): octaves from small to large with re-injection of
+detail, a random circular shift before each step, a normalized gradient. What differs:
 
 - The gradient is normalized per image, so that an image dreams in a batch as it would alone.
-- Lightness and color take separate ways, see `steps`.
-- A step towards black or white shrinks as it nears them (`headroom`), and large areas are pulled to the source's
+- Lightness and color are smoothed and scaled apart, see `gradient_shaping`.
+- A step towards black or white shrinks as it nears them (`headroom`), and large areas are held at the source's
   brightness and color (`anchor`); both keep a dream from burning out over thousands of frames.
-- The ascent can start from a residual (dream - source) carried from elsewhere, at every octave.
+- The ascent can start from a residual (dream - source) carried over from another frame, at every octave.
 - A mask can leave parts of the source alone.
 """
 
@@ -20,12 +20,13 @@ from torch import Tensor
 
 from dreamvideo.ascent.ascend import ascend
 from dreamvideo.ascent.jitter import jitter_offsets
-from dreamvideo.ascent.tiling import Score, at_size
+from dreamvideo.ascent.tiling import Score, at_size, score_tf32
+from dreamvideo.devices import tf32_products
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.tensors import enlarge, resize
 
-SMALLEST_SIDE = 130  # pixels; below it the large shapes of a dream have no room. Chosen by eye
-LEAST_SIDE = 32  # pixels; no octave is smaller, whatever was asked for
+SMALLEST_SIDE = 130  # pixels; below it an octave is too small for the large shapes of a dream. Chosen by eye
+LEAST_SIDE = 32  # pixels; no octave is smaller, whatever the settings
 
 
 def dream(
@@ -34,38 +35,46 @@ def dream(
     settings: DreamSettings,
     *,
     residual: Tensor | None = None,
-    pace: Tensor | None = None,
-    plan: Sequence[int] | None = None,
-    ticks: Sequence[int] | None = None,
-    goal: Tensor | None = None,
+    step_scale: Tensor | None = None,
+    steps_per_octave: Sequence[int] | None = None,
+    jitter_index: Sequence[int] | None = None,
+    target_score: Tensor | None = None,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Images on which `score` is higher.
+    """Change images so that their score rises: DeepDream (Mordvintsev, Olah, Tyka 2015).
+
+    Images are resized to each octave, small to large; at each, what the ascent added so far is enlarged and put on
+    the resized image, and the gradient of the score is followed for some steps. The module's docstring lists what
+    differs from the paper. Each image of a batch dreams as it would alone.
 
     Args:
         images: (B, 3, H, W) RGB in [0, 1], float32.
-        score: images of any size -> (B,) float, differentiable.
+        score: images (B, 3, h, w) in [0, 1] of any size -> (B,) float, differentiable; such as `Network.score`.
         settings: octaves, steps and look.
-        residual: (B, 3, H, W) dream minus source to start from; None: zero.
-        pace: (B, 1, H, W) factor on each step, place by place; None: 1.
-        plan: steps at each octave, small to large; None: `settings.iterations` at each.
-        ticks: how many times each image's residual was dreamed on before; its jitter goes on from there. None: 0.
-        goal: (B,) scores to be held at the images' own size, see `ascend`; None: as high as the steps lead.
-        mask: (B, 1, H, W) in [0, 1], a further factor on each step; where it is 0 the images stay as they are. None: 1.
+        residual: (B, 3, H, W) dream minus source in [-1, 1], on which the ascent starts at every octave; None: zero.
+        step_scale: (B, 1, H, W) factor, 0 or more, on the steps at each place; None: 1.
+        steps_per_octave: number of steps at each octave, small to large, one for each of `octave_sizes`; octaves
+            without steps are skipped. None: `settings.iterations` at each.
+        jitter_index: for each image the number of its draw of random shifts: the same number, the same shifts. None: 0.
+        target_score: (B,) scores at which the images are held at their full size, see `ascend`; None: the steps lead as
+            high as they do.
+        mask: (B, 1, H, W) in [0, 1], a further factor on the steps; where it is 0 the images stay as they are. None: 1.
 
     Returns:
         (B, 3, H, W) float32 in [0, 1].
     """
-    height, width = images.shape[2:]
-    sizes = octave_sizes(height, width, settings)
-    plan = [settings.iterations] * len(sizes) if plan is None else plan
-    ticks = [0] * len(images) if ticks is None else ticks
-    whole = not settings.detail and residual is None  # the dreamed picture itself is resized
+    sizes = octave_sizes(*images.shape[2:], settings)
+    if steps_per_octave is None:
+        steps_per_octave = [settings.iterations] * len(sizes)
+    if jitter_index is None:
+        jitter_index = [0] * len(images)
+    whole = not settings.detail and residual is None  # the dreamed image itself is resized
     if mask is not None:
-        pace = mask if pace is None else pace * mask
+        step_scale = mask if step_scale is None else step_scale * mask
     dreamed, detail = images, None  # detail: dreamed minus what the octave started from
-    for octave, (size, iterations) in enumerate(zip(sizes, plan, strict=True)):
-        if not iterations and size != (height, width):
+    for octave, (size, iterations) in enumerate(zip(sizes, steps_per_octave, strict=True)):
+        full_size = size == sizes[-1]
+        if not iterations and not full_size:
             continue
         base = resize(images, size)  # (B, 3, h, w)
         if whole:
@@ -75,29 +84,49 @@ def dream(
             dreamed = start if detail is None else start + enlarge(detail, size)
         if settings.space == "image":
             dreamed = dreamed.clamp(0, 1)
-        shifts = [jitter_offsets(settings, octave, iterations, tick, size) for tick in ticks]
-        paced = None if pace is None else resize(pace, size)
-        held = goal if size == (height, width) else None
-        here = at_size(score, size)
-        dreamed = ascend(dreamed, base, here, settings, list(zip(*shifts, strict=True)), paced, held)
+        shifts = [jitter_offsets(settings, octave, iterations, index, size) for index in jitter_index]
+        offsets = list(zip(*shifts, strict=True))  # step -> image -> (dy, dx)
+        scale = None if step_scale is None else resize(step_scale, size)
+        with tf32_products(score_tf32(score)):
+            dreamed = ascend(
+                dreamed, base, at_size(score, size), settings, offsets, scale, target_score if full_size else None
+            )
         detail = dreamed - start
-    if mask is not None and whole:  # steps made it fade already, but not the loss of the source's own detail
+    if mask is not None and whole:  # small steps let it fade, but the source's own detail is lost under it too
         dreamed = torch.lerp(images, dreamed, mask)
     return confine(dreamed.clamp(0, 1), images, settings, mask)
 
 
 def confine(dreamed: Tensor, images: Tensor, settings: DreamSettings, mask: Tensor | None) -> Tensor:
-    """`dreamed`, but with the colors of `images` if these are kept, and `images` where the (B, 1, H, W) mask is 0."""
+    """Take back what a dream must not change: colors, if `settings.keep_colors`, and all where the mask is 0.
+
+    Args:
+        dreamed: (B, 3, H, W) in [0, 1].
+        images: (B, 3, H, W) in [0, 1], the source.
+        settings: `keep_colors` is read.
+        mask: (B, 1, H, W) in [0, 1]; None: 1.
+
+    Returns:
+        (B, 3, H, W) in [0, 1].
+    """
     if settings.keep_colors:
         dreamed = (images + (dreamed - images).mean(1, keepdim=True)).clamp(0, 1)
     return dreamed if mask is None else torch.where(mask > 0, dreamed, images)
 
 
 def octave_sizes(height: int, width: int, settings: DreamSettings) -> list[tuple[int, int]]:
-    """(height, width) of each octave, small to large; the last is the image's own.
+    """Return the size of each octave, small to large; the last is the image's own.
 
-    Unless `settings.octaves` says how many, as many as bring the shorter side nearest to `SMALLEST_SIDE`. Octaves whose
-    shorter side is below `LEAST_SIDE` are left out. Without detail, sides are cut to whole pixels.
+    `settings.octaves` of them, or if that is None as many as bring the shorter side nearest to `SMALLEST_SIDE`.
+    Octaves whose shorter side is below `LEAST_SIDE` are left out.
+
+    Args:
+        height, width: of the images, px.
+        settings: `octaves`, `octave_scale` and `detail` are read. Without `detail` sides are truncated to whole pixels,
+            as in the programs whose looks that is for, and else rounded.
+
+    Returns:
+        (height, width) px of each octave.
     """
     sizes = [(height, width)]
     for k in range(1, settings.octaves or 64):

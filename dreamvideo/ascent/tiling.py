@@ -1,9 +1,10 @@
-"""The gradient of a large image, tile by tile, in the memory that one tile takes: the same as of the whole image.
+"""The gradient of a large image, tile by tile, in the memory that one tile takes; equal to that of the whole image.
 
 Mordvintsev, Olah, Tyka 2015 normalize the gradient of every tile for itself, and let the random shift blur the seams; a
-sky then dreams as much as a face. Here a tile is only where the network looks. It looks twice: first for the
-activations of the whole image, of which the score and its gradient are taken, whatever the objective is; then tile by
-tile for what that gradient is in the image. A tile sees more than it answers for, and what overlaps adds up.
+sky then dreams as much as a face. Here a tile only limits what the network looks at in one pass, and there are two:
+first the activations of the whole image are collected, and the score is differentiated with respect to them, whatever
+the objective is; then that gradient is propagated to the image, tile by tile. Tiles overlap, and the gradients of
+their overlaps add up.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from dreamvideo.devices import tf32_products
 from dreamvideo.models.layers import describe_layers
 from dreamvideo.models.objectives import Objective
 
@@ -24,160 +26,175 @@ Score = Callable[[Tensor], Tensor]  # (B, 3, H, W) in [0, 1] -> (B,), differenti
 Activations = Mapping[str, Tensor]  # layer name -> (B, C, h, w) or (B, C)
 
 # Pixels. Tiles begin at multiples of it, so that a network's strides fall on the same pixels as in the whole image; a
-# layer without places passes for one of this stride.
+# layer without places counts as one of this stride.
 GRID = 32
 
-# What a tile sees around what it answers for, over the largest stride of the layers. By measurement on the embedded
-# network: its gradient is then the whole image's but for rounding; with 6 it is 0.004 % off, with 4 0.3 %. An ascent
-# makes much of the least difference: a source moved by 1e-7 ends 8/255 elsewhere, as good and not the same.
+# Margin of a tile around its core, over the largest stride of the layers. By measurement on the embedded network: its
+# gradient then equals the whole image's but for rounding; with 6 it is 0.004 % off, with 4 0.3 %. An ascent amplifies
+# the least difference: a source moved by 1e-7 ends 8/255 elsewhere, as good and not the same.
 MARGIN = 8
 
 
 @dataclass(frozen=True, slots=True)
 class TileWindow:
-    """A tile along one side of the image, in pixels."""
+    """A tile along one side of the image, px. Cores of a row of windows do not overlap, and cover the side."""
 
     start: int
-    stop: int  # what it sees: from `start` to here
-    first: int
-    last: int  # what it answers for, and no other window does: from `first` to here
+    stop: int  # the window: from `start` to here
+    core_start: int
+    core_stop: int  # its core: from `core_start` to here
     length: int  # of the whole side
 
-    def places(self, stride: float, start: int = 0) -> slice:
-        """What it answers for, of a map of the picture from `start` on."""
-        first, last = (round((pixel - start) / stride) for pixel in (self.first, self.last))
-        return slice(first, None if self.last == self.length else last)  # a map may end before the picture, or after it
+    def core(self, stride: float, start: int = 0) -> slice:
+        """Return the places of the core in a map of `stride` px that begins at pixel `start`."""
+        first, last = (round((pixel - start) / stride) for pixel in (self.core_start, self.core_stop))
+        # A map may end before the image, or after it.
+        return slice(first, None if self.core_stop == self.length else last)
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A part of the image."""
+    """A part of the image: a core with margins."""
 
     down: TileWindow
     across: TileWindow
 
-    def of(self, images: Tensor) -> Tensor:
-        """What it sees of (B, C, H, W) images."""
+    def crop(self, images: Tensor) -> Tensor:
+        """Return the tile's view of (B, C, H, W) images, margins included."""
         return images[:, :, self.down.start : self.down.stop, self.across.start : self.across.stop]
 
-    def owned(self, whole: Tensor, stride: float) -> Tensor:
-        """What it answers for of the (B, C, h, w) map of the whole image."""
-        return whole[:, :, self.down.places(stride), self.across.places(stride)]
+    def core_of_image(self, full: Tensor, stride: float) -> Tensor:
+        """Return the view of the core in the (B, C, h, w) map, of `stride` px, of the whole image."""
+        return full[:, :, self.down.core(stride), self.across.core(stride)]
 
-    def own(self, part: Tensor, stride: float) -> Tensor:
-        """The same of the map of what it sees."""
-        down, across = (side.places(stride, side.start) for side in (self.down, self.across))
+    def core_of_tile(self, part: Tensor, stride: float) -> Tensor:
+        """Return the view of the core in the (B, C, h, w) map, of `stride` px, of this tile."""
+        down, across = (side.core(stride, side.start) for side in (self.down, self.across))
         return part[:, :, down, across]
 
     @property
-    def share(self) -> float:
-        """The part of the image that it answers for."""
-        return math.prod((side.last - side.first) / side.length for side in (self.down, self.across))
+    def core_share(self) -> float:
+        """The share of the image's area that the core covers."""
+        return math.prod((side.core_stop - side.core_start) / side.length for side in (self.down, self.across))
 
     @property
-    def seen_share(self) -> float:
-        """The part of the image that it sees."""
+    def share(self) -> float:
+        """The share of the image's area that the tile covers."""
         return math.prod((side.stop - side.start) / side.length for side in (self.down, self.across))
 
 
 def tile_windows(length: int, side: int, margin: int) -> list[TileWindow]:
-    """Windows that all see as many pixels, at most `side`, of `length`.
+    """Cover `length` by windows of one size.
 
     Args:
-        length, side: pixels.
-        margin: how far a window sees at least beyond what it answers for, unless the image ends; a multiple of `GRID`.
+        length: px.
+        side: px, the largest size of a window.
+        margin: px, the least distance of a core from the ends of its window, unless the image ends there; a multiple
+            of `GRID`.
     """
     if length <= side:
         return [TileWindow(0, length, 0, length, length)]
-    # In units of the grid; what is left over all windows see, so that the last one begins on the grid as the others do.
-    whole, rest = divmod(length, GRID)
-    around = 2 * margin // GRID
+    # In units of the grid; the rest is added to every window, so that the last one begins on the grid as the others do.
+    units, rest = divmod(length, GRID)
+    margins = 2 * margin // GRID
     most = (side - rest) // GRID
-    steps = math.ceil((whole - most) / (most - around))
-    seen = math.ceil((whole + around * steps) / (steps + 1))  # no more than so many windows need to
-    starts = [(whole - seen) * i // steps * GRID for i in range(steps + 1)]
+    steps = math.ceil((units - most) / (most - margins))
+    size = math.ceil((units + margins * steps) / (steps + 1))  # the smallest with which so many windows suffice
+    starts = [(units - size) * i // steps * GRID for i in range(steps + 1)]
     ends = [0, *(start + margin for start in starts[1:]), length]
     return [
-        TileWindow(start, start + seen * GRID + rest, first, last, length)
+        TileWindow(start, start + size * GRID + rest, first, last, length)
         for start, (first, last) in zip(starts, itertools.pairwise(ends), strict=True)
     ]
 
 
 @dataclass(frozen=True)
 class TiledScore:
-    """The score of an objective, and its gradient, in tiles."""
+    """The score of an objective and its gradient, computed in tiles."""
 
     objective: Objective
-    side: int  # pixels, the most that a tile sees
+    side: int  # pixels, the largest size of a tile
     device: torch.device  # where the objective's network is
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(B,) float32 of (B, 3, H, W) in [0, 1], not differentiable: for the gradient there is `slope`."""
-        with torch.no_grad():
-            return self.objective.judge(self._seen(images, self._tiles(images)))
-
-    def slope(self, images: Tensor, factor: float) -> tuple[Tensor, Tensor]:
-        """Gradient of the images' scores, times `factor`, and the scores.
+        """Score images. The result is not differentiable: see `grad`.
 
         Args:
             images: (B, 3, H, W) in [0, 1].
 
         Returns:
-            (B, 3, H, W), (B,).
+            (B,) float32.
+        """
+        with torch.no_grad(), tf32_products(self.objective.tf32):
+            return self.objective.judge(self._activations(images, self._tiles(images)))
+
+    def grad(self, images: Tensor, factor: float) -> tuple[Tensor, Tensor]:
+        """Differentiate the scores of images.
+
+        Args:
+            images: (B, 3, H, W) in [0, 1].
+            factor: what the gradient is multiplied by.
+
+        Returns:
+            The gradient (B, 3, H, W), and the scores (B,).
         """
         tiles = self._tiles(images)
         with torch.no_grad():
-            seen = self._seen(images, tiles)
-        scores, pulls = self._pulls(seen, factor)
-        del seen
-        slope = torch.zeros_like(images)
+            activations = self._activations(images, tiles)
+        scores, grads = self._grad_of_activations(activations, factor)
+        del activations
+        grad = torch.zeros_like(images)
         maps = {name: stride for name, stride in self.strides.items() if stride is not None}
         for tile in tiles:
-            # A place is owned by one tile, and draws on all that this sees. A list draws on all that its tile sees, and
-            # so do the lists of its neighbors: each keeps what it owns of that.
-            if own := {name: tile.owned(pulls[name], stride) for name, stride in maps.items()}:
-                tile.of(slope).add_(self._slope_of(tile, images, own))
-            if own := {name: tile.seen_share * pull for name, pull in pulls.items() if name not in maps}:
-                tile.owned(slope, 1).add_(tile.own(self._slope_of(tile, images, own), 1))
-        return slope, scores
+            # Feature maps: each place belongs to the core of one tile, whose gradient covers the margins too; add up.
+            if parts := {name: tile.core_of_image(grads[name], stride) for name, stride in maps.items()}:
+                tile.crop(grad).add_(self._grad_of_tile(tile, images, parts))
+            # Pooled vectors: every tile contributes, and neighbors see the same pixels; keep the gradient of the core.
+            if parts := {name: tile.share * part for name, part in grads.items() if name not in maps}:
+                core = tile.core_of_tile(self._grad_of_tile(tile, images, parts), 1)
+                tile.core_of_image(grad, 1).add_(core)
+        return grad, scores
 
-    def _seen(self, images: Tensor, tiles: list[Tile]) -> dict[str, Tensor]:
-        # Activations of the whole image.
-        whole: dict[str, Tensor] = {}
+    def _activations(self, images: Tensor, tiles: list[Tile]) -> dict[str, Tensor]:
+        """Activations of the whole image."""
+        full: dict[str, Tensor] = {}
         last = tiles[-1]
         for tile in tiles:
-            seen = self.objective.features(tile.of(images).contiguous())
+            activations = self.objective.features(tile.crop(images).contiguous())
             for name in self.objective.layers:
-                part, stride = seen[name], self.strides[name]
+                part, stride = activations[name], self.strides[name]
                 if stride is None:
-                    whole[name] = tile.share * part + whole.get(name, 0)
+                    full[name] = tile.core_share * part + full.get(name, 0)
                     continue
-                if name not in whole:  # all tiles are of one size, so the last one says where the map ends
+                if name not in full:  # all tiles are of one size, so the last one says where the map ends
                     h, w = (
                         round(side.start / stride) + places
                         for side, places in zip((last.down, last.across), part.shape[2:], strict=True)
                     )
-                    whole[name] = part.new_empty(*part.shape[:2], h, w)
-                tile.owned(whole[name], stride).copy_(tile.own(part, stride))
-        return whole
+                    full[name] = part.new_empty(*part.shape[:2], h, w)
+                tile.core_of_image(full[name], stride).copy_(tile.core_of_tile(part, stride))
+        return full
 
-    def _pulls(self, seen: Activations, factor: float) -> tuple[Tensor, dict[str, Tensor]]:
-        # The scores, and their gradient in the activations.
+    def _grad_of_activations(self, activations: Activations, factor: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """The scores, and their gradient with respect to the activations."""
         with torch.enable_grad():
-            leaves = {name: activation.requires_grad_() for name, activation in seen.items()}
+            leaves = {name: activation.requires_grad_() for name, activation in activations.items()}
             scores = self.objective.judge(leaves)
-            slopes = torch.autograd.grad(scores, list(leaves.values()), torch.full_like(scores, factor))
-        return scores.detach(), dict(zip(leaves, slopes, strict=True))
+            grads = torch.autograd.grad(scores, list(leaves.values()), torch.full_like(scores, factor))
+        return scores.detach(), dict(zip(leaves, grads, strict=True))
 
-    def _slope_of(self, tile: Tile, images: Tensor, pulls: Activations) -> Tensor:
-        # The gradient in what the tile sees, from that in the activations that `pulls` has.
+    def _grad_of_tile(self, tile: Tile, images: Tensor, grads: Activations) -> Tensor:
+        """The gradient with respect to the tile's pixels, from that with respect to the activations of `grads`."""
         with torch.enable_grad():
-            part = tile.of(images).clone(memory_format=torch.contiguous_format).requires_grad_()
-            seen = self.objective.features(part)
-            strides = {name: self.strides[name] for name in pulls}
-            made = [seen[name] if stride is None else tile.own(seen[name], stride) for name, stride in strides.items()]
-            (slope,) = torch.autograd.grad(made, part, list(pulls.values()))
-        return slope
+            part = tile.crop(images).clone(memory_format=torch.contiguous_format).requires_grad_()
+            activations = self.objective.features(part)
+            strides = {name: self.strides[name] for name in grads}
+            outputs = [
+                activations[name] if stride is None else tile.core_of_tile(activations[name], stride)
+                for name, stride in strides.items()
+            ]
+            (grad,) = torch.autograd.grad(outputs, part, list(grads.values()))
+        return grad
 
     def _tiles(self, images: Tensor) -> list[Tile]:
         down, across = (tile_windows(length, self.side, self.margin) for length in images.shape[2:])
@@ -185,9 +202,9 @@ class TiledScore:
 
     @cached_property
     def strides(self) -> dict[str, float | None]:
-        """Pixels per place of each layer; None: it has no places, and what an image gives is the mean of its tiles."""
-        found = describe_layers(lambda images: self.objective.features(images.to(self.device)))
-        return {layer.name: layer.stride for layer in found if layer.name in self.objective.layers}
+        """Pixels per place of each layer; None: it has no places, and an image's vector is the mean of its tiles'."""
+        layers = describe_layers(lambda images: self.objective.features(images.to(self.device)))
+        return {layer.name: layer.stride for layer in layers if layer.name in self.objective.layers}
 
     @cached_property
     def margin(self) -> int:
@@ -197,16 +214,31 @@ class TiledScore:
 
 
 def at_size(score: Score, size: tuple[int, int]) -> Score:
-    """`score` for images of (height, width): without tiles where one would hold them."""
+    """Return `score` for images of `size`, (height, width) px: without tiles where one tile would hold the image."""
     return score.objective if isinstance(score, TiledScore) and max(size) <= score.side else score
 
 
+def score_tf32(score: Score) -> bool | None:
+    """Return whether `score` is to run in TF32, see `devices.tf32_products`; None: it does not say."""
+    objective = score.objective if isinstance(score, TiledScore) else score
+    return objective.tf32 if isinstance(objective, Objective) else None
+
+
 def tiled_gradient(score: Score, images: Tensor, factor: float) -> tuple[Tensor, Tensor]:
-    """Gradient (B, 3, H, W) of the scores of (B, 3, H, W) images, times `factor`, and the (B,) scores."""
+    """Differentiate the scores of images, in tiles if `score` is a `TiledScore`.
+
+    Args:
+        score: (B, 3, H, W) -> (B,).
+        images: (B, 3, H, W) in [0, 1].
+        factor: what the gradient is multiplied by.
+
+    Returns:
+        The gradient (B, 3, H, W), and the scores (B,), both detached.
+    """
     if isinstance(score, TiledScore):
-        return score.slope(images, factor)
+        return score.grad(images, factor)
     with torch.enable_grad():
         images = images.detach().requires_grad_()
         scores = score(images)
-        (slope,) = torch.autograd.grad(scores, images, torch.full_like(scores, factor))
-    return slope, scores.detach()
+        (grad,) = torch.autograd.grad(scores, images, torch.full_like(scores, factor))
+    return grad, scores.detach()

@@ -1,4 +1,4 @@
-"""Which arithmetics a device has, and calls made under one of them, whatever was loaded last."""
+"""Which precisions a device has in hardware, and calls that run in one of them."""
 
 from __future__ import annotations
 
@@ -13,25 +13,31 @@ from dreamvideo.settings.option import option_choices
 
 T = TypeVar("T")
 
-# Others say nothing of it, and what torch then does on CUDA is to round the numbers of convolutions to tf32.
-BASELINE_PRECISIONS = "tf32"
+# The baselines set no precision; PyTorch's default on CUDA is to round the factors of convolutions to TF32.
+BASELINE_PRECISION = "tf32"
 
 
 def precisions_of(device: torch.device) -> tuple[str, ...]:
-    """Those that a network can be loaded in and that are arithmetic of the hardware."""
+    """Return the precisions that a network can be loaded in and that the hardware of `device` computes in."""
     cuda = device.type == "cuda"
-    newer = has_fast_bf16(device)  # on CUDA: Ampere or later, which have tf32 too
-    there = {"fp32": True, "bf16": newer, "tf32": cuda and newer, "fp16": cuda}
-    return tuple(name for name in option_choices(ModelSettings)["precision"] if there.get(name, False))
+    newer = has_fast_bf16(device)  # on CUDA: Ampere or later, which have TF32 too
+    available = {"fp32": True, "bf16": newer, "tf32": cuda and newer, "fp16": cuda}
+    return tuple(name for name in option_choices(ModelSettings)["precision"] if available.get(name, False))
 
 
 def in_precision(precision: str, run: Callable[[], T], device: torch.device) -> Callable[[], T]:
-    """`run`, with float32 rounded to tf32 or not as `precision` says: on CUDA that is a state of the whole process."""
+    """Wrap `run` so that it rounds float32 to TF32 if and only if `precision` is "tf32".
+
+    Args:
+        precision: name of a precision, as in `ModelSettings`.
+        run: function to wrap; returned unchanged unless `device` is a CUDA device.
+        device: where it runs.
+    """
     if device.type != "cuda":
         return run
 
-    def inside() -> T:
+    def run_in_precision() -> T:
         with tf32_products(precision == "tf32"):
             return run()
 
-    return inside
+    return run_in_precision

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dreamvideo.devices import pick_device, pick_precision
+from dreamvideo.devices import pick_device, pick_precision, pick_tf32, precision_name, tf32_products
 from dreamvideo.errors import ModelError, SettingsError, did_you_mean, first_line
 from dreamvideo.models.objectives import Features, Objective, Term
 from dreamvideo.models.registry import Model, find_model
@@ -26,6 +26,11 @@ class Network:
     score: Objective
     device: torch.device
     precision: torch.dtype
+
+    @property
+    def precision_name(self) -> str:
+        """The name of its arithmetic on the command line, such as `bf16` or `tf32`."""
+        return precision_name(self.precision, self.score.tf32)
 
 
 def load_network(
@@ -60,17 +65,15 @@ def place_network(
     """
     device = pick_device(settings.device)
     precision = pick_precision(settings.precision, device)
-    if settings.threads and device.type == "cpu":
-        torch.set_num_threads(settings.threads)
     features = model.cut(list(dict.fromkeys(term.layer for term in terms)), device, precision)
     features = pad_small_inputs(features, device, model.name)
     _check_picks(features, terms, device, model.name)
     divisors = {name: value.to(device) for name, value in model.divisors.items()}
-    score = Objective(features, terms, divisors)
+    score = Objective(features, terms, divisors, tf32=pick_tf32(settings.precision, device))
     if guide is not None:
-        with torch.no_grad():
-            seen = features(guide.to(device))
-        score = replace(score, guides={name: guide_columns(seen[name]) for name in score.layers})
+        with torch.no_grad(), tf32_products(score.tf32):
+            activations = features(guide.to(device))
+        score = replace(score, guides={name: guide_columns(activations[name]) for name in score.layers})
     return Network(settings.model, score, device, precision)
 
 

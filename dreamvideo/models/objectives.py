@@ -23,6 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dreamvideo.devices import tf32_products
+
 Features = Callable[[Tensor], Mapping[str, Tensor]]  # (B, 3, H, W) RGB in [0, 1] -> layer name -> (B, C, h, w)
 
 # Share of the mean local energy that is added to it before the logarithm, so that an empty place has no infinite
@@ -60,6 +62,7 @@ class Objective:
     terms: tuple[Term, ...]
     divisors: Mapping[str, Tensor] = field(default_factory=dict)  # layer name -> (C,) float32
     guides: Mapping[str, Tensor] = field(default_factory=dict)  # layer name -> (C, N) features of the guide
+    tf32: bool | None = None  # whether float32 products are rounded to TF32, see `devices.tf32_products`
 
     def __call__(self, images: Tensor) -> Tensor:
         """Score per image; raising it by 1 multiplies the energy of a `log` or `l2` layer of weight 1 by e.
@@ -70,7 +73,8 @@ class Objective:
         Returns:
             (B,) float32.
         """
-        return self.judge(self.features(images))
+        with tf32_products(self.tf32):
+            return self.judge(self.features(images))
 
     def judge(self, activations: Mapping[str, Tensor]) -> Tensor:
         """(B,) float32 score of images of which `activations` are the layers' (B, C, h, w) or (B, C)."""

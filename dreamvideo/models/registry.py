@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import importlib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -212,8 +211,6 @@ def call_factory(spec: str) -> nn.Module:
     path, _, function = spec.partition(":")
     if not path or not function:
         raise ModelError(f"--model {spec}: expected package.module:factory, such as mine:network")
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # a file beside the one who types, as with python -m
     try:
         found: Any = importlib.import_module(path)
         for part in function.split("."):

@@ -1,1 +1,1 @@
-"""Optical flow, warping, occlusion and cuts."""
+"""Optical flow, warping, occlusion masks and cuts."""

@@ -1,6 +1,7 @@
-"""Optical flow estimators: where each pixel of the current picture lies in the previous one.
+"""Optical flow estimators: for each pixel of the current image, where it lies in the previous one.
 
-DIS: Kroeger, Timofte, Dai, Van Gool 2016, as in OpenCV.
+DIS: Kroeger, Timofte, Dai, Van Gool 2016 (Fast Optical Flow using Dense Inverse Search), as in OpenCV, on shrunken
+images and one scale finer than its preset. RAFT: see `raft`.
 """
 
 from __future__ import annotations
@@ -16,20 +17,21 @@ from torch import Tensor
 
 from dreamvideo.motion.raft import raft
 
-# (current, previous), each (B, 3, H, W) uint8 RGB -> (B, 2, H, W) float32 pixels, channel 0 = dx: the backward flow
+# (current, previous), each (B, 3, H, W) uint8 RGB on the CPU -> the backward flow (B, 2, H, W) float32 px on the CPU,
+# channel 0 = dx (right), channel 1 = dy (down): current(x) is found at previous(x + flow(x)).
 FlowEstimator = Callable[[Tensor, Tensor], Tensor]
 
-# Pixels of the shorter side above which flow is estimated on a shrunken picture: twice the size costs five times the
+# Pixels of the shorter side above which flow is estimated on a shrunken image: twice the size costs five times the
 # time, and a dream is smoother than the last pixel of its flow.
 LARGEST_SIDE = 270
 
-# The finest size at which flow is estimated, in halvings of the picture. At 2, as the preset has it, motion is a third
+# The finest scale at which flow is estimated, in halvings of the image. At 2, as the preset has it, motion is a third
 # less exact and a dream up to twice as unsteady; at 0 it takes four times as long for little (on rendered shots).
 FINEST_SCALE = 1
 
 
 def dis() -> FlowEstimator:
-    """DIS flow on the CPU, at OpenCV's preset `fast` taken one size finer."""
+    """Return an estimator of DIS flow on the CPU: OpenCV's preset `fast`, one scale finer."""
     return _dis
 
 
@@ -38,16 +40,16 @@ def _dis(current: Tensor, previous: Tensor) -> Tensor:
     scale = min(1.0, LARGEST_SIDE / min(h, w))
     height, width = max(1, round(h * scale)), max(1, round(w * scale))
     flow = torch.empty(len(current), 2, h, w)
-    for now, before, made in zip(current, previous, flow, strict=True):
-        # A new estimator for each pair: one that is used again remembers, and the same pair gives another flow.
+    for now, before, out in zip(current, previous, flow, strict=True):
+        # A new estimator for each pair: OpenCV's keeps state, and would give another flow for the same pair later.
         estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         estimator.setFinestScale(FINEST_SCALE)
-        found = estimator.calc(_gray(now, scale), _gray(before, scale), None)  # type: ignore[call-overload]
-        for plane, into, stretch in zip(cv2.split(found), made, (w / width, h / height), strict=True):
+        planes = cv2.split(estimator.calc(_gray(now, scale), _gray(before, scale), None))  # type: ignore[call-overload]
+        for plane, out_plane, ratio in zip(planes, out, (w / width, h / height), strict=True):
             plane = plane[:height, :width]
             if scale < 1:
-                plane = cv2.resize(plane, (w, h), interpolation=cv2.INTER_LINEAR) * np.float32(stretch)
-            into.copy_(torch.from_numpy(plane))
+                plane = cv2.resize(plane, (w, h), interpolation=cv2.INTER_LINEAR) * np.float32(ratio)
+            out_plane.copy_(torch.from_numpy(plane))
     return flow
 
 
@@ -56,7 +58,7 @@ def _gray(image: Tensor, scale: float) -> NDArray[np.uint8]:
     if scale < 1:
         size = [max(1, round(side * scale)) for side in gray.shape[::-1]]
         gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-    # OpenCV's estimator crashes on pictures that are flatter than its patches at their coarsest.
+    # OpenCV's estimator crashes on images that are flatter than its patches at their coarsest.
     h, w = gray.shape
     least = max(16, w // 3, h // 3)
     if min(h, w) < least:
@@ -65,8 +67,8 @@ def _gray(image: Tensor, scale: float) -> NDArray[np.uint8]:
     return cast("NDArray[np.uint8]", gray)
 
 
-# (device of the dream, file of weights or None) -> estimator
-FLOWS: dict[str, Callable[[torch.device, str | None], FlowEstimator]] = {
-    "dis": lambda device, weights: dis(),
+# Name -> (device of the dream, file of weights or None, whether to round to TF32, see `raft`) -> estimator.
+FLOWS: dict[str, Callable[[torch.device, str | None, bool | None], FlowEstimator]] = {
+    "dis": lambda device, weights, tf32: dis(),
     "raft": raft,
 }

@@ -1,7 +1,11 @@
-"""Warping on the CPU, and what of a flow can be trusted, by OpenCV and NumPy.
+"""Motion between two frames: the backward flow, where it can be trusted, and a fast warp on the CPU.
 
-Motion is watched in a thread beside the dream. Were it torch that computes here, its threads would wait for those of
-the dream and of OpenCV at every turn: all of this and the flow would take half as long again.
+Occlusion is the forward-backward check of Sundaram, Brox, Keutzer 2010, as Ruder, Dosovitskiy, Brox 2016 use it for
+video style transfer. Two things are added: pixels that have not changed have not moved, and a flow is also trusted
+where the warped image looks like the current one.
+
+OpenCV and NumPy compute here, not torch: motion is estimated in a thread beside the dream, and torch's threads would
+wait for those of the dream and of OpenCV at every turn. All of this and the flow would take half as long again.
 """
 
 from __future__ import annotations
@@ -26,46 +30,50 @@ MODES = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """How the previous frame became this one."""
+    """The motion from the previous frame to the current one."""
 
-    backward: Tensor  # (1, 2, H, W) float32 pixels: where each pixel of this frame lies in the previous one
+    backward: Tensor  # (1, 2, H, W) float32 px (dx, dy): current(x) is found at previous(x + backward(x))
     occluded: Tensor  # (1, 1, H, W) bool: True = do not trust
-    trust: Tensor  # (1, 1, H, W) float32 in [0, 1]: the same with soft edges, 0 = do not
-    hidden: float  # share of `occluded` that is True
+    trust: Tensor  # (1, 1, H, W) float32 in [0, 1]: the same with soft edges, 0 = do not trust
+    unseen: float  # share of `occluded` that is True, 0..1
 
 
 def no_motion(height: int, width: int) -> Motion:
-    """Everything stays where it is."""
+    """Return the motion of a frame of `height` x `width` px in which everything stays where it is."""
     nowhere = torch.zeros(1, 1, height, width, dtype=torch.bool)
     return Motion(torch.zeros(1, 2, height, width), nowhere, torch.ones(1, 1, height, width), 0.0)
 
 
 def estimate_motion(current: Tensor, previous: Tensor, estimate: FlowEstimator) -> Motion:
-    """The motion from one (1, 3, H, W) uint8 picture to the next, and where it cannot be trusted."""
+    """Estimate the motion between two frames, and where it cannot be trusted.
+
+    Args:
+        current, previous: (1, 3, H, W) uint8 RGB on the CPU.
+        estimate: flow estimator; called twice, for the backward and the forward flow.
+    """
     backward = estimate(current, previous)
     occluded = occlusion_mask(backward, estimate(previous, current)).numpy()
     # On flat ground a flow is a guess and seldom leads back; what has not changed has not moved.
     still = occluded & unchanged_mask(current, previous).numpy()
     backward.numpy()[:, :, still[0, 0]] = 0
-    # And where the moved picture looks like this one, the flow is good enough, wherever the other one leads.
-    before = torch.from_numpy(np.ascontiguousarray(previous.numpy(), np.float32))
-    moved = torch.from_numpy(np.rint(remap(before, backward).numpy()).astype(np.uint8))
-    seen = unchanged_mask(current, moved, 2 * NOISE).numpy() & ~outside_mask(backward).numpy()
-    occluded &= ~(still | seen)
+    # Where the warped image looks like the current one the flow is good enough, wherever the forward flow leads.
+    source = torch.from_numpy(np.ascontiguousarray(previous.numpy(), np.float32))
+    warped = torch.from_numpy(np.rint(remap(source, backward).numpy()).astype(np.uint8))
+    alike = unchanged_mask(current, warped, 2 * NOISE).numpy() & ~outside_mask(backward).numpy()
+    occluded &= ~(still | alike)
     # Soft at its edges, which are those of the estimator's patches: a dream cut along them shows steps.
     trust = cv2.blur((~occluded[0, 0]).astype(np.float32), (EDGE, EDGE), borderType=cv2.BORDER_REPLICATE)
     return Motion(backward, torch.from_numpy(occluded), torch.from_numpy(trust)[None, None], float(occluded.mean()))
 
 
 def remap(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
-    """Pull `image` along a backward flow: out(x) = image(x + flow(x)), border repeated.
+    """Warp `image` along a backward flow on the CPU: out(x) = image(x + flow(x)), edges repeated outwards.
 
-    What `warp` does, five times as fast. OpenCV rounds the place that a pixel is taken from to 1/32 of a pixel; no flow
-    is as exact as that.
+    As `warp.warp`, five times as fast. OpenCV rounds x + flow(x) to 1/32 of a pixel; no flow is as exact as that.
 
     Args:
         image: (B, C, H, W) float32 on the CPU.
-        flow: (B, 2, H, W) float32 pixels on the CPU, channel 0 = dx (right), channel 1 = dy (down).
+        flow: (B, 2, H, W) float32 px on the CPU, channel 0 = dx (right), channel 1 = dy (down).
         mode: "bilinear", or "bicubic", which does not blur what is warped over and over.
 
     Returns:
@@ -77,23 +85,23 @@ def remap(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     b, _, h, w = image.shape
     if flow.shape != (b, 2, h, w):
         raise ValueError(f"got a flow of shape {tuple(flow.shape)}, expected {(b, 2, h, w)}")
-    made = torch.empty(image.shape)
-    for planes, way, into in zip(image, flow, made, strict=True):
-        columns, rows = _places(way.numpy())
-        for plane, out in zip(planes, into, strict=True):
-            cv2.remap(plane.numpy(), columns, rows, MODES[mode], dst=out.numpy(), borderMode=cv2.BORDER_REPLICATE)
-    return made
+    warped = torch.empty(image.shape)
+    for planes, plane_flow, out_planes in zip(image, flow, warped, strict=True):
+        x, y = _sample_positions(plane_flow.numpy())
+        for plane, out in zip(planes, out_planes, strict=True):
+            cv2.remap(plane.numpy(), x, y, MODES[mode], dst=out.numpy(), borderMode=cv2.BORDER_REPLICATE)
+    return warped
 
 
 def occlusion_mask(backward: Tensor, forward: Tensor) -> Tensor:
-    """Where the backward flow must not be trusted: the forward flow does not lead back, or the sample lies outside.
+    """Return where the backward flow must not be trusted: the forward flow does not lead back, or it leads outside.
 
     Occluded where |w + w'|^2 > 0.01 (|w|^2 + |w'|^2) + 0.5, with w the backward flow and w' the forward flow sampled at
     its end (Sundaram, Brox, Keutzer 2010, as used by Ruder et al. 2016).
 
     Args:
-        backward: (B, 2, H, W) float32 current to previous, pixels.
-        forward: (B, 2, H, W) float32 previous to current, pixels.
+        backward: (B, 2, H, W) float32 px (dx, dy), current to previous.
+        forward: (B, 2, H, W) float32 px (dx, dy), previous to current.
 
     Returns:
         (B, 1, H, W) bool, True = do not trust.
@@ -105,27 +113,42 @@ def occlusion_mask(backward: Tensor, forward: Tensor) -> Tensor:
 
 
 def outside_mask(flow: Tensor) -> Tensor:
-    """(B, 1, H, W) bool: True where x + flow(x) lies outside the picture, by more than half a pixel."""
+    """Return where x + flow(x) lies outside the image by more than half a pixel.
+
+    Args:
+        flow: (B, 2, H, W) float32 px (dx, dy) on the CPU.
+
+    Returns:
+        (B, 1, H, W) bool, True = outside.
+    """
     h, w = flow.shape[2:]
-    x, y = _places(np.moveaxis(flow.numpy(), 1, 0))
+    x, y = _sample_positions(np.moveaxis(flow.numpy(), 1, 0))
     return torch.from_numpy((x < -0.5) | (x > w - 0.5) | (y < -0.5) | (y > h - 0.5))[:, None]
 
 
 def unchanged_mask(current: Tensor, previous: Tensor, noise: float = NOISE) -> Tensor:
-    """(B, 1, H, W) bool: True where a (B, 3, H, W) uint8 picture has stayed as it was, but for the camera's noise."""
-    same = []
+    """Return where two images are the same but for the camera's noise.
+
+    Args:
+        current, previous: (B, 3, H, W) uint8 RGB on the CPU.
+        noise: gray levels of 255, averaged over 5 x 5 pixels, below which a change is noise.
+
+    Returns:
+        (B, 1, H, W) bool, True = unchanged.
+    """
+    masks = []
     for now, before in zip(current, previous, strict=True):
         red, green, blue = (cv2.absdiff(*pair) for pair in zip(_planes(now), _planes(before), strict=True))
         change = cv2.max(cv2.max(red, green), blue)  # (H, W)
-        same.append(cv2.blur(change.astype(np.float32), (5, 5)) < noise)
-    return torch.from_numpy(np.stack(same))[:, None]
+        masks.append(cv2.blur(change.astype(np.float32), (5, 5)) < noise)
+    return torch.from_numpy(np.stack(masks))[:, None]
 
 
 def _planes(image: Tensor) -> Sequence[cv2.typing.MatLike]:
     return cv2.split(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
 
 
-def _places(flow: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """x + flow(x) of a (2, ..., H, W) flow, as (..., H, W) columns and rows, in pixels."""
+def _sample_positions(flow: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """x + flow(x) of a (2, ..., H, W) flow, as (..., H, W) columns and rows, px."""
     h, w = flow.shape[-2:]
     return flow[0] + np.arange(w, dtype=np.float32), flow[1] + np.arange(h, dtype=np.float32)[:, None]

@@ -1,12 +1,12 @@
-"""RAFT flow: a network compares all pairs of two pictures' features and refines a flow from them, step by step.
+"""RAFT flow: a network correlates all pairs of two images' features and refines a flow from them step by step.
 
-Teed, Deng 2020, as in torchvision. The authors evaluate whole pictures with up to 32 updates; here pictures are shrunk
-first and fewer updates must do: a dream is smoother than the last pixel of its flow.
+Teed, Deng 2020 (RAFT: Recurrent All-Pairs Field Transforms for Optical Flow), as in torchvision. The authors evaluate
+whole images with up to 32 updates; here images are shrunk first and 12 updates must do: a dream is smoother than the
+last pixel of its flow.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -15,30 +15,37 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dreamvideo.devices import download, upload
+from dreamvideo.devices import download, tf32_products, upload
 from dreamvideo.errors import ModelError
 from dreamvideo.models.weights import download_weights, load_needed_weights, read_weights
 
 log = logging.getLogger(__name__)
 
-# Network -> its weights: of those with a name, the ones that torchvision recommends.
+# Network -> its weights: those that torchvision recommends.
 WEIGHTS = {"raft_large": "C_T_SKHT_V2", "raft_small": "C_T_V2"}
 
-# Pixels of the shorter side above which flow is estimated on a shrunken picture. The comparison of all pairs grows with
-# the fourth power of the size: 640x360 pixels take 70 MB, full HD would take 5.6 GB.
+# Pixels of the shorter side above which flow is estimated on a shrunken image. The correlation of all pairs grows with
+# the fourth power of the side: 640x360 pixels take 70 MB, full HD would take 5.6 GB.
 LARGEST_SIDE = 360
 
-LEAST_SIDE = 128  # torchvision's `min_size`: below it the coarsest comparison has fewer than two values a side
+LEAST_SIDE = 128  # torchvision's `min_size`: below it the coarsest correlation has fewer than two values a side
 CELL = 8  # pixels a side for each feature
 
 UPDATES = 12  # as in the authors' training, and torchvision's default
 
 
-def raft(device: torch.device, weights: str | None = None) -> Callable[[Tensor, Tensor], Tensor]:
-    """RAFT flow: large on CUDA; on the CPU, where large takes seconds, small. Its weights: the file, or downloaded.
+def raft(
+    device: torch.device, weights: str | None = None, tf32: bool | None = None
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Load RAFT and return it as a flow estimator, see `flow.FlowEstimator`.
 
-    The estimator takes (current, previous), each (B, 3, H, W) uint8 RGB on the CPU, and gives the backward flow,
-    (B, 2, H, W) float32 pixels on the CPU, channel 0 = dx.
+    It is raft_large on CUDA and raft_small elsewhere, on the CPU, where raft_large takes seconds a frame.
+
+    Args:
+        device: where the dream runs.
+        weights: a .pth or .safetensors file; None: torchvision's, downloaded.
+        tf32: whether float32 products are rounded to TF32 on CUDA, see `devices.tf32_products`; None: as the process is
+            set.
 
     Raises:
         WeightsError: weights that cannot be read or downloaded.
@@ -46,14 +53,20 @@ def raft(device: torch.device, weights: str | None = None) -> Callable[[Tensor, 
     """
     # Flow is estimated in a thread beside the dream, and torch crashes when two threads use Metal at once
     # (https://github.com/pytorch/pytorch/issues/197805).
-    where = device if device.type == "cuda" else torch.device("cpu")
-    name = "raft_large" if where.type == "cuda" else "raft_small"
-    log.info("flow: %s on %s", name, where)
-    return functools.partial(raft_flow, load_raft(name, weights).to(where), where)
+    flow_device = device if device.type == "cuda" else torch.device("cpu")
+    name = "raft_large" if flow_device.type == "cuda" else "raft_small"
+    log.info("flow: %s on %s", name, flow_device)
+    network = load_raft(name, weights).to(flow_device)
+
+    def estimate(current: Tensor, previous: Tensor) -> Tensor:
+        with tf32_products(tf32):
+            return raft_flow(network, flow_device, current, previous)
+
+    return estimate
 
 
 def load_raft(name: str, weights: str | None) -> nn.Module:
-    """The network `name` of the table, frozen, on the CPU.
+    """Load one of the networks in `WEIGHTS`, frozen, onto the CPU.
 
     Raises:
         WeightsError: weights that cannot be read or downloaded.
@@ -76,29 +89,40 @@ def load_raft(name: str, weights: str | None) -> nn.Module:
 
 @torch.no_grad()
 def raft_flow(network: nn.Module, device: torch.device, current: Tensor, previous: Tensor) -> Tensor:
-    """The backward flow, (B, 2, H, W) float32 pixels on the CPU, by `network`, which is on `device`.
+    """Estimate the backward flow with a RAFT network.
 
-    `current` and `previous` are (B, 3, H, W) uint8 RGB on the CPU.
+    Args:
+        network: as from `load_raft`, on `device`.
+        device: where it runs.
+        current, previous: (B, 3, H, W) uint8 RGB on the CPU.
+
+    Returns:
+        (B, 2, H, W) float32 px on the CPU, channel 0 = dx (right), channel 1 = dy (down).
     """
     h, w = current.shape[2:]
     scale = min(1.0, LARGEST_SIDE / min(h, w))
     height, width = max(1, round(h * scale)), max(1, round(w * scale))
     flows = []
-    # Row by row: comparisons take memory, and so a row's flow is the same whatever its neighbors.
+    # Row by row: correlations take memory, and this way the flow of a row does not depend on the rest of the batch.
     for now, before in zip(torch.split(current, 1), torch.split(previous, 1), strict=True):
-        pictures = (pad_for_raft(upload(image, device), height, width) for image in (now, before))
-        flows.append(network(*pictures, num_flow_updates=UPDATES)[-1][..., :height, :width])
+        images = (pad_for_raft(upload(image, device), height, width) for image in (now, before))
+        flows.append(network(*images, num_flow_updates=UPDATES)[-1][..., :height, :width])
     flow = torch.cat(flows)  # (B, 2, height, width)
     if (height, width) != (h, w):
-        stretch = flow.new_tensor([w / width, h / height]).view(1, 2, 1, 1)
-        flow = F.interpolate(flow, (h, w), mode="bilinear", align_corners=False) * stretch
+        ratio = flow.new_tensor([w / width, h / height]).view(1, 2, 1, 1)
+        flow = F.interpolate(flow, (h, w), mode="bilinear", align_corners=False) * ratio
     return download(flow)
 
 
 def pad_for_raft(image: Tensor, height: int, width: int) -> Tensor:
-    """(B, 3, H', W') float32 in [-1, 1] from (B, 3, H, W) uint8: resized, edges repeated outwards.
+    """Resize an image and pad it, to the right and below by its edges, to the next size that RAFT takes.
 
-    To `height` and `width`, then on to the right and below to H' and W', the next sizes that RAFT takes.
+    Args:
+        image: (B, 3, H, W) uint8.
+        height, width: the size before padding, px.
+
+    Returns:
+        (B, 3, H', W') float32 in [-1, 1]; H' and W' are multiples of `CELL` and at least `LEAST_SIDE`.
     """
     scaled = image.float() / 127.5 - 1
     if image.shape[2:] != (height, width):

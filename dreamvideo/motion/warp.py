@@ -1,4 +1,4 @@
-"""Warping along optical flow and circular shifts, on any device: pure geometry, no networks."""
+"""Warping along optical flow on any device: pure geometry, no networks. On the CPU `occlusion.remap` is faster."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 
 def warp(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
-    """Pull `image` along a backward flow: out(x) = image(x + flow(x)), border repeated.
+    """Warp `image` along a backward flow: out(x) = image(x + flow(x)), edges repeated outwards.
 
     Args:
         image: (B, C, H, W) float.
-        flow: (B, 2, H, W) pixels, channel 0 = dx (right), channel 1 = dy (down).
+        flow: (B, 2, H, W) px, channel 0 = dx (right), channel 1 = dy (down).
         mode: "bilinear", or "bicubic", which does not blur what is warped over and over.
 
     Returns:

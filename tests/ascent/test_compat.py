@@ -147,9 +147,9 @@ def test_sizes_without_detail_are_cut_to_whole_pixels() -> None:
 
 @pytest.mark.parametrize("normalize", ["mean", "std", "none"])
 def test_what_a_gradient_is_divided_by(normalize: str) -> None:
-    slope = 0.01 * torch.randn(2, 3, 20, 30, generator=torch.Generator().manual_seed(1)) + 0.003
-    step = shape_step(slope, replace(BARE, smooth=0.0, normalize=normalize), 0.0, [(0, 0)] * 2)
-    for each, raw in zip(step, slope, strict=True):
+    grad = 0.01 * torch.randn(2, 3, 20, 30, generator=torch.Generator().manual_seed(1)) + 0.003
+    step = shape_step(grad, replace(BARE, smooth=0.0, normalize=normalize), 0.0, [(0, 0)] * 2)
+    for each, raw in zip(step, grad, strict=True):
         if normalize == "mean":
             assert each.abs().mean() == pytest.approx(1)
         elif normalize == "std":

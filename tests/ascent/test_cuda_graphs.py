@@ -56,9 +56,9 @@ def test_a_shift_by_tensor_is_a_roll_bit_for_bit(count: int, height: int, width:
 def test_an_ascent_by_tensor_is_that_by_list_bit_for_bit(paced: bool) -> None:
     images, score = pictures(1, 2), tiny_score()
     offsets = [[(3, -2), (0, 4)], [(1, 1), (1, 1)], [(-4, 0), (2, -3)]]
-    pace = 1 + torch.rand(2, 1, 72, 95) if paced else None
-    by_list = ascend(images, images, score, SMALL, offsets, pace)
-    assert torch.equal(by_list, ascend(images, images, score, SMALL, torch.tensor(offsets), pace))
+    step_scale = 1 + torch.rand(2, 1, 72, 95) if paced else None
+    by_list = ascend(images, images, score, SMALL, offsets, step_scale)
+    assert torch.equal(by_list, ascend(images, images, score, SMALL, torch.tensor(offsets), step_scale))
     assert not torch.equal(by_list, images)
 
 
@@ -71,14 +71,14 @@ def test_a_dream_by_tensor_agrees_with_the_literal_version(monkeypatch: pytest.M
     literal = reference.dream(
         image[0].double().numpy(), Objective(TinyNet().double(), (Term("second"),)), SMALL, jitter_index=2
     )
-    assert np.abs(dream(image, tiny_score(), SMALL, ticks=[2])[0].numpy() - literal).max() < 1e-4
+    assert np.abs(dream(image, tiny_score(), SMALL, jitter_index=[2])[0].numpy() - literal).max() < 1e-4
 
 
 def test_what_the_gradient_is_multiplied_by_is_exact() -> None:
     image, score = pictures(0, height=360, width=640), tiny_score()
     plain = image.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(score(plain).sum(), plain)
-    assert torch.equal(gradient(image, score, [(0, 0)])[0], slope * gain_of(image))
+    (grad,) = torch.autograd.grad(score(plain).sum(), plain)
+    assert torch.equal(gradient(image, score, [(0, 0)])[0], grad * gain_of(image))
     assert gain_of(image) == 2**14
 
 
@@ -100,8 +100,8 @@ def test_fp16_holds_the_gradient_of_a_large_picture() -> None:
     (lost,) = torch.autograd.grad(lossy(plain).sum(), plain)
     exact, gain = gradient(image, score, [(0, 0)])[0], gain_of(image)
 
-    def error(slope: Any) -> Any:
-        return ((slope - exact).norm() / exact.norm()).item()
+    def error(grad: Any) -> Any:
+        return ((grad - exact).norm() / exact.norm()).item()
 
     assert error(gradient(image, lossy, [(0, 0)])[0]) < 5e-4
     assert error(lost * gain) > 5e-3, "the test loses nothing"
@@ -147,9 +147,11 @@ def test_a_replayed_dream_is_the_same_and_each_size_is_recorded_once(calls: Call
     score = tiny_score()
     for seed in range(3):
         images = pictures(seed, seed + 5)
-        ticks = [seed, 2 * seed]
-        dreamed = dream(images, score, SMALL, ticks=ticks)
-        expected = eagerly(lambda images=images, ticks=ticks: dream(images, score, SMALL, ticks=ticks))
+        jitter_indices = [seed, 2 * seed]
+        dreamed = dream(images, score, SMALL, jitter_index=jitter_indices)
+        expected = eagerly(
+            lambda images=images, indices=jitter_indices: dream(images, score, SMALL, jitter_index=indices)
+        )
         assert torch.equal(dreamed, expected)
     assert (calls.recorded, calls.replayed) == (2, 6)
 
@@ -164,14 +166,14 @@ def test_a_result_outlasts_the_next_replay(calls: Calls) -> None:
 def test_other_networks_settings_steps_batches_and_paces_have_recordings_of_their_own(calls: Calls) -> None:
     score, images = tiny_score(), pictures(0)
     offsets = [[(1, 2)], [(0, 3)]]
-    pace = torch.full((1, 1, 72, 95), 2.0)
+    step_scale = torch.full((1, 1, 72, 95), 2.0)
     variants = [
         (images, images, score, SMALL, offsets),
         (images, images, tiny_score(), SMALL, offsets),
         (images, images, score, replace(SMALL, step_size=0.02), offsets),
         (images, images, score, SMALL, offsets[:1]),
-        (images, images, score, SMALL, offsets, pace),
-        (images, images, score, SMALL, offsets, pace, torch.ones(1)),
+        (images, images, score, SMALL, offsets, step_scale),
+        (images, images, score, SMALL, offsets, step_scale, torch.ones(1)),
         (images, images, score, SMALL, offsets, None, torch.ones(1)),
         (images[..., :80], images[..., :80], score, SMALL, offsets),
         (torch.cat([images, images]), torch.cat([images, images]), score, SMALL, [row * 2 for row in offsets]),
@@ -283,8 +285,8 @@ def dreamnet(device: torch.device, precision: str = "fp32") -> Network:
 def warm(images: Any, score: Objective, settings: DreamSettings = SMALL) -> Tensor:
     """A frame that starts from a carried dream."""
     residual = 0.1 * torch.roll(images, 5, 3) - 0.05
-    pace = 1 + images[:, :1]
-    return dream(images, score, settings, residual=residual, pace=pace, ticks=range(len(images)))
+    step_scale = 1 + images[:, :1]
+    return dream(images, score, settings, residual=residual, step_scale=step_scale, jitter_index=range(len(images)))
 
 
 @pytest.mark.gpu

@@ -71,7 +71,7 @@ def test_the_batch_halves_until_it_fits_and_no_image_is_lost_or_made_twice(
     halved.rows = 2
     for one, other in zip(made, dream_first_frames(images, tiny_network, QUICK, budget=halved), strict=True):
         assert torch.equal(one.residual, other.residual)
-        assert torch.equal(one.goal, other.goal)
+        assert torch.equal(one.target_score, other.target_score)
     dream_carried_frames(images, made, (1,), network, QUICK, CarrySettings(), budget)
     assert network.score.features.refused == 2  # what was learned is kept
 
@@ -124,7 +124,7 @@ def test_other_errors_go_their_way(tiny_network: Network) -> None:
     budget = MemoryBudget()
 
     with pytest.raises(RuntimeError, match="shapes differ"):
-        budget.portions(pictures(1, 40, 50), tiny_network.score, work)
+        budget.run_in_batches(pictures(1, 40, 50), tiny_network.score, work)
     assert budget.rows is None
 
 
@@ -137,11 +137,11 @@ def test_on_a_cpu_memory_is_looked_at_before_it_is_asked_for(
     for free, rows, tile in ((3.1 * whole, None, None), (1.6 * whole, 1, None)):
         monkeypatch.setattr(rooms, "available_bytes", lambda device, free=free: int(free))
         fresh = MemoryBudget()
-        fresh.portions(images, objective, lambda rows, score: [None] * (rows.stop - rows.start))
+        fresh.run_in_batches(images, objective, lambda rows, score: [None] * (rows.stop - rows.start))
         assert (fresh.rows, fresh.tile) == (rows, tile)
     monkeypatch.setattr(rooms, "available_bytes", lambda device: 1000)
     with pytest.raises(MemoryBudgetError, match="0.0 GB free"):
-        MemoryBudget().portions(images, objective, lambda rows, score: pytest.fail("it was begun"))
+        MemoryBudget().run_in_batches(images, objective, lambda rows, score: pytest.fail("it was begun"))
 
 
 def test_memory_is_looked_at_once_for_each_size(tiny_network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +149,7 @@ def test_memory_is_looked_at_once_for_each_size(tiny_network: Network, monkeypat
     monkeypatch.setattr(rooms, "available_bytes", lambda device: asked.append(device))
     budget = MemoryBudget()
     for height in (40, 40, 50, 40):
-        budget.portions(pictures(1, height, 50), tiny_network.score, lambda rows, score: [None])
+        budget.run_in_batches(pictures(1, height, 50), tiny_network.score, lambda rows, score: [None])
     assert len(asked) == 2
 
 
@@ -173,7 +173,7 @@ def test_tiles_halve_down_to_the_least() -> None:
 
 def test_a_tile_that_was_asked_for_is_taken(tiny_network: Network) -> None:
     asked = MemoryBudget(256)
-    scores = asked.portions(pictures(1), tiny_network.score, lambda rows, score: [score])
+    scores = asked.run_in_batches(pictures(1), tiny_network.score, lambda rows, score: [score])
     assert isinstance(scores[0], TiledScore) and scores[0].side == 256
     assert TileSettings in IMAGE_SETTINGS and TileSettings in VIDEO_SETTINGS
 

@@ -52,15 +52,22 @@ def test_agrees_with_the_literal_version(tiny_net: TinyNet, changes: dict[Any, A
     settings = replace(SMALL, **changes)
     image = picture()
     residual = (picture(seed=9) - 0.5) * 0.3 if start == "warm" else None
-    plan, tick = ([2, 0, 1][-settings.octaves :], 5) if start == "warm" else (None, 0)
-    ours = dream(image, energy(tiny_net), settings, residual=residual, plan=plan, ticks=[tick])
+    steps_per_octave, jitter_index = ([2, 0, 1][-settings.octaves :], 5) if start == "warm" else (None, 0)
+    ours = dream(
+        image,
+        energy(tiny_net),
+        settings,
+        residual=residual,
+        steps_per_octave=steps_per_octave,
+        jitter_index=[jitter_index],
+    )
     literal = reference.dream(
         image[0].double().numpy(),
         energy(tiny_net.double()),
         settings,
         None if residual is None else residual[0].double().numpy(),
-        plan,
-        tick,
+        steps_per_octave,
+        jitter_index,
     )
     assert np.abs(ours[0].numpy() - literal).max() < 1e-4
     assert (ours - image).abs().mean() > 0.01, "nothing was dreamed"
@@ -68,10 +75,10 @@ def test_agrees_with_the_literal_version(tiny_net: TinyNet, changes: dict[Any, A
 
 def test_a_batch_dreams_as_its_rows_alone(tiny_network: Network) -> None:
     images = torch.cat([picture(seed=1), picture(seed=2) * 0.3, picture(seed=3) * 0.1 + 0.8])
-    ticks = [0, 7, 7]
-    together = dream(images, tiny_network.score, SMALL, ticks=ticks)
-    for image, row, tick in zip(images, together, ticks, strict=True):
-        alone = dream(image[None], tiny_network.score, SMALL, ticks=[tick])[0]
+    jitter_indices = [0, 7, 7]
+    together = dream(images, tiny_network.score, SMALL, jitter_index=jitter_indices)
+    for image, row, jitter_index in zip(images, together, jitter_indices, strict=True):
+        alone = dream(image[None], tiny_network.score, SMALL, jitter_index=[jitter_index])[0]
         assert (alone - row).abs().max() < 1e-4
 
 
@@ -128,7 +135,7 @@ def test_octaves_grow_to_the_image_and_none_is_tiny(height: int, width: int, sca
 def test_jitter_is_the_same_for_every_frame_with_as_many_steps_behind_it() -> None:
     settings = DreamSettings(jitter=16)
     assert jitter_offsets(settings, 1, 8, 3, (200, 300)) == jitter_offsets(settings, 1, 8, 3, (200, 300))
-    drawn = {jitter_offsets(settings, 0, 1, tick, (200, 300))[0] for tick in range(200)}
+    drawn = {jitter_offsets(settings, 0, 1, jitter_index, (200, 300))[0] for jitter_index in range(200)}
     assert len(drawn) > 100
     assert max(max(map(abs, offset)) for offset in drawn) == 16
     assert max(max(map(abs, offset)) for offset in jitter_offsets(settings, 0, 500, 0, (20, 20))) == 5
@@ -159,8 +166,8 @@ def test_a_held_score_makes_steps_larger_below_it_and_smaller_above(tiny_network
     with torch.no_grad():
         score = tiny_network.score(image)
 
-    def change(goal: Any) -> Any:
-        return (dream(image, tiny_network.score, settings, goal=goal) - image).abs().mean().item()
+    def change(target_score: Any) -> Any:
+        return (dream(image, tiny_network.score, settings, target_score=target_score) - image).abs().mean().item()
 
     free = change(None)
     assert change(score) == pytest.approx(free, rel=0.01)
@@ -213,9 +220,9 @@ def test_total_variation_falls_the_more_of_it_is_asked_for(tiny_network: Network
 def test_the_slope_of_total_variation_is_its_derivative() -> None:
     image = torch.rand(1, 2, 7, 9, dtype=torch.float64, requires_grad=True)
     soft = sum((image.diff(dim=d).square() + (2 / 255) ** 2).sqrt().sum() for d in (2, 3))
-    (slope,) = torch.autograd.grad(soft, image)
+    (grad,) = torch.autograd.grad(soft, image)
     rounded = torch.full((1, 1, 1, 1), 2 / 255, dtype=torch.float64)
-    assert torch.allclose(total_variation_gradient(image.detach(), rounded), slope / 4)
+    assert torch.allclose(total_variation_gradient(image.detach(), rounded), grad / 4)
     assert total_variation_gradient(torch.full((1, 3, 5, 5), 0.3), rounded).abs().max() == 0
 
 

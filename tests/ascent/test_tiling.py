@@ -28,8 +28,8 @@ def picture(height: Any = H, width: Any = W, seed: int = 0) -> Tensor:
 def agree(objective: Any, images: Any, side: int = 128) -> tuple[Any, Any]:
     """How far the tiles' gradient is from that of whole images, over its mean; and their scores from each other."""
     expected, scores = tiled_gradient(objective, images, 1e4)
-    slope, tiled = TiledScore(objective, side, CPU).slope(images, 1e4)
-    return ((slope - expected).abs().mean() / expected.abs().mean()).item(), (tiled - scores).abs().max().item()
+    grad, tiled = TiledScore(objective, side, CPU).grad(images, 1e4)
+    return ((grad - expected).abs().mean() / expected.abs().mean()).item(), (tiled - scores).abs().max().item()
 
 
 @given(st.data(), st.integers(0, 4))
@@ -38,14 +38,14 @@ def test_windows_cover_a_side_once_on_the_grid_and_see_enough(data: st.DataObjec
     side = data.draw(st.integers(2 * margin + 2 * GRID, 2 * margin + 700))
     length = data.draw(st.integers(1, 3000))
     found = tile_windows(length, side, margin)
-    assert found[0].start == found[0].first == 0
-    assert found[-1].stop == found[-1].last == length
+    assert found[0].start == found[0].core_start == 0
+    assert found[-1].stop == found[-1].core_stop == length
     assert len({window.stop - window.start for window in found}) == 1
     assert found[0].stop <= side
-    assert all(window.start % GRID == 0 and window.first < window.last for window in found)
+    assert all(window.start % GRID == 0 and window.core_start < window.core_stop for window in found)
     for before, after in itertools.pairwise(found):
-        assert before.last == after.first
-        assert min(after.first - after.start, before.stop - before.last) >= margin
+        assert before.core_stop == after.core_start
+        assert min(after.core_start - after.start, before.stop - before.core_stop) >= margin
 
 
 @pytest.mark.parametrize("kind", LAYER_KINDS)
@@ -112,9 +112,9 @@ def test_what_fits_into_one_tile_is_not_tiled_and_the_rest_is_not_recorded(
 
 def test_a_dream_in_tiles_is_the_dream_of_the_whole_image(tiny_network: Network) -> None:
     settings = DreamSettings(octaves=2, iterations=4, step_size=0.02)
-    images, goal = picture(), tiny_network.score(picture()) + 0.1
-    whole = dream(images, tiny_network.score, settings, goal=goal)
-    tiled = dream(images, TiledScore(tiny_network.score, 128, CPU), settings, goal=goal)
+    images, target_score = picture(), tiny_network.score(picture()) + 0.1
+    whole = dream(images, tiny_network.score, settings, target_score=target_score)
+    tiled = dream(images, TiledScore(tiny_network.score, 128, CPU), settings, target_score=target_score)
     assert (whole - images).abs().mean() > 0.02
     assert (whole - tiled).abs().mean() < 1e-4
 

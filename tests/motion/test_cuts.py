@@ -1,5 +1,5 @@
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ def cuts(images: Any) -> list[Any]:
     return [i for i in range(1, len(images)) if is_cut(images[i], images[i - 1])]
 
 
-def pictures(path: Path) -> Iterator[Any]:
+def pictures(path: Path) -> Generator[Any, None, None]:
     with av.open(str(path)) as container:
         for frame in container.decode(container.streams.best("video")):
             yield cv2.resize(frame.to_ndarray(format="rgb24"), (320, 180), interpolation=cv2.INTER_AREA)

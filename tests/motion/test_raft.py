@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +224,7 @@ def test_its_recommended_weights_are_downloaded_and_checked(
     assert torch.equal(raft(CPU)(now, before), small(now, before))
 
 
-def stream(count: int, closed: Any) -> Iterator[Any]:
+def stream(count: int, closed: Any) -> Generator[Any, None, None]:
     from conftest import stream
 
     try:

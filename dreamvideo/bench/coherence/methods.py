@@ -105,7 +105,7 @@ def method_from_start(start: StartFunction) -> CoherenceFunction:
         for index, image in enumerate(clip.images):
             source = to_tensor(image, network.device)
             begun = source if last is None else start(source, *last).clamp(0, 1)
-            out = to_image(dream(begun, network.score, dreaming, ticks=[index]))
+            out = to_image(dream(begun, network.score, dreaming, jitter_index=[index]))
             yield out
             last = source, to_tensor(out, network.device)
 

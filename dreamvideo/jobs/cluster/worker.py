@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import ray
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from dreamvideo.jobs.cluster.task import ClusterTask, FinishedSegment, dream_tas
 from dreamvideo.jobs.cluster.transfer import FilePart, unpack_files, with_local_files
 from dreamvideo.jobs.job import Job, JobSettings
 from dreamvideo.models.network import Network, load_network
+from dreamvideo.process import configure_process
 
 
 class Worker:
@@ -43,8 +43,7 @@ class Worker:
         if version != __version__:
             raise ClusterError(f"{socket.gethostname()} has dreamvideo {__version__}: expected {version}")
         logging.getLogger("dreamvideo").setLevel(logging.ERROR)  # whoever gives out the work has told it
-        if self._wishes.model.threads:
-            cv2.setNumThreads(self._wishes.model.threads)
+        configure_process(self._wishes.model, opencv_threads=True)
         self._unpack(parcels)
         self._wishes = with_local_files(self._wishes, lambda path: self._files.get(path, path))
         if self._wishes.dream.iterations:
@@ -80,7 +79,7 @@ class Worker:
 
     def _at_hand(self, job: Job) -> Path:
         path = self._files.get(job.source, job.source)
-        if job.pictures:
+        if job.images:
             return path  # those that are not there are lost, one by one
         if not path.exists():
             raise SourceError(f"{path} is not there on {socket.gethostname()}: expected a shared folder, or --ship")

@@ -1,13 +1,14 @@
-"""The dream moves with the camera: the carried residual is warped onto each new picture by that picture's own flow.
+"""The dream moves with the camera: the carried residual is warped onto each new frame by the flow of that frame.
 
-What the ascent finds out meanwhile is added when it is done, moved by all the flow since it began. After ofxDeepDream
-(Akashi 2022), which moves what it adds by one picture's flow only, and has neither a test of occlusion nor a decay.
+An ascent takes longer than a frame. What it adds is warped by all the flow since the frame it started from. This
+differs from ofxDeepDream (Akashi 2022), which warps what it adds by the flow of a single frame, and has neither an
+occlusion test nor a decay.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Final, cast
 
 import cv2
 import numpy as np
@@ -19,18 +20,18 @@ from torch import Tensor
 from dreamvideo.motion.occlusion import Motion, remap
 from dreamvideo.video.carry import Carry, move_carry
 
-# What is left after a second of a dream that no step renews. By eye: what steps miss is gone within half a minute.
-DECAY = 0.9
+# Factor on the residual per second. Chosen by eye: what no step renews is gone within half a minute.
+DECAY_PER_SECOND: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class TrackedDream:
-    """What is carried from picture to picture, at the working size."""
+    """The dream of a frame, at the size that it is dreamed at; carried from frame to frame."""
 
-    source: Tensor  # (1, 3, h, w) uint8
+    source: Tensor  # (1, 3, h, w) uint8, the camera's image
     carry: Carry
-    strength: float  # that the residual was scaled to
-    replaced: float = 0.0  # share of the picture that was replaced since it began, which grows above 1
+    strength: float  # factor on the dream, as set by the user, that the residual has been scaled to
+    unseen_sum: float = 0.0  # shares of newly visible pixels, added up since the dream began; may exceed 1
 
     @property
     def size(self) -> tuple[int, int]:
@@ -40,101 +41,108 @@ class TrackedDream:
 
 @dataclass(frozen=True, slots=True)
 class AccumulatedFlow:
-    """Where the places of the current picture lay when an ascent began."""
+    """Where the pixels of the current frame lay when an ascent started."""
 
     flow: Tensor  # (1, 2, h, w) float32 pixels
-    trust: Tensor  # (1, 1, h, w) float32 in [0, 1]; 0: they were not to be seen then
+    trust: Tensor  # (1, 1, h, w) float32 in [0, 1]; 0: not visible at that time
 
 
 @dataclass(frozen=True, slots=True)
-class FlowedUpdate:
-    """What an ascent found, at the places of the picture that it began with."""
+class ResidualUpdate:
+    """What an ascent adds, at the pixels of the frame it started from."""
 
-    residual: Tensor  # (1, 3, h, w) float32: what is to be added
-    maturity: Tensor  # (1, 1, h, w) float32: likewise
-    strength: float  # of the scene that it began with
+    residual: Tensor  # (1, 3, h, w) float32, to be added to the residual
+    age: Tensor  # (1, 1, h, w) float32, to be added to the age
+    strength: float  # `TrackedDream.strength` at the start of the ascent
 
 
-def undreamed_scene(source: Tensor, strength: float) -> TrackedDream:
-    """A scene that nothing has been dreamed in."""
+def undreamed(source: Tensor, strength: float) -> TrackedDream:
+    """A frame with an empty dream: (1, 3, h, w) uint8 `source`, zero residual."""
     h, w = source.shape[2:]
-    nothing = Carry(
+    empty = Carry(
         residual=torch.zeros(1, 3, h, w),
-        maturity=torch.ones(1, 1, h, w),
+        age=torch.ones(1, 1, h, w),
         strength=torch.zeros(1, 1, 1, 1),
-        goal=torch.zeros(1),  # the ascent holds that, and `strength`
+        target_score=torch.zeros(1),  # unused, as is `strength`: `AscentState` holds both
     )
-    return TrackedDream(source, nothing, strength)
+    return TrackedDream(source, empty, strength)
 
 
-def track_motion(scene: TrackedDream, source: Tensor, motion: Motion, seconds: float) -> TrackedDream:
-    """`scene` carried to the picture `source`, which came `seconds` after the last one."""
+def track_motion(dream: TrackedDream, source: Tensor, motion: Motion, seconds: float) -> TrackedDream:
+    """Carry a dream to the next frame.
+
+    Args:
+        dream: the dream of the previous frame.
+        source: (1, 3, h, w) uint8, the current frame.
+        motion: from the previous to the current frame.
+        seconds: time between the two, over which the residual decays.
+    """
     return replace(
-        scene,
+        dream,
         source=source,
-        carry=move_carry(scene.carry, motion, DECAY**seconds),
-        replaced=scene.replaced + motion.hidden,
+        carry=move_carry(dream.carry, motion, DECAY_PER_SECOND**seconds),
+        unseen_sum=dream.unseen_sum + motion.unseen,
     )
 
 
-def scale_flow(scene: TrackedDream, strength: float) -> TrackedDream:
-    """`scene` with its dream as strong as is wanted now; from a strength of 0 there is no way back but a new dream."""
-    if strength == scene.strength:
-        return scene
-    factor = strength / scene.strength if scene.strength else 0.0
-    return replace(scene, carry=replace(scene.carry, residual=scene.carry.residual * factor), strength=strength)
+def scale_strength(dream: TrackedDream, strength: float) -> TrackedDream:
+    """Scale the residual to another strength. A residual of strength 0 stays zero: it needs a new dream."""
+    if strength == dream.strength:
+        return dream
+    factor = strength / dream.strength if dream.strength else 0.0
+    return replace(dream, carry=replace(dream.carry, residual=dream.carry.residual * factor), strength=strength)
 
 
-def resize_tracked(scene: TrackedDream, source: Tensor) -> TrackedDream:
-    """`scene` at the size of `source`, the same picture at another working size."""
+def resize_tracked(dream: TrackedDream, source: Tensor) -> TrackedDream:
+    """Resize a dream to the size of `source`, (1, 3, h, w) uint8: the same frame at another size."""
     size = source.shape[2:]
-    residual, maturity = (
-        F.interpolate(plane, size, mode="bilinear", antialias=True)
-        for plane in (scene.carry.residual, scene.carry.maturity)
+    residual, age = (
+        F.interpolate(plane, size, mode="bilinear", antialias=True) for plane in (dream.carry.residual, dream.carry.age)
     )
-    return replace(scene, source=source, carry=replace(scene.carry, residual=residual, maturity=maturity))
+    return replace(dream, source=source, carry=replace(dream.carry, residual=residual, age=age))
 
 
-def start_flow(scene: TrackedDream) -> AccumulatedFlow:
-    """The path of an ascent that begins with `scene`: nothing has moved yet."""
-    h, w = scene.source.shape[2:]
+def start_flow(dream: TrackedDream) -> AccumulatedFlow:
+    """The flow of an ascent that starts from this frame: zero, and trusted everywhere."""
+    h, w = dream.source.shape[2:]
     return AccumulatedFlow(torch.zeros(1, 2, h, w), torch.ones(1, 1, h, w))
 
 
-def extend_flow(path: AccumulatedFlow, motion: Motion) -> AccumulatedFlow:
-    """`path` to one picture later: first back by its motion, from there along the path."""
+def extend_flow(accumulated: AccumulatedFlow, motion: Motion) -> AccumulatedFlow:
+    """Extend the flow by one frame: back to the previous frame by `motion`, from there along `accumulated`."""
     return AccumulatedFlow(
-        motion.backward + remap(path.flow, motion.backward), motion.trust * remap(path.trust, motion.backward)
+        motion.backward + remap(accumulated.flow, motion.backward),
+        motion.trust * remap(accumulated.trust, motion.backward),
     )
 
 
-def apply_update(scene: TrackedDream, gain: FlowedUpdate, path: AccumulatedFlow) -> TrackedDream:
-    """`scene` with what an ascent found, moved to where its places are now."""
-    factor = scene.strength / gain.strength if gain.strength else 0.0
-    residual = remap(gain.residual, path.flow, "bicubic") * (path.trust * factor)
-    maturity = remap(gain.maturity, path.flow) * path.trust
+def apply_update(dream: TrackedDream, update: ResidualUpdate, flow: AccumulatedFlow) -> TrackedDream:
+    """Add what an ascent found, warped to where its pixels are now and scaled to the present strength."""
+    factor = dream.strength / update.strength if update.strength else 0.0
+    residual = remap(update.residual, flow.flow, "bicubic") * (flow.trust * factor)
+    age = remap(update.age, flow.flow) * flow.trust
     return replace(
-        scene,
+        dream,
         carry=replace(
-            scene.carry,
-            residual=scene.carry.residual + residual,
-            maturity=(scene.carry.maturity + maturity).clamp(max=1),
+            dream.carry,
+            residual=dream.carry.residual + residual,
+            age=(dream.carry.age + age).clamp(max=1),
         ),
     )
 
 
-def compose_image(scene: TrackedDream, camera: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 3) the camera's picture, in full detail, with the dream of `scene` laid over it."""
+def compose_image(dream: TrackedDream, camera: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Add the residual, resized, to the (H, W, 3) uint8 image of the camera, whose detail stays."""
     h, w = camera.shape[:2]
-    residual = np.ascontiguousarray(scene.carry.residual[0].permute(1, 2, 0).numpy())
+    residual = np.ascontiguousarray(dream.carry.residual[0].permute(1, 2, 0).numpy())
     if residual.shape[:2] != (h, w):
         residual = cv2.resize(residual, (w, h), interpolation=cv2.INTER_CUBIC)
-    dreamed = cv2.add(camera, residual * 255, dtype=cv2.CV_8U)  # rounded and held to 0..255
-    return cast("NDArray[np.uint8]", dreamed)
+    image = cv2.add(camera, residual * 255, dtype=cv2.CV_8U)  # rounds, and saturates at 0 and 255
+    return cast("NDArray[np.uint8]", image)
 
 
-def shrink_tensor(camera: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
-    """(1, 3, h, w) uint8 of the camera's picture at the (height, width) it is dreamed at."""
+def source_tensor(camera: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
+    """Return the (H, W, 3) uint8 image of the camera as (1, 3, h, w) uint8, shrunk to (h, w) = `size`."""
     if camera.shape[:2] != size:
         camera = cast("NDArray[np.uint8]", cv2.resize(camera, size[::-1], interpolation=cv2.INTER_AREA))
     return torch.from_numpy(np.ascontiguousarray(camera)).permute(2, 0, 1)[None]

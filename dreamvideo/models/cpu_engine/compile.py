@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from dreamvideo.models.cpu_engine.allocator import keep_freed_memory
 from dreamvideo.models.cpu_engine.executor import Program, Saved
 from dreamvideo.models.cpu_engine.passes import build_program
 from dreamvideo.models.cpu_engine.trace import Features, Unsupported, input_scaling, trace_network
@@ -42,7 +41,6 @@ def compile_network(network: Features, precision: torch.dtype = torch.float32) -
         factor, offset = input_scaling(network, _SIDE)
         steps = build_program(trace_network(network, torch.full((1, 3, _SIDE, _SIDE), 0.5)))
         fast = CompiledFeatures(network, Program(steps, factor, offset, precision))
-        keep_freed_memory()
         _check(network, fast, precision)
     except Unsupported as reason:
         log.info("plain way through the network: %s", reason)
