@@ -3,19 +3,27 @@
 After Perlin 1985 and Musgrave 1989 (ridges); value noise read from a tile by bilinear look-up, since that is quick.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]  # float32, but for a few steps between
 
 _CELLS = 128  # lattice cells along a tile's side; the noise repeats after so many
 _TEXELS = 8  # texels per cell: enough that straight lines between them do not show
 
 
+def vector(values: Sequence[Any]) -> Floats:
+    """The values as a float32 array."""
+    return np.array(values, np.float32)
+
+
 def smoothstep(low: float, high: float, value: Floats) -> Floats:
     """0 below `low`, 1 above `high`, a soft S between; `low` may be the larger one."""
-    t = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
+    t: Floats = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
     return (t * t * (3 - 2 * t)).astype(np.float32)
 
 
@@ -24,7 +32,7 @@ def mix(first: Floats, second: Floats, weight: Floats) -> Floats:
     return first + (second - first) * weight
 
 
-def look_up(table: NDArray, x: Floats, y: Floats, border: int = cv2.BORDER_REPLICATE) -> NDArray:
+def look_up(table: Floats, x: Floats, y: Floats, border: int = cv2.BORDER_REPLICATE) -> Floats:
     """Bilinear reading of `table` at (x, y)."""
     return cv2.remap(
         table, np.ascontiguousarray(x, np.float32), np.ascontiguousarray(y, np.float32), cv2.INTER_LINEAR, None, border

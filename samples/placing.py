@@ -3,12 +3,11 @@
 import numpy as np
 import sprites
 from noise import Floats
-from numpy.typing import NDArray
 from view import Board
 
 
 def wood_of(
-    rng: np.random.Generator, trees: list[Floats], xs: NDArray, ys: NDArray, zs: NDArray, heights: tuple[float, float]
+    rng: np.random.Generator, trees: list[Floats], xs: Floats, ys: Floats, zs: Floats, heights: tuple[float, float]
 ) -> list[Board]:
     """Trees of all kinds at the given places; `zs` may be longer than the others."""
     out = []

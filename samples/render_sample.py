@@ -17,15 +17,17 @@ from pathlib import Path
 
 import av
 import cv2
-import landscapes
 import numpy as np
+from autumn import autumn
+from lake import lake
 from landscapes import Landscape, Pose
-from noise import Noise
+from noise import Floats, Noise
 from numpy.typing import NDArray
 from sky import bake_sky
 from soundtrack import RATE, shot_sound
 from terrain import Camera, bake
 from truth import flow_and_occlusion
+from valley import valley
 from view import OVER, Stage, View, draw, prepare_board
 
 
@@ -59,7 +61,7 @@ def _whip(noise: Noise) -> Landscape:
         turn = min(max((share - 0.3) / 0.4, 0.0), 1.0)
         return Pose(0.0, 0.0, 43.0, 1.1 * (turn * turn * (3 - 2 * turn) - 0.5))
 
-    return replace(landscapes.valley(noise), pose=pose)
+    return replace(valley(noise), pose=pose)
 
 
 def _dip(share: float) -> tuple[float, float]:
@@ -72,12 +74,12 @@ def _flash(share: float) -> tuple[float, float]:
 
 # pan, fade and flash are not in the clip: they are no cuts, and tests of cut detection use them.
 SHOTS = {
-    "valley": Shot(landscapes.valley, Fraction(5, 2)),
-    "lake": Shot(landscapes.lake, Fraction(5, 2)),
-    "autumn": Shot(landscapes.autumn, Fraction(9, 4)),
+    "valley": Shot(valley, Fraction(5, 2)),
+    "lake": Shot(lake, Fraction(5, 2)),
+    "autumn": Shot(autumn, Fraction(9, 4)),
     "pan": Shot(_whip, Fraction(1)),
-    "fade": Shot(landscapes.valley, Fraction(3, 2), _dip),
-    "flash": Shot(landscapes.valley, Fraction(1), _flash),
+    "fade": Shot(valley, Fraction(3, 2), _dip),
+    "flash": Shot(valley, Fraction(1), _flash),
 }
 CLIP = ("valley", "lake", "autumn")
 FRAME_RATE = Fraction(24)
@@ -97,10 +99,9 @@ def build(landscape: Callable[[Noise], Landscape], seed: int, width: int, height
     w, h = width * OVER, height * OVER
     rng = np.random.default_rng(land.seed)
 
-    def level(x: NDArray | float, y: NDArray | float) -> NDArray:
-        return land.ground(np.float32(np.reshape(x, (1, -1))), np.float32(np.reshape(y, (1, -1))))[0].reshape(
-            np.shape(x)
-        )
+    def level(x: Floats | float, y: Floats | float) -> Floats:
+        row_x, row_y = (np.reshape(v, (1, -1)).astype(np.float32) for v in (x, y))
+        return land.ground(row_x, row_y)[0].reshape(np.shape(x))
 
     boards = sorted(land.boards(rng, level), key=lambda board: -board.y)
     focal = land.focal * w
@@ -112,7 +113,7 @@ def build(landscape: Callable[[Noise], Landscape], seed: int, width: int, height
     sky = bake_sky(
         noise, land.light, land.zenith, land.pale, land.cover, span / land.focal, top, focal, land.wind, land.seed
     )
-    halvings: dict[int, list[NDArray[np.float32]]] = {}
+    halvings: dict[int, list[Floats]] = {}
     ready = tuple(prepare_board(board, land.light, focal * board.height / board.y, halvings) for board in boards)
     return land, Stage(terrain, sky, ready, land.water, land.clarity, land.ripple)
 

@@ -7,7 +7,7 @@ faster on the screen than those far off, exactly in proportion to their elevatio
 from dataclasses import dataclass
 
 import numpy as np
-from noise import Floats, Noise, look_up, mix, smoothstep
+from noise import Floats, Noise, look_up, mix, smoothstep, vector
 from terrain import Light, film
 
 LIFT = 0.07  # keeps the plane's vanishing line a little below the horizon, so that no cloud shrinks to nothing
@@ -49,10 +49,10 @@ def bake_sky(
     a = np.broadcast_to(((np.arange(columns, dtype=np.float32) - columns / 2) / scale)[None, :], e.shape)
     sx, sy, sz = np.array(light.direction) / np.linalg.norm(light.direction)
 
-    blue = mix(np.float32(horizon), np.float32(zenith), smoothstep(-0.12, 0.62, e)[..., None])
+    blue = mix(vector(horizon), vector(zenith), smoothstep(-0.12, 0.62, e)[..., None])
     # Brighter and warmer towards the sun's side.
     glow = np.exp(-((a - np.float32(sx / max(sy, 0.35) if sy > 0 else sx)) ** 2) * 1.2 - e * 2.2)
-    blue = blue * (1 + 0.25 * glow[..., None]) + np.float32(light.sun) * 0.028 * glow[..., None]
+    blue = blue * (1 + 0.25 * glow[..., None]) + vector(light.sun) * 0.028 * glow[..., None]
 
     u, v = a / (e + LIFT), 1 / (e + LIFT)
     warp_u = noise.octaves(u * 0.5, v * 0.5, 3, offset=seed + 31)
@@ -72,16 +72,16 @@ def bake_sky(
     body = smoothstep(0.02, 0.42, here)
     thick = smoothstep(0.15, 0.95, here)
     shade = smoothstep(-0.35, 0.40, toward - here * 0.75 + 0.35 * thick)
-    bright = np.float32(light.sun) * 0.36 + np.float32(light.sky) * 0.7
-    dark = np.float32(light.sky) * 0.62 + np.float32(horizon) * 0.34
+    bright = vector(light.sun) * 0.36 + vector(light.sky) * 0.7
+    dark = vector(light.sky) * 0.62 + vector(horizon) * 0.34
     cloud = mix(bright, dark, (0.9 * shade)[..., None])
     rim = (body * (1 - thick))[..., None]  # thin edges let the sun through
-    cloud = cloud + np.float32(light.sun) * 0.05 * rim
+    cloud = cloud + vector(light.sun) * 0.05 * rim
     veil = (np.exp(-e * 9) * 0.75)[..., None]
-    cloud = mix(cloud, np.broadcast_to(np.float32(horizon), cloud.shape), veil)
+    cloud = mix(cloud, np.broadcast_to(vector(horizon), cloud.shape), veil)
     wisp = smoothstep(0.1, 0.9, noise.octaves(u * 0.25 + 0.3 * warp_u, v * 1.1, 5, 0.6, offset=seed + 77))
-    blue = mix(blue, np.float32(bright), (0.28 * wisp)[..., None])
+    blue = mix(blue, bright.astype(np.float32), (0.28 * wisp)[..., None])
     radiance = mix(blue, cloud, (body * 0.96)[..., None])
-    haze = np.float32(light.haze)
+    haze = vector(light.haze)
     radiance = mix(radiance, haze * 1.02, (0.75 * np.exp(-e * 16))[..., None])
     return Sky(film(radiance).astype(np.float32), scale, columns / 2, top, wind)

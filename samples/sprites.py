@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from noise import Floats, Noise, mix, smoothstep
+from noise import Floats, Noise, mix, smoothstep, vector
 from numpy.typing import NDArray
 
 Color = tuple[float, float, float]
@@ -19,7 +19,7 @@ def _canvas(height: int, width: int) -> Canvas:
     return np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
 
 
-def _ink(color: NDArray | Color, light: float) -> tuple[int, ...]:
+def _ink(color: Floats | Color, light: float) -> tuple[int, ...]:
     """Linear color as 8-bit square roots, which keep the darks apart."""
     return tuple(int(v) for v in np.sqrt(np.clip(np.asarray(color) * light, 0, 1)) * 255)
 
@@ -115,10 +115,10 @@ def balloon() -> Floats:
     around = np.clip(x / np.maximum(half_width, 1e-3), -1, 1)
     longitude = np.arcsin(around) + 0.35
     gore = np.floor(longitude / (np.pi / 9)).astype(int)
-    palette = np.float32([(0.62, 0.10, 0.06), (0.80, 0.38, 0.07), (0.82, 0.68, 0.36), (0.10, 0.17, 0.33)])
+    palette = vector([(0.62, 0.10, 0.06), (0.80, 0.38, 0.07), (0.82, 0.68, 0.36), (0.10, 0.17, 0.33)])
     color = palette[np.mod(gore, 4)]
     band = (np.abs(y - 0.28 + 0.05 * np.abs(np.mod(longitude * 9 / np.pi, 1) - 0.5)) < 0.1)[..., None]
-    color = np.where(band, np.float32((0.82, 0.74, 0.55)), color)
+    color = np.where(band, vector((0.82, 0.74, 0.55)), color)
     seam = np.abs(np.mod(longitude / (np.pi / 9), 1) - 0.5)
     light = 0.30 + 1.05 * np.clip(-0.72 * around + 0.45 * np.sqrt(1 - around**2) - 0.35 * y, 0, 1.2)
     light *= 1 - 0.22 * smoothstep(0.40, 0.5, seam)
@@ -126,7 +126,7 @@ def balloon() -> Floats:
     picture = np.dstack([color * light[..., None], inside.astype(np.float32)]).astype(np.float32)
     basket = (np.abs(column - w / 2) < 26) & (row > 575) & (row < 622)
     weave = 0.8 + 0.2 * np.sign(np.sin(row * 0.9)) * np.sign(np.sin(column * 0.6))
-    brown = np.float32((0.24, 0.13, 0.06)) * (weave * (1.25 - (column - w / 2) / 45))[..., None]
+    brown = vector((0.24, 0.13, 0.06)) * (weave * (1.25 - (column - w / 2) / 45))[..., None]
     picture[basket] = np.dstack([brown, np.ones_like(row)])[basket]
     for side in (-1, -0.35, 0.35, 1):
         start, end = (int(w / 2 + side * 34), 498), (int(w / 2 + side * 24), 580)
@@ -192,9 +192,9 @@ def rock(noise: Noise, offset: float) -> Floats:
     gy, gx = np.gradient(form)
     facing = np.clip((0.72 * gx + 0.55 * gy * 1.1 + 0.42) / np.sqrt(gx**2 + gy**2 + 1), 0, None)
     grain = noise.octaves(column / 9, row / 9, 4, 0.7, offset=offset + 4)
-    stone = mix(np.float32((0.115, 0.11, 0.108)), np.float32((0.20, 0.19, 0.18)), (grain * 0.5 + 0.5)[..., None])
+    stone = mix(vector((0.115, 0.11, 0.108)), vector((0.20, 0.19, 0.18)), (grain * 0.5 + 0.5)[..., None])
     moss = smoothstep(0.05, 0.4, noise.octaves(column / 70, row / 50, 4, offset=offset + 2) + 0.35 * (y - 0.4))
-    stone = mix(stone, np.float32((0.055, 0.065, 0.022)), moss[..., None] * 0.8)
+    stone = mix(stone, vector((0.055, 0.065, 0.022)), moss[..., None] * 0.8)
     wet = smoothstep(0.16, 0.05, y + 0.03 * bumps)[..., None]
     lit = stone * (0.28 + 1.5 * facing)[..., None] * (1 - 0.6 * wet)
     return np.dstack([lit, (inside_amount > 0.02).astype(np.float32)]).astype(np.float32)

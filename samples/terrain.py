@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from noise import Floats, look_up, mix, smoothstep
+from noise import Floats, look_up, mix, smoothstep, vector
 
 FAR = 1.0e6  # meters; the depth given to the sky
 
@@ -94,9 +94,9 @@ def _tree_shadows(terrain: Terrain, light: Light, casters: list[tuple[float, flo
         length = min(tall * flat / sz, 3.0 * tall)
         middle_x, middle_y = x - 0.45 * length * sx / flat, y - 0.45 * length * sy / flat
         edge = 0.6 * length + 0.4 * tall
-        ys = np.float32([max(middle_y - edge, terrain.near), max(middle_y + edge, terrain.near * 1.01)])
+        ys = vector([max(middle_y - edge, terrain.near), max(middle_y + edge, terrain.near * 1.01)])
         r0, r1 = (int(v) for v in np.clip(terrain.rows(ys), 0, rows))
-        corners = terrain.columns(np.float32([[middle_x - edge, middle_x + edge]]), ys[:, None])
+        corners = terrain.columns(vector([[middle_x - edge, middle_x + edge]]), ys[:, None])
         c0, c1 = (int(v) for v in np.clip([corners.min(), corners.max()], 0, columns))
         if r1 <= r0 or c1 <= c0:
             continue
@@ -157,7 +157,7 @@ def bake(
     open_sky = np.clip(1 - hollow / (0.02 * y), 0.45, 1.15) * (0.45 + 0.55 * normal_z)
 
     color = paint(x, y, height, steepness, wood)
-    sun, sky = np.float32(light.sun), np.float32(light.sky)
+    sun, sky = vector(light.sun), vector(light.sky)
     radiance = color * ((facing * lit)[..., None] * sun + open_sky[..., None] * sky)
     # A little light comes back from the sunlit ground, which keeps shadows from going dead.
     radiance += color * np.float32(0.06) * sun * (1 - normal_z * 0.5)[..., None]
@@ -165,7 +165,7 @@ def bake(
     # Haze lies low: the higher the point the clearer.
     veil = veil * np.clip(1.08 - height / np.float32(2600), 0.5, 1.0)
     warm = np.clip(across[None, :] * sx / flat, -0.6, 0.8)[..., None]  # towards the sun the haze glows
-    haze = np.float32(light.haze) * (1 + np.float32((0.45, 0.25, 0.02)) * warm)
+    haze = vector(light.haze) * (1 + vector((0.45, 0.25, 0.02)) * warm)
     radiance = mix(radiance, haze, veil[..., None])
     return Terrain(near, far, step, height, film(radiance).astype(np.float32))
 

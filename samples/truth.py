@@ -1,5 +1,7 @@
 """The true optical flow between two views of a scene, from where each pixel's point lay before."""
 
+from typing import Any
+
 import numpy as np
 from noise import Floats
 from numpy.typing import NDArray
@@ -66,7 +68,7 @@ def _hidden(column: Floats, row: Floats, depth: Floats, now: View, before: View)
     return outside | (seen < 0.5)
 
 
-def _blocks(samples: NDArray) -> NDArray:
+def _blocks(samples: NDArray[Any]) -> NDArray[Any]:
     """(H, W) samples -> (H / OVER, W / OVER, OVER * OVER), a pixel's samples side by side."""
     h, w = samples.shape
     blocks = samples.reshape(h // OVER, OVER, w // OVER, OVER).swapaxes(1, 2)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
-from noise import Floats, look_up, mix
+from noise import Floats, look_up, mix, vector
 from sky import Sky
 from terrain import FAR, Camera, Light, Terrain, film, trace
 
@@ -64,9 +64,9 @@ def prepare_board(board: Board, light: Light, pixels: float, halvings: dict[int,
     picture = next(level for level in reversed(levels) if level.shape[0] >= shrunk_size[1] or level is levels[0])
     picture = cv2.resize(picture, shrunk_size, interpolation=cv2.INTER_AREA)
     cover = picture[..., 3:]
-    linear = picture[..., :3] / np.maximum(cover, 1e-4) * np.float32(light.sun) / np.float32(2.2)
+    linear = picture[..., :3] / np.maximum(cover, 1e-4) * vector(light.sun) / np.float32(2.2)
     veil = np.float32(1 - np.exp(-board.y / light.reach))
-    shown = film(mix(linear, np.broadcast_to(np.float32(light.haze), linear.shape), veil)) * cover
+    shown = film(mix(linear, np.broadcast_to(vector(light.haze), linear.shape), veil)) * cover
     picture = np.pad(np.dstack([shown, cover]), ((1, 1), (1, 1), (0, 0)))  # clear edges blend smoothly
     return replace(board, picture=picture.astype(np.float32))
 
@@ -123,7 +123,7 @@ def _place(view: View, camera: Camera, board: Board, number: int, time: float, m
     y0, y1 = max(0, int(np.floor(low_y))), min(h, int(np.ceil(high_y)) + 1)
     if x0 >= x1 or y0 >= y1:
         return
-    matrix = np.float64([[scale, 0, left - x0], [0, sy, top - y0]])
+    matrix = np.array([[scale, 0, left - x0], [0, sy, top - y0]], np.float64)
     drawn = cv2.warpAffine(board.picture, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
     part = np.s_[y0:y1, x0:x1]
     rows = np.arange(y0, y1, dtype=np.float32)[:, None]
@@ -162,7 +162,7 @@ def draw(stage: Stage, camera: Camera, time: float, shape: tuple[int, int]) -> V
         reflection = mix(soft, softer, nearness)
         angle = below / np.float32(camera.focal)
         strength = np.float32(stage.clarity) * (0.35 + 0.65 * np.exp(-angle * 2.6))[:, None, None]
-        reflection = mix(np.broadcast_to(np.float32(stage.water), reflection.shape), reflection, strength)
+        reflection = mix(np.broadcast_to(vector(stage.water), reflection.shape), reflection, strength)
         view.color = mix(view.color, reflection, water[..., None])
         wet = water > 0.5
         for name in ("x", "y", "z", "depth", "mover"):
