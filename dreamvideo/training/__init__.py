@@ -1,5 +1,5 @@
-"""The embedded network: small, inception-like, trained on procedural pictures alone.
+"""Trains DreamNet from scratch on procedurally rendered images, and judges the result; not part of the wheel.
 
-`net` is the graph, `weights` loads the trained form; both need torch only. `render` draws the training pictures,
-`train` trains on them, `sheet` shows them; see README.md beside this file.
+`render` draws the training images, `train` trains on them, `judge` measures trained weights, `render_sheet` shows the
+classes. What runs is in `dreamvideo.models.dreamnet`; the model card there describes the training.
 """

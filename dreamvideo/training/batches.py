@@ -1,4 +1,4 @@
-"""Training pictures read back from shards, in batches."""
+"""Reads training images back from shards, in random batches."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from torch import Tensor
 
 from dreamvideo.training.shards import HELD_OUT, shard_path
 
-Batch: TypeAlias = tuple[Tensor, Tensor]  # (B, H, W, 3) uint8 RGB, (B,) int64 class numbers
+Batch: TypeAlias = tuple[Tensor, Tensor]  # (B, H, W, 3) uint8 RGB, (B,) int64 class indices
 
 
-class Shards:
-    """The pictures of a folder that are there so far, in memory."""
+class ShardReader:
+    """Holds in memory the images of all shards that a folder has so far; the held-out shard is left out.
+
+    Args:
+        folder: where `render_in_background` writes its shards.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._loaded: dict[Path, Batch] = {}
 
     def refresh(self) -> None:
-        """Read shards that came in the meantime."""
+        """Load shards that were written since the last call."""
         for path in sorted(self.folder.glob("shard_*.npz")):
             if path not in self._loaded and path != shard_path(self.folder, HELD_OUT):
                 self._loaded[path] = read_shard(path)
@@ -32,7 +36,12 @@ class Shards:
         return sum(len(labels) for _, labels in self._loaded.values())
 
     def batches(self, size: int, rng: np.random.Generator) -> Iterator[Batch]:
-        """Every picture once, in random order, except those that fill no batch."""
+        """Yield every image once, in random order; an incomplete last batch is dropped.
+
+        Args:
+            size: images of a batch.
+            rng: decides the order.
+        """
         shards = list(self._loaded.values())
         ends = np.cumsum([len(labels) for _, labels in shards])
         order = rng.permutation(len(self))
@@ -49,6 +58,10 @@ class Shards:
 
 
 def read_shard(path: Path) -> Batch:
-    """A whole shard as one batch."""
+    """Load a whole shard as one batch.
+
+    Args:
+        path: a file that `render_shard` wrote.
+    """
     with np.load(path) as arrays:
         return torch.from_numpy(arrays["images"]), torch.from_numpy(arrays["labels"].astype(np.int64))

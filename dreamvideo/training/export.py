@@ -1,4 +1,4 @@
-"""The weights file: a trained network, folded, with what was measured on it and how it came to be."""
+"""Writes the weights file: a trained, folded network with its channel statistics and the history of its training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dreamvideo.errors import OutputError
 from dreamvideo.models.dreamnet.net import STRIDES, DreamNet, Inception
 from dreamvideo.models.dreamnet.trained import FORMAT
 
-_MEANING: Final = {
+_DESCRIPTION: Final = {
     "format": FORMAT,
     "input": "(rgb01 - 0.5) * 4, NCHW; every conv = conv + bias + ReLU (batch-norm folded)",
     "rms": "per-channel RMS of the node output on renders; whitening divisor = rms + 0.25 * mean(rms)",
@@ -33,10 +33,15 @@ def export(
     divisors: Mapping[str, Tensor],
     history: Mapping[str, object],
 ) -> None:
-    """Write a folded network as half-precision safetensors, which `weights.load` reads.
+    """Write a folded network as half-precision safetensors, which `load_dreamnet` reads.
 
     Args:
-        history: what else is to be known about the training: recipe, accuracy, version.
+        path: of the file; an existing one is overwritten.
+        net: folded.
+        classes: in the order of the logits.
+        rms: node -> (C,), from `channel_rms`.
+        divisors: node -> (C,), from `balanced_divisors`; may leave out nodes.
+        history: further metadata, serializable as JSON: recipe, accuracy, version.
 
     Raises:
         OutputError: the file cannot be written.
@@ -45,7 +50,7 @@ def export(
     tensors |= {f"rms.{name}": value.float() for name, value in rms.items()}
     tensors |= {f"divisor.{name}": value.float() for name, value in divisors.items()}
     splits = {name: module.splits for name, module in net.named_children() if isinstance(module, Inception)}
-    metadata = dict(_MEANING, classes=json.dumps(list(classes)), splits=json.dumps(splits))
+    metadata = dict(_DESCRIPTION, classes=json.dumps(list(classes)), splits=json.dumps(splits))
     metadata |= {name: value if isinstance(value, str) else json.dumps(value) for name, value in history.items()}
     try:
         save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, path, metadata)
@@ -53,10 +58,20 @@ def export(
         raise OutputError(f"{path}: cannot write the weights ({error})") from error
 
 
-def same_within(first: DreamNet, second: DreamNet, tolerance: float = 5e-3) -> bool:
-    """Whether two networks agree at every node on noise, relative to the largest activation."""
+def outputs_match(first: DreamNet, second: DreamNet, tolerance: float = 5e-3) -> bool:
+    """Compare two networks at every node, on noise.
+
+    Args:
+        first, second: of the same shape.
+        tolerance: largest difference, as a fraction of the largest activation of the node.
+
+    Returns:
+        Whether all nodes agree.
+    """
     device = first.device
     noise = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0)).to(device)
     with torch.no_grad():
-        one, other = first.features(noise), second.to(device).features(noise)
-    return all(float((one[name] - other[name]).abs().max() / one[name].abs().max()) < tolerance for name in one)
+        expected, actual = first.features(noise), second.to(device).features(noise)
+    return all(
+        float((expected[name] - actual[name]).abs().max() / expected[name].abs().max()) < tolerance for name in expected
+    )

@@ -1,8 +1,7 @@
-"""Judge trained weights by what is asked of them: python -m dreamvideo.training.judge [PICTURE...] [--weights FILE]
+"""Judges trained weights against aims: python -m dreamvideo.training.judge [IMAGE...] [--weights FILE]
 
-Accuracy on pictures that no training has seen, the look of dreams, how many motifs they hold, and whether another
-network sees in a dream of a class what was to be dreamed. Exit code 0: every aim is met; 3: some are not; 1: it could
-not be judged.
+Measures accuracy on fresh renders, the look of dreams, how many motifs they hold, and whether another network
+recognizes a class in the dream of it. Exit code 0: every aim is met; 3: some are missed; 1: an error.
 """
 
 from __future__ import annotations
@@ -47,48 +46,71 @@ from dreamvideo.training.render_sheet import write_png
 
 DONE, FAILED, SHORT, INTERRUPTED = 0, 1, 3, 130
 
-SHORTER_SIDE: Final = 360  # pixels; larger pictures are shrunk, so that a judgement is a matter of minutes
-SMALLEST_SIDE: Final = 32  # pixels; of a picture to be judged
+SHORTER_SIDE: Final = 360  # pixels; larger images are shrunk, so that a judgement takes minutes
+SMALLEST_SIDE: Final = 32  # pixels of an image to be judged: two locations at stride 16
 
 
 def load_images(paths: Sequence[Path]) -> dict[str, Tensor]:
-    """Name -> (1, 3, H, W) in [0, 1]: the files, or renders if there are none.
+    """Load the images to dream on.
+
+    Args:
+        paths: image files; if there are none, renders are used.
+
+    Returns:
+        Name -> (1, 3, H, W) in [0, 1], at most `SHORTER_SIDE` pixels on the shorter side.
 
     Raises:
-        SourceError: a file is no picture, or too small.
+        SourceError: a file is not an image, or too small.
     """
     if not paths:
         names = ("background 1", "background 2", "background 3", "dog", "castle", "tree")
         return dict(zip(names, torch.split(calibration_images(), 1), strict=True))
-    found: dict[str, Tensor] = {}
+    images: dict[str, Tensor] = {}
     for path in paths:
-        picture = to_tensor(read_image(path), torch.device("cpu"))
-        height, width = picture.shape[2:]
+        image = to_tensor(read_image(path), torch.device("cpu"))
+        height, width = image.shape[2:]
         if min(height, width) < SMALLEST_SIDE:
             raise SourceError(f"{path} has {width}x{height} pixels: expected at least {SMALLEST_SIDE} a side")
-        name = path.name if path.name not in found else str(path)  # of two folders
-        found[name] = shrink_image(picture, SHORTER_SIDE)
-    return found
+        name = path.name if path.name not in images else str(path)  # equal names from two folders
+        images[name] = shrink_image(image, SHORTER_SIDE)
+    return images
 
 
 def write_untrained(trained: Trained, path: Path) -> None:
-    """Write weights of the same shape that have learned nothing; only their batch normalization fits the renders."""
-    pictures, _ = fresh_renders(trained.classes, 2)
+    """Write random weights whose batch normalization fits the renders, for comparison.
+
+    Args:
+        trained: gives the classes, and so the shape.
+        path: of the weights file.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    renders, _ = fresh_renders(trained.classes, 2)
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
         net = DreamNet(len(trained.classes), trainable=True)
-    recalibrate(net, [to_images(pictures, SIZE)])
+    recalibrate(net, [to_images(renders, SIZE)])
     folded = fold_network(net)
-    export(path, folded, trained.classes, channel_rms(folded, pictures), {}, {"recipe": "untrained"})
+    export(path, folded, trained.classes, channel_rms(folded, renders), {}, {"recipe": "untrained"})
 
 
 def judge_weights(
-    weights: str | None, second: str | None, pictures: Mapping[str, Tensor], per_class: int
+    weights: str | None, second: str | None, images: Mapping[str, Tensor], per_class: int
 ) -> Iterator[tuple[Evaluation, Sequence[DreamedImage]]]:
-    """The parts of the judgement, each with the dreams that it made.
+    """Evaluate weights, one kind of finding after another.
+
+    Args:
+        weights: path of the weights file. Default: the embedded weights.
+        second: weights of another training, which look at the dreams; without, class dreams are skipped.
+        images: name -> (1, 3, H, W) in [0, 1], to dream on.
+        per_class: renders of each class to recognize.
+
+    Yields:
+        An evaluation, and the dreams that were made for it.
 
     Raises:
-        ModelError, WeightsError: weights that cannot be judged, or do not know the same classes.
+        ModelError, WeightsError: weights cannot be judged, or do not know the same classes.
     """
     trained = load_dreamnet(weights)
     other = load_dreamnet(second) if second else None
@@ -96,58 +118,80 @@ def judge_weights(
         raise ModelError(f"{weights} knows {', '.join(trained.classes)}: expected {BACKGROUND} and other classes")
     missing = [name for name in trained.classes if other and name not in other.classes]
     if missing:
-        raise ModelError(f"{second} knows no class {missing[0]!r}: expected all classes of the weights to be judged")
+        raise ModelError(f"{second} has no class {missing[0]!r}: expected all classes of the judged weights")
     yield judge_accuracy(trained, per_class), ()
-    dreams = dream_all(weights, pictures)
+    dreams = dream_all(weights, images)
     yield judge_look(dreams), dreams
     yield judge_motifs(dreams, other or trained, "the second network" if other else "the dreaming network itself"), ()
     if other:
-        yield judge_class_dreams(weights, other, list(pictures.values())), ()
+        yield judge_class_dreams(weights, other, list(images.values())), ()
     else:
-        yield (
-            Evaluation("class dreams", "not dreamed", skipped="--second FILE, another network that looks, is missing"),
-            (),
-        )
+        yield Evaluation("class dreams", "not dreamed", skipped="needs another network that looks: --second FILE"), ()
 
 
 def comparison_sheet(dreams: Sequence[DreamedImage]) -> NDArray[np.uint8]:
-    """Every picture above its dream."""
+    """Arrange every image above its dream.
+
+    Args:
+        dreams: at least one.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
     tiles = [np.vstack([each.source, each.dreamed]) for each in dreams]
     return contact_sheet(tiles, [each.name for each in dreams], min(4, len(dreams)))
 
 
-def sections_of(part: Evaluation, seconds: float) -> list[ReportSection]:
-    """Its findings as a table, then the numbers behind them as another."""
-    findings = tuple(finding.row() for finding in part.findings)
-    found = [ReportSection(part.name, part.title, findings, seconds, part.skipped)]
-    return [*found, ReportSection(f"{part.name}, each", part.title, part.rows)] if part.rows else found
+def report_sections(evaluation: Evaluation, seconds: float) -> list[ReportSection]:
+    """Return the findings as a section, and the single numbers behind them, if any, as another.
+
+    Args:
+        evaluation: of one kind.
+        seconds: that it took.
+    """
+    findings = tuple(finding.row() for finding in evaluation.findings)
+    name, title = evaluation.name, evaluation.title
+    sections = [ReportSection(name, title, findings, seconds, evaluation.skipped)]
+    return [*sections, ReportSection(f"{name}, each", title, evaluation.rows)] if evaluation.rows else sections
 
 
-def missed_aims(parts: Sequence[Evaluation]) -> list[str]:
-    """What falls short, as `part: what`."""
-    return [f"{part.name}: {finding.what}" for part in parts for finding in part.findings if finding.met is False]
+def missed_aims(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return what is short of its aim, as `kind: what`.
+
+    Args:
+        evaluations: of all kinds.
+    """
+    return [f"{each.name}: {finding.what}" for each in evaluations for finding in each.findings if finding.met is False]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m dreamvideo.training.judge", description="Judge trained DreamNet weights by their aims."
+        prog="python -m dreamvideo.training.judge", description="Judge trained DreamNet weights against their aims."
     )
-    parser.add_argument("pictures", nargs="*", type=Path, metavar="PICTURE", help="to dream on (default: renders)")
+    parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help="to dream on (default: renders)")
     parser.add_argument("--weights", metavar="FILE", help="weights to judge (default: the embedded ones)")
     parser.add_argument("--second", metavar="FILE", help="weights of another training, which look at the dreams")
     parser.add_argument(
-        "--pictures-per-class", type=int, default=20, metavar="N", help="renders to recognize (default: %(default)s)"
+        "--renders-per-class", type=int, default=20, metavar="N", help="renders to recognize (default: %(default)s)"
     )
     parser.add_argument(
-        "--untrained", action="store_true", help="judge random weights of the same shape instead, to compare with"
+        "--untrained", action="store_true", help="judge random weights of the same shape instead, for comparison"
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="PNG", help="write each picture above its dream")
-    parser.add_argument("--json", action="store_true", help="JSON instead of tables, with every single number")
+    parser.add_argument("-o", "--output", type=Path, metavar="PNG", help="write each image above its dream")
+    parser.add_argument("--json", action="store_true", help="print JSON with every single number instead of tables")
     return parser
 
 
 def judge_main(argv: Sequence[str] | None = None) -> int:
-    """Judge; 0 every aim met or nothing else expected, 1 it could not be done, 3 aims are missed, 130 interrupted."""
+    """Run the command.
+
+    Args:
+        argv: arguments. Default: those of the process.
+
+    Returns:
+        The exit code: 0 every aim is met or the weights are untrained, 1 an error was printed, 3 aims are missed,
+        130 interrupted.
+    """
     args = _parser().parse_args(argv)
     try:
         return _judge(args)
@@ -159,12 +203,12 @@ def judge_main(argv: Sequence[str] | None = None) -> int:
 
 
 def _judge(args: argparse.Namespace) -> int:
-    if args.pictures_per_class < 1:
-        raise SettingsError(f"--pictures-per-class {args.pictures_per_class}: expected at least 1")
+    if args.renders_per_class < 1:
+        raise SettingsError(f"--renders-per-class {args.renders_per_class}: expected at least 1")
     if args.output and not args.output.parent.is_dir():
-        raise OutputError(f"{args.output}: no such folder {args.output.parent}")
-    pictures = load_images(args.pictures)
-    parts: list[Evaluation] = []
+        raise OutputError(f"{args.output}: {args.output.parent} is not a directory")
+    images = load_images(args.images)
+    evaluations: list[Evaluation] = []
     sections: list[ReportSection] = []
     dreams: list[DreamedImage] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -172,34 +216,34 @@ def _judge(args: argparse.Namespace) -> int:
         if args.untrained:
             weights = str(Path(folder, "untrained.safetensors"))
             write_untrained(load_dreamnet(args.weights), Path(weights))
-        began = time.monotonic()
-        for part, made in judge_weights(weights, args.second, pictures, args.pictures_per_class):
-            parts.append(part)
-            dreams += made
-            tables = sections_of(part, time.monotonic() - began)
-            began = time.monotonic()
+        started_at = time.monotonic()
+        for evaluation, new_dreams in judge_weights(weights, args.second, images, args.renders_per_class):
+            evaluations.append(evaluation)
+            dreams += new_dreams
+            tables = report_sections(evaluation, time.monotonic() - started_at)
+            started_at = time.monotonic()
             sections += tables
             if not args.json:
-                _print_tables(part, tables)
+                _print_tables(evaluation, tables)
     if args.output:
         write_png(args.output, comparison_sheet(dreams))
-    short = missed_aims(parts)
+    missed = missed_aims(evaluations)
     if args.json:
         about = {
             "weights": args.weights or "embedded",
             "second": args.second,
             "untrained": args.untrained,
-            "short": short,
+            "short": missed,
         }
         print(results_to_json(Report(about, tuple(sections))), end="")
     else:
-        print("short of its aim: " + "; ".join(short) if short else "every aim that could be measured is met")
-    return SHORT if short and not args.untrained else DONE
+        print("short of its aim: " + "; ".join(missed) if missed else "every aim that could be measured is met")
+    return SHORT if missed and not args.untrained else DONE
 
 
-def _print_tables(part: Evaluation, tables: Sequence[ReportSection]) -> None:
-    # The findings name what is weakest among the classes; all of them would be a table of a screen's height.
-    shown = tables if part.rows and "picture" in part.rows[0] else tables[:1]
+def _print_tables(evaluation: Evaluation, tables: Sequence[ReportSection]) -> None:
+    # The findings name the weakest classes; a table of all 63 would fill the screen.
+    shown = tables if evaluation.rows and "image" in evaluation.rows[0] else tables[:1]
     print("\n".join(results_table(section) for section in shown) + "\n", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What is asked of trained weights, part by part: accuracy, the look of dreams, their motifs, dreams of classes."""
+"""Evaluates trained weights against aims: accuracy, the look of dreams, their motifs, dreams of classes."""
 
 from __future__ import annotations
 
@@ -23,60 +23,68 @@ from dreamvideo.training.batches import Batch
 from dreamvideo.training.calibration import head_accuracy
 from dreamvideo.training.look_metrics import (
     class_probabilities,
-    colorfulness,
     hard_share,
     motif_shares,
     raised_classes,
+    rgb_colorfulness,
     theme_classes,
     top_classes,
 )
 from dreamvideo.training.render import BACKGROUND, render
 from dreamvideo.training.shards import PIXELS
 
-# The aims of the project.
-ACCURACY: Final = 0.95
+# Aims of the training; the model card lists what the embedded weights reach.
+ACCURACY: Final = 0.95  # mean over fresh renders
 WORST_CLASS: Final = 0.80
-ATTACKED: Final = 0.60
-RADIUS: Final = 1.0  # L2 length of the attack's step
-COLOR_RATIO: Final = 1.25
-COLORED: Final = 15.0  # colorfulness above which a picture counts as colored
-RAISED: Final = 8  # classes that are tenfold likelier in some dream
-LARGEST_MOTIF: Final = 1 / 3
-SEEN: Final = 0.75  # of the classes are seen again in the dream of them
+ATTACKED: Final = 0.60  # accuracy under attack
+RADIUS: Final = 1.0  # L2 norm of the attack's step, the largest of the training
+COLOR_RATIO: Final = 1.25  # colorfulness of a dream over that of its source
+COLORED: Final = 15.0  # colorfulness above which an image counts as colored, see `rgb_colorfulness`
+RAISED: Final = 8  # classes that become ten times as likely in some dream
+LARGEST_MOTIF: Final = 1 / 3  # fraction of the locations, at most
+SEEN: Final = 0.75  # fraction of the classes that a second network recognizes in the dream of them
 
-SIZE: Final = 80  # pixels a side of the pictures that are classified
-FRESH: Final = 10**15  # the first seed of their renders: training has a thousand millions for each of its own seeds
-CLASS_SIDE: Final = 160  # pixels; of the pictures on which classes are dreamed
-CLASS_LOOK: Final = DreamSettings(octaves=3)
+SIZE: Final = 80  # side in pixels at which images are classified
+FRESH: Final = 10**15  # first seed of fresh renders; training uses 10**9 seeds for each seed of a run
+CLASS_SIDE: Final = 160  # shorter side in pixels of the images on which classes are dreamed
+CLASS_LOOK: Final = DreamSettings(octaves=3)  # fits images of that size
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One number and what it should be."""
+    """One measured number and its aim.
+
+    Args:
+        what: is measured.
+        value: the number; None: there was nothing to measure.
+        aim: None: the number is for information.
+        at_most: whether the aim is an upper limit. Default: a lower one.
+        note: for the last column of the table.
+    """
 
     what: str
-    found: float | None  # None: there was nothing to measure
-    aim: float | None = None  # None: for information
-    at_most: bool = False  # the aim is an upper limit
+    value: float | None
+    aim: float | None = None
+    at_most: bool = False
     note: str = ""
 
     @property
     def met(self) -> bool | None:
-        """Whether the aim is met; None: there is none, or nothing was measured."""
-        if self.aim is None or self.found is None:
+        """Whether the aim is met; None: there is no aim, or nothing was measured."""
+        if self.aim is None or self.value is None:
             return None
-        return self.found <= self.aim if self.at_most else self.found >= self.aim
+        return self.value <= self.aim if self.at_most else self.value >= self.aim
 
     def row(self) -> TableRow:
-        """As a line of a table."""
+        """Format as a row of a table."""
         aim = None if self.aim is None else f"{'<=' if self.at_most else '>='} {self.aim:.4g}"
         verdict = {True: "pass", False: "SHORT", None: None}[self.met]
-        return {"what": self.what, "found": self.found, "aim": aim, "verdict": verdict, "note": self.note or None}
+        return {"what": self.what, "value": self.value, "aim": aim, "verdict": verdict, "note": self.note or None}
 
 
 @dataclass(frozen=True, slots=True)
 class DreamedImage:
-    """A picture and what became of it; (H, W, 3) uint8 RGB both."""
+    """An image and its dream, both (H, W, 3) uint8 RGB."""
 
     name: str
     source: NDArray[np.uint8]
@@ -85,7 +93,15 @@ class DreamedImage:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was found of one kind, and the rows of numbers behind it."""
+    """All findings of one kind.
+
+    Args:
+        name: of the kind.
+        title: what was measured, and on what.
+        findings: the numbers that have aims, and others beside them.
+        rows: the single numbers behind the findings.
+        skipped: why nothing was measured.
+    """
 
     name: str
     title: str
@@ -95,7 +111,14 @@ class Evaluation:
 
 
 def fresh_renders(classes: Sequence[str], per_class: int) -> Batch:
-    """`per_class` renders of every class in turn that no training has seen.
+    """Render images that no training has used.
+
+    Args:
+        classes: names, in the order of their indices.
+        per_class: images of each class.
+
+    Returns:
+        The images of the first class, then those of the second, and so on; and their class indices.
 
     Raises:
         ModelError: the renderer does not know a class.
@@ -109,65 +132,95 @@ def fresh_renders(classes: Sequence[str], per_class: int) -> Batch:
 
 
 def judge_accuracy(trained: Trained, per_class: int) -> Evaluation:
-    """How many renders are recognized: over all, in the worst class, by each head, and under attack."""
-    pictures = fresh_renders(trained.classes, per_class)
-    plain = head_accuracy(trained.net, pictures, SIZE)
-    attacked = head_accuracy(trained.net, pictures, SIZE, RADIUS)[MAPS[-1]]
-    right = accuracy_by_class(plain[MAPS[-1]], trained.classes)
-    resisted = accuracy_by_class(attacked, trained.classes)
-    weakest = sorted(right, key=lambda name: right[name])[:5]
+    """Measure how many fresh renders are recognized: overall, in the worst class, by each head, and under attack.
+
+    Args:
+        trained: the weights.
+        per_class: renders of each class.
+    """
+    renders = fresh_renders(trained.classes, per_class)
+    plain = head_accuracy(trained.net, renders, SIZE)
+    under_attack = head_accuracy(trained.net, renders, SIZE, RADIUS)[MAPS[-1]]
+    accuracy = accuracy_by_class(plain[MAPS[-1]], trained.classes)
+    robustness = accuracy_by_class(under_attack, trained.classes)
+    weakest = sorted(accuracy, key=lambda name: accuracy[name])[:5]
     findings = [
         Finding("mean", true_fraction(plain[MAPS[-1]]), ACCURACY),
-        Finding("worst class", right[weakest[0]], WORST_CLASS, note=name_classes(weakest, right)),
-        *(Finding(f"head {name}", true_fraction(found)) for name, found in plain.items()),
-        Finding(f"attacked by a step of {RADIUS:g}", true_fraction(attacked), ATTACKED),
+        Finding("worst class", accuracy[weakest[0]], WORST_CLASS, note=name_classes(weakest, accuracy)),
+        *(Finding(f"head {name}", true_fraction(correct)) for name, correct in plain.items()),
+        Finding(f"attacked by a step of {RADIUS:g}", true_fraction(under_attack), ATTACKED),
     ]
-    title = f"share recognized of {len(pictures[1])} renders not trained on, {SIZE}x{SIZE}"
-    rows: list[TableRow] = [{"class": name, "accuracy": right[name], "attacked": resisted[name]} for name in right]
+    title = f"fraction of {len(renders[1])} fresh renders that is recognized, {SIZE}x{SIZE}"
+    rows: list[TableRow] = [
+        {"class": name, "accuracy": accuracy[name], "attacked": robustness[name]} for name in accuracy
+    ]
     return Evaluation("accuracy", title, tuple(findings), tuple(rows))
 
 
-def accuracy_by_class(right: Tensor, classes: Sequence[str]) -> dict[str, float]:
-    """Class -> share that is right, of (classes * N,) bool in the order of `fresh_renders`."""
-    shares = right.view(len(classes), -1).float().mean(1).tolist()
-    return dict(zip(classes, shares, strict=True))
+def accuracy_by_class(correct: Tensor, classes: Sequence[str]) -> dict[str, float]:
+    """Return class -> fraction that is correct.
+
+    Args:
+        correct: (classes * N,) bool, in the order of `fresh_renders`.
+        classes: names.
+    """
+    fractions = correct.view(len(classes), -1).float().mean(1).tolist()
+    return dict(zip(classes, fractions, strict=True))
 
 
-def true_fraction(right: Tensor) -> float:
-    """The share of (N,) bool that is true."""
-    return float(right.float().mean())
+def true_fraction(flags: Tensor) -> float:
+    """Return the fraction of a bool tensor that is True.
+
+    Args:
+        flags: (N,) bool.
+    """
+    return float(flags.float().mean())
 
 
 def name_classes(names: Sequence[str], values: Mapping[str, float]) -> str:
-    """`rose 0.75, owl 0.80`."""
+    """Format classes with their values: `rose 0.75, owl 0.80`.
+
+    Args:
+        names: classes, in order.
+        values: class -> value.
+    """
     return ", ".join(f"{name} {values[name]:.2f}" for name in names)
 
 
-def dream_all(weights: str | None, pictures: Mapping[str, Tensor]) -> list[DreamedImage]:
-    """Every (1, 3, H, W) picture in [0, 1], dreamed at the default look."""
+def dream_all(weights: str | None, images: Mapping[str, Tensor]) -> list[DreamedImage]:
+    """Dream images with the default look.
+
+    Args:
+        weights: path of a weights file. Default: the embedded weights.
+        images: name -> (1, 3, H, W) in [0, 1].
+    """
     look = DreamSettings()
     network = load_network(ModelSettings(weights=weights))
     return [
-        DreamedImage(name, to_image(picture), to_image(dream(picture.to(network.device), network.score, look)))
-        for name, picture in pictures.items()
+        DreamedImage(name, to_image(image), to_image(dream(image.to(network.device), network.score, look)))
+        for name, image in images.items()
     ]
 
 
 def judge_look(dreams: Sequence[DreamedImage]) -> Evaluation:
-    """Whether dreams are more colorful than their pictures, and not more burnt out."""
-    colors = {each.name: (colorfulness(each.source), colorfulness(each.dreamed)) for each in dreams}
+    """Measure whether dreams are more colorful than their sources, and not more clipped.
+
+    Args:
+        dreams: at least one; color is judged on those whose source has color.
+    """
+    colors = {each.name: (rgb_colorfulness(each.source), rgb_colorfulness(each.dreamed)) for each in dreams}
     hard = {each.name: (hard_share(each.source), hard_share(each.dreamed)) for each in dreams}
     gains = {name: after / before for name, (before, after) in colors.items() if before > COLORED}
-    burnt = {name: after - before for name, (before, after) in hard.items()}
-    palest, hardest = min(gains, key=gains.__getitem__, default=None), max(burnt, key=burnt.__getitem__)
+    clipping = {name: after - before for name, (before, after) in hard.items()}
+    palest, hardest = min(gains, key=gains.__getitem__, default=None), max(clipping, key=clipping.__getitem__)
     if palest is None:
-        color = Finding("least gain of colorfulness", None, COLOR_RATIO, note="no picture has color")
+        color = Finding("least gain of colorfulness", None, COLOR_RATIO, note="no image has color")
     else:
         color = Finding("least gain of colorfulness", gains[palest], COLOR_RATIO, note=palest)
-    findings = (color, Finding("largest gain of hard black and white", burnt[hardest], 0.0, True, hardest))
+    findings = (color, Finding("largest gain of hard black and white", clipping[hardest], 0.0, True, hardest))
     rows = tuple(
         {
-            "picture": name,
+            "image": name,
             "color": colors[name][0],
             "dreamed": colors[name][1],
             "gain": gains.get(name),
@@ -176,47 +229,59 @@ def judge_look(dreams: Sequence[DreamedImage]) -> Evaluation:
         }
         for name in colors
     )
-    return Evaluation("look", "each picture dreamed at the default look", findings, rows)
+    return Evaluation("look", "each image dreamed with the default look", findings, rows)
 
 
-def judge_motifs(dreams: Sequence[DreamedImage], looker: Trained, who: str) -> Evaluation:
-    """Whether many classes rise in dreams, and none of them is everywhere."""
+def judge_motifs(dreams: Sequence[DreamedImage], judge: Trained, judge_name: str) -> Evaluation:
+    """Measure whether many classes appear in dreams, and none of them everywhere.
+
+    Args:
+        dreams: at least one.
+        judge: the network that looks at them.
+        judge_name: what the table calls it.
+    """
     cpu = torch.device("cpu")
-    before = [class_probabilities(looker.net, to_tensor(each.source, cpu)) for each in dreams]
-    after = [class_probabilities(looker.net, to_tensor(each.dreamed, cpu)) for each in dreams]
-    background = looker.classes.index(BACKGROUND)
-    rose = torch.stack([raised_classes(*pair) for pair in zip(before, after, strict=True)]).any(0)
-    rose[background] = False
+    before = [class_probabilities(judge.net, to_tensor(each.source, cpu)) for each in dreams]
+    after = [class_probabilities(judge.net, to_tensor(each.dreamed, cpu)) for each in dreams]
+    background = judge.classes.index(BACKGROUND)
+    is_raised = torch.stack([raised_classes(*pair) for pair in zip(before, after, strict=True)]).any(0)
+    is_raised[background] = False
     shares = motif_shares(after, background)
     largest = int(shares.argmax())
-    names = [name for name, risen in zip(looker.classes, rose.tolist(), strict=True) if risen]
+    names = [name for name, raised in zip(judge.classes, is_raised.tolist(), strict=True) if raised]
     findings = (
         Finding("classes raised tenfold in a dream", len(names), RAISED, note=", ".join(names)),
-        Finding("share of the commonest motif", float(shares[largest]), LARGEST_MOTIF, True, looker.classes[largest]),
+        Finding("share of the commonest motif", float(shares[largest]), LARGEST_MOTIF, True, judge.classes[largest]),
         Finding("the same motif before", float(motif_shares(before, background)[largest])),
         Finding("share of background, before", float(motif_shares(before)[background])),
         Finding("share of background, dreamed", float(motif_shares(after)[background])),
     )
-    return Evaluation("motifs", f"what {who} sees at the places of all dreams", findings)
+    return Evaluation("motifs", f"what {judge_name} recognizes at the locations of all dreams", findings)
 
 
-def judge_class_dreams(weights: str | None, second: Trained, pictures: Sequence[Tensor]) -> Evaluation:
-    """Whether `second` sees in the dream of a class that class, or a sibling."""
+def judge_class_dreams(weights: str | None, second: Trained, images: Sequence[Tensor]) -> Evaluation:
+    """Measure whether another network recognizes a class, or one of its theme, in the dream of that class.
+
+    Args:
+        weights: path of the weights file that dreams. Default: the embedded weights.
+        second: the network that looks.
+        images: (1, 3, H, W) in [0, 1] each; the classes are dreamed on them in turn.
+    """
     model = find_model("dreamnet", weights)
     names = [name for name in model.classes if name != BACKGROUND]
     network = load_network(ModelSettings(weights=weights), ObjectiveSettings(classes=((names[0], 1.0),)))
     rows: list[TableRow] = []
     for number, name in enumerate(names):
-        picture = shrink_image(pictures[number % len(pictures)], CLASS_SIDE)
+        image = shrink_image(images[number % len(images)], CLASS_SIDE)
         score = replace(network.score, terms=choose_terms(model, ObjectiveSettings(classes=((name, 1.0),))))
-        dreamed = dream(picture.to(network.device), score, CLASS_LOOK)
-        seen_before, seen = (best_classes(second, image) for image in (picture, dreamed))
+        dreamed = dream(image.to(network.device), score, CLASS_LOOK)
+        best_before, best = (best_classes(second, each) for each in (image, dreamed))
         rows.append(
             {
                 "class": name,
-                "seen": bool(theme_classes(name) & set(seen)),
-                "seen_before": bool(theme_classes(name) & set(seen_before)),
-                "best": " ".join(seen),
+                "seen": bool(theme_classes(name) & set(best)),
+                "seen_before": bool(theme_classes(name) & set(best_before)),
+                "best": " ".join(best),
             }
         )
     unseen = [str(row["class"]) for row in rows if not row["seen"]]
@@ -230,13 +295,23 @@ def judge_class_dreams(weights: str | None, second: Trained, pictures: Sequence[
 
 
 @torch.no_grad()
-def best_classes(looker: Trained, image: Tensor) -> list[str]:
-    """The three classes besides the background that a network finds in (1, 3, H, W), best first."""
-    return top_classes(looker.net(image.to(looker.net.device))[0], looker.classes, 3, BACKGROUND)
+def best_classes(trained: Trained, image: Tensor) -> list[str]:
+    """Return the three most likely classes besides the background, best first.
+
+    Args:
+        trained: the network that looks.
+        image: (1, 3, H, W) in [0, 1].
+    """
+    return top_classes(trained.net(image.to(trained.net.device))[0], trained.classes, 3, BACKGROUND)
 
 
-def shrink_image(picture: Tensor, shorter: int) -> Tensor:
-    """(1, 3, H, W) with a shorter side of at most `shorter` pixels."""
-    height, width = picture.shape[2:]
+def shrink_image(image: Tensor, shorter: int) -> Tensor:
+    """Shrink an image if it is larger.
+
+    Args:
+        image: (1, 3, H, W).
+        shorter: largest shorter side of the result, in pixels.
+    """
+    height, width = image.shape[2:]
     scale = min(1.0, shorter / min(height, width))
-    return resize(picture, (round(height * scale), round(width * scale)))
+    return resize(image, (round(height * scale), round(width * scale)))

@@ -1,4 +1,4 @@
-"""What is measured of dreams: how colorful, how burnt out, and what a network sees in them; pure functions."""
+"""Measures dreams: how colorful they are, how clipped, and what a network recognizes in them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ from torch import Tensor
 from dreamvideo.models.dreamnet.net import MAPS, DreamNet
 from dreamvideo.training.render import by_theme
 
-DARKEST, BRIGHTEST = 3, 252  # gray levels of 255; what is darker or brighter has no structure left that could be seen
+DARKEST, BRIGHTEST = 3, 252  # gray levels of 255; below and above, no structure is visible
 
 
-def color_spread(image: NDArray[np.uint8]) -> float:
-    """Hasler and Suesstrunk 2003 of (H, W, 3) RGB: 0 is gray, about 15 slightly, 60 quite, 100 extremely colorful."""
+def rgb_colorfulness(image: NDArray[np.uint8]) -> float:
+    """Measure colorfulness after Hasler and Suesstrunk 2003.
+
+    Args:
+        image: (H, W, 3) RGB.
+
+    Returns:
+        0 for gray, about 15 for slightly, 60 for quite, 100 for extremely colorful.
+    """
     red, green, blue = np.moveaxis(image.astype(np.float64), 2, 0)
     opponents = red - green, (red + green) / 2 - blue
     spread = np.hypot(*(plane.std() for plane in opponents))
@@ -25,51 +32,81 @@ def color_spread(image: NDArray[np.uint8]) -> float:
 
 
 def hard_share(image: NDArray[np.uint8]) -> float:
-    """Share of the pixels of (H, W, 3) RGB that are all but black or white: luma below `DARKEST`, above `BRIGHTEST`."""
-    luma = np.rint(image @ np.array([0.299, 0.587, 0.114]))  # of BT.601, as in JPEG
+    """Return the fraction of pixels that are nearly black or white: luma below `DARKEST` or above `BRIGHTEST`.
+
+    Args:
+        image: (H, W, 3) RGB.
+    """
+    luma = np.rint(image @ np.array([0.299, 0.587, 0.114]))  # BT.601, as in JPEG
     return float(((luma < DARKEST) | (luma > BRIGHTEST)).mean())
 
 
 @torch.no_grad()
-def probabilities(net: DreamNet, images: Tensor) -> Tensor:
-    """(B, classes, h, w) how likely the last head finds each class at each place of (B, 3, H, W) in [0, 1]."""
+def class_probabilities(net: DreamNet, images: Tensor) -> Tensor:
+    """Return what the last head recognizes at each location.
+
+    Args:
+        net: in evaluation mode.
+        images: (B, 3, H, W) in [0, 1].
+
+    Returns:
+        (B, classes, h, w) probabilities, on the CPU.
+    """
     return net.features(images.to(net.device), MAPS[-1:])[MAPS[-1]].float().softmax(1).cpu()
 
 
-def raised(before: Tensor, after: Tensor, factor: float = 10.0) -> Tensor:
-    """(classes,) bool: whose mean over places is at least `factor` times as large after as before.
+def raised_classes(before: Tensor, after: Tensor, factor: float = 10.0) -> Tensor:
+    """Find the classes whose mean probability grew by a factor.
 
     Args:
-        before, after: (B, classes, h, w) probabilities; the places need not be the same.
+        before, after: (B, classes, h, w) probabilities; the number of locations may differ.
+        factor: by which the mean over images and locations must have grown.
+
+    Returns:
+        (classes,) bool.
     """
     return after.mean((0, 2, 3)) >= factor * before.mean((0, 2, 3))
 
 
 def motif_shares(maps: Sequence[Tensor], without: int | None = None) -> Tensor:
-    """(classes,) share of all places of all maps at which a class is the likeliest.
+    """Return the fraction of all locations at which each class is the most likely.
 
     Args:
-        maps: (B, classes, h, w) probabilities each, of any size; larger pictures have more places.
-        without: a class that does not compete, such as the background.
+        maps: (B, classes, h, w) probabilities each, of any size; larger images have more locations.
+        without: index of a class that does not compete, such as the background.
+
+    Returns:
+        (classes,), summing to 1.
     """
     classes = maps[0].shape[1]
     counts = torch.zeros(classes)
-    for places in maps:
-        rivals = places.clone()
+    for probabilities in maps:
+        competing = probabilities.clone()
         if without is not None:
-            rivals[:, without] = -torch.inf
-        counts += torch.bincount(rivals.argmax(1).flatten(), minlength=classes)
+            competing[:, without] = -torch.inf
+        counts += torch.bincount(competing.argmax(1).flatten(), minlength=classes)
     return counts / counts.sum()
 
 
-def top(scores: Tensor, classes: Sequence[str], count: int = 3, without: str = "") -> list[str]:
-    """The names of the `count` highest of (classes,) scores, highest first, `without` left out."""
+def top_classes(scores: Tensor, classes: Sequence[str], count: int = 3, without: str = "") -> list[str]:
+    """Return the names of the classes with the highest scores, highest first.
+
+    Args:
+        scores: (classes,).
+        classes: names, in the order of `scores`.
+        count: how many names.
+        without: a class that is left out.
+    """
     order = scores.argsort(descending=True).tolist()
     return [classes[number] for number in order if classes[number] != without][:count]
 
 
-def siblings(name: str) -> frozenset[str]:
-    """The class itself and the others of its theme; of a class that is no motif, the class alone."""
+def theme_classes(name: str) -> frozenset[str]:
+    """Return a class and the others of its theme; a class that has no motif is alone.
+
+    Args:
+        name: of the class.
+    """
     for motifs in by_theme().values():
         names = frozenset(motif.name for motif in motifs)
         if name in names:

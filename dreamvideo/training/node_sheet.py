@@ -1,4 +1,4 @@
-"""What every node of the network dreams: one picture, dreamed on each in turn, on one sheet."""
+"""Shows what every node of a network dreams: one image, dreamed on each node in turn, as a contact sheet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,31 +15,32 @@ from dreamvideo.models.dreamnet.net import BLOCKS, MAPS, DreamNet
 from dreamvideo.models.dreamnet.trained import Trained
 from dreamvideo.models.objectives import Objective, Term
 from dreamvideo.settings.dream import DreamSettings
+from dreamvideo.tensors import to_image
 
-LOOK: Final = DreamSettings(octaves=3)
+LOOK: Final = DreamSettings(octaves=3)  # chosen by eye, for images of 160 pixels a side
 _COLUMNS: Final = 4
 
 
-def node_sheet(trained: Trained, picture: Tensor, look: DreamSettings = LOOK) -> NDArray[np.uint8]:
-    """The picture, then its dream on each of `BLOCKS` and `MAPS`, labeled; (H, W, 3) uint8 RGB.
+def node_sheet(trained: Trained, image: Tensor, look: DreamSettings = LOOK) -> NDArray[np.uint8]:
+    """Dream an image on each of `BLOCKS` and `MAPS`.
 
     Args:
-        picture: (1, 3, H, W) in [0, 1].
+        trained: the network and its divisors.
+        image: (1, 3, H, W) in [0, 1].
+        look: how to dream.
+
+    Returns:
+        (H, W, 3) uint8 RGB: the image itself, then its dreams, labeled.
     """
     net = trained.net
-    picture = picture.to(net.device)
+    image = image.to(net.device)
     divisors = {name: value.to(net.device) for name, value in trained.divisors.items()}
     names = (*BLOCKS, *MAPS)
-    dreams = [dream(picture, _score(net, name, divisors), look) for name in names]
-    return contact_sheet([_bytes(each) for each in (picture, *dreams)], ["source", *names], _COLUMNS)
+    dreams = [dream(image, _score(net, name, divisors), look) for name in names]
+    return contact_sheet([to_image(each) for each in (image, *dreams)], ["source", *names], _COLUMNS)
 
 
 def _score(net: DreamNet, name: str, divisors: Mapping[str, Tensor]) -> Objective:
-    # A map dreams of whatever class is nearest at each place; its logits have no energy to speak of.
+    # On a map each location dreams of its most likely class: the energy of logits has no meaning.
     term = Term(name, kind="class" if name in MAPS else "log")
     return Objective(lambda images: net.features(images, [name]), (term,), divisors)
-
-
-def _bytes(image: Tensor) -> NDArray[np.uint8]:
-    rounded: NDArray[np.uint8] = (image[0].permute(1, 2, 0) * 255).round().to(torch.uint8).cpu().numpy()
-    return rounded

@@ -1,6 +1,6 @@
-"""Training pictures, rendered by worker processes into shards: files of some hundred pictures.
+"""Renders training images in worker processes, into shards: files of a few hundred images.
 
-Knows no torch, which a worker would take seconds to load.
+Does not import torch, which would cost each worker process seconds to load.
 """
 
 from __future__ import annotations
@@ -15,18 +15,35 @@ from typing import Final
 
 import numpy as np
 
-PIXELS: Final = 112  # pixels a side in a shard
-HELD_OUT: Final = 0  # the number of the shard that is never trained on
-_SPARE: Final = 10**5  # seeds per shard
+PIXELS: Final = 112  # side of the images in a shard; training uses at most 72, measurements up to 96
+HELD_OUT: Final = 0  # number of the shard that is never trained on
+_SEEDS_PER_SHARD: Final = 10**5  # more than a shard has images
 
 
 def shard_path(folder: Path, number: int) -> Path:
-    """Where a shard is, or will be."""
+    """Return the path of a shard, which need not exist yet.
+
+    Args:
+        folder: of all shards of a run.
+        number: from 0.
+    """
     return folder / f"shard_{number:05d}.npz"
 
 
-def class_of(number: int, index: int, rng: np.random.Generator) -> str:
-    """The class of a picture of a shard: all in turn, but some only in a share of their turns."""
+def class_at(number: int, index: int, rng: np.random.Generator) -> str:
+    """Choose the class of an image.
+
+    The classes take turns, so all are equally frequent; a motif with a `share` below 1 gives the rest of its turns to
+    randomly chosen motifs without one.
+
+    Args:
+        number: of the shard.
+        index: of the image in the shard.
+        rng: of the shard.
+
+    Returns:
+        The name of the class.
+    """
     from dreamvideo.training.render import CLASSES, MOTIFS
 
     name = CLASSES[(index + number) % len(CLASSES)]
@@ -36,7 +53,14 @@ def class_of(number: int, index: int, rng: np.random.Generator) -> str:
 
 
 def render_shard(folder: Path, number: int, count: int, seed: int) -> None:
-    """Write a shard of `count` pictures, unless it is there; the same arguments give the same file."""
+    """Write a shard unless it exists; the same arguments give the same file.
+
+    Args:
+        folder: of all shards of a run.
+        number: of this shard.
+        count: images in it.
+        seed: of the run.
+    """
     from dreamvideo.training.render import CLASSES, render
 
     path = shard_path(folder, number)
@@ -45,12 +69,12 @@ def render_shard(folder: Path, number: int, count: int, seed: int) -> None:
     rng = np.random.default_rng([seed, number])
     images, labels = np.zeros((count, PIXELS, PIXELS, 3), np.uint8), np.zeros(count, np.uint8)
     for index in range(count):
-        picture = render((seed * 10**4 + number) * _SPARE + index, class_of(number, index, rng), PIXELS)
-        images[index], labels[index] = picture.image, CLASSES.index(picture.name)
+        rendered = render((seed * 10**4 + number) * _SEEDS_PER_SHARD + index, class_at(number, index, rng), PIXELS)
+        images[index], labels[index] = rendered.image, CLASSES.index(rendered.name)
     part = path.with_suffix(f".{os.getpid()}.part")
     with part.open("wb") as file:
         np.savez(file, images=images, labels=labels)
-    part.replace(path)  # whole, or not there
+    part.replace(path)  # atomic: readers never see half a shard
 
 
 def _start_worker() -> None:
@@ -60,24 +84,33 @@ def _start_worker() -> None:
 
 
 @contextmanager
-def rendering(folder: Path, shards: int, per_shard: int, seed: int, workers: int) -> Iterator[Callable[[], bool]]:
-    """Render shards in `workers` processes for as long as the block lasts.
+def render_in_background(
+    folder: Path, shards: int, per_shard: int, seed: int, workers: int
+) -> Iterator[Callable[[], bool]]:
+    """Render shards in worker processes while the block runs.
+
+    Args:
+        folder: created if it does not exist.
+        shards: number of shards, the held-out one included.
+        per_shard: images of a shard.
+        seed: of the run.
+        workers: processes.
 
     Yields:
-        A function that raises what went wrong in a worker, else says whether all shards are there.
+        A function that returns whether all shards are rendered, and raises what went wrong in a worker.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # Spawned: a forked process may inherit a lock that one of torch's threads holds.
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker)
     jobs: list[Future[None]] = [pool.submit(render_shard, folder, number, per_shard, seed) for number in range(shards)]
 
-    def all_done() -> bool:
-        done = [job for job in jobs if job.done()]
-        for job in done:
+    def all_rendered() -> bool:
+        finished = [job for job in jobs if job.done()]
+        for job in finished:
             job.result()
-        return len(done) == len(jobs)
+        return len(finished) == len(jobs)
 
     try:
-        yield all_done
+        yield all_rendered
     finally:
         pool.shutdown(cancel_futures=True)

@@ -19,15 +19,15 @@ from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.training import judge, judgement
 from dreamvideo.training.calibration import channel_rms
 from dreamvideo.training.export import export
-from dreamvideo.training.judgement import Dream, Finding, Part
+from dreamvideo.training.judgement import DreamedImage, Evaluation, Finding
 from dreamvideo.training.look_metrics import (
-    color_spread,
+    class_probabilities,
     hard_share,
     motif_shares,
-    probabilities,
-    raised,
-    siblings,
-    top,
+    raised_classes,
+    rgb_colorfulness,
+    theme_classes,
+    top_classes,
 )
 from dreamvideo.training.node_sheet import node_sheet
 from dreamvideo.training.render import CLASSES, by_theme
@@ -47,8 +47,8 @@ def write_weights(path: Path, classes: tuple[str, ...], seed: int) -> Path:
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         net = fold_network(DreamNet(len(classes), trainable=True))
-    pictures = torch.randint(0, 256, (2, 48, 48, 3), generator=torch.Generator().manual_seed(seed)).to(torch.uint8)
-    export(path, net, classes, channel_rms(net, pictures), {}, {})
+    images = torch.randint(0, 256, (2, 48, 48, 3), generator=torch.Generator().manual_seed(seed)).to(torch.uint8)
+    export(path, net, classes, channel_rms(net, images), {}, {})
     return path
 
 
@@ -58,8 +58,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pictures") / "ramp.png"
+def image_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("images") / "ramp.png"
     rows, columns = np.mgrid[0:40, 0:48]
     image = np.stack([rows * 5, columns * 4, 255 - rows * 5], 2).astype(np.uint8)
     cv2.imwrite(str(path), image[..., ::-1])
@@ -70,10 +70,10 @@ def test_colorfulness_by_hand() -> None:
     # Red and green, half each: R - G is +-200 (spread 200, mean 0), (R + G) / 2 - B is 100 everywhere.
     image = np.zeros((2, 4, 3), np.uint8)
     image[0, :, 0] = image[1, :, 1] = 200
-    assert color_spread(image) == pytest.approx(200 + 0.3 * 100)
-    assert color_spread(np.full((3, 3, 3), 90, np.uint8)) == 0
+    assert rgb_colorfulness(image) == pytest.approx(200 + 0.3 * 100)
+    assert rgb_colorfulness(np.full((3, 3, 3), 90, np.uint8)) == 0
     # One blue: R - G is 0, (R + G) / 2 - B is -80: no spread, only an offset.
-    assert color_spread(np.array([[[0, 0, 80]]], np.uint8)) == pytest.approx(0.3 * 80)
+    assert rgb_colorfulness(np.array([[[0, 0, 80]]], np.uint8)) == pytest.approx(0.3 * 80)
 
 
 def test_hard_pixels_are_those_beyond_the_limits() -> None:
@@ -88,12 +88,12 @@ def test_a_class_is_raised_by_the_mean_over_places() -> None:
     after = before.clone()
     after[:, 1, 0, 0] = 0.37  # a mean of 0.1 over four places
     after[:, 2, 0, 0] = 0.36
-    assert raised(before, after).tolist() == [False, True, False]
-    assert raised(before, after[:, :, :1, :1]).tolist() == [False, True, True]  # places need not be the same
-    assert raised(before, after, 1.0).all()
+    assert raised_classes(before, after).tolist() == [False, True, False]
+    assert raised_classes(before, after[:, :, :1, :1]).tolist() == [False, True, True]  # places need not be the same
+    assert raised_classes(before, after, 1.0).all()
 
 
-def test_motif_shares_count_places_of_all_pictures_without_the_background() -> None:
+def test_motif_shares_count_places_of_all_images_without_the_background() -> None:
     first = torch.zeros(1, 3, 1, 3)
     first[0, :, 0, 0] = torch.tensor([0.9, 0.06, 0.04])
     first[0, :, 0, 1] = torch.tensor([0.1, 0.8, 0.1])
@@ -106,7 +106,7 @@ def test_motif_shares_count_places_of_all_pictures_without_the_background() -> N
 
 def test_probabilities_are_the_softmax_of_the_last_map(weights: Path) -> None:
     net, image = load_dreamnet(weights).net, torch.rand(1, 3, 48, 64)
-    found = probabilities(net, image)
+    found = class_probabilities(net, image)
     assert found.shape == (1, len(FEW), 3, 4)
     torch.testing.assert_close(found.sum(1), torch.ones(1, 3, 4))
     logits = net.features(image, [MAPS[-1]])[MAPS[-1]]
@@ -114,15 +114,17 @@ def test_probabilities_are_the_softmax_of_the_last_map(weights: Path) -> None:
 
 
 def test_top_leaves_the_background_out() -> None:
-    assert top(torch.tensor([9.0, 1.0, 3.0, 2.0, 0.0]), FEW, 3, "background") == ["lily", "dog", "rose"]
-    assert top(torch.tensor([9.0, 1.0, 3.0, 2.0, 0.0]), FEW, 1) == ["background"]
+    assert top_classes(torch.tensor([9.0, 1.0, 3.0, 2.0, 0.0]), FEW, 3, "background") == ["lily", "dog", "rose"]
+    assert top_classes(torch.tensor([9.0, 1.0, 3.0, 2.0, 0.0]), FEW, 1) == ["background"]
 
 
 def test_siblings_are_the_classes_of_one_theme() -> None:
-    assert {"rose", "lily", "daisy"} <= siblings("rose") and "dog" not in siblings("rose")
-    assert siblings("background") == {"background"}
+    assert {"rose", "lily", "daisy"} <= theme_classes("rose") and "dog" not in theme_classes("rose")
+    assert theme_classes("background") == {"background"}
     for name in CLASSES[1:]:
-        assert name in siblings(name) and all(siblings(other) == siblings(name) for other in siblings(name))
+        assert name in theme_classes(name) and all(
+            theme_classes(other) == theme_classes(name) for other in theme_classes(name)
+        )
     assert sum(len(motifs) for motifs in by_theme().values()) == len(CLASSES) - 1
 
 
@@ -144,10 +146,10 @@ def test_a_finding_passes_or_falls_short(
     assert finding.met is met
     row = finding.row()
     assert (row["verdict"], row["aim"]) == (verdict, shown)
-    assert judge.shortfall([Part("a", "", (finding,))]) == (["a: it"] if met is False else [])
+    assert judge.missed_aims([Evaluation("a", "", (finding,))]) == (["a: it"] if met is False else [])
 
 
-def test_the_look_is_judged_by_the_worst_picture_with_color() -> None:
+def test_the_look_is_judged_by_the_worst_image_with_color() -> None:
     gray = np.full((4, 4, 3), 100, np.uint8)
     red = gray.copy()
     red[:2, :, 0] = 200
@@ -155,14 +157,14 @@ def test_the_look_is_judged_by_the_worst_picture_with_color() -> None:
     redder[:2, :, 0] = 250
     burnt = redder.copy()
     burnt[0, 0] = 255
-    dreams = [Dream("pale", gray, red), Dream("good", red, redder), Dream("same", red, red)]
+    dreams = [DreamedImage("pale", gray, red), DreamedImage("good", red, redder), DreamedImage("same", red, red)]
     color, hard = judgement.judge_look(dreams).findings
-    assert (color.found, color.note, color.met) == (1.0, "same", False)
-    assert (hard.found, hard.met) == (0.0, True)
-    color, hard = judgement.judge_look([Dream("good", red, redder), Dream("burnt", red, burnt)]).findings
-    assert color.met and not hard.met and (hard.found, hard.note) == (1 / 16, "burnt")
+    assert (color.value, color.note, color.met) == (1.0, "same", False)
+    assert (hard.value, hard.met) == (0.0, True)
+    color, hard = judgement.judge_look([DreamedImage("good", red, redder), DreamedImage("burnt", red, burnt)]).findings
+    assert color.met and not hard.met and (hard.value, hard.note) == (1 / 16, "burnt")
     nothing, _ = judgement.judge_look(dreams[:1]).findings
-    assert nothing.found is None and nothing.met is None
+    assert nothing.value is None and nothing.met is None
 
 
 def seeing(trained: Trained, favorite: int) -> Trained:
@@ -175,13 +177,13 @@ def seeing(trained: Trained, favorite: int) -> Trained:
 
 def test_a_motif_that_is_everywhere_is_found(weights: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (48, 48, 3), np.uint8)
-    dreams = [Dream("noise", noise, noise)]
+    dreams = [DreamedImage("noise", noise, noise)]
     part = judgement.judge_motifs(dreams, seeing(load_dreamnet(weights), FEW.index("gear")), "it")
     rose, largest, before, *_ = part.findings
-    assert (rose.found, rose.met) == (0, False)
-    assert (largest.found, largest.note, largest.met, before.found) == (1.0, "gear", False, 1.0)
+    assert (rose.value, rose.met) == (0, False)
+    assert (largest.value, largest.note, largest.met, before.value) == (1.0, "gear", False, 1.0)
     *_, background = judgement.judge_motifs(dreams, seeing(load_dreamnet(weights), 0), "it").findings
-    assert background.found == 1
+    assert background.value == 1
 
 
 def test_what_rises_is_counted_but_not_the_background(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,17 +193,20 @@ def test_what_rises_is_counted_but_not_the_background(weights: Path, monkeypatch
         likely = [0.2, 0.2, 0.2, 0.2, 0.2] if images.mean() > 0.5 else [0.01, 0.01, 0.01, 0.96, 0.01]
         return torch.tensor(likely).view(1, 5, 1, 1)
 
-    monkeypatch.setattr(judgement, "probabilities", by_brightness)
-    dreams = [Dream("same", black, black), Dream("lit", black, white)]  # raised in one of the two is enough
+    monkeypatch.setattr(judgement, "class_probabilities", by_brightness)
+    dreams = [
+        DreamedImage("same", black, black),
+        DreamedImage("lit", black, white),
+    ]  # raised in one of the two is enough
     rose, *_ = judgement.judge_motifs(dreams, load_dreamnet(weights), "it").findings
-    assert (rose.found, rose.note) == (3, "rose, lily, gear")
+    assert (rose.value, rose.note) == (3, "rose, lily, gear")
 
 
-def test_accuracy_is_told_by_class(weights: Path) -> None:
+def test_accuracy_is_listed_by_class(weights: Path) -> None:
     part = judgement.judge_accuracy(seeing(load_dreamnet(weights), FEW.index("dog")), 2)
     mean, worst, *_, last, attacked = part.findings
-    assert mean.found == last.found == attacked.found == pytest.approx(1 / len(FEW))
-    assert worst.found == 0 and worst.note.startswith("background 0.00, rose 0.00") and worst.met is False
+    assert mean.value == last.value == attacked.value == pytest.approx(1 / len(FEW))
+    assert worst.value == 0 and worst.note.startswith("background 0.00, rose 0.00") and worst.met is False
     assert {row["class"]: row["accuracy"] for row in part.rows} == {name: float(name == "dog") for name in FEW}
 
 
@@ -214,7 +219,7 @@ def test_a_class_is_seen_if_a_sibling_is(weights: Path) -> None:
     assert {row["class"]: row["seen"] for row in part.rows} == dict.fromkeys(FEW[1:], True)  # a lily by its sibling
     head.bias.copy_(torch.tensor([5.0, 4, 3, 0, 2]))  # never dog, which has no sibling here
     part = judgement.judge_class_dreams(str(weights), second, [torch.rand(1, 3, 33, 40)])
-    assert (part.findings[0].found, part.findings[0].note, part.findings[0].met) == (0.75, "not: dog", True)
+    assert (part.findings[0].value, part.findings[0].note, part.findings[0].met) == (0.75, "not: dog", True)
 
 
 def test_fresh_renders_are_the_same_every_time_and_in_order() -> None:
@@ -226,14 +231,14 @@ def test_fresh_renders_are_the_same_every_time_and_in_order() -> None:
         judgement.fresh_renders(("background", "ghost"), 1)
 
 
-def test_pictures_are_shrunk_and_keep_their_shape() -> None:
-    assert judgement.shrink_render(torch.rand(1, 3, 100, 300), 50).shape == (1, 3, 50, 150)
-    assert judgement.shrink_render(torch.rand(1, 3, 40, 30), 50).shape == (1, 3, 40, 30)
+def test_images_are_shrunk_and_keep_their_shape() -> None:
+    assert judgement.shrink_image(torch.rand(1, 3, 100, 300), 50).shape == (1, 3, 50, 150)
+    assert judgement.shrink_image(torch.rand(1, 3, 40, 30), 50).shape == (1, 3, 40, 30)
 
 
-def test_the_whole_command(weights: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_whole_command(weights: Path, image_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     second = write_weights(tmp_path / "second.safetensors", FEW, 2)
-    options = [str(picture), "--weights", str(weights), "--pictures-per-class", "1"]
+    options = [str(image_file), "--weights", str(weights), "--renders-per-class", "1"]
     code = judge.judge_main([*options, "--second", str(second), "--json", "-o", str(tmp_path / "sheet.png")])
     found = json.loads(capsys.readouterr().out)
     assert code == judge.SHORT and "accuracy: mean" in found["short"]
@@ -250,7 +255,7 @@ def test_the_whole_command(weights: Path, picture: Path, tmp_path: Path, capsys:
     assert "second network" in found["sections"]["motifs"]["title"]
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet.shape == (2 * 40 + line_height(48) + 2 * GAP, 48 + 2 * GAP, 3)
-    np.testing.assert_array_equal(sheet[GAP : GAP + 40, GAP : GAP + 48], cv2.imread(str(picture)))
+    np.testing.assert_array_equal(sheet[GAP : GAP + 40, GAP : GAP + 48], cv2.imread(str(image_file)))
     assert judge.judge_main(options) == judge.SHORT
     text = capsys.readouterr().out
     assert "--second" in text and "ramp.png" in text and "dreaming network itself" in text
@@ -258,49 +263,49 @@ def test_the_whole_command(weights: Path, picture: Path, tmp_path: Path, capsys:
 
 
 def test_untrained_weights_of_the_same_shape_fail_without_a_failure(
-    weights: Path, picture: Path, capsys: pytest.CaptureFixture[str]
+    weights: Path, image_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [str(picture), "--weights", str(weights), "--pictures-per-class", "1", "--untrained", "--json"]
+    options = [str(image_file), "--weights", str(weights), "--renders-per-class", "1", "--untrained", "--json"]
     assert judge.judge_main(options) == judge.DONE
     found = json.loads(capsys.readouterr().out)
     assert found["untrained"] and "accuracy: mean" in found["short"]
 
 
 def test_an_untrained_network_has_the_shape_and_divisors_of_its_own(weights: Path, tmp_path: Path) -> None:
-    judge.untrained_like(load_dreamnet(weights), tmp_path / "one.safetensors")
-    judge.untrained_like(load_dreamnet(weights), tmp_path / "two.safetensors")
+    judge.write_untrained(load_dreamnet(weights), tmp_path / "one.safetensors")
+    judge.write_untrained(load_dreamnet(weights), tmp_path / "two.safetensors")
     found, again = load_dreamnet(tmp_path / "one.safetensors"), load_dreamnet(tmp_path / "two.safetensors")
     assert found.classes == FEW
     assert torch.equal(found.net.head("s16b").weight, again.net.head("s16b").weight)
-    pictures, _ = judgement.fresh_renders(FEW, 2)
-    for name, value in channel_rms(found.net, pictures).items():
+    images, _ = judgement.fresh_renders(FEW, 2)
+    for name, value in channel_rms(found.net, images).items():
         torch.testing.assert_close(found.divisors[name], plain_divisor(value), rtol=0.05, atol=0.01)
 
 
 def test_exit_code_0_when_every_aim_is_met(
-    weights: Path, picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    weights: Path, image_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good = Part("a", "", (Finding("it", 1.0, 0.5), Finding("nothing", None, 0.5)))
+    good = Evaluation("a", "", (Finding("it", 1.0, 0.5), Finding("nothing", None, 0.5)))
     monkeypatch.setattr(judge, "judge_weights", lambda *_: iter([(good, ())]))
-    assert judge.judge_main([str(picture), "--weights", str(weights)]) == judge.DONE
+    assert judge.judge_main([str(image_file), "--weights", str(weights)]) == judge.DONE
     assert "every aim that could be measured is met" in capsys.readouterr().out
 
 
-def test_the_command_says_what_is_wrong(
-    weights: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_wrong_arguments_are_one_line_each(
+    weights: Path, image_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    few = ["--weights", str(weights), "--pictures-per-class", "1"]
+    few = ["--weights", str(weights), "--renders-per-class", "1"]
     cv2.imwrite(str(tmp_path / "dot.png"), np.zeros((8, 8, 3), np.uint8))
     other = write_weights(tmp_path / "other.safetensors", ("background", "rose"), 1)
     bare = write_weights(tmp_path / "bare.safetensors", ("rose", "lily"), 1)
     for options, word in (
-        (["--pictures-per-class", "0"], "at least 1"),
+        (["--renders-per-class", "0"], "at least 1"),
         ([str(tmp_path / "none.png")], "no such file"),
         ([str(tmp_path / "dot.png")], "8x8"),
-        ([str(picture), "--weights", str(tmp_path / "none.safetensors")], "none.safetensors"),
-        ([str(picture), *few, "-o", str(tmp_path / "missing" / "sheet.png")], "no such folder"),
-        ([str(picture), *few, "--second", str(other)], "knows no class 'lily'"),
-        ([str(picture), "--weights", str(bare)], "expected background"),
+        ([str(image_file), "--weights", str(tmp_path / "none.safetensors")], "none.safetensors"),
+        ([str(image_file), *few, "-o", str(tmp_path / "missing" / "sheet.png")], "is not a directory"),
+        ([str(image_file), *few, "--second", str(other)], "has no class 'lily'"),
+        ([str(image_file), "--weights", str(bare)], "expected background"),
     ):
         assert judge.judge_main(options) == judge.FAILED
         error = capsys.readouterr().err

@@ -20,18 +20,24 @@ from dreamvideo.media.images import read_image
 from dreamvideo.models.dreamnet.net import BLOCKS, MAPS, DreamNet, fold_network
 from dreamvideo.models.dreamnet.trained import Trained, load_dreamnet, plain_divisor
 from dreamvideo.training import train as training
-from dreamvideo.training.augment import to_images, varied
-from dreamvideo.training.batches import Shards, read_shard
-from dreamvideo.training.calibration import accuracy, balanced_divisors, channel_rms, pictures_to_dream_on, recalibrate
-from dreamvideo.training.export import export, same_within
+from dreamvideo.training.augment import augment_images, to_images
+from dreamvideo.training.batches import ShardReader, read_shard
+from dreamvideo.training.calibration import (
+    balanced_divisors,
+    calibration_images,
+    channel_rms,
+    head_accuracy,
+    recalibrate,
+)
+from dreamvideo.training.export import export, outputs_match
 from dreamvideo.training.recipe import Recipe
 from dreamvideo.training.render import CLASSES, MOTIFS
-from dreamvideo.training.shards import HELD_OUT, class_of, render_shard, rendering, shard_path
+from dreamvideo.training.shards import HELD_OUT, class_at, render_in_background, render_shard, shard_path
 from dreamvideo.training.train_state import load_checkpoint, new_state, save_checkpoint
-from dreamvideo.training.train_step import attacked, jittered, loss_of, norms, train_step
+from dreamvideo.training.train_step import add_noise, attack, heads_loss, l2_norms, train_step
 
 CPU = torch.device("cpu")
-TINY = Recipe(minutes=0.05, pictures=96, per_shard=32, batch=16)
+TINY = Recipe(minutes=0.05, images=96, per_shard=32, batch=16)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,28 +72,28 @@ def test_a_shard_is_the_same_every_time(shards: Path, tmp_path: Path) -> None:
 
 def test_classes_come_in_their_shares() -> None:
     rng = np.random.default_rng(0)
-    found = Counter(class_of(number, index, rng) for number in range(50) for index in range(2 * len(CLASSES)))
+    found = Counter(class_at(number, index, rng) for number in range(50) for index in range(2 * len(CLASSES)))
     assert set(found) == set(CLASSES)
     assert found["background"] == 100
     for name in ("human_eye", "owl", "gear"):
         assert found[name] / 100 == pytest.approx(MOTIFS[name].share, abs=0.15)
 
 
-def test_workers_render_and_tell_what_failed(tmp_path: Path) -> None:
-    with rendering(tmp_path / "shards", 2, 2, seed=1, workers=1) as all_done:
+def test_workers_render_and_report_failures(tmp_path: Path) -> None:
+    with render_in_background(tmp_path / "shards", 2, 2, seed=1, workers=1) as all_done:
         while not all_done():
             time.sleep(0.05)
     assert len(list((tmp_path / "shards").iterdir())) == 2
     with (
-        rendering(tmp_path / "none", 1, -1, seed=1, workers=1) as all_done,
+        render_in_background(tmp_path / "none", 1, -1, seed=1, workers=1) as all_done,
         pytest.raises(ValueError, match="negative"),
     ):
         while not all_done():
             time.sleep(0.05)
 
 
-def test_batches_hold_every_picture_once_and_spare_the_held_out(shards: Path) -> None:
-    reader = Shards(shards)
+def test_batches_hold_every_image_once_and_spare_the_held_out(shards: Path) -> None:
+    reader = ShardReader(shards)
     reader.refresh()
     reader.refresh()
     assert len(reader) == 64
@@ -102,9 +108,9 @@ def test_batches_hold_every_picture_once_and_spare_the_held_out(shards: Path) ->
 
 def test_variations_differ_but_keep_color(shards: Path) -> None:
     pictures, _ = read_shard(shard_path(shards, 1))
-    first = varied(pictures, 48, torch.Generator().manual_seed(1))
-    again = varied(pictures, 48, torch.Generator().manual_seed(1))
-    other = varied(pictures, 48, torch.Generator().manual_seed(2))
+    first = augment_images(pictures, 48, torch.Generator().manual_seed(1))
+    again = augment_images(pictures, 48, torch.Generator().manual_seed(1))
+    other = augment_images(pictures, 48, torch.Generator().manual_seed(2))
     assert first.shape == (32, 3, 48, 48) and torch.equal(first, again) and not torch.equal(first, other)
     assert first.min() >= 0 and first.max() <= 1
     plain = to_images(pictures, 48)
@@ -117,7 +123,7 @@ def test_the_recipe_over_time() -> None:
     assert recipe.radius(0.2) == 0 < recipe.radius(0.3) < recipe.radius(0.5) < recipe.radius(1)
     assert recipe.radius(1) == pytest.approx(72 / 64)
     assert recipe.rate(0) < recipe.rate(0.03) > recipe.rate(0.5) > recipe.rate(1)
-    for wrong in ({"minutes": 0}, {"pictures": 900}, {"per_shard": 32}, {"batch": 1}):
+    for wrong in ({"minutes": 0}, {"images": 900}, {"per_shard": 32}, {"batch": 1}):
         with pytest.raises(SettingsError):
             dataclasses.replace(recipe, **wrong)
 
@@ -126,17 +132,17 @@ def test_the_attack_raises_the_loss_within_its_radius(shards: Path, trained: Tra
     pictures, labels = read_shard(shard_path(shards, 1))
     images = to_images(pictures, 64)
     net = trained.net.requires_grad_(True)
-    moved, shaken = attacked(net, images, labels, 3.0, TINY), jittered(images, 3.0, torch.Generator().manual_seed(1))
+    moved, shaken = attack(net, images, labels, 3.0, TINY), add_noise(images, 3.0, torch.Generator().manual_seed(1))
     assert all(p.requires_grad for p in net.parameters())
     net.requires_grad_(False)
-    assert (norms(moved - images) <= 3.0 + 1e-4).all()
-    torch.testing.assert_close(norms(shaken - images), torch.full((32, 1, 1, 1), 3.0))
-    plain, random, worst = (float(loss_of(net.features(x), labels, TINY)) for x in (images, shaken, moved))
+    assert (l2_norms(moved - images) <= 3.0 + 1e-4).all()
+    torch.testing.assert_close(l2_norms(shaken - images), torch.full((32, 1, 1, 1), 3.0))
+    plain, random, worst = (float(heads_loss(net.features(x), labels, TINY)) for x in (images, shaken, moved))
     assert worst > plain + 0.1 and worst > random + 0.1
 
 
-def test_steps_learn_and_a_checkpoint_goes_on_as_if_nothing_happened(shards: Path, tmp_path: Path) -> None:
-    reader = Shards(shards)
+def test_steps_learn_and_a_resumed_checkpoint_takes_the_same_steps(shards: Path, tmp_path: Path) -> None:
+    reader = ShardReader(shards)
     reader.refresh()
     batch = next(reader.batches(16, np.random.default_rng(1)))
     state = new_state(TINY, len(CLASSES), CPU)
@@ -166,9 +172,9 @@ def test_recalibrated_statistics_are_those_of_the_data() -> None:
     assert not net.training
 
 
-def test_the_embedded_weights_know_their_pictures(shards: Path, trained: Trained) -> None:
+def test_the_embedded_weights_know_their_renders(shards: Path, trained: Trained) -> None:
     held_out = read_shard(shard_path(shards, HELD_OUT))
-    plain, moved = accuracy(trained.net, held_out), accuracy(trained.net, held_out, radius=1.0)
+    plain, moved = head_accuracy(trained.net, held_out), head_accuracy(trained.net, held_out, radius=1.0)
     assert set(plain) == set(MAPS)
     assert all(right.shape == (32,) and right.float().mean() > 0.7 for right in plain.values())
     assert 0.4 < moved["map.s16b"].float().mean() <= plain["map.s16b"].float().mean()
@@ -186,7 +192,7 @@ def test_balance_holds_back_what_wins(trained: Trained) -> None:
         assert set(divisors) == {"s8b", "s16a"}
         return images.clamp(0.4, 0.6)
 
-    picture = pictures_to_dream_on()[3:4]
+    picture = calibration_images()[3:4]
     balanced = balanced_divisors(trained.net, trained.rms, picture, loud)
     for name, divisor in balanced.items():
         plain = plain_divisor(trained.rms[name])
@@ -206,13 +212,13 @@ def test_what_is_exported_is_loaded(tmp_path: Path) -> None:
     assert found.classes == ("cat", "dog")
     assert torch.equal(found.divisors["s8b"], divisors["s8b"])
     assert torch.equal(found.divisors["s16a"], plain_divisor(rms["s16a"]))
-    assert same_within(net, found.net) and not same_within(net, fold_network(DreamNet(2, trainable=True)))
+    assert outputs_match(net, found.net) and not outputs_match(net, fold_network(DreamNet(2, trainable=True)))
     with safe_open(tmp_path / "net.safetensors", "pt") as file:
         metadata = file.metadata()
     assert json.loads(metadata["seed"]) == 7 and metadata["note"] == "a test"
 
 
-def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_arguments_are_one_line_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert training.train_main(["--minutes", "0", "--out", str(tmp_path)]) == 1
     assert training.train_main(["--resume", "--out", str(tmp_path)]) == 1
     (tmp_path / "checkpoint.pt").touch()
@@ -224,7 +230,7 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
 
 @pytest.mark.slow
 def test_a_whole_run_and_its_resumption(tmp_path: Path) -> None:
-    options = ["--out", str(tmp_path), "--pictures", "96", "--per-shard", "32", "--batch", "16", "--workers", "1"]
+    options = ["--out", str(tmp_path), "--images", "96", "--per-shard", "32", "--batch", "16", "--workers", "1"]
     assert training.train_main(["--minutes", "0.2", *options]) == 0
     assert load_dreamnet(tmp_path / "dreamnet.safetensors").classes == CLASSES
     assert read_image(tmp_path / "sheet.png").shape == (3 * (160 + 14), 4 * 160, 3)

@@ -11,18 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.training.render.canvas import (
-    SIZE,
-    Color,
-    Field,
-    Image,
-    Painted,
-    X,
-    Y,
-    canvas_to_uint8,
-    f32,
-    from_bytes,
-)
+from dreamvideo.training.render.canvas import SIZE, Color, Field, Image, Painted, X, Y, canvas_to_uint8, f32, from_bytes
 from dreamvideo.training.render.scene import Scene
 
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
