@@ -1,6 +1,6 @@
-"""`dreamvideo bench`: how fast this machine dreams, against what it could do and against how others do it.
+"""`dreamvideo bench`: how fast this machine dreams, compared with its own peak and with the loops of other programs.
 
-`run` is the command's body; a section is a generator of rows, in a module of its own. `references` holds the other
-ways of dreaming, written anew from descriptions of what those programs do. Everything compared is timed in turn inside
-one run, because a machine's speed drifts by more than what is looked for.
+`run_bench` runs the command; each section is a generator of table rows in a module of its own. `baselines` holds the
+other ways of dreaming, reimplemented from descriptions of what those programs do. Everything that is compared takes
+turns inside one run, because the speed of a machine drifts by more than the differences of interest.
 """

@@ -1,9 +1,8 @@
-"""What the sections share: the sizes and precisions of this run, and the network and pictures, made when asked for."""
+"""What the sections of a benchmark share: sizes and precisions of the run; networks and images, made on first use."""
 
 from __future__ import annotations
 
 import dataclasses
-import logging
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,22 +20,23 @@ from dreamvideo.bench.timing import TimeLimit
 from dreamvideo.devices import pick_device
 from dreamvideo.frames import Frame
 from dreamvideo.models.network import Network, load_network
+from dreamvideo.process import configure_process
 from dreamvideo.settings.bench import BENCH_QUICK, BENCH_SECTIONS, BENCH_USUAL, BenchSettings
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.tensors import to_tensor
 
-log = logging.getLogger(__name__)
-
+# (height, width) and networks of the sweep on a GPU
 GPU_SIZES = ((360, 640), (720, 1280), (1080, 1920))
 GPU_NETWORKS = ("googlenet", "vgg16", "dreamnet")
 
-# Frames more than are timed: as many as the stages may have made ahead, so that none is had for nothing.
+# Frames beyond those that are timed: the prefetching stages may have finished so many before the clock starts, so the
+# stream must be longer, or the last frames would cost nothing.
 BUFFERED_FRAMES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class BenchPlan:
-    """The settings with every gap filled."""
+    """The settings with all defaults resolved for the device."""
 
     settings: BenchSettings
     device: torch.device
@@ -48,38 +48,38 @@ class BenchPlan:
     precisions: tuple[str, ...]  # that this device has in hardware
 
     @property
-    def best(self) -> str:
-        """The precision that is taken where one must do: what `auto` means."""
+    def best_precision(self) -> str:
+        """The precision of sections that measure only one: what `auto` means."""
         return "bf16" if "bf16" in self.precisions else "fp32"
 
     @property
     def sweeps(self) -> bool:
-        """Whether every network is measured at every size: on a GPU, unless a size is given or there is no time."""
+        """Whether every network is measured at every size: on a GPU, without --size or --quick."""
         return self.device.type == "cuda" and self.settings.size is None and not self.settings.quick
 
     @property
     def lanes(self) -> tuple[int, ...]:
-        """The batches that are compared."""
+        """The batch sizes that are compared."""
         if self.settings.quick:
             return (1, 4)
         return (1, 4, 16) if self.device.type == "cuda" else (1, 2, 4)
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """Those that are measured by themselves."""
+        """The networks of the sections gradient and lanes."""
         return tuple(dict.fromkeys((self.settings.model, *GPU_NETWORKS))) if self.sweeps else (self.settings.model,)
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
-        """(height, width) of the pictures that single gradients and lanes are measured on."""
+        """(height, width) of the images of the sections gradient and lanes."""
         if self.sweeps:
             return GPU_SIZES
-        smaller = octave_sizes(self.height, self.width, DreamSettings(octaves=4))  # at the program's own ratio
-        return tuple(dict.fromkeys((smaller[0], smaller[-1])))
+        sizes = octave_sizes(self.height, self.width, DreamSettings(octaves=4))  # at the default octave scale
+        return tuple(dict.fromkeys((sizes[0], sizes[-1])))
 
     @property
     def dreaming(self) -> DreamSettings:
-        """Octaves and steps as all contenders have them."""
+        """Octaves and steps that all contenders share."""
         s = self.settings
         return DreamSettings(
             octaves=s.octaves,
@@ -90,14 +90,16 @@ class BenchPlan:
 
 
 def make_plan(settings: BenchSettings) -> BenchPlan:
-    """Fill the gaps of `settings` for the device there is; sets the number of threads.
+    """Resolve the defaults of `settings` for the device, and configure this process for it.
+
+    Args:
+        settings: of the command.
 
     Raises:
-        DeviceError: the device asked for is not there.
+        DeviceError: the device does not exist.
     """
     device = pick_device(settings.device)
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    configure_process(ModelSettings(device=settings.device, threads=settings.threads))
     usual = BENCH_QUICK if settings.quick else BENCH_USUAL
     width, height = settings.size or usual[0]
     rounds, frames = settings.rounds or usual[1], settings.frames or usual[2]
@@ -110,12 +112,18 @@ def make_plan(settings: BenchSettings) -> BenchPlan:
 
 @dataclass
 class BenchRun:
-    """One run of the benchmark: its plan, its clock, and what its sections share."""
+    """One run of the benchmark.
+
+    Args:
+        plan: what is measured.
+        limit: when no further measurement starts.
+        folder: for files that last as long as the run.
+    """
 
     plan: BenchPlan
-    clock: TimeLimit
-    folder: Path  # for files that last as long as the run
-    _subjects: dict[str, BenchNetwork] = field(default_factory=dict)
+    limit: TimeLimit
+    folder: Path
+    _networks: dict[str, BenchNetwork] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:
@@ -123,40 +131,46 @@ class BenchRun:
 
     @cached_property
     def peaks(self) -> MachinePeaks:
-        """What this machine can do, measured when first asked for."""
-        return measure_peaks(self.device, self.plan.rounds, self.clock)
+        """The peak speed of this machine."""
+        return measure_peaks(self.device, self.plan.rounds, self.limit)
 
     @property
-    def subject(self) -> BenchNetwork:
-        """The network of the comparison."""
-        return self.subject_of(self.plan.settings.model)
+    def image_network(self) -> BenchNetwork:
+        """The network of the sections that dream single images."""
+        return self.network(self.plan.settings.model)
 
     @property
-    def video_subject(self) -> BenchNetwork:
-        """The network of the video sections."""
-        return self.subject_of(self.plan.settings.video_model)
+    def video_network(self) -> BenchNetwork:
+        """The network of the sections that dream video."""
+        return self.network(self.plan.settings.video_model)
 
-    def subject_of(self, name: str) -> BenchNetwork:
-        """A network; the layer and weights that were asked for are those of `--model`."""
-        if name not in self._subjects:
+    def network(self, name: str) -> BenchNetwork:
+        """Return a network by name; `--layer` and `--weights` apply to that of `--model`."""
+        if name not in self._networks:
             s = self.plan.settings
-            asked = (s.layer, s.weights) if name == s.model else (None, None)
-            self._subjects[name] = make_network(name, *asked, self.folder, self.device)
-        return self._subjects[name]
+            layer, weights = (s.layer, s.weights) if name == s.model else (None, None)
+            self._networks[name] = make_network(name, layer, weights, self.folder, self.device)
+        return self._networks[name]
 
-    def network(self, subject: BenchNetwork, precision: str, **changes: Any) -> Network:
-        """The same network as this program dreams with it; `changes` go to its settings."""
+    def load(self, network: BenchNetwork, precision: str, **changes: Any) -> Network:
+        """Load a network the way this program dreams with it.
+
+        Args:
+            network: name, layer and weights.
+            precision: of its arithmetic, as in `ModelSettings`.
+            changes: other fields of `ModelSettings`.
+        """
         model = ModelSettings(
-            subject.name,
-            subject.weights,
+            network.name,
+            network.weights,
             device=str(self.device),
             precision=precision,
             threads=self.plan.settings.threads,
         )
-        objective = ObjectiveSettings(layers=((subject.layer, 1.0),), objective="l2")
-        network = load_network(dataclasses.replace(model, **changes), objective)
-        # Others know no divisors of channels: what is raised must be the same for all.
-        return dataclasses.replace(network, score=dataclasses.replace(network.score, divisors={}))
+        objective = ObjectiveSettings(layers=((network.layer, 1.0),), objective="l2")
+        loaded = load_network(dataclasses.replace(model, **changes), objective)
+        # The baselines do not know divisors of channels, and all contenders must maximize the same objective.
+        return dataclasses.replace(loaded, score=dataclasses.replace(loaded.score, divisors={}))
 
     @cached_property
     def clip(self) -> list[Frame]:
@@ -167,8 +181,8 @@ class BenchRun:
         return synthetic.synthetic_frames(plan.height, plan.width, count)
 
     @cached_property
-    def picture(self) -> Tensor:
-        """(1, 3, H, W) the picture of the comparison: the clip's first, or a drawn one."""
+    def image(self) -> Tensor:
+        """(1, 3, H, W) in [0, 1]: the first frame of the clip, or a synthetic image."""
         if self.plan.settings.clip:
             first = synthetic.read_clip(self.plan.settings.clip, self.plan.height, self.plan.width, 1)[0]
             return to_tensor(first.image, self.device)

@@ -17,19 +17,21 @@ from statistics import median
 from typing import Final
 
 from dreamvideo.bench.synthetic import frame_stream, synthetic_frames
+from dreamvideo.errors import Cancelled
 from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.info.results import ReportSection, results_table
 from dreamvideo.info.tables import TableRow
 from dreamvideo.jobs.cluster.scheduler import run_on_cluster
-from dreamvideo.jobs.cluster.split import split_source
+from dreamvideo.jobs.cluster.split import split_into_units
 from dreamvideo.jobs.cluster.workers import WorkerPool, open_pool
 from dreamvideo.jobs.job import Job, JobSettings, finish_job, open_job
+from dreamvideo.jobs.observer import Observer
 from dreamvideo.media import checkpoint
 from dreamvideo.media.video_writer import write_video
 from dreamvideo.settings.bench import ScalingSettings
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import ClusterSettings, EncodeSettings, MaskSettings, ReadSettings
-from dreamvideo.video.pipeline import single_segment, split_shots
+from dreamvideo.video.pipeline import single_input, split_shots
 
 RATE: Final = 25
 PREDICTED_WORKERS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)  # that the model is asked about
@@ -76,7 +78,7 @@ def bench_cluster_scaling(
             for workers in taken:
                 say(f"{workers} of {settings.workers} workers ...")
                 with open_pool(with_workers(wishes, workers), None) as crew:
-                    crew.gather()
+                    crew.wait_until_ready()
                     taken[workers].append(time_dreaming(crew, job, wishes))
         costs = measure_frame_costs(job, wishes, count, median(taken[1]))
     one, many = median(taken[1]), median(taken[settings.workers])
@@ -119,15 +121,16 @@ def time_dreaming(crew: WorkerPool, job: Job, wishes: JobSettings) -> float:
     folder = checkpoint.checkpoint_folder(job.output)
     checkpoint.remove_checkpoint(folder)
     with open_job(job, wishes) as source:
-        runs = list(split_source(split_shots(single_segment(source.frames), alone=False)))
-    last = runs[-1].spans[-1].number
+        units = list(split_into_units(split_shots(single_input(source.frames), alone=False)))
+    last = units[-1].segments[-1].number
 
-    def done() -> bool:
-        return len(checkpoint.finished_segments(folder)) > last
+    class StopWhenDone(Observer):
+        def should_stop(self) -> bool:
+            return len(checkpoint.finished_segments(folder)) > last
 
     began = time.monotonic()
-    with contextlib.suppress(KeyboardInterrupt):  # that is how a job is stopped
-        run_on_cluster(crew, [job], wishes, lambda *_: None, lambda _: None, lambda _: None, done, hidden=True)
+    with contextlib.suppress(Cancelled):  # it ends before the segments are joined
+        run_on_cluster(crew, [job], wishes, StopWhenDone())
     return time.monotonic() - began
 
 
@@ -136,7 +139,7 @@ def measure_frame_costs(job: Job, wishes: JobSettings, count: int, dreamed: floa
     folder = checkpoint.checkpoint_folder(job.output)
     began = time.monotonic()
     with open_job(job, wishes) as source:
-        for _ in split_source(split_shots(single_segment(source.frames), alone=False)):
+        for _ in split_into_units(split_shots(single_input(source.frames), alone=False)):
             pass
     find = time.monotonic() - began
     sent, began = 0, time.monotonic()

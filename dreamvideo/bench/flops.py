@@ -1,4 +1,4 @@
-"""How much arithmetic a dream needs at least: counted on the plain network cut off at its layer, 2 per multiply-add."""
+"""Counts the operations that a dream needs at least: the plain network up to its layer, 2 per multiply-add."""
 
 from __future__ import annotations
 
@@ -18,9 +18,14 @@ from dreamvideo.settings.dream import DreamSettings
 
 @functools.cache
 def gradient_flop(name: str, layers: tuple[str, ...], height: int, width: int) -> int:
-    """Operations of one forward pass as far as `layers` and of the gradient of one picture; of no weight's gradient.
+    """Count the operations of one forward pass up to `layers` and of the gradient of one image, not of the weights.
 
-    What an engine merges, pads or computes twice counts for nothing: this is the work, not what is made of it.
+    Operations that an implementation merges, pads or repeats are not counted: this is the work that the result needs.
+
+    Args:
+        name: "dreamnet" or a classifier of torchvision.
+        layers: names of the layers that are ascended.
+        height, width: of the image, in pixels.
     """
     if name == "dreamnet":
         net = DreamNet(1).to("meta").requires_grad_(False)
@@ -31,7 +36,12 @@ def gradient_flop(name: str, layers: tuple[str, ...], height: int, width: int) -
 
 
 def count_flop(activations: Callable[[Tensor], Sequence[Tensor]], height: int, width: int) -> int:
-    """Operations of `activations` of one picture, and of their sum's gradient; on tensors that hold nothing."""
+    """Count the operations of `activations` of one image and of the gradient of their sum, on meta tensors.
+
+    Args:
+        activations: (1, 3, H, W) -> tensors whose sum is differentiated.
+        height, width: of the image, in pixels.
+    """
     images = torch.empty(1, 3, height, width, device="meta", requires_grad=True)
     with FlopCounterMode(display=False) as counter:
         total = torch.stack([activation.sum() for activation in activations(images)]).sum()
@@ -40,6 +50,11 @@ def count_flop(activations: Callable[[Tensor], Sequence[Tensor]], height: int, w
 
 
 def dream_flop(name: str, layers: tuple[str, ...], height: int, width: int, settings: DreamSettings) -> int:
-    """Operations of a whole dream from scratch, of one picture; smoothing and resizing not counted."""
+    """Count the operations of a whole dream of one image from scratch, without smoothing and resizing.
+
+    Args:
+        name, layers, height, width: as in `gradient_flop`.
+        settings: octaves and iterations of the dream.
+    """
     sizes = octave_sizes(height, width, settings)
     return settings.iterations * sum(gradient_flop(name, layers, h, w) for h, w in sizes)

@@ -1,4 +1,4 @@
-"""One gradient, the unit that every dream is made of: its time and its share of the machine's peak."""
+"""Times one gradient, the unit of work of every dream, and its share of the machine's peak."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from dreamvideo.info.tables import TableRow
 
 
 def image_gradient(images: Tensor, score: Score) -> Tensor:
-    """The gradient of the pictures' scores."""
+    """Return the gradient of the sum of the scores of (B, 3, H, W) images, of the same shape."""
     images = images.detach().requires_grad_()
     return torch.autograd.grad(score(images).sum(), images)[0]
 
 
-def gradient_rows(bench: BenchRun) -> Iterator[TableRow]:
-    """Each network at each size in each precision: time of a gradient of one picture, share of the peak."""
-    for name in bench.plan.networks:
-        subject = bench.subject_of(name)
-        for height, width in bench.plan.sizes:
-            if bench.clock.late():
+def gradient_rows(run: BenchRun) -> Iterator[TableRow]:
+    """Measure each network at each size in each precision: time of a gradient of one image, share of the peak."""
+    for name in run.plan.networks:
+        network = run.network(name)
+        for height, width in run.plan.sizes:
+            if run.limit.reached():
                 return
-            image = synthetic_image(height, width).to(bench.device)
+            image = synthetic_image(height, width).to(run.device)
             contenders = {}
-            for precision in bench.plan.precisions:
-                run = partial(image_gradient, image, bench.network(subject, precision).score)
-                contenders[precision] = in_precision(precision, run, bench.device)
-            times = time_interleaved(contenders, bench.plan.rounds, bench.device, bench.clock, least=0.3)
-            flop = gradient_flop(name, (subject.layer,), height, width)
-            for precision, taken in times.items():
+            for precision in run.plan.precisions:
+                gradient = partial(image_gradient, image, run.load(network, precision).score)
+                contenders[precision] = in_precision(precision, gradient, run.device)
+            times = time_interleaved(contenders, run.plan.rounds, run.device, run.limit, min_seconds=0.3)
+            flop = gradient_flop(name, (network.layer,), height, width)
+            for precision, seconds in times.items():
                 yield {
-                    "network": f"{name} {subject.layer}",
+                    "network": f"{name} {network.layer}",
                     "size": f"{width}x{height}",
                     "precision": precision,
                     "GFLOP": flop / 1e9,
-                    "ms": 1000 * median(taken),
-                    "spread_%": spread_percent(taken),
-                    "%_of_peak": bench.peaks.share(precision, flop, median(taken)),
+                    "ms": 1000 * median(seconds),
+                    "spread_%": spread_percent(seconds),
+                    "%_of_peak": run.peaks.share(precision, flop, median(seconds)),
                 }

@@ -1,4 +1,4 @@
-"""Several pictures in lockstep against one at a time; on CUDA also recorded graphs against plain calls."""
+"""Compares batches of images in lockstep with one image at a time; on CUDA also recorded graphs with plain calls."""
 
 from __future__ import annotations
 
@@ -19,57 +19,65 @@ from dreamvideo.bench.timing import median_speedup, time_interleaved
 from dreamvideo.info.tables import TableRow
 from dreamvideo.settings.dream import DreamSettings
 
-# A whole dream at the program's own ratio where that is quick; elsewhere a few steps at one size.
-WHOLE = DreamSettings(octaves=4, octave_scale=1.4, iterations=10)
-STEPS = DreamSettings(octaves=1, iterations=2)
+# On CUDA a whole dream at the default octave scale; on a CPU, where that takes too long, a few steps at one size.
+FULL_DREAM = DreamSettings(octaves=4, octave_scale=1.4, iterations=10)
+FEW_STEPS = DreamSettings(octaves=1, iterations=2)
 
-Run = Callable[[], Tensor]
+Call = Callable[[], Tensor]
 
 
-def lane_rows(bench: BenchRun) -> Iterator[TableRow]:
-    """Each network at each size: time per picture in batches of several sizes."""
-    cuda = bench.device.type == "cuda"
-    settings = WHOLE if cuda else STEPS
-    precision = bench.plan.best
-    for name in bench.plan.networks:
-        subject = bench.subject_of(name)
-        score = bench.network(subject, precision).score
-        for height, width in bench.plan.sizes:
-            if bench.clock.late():
+def lane_rows(run: BenchRun) -> Iterator[TableRow]:
+    """Measure each network at each image size: time per image in batches of several sizes."""
+    cuda = run.device.type == "cuda"
+    settings = FULL_DREAM if cuda else FEW_STEPS
+    precision = run.plan.best_precision
+    for name in run.plan.networks:
+        network = run.network(name)
+        score = run.load(network, precision).score
+        for height, width in run.plan.sizes:
+            if run.limit.reached():
                 return
-            flop = dream_flop(name, (subject.layer,), height, width, settings)
-            contenders: dict[tuple[str, int], Run] = {}
+            flop = dream_flop(name, (network.layer,), height, width, settings)
+            contenders: dict[tuple[str, int], Call] = {}
             memory: dict[tuple[str, int], float] = {}
-            for count in bench.plan.lanes:
-                images = torch.cat([synthetic_image(height, width, seed) for seed in range(count)]).to(bench.device)
-                for engine, run in graph_variants(partial(dream, images, score, settings), bench.device).items():
-                    used = measure_device_memory(run, bench.device)
+            for count in run.plan.lanes:
+                images = torch.cat([synthetic_image(height, width, seed) for seed in range(count)]).to(run.device)
+                for engine, call in graph_variants(partial(dream, images, score, settings), run.device).items():
+                    used = measure_device_memory(call, run.device)
                     if used is not None:
-                        contenders[engine, count], memory[engine, count] = run, used
-            named = {f"{engine} {count}": run for (engine, count), run in contenders.items()}
-            times = time_interleaved(named, bench.plan.rounds, bench.device, bench.clock, least=0.0 if cuda else 0.3)
-            for (engine, count), run_used in memory.items():
-                taken = [t / count for t in times[f"{engine} {count}"]]
+                        contenders[engine, count], memory[engine, count] = call, used
+            named = {f"{engine} {count}": call for (engine, count), call in contenders.items()}
+            times = time_interleaved(named, run.plan.rounds, run.device, run.limit, min_seconds=0.0 if cuda else 0.3)
+            for (engine, count), used in memory.items():
+                seconds = [t / count for t in times[f"{engine} {count}"]]
                 one = times.get(f"{engine} 1")
                 yield {
-                    "network": f"{name} {subject.layer}",
+                    "network": f"{name} {network.layer}",
                     "size": f"{width}x{height}",
                     "precision": precision,
                     "engine": engine,
                     "octaves_x_steps": f"{settings.octaves} x {settings.iterations}",
                     "lanes": count,
-                    "ms_per_picture": 1000 * median(taken),
-                    "x_one_lane": median_speedup(one, taken) if one else None,
-                    "%_of_peak": bench.peaks.share(precision, flop, median(taken)),
-                    **({"peak_VRAM_MB": run_used} if cuda else {}),
+                    "ms_per_image": 1000 * median(seconds),
+                    "x_one_lane": median_speedup(one, seconds) if one else None,
+                    "%_of_peak": run.peaks.share(precision, flop, median(seconds)),
+                    **({"peak_VRAM_MB": used} if cuda else {}),
                 }
 
 
-def measure_device_memory(run: Run, device: torch.device) -> float | None:
-    """Megabytes of the device's memory that a first call took at most (0 on a CPU); None: there were not enough."""
+def measure_device_memory(run: Call, device: torch.device) -> float | None:
+    """Return the peak of device memory during a first call, in MB.
+
+    Args:
+        run: the call.
+        device: where it runs.
+
+    Returns:
+        Megabytes; 0 on a CPU; None if the memory was not sufficient.
+    """
     if device.type != "cuda":
         return 0.0
-    getattr(cuda_graphs_module(), "forget", int)()  # what was recorded for other sizes counts for them
+    getattr(cuda_graphs_module(), "forget", int)()  # graphs recorded for other sizes occupy memory
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
     try:
@@ -80,8 +88,16 @@ def measure_device_memory(run: Run, device: torch.device) -> float | None:
     return torch.cuda.max_memory_allocated(device) / 1e6
 
 
-def graph_variants(run: Run, device: torch.device) -> dict[str, Run]:
-    """`run` as it is and, on CUDA where graphs are recorded and can be turned off, without them."""
+def graph_variants(run: Call, device: torch.device) -> dict[str, Call]:
+    """Return `run` as it is and, on CUDA if graphs can be switched off, without graphs.
+
+    Args:
+        run: the call.
+        device: where it runs.
+
+    Returns:
+        "graph" and "eager", or only "eager" -> the call.
+    """
     enabled = getattr(cuda_graphs_module(), "enabled", None)
     if device.type != "cuda" or enabled is None:
         return {"eager": run}
@@ -94,7 +110,7 @@ def graph_variants(run: Run, device: torch.device) -> dict[str, Run]:
 
 
 def cuda_graphs_module() -> ModuleType | None:
-    """The module that records graphs, if this version has it."""
+    """Return the module that records graphs, if this version has it."""
     try:
         return importlib.import_module("dreamvideo.ascent.cuda_graphs")
     except ImportError:

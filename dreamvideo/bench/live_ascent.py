@@ -1,4 +1,4 @@
-"""Whether it is quick enough to look at: the embedded network on a small picture, two octaves of one step."""
+"""Measures whether a dream can be live: the embedded network on a small image, two octaves of one step."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ SETTINGS = DreamSettings(octaves=2, iterations=1)
 STEPS = "2 octaves x 1 step"
 
 
-def live_rows(bench: BenchRun) -> Iterator[TableRow]:
-    """In each precision: frames per second of that ascent alone, and of video as it is carried, flow and all."""
-    count = 2 * bench.plan.frames
+def live_rows(run: BenchRun) -> Iterator[TableRow]:
+    """Measure frames per second in each precision: of that ascent alone, and of carried video including its flow."""
+    count = 2 * run.plan.frames
     frames = synthetic_frames(HEIGHT, WIDTH, count + BUFFERED_FRAMES)
-    image = to_tensor(frames[0].image, bench.device)
-    for precision in bench.plan.precisions:
-        network = load_network(ModelSettings(device=str(bench.device), precision=precision))
+    image = to_tensor(frames[0].image, run.device)
+    for precision in run.plan.precisions:
+        network = load_network(ModelSettings(device=str(run.device), precision=precision))
         layers = network.score.layers
         residual = torch.zeros_like(image)
-        run = partial(dream, image, network.score, SETTINGS, residual=residual)
-        alone = median(time_interleaved({"": run}, bench.plan.rounds, bench.device, bench.clock, least=0.5)[""])
+        ascent = partial(dream, image, network.score, SETTINGS, residual=residual)
+        alone = median(time_interleaved({"": ascent}, run.plan.rounds, run.device, run.limit, min_seconds=0.5)[""])
         carried = []
-        for _ in range(bench.plan.rounds):
+        for _ in range(run.plan.rounds):
             carried.append(steady_rate(dream_video(frame_stream(frames), network, SETTINGS, CarrySettings()), count)[0])
-        loop = median(carried)
-        share = bench.peaks.share(precision, dream_flop("dreamnet", layers, HEIGHT, WIDTH, SETTINGS), alone)
-        for what, taken, of_peak in ((f"{STEPS}, ascent alone", alone, share), ("as video, whole loop", loop, None)):
-            yield {"what": what, "precision": precision, "ms": 1000 * taken, "fps": 1 / taken, "%_of_peak": of_peak}
+        whole = median(carried)
+        share = run.peaks.share(precision, dream_flop("dreamnet", layers, HEIGHT, WIDTH, SETTINGS), alone)
+        for what, seconds, of_peak in ((f"{STEPS}, ascent alone", alone, share), ("as video, whole loop", whole, None)):
+            yield {"what": what, "precision": precision, "ms": 1000 * seconds, "fps": 1 / seconds, "%_of_peak": of_peak}

@@ -1,7 +1,7 @@
-"""`dreamvideo bench live`: how fast a live dream is shown, and how late: from a camera's picture to its dream.
+"""`dreamvideo bench live`: frames per second of a live dream, and the latency from a camera's frame to its dream.
 
-A file camera plays a drawn clip whose pictures bear their number, which is read back from what is shown. So what is
-measured is what a user sees, decoding, dropped pictures and all.
+A video file plays in place of a camera. Its frames carry a number, which is read from what is shown, so that the
+measurement covers all that a user sees, decoding and dropped frames included.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dreamvideo.errors import OutputError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.info.results import Report, ReportSection, results_table, results_to_json
 from dreamvideo.info.tables import TableRow
-from dreamvideo.live.app import KEY_INTERVAL, responsive_threads, window_sink
+from dreamvideo.live.app import KEY_INTERVAL, window_sink
 from dreamvideo.live.cameras.camera import camera_frames
 from dreamvideo.live.controls import Controls
 from dreamvideo.live.dreaming.ascent_thread import AscentThread, Look, LookChoice
@@ -40,25 +40,26 @@ from dreamvideo.live.shared_state import LiveNumbers, SharedState
 from dreamvideo.media.video_writer import write_video
 from dreamvideo.models.registry import CLASSIFIERS, find_model
 from dreamvideo.motion.flow import dis
+from dreamvideo.process import responsive_threads
 from dreamvideo.settings.bench import LiveBenchSettings
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings
 from dreamvideo.settings.live import CameraSettings
 from dreamvideo.threads import latest
 
-CLIP_SECONDS: Final = 10  # seconds of the clip, which is looped
-WARMUP_SECONDS: Final = 6.0  # seconds in the beginning that do not count: the size is still being found
+CLIP_SECONDS: Final = 10  # of the clip, which is looped
+WARMUP_SECONDS: Final = 6.0  # that are not measured: the size to dream at is still being chosen
 
 
 @dataclass(frozen=True, slots=True)
 class LatencySample:
-    """One picture that was shown."""
+    """A frame that was shown."""
 
-    at: float  # seconds since it began
-    fresh: bool  # a new one of the camera
-    late: float | None  # seconds from the camera's picture; None: its number could not be read
+    at: float  # seconds since the measurement began
+    fresh: bool  # whether it is a new frame of the camera
+    latency: float | None  # seconds since the camera's frame was due; None: its number could not be read
     numbers: LiveNumbers
-    memory: int  # bytes
+    memory: int  # bytes that the process occupies
 
 
 def bench_live_latency(
@@ -68,7 +69,21 @@ def bench_live_latency(
     dreaming: DreamSettings,
     quiet: bool,
 ) -> int:
-    """0: measured. Slowness is no failure."""
+    """Measure, and print the figures as a table.
+
+    Args:
+        settings: size and rate of the camera, duration, and the file for the figures.
+        model: the network; a classifier without weights gets random ones, as its speed does not depend on them.
+        objective: what is dreamed.
+        dreaming: how it is dreamed.
+        quiet: print no progress.
+
+    Returns:
+        0, however slow it is.
+
+    Raises:
+        DreamVideoError: the display, the network or the file of figures cannot be used.
+    """
 
     def say(text: str) -> None:
         if not quiet:
@@ -79,19 +94,20 @@ def bench_live_latency(
     width, height = settings.size
     with tempfile.TemporaryDirectory(prefix="dreamvideo-bench-") as folder:
         if model.model in CLASSIFIERS and model.weights is None:
-            # How fast it is does not hang on its weights, which may not be at hand.
-            made = make_network(model.model, None, None, Path(folder), pick_device(model.device))
-            model = dataclasses.replace(model, weights=made.weights)
+            untrained = make_network(model.model, None, None, Path(folder), pick_device(model.device))
+            model = dataclasses.replace(model, weights=untrained.weights)
         clip = Path(folder) / "camera.mp4"
         say(f"drawing {CLIP_SECONDS} s of {width}x{height} ...")
         count = write_stamped_clip(clip, settings)
         say(f"dreaming live for {settings.seconds:g} s ...")
-        began = time.monotonic()
+        start = time.monotonic()
         network = find_model(model.model, model.weights, model.scaling)
-        desk = SharedState(Controls(), build_menu(network, model))
-        samples = measure_latency(clip, count, settings, desk, look_loader(network, model, objective, dreaming, None))
+        shared = SharedState(Controls(), build_menu(network, model))
+        load = look_loader(network, model, objective, dreaming, None)
+        with responsive_threads(model) as prepare_ascent:
+            samples = measure_latency(clip, count, settings, shared, load, prepare_ascent)
     title = f"{model.model} {width}x{height}, a camera of {settings.fps:g} fps"
-    section = ReportSection("live", title, (latency_summary(samples),), time.monotonic() - began)
+    section = ReportSection("live", title, (latency_summary(samples),), time.monotonic() - start)
     print(results_table(section), flush=True)
     if settings.json is not None:
         try:
@@ -105,7 +121,7 @@ def bench_live_latency(
 
 
 def write_stamped_clip(path: Path, settings: LiveBenchSettings) -> int:
-    """Write the clip that the camera plays; returns its number of pictures."""
+    """Write the clip that plays in place of a camera, and return its number of frames."""
     width, height = settings.size
     rate = Fraction(settings.fps).limit_denominator(1001)
     frames = [
@@ -117,52 +133,57 @@ def write_stamped_clip(path: Path, settings: LiveBenchSettings) -> int:
 
 
 def measure_latency(
-    clip: Path, count: int, settings: LiveBenchSettings, desk: SharedState, load: Callable[[LookChoice], Look]
+    clip: Path,
+    count: int,
+    settings: LiveBenchSettings,
+    shared: SharedState,
+    load: Callable[[LookChoice], Look],
+    prepare_ascent: Callable[[], None],
 ) -> list[LatencySample]:
-    """What was shown, after `WARM` seconds, for as long as `settings` say."""
+    """Dream live, and return the frames shown in `settings.seconds` after `WARMUP_SECONDS`."""
     samples: list[LatencySample] = []
-    with responsive_threads(), contextlib.ExitStack() as stack:
-        ascent = stack.enter_context(contextlib.closing(AscentThread(load, CarrySettings())))
-        sink = stack.enter_context(window_sink(desk)) if settings.window else None
-        pictures = latest(camera_frames(str(clip), CameraSettings(loop=True)), KEY_INTERVAL)
-        shown = stack.enter_context(contextlib.closing(dream_live(pictures, ascent, desk, dis())))
-        first: float | None = None  # when the clip began
-        began = time.monotonic()
-        for each in shown:
+    with contextlib.ExitStack() as stack:
+        ascent = stack.enter_context(contextlib.closing(AscentThread(load, CarrySettings(), prepare_ascent)))
+        sink = stack.enter_context(window_sink(shared)) if settings.window else None
+        frames = latest(camera_frames(str(clip), CameraSettings(loop=True)), KEY_INTERVAL)
+        dreamed = stack.enter_context(contextlib.closing(dream_live(frames, ascent, shared, dis())))
+        first: float | None = None  # time of the clip's first frame
+        start = time.monotonic()
+        for each in dreamed:
             if sink is not None:
-                sink(each, desk.controls)
+                sink(each, shared.controls)
             now = time.monotonic()
             number = read_stamp(each.frame.image)
             if first is None and number is not None:
                 first = float(each.frame.time) - number / settings.fps
-            late = (
+            latency = (
                 None
                 if first is None or number is None
                 else (now - first - number / settings.fps) % (count / settings.fps)
             )
-            if now - began > WARMUP_SECONDS:
-                samples.append(LatencySample(now - began, each.fresh, late, desk.numbers, resident_bytes()[0]))
-            if now - began > WARMUP_SECONDS + settings.seconds:
+            if now - start > WARMUP_SECONDS:
+                samples.append(LatencySample(now - start, each.fresh, latency, shared.numbers, resident_bytes()[0]))
+            if now - start > WARMUP_SECONDS + settings.seconds:
                 break
     return samples
 
 
 def latency_summary(samples: Sequence[LatencySample]) -> TableRow:
-    """The figures of one run."""
+    """Return the figures of one run."""
     seconds = samples[-1].at - samples[0].at
-    late = sorted(sample.late for sample in samples if sample.fresh and sample.late is not None)
+    latency = sorted(sample.latency for sample in samples if sample.fresh and sample.latency is not None)
     fresh = sum(sample.fresh for sample in samples)
     tenth = max(1, len(samples) // 10)
     before, after = (median(s.memory for s in part) for part in (samples[:tenth], samples[-tenth:]))
     h, w = samples[-1].numbers.working_size
     return {
-        "new_pictures_fps": fresh / seconds,
+        "new_frames_fps": fresh / seconds,
         "steps_per_s": sum(s.numbers.steps_per_second for s in samples) / len(samples),
-        "late_ms": 1000 * median(late) if late else None,
-        "late_p99_ms": 1000 * late[int(0.99 * (len(late) - 1))] if late else None,
-        "late_max_ms": 1000 * late[-1] if late else None,
+        "latency_ms": 1000 * median(latency) if latency else None,
+        "latency_p99_ms": 1000 * latency[int(0.99 * (len(latency) - 1))] if latency else None,
+        "latency_max_ms": 1000 * latency[-1] if latency else None,
         "dropped": samples[-1].numbers.drops - samples[0].numbers.drops,
-        "unread": sum(s.late is None for s in samples),
+        "unread": sum(s.latency is None for s in samples),
         "dream": f"{w}x{h}",
         "device": samples[-1].numbers.device,
         "memory_MB": after / 1e6,

@@ -1,4 +1,4 @@
-"""The network that all contenders share: one set of weights, as torchvision builds it and as a file for us."""
+"""The network that all contenders share: one set of weights, in a plain module and in a file for `load_network`."""
 
 from __future__ import annotations
 
@@ -23,17 +23,21 @@ SEED = 2015
 
 @dataclass(frozen=True, slots=True)
 class BenchNetwork:
-    """A network, whole, with its weights open to gradients: what a newcomer's loop begins with."""
+    """A whole network whose weights require gradients: what the loop of a tutorial starts from."""
 
-    name: str  # as in the table of networks
-    layer: str  # what is excited, by its name for us
+    name: str  # as in `models.registry`
+    layer: str  # the layer that is ascended, by its name in `ObjectiveSettings`
     whole: nn.Module  # (B, 3, H, W) scaled as for ImageNet -> logits
     module: str  # the layer's name inside `whole`
-    weights: str | None  # file of the same weights; None: dreamnet's own
+    weights: str | None  # file of the same weights; None: those embedded in dreamnet
 
 
 class FromImageNet(nn.Module):
-    """A network of pictures in [0, 1], fed with pictures scaled as for ImageNet, so that all loops share one space."""
+    """Lets a network of images in [0, 1] take images scaled as for ImageNet, so that all loops share one space.
+
+    Args:
+        net: (B, 3, H, W) in [0, 1] -> logits.
+    """
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -44,13 +48,13 @@ class FromImageNet(nn.Module):
 
 
 def to_imagenet(images: Tensor) -> Tensor:
-    """Pictures in [0, 1] scaled as classifiers of ImageNet want them."""
+    """Scale (B, 3, H, W) in [0, 1] as classifiers of ImageNet expect them."""
     mean, std = (_column(values, images) for values in SCALINGS["imagenet"])
     return (images - mean) / std
 
 
 def from_imagenet(images: Tensor) -> Tensor:
-    """The inverse of `to_imagenet`."""
+    """Invert `to_imagenet`."""
     mean, std = (_column(values, images) for values in SCALINGS["imagenet"])
     return images * std + mean
 
@@ -60,7 +64,14 @@ def _column(values: tuple[float, ...], like: Tensor) -> Tensor:
 
 
 def make_network(name: str, layer: str | None, weights: str | None, folder: Path, device: torch.device) -> BenchNetwork:
-    """The network `name` on `device` with weights from a file or, of a classifier, random ones, written to `folder`.
+    """Build a network for all contenders.
+
+    Args:
+        name: "dreamnet" or a classifier of `models.registry`.
+        layer: the layer to ascend; None: "s8b" of dreamnet, the default layer of a classifier.
+        weights: file of weights; None: the embedded ones of dreamnet, random ones of a classifier.
+        folder: where random weights are written, for `load_network`.
+        device: where the network runs.
 
     Raises:
         ModelError: no such network or layer, or weights that do not fit it.
@@ -79,19 +90,19 @@ def make_network(name: str, layer: str | None, weights: str | None, folder: Path
     else:
         set_random_weights(whole)
         weights = str(folder / f"{name}.pth")
-        # The heads of some are a hundred million weights, which no dream needs.
+        # The heads of some networks have a hundred million weights, which no dream needs.
         torch.save({k: v for k, v in whole.state_dict().items() if not k.startswith("classifier.")}, weights)
     return _checked(BenchNetwork(name, layer, whole.to(device), layer, weights))
 
 
-def _checked(subject: BenchNetwork) -> BenchNetwork:
-    if subject.module not in dict(subject.whole.named_modules()):
-        raise ModelError(f"no layer {subject.layer!r} in {subject.name} that is a module of it, as --layer must be")
-    return subject
+def _checked(network: BenchNetwork) -> BenchNetwork:
+    if network.module not in dict(network.whole.named_modules()):
+        raise ModelError(f"no layer {network.layer!r} in {network.name} that is a module of it, as --layer must be")
+    return network
 
 
 def set_random_weights(whole: nn.Module) -> None:
-    """Give a network random weights, the same each time, under which activations keep their size from end to end."""
+    """Set random weights, the same each time, under which activations keep their size from layer to layer."""
     generator = torch.Generator().manual_seed(SEED)
     for module in whole.modules():
         if isinstance(module, nn.Conv2d):
@@ -99,49 +110,62 @@ def set_random_weights(whole: nn.Module) -> None:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
-            module.momentum = None  # what it then learns is the mean over all that it sees
-    pictures = torch.cat([synthetic_image(160, 160, seed) for seed in range(4)])
+            module.momentum = None  # running statistics become the mean over all images
+    images = torch.cat([synthetic_image(160, 160, seed) for seed in range(4)])
     for module in whole.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
             module.train()
     with torch.no_grad():
-        whole(to_imagenet(pictures))
+        whole(to_imagenet(images))
     whole.eval()
 
 
 @contextlib.contextmanager
 def capture_output(whole: nn.Module, module: str) -> Generator[dict[str, Tensor], None, None]:
-    """A dict that holds, after each pass of `whole`, the output of its `module`."""
-    heard: dict[str, Tensor] = {}
-    handle = whole.get_submodule(module).register_forward_hook(lambda _, __, output: heard.update({module: output}))
+    """Record the output of one module of a network inside the block.
+
+    Args:
+        whole: the network.
+        module: name of the module inside it.
+
+    Returns:
+        A dict that holds, after each forward pass, `module` -> its output.
+    """
+    outputs: dict[str, Tensor] = {}
+    handle = whole.get_submodule(module).register_forward_hook(lambda _, __, output: outputs.update({module: output}))
     try:
-        yield heard
+        yield outputs
     finally:
         handle.remove()
 
 
-class _Enough(Exception):
+class _StopForward(Exception):
     """Ends a forward pass early."""
 
 
 def run_until(whole: nn.Module, images: Tensor, last: str) -> None:
-    """Run `whole` forward until its module `last` is done."""
+    """Run a network forward until its module `last` has finished."""
 
     def stop(*_: object) -> None:
-        raise _Enough
+        raise _StopForward
 
     handle = whole.get_submodule(last).register_forward_hook(stop)
     try:
-        with contextlib.suppress(_Enough):
+        with contextlib.suppress(_StopForward):
             whole(images)
     finally:
         handle.remove()
 
 
 @torch.no_grad()
-def measure_objective(subject: BenchNetwork, images: Tensor) -> float:
-    """The objective that all are judged by: the mean square of the layer, of pictures in [0, 1]."""
-    with capture_output(subject.whole, subject.module) as heard:
-        run_until(subject.whole, to_imagenet(images), subject.module)
-    return heard[subject.module].square().mean().item()
+def measure_objective(network: BenchNetwork, images: Tensor) -> float:
+    """Return the objective that all contenders are compared by: the mean square of the network's layer.
+
+    Args:
+        network: whose layer is measured.
+        images: (B, 3, H, W) in [0, 1].
+    """
+    with capture_output(network.whole, network.module) as outputs:
+        run_until(network.whole, to_imagenet(images), network.module)
+    return outputs[network.module].square().mean().item()

@@ -1,6 +1,7 @@
-"""How much memory a dream from scratch takes, each way in a process of its own, above what importing torch takes.
+"""Measures the peak memory of a dream from scratch, each way in a process of its own, above the import of torch.
 
-`python -m dreamvideo.bench.peak_memory WAY JSON` is that process: it prints two numbers of bytes.
+`python -m dreamvideo.bench.peak_memory JSON` is that process: JSON holds the fields of `MemoryJob`; it prints a JSON
+object of byte counts.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from dreamvideo.info.tables import TableRow
 
 log = logging.getLogger(__name__)
 
-OURS = "ours "
+OURS = "ours "  # followed by a precision: this program, not a baseline
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryJob:
-    """What one process does."""
+    """What one process dreams, and how."""
 
     way: str
     model: str
@@ -38,59 +39,60 @@ class MemoryJob:
     threads: int
 
 
-def memory_rows(bench: BenchRun) -> Iterator[TableRow]:
-    """Peak resident memory above the bare import; on CUDA also the device's."""
+def memory_rows(run: BenchRun) -> Iterator[TableRow]:
+    """Measure the peak resident memory above the import, on CUDA also that of the device."""
     import torch
 
     from dreamvideo.bench.baselines import LOOPS
 
-    plan, s, subject = bench.plan, bench.plan.settings, bench.subject
-    ways = [OURS + plan.best] if s.quick else [*(OURS + name for name in plan.precisions), *LOOPS]
+    plan, s, network = run.plan, run.plan.settings, run.image_network
+    ways = [OURS + plan.best_precision] if s.quick else [*(OURS + name for name in plan.precisions), *LOOPS]
     for way in ways:
         job = MemoryJob(
             way,
-            subject.name,
-            subject.layer,
-            subject.weights,
+            network.name,
+            network.layer,
+            network.weights,
             plan.height,
             plan.width,
             s.octaves,
             s.octave_scale,
-            str(bench.device),
+            str(run.device),
             torch.get_num_threads(),
         )
         yield {"way": way, **{name: value / 1e6 for name, value in measure_memory(job).items()}}
 
 
 def measure_memory(job: MemoryJob) -> dict[str, float]:
-    """Bytes, by name, of one job in a fresh process."""
+    """Run one job in a fresh process; returns its byte counts by name, empty if the process failed."""
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     words = [sys.executable, "-m", "dreamvideo.bench.peak_memory", json.dumps(asdict(job))]
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}, check=False)
-    if done.returncode:
-        log.warning("the process that should measure the memory of %s ended with %d", job.way, done.returncode)
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(job.threads)}
+    child = subprocess.run(words, stdout=subprocess.PIPE, text=True, env=environment, check=False)
+    if child.returncode:
+        log.warning("the process that measures the memory of %s ended with exit code %d", job.way, child.returncode)
         return {}
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    byte_counts: dict[str, float] = json.loads(child.stdout)
+    return byte_counts
 
 
 def resident_bytes() -> tuple[int, int]:
-    """Bytes of memory that this process has, and had at most."""
+    """Return the resident memory of this process and its peak, in bytes."""
     try:
         status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
         return int(status["VmRSS"].split()[0]) * 1024, int(status["VmHWM"].split()[0]) * 1024
     except (OSError, KeyError):
-        import resource  # there on every Unix; its peak is in bytes on macOS
+        import resource  # exists on every Unix; its peak is in bytes on macOS, in kilobytes elsewhere
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return peak, peak
 
 
 def run_memory_job(job: MemoryJob) -> dict[str, int]:
-    """Dream one picture for two steps per octave, and say how much memory that took at most."""
+    """Dream one image with two steps per octave in this process; returns byte counts by name."""
     import torch
-    import torchvision  # noqa: F401  the bare import is what every way needs
+    import torchvision  # noqa: F401  the bare import, which every way needs
 
     before = resident_bytes()[0]
     import tempfile
@@ -103,26 +105,23 @@ def run_memory_job(job: MemoryJob) -> dict[str, int]:
     from dreamvideo.process import configure_process
     from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 
-    torch.set_num_threads(job.threads)
     device = torch.device(job.device)
     image = synthetic_image(job.height, job.width).to(device)
     if job.way.startswith(OURS):
-        model = ModelSettings(job.model, job.weights, device=job.device, precision=job.way.removeprefix(OURS))
-        objective = ObjectiveSettings(((job.layer, 1.0),), objective="l2")
-        settings = DreamSettings(
-            octaves=job.octaves,
-            octave_scale=job.octave_scale,
-            iterations=2,
-        )
+        precision = job.way.removeprefix(OURS)
+        model = ModelSettings(job.model, job.weights, device=job.device, precision=precision, threads=job.threads)
         configure_process(model)
+        objective = ObjectiveSettings(((job.layer, 1.0),), objective="l2")
+        settings = DreamSettings(octaves=job.octaves, octave_scale=job.octave_scale, iterations=2)
         dream(image, load_network(model, objective).score, settings)
     else:
-        subject = make_network(job.model, job.layer, job.weights, Path(tempfile.gettempdir()), device)
-        LOOPS[job.way](subject, image, job.octaves, job.octave_scale, 2)
-    found = {"peak_MB_above_import": resident_bytes()[1] - before, "import_MB": before}
+        # A baseline does not configure its process, such as to keep freed memory.
+        network = make_network(job.model, job.layer, job.weights, Path(tempfile.gettempdir()), device)
+        LOOPS[job.way](network, image, job.octaves, job.octave_scale, 2)
+    byte_counts = {"peak_MB_above_import": resident_bytes()[1] - before, "import_MB": before}
     if device.type == "cuda":
-        found["peak_VRAM_MB"] = torch.cuda.max_memory_allocated(device)
-    return found
+        byte_counts["peak_VRAM_MB"] = torch.cuda.max_memory_allocated(device)
+    return byte_counts
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the machine can do at best: matrix products and the convolution that networks are made of."""
+"""Measures the peak speed of the machine: a matrix product and the convolution that networks consist of."""
 
 from __future__ import annotations
 
@@ -17,30 +17,36 @@ from dreamvideo.info.tables import TableRow
 
 @dataclass(frozen=True, slots=True)
 class MachinePeaks:
-    """Operations per second: the best of each precision, and all that was measured."""
+    """Operations per second: the best of each precision, and all measurements as table rows."""
 
     best: Mapping[str, float]
     rows: tuple[TableRow, ...]
 
     def share(self, precision: str, flop: float, seconds: float) -> float | None:
-        """Percent of the machine's best that `flop` operations in `seconds` are."""
+        """Return what percentage of the peak `flop` operations in `seconds` are; None: `precision` was not measured."""
         best = self.best.get(precision)
         return None if best is None else 100 * flop / seconds / best
 
 
-def measure_peaks(device: torch.device, rounds: int, clock: TimeLimit) -> MachinePeaks:
-    """The machine's speed at a matrix product and a convolution, in each precision that it has."""
+def measure_peaks(device: torch.device, rounds: int, limit: TimeLimit) -> MachinePeaks:
+    """Time a matrix product and a convolution in each precision that the device has in hardware.
+
+    Args:
+        device: what is measured.
+        rounds: how often each is timed; at least 3.
+        limit: no further round starts once it is reached.
+    """
     types = {"fp32": torch.float32}
     if has_fast_bf16(device):
         types["bf16"] = torch.bfloat16
     if device.type == "cuda":
         types |= {"tf32": torch.float32, "fp16": torch.float16}
-    big = device.type == "cuda"  # a GPU is not filled by what fills a CPU
+    big = device.type == "cuda"  # the work that keeps a CPU busy does not fill a GPU
     side, batch, height, width = (8192, 8, 180, 320) if big else (1024, 1, 90, 160)
     contenders: dict[str, Callable[[], object]] = {}
     flop: dict[str, int] = {}
     for precision, dtype in types.items():
-        for work, made, operations in (
+        for work, run, operations in (
             (f"matmul {side}", _matmul(side, dtype, device), 2 * side**3),
             (
                 f"conv 3x3 c256 {width}x{height}",
@@ -49,8 +55,8 @@ def measure_peaks(device: torch.device, rounds: int, clock: TimeLimit) -> Machin
             ),
         ):
             name = f"{work} {precision}"
-            contenders[name], flop[name] = in_precision(precision, torch.no_grad()(made), device), operations
-    times = time_interleaved(contenders, max(rounds, 3), device, clock, least=0.1)
+            contenders[name], flop[name] = in_precision(precision, torch.no_grad()(run), device), operations
+    times = time_interleaved(contenders, max(rounds, 3), device, limit, min_seconds=0.1)
     rows: tuple[TableRow, ...] = tuple(
         {
             "work": name.rpartition(" ")[0],

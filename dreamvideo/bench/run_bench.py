@@ -1,4 +1,4 @@
-"""`dreamvideo bench`: tables on stdout, what is being done on stderr."""
+"""Runs `dreamvideo bench`: tables on stdout, progress on stderr, results as JSON."""
 
 from __future__ import annotations
 
@@ -12,16 +12,28 @@ from dreamvideo.settings.bench import BenchSettings
 
 
 def run_benchmarks(settings: BenchSettings, quiet: bool) -> int:
-    """0: measured, and right. 1: something dreams what it should not, which is said. Slowness is no failure."""
+    """Measure how fast this machine dreams, and print the results.
 
-    def say(text: str) -> None:
+    Args:
+        settings: what is measured, and where the results are written.
+        quiet: print no progress on stderr.
+
+    Returns:
+        The exit code: 0, or 1 if a gradient or dream is wrong. Being slow is not an error.
+
+    Raises:
+        OutputError: the result file cannot be written.
+        DreamVideoError: a network, a device or a clip cannot be used.
+    """
+
+    def print_progress(text: str) -> None:
         if not quiet:
             print(text, file=sys.stderr, flush=True)
 
-    def done(section: ReportSection) -> None:
+    def print_section(section: ReportSection) -> None:
         print("\n" + results_table(section), flush=True)
 
-    report = run_sections(settings, say, done, datetime.now(UTC).astimezone())
+    report = run_sections(settings, print_progress, print_section, datetime.now(UTC).astimezone())
     print(f"\n{bench_headline(report)}", flush=True)
     if settings.json is not None:
         try:

@@ -1,4 +1,4 @@
-"""The command's body: the sections one after the other until the time is up, each printed when it is done."""
+"""Runs the sections of `dreamvideo bench` one after the other until the time limit."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from dreamvideo.settings.bench import BenchSettings
 log = logging.getLogger(__name__)
 
 
-def peak_rows(bench: BenchRun) -> Iterator[TableRow]:
-    """What the machine can do at best."""
-    yield from bench.peaks.rows
+def peak_rows(run: BenchRun) -> Iterator[TableRow]:
+    """Measure the peak speed of the machine."""
+    yield from run.peaks.rows
 
 
 SECTION_FUNCTIONS: Mapping[str, Callable[[BenchRun], Iterator[TableRow]]] = {
@@ -48,67 +48,71 @@ SECTION_FUNCTIONS: Mapping[str, Callable[[BenchRun], Iterator[TableRow]]] = {
 
 
 def section_titles(plan: BenchPlan) -> dict[str, str]:
-    """What each table says, in one line."""
+    """Return section -> the title of its table."""
     s = plan.settings
     size, work = f"{plan.width}x{plan.height}", f"{s.octaves} octaves x {s.iterations} x {s.octave_scale:g}"
     weights = "" if s.weights or s.model == "dreamnet" else ", random weights"
     return {
-        "peak": "what this machine can do at best",
-        "check": "gradient and dream against float64 on the CPU",
-        "cold": f"one picture from scratch, {s.model}{weights}, {size}, {work}",
+        "peak": "peak speed of this machine",
+        "check": "gradient and dream, compared with float64 on the CPU",
+        "cold": f"one image from scratch, {s.model}{weights}, {size}, {work}",
         "video": f"a frame of video, {s.video_model}, {size}, {work}",
-        "gradient": "one gradient, forward and back to the picture",
-        "lanes": "pictures in lockstep",
+        "gradient": "one gradient of an image, forward and backward",
+        "lanes": "batches of images in lockstep",
         "stages": f"where a carried frame's time goes, {s.video_model}, {size}",
-        "live": "dreamnet 320x240, quick enough to look at?",
-        "memory": f"peak memory of a picture from scratch, {s.model}, {size}",
+        "live": "dreamnet 320x240, fast enough for a live dream?",
+        "memory": f"peak memory of an image from scratch, {s.model}, {size}",
     }
 
 
 def run_sections(
-    settings: BenchSettings, say: Callable[[str], None], done: Callable[[ReportSection], None], now: datetime
+    settings: BenchSettings,
+    print_progress: Callable[[str], None],
+    print_section: Callable[[ReportSection], None],
+    now: datetime,
 ) -> Report:
-    """Measure what `settings` ask for.
+    """Run the sections that `settings` ask for.
 
     Args:
-        say: told what is being done.
-        done: told each section when it is finished.
-        now: the date that stands in the report.
+        settings: of the command.
+        print_progress: called with a line about what runs.
+        print_section: called with each section when it is finished.
+        now: the date of the report.
 
     Raises:
-        DreamVideoError: a network, a device or a file is not there.
+        DreamVideoError: a network, a device or a file cannot be used.
     """
-    plan, clock = make_plan(settings), TimeLimit(settings.minutes)
+    plan, limit = make_plan(settings), TimeLimit(settings.minutes)
     head = about_run(plan, now)
     if (head["machine"]["load"] or 0) > 0.5:
-        log.warning("other work keeps this machine busy (load %s): times will be too long", head["machine"]["load"])
+        log.warning("this machine is busy (load %s): the times will be too long", head["machine"]["load"])
     sections = []
     with tempfile.TemporaryDirectory(prefix="dreamvideo-bench-") as folder:
-        bench = BenchRun(plan, clock, Path(folder))
+        run = BenchRun(plan, limit, Path(folder))
         for name in plan.sections:
-            section = _section(bench, name, say)
+            section = _run_section(run, name, print_progress)
             sections.append(section)
-            done(section)
+            print_section(section)
     return Report(head, tuple(sections))
 
 
-def _section(bench: BenchRun, name: str, say: Callable[[str], None]) -> ReportSection:
-    title, minutes = section_titles(bench.plan)[name], bench.plan.settings.minutes
-    if bench.clock.late():
-        return ReportSection(name, title, skipped=f"{minutes:g} minutes are over; --minutes gives more")
-    say(f"{name}: {title} ...")
-    began, rows = time.monotonic(), []
-    for row in SECTION_FUNCTIONS[name](bench):
+def _run_section(run: BenchRun, name: str, print_progress: Callable[[str], None]) -> ReportSection:
+    title, minutes = section_titles(run.plan)[name], run.plan.settings.minutes
+    if run.limit.reached():
+        return ReportSection(name, title, skipped=f"the {minutes:g} minutes are over; use a larger --minutes")
+    print_progress(f"{name}: {title} ...")
+    start, rows = time.monotonic(), []
+    for row in SECTION_FUNCTIONS[name](run):
         rows.append(row)
-        say("  " + ", ".join(str(value) for value in row.values() if isinstance(value, str)))
-    late = f"what came after {minutes:g} minutes" if bench.clock.late() else None
-    return ReportSection(name, title, tuple(rows), time.monotonic() - began, late)
+        print_progress("  " + ", ".join(str(value) for value in row.values() if isinstance(value, str)))
+    skipped = f"what came after {minutes:g} minutes" if run.limit.reached() else None
+    return ReportSection(name, title, tuple(rows), time.monotonic() - start, skipped)
 
 
 def wrong_results(report: Report) -> list[str]:
-    """What was wrong, not slow: rows of the check that are not right."""
+    """Return a line for each row of the check whose gradient or dream is wrong; being slow is not an error."""
     return [
-        f"{row['network']} in {row['precision']} departs from float64"
+        f"{row['network']} in {row['precision']} deviates from float64"
         for section in report.sections
         for row in section.rows
         if row.get("right") is False
@@ -116,10 +120,10 @@ def wrong_results(report: Report) -> list[str]:
 
 
 def bench_headline(report: Report) -> str:
-    """The machine and the versions, in one line."""
+    """Describe the machine and the versions in one line."""
     machine, versions = report.about["machine"], report.about["versions"]
     device = "" if machine["device"] == "cpu" else f"{machine['device']}, "
-    busy = f", load {machine['load']} when it began" if (machine["load"] or 0) > 0.5 else ""
+    busy = f", load {machine['load']} at the start" if (machine["load"] or 0) > 0.5 else ""
     return (
         f"dreamvideo {report.about['dreamvideo']}, torch {versions['torch']}, {device}{machine['processor']}, "
         f"{machine['threads']} threads{busy}; {report.about['date']}"
@@ -127,13 +131,13 @@ def bench_headline(report: Report) -> str:
 
 
 def about_run(plan: BenchPlan, now: datetime) -> dict[str, Any]:
-    """Versions, machine, settings and date, for the report."""
+    """Return versions, machine, settings and date, for the head of the report."""
     settings = {
         **dataclasses.asdict(plan.settings),
         "size": f"{plan.width}x{plan.height}",
         "rounds": plan.rounds,
         "frames": plan.frames,
     }
-    found = describe_system(plan.device, settings, now)
-    found["machine"]["precisions"] = list(plan.precisions)
-    return found
+    about = describe_system(plan.device, settings, now)
+    about["machine"]["precisions"] = list(plan.precisions)
+    return about

@@ -1,4 +1,4 @@
-"""What a report says of the machine and the versions that it was made with."""
+"""Describes the machine and the versions that a report was made with."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ PACKAGES: Final = ("torch", "torchvision", "opencv-python", "av", "numpy")
 
 
 def describe_system(device: torch.device, settings: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """Versions, machine, settings and date."""
+    """Return versions, machine, settings and date, for the head of a report.
+
+    Args:
+        device: what the benchmark runs on.
+        settings: of the benchmark, copied as they are.
+        now: the date of the report.
+    """
     return {
         "dreamvideo": __version__,
         "date": now.isoformat(timespec="seconds"),

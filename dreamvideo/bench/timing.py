@@ -1,4 +1,4 @@
-"""Timing in turn: every contender once per round, so that a drift of the machine's speed meets all of them alike."""
+"""Interleaved timing: every contender runs once per round, so that a drift of the machine's speed affects all alike."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ import torch
 
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
-    """A time after which nothing more is begun."""
+    """A time after which no further measurement starts."""
 
     minutes: float
-    began: float = field(default_factory=time.monotonic)
+    start: float = field(default_factory=time.monotonic)
 
-    def late(self) -> bool:
-        return time.monotonic() - self.began > 60 * self.minutes
+    def reached(self) -> bool:
+        return time.monotonic() - self.start > 60 * self.minutes
 
 
 def time_call(run: Callable[[], object], device: torch.device) -> float:
-    """Wall time of one call, everything on `device` done."""
+    """Return the wall time of one call in seconds, including all work that it queues on `device`."""
     synchronize(device)
-    began = time.perf_counter()
+    start = time.perf_counter()
     run()
     synchronize(device)
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until `device` has done what it was given."""
+    """Wait until all work queued on `device` is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -43,40 +43,48 @@ def time_interleaved(
     contenders: Mapping[str, Callable[[], object]],
     rounds: int,
     device: torch.device,
-    clock: TimeLimit,
+    limit: TimeLimit,
     *,
-    least: float = 0.0,
-    warm: bool = True,
+    min_seconds: float = 0.0,
+    warm_up: bool = True,
     once: Sequence[str] = (),
-    whole: bool = True,
+    complete_first_round: bool = True,
 ) -> dict[str, list[float]]:
-    """Seconds per call of each contender, one value per round; every other round runs backwards.
+    """Time contenders in turn; every other round runs in reverse order.
 
     Args:
-        least: seconds that one value is taken over, in as many calls as fill them.
-        warm: call each once before; False where the caller has done so.
-        once: contenders that take part in the first round only.
-        whole: end the first round even when it is late; else whoever has no time by then is left out.
+        contenders: name -> function to time.
+        rounds: how often each is timed.
+        device: where they run; it is synchronized before and after each measurement.
+        limit: no round after the first starts once it is reached.
+        min_seconds: repeat the calls of one measurement until they fill this time.
+        warm_up: call each once before; False if the caller has done so.
+        once: contenders that are timed in the first round only.
+        complete_first_round: finish the first round even beyond the limit; else those that have no time by then are
+            left out.
+
+    Returns:
+        Name -> seconds per call, one value per round.
     """
     calls = dict.fromkeys(contenders, 1)
-    for name, run in contenders.items() if warm else ():
+    for name, run in contenders.items() if warm_up else ():
         run()
-        if least:
-            calls[name] = max(1, math.ceil(least / max(time_call(run, device), 1e-6)))
+        if min_seconds:
+            calls[name] = max(1, math.ceil(min_seconds / max(time_call(run, device), 1e-6)))
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(rounds):
-        if number and clock.late():
+    for round_index in range(rounds):
+        if round_index and limit.reached():
             break
         order = list(contenders.items())
-        for name, run in order if number % 2 == 0 else order[::-1]:
-            if not whole and clock.late() and any(times.values()):
+        for name, run in order if round_index % 2 == 0 else order[::-1]:
+            if not complete_first_round and limit.reached() and any(times.values()):
                 continue
-            if number == 0 or name not in once:
-                times[name].append(time_call(_repeated(run, calls[name]), device) / calls[name])
-    return {name: taken for name, taken in times.items() if taken}
+            if round_index == 0 or name not in once:
+                times[name].append(time_call(_repeat(run, calls[name]), device) / calls[name])
+    return {name: values for name, values in times.items() if values}
 
 
-def _repeated(run: Callable[[], object], calls: int) -> Callable[[], None]:
+def _repeat(run: Callable[[], object], calls: int) -> Callable[[], None]:
     def repeat() -> None:
         for _ in range(calls):
             run()
@@ -84,11 +92,11 @@ def _repeated(run: Callable[[], object], calls: int) -> Callable[[], None]:
     return repeat
 
 
-def median_speedup(theirs: Sequence[float], ours: Sequence[float]) -> float:
-    """Median over the rounds that both ran of theirs / ours: how many times faster ours is."""
-    return median(a / b for a, b in zip(theirs, ours, strict=False))
+def median_speedup(baseline: Sequence[float], ours: Sequence[float]) -> float:
+    """Return how many times faster ours is: the median of baseline / ours over the rounds that both ran."""
+    return median(a / b for a, b in zip(baseline, ours, strict=False))
 
 
 def spread_percent(times: Sequence[float]) -> float | None:
-    """Largest minus smallest, in percent of the median; None of a single one."""
+    """Return largest minus smallest in percent of the median; None for a single value."""
     return None if len(times) < 2 else 100 * (max(times) - min(times)) / median(times)

@@ -1,4 +1,4 @@
-"""A clip, frame after frame: our dream carried along the motion against our own from scratch and the others' ways."""
+"""Compares a carried frame of a clip with a frame from scratch and with how other programs dream video."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dreamvideo.bench.baselines import ADAM_SCHEDULE
 from dreamvideo.bench.baselines_video import gordicaleksa_frame, jeremicna_frame
 from dreamvideo.bench.bench_plan import BenchRun
 from dreamvideo.bench.networks import measure_objective
-from dreamvideo.bench.precisions import BASELINE_PRECISIONS, in_precision
+from dreamvideo.bench.precisions import BASELINE_PRECISION, in_precision
 from dreamvideo.bench.synthetic import frame_stream
 from dreamvideo.bench.timing import median_speedup, time_call
 from dreamvideo.frames import Frames
@@ -25,82 +25,88 @@ from dreamvideo.settings.dream import CarrySettings
 from dreamvideo.tensors import to_tensor
 from dreamvideo.video.pipeline import dream_video
 
-WARM, COLD, GORDICALEKSA = "ours, carried", "ours, from scratch", "gordicaleksa"
+CARRIED, FROM_SCRATCH, GORDICALEKSA = "ours, carried", "ours, from scratch", "gordicaleksa"
 
 
-def video_rows(bench: BenchRun) -> Iterator[TableRow]:
-    """Per way: time per frame, how many times faster ours is, and its objective against ours from scratch."""
-    plan, subject, s = bench.plan, bench.video_subject, bench.plan.settings
-    network = bench.network(subject, plan.best)
-    sources = [to_tensor(frame.image, bench.device) for frame in bench.clip]
-    probes = sorted({1, (plan.frames + 1) // 2, plan.frames})  # frames whose objective is looked at
-    last = probes[-1]
-    scratch = {i: measure_objective(subject, dream(sources[i], network.score, plan.dreaming)) for i in probes}
-    before = dream(sources[last - 1], network.score, plan.dreaming)  # what the others' frame follows on
+def video_rows(run: BenchRun) -> Iterator[TableRow]:
+    """Measure each way: time per frame, how many times faster ours is, and its objective over ours from scratch."""
+    plan, network, s = run.plan, run.video_network, run.plan.settings
+    loaded = run.load(network, plan.best_precision)
+    sources = [to_tensor(frame.image, run.device) for frame in run.clip]
+    judged = sorted({1, (plan.frames + 1) // 2, plan.frames})  # frames whose objective is measured
+    last = judged[-1]
+    scratch = {i: measure_objective(network, dream(sources[i], loaded.score, plan.dreaming)) for i in judged}
+    last_dream = dream(sources[last - 1], loaded.score, plan.dreaming)  # what the baselines' frame continues
 
     ways = {
-        COLD: lambda: dream(sources[last], network.score, plan.dreaming),
+        FROM_SCRATCH: lambda: dream(sources[last], loaded.score, plan.dreaming),
         GORDICALEKSA: in_precision(
-            BASELINE_PRECISIONS,
-            lambda: gordicaleksa_frame(subject, sources[last], before, s.octaves, s.octave_scale, s.iterations),
-            bench.device,
+            BASELINE_PRECISION,
+            lambda: gordicaleksa_frame(network, sources[last], last_dream, s.octaves, s.octave_scale, s.iterations),
+            run.device,
         ),
         ADAM_SCHEDULE: in_precision(
-            BASELINE_PRECISIONS,
-            lambda: jeremicna_frame(subject, sources[last], sources[last - 1], before),
-            bench.device,
+            BASELINE_PRECISION,
+            lambda: jeremicna_frame(network, sources[last], sources[last - 1], last_dream),
+            run.device,
         ),
     }
-    times: dict[str, list[float]] = {name: [] for name in (WARM, *ways)}
-    reached: dict[str, list[float]] = {name: [] for name in times}
-    for number in range(plan.rounds):
-        if number and bench.clock.late():
+    times: dict[str, list[float]] = {name: [] for name in (CARRIED, *ways)}
+    objectives: dict[str, list[float]] = {name: [] for name in times}
+    for round_index in range(plan.rounds):
+        if round_index and run.limit.reached():
             break
-        taken, images = steady_rate(
-            dream_video(frame_stream(bench.clip), network, plan.dreaming, CarrySettings()), plan.frames
-        )
-        times[WARM].append(taken)
-        reached[WARM] += [measure_objective(subject, to_tensor(images[i], bench.device)) / scratch[i] for i in probes]
+        stream = dream_video(frame_stream(run.clip), loaded, plan.dreaming, CarrySettings())
+        seconds, images = steady_rate(stream, plan.frames)
+        times[CARRIED].append(seconds)
+        objectives[CARRIED] += [
+            measure_objective(network, to_tensor(images[i], run.device)) / scratch[i] for i in judged
+        ]
         for name, way in ways.items():
-            if bench.clock.late() and name != COLD:
+            if run.limit.reached() and name != FROM_SCRATCH:
                 continue
-            if name == ADAM_SCHEDULE and number and bench.device.type != "cuda":
-                continue  # a quarter of a minute or so on a CPU
+            if name == ADAM_SCHEDULE and round_index and run.device.type != "cuda":
+                continue  # about a quarter of a minute on a CPU
             dreams: list[Tensor] = []
-            times[name].append(time_call(lambda way=way, dreams=dreams: dreams.append(way()), bench.device))  # type: ignore[misc]
-            reached[name].append(measure_objective(subject, dreams[0]) / scratch[last])
-    for name, taken_by in times.items():
-        if not taken_by:
+            times[name].append(time_call(lambda way=way, dreams=dreams: dreams.append(way()), run.device))  # type: ignore[misc]
+            objectives[name].append(measure_objective(network, dreams[0]) / scratch[last])
+    for name, measured in times.items():
+        if not measured:
             continue
         yield {
             "way": name,
-            "steps_per_frame": steps_of(name, bench),
-            "ms_per_frame": 1000 * median(taken_by),
-            "ours_carried_x_faster": None if name == WARM else median_speedup(taken_by, times[WARM]),
-            "objective_x_scratch": mean(reached[name]),
-            "least_of_frames": min(reached[name]),
+            "steps_per_frame": steps_per_frame(name, run),
+            "ms_per_frame": 1000 * median(measured),
+            "ours_carried_x_faster": None if name == CARRIED else median_speedup(measured, times[CARRIED]),
+            "objective_x_scratch": mean(objectives[name]),
+            "least_of_frames": min(objectives[name]),
         }
 
 
-def steps_of(name: str, bench: BenchRun) -> int | None:
-    """Passes through the network that a frame takes; None: it is ours to choose."""
-    full = bench.plan.settings.octaves * bench.plan.settings.iterations
-    return {COLD: full, GORDICALEKSA: full, ADAM_SCHEDULE: 204}.get(name)
+def steps_per_frame(way: str, run: BenchRun) -> int | None:
+    """Return how many passes through the network a frame takes; None for the carried dream, whose number varies."""
+    full = run.plan.settings.octaves * run.plan.settings.iterations
+    return {FROM_SCRATCH: full, GORDICALEKSA: full, ADAM_SCHEDULE: 204}.get(way)
 
 
 def steady_rate(frames: Frames, count: int) -> tuple[float, list[NDArray[np.uint8]]]:
-    """Seconds per frame once the stream is under way, over `count` frames after the first; and all images so far.
+    """Time a stream between its first frame and `count` frames later.
 
-    The stream must be longer than that by what its threads make ahead: else their last frames would be had for nothing.
+    Args:
+        frames: closed at the end. It must be longer than `count` by what its threads prefetch, see `BUFFERED_FRAMES`.
+        count: number of frames that are timed.
+
+    Returns:
+        (seconds per frame, all images so far).
     """
     images: list[NDArray[np.uint8]] = []
-    began = 0.0
+    start = 0.0
     with closing(frames):
         for frame in frames:
             if not images:
-                began = time.perf_counter()
+                start = time.perf_counter()
             images.append(frame.image)
             if len(images) > count:
                 break
-        taken = time.perf_counter() - began
-    return taken / count, images
+        seconds = time.perf_counter() - start
+    return seconds / count, images

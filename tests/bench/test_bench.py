@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import parsed
 from torch import nn
 
 from dreamvideo.bench import baselines, lane_batches
@@ -22,8 +23,7 @@ from dreamvideo.bench.precisions import in_precision
 from dreamvideo.bench.sections import run_sections, wrong_results
 from dreamvideo.bench.synthetic import synthetic_frames, synthetic_image
 from dreamvideo.bench.timing import TimeLimit, median_speedup, time_interleaved
-from dreamvideo.cli import build_parser, main
-from dreamvideo.commands.options import settings_from
+from dreamvideo.cli import main
 from dreamvideo.errors import ModelError, SettingsError
 from dreamvideo.info.results import ReportSection, results_table
 from dreamvideo.settings.bench import BENCH_SECTIONS, BenchSettings
@@ -151,11 +151,11 @@ def test_dreamnet_sees_the_same_picture_through_the_scaling_that_others_apply(tm
 def test_contenders_run_in_turn_and_no_round_begins_too_late() -> None:
     calls = []
     contenders = {name: lambda name=name: calls.append(name) for name in "abc"}
-    times = time_interleaved(contenders, 2, CPU, TimeLimit(1), warm=False, once=["b"])
+    times = time_interleaved(contenders, 2, CPU, TimeLimit(1), warm_up=False, once=["b"])
     assert "".join(calls) == "abcca"
     assert [len(taken) for taken in times.values()] == [2, 1, 2]
     assert all(len(taken) == 1 for taken in time_interleaved(contenders, 5, CPU, TimeLimit(0)).values())
-    assert list(time_interleaved(contenders, 5, CPU, TimeLimit(0), whole=False)) == ["a"]
+    assert list(time_interleaved(contenders, 5, CPU, TimeLimit(0), complete_first_round=False)) == ["a"]
     assert median_speedup([2.0, 9.0, 3.0], [1.0, 1.0, 3.0]) == 2
 
 
@@ -174,11 +174,11 @@ def test_on_cuda_each_runs_in_its_own_arithmetic_and_with_and_without_graphs(mon
         yield
         state.pop()
 
-    monkeypatch.setattr(lane_batches, "recorded", lambda: SimpleNamespace(enabled=enabled))
+    monkeypatch.setattr(lane_batches, "cuda_graphs_module", lambda: SimpleNamespace(enabled=enabled))
     runs = lane_batches.graph_variants(lambda: state[-1], cuda)
     assert {name: run() for name, run in runs.items()} == {"graph": True, "eager": False}
     assert list(lane_batches.graph_variants(lambda: state[-1], CPU)) == ["eager"]
-    monkeypatch.setattr(lane_batches, "recorded", lambda: None)
+    monkeypatch.setattr(lane_batches, "cuda_graphs_module", lambda: None)
     assert list(lane_batches.graph_variants(lambda: state[-1], cuda)) == ["eager"]
 
 
@@ -231,8 +231,7 @@ def test_a_wrong_gradient_is_a_failure_and_slowness_is_none() -> None:
 
 
 def test_every_setting_is_an_option_and_help_needs_no_torch() -> None:
-    arguments = build_parser().parse_args(["bench"])
-    assert settings_from(arguments, BenchSettings) == BenchSettings()
+    assert parsed("bench").settings(BenchSettings) == BenchSettings()
     code = "import sys; from dreamvideo.cli import main; c = main(sys.argv[1:]); print('torch' in sys.modules, c)"
     done = subprocess.run([sys.executable, "-c", code, "bench", "--help"], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False 0"

@@ -13,14 +13,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import textured
+from conftest import only_line, parsed, textured
 from numpy.typing import NDArray
 
 from dreamvideo.bench.coherence import clips, evaluate, methods, metrics, plot
 from dreamvideo.bench.coherence.clips import CoherenceClip
 from dreamvideo.bench.coherence.curves import CurvePoint, best_curve, interpolate_at
-from dreamvideo.cli import build_parser, main
-from dreamvideo.commands.options import settings_from
+from dreamvideo.cli import main
 from dreamvideo.errors import SourceError
 from dreamvideo.models.network import Network
 from dreamvideo.settings.bench import COHERENCE_BASELINES, COHERENCE_METHODS, COHERENCE_OURS, CoherenceSettings
@@ -170,7 +169,7 @@ def test_each_method_keeps_count_and_shape_and_dreams(
     assert [(image.shape, image.dtype) for image in out] == [((H, W, 3), np.uint8)] * 4
     changes = [np.abs(a.astype(int) - b).mean() for a, b in zip(out, moving_clip.images, strict=True)]
     assert min(changes) > 0.5
-    strengths = [rung.of(dreaming) for rung in methods.sweep_settings(name)]
+    strengths = [point.apply(dreaming) for point in methods.sweep_settings(name)]
     assert len(set(strengths)) >= 3 and min(s.iterations for s in strengths) >= 1
 
 
@@ -181,7 +180,7 @@ def test_where_others_start_a_frame_from(monkeypatch: pytest.MonkeyPatch) -> Non
         assert torch.allclose(whole(source, source, dreamt), dreamt, atol=0.02), "nothing moved"
     flow = torch.zeros(1, 2, H, W)
     flow[:, 0, :, : W // 2] = 4.0
-    monkeypatch.setattr(methods, "farneback", lambda one, other: flow)
+    monkeypatch.setattr(methods, "farneback_flow", lambda one, other: flow)
     still, moved = methods.residual_where_moving(source, source, dreamt).split(W // 2, 3)[::-1]
     assert torch.allclose(still, (0.9 * source + 0.1 * dreamt)[..., W // 2 :])
     expected = source[..., 4 : W // 2] + 0.75 * (dreamt - source)[..., : W // 2 - 4]
@@ -220,14 +219,25 @@ def test_a_real_clip_ends_at_its_first_cut(tmp_path: Path, caplog: pytest.LogCap
         clips.video_clip(path, 64, None, 3)
 
 
-def test_the_plot_has_a_panel_for_each_clip_and_stands_what_cannot_be_drawn() -> None:
+def test_the_plot_has_a_panel_for_each_clip_and_leaves_out_what_cannot_be_drawn() -> None:
     curve = [CurvePoint(2, 3, 1), CurvePoint(5, 8, 1), CurvePoint(4, math.nan, 1), CurvePoint(3, 0, 1)]
-    one = plot.plot({"a": {COHERENCE_OURS: curve}})
-    three = plot.plot({"a": {COHERENCE_OURS: curve}, "b": {COHERENCE_OURS: [CurvePoint(2, 2, 1)]}, "c": {}})
-    assert three.shape == (2 * one.shape[0] - plot.LEGEND, 2 * one.shape[1], 3)
-    assert (one == plot.STYLES[COHERENCE_OURS][0]).all(2).sum() > 300
-    ticks = plot.Axis(1.2, 40, 0, 600).ticks()
-    assert ticks[0] == 1.5 and ticks[-1] == 30
+    panels = {"a": {"ksk-S": curve, COHERENCE_OURS: curve}, "b": {COHERENCE_OURS: [CurvePoint(2, 2, 1)]}, "c": {}}
+    figure = plot.plot_curves(panels)
+    first, second, third, unused = figure.axes
+    assert [axes.get_title("left") for axes in (first, second, third)] == ["a", "b", "c"]
+    below, ours = first.lines
+    assert ours.get_color() == plot.STYLES[COHERENCE_OURS][0], "ours is drawn on top"
+    assert np.array_equal(ours.get_xydata(), [[2, 3], [5, 8]])
+    assert len(second.lines) == 1 and not third.lines and not unused.axison
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [COHERENCE_OURS, "ksk-S"]
+
+
+def test_without_matplotlib_a_plot_is_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(["bench", "coherence", "--plot", str(tmp_path / "c.png")]) == 1
+    assert only_line(capsys) == 'dreamvideo: --plot needs matplotlib: pip install "dreamvideo[dev]"'
 
 
 @pytest.fixture
@@ -257,10 +267,11 @@ def test_the_command_measures_rendered_and_real_clips(
     assert all(row["ghosting"] is None for row in found["sections"]["ramps"]["rows"])
     compared = found["sections"][evaluate.EQUAL_STRENGTH]["rows"]
     assert [row["clip"] for row in compared] == ["valley"] * 4 + ["ramps"] * 4
-    assert {row["rival"] for row in compared} <= {*COHERENCE_BASELINES, "none as strong"}
+    assert {row["baseline"] for row in compared} <= {*COHERENCE_BASELINES, "none as strong"}
     assert found["settings"]["iterations"] == 2 and datetime.fromisoformat(found["date"]).tzinfo is not None
     picture = cv2.imread(str(tmp_path / "c.png"))
-    assert picture.shape == (plot.PANEL_HEIGHT + plot.LEGEND, 2 * plot.PANEL_WIDTH, 3)
+    assert picture.shape == (620, 1560, 3)
+    assert (picture == (40, 39, 214)).all(2).sum() > 300, "our curve, tab:red as BGR"
 
 
 def test_no_more_is_begun_when_the_time_is_up(
@@ -268,13 +279,13 @@ def test_no_more_is_begun_when_the_time_is_up(
 ) -> None:
     words = "bench coherence --device cpu --threads 1 --size 64x48 --frames 4 --minutes 1e-9 -q"
     assert main([*words.split()]) == 0
-    assert "2 clips; --minutes gives more time" in capsys.readouterr().out
+    assert "2 clips; use a larger --minutes" in capsys.readouterr().out
 
 
 def test_every_setting_is_an_option_and_help_needs_no_torch() -> None:
-    arguments = build_parser().parse_args(["bench", "coherence"])
-    assert settings_from(arguments, CoherenceSettings) == CoherenceSettings()
-    assert set(vars(arguments)) >= {"run", "quiet", "verbose", "clips"}
+    line = parsed("bench", "coherence")
+    assert line.settings(CoherenceSettings) == CoherenceSettings()
+    assert set(vars(line.arguments)) >= {"command", "quiet", "verbose", "clips"}
     code = "import sys; from dreamvideo.cli import main; c = main(sys.argv[1:]); print('torch' in sys.modules, c)"
     done = subprocess.run(
         [sys.executable, "-c", code, "bench", "coherence", "--help"], capture_output=True, text=True, check=True

@@ -35,9 +35,9 @@ def test_the_summary_counts_new_pictures_and_sorts_lateness() -> None:
     numbers = LiveNumbers(steps_per_second=10, working_size=(240, 320), device="cpu")
     samples = [LatencySample(i / 10, i % 2 == 0, 0.001 * i, numbers, 10**9 + i * 10**6) for i in range(101)]
     row = latency_summary(samples)
-    assert row["new_pictures_fps"] == pytest.approx(5.1)
-    assert row["late_ms"] == pytest.approx(50)
-    assert row["late_max_ms"] == pytest.approx(100)
+    assert row["new_frames_fps"] == pytest.approx(5.1)
+    assert row["latency_ms"] == pytest.approx(50)
+    assert row["latency_max_ms"] == pytest.approx(100)
     assert row["memory_grew_MB"] == pytest.approx(91, abs=1)
     assert row["dream"] == "320x240"
 
@@ -47,6 +47,6 @@ def test_the_command_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     words = ("--seconds", "1", "--size", "160x120", "--fps", "10", "--json", report, "-q")
     assert run("bench", "live", *words) == 0
     (row,) = json.loads(report.read_text())["sections"]["live"]["rows"]
-    assert 0 < row["late_ms"] < 5000
+    assert 0 < row["latency_ms"] < 5000
     assert row["unread"] == 0
-    assert "late p99 ms" in capsys.readouterr().out
+    assert "latency p99 ms" in capsys.readouterr().out

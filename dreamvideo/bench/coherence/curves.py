@@ -1,4 +1,4 @@
-"""Curves over strength, and one read off another's strength."""
+"""Curves of error over strength, and their interpolation."""
 
 from __future__ import annotations
 
@@ -6,26 +6,31 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# Relative distance from a curve's end at which it still counts as reached; chosen by eye.
+# Relative distance beyond the end of a curve within which the end is used; chosen by eye.
 REACH = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """A method at one of its settings."""
+    """The result of a method at one setting of its sweep."""
 
     strength: float
     error: float  # warping error over the source's own
-    seconds: float  # a frame
+    seconds: float  # per frame
 
 
 Curve = Sequence[CurvePoint]
 
 
 def interpolate_at(curve: Curve, strength: float) -> CurvePoint | None:
-    """The curve at a strength, straight between its points on logarithmic axes; None where it does not reach.
+    """Interpolate a curve at a strength, linearly on logarithmic axes.
 
-    Between equally strong points the order does not matter: their middle is taken.
+    Args:
+        curve: points in any order; between equally strong points the middle is taken.
+        strength: where to interpolate.
+
+    Returns:
+        The point, or None where the curve does not reach.
     """
     points = sorted(curve, key=lambda point: point.strength)
     if (
@@ -44,9 +49,9 @@ def interpolate_at(curve: Curve, strength: float) -> CurvePoint | None:
 
 
 def best_curve(curves: Mapping[str, Curve], strength: float) -> tuple[str, CurvePoint] | None:
-    """(name, point) of the curve with the least error at a strength; None if none reaches it."""
-    found = {name: point for name, curve in curves.items() if (point := interpolate_at(curve, strength)) is not None}
-    return min(found.items(), key=lambda item: item[1].error) if found else None
+    """Return (name, point) of the curve with the least error at a strength; None if no curve reaches it."""
+    points = {name: point for name, curve in curves.items() if (point := interpolate_at(curve, strength)) is not None}
+    return min(points.items(), key=lambda item: item[1].error) if points else None
 
 
 def _between(a: float, b: float, share: float) -> float:

@@ -1,15 +1,18 @@
-"""The command's body: clip by clip, method by method, strength by strength, until the time is up."""
+"""Measures every method on every clip at every strength, until the time limit."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.bench.coherence import clips, metrics
@@ -21,8 +24,10 @@ from dreamvideo.errors import SettingsError
 from dreamvideo.info.results import Report, ReportSection
 from dreamvideo.info.tables import TableRow
 from dreamvideo.models.network import Network, load_network
+from dreamvideo.process import configure_process
 from dreamvideo.settings.bench import (
     COHERENCE_BASELINES,
+    COHERENCE_FLOOR,
     COHERENCE_OURS,
     COHERENCE_SHOTS,
     COHERENCE_SOURCE,
@@ -34,123 +39,150 @@ from dreamvideo.tensors import to_tensor
 EQUAL_STRENGTH = "equal strength"  # the last section
 CPU = torch.device("cpu")
 
-Say = Callable[[str], None]
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PreparedClip:
-    """A clip and what is known of it before anything is carried."""
+    """A clip and what is measured of it once, before any method runs."""
 
     clip: clips.CoherenceClip
     sources: Tensor  # (N, 3, H, W)
     energies: Tensor  # (N, layers)
     error: float  # the source's own warping error
     still: Tensor  # (N - 1, 1, H, W) bool
-    fresh: Tensor | None  # (N, 3, H, W) frames dreamed alone, with another jitter; only where occlusion is known
+    fresh: Tensor | None  # (N, 3, H, W) frames dreamed alone, with other jitter; None if occlusion is only estimated
 
 
 def measure_coherence(
-    settings: CoherenceSettings, paths: Sequence[Path], say: Say, done: Callable[[ReportSection], None], now: datetime
+    settings: CoherenceSettings,
+    paths: Sequence[Path],
+    print_progress: Callable[[str], None],
+    print_section: Callable[[ReportSection], None],
+    now: datetime,
 ) -> Report:
-    """Measure what `settings` ask for on rendered shots and on the videos at `paths`.
+    """Measure the methods on rendered shots and on videos.
+
+    Args:
+        settings: of the command.
+        paths: videos.
+        print_progress: called with a line about what runs.
+        print_section: called with each section when it is finished.
+        now: the date of the report.
 
     Raises:
         SettingsError: there is nothing to measure.
-        DreamVideoError: a network, a device or a clip is not there.
+        DreamVideoError: a network, a device or a clip cannot be used.
     """
     shots = (settings.shots or COHERENCE_SHOTS) if settings.rendered and clips.can_render_samples() else ()
     if not shots and not paths:
         raise SettingsError("nothing to measure: expected a CLIP, or a checkout whose samples/ can be rendered")
-    clock = TimeLimit(settings.minutes)
+    limit = TimeLimit(settings.minutes)
     dreaming = DreamSettings(iterations=settings.iterations, step_size=settings.step_size)
     model = ModelSettings(settings.model, settings.weights, settings.device, threads=settings.threads)
+    configure_process(model)
     network = load_network(model)
-    head = describe_system(network.device, dataclasses.asdict(settings), now)
+    about = describe_system(network.device, dataclasses.asdict(settings), now)
+    size = settings.height, settings.width, settings.count
+    loaders = [
+        *(functools.partial(clips.rendered_clip, shot, *size) for shot in shots),
+        *(functools.partial(clips.video_clip, path, *size) for path in paths),
+    ]
     sections: list[ReportSection] = []
-    where = settings.height, settings.width, settings.count
-    makers: list[Callable[[], clips.CoherenceClip]] = [
-        lambda shot=shot: clips.rendered_clip(shot, *where) for shot in shots
-    ]  # type: ignore[misc]
-    makers += [lambda path=path: clips.video_clip(path, *where) for path in paths]  # type: ignore[misc]
-    for make in makers:
-        if clock.late():
+    for load in loaders:
+        if limit.reached():
             break
-        clip = make()
-        sections.append(_section(clip, network, dreaming, settings, clock, say))
-        done(sections[-1])
-    found = ReportSection(
-        EQUAL_STRENGTH,
-        f"{COHERENCE_OURS} and the best rival at the same strength",
-        tuple(compare_at_equal_strength(sections)),
-    )
-    if len(sections) < len(makers):
-        found = dataclasses.replace(found, skipped=f"{len(makers) - len(sections)} clips; --minutes gives more time")
-    done(found)
-    return Report(head, (*sections, found))
+        sections.append(_measure_clip(load(), network, dreaming, settings.methods, limit, print_progress))
+        print_section(sections[-1])
+    title = f"{COHERENCE_OURS} and the best baseline at the same strength"
+    missing = len(loaders) - len(sections)
+    skipped = f"{missing} clips; use a larger --minutes" if missing else None
+    compared = ReportSection(EQUAL_STRENGTH, title, tuple(compare_at_equal_strength(sections)), skipped=skipped)
+    print_section(compared)
+    return Report(about, (*sections, compared))
 
 
-def _section(
+def _measure_clip(
     clip: clips.CoherenceClip,
     network: Network,
     dreaming: DreamSettings,
-    settings: CoherenceSettings,
-    clock: TimeLimit,
-    say: Say,
+    methods: Sequence[str],
+    limit: TimeLimit,
+    print_progress: Callable[[str], None],
 ) -> ReportSection:
-    began = time.monotonic()
+    start = time.monotonic()
     height, width = clip.images[0].shape[:2]
-    motion = "true flow and occlusion" if clip.true else "DIS flow, two-way check"
+    motion = "true flow and occlusion" if clip.known_motion else "DIS flow, two-way check"
     title = f"{width}x{height}, {len(clip.images)} frames, {motion}"
-    say(f"{clip.name}: {title} ...")
-    measured = prepare_clip(clip, network, dreaming)
-    rows: list[TableRow] = [method_row(COHERENCE_SOURCE, measured.sources, measured, network)]
+    print_progress(f"{clip.name}: {title} ...")
+    prepared = prepare_clip(clip, network, dreaming)
+    rows: list[TableRow] = [method_row(COHERENCE_SOURCE, prepared.sources, prepared, network)]
     skipped = []
-    for name in settings.methods:
-        for wanted in dict.fromkeys(rung.of(dreaming) for rung in sweep_settings(name)):
-            if clock.late():
+    for name in methods:
+        for settings in dict.fromkeys(point.apply(dreaming) for point in sweep_settings(name)):
+            if limit.reached():
                 skipped.append(name)
                 break
-            pictures, seconds = collect_images(METHOD_FUNCTIONS[name](clip, network, wanted), network.device)
-            known = {"steps": wanted.iterations, "step_size": wanted.step_size, "s_per_frame": seconds}
-            rows.append(method_row(name, pictures, measured, network, **known))
-            say(f"  {name}, {wanted.iterations} x {wanted.step_size:.4f}")
-    late = f"{', '.join(skipped)}; --minutes gives more time" if skipped else None
-    return ReportSection(clip.name, title, tuple(rows), time.monotonic() - began, late)
+            images, seconds = collect_images(METHOD_FUNCTIONS[name](clip, network, settings), network.device)
+            known = {"steps": settings.iterations, "step_size": settings.step_size, "s_per_frame": seconds}
+            rows.append(method_row(name, images, prepared, network, **known))
+            print_progress(f"  {name}, {settings.iterations} x {settings.step_size:.4f}")
+    reason = f"{', '.join(skipped)}; use a larger --minutes" if skipped else None
+    return ReportSection(clip.name, title, tuple(rows), time.monotonic() - start, reason)
 
 
 def prepare_clip(clip: clips.CoherenceClip, network: Network, dreaming: DreamSettings) -> PreparedClip:
-    """What of a clip is measured once."""
+    """Measure the source of a clip, and dream its frames alone if its occlusions are known."""
     sources = torch.cat([to_tensor(image, CPU) for image in clip.images])
     other = dataclasses.replace(dreaming, seed=dreaming.seed + 1)
-    fresh = collect_images(dream_independently(clip, network, other), network.device)[0] if clip.true else None
+    alone = dream_independently(clip, network, other)
     return PreparedClip(
         clip,
         sources,
         metrics.layer_energies(sources, network),
         metrics.warping_error(sources, clip.flows, clip.occluded),
         metrics.still_places(sources, clip.flows),
-        fresh,
+        collect_images(alone, network.device)[0] if clip.known_motion else None,
     )
 
 
-def collect_images(images: Iterator[Any], device: torch.device) -> tuple[Tensor, float]:
-    """(N, 3, H, W) of a method's pictures, and its seconds a frame after the first."""
-    pictures = [to_tensor(next(images), CPU)]
+def collect_images(images: Iterator[NDArray[np.uint8]], device: torch.device) -> tuple[Tensor, float]:
+    """Run a method to its end and time it.
+
+    Args:
+        images: (H, W, 3) RGB, one per frame.
+        device: where the method runs.
+
+    Returns:
+        (N, 3, H, W) in [0, 1] on the CPU, and seconds per frame after the first.
+    """
+    first = to_tensor(next(images), CPU)
     synchronize(device)
-    began = time.perf_counter()
-    found = list(images)
+    start = time.perf_counter()
+    others = list(images)
     synchronize(device)
-    seconds = (time.perf_counter() - began) / len(found)
-    return torch.cat([*pictures, *(to_tensor(image, CPU) for image in found)]), seconds
+    seconds = (time.perf_counter() - start) / len(others)
+    return torch.cat([first, *(to_tensor(image, CPU) for image in others)]), seconds
 
 
-def method_row(name: str, pictures: Tensor, of: PreparedClip, network: Network, **known: float) -> TableRow:
-    """All that is measured of one method at one setting; errors in squared gray levels, drifts in percent."""
-    strengths = metrics.dream_strength(metrics.layer_energies(pictures, network), of.energies)
+def method_row(name: str, images: Tensor, clip: PreparedClip, network: Network, **known: float) -> TableRow:
+    """Measure the dream of one method at one setting.
+
+    Args:
+        name: of the method.
+        images: (N, 3, H, W) in [0, 1], the dream.
+        clip: what was dreamed.
+        network: whose layers measure the strength.
+        known: `steps`, `step_size` and `s_per_frame`, copied into the row.
+
+    Returns:
+        The row of the table; errors in squared gray levels of 255, drifts in percent.
+    """
+    strengths = metrics.dream_strength(metrics.layer_energies(images, network), clip.energies)
     first, last = metrics.first_and_last_tenth(strengths)
-    error = metrics.warping_error(pictures, of.clip.flows, of.clip.occluded)
-    ghosts = metrics.ghosting(pictures, of.sources, of.fresh, of.clip.occluded) if of.fresh is not None else None
-    spread = metrics.frame_contrast(pictures) / metrics.frame_contrast(of.sources).clamp(min=1e-6)
+    error = metrics.warping_error(images, clip.clip.flows, clip.clip.occluded)
+    ghosting = None
+    if clip.fresh is not None and name != COHERENCE_SOURCE:
+        ghosting = metrics.ghosting(images, clip.sources, clip.fresh, clip.clip.occluded)
+    contrast = metrics.frame_contrast(images) / metrics.frame_contrast(clip.sources).clamp(min=1e-6)
     return {
         "method": name,
         "steps": known.get("steps"),
@@ -159,50 +191,57 @@ def method_row(name: str, pictures: Tensor, of: PreparedClip, network: Network, 
         "first_tenth": first,
         "last_tenth": last,
         "warp_error": error,
-        "x_source": error / of.error if of.error else float("nan"),
-        "flicker": metrics.flicker(pictures, of.still),
-        "ghosting": None if name == COHERENCE_SOURCE else ghosts,
-        "contrast": spread.mean().item(),
-        "mean_%": metrics.drift_percent(pictures, of.sources, metrics.frame_brightness),
-        "contrast_%": metrics.drift_percent(pictures, of.sources, metrics.frame_contrast),
-        "color_%": metrics.drift_percent(pictures, of.sources, metrics.frame_colorfulness),
+        "x_source": error / clip.error if clip.error else float("nan"),
+        "flicker": metrics.flicker(images, clip.still),
+        "ghosting": ghosting,
+        "contrast": contrast.mean().item(),
+        "mean_%": metrics.drift_percent(images, clip.sources, metrics.frame_brightness),
+        "contrast_%": metrics.drift_percent(images, clip.sources, metrics.frame_contrast),
+        "color_%": metrics.drift_percent(images, clip.sources, metrics.frame_colorfulness),
         "s_per_frame": known.get("s_per_frame"),
     }
 
 
 def method_curve(section: ReportSection, method: str, over: str = "strength", what: str = "x_source") -> Curve:
-    """A method's warping error over the source's own against its strength, or one column against another."""
+    """Return one column of a section against another as the curve of a method.
+
+    Args:
+        section: of one clip.
+        method: whose rows are taken.
+        over: column that becomes the strength of the points.
+        what: column that becomes their error; rows without a value are left out.
+    """
     rows = [cast(dict[str, Any], row) for row in section.rows if row["method"] == method]
     known = [row for row in rows if row["s_per_frame"] is not None and row[what] is not None]
     return [CurvePoint(row[over], row[what], row["s_per_frame"]) for row in known]
 
 
 def compare_at_equal_strength(sections: Sequence[ReportSection]) -> Iterator[TableRow]:
-    """For each point of ours the best rival as strong, and the best with as much contrast."""
+    """Compare each point of ours with the best baseline of equal strength, and with the best of equal contrast."""
     for section in sections:
         ours, contrasts = method_curve(section, COHERENCE_OURS), method_curve(section, COHERENCE_OURS, "contrast")
+        baselines = {name: method_curve(section, name) for name in COHERENCE_BASELINES}
+        by_contrast = {name: method_curve(section, name, "contrast") for name in COHERENCE_BASELINES}
         for point, contrast in zip(ours, contrasts, strict=True):
-            rival = best_curve({name: method_curve(section, name) for name in COHERENCE_BASELINES}, point.strength)
-            floor = interpolate_at(method_curve(section, "floor"), point.strength)
-            ghosts = [
-                interpolate_at(method_curve(section, n, what="ghosting"), point.strength)
-                for n in (COHERENCE_OURS, "independent")
-            ]
-            alike = best_curve(
-                {name: method_curve(section, name, "contrast") for name in COHERENCE_BASELINES}, contrast.strength
+            best = best_curve(baselines, point.strength)
+            best_at_contrast = best_curve(by_contrast, contrast.strength)
+            floor = interpolate_at(method_curve(section, COHERENCE_FLOOR), point.strength)
+            ghosting, alone = (
+                interpolate_at(method_curve(section, name, what="ghosting"), point.strength)
+                for name in (COHERENCE_OURS, "independent")
             )
             yield {
                 "clip": section.name,
                 "strength": point.strength,
                 "x_source": point.error,
                 "floor": floor.error if floor else None,
-                "rival": rival[0] if rival else "none as strong",
-                "its": rival[1].error if rival else None,
-                "error_ours_/_its": point.error / rival[1].error if rival else None,
-                "time_ours_/_its": point.seconds / rival[1].seconds if rival else None,
+                "baseline": best[0] if best else "none as strong",
+                "its": best[1].error if best else None,
+                "error_ours_/_its": point.error / best[1].error if best else None,
+                "time_ours_/_its": point.seconds / best[1].seconds if best else None,
                 "contrast": contrast.strength,
-                "rival_at_contrast": alike[0] if alike else "none",
-                "ours_/_it": point.error / alike[1].error if alike else None,
-                "ghosting": ghosts[0].error if ghosts[0] else None,
-                "of_independent": ghosts[1].error if ghosts[1] else None,
+                "baseline_at_contrast": best_at_contrast[0] if best_at_contrast else "none",
+                "error_at_contrast_ours_/_its": point.error / best_at_contrast[1].error if best_at_contrast else None,
+                "ghosting": ghosting.error if ghosting else None,
+                "of_independent": alone.error if alone else None,
             }

@@ -1,7 +1,7 @@
-"""Ways of carrying a dream from frame to frame, all dreaming with the same network and the same step.
+"""Ways of carrying a dream from frame to frame, all with the same network and the same step.
 
-Those of others are written anew from descriptions of what their programs do, in 8 bits between frames as there. What
-they start a frame from is dreamed as a picture of its own, with jitter drawn anew for every frame.
+Those of other programs are reimplemented from descriptions of them, in 8 bits between frames as there. The image that
+they start a frame from is dreamed by itself, with new jitter for every frame.
 """
 
 from __future__ import annotations
@@ -30,24 +30,25 @@ from dreamvideo.video.pipeline import dream_video
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 CoherenceFunction = Callable[[CoherenceClip, Network, DreamSettings], Iterator[Image]]
-# (source, last source, last dream), each (1, 3, H, W) in [0, 1] -> what the frame is dreamed from
+# (source, last source, last dream), each (1, 3, H, W) in [0, 1] -> the image that the frame is dreamed from
 StartFunction = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class SweepSetting:
-    """A setting of a method's sweep: share of the full dream's steps, factor of its step size."""
+    """A point of a method's sweep, relative to the full dream."""
 
-    steps: float
-    size: float = 1.0
+    iterations: float  # factor of the steps per octave; 0: one step
+    step_size: float = 1.0  # factor of the step size
 
-    def of(self, full: DreamSettings) -> DreamSettings:
-        iterations = max(1, round(self.steps * full.iterations))
-        return dataclasses.replace(full, iterations=iterations, step_size=self.size * full.step_size)
+    def apply(self, full: DreamSettings) -> DreamSettings:
+        """Return `full` with as many and as large steps."""
+        iterations = max(1, round(self.iterations * full.iterations))
+        return dataclasses.replace(full, iterations=iterations, step_size=self.step_size * full.step_size)
 
 
-# A dream that is carried whole grows from frame to frame, one that fades needs many steps each time: ladders that bring
-# both to the strengths that are compared. Ours and the floor keep their plan and change the size of the step.
+# Chosen so that all methods reach the strengths that are compared: a dream that is carried whole grows from frame to
+# frame, one that fades needs many steps each time. Ours and the floor keep their steps and change the step size.
 OWN_SWEEP = (SweepSetting(1, 0.4), SweepSetting(1, 0.7), SweepSetting(1), SweepSetting(1, 1.5))
 FADING_SWEEP = (SweepSetting(0.2), SweepSetting(0.5), SweepSetting(1), SweepSetting(1, 2))
 LASTING_SWEEP = (
@@ -56,18 +57,18 @@ LASTING_SWEEP = (
     SweepSetting(0),
     SweepSetting(0.3),
     SweepSetting(0.6),
-)  # 0: one step
+)
 
 
 def sweep_settings(method: str) -> tuple[SweepSetting, ...]:
-    """The settings at which a method is measured, from weak to strong."""
+    """Return the settings at which a method is measured, from weak to strong."""
     if method in (COHERENCE_OURS, COHERENCE_FLOOR):
         return OWN_SWEEP
     return LASTING_SWEEP if method in ("samim23", "zhuyuezx", "ksk-S") else FADING_SWEEP
 
 
 def dream_ours(clip: CoherenceClip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
-    """`dream_video` as it is by default."""
+    """Dream with `dream_video` at its default carry."""
 
     def stream() -> Generator[Frame, None, None]:
         for index, image in enumerate(clip.images):
@@ -79,7 +80,7 @@ def dream_ours(clip: CoherenceClip, network: Network, dreaming: DreamSettings) -
 
 
 def dream_floor(clip: CoherenceClip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
-    """The first frame's dream carried along the clip's flow, nothing added: as steady as this strength can be."""
+    """Carry the first frame's dream along the clip's flow and add nothing: the steadiest dream of its strength."""
     residual: Tensor | None = None
     for index, image in enumerate(clip.images):
         source = to_tensor(image, network.device)
@@ -92,20 +93,24 @@ def dream_floor(clip: CoherenceClip, network: Network, dreaming: DreamSettings) 
 
 
 def dream_independently(clip: CoherenceClip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
-    """Every frame alone, with the same jitter: the steadiest form of it."""
+    """Dream every frame alone, with the same jitter, which is steadier than new jitter."""
     for image in clip.images:
         yield to_image(dream(to_tensor(image, network.device), network.score, dreaming))
 
 
 def method_from_start(start: StartFunction) -> CoherenceFunction:
-    """The method that dreams the first frame alone and each later one from what `start` makes of the last."""
+    """Make a method that dreams the first frame alone and each later one from `start`.
+
+    Args:
+        start: makes the image that a frame is dreamed from, out of the frame, the last frame and the last dream.
+    """
 
     def method(clip: CoherenceClip, network: Network, dreaming: DreamSettings) -> Iterator[Image]:
         last: tuple[Tensor, Tensor] | None = None
         for index, image in enumerate(clip.images):
             source = to_tensor(image, network.device)
-            begun = source if last is None else start(source, *last).clamp(0, 1)
-            out = to_image(dream(begun, network.score, dreaming, jitter_index=[index]))
+            initial = source if last is None else start(source, *last).clamp(0, 1)
+            out = to_image(dream(initial, network.score, dreaming, jitter_index=[index]))
             yield out
             last = source, to_tensor(out, network.device)
 
@@ -113,39 +118,39 @@ def method_from_start(start: StartFunction) -> CoherenceFunction:
 
 
 def blend_with_last(share: float) -> StartFunction:
-    """`share` of the frame, the rest of the last dream, which is not moved."""
+    """Return a start of `share` of the frame and the rest of the last dream, which is not warped."""
     return lambda source, _, dreamed: share * source + (1 - share) * dreamed
 
 
 def half_warped_dream(source: Tensor, last_source: Tensor, dreamed: Tensor) -> Tensor:
-    """Half the frame, half the last dream along the negated forward flow where the moved frame looks alike."""
+    """Return half the frame, half the last dream, warped along the negated forward flow where the frames look alike."""
     return 0.5 * source + 0.5 * warp_where_similar(source, last_source, dreamed)
 
 
 def residual_negated(source: Tensor, last_source: Tensor, dreamed: Tensor) -> Tensor:
-    """The last residual along the negated forward flow, whole."""
+    """Add the whole last residual, warped along the negated forward flow."""
     return source + warp(dreamed - last_source, -farneback_flow(last_source, source))
 
 
 def residual_exact(source: Tensor, last_source: Tensor, dreamed: Tensor) -> Tensor:
-    """The last residual along the backward flow, whole."""
+    """Add the whole last residual, warped along the backward flow."""
     return source + warp(dreamed - last_source, farneback_flow(source, last_source))
 
 
 def residual_where_moving(source: Tensor, last_source: Tensor, dreamed: Tensor) -> Tensor:
-    """0.75 of the last residual along the negated forward flow where it moves, elsewhere a blend of 0.1.
+    """Add 0.75 of the last residual, warped along the negated forward flow, where it moves; elsewhere blend in 0.1.
 
-    What moves is a flow above 6 of 255 between the frame's least and greatest.
+    A place moves if its flow is above 6 of 255 on the scale from the least to the greatest flow of the frame.
     """
     flow = farneback_flow(last_source, source)
-    speed = flow.square().sum(1, keepdim=True).sqrt()
-    moving = 255 * (speed - speed.amin()) / (speed.amax() - speed.amin()).clamp(min=1e-6) > 6
-    moved = source + 0.75 * warp(dreamed - last_source, -flow)
-    return torch.where(moving, moved, 0.9 * source + 0.1 * dreamed)
+    magnitude = flow.square().sum(1, keepdim=True).sqrt()
+    moving = 255 * (magnitude - magnitude.amin()) / (magnitude.amax() - magnitude.amin()).clamp(min=1e-6) > 6
+    warped = source + 0.75 * warp(dreamed - last_source, -flow)
+    return torch.where(moving, warped, 0.9 * source + 0.1 * dreamed)
 
 
 def farneback_flow(one: Tensor, other: Tensor) -> Tensor:
-    """(1, 2, H, W) flow from one (1, 3, H, W) picture to another; Farneback 2003 as all three programs set it."""
+    """Return the (1, 2, H, W) flow between two (1, 3, H, W) images, Farneback 2003 as all three programs set it."""
     grays = [cv2.cvtColor(to_image(image), cv2.COLOR_RGB2GRAY) for image in (one, other)]
     flow = cv2.calcOpticalFlowFarneback(*grays, None, 0.5, 3, 15, 3, 5, 1.2, 0)  # type: ignore[call-overload]
     return torch.from_numpy(flow).permute(2, 0, 1)[None].to(one.device)
