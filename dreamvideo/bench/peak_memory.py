@@ -111,7 +111,7 @@ def run_memory_job(job: MemoryJob) -> dict[str, int]:
         precision = job.way.removeprefix(OURS)
         model = ModelSettings(job.model, job.weights, device=job.device, precision=precision, threads=job.threads)
         configure_process(model)
-        objective = ObjectiveSettings(((job.layer, 1.0),), objective="l2")
+        objective = ObjectiveSettings(layers=((job.layer, 1.0),), objective="l2")
         settings = DreamSettings(octaves=job.octaves, octave_scale=job.octave_scale, iterations=2)
         dream(image, load_network(model, objective).score, settings)
     else:

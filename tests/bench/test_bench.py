@@ -227,7 +227,7 @@ def test_a_wrong_gradient_is_a_failure_and_slowness_is_none() -> None:
     report = dataclasses.replace(
         report, sections=(ReportSection("check", "", rows), ReportSection("peak", "", ({"ms": 1e9},)))
     )
-    assert wrong_results(report) == ["n in fp32 departs from float64"]
+    assert wrong_results(report) == ["n in fp32 deviates from float64"]
 
 
 def test_every_setting_is_an_option_and_help_needs_no_torch() -> None:

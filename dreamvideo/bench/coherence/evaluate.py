@@ -77,7 +77,7 @@ def measure_coherence(
         raise SettingsError("nothing to measure: expected a CLIP, or a checkout whose samples/ can be rendered")
     limit = TimeLimit(settings.minutes)
     dreaming = DreamSettings(iterations=settings.iterations, step_size=settings.step_size)
-    model = ModelSettings(settings.model, settings.weights, settings.device, threads=settings.threads)
+    model = ModelSettings(settings.model, settings.weights, device=settings.device, threads=settings.threads)
     configure_process(model)
     network = load_network(model)
     about = describe_system(network.device, dataclasses.asdict(settings), now)
