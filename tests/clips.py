@@ -17,6 +17,23 @@ WIDTH, HEIGHT = 64, 48
 STEADY = [Fraction(n, 25) for n in range(12)]
 UNEVEN = [Fraction(n, 1000) for n in (0, 7, 40, 41, 300, 333, 1000, 1234)]
 
+# What each EXIF orientation makes of a stored image, (H, W) or (H, W, C).
+EXIF_TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    1: lambda image: image,
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: np.swapaxes(image, 0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: np.swapaxes(image[::-1, ::-1], 0, 1),
+    8: np.rot90,
+}
+
+
+def exif_block(orientation: int) -> bytes:
+    """An EXIF block, without the header that JPEG puts before it, that holds an orientation and nothing else."""
+    return b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + bytes([orientation]) + b"\0\0\0\0\0\0\0"
+
 
 def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> Image:
     """(H, W, 3) RGB: smooth ramps that move a little with `number`, so that neighbors differ."""

@@ -1,4 +1,4 @@
-"""Which way up a decoded frame is shown: quarter turns and mirroring, as its display matrix says."""
+"""Which way up a decoded frame or image is shown: quarter turns and mirroring, in eight orientations."""
 
 from __future__ import annotations
 
@@ -13,19 +13,25 @@ _YUV = ("yuv", "nv", "p0")  # how the names of layouts begin that no PNG has
 
 
 def display_matrix(frame: av.VideoFrame) -> NDArray[np.int32] | None:
-    """[[a, b], [c, d]] of the frame's display matrix in signs, a quarter turn or mirroring; None: shown as it is.
+    """Read the display matrix of a frame, reduced to a quarter turn or mirroring.
 
     A stored pixel (x, y) is shown at (a x + c y, b x + d y), up to a shift.
+
+    Args:
+        frame: a decoded frame.
+
+    Returns:
+        [[a, b], [c, d]] of -1, 0 and 1; None: the frame is shown as it is stored.
     """
     if not frame.format.name.startswith(_YUV):
         # The color profile of a PNG has a name, which PyAV 18 frees twice once its side data has been looked at.
         return _signs(_matrix_of_rotation(frame.rotation))
     try:
-        # A frame and its side data hold each other until the garbage is collected: a small copy of it, then. PyAV's
+        # A frame and its side data hold each other until garbage is collected, so a small copy is looked at. PyAV's
         # stubs call side_data a dictionary; it is a sequence.
         side_data = cast(Any, frame.reformat(*_SMALL).side_data)
         raw = next((bytes(data) for data in side_data if data.type.name == "DISPLAYMATRIX"), None)
-    except ValueError:  # PyAV 18 knows no name for the newest kinds of side data and then shows none at all
+    except ValueError:  # PyAV 18 has no name for the newest kinds of side data and then shows none at all
         raw = _matrix_of_rotation(frame.rotation)
     return _signs(raw)
 
@@ -35,7 +41,7 @@ def _signs(raw: bytes | None) -> NDArray[np.int32] | None:
         return None
     matrix = np.frombuffer(raw, np.int32)[[0, 1, 3, 4]].reshape(2, 2).astype(np.int64)
     straight, crossed = np.abs(matrix.diagonal()), np.abs(matrix[::-1].diagonal())
-    # garbage and odd angles are shown as they are stored
+    # Garbage and odd angles are shown as they are stored.
     if straight.min() > 10 * crossed.max():
         signs = np.sign(np.diag(matrix.diagonal()))
     elif crossed.min() > 10 * straight.max():
@@ -56,11 +62,19 @@ def _matrix_of_rotation(degrees: int) -> bytes | None:
 
 
 def swaps_axes(matrix: NDArray[np.int32] | None) -> bool:
+    """Tell whether width and height are swapped when an image is turned upright.
+
+    Args:
+        matrix: as `display_matrix` returns it.
+
+    Returns:
+        Whether it contains a quarter turn.
+    """
     return matrix is not None and matrix[0, 0] == 0
 
 
-def rotate_upright(image: NDArray[np.uint8], matrix: NDArray[np.int32] | None) -> NDArray[np.uint8]:
-    """`image` as it is to be shown, contiguous."""
+def rotate_upright(image: NDArray[Any], matrix: NDArray[np.int32] | None) -> NDArray[Any]:
+    """(H, W, C) or (W, H, C), contiguous: the stored (H, W, C) `image` turned and mirrored as `matrix` says."""
     if matrix is None:
         return image
     (a, b), (c, d) = matrix

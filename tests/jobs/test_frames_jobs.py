@@ -15,21 +15,19 @@ import cv2
 import numpy as np
 import pytest
 from clips import make_clip, video_times
-from conftest import only_line, run, textured
+from conftest import only_line, parsed, run, textured
 from numpy.typing import NDArray
 from test_resume import Killed, killed_after
 
-from dreamvideo.cli import build_parser
-from dreamvideo.commands.options import FRAMES_SETTINGS, settings_from
+from dreamvideo.commands.options import FRAMES_SETTINGS
 from dreamvideo.errors import OutputError, SettingsError
 from dreamvideo.jobs import job
 from dreamvideo.jobs.image_output import publish_images
 from dreamvideo.media import checkpoint, segments
-from dreamvideo.media.checkpoint import checkpoint_folder
+from dreamvideo.media.checkpoint import checkpoint_folder, write_segment
 from dreamvideo.media.image_sequence import open_sequence
 from dreamvideo.media.images import read_image, write_image
 from dreamvideo.media.metadata import settings_in_file
-from dreamvideo.media.packets import write_records
 from dreamvideo.media.paths import IMAGE_SUFFIXES
 from dreamvideo.settings.job import ReadSettings, SequenceSettings
 from dreamvideo.settings.parsers import parse_rate
@@ -163,7 +161,7 @@ def test_foreign_files_are_passed_over_and_broken_ones_told_and_the_others_go_on
     assert run("frames", folder, *STRONG) == 3
     said = capsys.readouterr().err
     assert "passed over, no pictures" in said and "readme.txt" in said
-    assert "shot2.png cannot be read as a picture" in said and "3 frames" in said and "1 lost" in said
+    assert "shot2.png cannot be read as an image" in said and "3 frames" in said and "1 lost" in said
     assert sorted(contents(tmp_path / "in_dream")) == ["shot1.png", "shot3.png", "shot4.png"]
     for path in folder.glob("shot*"):
         path.write_bytes(b"no picture")
@@ -271,15 +269,15 @@ def test_names_may_have_anything_in_them(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_every_field_is_an_option_and_an_unset_option_is_the_default() -> None:
     for words, independent in (([], False), (["--independent"], True), (["--independent", "--sequence"], False)):
-        arguments = build_parser().parse_args(["frames", "folder", *words])
-        assert settings_from(arguments, SequenceSettings) == SequenceSettings(independent=independent)
+        line = parsed("frames", "folder", *words)
+        assert line.settings(SequenceSettings) == SequenceSettings(independent=independent)
     with pytest.raises(SystemExit):
-        build_parser().parse_args(["frames", "folder", "--format", "gif"])
+        parsed("frames", "folder", "--format", "gif")
     choices = SequenceSettings.__dataclass_fields__["format"].metadata["choices"]
     assert {f".{choice}" for choice in choices} == set(IMAGE_SUFFIXES)
-    arguments = build_parser().parse_args(["frames", "folder"])
+    line = parsed("frames", "folder")
     for kind in FRAMES_SETTINGS:
-        assert settings_from(arguments, kind) == kind()
+        assert line.settings(kind) == kind()
 
 
 def test_a_file_of_settings_knows_those_of_pictures(tmp_path: Path) -> None:
@@ -374,17 +372,17 @@ def test_a_job_that_died_goes_on_and_makes_the_same_pictures(
 def test_an_interruption_leaves_finished_pictures_and_says_how_to_go_on(tmp_path: Path, short_pieces: None) -> None:
     folder, output = shots(tmp_path / "in", range(1, 25)), tmp_path / "out"
     driver = (
-        "import sys; from dreamvideo import pieces; pieces.LONGEST, pieces.SHORTEST = 6, 3; "
+        "import sys; from dreamvideo.media import segments; segments.MAX_FRAMES, segments.MIN_FRAMES = 6, 3; "
         "from dreamvideo.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     words = [*map(str, ("frames", folder, "-o", output)), "--iterations", "3", "--octaves", "1", "--lanes", "1"]
     child = subprocess.Popen([sys.executable, "-c", driver, *words], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while len(list(output.glob("*.png"))) < 8:
         assert child.poll() is None and time.monotonic() < deadline
         time.sleep(0.002)
     child.send_signal(signal.SIGTERM)
-    _, said = child.communicate(timeout=60)
+    _, said = child.communicate(timeout=300)
     assert child.returncode == 130 and "--resume" in said and "Traceback" not in said
     done = contents(output)
     assert 8 <= len(done) < 24 and all(name.endswith(".png") for name in done)
@@ -406,14 +404,21 @@ def test_a_full_disk_is_one_line_and_costs_nothing(
     assert len(contents(output)) == 20
 
 
-def test_a_log_from_elsewhere_writes_into_its_folder_only(tmp_path: Path) -> None:
+def test_a_segment_from_a_worker_writes_into_its_folder_only(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    for name in ("../evil.png", "/evil.png", ".."):
-        with (tmp_path / "000000.packets").open("wb") as log:
-            write_records([({"name": "good.png"}, b"1"), ({"name": name}, b"2")], log)
-        with pytest.raises(OutputError, match="no name of a picture"):
-            publish_images(tmp_path, 0, tmp_path / "out")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["000000.packets", "out"]
+    for images in (True, False):
+        good = "good.png" if images else "000000.packets"
+        for name in ("../evil.png", "/evil.png", "..", "sub/evil.png"):
+            with pytest.raises(OutputError, match="not the name of a file of segment 0"):
+                write_segment(tmp_path, 0, {good: b"1", name: b"2"}, images)
+    with pytest.raises(OutputError, match="not the name of a file of segment 0"):
+        write_segment(tmp_path, 0, {"000001.packets": b"2"}, images=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000000.images", "000000.packets", "out"]
+    assert publish_images(tmp_path / "000000.images", tmp_path / "out") == 1
+    assert contents(tmp_path / "out") == {"good.png": b"1"}
+    write_segment(tmp_path, 0, {"evil.sh": b"2"}, images=True)
+    with pytest.raises(OutputError, match="not the name of an image"):
+        publish_images(tmp_path / "000000.images", tmp_path / "out")
     assert contents(tmp_path / "out") == {"good.png": b"1"}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from clips import picture
+from clips import EXIF_TURNS, exif_block, picture
 from conftest import textured
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,17 +24,6 @@ from dreamvideo.settings.job import ReadSettings, SequenceSettings
 
 RATE = Fraction(30_000, 1001)
 IMAGE = textured(24, 40)
-# What each EXIF orientation makes of a stored picture.
-TURNS = {
-    1: lambda image: image,
-    2: lambda image: image[:, ::-1],
-    3: lambda image: image[::-1, ::-1],
-    4: lambda image: image[::-1],
-    5: lambda image: np.swapaxes(image, 0, 1),
-    6: lambda image: np.rot90(image, -1),
-    7: lambda image: np.swapaxes(image[::-1, ::-1], 0, 1),
-    8: np.rot90,
-}
 
 
 def store(path: Path, rgb: Any) -> Path:
@@ -53,8 +42,7 @@ def chunk(name: str, body: Any) -> Any:
 def turn(path: Path, orientation: Any) -> Path:
     """Give a PNG an EXIF orientation."""
     content = path.read_bytes()
-    tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + bytes([orientation]) + b"\0\0\0\0\0\0\0"
-    path.write_bytes(content[:33] + chunk(b"eXIf", tiff) + content[33:])
+    path.write_bytes(content[:33] + chunk(b"eXIf", exif_block(orientation)) + content[33:])
     return path
 
 
@@ -120,7 +108,7 @@ def test_what_cannot_be_read_is_told_and_leaves_its_gap(
 def test_half_a_picture_is_none(pictures: list[Path], tmp_path: Path) -> None:
     for path in (pictures[1], store(tmp_path / "a.jpg", textured(64, 64)), store(tmp_path / "a.webp", IMAGE)):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        with pytest.raises(SourceError, match=f"{path.name} cannot be read as a picture"):
+        with pytest.raises(SourceError, match=f"{path.name} cannot be read as an image"):
             read_still(path)
 
 
@@ -201,7 +189,7 @@ def test_a_new_size_is_told_once_and_kept_unless_it_is_a_video(
 # Pictures that 8-bit RGB does not hold.
 
 
-@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("orientation", EXIF_TURNS)
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_pictures_are_turned_with_all_that_belongs_to_them(
@@ -210,7 +198,7 @@ def test_pictures_are_turned_with_all_that_belongs_to_them(
     noise = np.random.default_rng(0).integers(0, np.iinfo(depth).max, (9, 14, channels), depth, endpoint=True)
     path = turn(store(tmp_path / "a.png", noise[..., 0] if channels == 1 else noise), orientation)
     image, still, losses = read_still(path, suffix=".png")
-    expected = TURNS[orientation](noise)
+    expected = EXIF_TURNS[orientation](noise)
     assert losses == ()
     assert np.array_equal(image, to_eight_bit(np.broadcast_to(expected[..., :3], (*expected.shape[:2], 3))))
     written = restore_format(image, still)  # nothing was dreamed: it is the source to the last bit

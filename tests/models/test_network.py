@@ -233,8 +233,12 @@ def test_classes_are_listed_by_number(capsys: pytest.CaptureFixture[str]) -> Non
         (["layers", "--model", "own_nets:raises"], 1, "own_nets:raises: RuntimeError: no luck"),
         (["layers", "--model", "own_nets:needs"], 1, "missing 1 required positional argument"),
         (["layers", "--model", "own_nets:nothing"], 1, "expected a function that returns a torch.nn.Module, got int"),
-        (["layers", "--model", "own_nets:Branching"], 1, "torch.fx cannot follow this network"),
-        (["layers", "--model", "own_nets:OneSize"], 1, "cannot see pictures of any size, as a dream needs: expected a"),
+        (["layers", "--model", "own_nets:Branching"], 1, "torch.fx cannot trace this network"),
+        (
+            ["layers", "--model", "own_nets:OneSize"],
+            1,
+            "cannot process images of any size, as a dream needs: expected a",
+        ),
         (["layers", "--model", "own_nets:net", "--weights", "nowhere.pth"], 1, "nowhere.pth: no such weights file"),
         (["image", "PHOTO", "--class", "dragon fruit"], 1, "no class 'dragon fruit' in dreamnet"),
         (["image", "PHOTO", "--class", "999"], 1, "no class 999 in dreamnet: expected 0 to"),
@@ -243,7 +247,7 @@ def test_classes_are_listed_by_number(capsys: pytest.CaptureFixture[str]) -> Non
         (["image", "PHOTO", "--model", "own_nets:net", "--class", "4"], 1, "no class 4 in own_nets:net: expected 0"),
         (["image", "PHOTO", "--model", "own_nets:net", "--layer", "secand"], 1, "nearest: second"),
         (["image", "PHOTO", "--guide", "nowhere.png"], 1, "--guide: nowhere.png: no such file"),
-        (["image", "PHOTO", "--guide", "own_nets.py"], 1, "cannot be read as a picture"),
+        (["image", "PHOTO", "--guide", "own_nets.py"], 1, "cannot be read as an image"),
     ],
 )
 def test_a_mistake_is_one_line(
