@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamvideo.cli import main
+from dreamvideo.cli import build_parser, main
+from dreamvideo.commands.options import CommandLine
 from dreamvideo.frames import Frame, Frames
 from dreamvideo.media import contact_sheet
 from dreamvideo.models.network import Network
@@ -47,6 +48,13 @@ class TinyNet(torch.nn.Module):
 def run(*words: object) -> int:
     """The exit code of a command line."""
     return main([str(word) for word in words])
+
+
+def parsed(*words: object) -> CommandLine:
+    """A parsed command line, from which settings are made."""
+    line = [str(word) for word in words]
+    arguments = build_parser().parse_args(line)
+    return CommandLine(arguments, line, arguments.command.settings)
 
 
 def only_line(capsys: pytest.CaptureFixture[str]) -> str:

@@ -259,15 +259,15 @@ class ConsoleObserver(Observer):
         self._job_bar.close()
         self._count_file()
         outcome = str(result.job.output) if result.error is None else f"failed: {one_line(result.error)}"
-        counts = result.frames, result.made, result.seconds, result.lost
+        counts = result.frames, result.dreamed, result.seconds, result.lost
         self._rows.append(SummaryRow(str(result.job.source), outcome, *counts))
-        self.incomplete += bool(result.lost and result.job.pictures)
+        self.incomplete += bool(result.lost and result.job.images)
         if result.error is not None:
             self.failed += 1
             self._console.error(result.error)
             return
         lost = f", {result.lost} lost" if result.lost else ""
-        rate = f" ({result.made / result.seconds:.1f} fps)" if result.made else ""
+        rate = f" ({result.dreamed / result.seconds:.1f} fps)" if result.dreamed else ""
         self._console.message(f"{result.job.output}: {result.frames} frames in {result.seconds:.1f} s{rate}{lost}")
 
     def should_stop(self) -> bool:

@@ -83,9 +83,9 @@ def run_image(request: ImageRequest, console: Console) -> int:
     jobs = plan_outputs(request.files, console, "pictures")
     mask = None
     if request.mask.mask is not None:
-        from dreamvideo.media.masks import still_mask
+        from dreamvideo.media.masks import read_image_mask
 
-        mask = still_mask(Path(request.mask.mask))
+        mask = read_image_mask(Path(request.mask.mask))
     load = functools.cache(lambda: load_requested_network(request.model, request.objective))
     failed = 0
     rows: list[SummaryRow] = []
@@ -115,7 +115,7 @@ def _dream_image(
     output: Path,
 ) -> None:
     from dreamvideo.media.images import check_large_enough, read_image, write_image
-    from dreamvideo.media.masks import fit_mask
+    from dreamvideo.media.masks import resize_mask
     from dreamvideo.media.metadata import settings_comment
 
     start = time.monotonic()
@@ -128,7 +128,7 @@ def _dream_image(
 
         network = load()
         console.network(path, f"{image.shape[1]}x{image.shape[0]}", network)
-        weights = None if mask is None else to_mask(fit_mask(mask, *image.shape[:2]), network.device)
+        weights = None if mask is None else to_mask(resize_mask(mask, *image.shape[:2]), network.device)
         source = to_tensor(image, network.device)
         (image,) = MemoryBudget(request.tile.tile_side).run_in_batches(
             source, network.score, lambda _, score: [to_image(dream(source, score, request.dream, mask=weights))]

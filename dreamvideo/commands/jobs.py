@@ -88,28 +88,15 @@ def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hi
                     from dreamvideo.jobs.cluster.workers import open_pool
 
                     with open_pool(settings, load_guide(settings.objective.guide)) as pool:
-                        run_on_cluster(
-                            pool,
-                            jobs,
-                            settings,
-                            lambda job, source, done: observer.started(job, source.info, done, None),
-                            observer.finished,
-                            observer.message,
-                            should_stop,
-                            resume,
-                            console.quiet,
-                        )
+                        run_on_cluster(pool, jobs, settings, observer, resume)
                 else:
                     dream_jobs(
                         jobs,
                         settings,
                         lambda: load_requested_network(settings.model, settings.objective),
-                        lambda job, source, done, network: observer.started(job, source.info, done, network),
-                        observer.finished,
-                        should_stop,
+                        observer,
                         resume,
-                        True,
                     )
-            except (Cancelled, KeyboardInterrupt):
+            except Cancelled:
                 raise Cancelled(f"resume with: {resume_hint}") from None
         return observer.summary()

@@ -74,8 +74,9 @@ def run_live(request: LiveRequest, console: Console) -> int:
         DreamVideoError: the camera, the network, or what the dream is shown on cannot be used.
     """
     from dreamvideo.live.app import run_live_dream
-    from dreamvideo.process import configure_process
+    from dreamvideo.process import configure_process, responsive_threads
 
     configure_process(request.model)
-    run_live_dream(request, console.message)
+    with responsive_threads(request.model) as prepare_ascent:
+        run_live_dream(request, console.message, prepare_ascent)
     return DONE

@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 from clips import make_clip
+from conftest import parsed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamvideo.cli import FAILED, USAGE, build_parser, main
-from dreamvideo.commands.options import VIDEO_SETTINGS, settings_from
+from dreamvideo.cli import FAILED, USAGE, main
+from dreamvideo.commands.options import VIDEO_SETTINGS
 from dreamvideo.errors import SettingsError
 from dreamvideo.media.images import read_image, write_image
 from dreamvideo.media.metadata import comment_with_settings, image_with_settings, settings_comment, settings_in_file
@@ -114,7 +115,7 @@ def test_a_file_of_settings(tmp_path: Path) -> None:
         '[dream]\nstep_size = 0.02\noctave-scale = 1.5\n[encode]\naudio = false\ncrf = 20\n[read]\nsize = "320x240"\n'
     )
     line = ["video", "a.mp4", "--config", str(file), "--crf", "30", "--preset", "notebook2015"]
-    found = {kind: settings_from(build_parser().parse_args(line), kind) for kind in VIDEO_SETTINGS}
+    found: dict[Any, Any] = {kind: parsed(*line).settings(kind) for kind in VIDEO_SETTINGS}
     assert found[ReadSettings].size == (320, 240)
     assert found[ModelSettings].model == "googlenet"
     assert found[ObjectiveSettings].layers == (("inception4c", 1.0),), "the preset goes before the file"

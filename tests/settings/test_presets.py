@@ -2,26 +2,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import parsed
 
-from dreamvideo.cli import USAGE, build_parser, main
-from dreamvideo.commands.options import IMAGE_SETTINGS, settings_from
+from dreamvideo.cli import USAGE, main
 from dreamvideo.models.dreamnet.net import NODES
 from dreamvideo.models.registry import CLASSIFIERS, DEFAULT_CLASSES
-from dreamvideo.settings.dream import DreamSettings, ModelSettings
+from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.presets import PRESETS, find_preset
 from dreamvideo.training.render import CLASSES
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
 def test_every_preset_holds_valid_settings_of_things_that_exist(preset: Any) -> None:
-    model, dream = ModelSettings(**preset.model), DreamSettings(**preset.dream)
+    model, objective = ModelSettings(**preset.model), ObjectiveSettings(**preset.objective)
+    DreamSettings(**preset.dream)
     assert preset.values and "\n" not in preset.summary
-    assert {name for name, _ in dream.classes} <= set(CLASSES)
+    assert {name for name, _ in objective.classes} <= set(CLASSES)
     if model.model == "dreamnet":
-        assert {name for name, _ in dream.layers} <= set(NODES)
-        assert dream.classes or dream.layers
+        assert {name for name, _ in objective.layers} <= set(NODES)
+        assert objective.classes or objective.layers
     else:
-        assert dream.layers == ((CLASSIFIERS[model.model].layer, 1.0),)
+        assert objective.layers == ((CLASSIFIERS[model.model].layer, 1.0),)
 
 
 def test_the_default_look_is_made_of_classes_that_exist() -> None:
@@ -34,9 +35,10 @@ def test_no_two_presets_are_alike() -> None:
 
 def test_what_is_given_goes_before_the_preset_and_the_preset_before_the_default() -> None:
     line = ["image", "a.png", "--preset", "notebook2015", "--octaves", "2", "--layer", "inception3b"]
-    model, dream, *_ = (settings_from(build_parser().parse_args(line), kind) for kind in IMAGE_SETTINGS)
-    assert model == ModelSettings(model="googlenet")
-    assert dream.octaves == 2 and dream.layers == (("inception3b", 1.0),)
+    dream, objective = parsed(*line).settings(DreamSettings), parsed(*line).settings(ObjectiveSettings)
+    assert parsed(*line).settings(ModelSettings) == ModelSettings(model="googlenet")
+    assert dream.octaves == 2
+    assert objective == ObjectiveSettings(layers=(("inception3b", 1.0),), objective="l2")
     assert dream.jitter == 32 and dream.step_size == pytest.approx(1.5 / 255)
     assert dream.seed == DreamSettings().seed
 

@@ -4,11 +4,11 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from conftest import parsed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamvideo.cli import build_parser
-from dreamvideo.commands.options import VIDEO_SETTINGS, settings_from
+from dreamvideo.commands.options import VIDEO_SETTINGS
 from dreamvideo.errors import SettingsError
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings, ReadSettings
@@ -67,8 +67,8 @@ LOOK = ("preset", "config", "like")
 
 
 def test_every_field_is_an_option_and_an_unset_option_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = build_parser().parse_args(["video", "clip.mp4"])
-    assert set(vars(arguments)) == {
+    line = parsed("video", "clip.mp4")
+    assert set(vars(line.arguments)) == {
         "inputs",
         "output",
         "overwrite",
@@ -77,12 +77,12 @@ def test_every_field_is_an_option_and_an_unset_option_is_the_default(capsys: pyt
         *LOOK,
         "quiet",
         "verbose",
-        "run",
+        "command",
     }
     for kind in VIDEO_SETTINGS:
-        assert settings_from(arguments, kind) == kind()
+        assert line.settings(kind) == kind()
     with pytest.raises(SystemExit):
-        build_parser().parse_args(["video", "--help"])
+        parsed("video", "--help")
     options = capsys.readouterr().out.split()
     for kind in VIDEO_SETTINGS:
         for field in dataclasses.fields(kind):
@@ -91,9 +91,9 @@ def test_every_field_is_an_option_and_an_unset_option_is_the_default(capsys: pyt
 
 def test_options_reach_their_fields() -> None:
     line = "video a.mp4 --start 1:02.5 --size 320x240 --layer s8b --layer s16a:2 --no-audio --octaves 3 --flow none"
-    arguments = build_parser().parse_args(line.split())
-    assert settings_from(arguments, ReadSettings) == ReadSettings(start=Fraction(125, 2), size=(320, 240))
-    assert settings_from(arguments, ObjectiveSettings) == ObjectiveSettings(layers=(("s8b", 1.0), ("s16a", 2.0)))
-    assert settings_from(arguments, DreamSettings) == DreamSettings(octaves=3)
-    assert settings_from(arguments, EncodeSettings) == EncodeSettings(audio=False)
-    assert settings_from(arguments, CarrySettings) == CarrySettings(flow="none")
+    typed = parsed(*line.split())
+    assert typed.settings(ReadSettings) == ReadSettings(start=Fraction(125, 2), size=(320, 240))
+    assert typed.settings(ObjectiveSettings) == ObjectiveSettings(layers=(("s8b", 1.0), ("s16a", 2.0)))
+    assert typed.settings(DreamSettings) == DreamSettings(octaves=3)
+    assert typed.settings(EncodeSettings) == EncodeSettings(audio=False)
+    assert typed.settings(CarrySettings) == CarrySettings(flow="none")
