@@ -12,8 +12,8 @@ seconds; what is not known is null; rates and pixel aspects are exact, as "30000
               "profile", "language", "title", "default", "start", "duration", "file", "picture": PICTURE or null,
               "sound": {"rate", "layout", "channels", "bit_rate"} or null}
     PICTURE   the fields of `facts.Picture`
-    BECOMES   {"output", "container", "streams": [{"stream", "what", "deed" ("dreamed", "kept", "transcoded" or
-              "left out"), "why", "codec"}], "chapters" (whether kept), "codec", "encoder", "crf", "width", "height",
+    BECOMES   {"output", "container", "streams": [{"stream", "label", "action" ("dreamed", "copied", "transcoded" or
+              "dropped"), "reason", "codec"}], "chapters" (whether kept), "codec", "encoder", "crf", "width", "height",
               "pixels", "color", "frame_count", "warnings": [text]}
     TAKES     {"first" (seconds, of a shot's first frame), "carried" (each other frame), "total" (as one shot) or null,
               "network", "precision", "device"}
@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # torch takes a while
     from dreamvideo.info.dream_rate import DreamRate
 
 _EXACT = ("frame_rate", "pixel_aspect")
-_NOT_TOLD = ("level",)  # at which a fate is logged
+_NOT_TOLD = ("log_level",)  # at which a fate is logged
 _SHOWN_CHAPTERS = 12
 _WIDTH = 110
 
@@ -99,7 +99,7 @@ def report_lines(told: FileReport) -> Iterator[str]:
         if stream.index in fates and told.outlook is not None:
             yield f"                  {_fate(fates[stream.index], told.outlook)}"
     if facts.chapters:
-        gone = "" if told.outlook is None or told.outlook.chapters else ", left out"
+        gone = "" if told.outlook is None or told.outlook.chapters else ", dropped"
         yield f"      {'chapters':<11} {_chapters(facts)}{gone}"
     if tags := _tags(facts):
         yield from _listed("tags", tags)
@@ -197,12 +197,12 @@ def _turned(turn: str) -> str:
 
 
 def _fate(fate: StreamPlan, outlook: Forecast) -> str:
-    if fate.deed == "dreamed":
+    if fate.action == "dreamed":
         written = [f"{outlook.width}x{outlook.height}", outlook.pixels, outlook.color]
         return f"-> dreamed: {outlook.codec} by {outlook.encoder}, {', '.join(word for word in written if word)}"
-    if fate.deed == "transcoded":
-        return f"-> becomes {fate.codec}, for it {fate.why}"
-    return f"-> {fate.deed}" + (f", {fate.why}" if fate.why else "")
+    if fate.action == "transcoded":
+        return f"-> transcoded to {fate.codec}, {fate.reason}"
+    return f"-> {fate.action}" + (f", {fate.reason}" if fate.reason else "")
 
 
 def _chapters(facts: Probe) -> str:

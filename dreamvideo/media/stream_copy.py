@@ -1,13 +1,13 @@
-"""What goes with the picture: sound, subtitles, chapters, covers, attachments and tags, copied packet for packet.
+"""Copies the other streams of an input to the output: sound, subtitles, chapters, cover art, attachments and tags.
 
-Packets are read from the input a second time, in step with the frames that are written, so memory stays flat.
+Packets are read from the input a second time, in step with the frames that are written, so memory use is constant.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +16,7 @@ import av
 from dreamvideo.frames import StreamInfo
 from dreamvideo.media.audio import audio_format, open_transcoder
 from dreamvideo.media.demux import is_cover
-from dreamvideo.media.stream_policy import StreamPlan, describe_plan, holds_chapters, plan_streams
+from dreamvideo.media.stream_policy import StreamPlan, holds_chapters, plan_streams
 from dreamvideo.media.video_encoder import Container
 
 log = logging.getLogger(__name__)
@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from dreamvideo.media.video_encoder import Packet
 
-Output = av.container.OutputContainer
-# From a packet of the input: those to be muxed. None flushes.
+TimedPacket = tuple[Fraction, "Packet"]  # seconds on the output's clock, packet
+# From a packet of the input to those that are muxed; None flushes.
 Handler = Callable[["Packet | None"], "list[Packet]"]
 
-# QuickTime knows some languages by their older ISO 639-2 codes only.
-_OLD_LANGUAGES = {
+# QuickTime knows these languages by their bibliographic ISO 639-2 codes only.
+_BIBLIOGRAPHIC_CODES = {
     "deu": "ger",
     "fra": "fre",
     "nld": "dut",
@@ -41,22 +41,35 @@ _OLD_LANGUAGES = {
     "fas": "per",
 }
 
-# The search before a cut goes this much further back, as sound may lie before the picture of its time in the file.
-_MARGIN = Fraction(2)
+# Tags that describe the file of the input, not its content.
+_FILE_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
+
+# The seek before a cut goes this many seconds further back: sound may be stored before the frame of its time.
+_SEEK_MARGIN = Fraction(2)
 
 
 class StreamCopier:
-    """The other streams of the input file, muxed up to the time of the last frame written."""
+    """Muxes the streams of an input that are not dreamed on, up to the time of the last frame written."""
 
-    def __init__(self, output: Output, container: Container, info: StreamInfo, audio: bool, aloud: bool = True) -> None:
+    def __init__(
+        self, output: av.container.OutputContainer, container: Container, info: StreamInfo, audio: bool
+    ) -> None:
+        """Add the streams and tags of the input to an output whose header is not yet written.
+
+        Args:
+            output: open output.
+            container: its kind.
+            info: of the input; if it comes from no file, nothing is added.
+            audio: whether sound is written.
+        """
         self._output = output
         self._info = info
         self._handlers: dict[int, Handler] = {}
         self._input: av.container.InputContainer | None = None
-        self._ahead: tuple[Fraction, Packet] | None = None
-        self._packets: Iterator[tuple[Fraction, Packet]] = iter(())
-        self._names: dict[int, str] = {}
-        self._damaged: set[int] = set()  # streams of which packets were refused
+        self._next: TimedPacket | None = None  # read, but later than what has been muxed
+        self._packets: Iterator[TimedPacket] = iter(())
+        self._labels: dict[int, str] = {}
+        self._damaged: set[int] = set()  # indices of streams that packets were lost of
         if info.path is None:
             return
         try:
@@ -64,104 +77,59 @@ class StreamCopier:
         except av.error.FFmpegError as error:
             log.warning("%s: its sound cannot be read (%s)", info.path, error.strerror)
             return
-        ends = plan_streams(self._input, container, info.stream, audio)
-        self._add_streams(describe_plan(ends) if aloud else ends, container)
-        self._copy_tags(container)
-        self._packets = drop_time_jumps(self._read(), self._miss)
-
-    def close(self) -> None:
-        if self._input is not None:
-            self._input.close()
+        for plan in plan_streams(self._input, container, info.stream, audio):
+            self._add_stream(self._input.streams[plan.stream], plan, container)
+        tags = {key: value for key, value in self._input.metadata.items() if key.lower() not in _FILE_TAGS}
+        self._output.metadata.update(tags)
+        if holds_chapters(container) and (chapters := _chapters_in_cut(self._input, info)):
+            self._output.set_chapters(chapters)
+        self._packets = drop_time_jumps(self._read(self._input), self._warn_once)
 
     def mux_until(self, time: Fraction | None) -> None:
-        """Mux what belongs before `time` on the output's clock; None: all that there is."""
-        while (following := self._ahead or next(self._packets, None)) is not None:
-            self._ahead = following
-            if time is not None and following[0] >= time:
+        """Mux the packets before `time`, in seconds on the output's clock; None: all packets."""
+        while (timed := self._next or next(self._packets, None)) is not None:
+            self._next = timed
+            if time is not None and timed[0] >= time:
                 return
-            self._ahead = None
-            packet = following[1]
+            self._next = None
+            packet = timed[1]
             index = packet.stream.index
             self._mux(index, self._handlers[index](packet))
 
     def flush(self) -> None:
-        """Mux what encoders hold back."""
+        """Mux what the audio encoders hold back."""
         for index, handler in self._handlers.items():
             self._mux(index, handler(None))
+
+    def close(self) -> None:
+        """Close the input."""
+        if self._input is not None:
+            self._input.close()
 
     def _mux(self, index: int, packets: list[Packet]) -> None:
         for packet in packets:
             try:
                 self._output.mux(packet)
-            except (av.error.ArgumentError, av.error.InvalidDataError) as error:  # of the disk other errors tell
-                self._miss(index, f"{error.strerror}")
+            except (av.error.ArgumentError, av.error.InvalidDataError) as error:  # a full disk raises others
+                self._warn_once(index, f"{error.strerror}")
 
-    def _miss(self, index: int, why: str) -> None:
+    def _warn_once(self, index: int, reason: str) -> None:
         if index not in self._damaged:
             self._damaged.add(index)
-            log.warning("%s is damaged in part (%s)", self._names[index], why)
+            log.warning("%s is damaged in part (%s)", self._labels[index], reason)
 
-    def _read(self) -> Iterator[tuple[Fraction, Packet]]:
-        """(time on the output's clock, packet) of every stream that is kept, in file order, inside the cut."""
-        if self._input is None or not self._handlers:
-            return
-        origin = self._info.origin
-        yield from self._covers()
-        if origin:
-            try:
-                self._input.seek(int((origin - _MARGIN) * av.time_base))
-            except av.error.FFmpegError as error:
-                log.debug("cannot seek: %s", error)
-        streams = [stream for index in self._handlers if not is_cover(stream := self._input.streams[index])]
-        if not streams:
-            return
-        ended: set[int] = set()
-        try:
-            for packet in self._input.demux(*streams):
-                stamp = packet.pts if packet.pts is not None else packet.dts
-                if stamp is None or not packet.size:
-                    continue
-                base = Fraction(packet.time_base)
-                time = stamp * base - origin
-                if origin and time < 0:
-                    continue
-                if self._info.end is not None and time >= self._info.end:
-                    ended.add(packet.stream.index)
-                    if len(ended) == len(streams):
-                        return
-                    continue
-                yield time, _moved(packet, origin)
-        except av.error.FFmpegError as error:
-            log.warning("%s: its sound is damaged and ends early (%s)", self._info.path, error.strerror)
+    def _add_stream(self, stream: av.stream.Stream, plan: StreamPlan, container: Container) -> None:
+        self._labels[stream.index] = plan.label
+        if plan.action == "transcoded":
+            self._handlers[stream.index] = self._transcode(cast(av.AudioStream, stream), container, plan)
+        elif plan.action == "copied" and stream.type == "attachment":
+            self._output.add_stream_from_template(stream)  # it has no packets
+        elif plan.action == "copied":
+            self._handlers[stream.index] = self._copy(stream)
 
-    def _covers(self) -> Iterator[tuple[Fraction, Packet]]:
-        """The packet of each cover, at 0: they have no time, come first, and are not found again after a search."""
-        assert self._input is not None
-        covers = [stream for index in self._handlers if is_cover(stream := self._input.streams[index])]
-        missing = {cover.index for cover in covers}
-        for packet in self._input.demux(*covers) if covers else ():
-            if packet.size:
-                missing.discard(packet.stream.index)
-                packet.pts = packet.dts = 0
-                yield Fraction(0), packet
-            if not missing:
-                return
-
-    def _add_streams(self, ends: list[StreamPlan], container: Container) -> None:
-        assert self._input is not None
-        for fate in ends:
-            stream = self._input.streams[fate.stream]
-            self._names[fate.stream] = fate.what
-            if stream.type == "attachment" and fate.deed == "kept":
-                self._output.add_stream_from_template(stream)
-            elif fate.deed == "kept":
-                self._handlers[fate.stream] = self._copied(stream)
-            elif fate.deed == "transcoded":
-                self._handlers[fate.stream] = self._transcoded(cast(av.AudioStream, stream), container, fate)
-
-    def _copied(self, stream: av.stream.Stream) -> Handler:
+    def _copy(self, stream: av.stream.Stream) -> Handler:
         copy = self._output.add_stream_from_template(stream, opaque=True)
-        _keep_tags(stream, copy)
+        _copy_stream_tags(stream, copy)
 
         def handle(packet: Packet | None) -> list[Packet]:
             if packet is None:
@@ -171,54 +139,103 @@ class StreamCopier:
 
         return handle
 
-    def _transcoded(self, stream: av.AudioStream, container: Container, fate: StreamPlan) -> Handler:
-        codec, bits = container.audio
+    def _transcode(self, stream: av.AudioStream, container: Container, plan: StreamPlan) -> Handler:
+        codec, bit_rate = container.audio
         rate, layout = audio_format(stream, codec)
-        target = cast(av.AudioStream, self._output.add_stream(codec, rate=rate, layout=layout, bit_rate=bits))
-        _keep_tags(stream, target)
-        return open_transcoder(stream, target, fate.what)
+        target = cast(av.AudioStream, self._output.add_stream(codec, rate=rate, layout=layout, bit_rate=bit_rate))
+        _copy_stream_tags(stream, target)
+        return open_transcoder(stream, target, plan.label)
 
-    def _copy_tags(self, container: Container) -> None:
-        assert self._input is not None
-        skipped = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
-        tags = {key: value for key, value in self._input.metadata.items() if key.lower() not in skipped}
-        self._output.metadata.update(tags)
-        chapters: list[Any] = []
-        for chapter in self._input.chapters():
-            base = Fraction(chapter["time_base"] or 1)
-            start, end = (chapter[edge] * base - self._info.origin for edge in ("start", "end"))
-            if self._info.end is not None:
-                end = min(end, self._info.end)
-            start = max(start, Fraction(0))
-            if start < end:
-                chapters.append({**chapter, "start": int(start / base), "end": int(end / base)})
-        if chapters and holds_chapters(container):
-            self._output.set_chapters(chapters)
+    def _read(self, source: av.container.InputContainer) -> Iterator[TimedPacket]:
+        """Packets of all streams that are copied or transcoded, in file order, inside the cut."""
+        if not self._handlers:
+            return
+        used = [source.streams[index] for index in self._handlers]
+        yield from _cover_packets(source, [stream for stream in used if is_cover(stream)])
+        if self._info.origin:
+            try:
+                source.seek(int((self._info.origin - _SEEK_MARGIN) * av.time_base))
+            except av.error.FFmpegError as error:
+                log.debug("cannot seek: %s", error)
+        if timed_streams := [stream for stream in used if not is_cover(stream)]:
+            try:
+                yield from _packets_in_cut(source, timed_streams, self._info)
+            except av.error.FFmpegError as error:
+                log.warning("%s: its sound is damaged and ends early (%s)", self._info.path, error.strerror)
 
 
-def drop_time_jumps(
-    packets: Iterable[tuple[Fraction, Packet]], miss: Callable[[int, str], None]
-) -> Iterator[tuple[Fraction, Packet]]:
-    """The packets, but for those of sound that are later than the next: with one of them all after it would be refused.
+def _cover_packets(source: av.container.InputContainer, covers: Sequence[av.stream.Stream]) -> Iterator[TimedPacket]:
+    """The packet of each cover, at time 0: covers have no time, come first, and are not read again after a seek."""
+    missing = {cover.index for cover in covers}
+    for packet in source.demux(*covers) if covers else ():
+        if packet.size:
+            missing.discard(packet.stream.index)
+            packet.pts = packet.dts = 0
+            yield Fraction(0), packet
+        if not missing:
+            return
 
-    One packet of each sound stream is held until the next has come; `miss` is told of what is left out.
+
+def _packets_in_cut(
+    source: av.container.InputContainer, streams: Sequence[av.stream.Stream], info: StreamInfo
+) -> Iterator[TimedPacket]:
+    """Packets from `info.origin` until each stream has passed `info.end`, moved to the output's clock."""
+    origin, ended = info.origin, set[int]()
+    for packet in source.demux(*streams):
+        timestamp = packet.pts if packet.pts is not None else packet.dts
+        if timestamp is None or not packet.size:
+            continue
+        time = timestamp * Fraction(packet.time_base) - origin
+        if origin and time < 0:
+            continue
+        if info.end is not None and time >= info.end:
+            ended.add(packet.stream.index)
+            if len(ended) == len(streams):
+                return
+            continue
+        yield time, _moved(packet, origin)
+
+
+def drop_time_jumps(packets: Iterable[TimedPacket], on_drop: Callable[[int, str], None]) -> Iterator[TimedPacket]:
+    """Drop audio packets that are later than the next one: muxers reject every packet after such a jump.
+
+    Args:
+        packets: of any streams, in file order; one of each audio stream is held back until the next is read.
+        on_drop: called with the index of the stream and the reason for each packet that is dropped.
+
+    Yields:
+        The other packets; audio may come after packets of other streams that followed it.
     """
-    held: dict[int, tuple[Fraction, Packet]] = {}
+    held: dict[int, TimedPacket] = {}
     last: dict[int, Fraction] = {}
-    for following in packets:
-        time, packet = following
+    for timed in packets:
+        time, packet = timed
         index = packet.stream.index
         if packet.stream.type != "audio":
-            yield following
+            yield timed
             continue
         before = held.get(index)
         if before is not None and time <= before[0] and (index not in last or last[index] < time):
-            miss(index, "its times go back")
+            on_drop(index, "its times go back")
         elif before is not None:
             last[index] = max(before[0], last.get(index, before[0]))
             yield before
-        held[index] = following
+        held[index] = timed
     yield from sorted(held.values(), key=lambda pair: pair[0])
+
+
+def _chapters_in_cut(source: av.container.InputContainer, info: StreamInfo) -> list[Any]:
+    """The chapters that overlap the cut, clipped to it, on the output's clock."""
+    chapters: list[Any] = []
+    for chapter in source.chapters():
+        base = Fraction(chapter["time_base"] or 1)
+        start, end = (chapter[edge] * base - info.origin for edge in ("start", "end"))
+        if info.end is not None:
+            end = min(end, info.end)
+        start = max(start, Fraction(0))
+        if start < end:
+            chapters.append({**chapter, "start": int(start / base), "end": int(end / base)})
+    return chapters
 
 
 def _moved(packet: Packet, origin: Fraction) -> Packet:
@@ -230,8 +247,8 @@ def _moved(packet: Packet, origin: Fraction) -> Packet:
     return packet
 
 
-def _keep_tags(stream: av.stream.Stream, copy: av.stream.Stream) -> None:
+def _copy_stream_tags(stream: av.stream.Stream, copy: av.stream.Stream) -> None:
     copy.metadata.update({key: value for key, value in stream.metadata.items() if key in ("language", "title")})
-    if stream.language in _OLD_LANGUAGES and copy.container.format.name == "mov":
-        copy.metadata["language"] = _OLD_LANGUAGES[stream.language]
+    if stream.language in _BIBLIOGRAPHIC_CODES and copy.container.format.name == "mov":
+        copy.metadata["language"] = _BIBLIOGRAPHIC_CODES[stream.language]
     copy.disposition = stream.disposition

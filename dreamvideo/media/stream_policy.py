@@ -1,10 +1,11 @@
-"""What becomes of each stream of an input in a kind of output: decided here once, for who writes and for who tells."""
+"""Decides whether each stream of an input is copied, transcoded or dropped; used by the writer and by `info`."""
 
 from __future__ import annotations
 
 import io
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,97 +18,117 @@ from dreamvideo.media.video_encoder import Container, container_of
 
 log = logging.getLogger(__name__)
 
-Action = Literal["dreamed", "kept", "transcoded", "left out"]
+Action = Literal["dreamed", "copied", "transcoded", "dropped"]
 
-# What has a place for chapters: Matroska and what is like it, and QuickTime and what is like it.
-_CHAPTERED = ("mp4", "mov", "matroska", "webm")
-_COVERED = ("mp4", "mov")
+# libav's names of the formats that hold chapters and cover art.
+_WITH_CHAPTERS = ("mp4", "mov", "matroska", "webm")
+_WITH_COVERS = ("mp4", "mov")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
-    """What becomes of one stream."""
+    """What is done with one stream."""
 
     stream: int  # index in the input
-    what: str  # kind, codec and language
-    deed: Action
-    why: str = ""  # of what is not kept as it is
-    codec: str | None = None  # what it becomes: libav's name of the encoder
-    level: int = logging.DEBUG  # at which it is logged
+    label: str  # kind, codec and language
+    action: Action
+    reason: str = ""  # for being transcoded or dropped
+    codec: str | None = None  # libav's name of the encoder that it is transcoded with
+    log_level: int = logging.DEBUG  # at which the plan is logged
 
     @property
-    def said(self) -> str:
-        """The fate as one line."""
-        if self.deed == "transcoded":
-            return f"{self.what} {self.why}: it becomes {self.codec}"
-        return f"{self.deed}: {self.what}" + (f", {self.why}" if self.why else "")
+    def description(self) -> str:
+        """The plan as one line."""
+        if self.action == "transcoded":
+            return f"transcoded to {self.codec}: {self.label}, {self.reason}"
+        return f"{self.action}: {self.label}" + (f", {self.reason}" if self.reason else "")
 
 
 def plan_streams(
     source: av.container.InputContainer, container: Container, dreamed: int | None, audio: bool
 ) -> list[StreamPlan]:
-    """The fate of each stream of `source`, in order, in an output that is a `container`.
+    """Plan what is done with each stream of an input.
 
     Args:
-        dreamed: index of the stream that is dreamed on.
-        audio: whether sound is wanted.
+        source: the open input.
+        container: the kind of output.
+        dreamed: index of the video stream that is dreamed on; None: none is.
+        audio: whether sound is written.
+
+    Returns:
+        One plan for each stream of `source`, in order.
     """
-    return [_fate(stream, container, dreamed, audio) for stream in source.streams]
+    return [_plan_stream(stream, container, dreamed, audio) for stream in source.streams]
 
 
 def warn_of_lost_streams(info: StreamInfo, output: Path, audio: bool) -> None:
-    """Say what of `info.path` becomes something else in `output`, or is left out."""
+    """Log which streams of an input will be transcoded or dropped.
+
+    Args:
+        info: of the input; nothing is logged if it comes from no file.
+        output: file that will be written; its suffix decides.
+        audio: whether sound is written.
+
+    Raises:
+        OutputError: the suffix is not that of a video format.
+    """
     if info.path is None:
         return
     try:
         with av.open(os.path.abspath(info.path), metadata_errors="replace") as source:
-            describe_plan(plan_streams(source, container_of(output), info.stream, audio))
+            log_plans(plan_streams(source, container_of(output), info.stream, audio))
     except av.error.FFmpegError as error:
-        log.debug("%s cannot be opened once more: %s", info.path, error.strerror)  # it is told where it is written
+        log.debug("%s cannot be opened again: %s", info.path, error.strerror)  # the writer warns of it
 
 
-def describe_plan(fates: list[StreamPlan]) -> list[StreamPlan]:
-    """The same fates, said."""
-    for fate in fates:
-        if fate.deed != "kept":
-            log.log(fate.level, "%s", fate.said)
-    return fates
+def log_plans(plans: Sequence[StreamPlan]) -> None:
+    """Log the plans of streams that are not copied, each at its level."""
+    for plan in plans:
+        if plan.action != "copied":
+            log.log(plan.log_level, "%s", plan.description)
 
 
 def holds_chapters(container: Container) -> bool:
-    """Whether chapters have a place in a `container`."""
-    return container.format in _CHAPTERED
+    """Tell whether a format holds chapters.
+
+    Args:
+        container: the kind of output.
+
+    Returns:
+        Whether it does.
+    """
+    return container.format in _WITH_CHAPTERS
 
 
-def _fate(stream: av.stream.Stream, container: Container, dreamed: int | None, audio: bool) -> StreamPlan:
-    what, refused = stream_label(stream), f"which does not go into a {container.format} file"
+def _plan_stream(stream: av.stream.Stream, container: Container, dreamed: int | None, audio: bool) -> StreamPlan:
+    index, label = stream.index, stream_label(stream)
+    unsupported = f"since a {container.format} file cannot hold it"
 
-    def left_out(why: str = refused, what: str = what, level: int = logging.WARNING) -> StreamPlan:
-        return StreamPlan(stream.index, what, "left out", why, level=level)
+    def drop(reason: str = unsupported, level: int = logging.WARNING) -> StreamPlan:
+        return StreamPlan(index, label, "dropped", reason, log_level=level)
 
-    if stream.index == dreamed:
-        return StreamPlan(stream.index, what, "dreamed")
-    if stream.type == "audio" and not audio:
-        return left_out("as no sound is wanted", level=logging.DEBUG)
-    if stream.type == "video" and not is_cover(stream):
-        return left_out("as only the best video stream is dreamed on")
+    if index == dreamed:
+        return StreamPlan(index, label, "dreamed")
     if stream.type == "data":
-        return left_out("", level=logging.INFO)
+        return drop("", logging.INFO)
+    if stream.type == "audio" and not audio:
+        return drop("since --no-audio leaves the sound out", logging.DEBUG)
     if stream.type == "attachment":
-        return StreamPlan(stream.index, what, "kept") if container.format == "matroska" else left_out()
-    if stream.type == "video" and container.format not in _COVERED:
-        return left_out(f"which a {container.format} file holds no place for", "the cover picture")
-    if stream.type in ("audio", "subtitle", "video"):
-        if _can_copy(stream, container):
-            return StreamPlan(stream.index, what, "kept")
-        if stream.type == "audio" and container.format != "gif" and stream.codec_context is not None:
-            why = f"does not go into a {container.format} file"
-            return StreamPlan(stream.index, what, "transcoded", why, container.audio[0], logging.WARNING)
-    return left_out()
+        return StreamPlan(index, label, "copied") if container.format == "matroska" else drop()
+    if stream.type == "video":
+        if not is_cover(stream):
+            return drop("since only the best video stream is dreamed on")
+        if container.format not in _WITH_COVERS:
+            return StreamPlan(index, "the cover picture", "dropped", unsupported, log_level=logging.WARNING)
+    if stream.type in ("audio", "subtitle", "video") and _can_copy(stream, container):
+        return StreamPlan(index, label, "copied")
+    if stream.type == "audio" and container.format != "gif" and stream.codec_context is not None:
+        return StreamPlan(index, label, "transcoded", unsupported, container.audio[0], logging.WARNING)
+    return drop()
 
 
 def stream_label(stream: av.stream.Stream) -> str:
-    """Kind, codec and language of `stream`."""
+    """Kind, codec and language of a stream, for messages."""
     codec = stream.codec_context.name if stream.codec_context is not None else "of unknown kind"
     language = stream.metadata.get("language", "und")
     kind = {"audio": "sound", "subtitle": "subtitles"}.get(stream.type, stream.type)
@@ -115,7 +136,7 @@ def stream_label(stream: av.stream.Stream) -> str:
 
 
 def _can_copy(stream: av.stream.Stream, container: Container) -> bool:
-    """Whether the muxer takes `stream` as it is: found out by writing a header in memory."""
+    """Whether the muxer accepts `stream` as it is, by writing a header in memory."""
     try:
         with av.open(io.BytesIO(), "w", format=container.format) as trial:
             trial.add_stream_from_template(stream, opaque=True)

@@ -120,7 +120,7 @@ def test_what_is_foretold_of_each_stream_is_what_is_done(
     assert run("video", rich, "-o", output, "--iterations", 0, *words) == 0
 
     kinds = {each["index"]: KINDS[each["kind"]] for each in file["holds"]["streams"]}
-    stay = [each for each in becomes["streams"] if each["deed"] != "left out"]
+    stay = [each for each in becomes["streams"] if each["action"] != "dropped"]
     with av.open(str(output)) as made:
         # QuickTime keeps chapters as a stream of text
         types = sorted(each.type for each in made.streams if each.type != "data")
@@ -133,14 +133,14 @@ def test_what_is_foretold_of_each_stream_is_what_is_done(
     codecs = {each["index"]: each["codec"] for each in file["holds"]["streams"]}
     names = {"libopus": "opus", "libmp3lame": "mp3"}
     expected = [
-        names.get(each["codec"], each["codec"]) if each["deed"] == "transcoded" else codecs[each["stream"]]
+        names.get(each["codec"], each["codec"]) if each["action"] == "transcoded" else codecs[each["stream"]]
         for each in stay
         if kinds[each["stream"]] == "audio"
     ]
     assert sounds == expected
     for each in becomes["streams"]:
-        if each["deed"] == "left out" and "no sound is wanted" not in each["why"]:
-            assert f"left out: {each['what']}" in caplog.text
+        if each["action"] == "dropped" and "--no-audio" not in each["reason"]:
+            assert f"dropped: {each['label']}" in caplog.text
 
 
 def test_text_says_the_same(rich: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,10 +149,10 @@ def test_text_says_the_same(rich: Path, capsys: pytest.CaptureFixture[str]) -> N
     for line in (
         "rich.mkv: Matroska, 0.",
         "0  video       h264",
-        "-> left out, as only the best video stream is dreamed on",
+        "-> dropped, since only the best video stream is dreamed on",
         "-> dreamed: vp9 by libvpx-vp9, 64x48, yuv420p, BT.601",
-        "-> becomes libopus, for it does not go into a webm file",
-        "-> left out, which does not go into a webm file",
+        "-> transcoded to libopus, since a webm file cannot hold it",
+        "-> dropped, since a webm file cannot hold it",
         "chapters    0:00 One; 0:00.2 Two",
         "tags        title = A title",
         "output      x.webm",
@@ -251,7 +251,7 @@ def test_a_file_cut_short_is_not_timed_by_its_promise(tmp_path: Path, capsys: py
 def test_a_dream_tells_its_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = settings_comment(DreamSettings(iterations=3))
     with open_video(make_clip(tmp_path / "clip.mp4"), ReadSettings()) as source:
-        write_video(source.frames, tmp_path / "dream.mp4", source.info, signature=line)
+        write_video(source.frames, tmp_path / "dream.mp4", source.info, comment=line)
     write_image(picture(0), tmp_path / "dream.png", line)
     files = told(capsys, tmp_path / "dream.mp4", tmp_path / "dream.png", "--no-time")
     assert [file["holds"]["settings"] for file in files] == [{"iterations": 3}] * 2
