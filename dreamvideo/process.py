@@ -6,9 +6,13 @@ once by the command, and by the processes that it starts (cluster workers, child
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import sys
+from collections.abc import Callable, Generator
 from functools import cache
+from typing import Final
 
 import cv2
 import torch
@@ -21,6 +25,9 @@ _TRIM_THRESHOLD = -1
 _MMAP_THRESHOLD = -3
 
 _KEPT_BYTES = 256 * 2**20  # more than the largest tensor of an ascent, and than what one step frees
+
+# Seconds that a Python thread may keep the others waiting; with Python's default of 5 ms the waits add up to a stutter.
+SWITCH_INTERVAL: Final = 0.001
 
 
 def configure_process(model: ModelSettings, *, opencv_threads: bool = False) -> None:
@@ -39,7 +46,7 @@ def configure_process(model: ModelSettings, *, opencv_threads: bool = False) -> 
     """
     if "" not in sys.path:
         sys.path.insert(0, "")
-    device = auto_device()[0] if model.device == "auto" else torch.device(model.device)
+    device = _device(model)
     if opencv_threads and model.threads:
         cv2.setNumThreads(model.threads)
     if device.type == "cpu":
@@ -48,6 +55,43 @@ def configure_process(model: ModelSettings, *, opencv_threads: bool = False) -> 
         keep_freed_memory()
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = model.precision == "tf32"
+
+
+@contextlib.contextmanager
+def responsive_threads(model: ModelSettings) -> Generator[Callable[[], None], None, None]:
+    """Share the processor so that the main thread of a live dream does not wait for the ascent.
+
+    Inside the block Python switches threads often, OpenCV uses a quarter of the cores, and PyTorch a single thread in
+    the main thread. Everything is restored at the end.
+
+    Args:
+        model: on a CPU, the ascent takes `threads` threads, or all cores but one.
+
+    Yields:
+        A function to be called first in the thread of the ascent.
+    """
+    cores = os.cpu_count() or 1
+    ascent_threads = model.threads or max(1, cores - 1)
+    before = sys.getswitchinterval(), cv2.getNumThreads(), torch.get_num_threads()
+    on_cpu = _device(model).type == "cpu"
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    cv2.setNumThreads(max(1, cores // 4))
+    torch.set_num_threads(1)
+
+    def prepare_ascent() -> None:
+        if on_cpu:
+            torch.set_num_threads(ascent_threads)
+
+    try:
+        yield prepare_ascent
+    finally:
+        sys.setswitchinterval(before[0])
+        cv2.setNumThreads(before[1])
+        torch.set_num_threads(before[2])
+
+
+def _device(model: ModelSettings) -> torch.device:
+    return auto_device()[0] if model.device == "auto" else torch.device(model.device)
 
 
 @cache

@@ -171,7 +171,7 @@ def measure_latency(
 def latency_summary(samples: Sequence[LatencySample]) -> TableRow:
     """Return the figures of one run."""
     seconds = samples[-1].at - samples[0].at
-    latency = sorted(sample.latency for sample in samples if sample.fresh and sample.latency is not None)
+    latencies = sorted(sample.latency for sample in samples if sample.fresh and sample.latency is not None)
     fresh = sum(sample.fresh for sample in samples)
     tenth = max(1, len(samples) // 10)
     before, after = (median(s.memory for s in part) for part in (samples[:tenth], samples[-tenth:]))
@@ -179,9 +179,9 @@ def latency_summary(samples: Sequence[LatencySample]) -> TableRow:
     return {
         "new_frames_fps": fresh / seconds,
         "steps_per_s": sum(s.numbers.steps_per_second for s in samples) / len(samples),
-        "latency_ms": 1000 * median(latency) if latency else None,
-        "latency_p99_ms": 1000 * latency[int(0.99 * (len(latency) - 1))] if latency else None,
-        "latency_max_ms": 1000 * latency[-1] if latency else None,
+        "latency_ms": 1000 * median(latencies) if latencies else None,
+        "latency_p99_ms": 1000 * latencies[int(0.99 * (len(latencies) - 1))] if latencies else None,
+        "latency_max_ms": 1000 * latencies[-1] if latencies else None,
         "dropped": samples[-1].numbers.drops - samples[0].numbers.drops,
         "unread": sum(s.latency is None for s in samples),
         "dream": f"{w}x{h}",

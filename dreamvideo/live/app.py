@@ -1,17 +1,15 @@
-"""`dreamvideo live`: opens what was asked for, and passes pictures on and keys back until it ends."""
+"""The live dream as a whole: opens camera, network and outputs, then shows frames and applies keys until it ends."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
-import cv2
-import torch
 from torch import Tensor
 
 from dreamvideo.errors import OutputError
@@ -25,7 +23,7 @@ from dreamvideo.live.outputs.overlay import with_overlay
 from dreamvideo.live.outputs.recorder import check_recording
 from dreamvideo.live.outputs.virtual_camera import open_virtual_camera
 from dreamvideo.live.outputs.window import LiveWindow, check_display, open_window
-from dreamvideo.live.shared_state import LiveState
+from dreamvideo.live.shared_state import SharedState
 from dreamvideo.live.web.server import serve_page
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.models.registry import find_model
@@ -35,93 +33,93 @@ from dreamvideo.settings.job import EncodeSettings
 from dreamvideo.settings.live import CameraSettings, LiveSettings
 from dreamvideo.threads import latest
 
-KEY_INTERVAL = 0.05  # seconds without a picture after which keys are looked at all the same
-SWITCH_INTERVAL = (
-    0.001  # seconds that one Python thread may keep the others waiting; Python's own 5 ms add up to a stutter
-)
+KEY_INTERVAL: Final = 0.05  # seconds without a frame after which keys are read nevertheless
 
 FrameSink = Callable[[ShownFrame, Controls], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRequest:
-    """All that was asked for."""
+    """What to dream live, how, and where to show it."""
 
-    camera: str
-    reading: CameraSettings
+    where: str  # the camera, see `camera_frames`
+    camera: CameraSettings
     live: LiveSettings
     model: ModelSettings
     objective: ObjectiveSettings
-    dreaming: DreamSettings
-    guide: Tensor | None = None  # (1, 3, h, w) in [0, 1]
-    preset: str | None = None  # by which the looks are named
-    overwrite: bool = False  # the recording's file
+    dream: DreamSettings
+    guide: Tensor | None = None  # (1, 3, h, w) RGB in [0, 1]
+    preset: str | None = None  # of the command line, to name the look
+    overwrite: bool = False  # replace the file of the recording, if it exists
 
 
-def run_live_dream(wanted: LiveRequest, tell: Callable[[str], None]) -> None:
-    """Dream what the camera sees until a key, the duration or the camera ends it; `tell` is told where to look.
+def run_live_dream(request: LiveRequest, report: Report, prepare_ascent: Callable[[], None] = lambda: None) -> None:
+    """Dream what a camera sees until a key, the duration or the camera ends it.
+
+    Nothing outside this call is changed. For the least stutter call it inside `process.responsive_threads`.
+
+    Args:
+        request: what to dream and where to show it.
+        report: is called with lines for the user, such as the address of the page.
+        prepare_ascent: is called first in the thread of the ascent, see `process.responsive_threads`.
 
     Raises:
-        DreamVideoError: of the camera, the network, or what the dream is to be shown on.
+        DreamVideoError: of the camera, the network or an output.
     """
-    settings = wanted.live
-    check_capture_paths(settings, wanted.overwrite)
-    camera = camera_frames(wanted.camera, wanted.reading)
-    if settings.window and settings.serve is None:
+    live = request.live
+    check_capture_paths(live, request.overwrite)
+    camera = camera_frames(request.where, request.camera)
+    if live.window and live.serve is None:
         check_display()
-    model = find_model(wanted.model.model, wanted.model.weights, wanted.model.scaling)
-    desk = LiveState(initial_controls(settings), build_menu(model, wanted.model, wanted.preset))
-    with responsive_threads(), contextlib.ExitStack() as stack:
-        sinks = [stack.enter_context(sink) for sink in open_sinks(wanted, desk, tell)]
-        ascent = stack.enter_context(
-            contextlib.closing(
-                AscentThread(
-                    look_loader(model, wanted.model, wanted.objective, wanted.dreaming, wanted.guide), CarrySettings()
-                )
-            )
-        )
-        shown = dream_live(latest(camera, KEY_INTERVAL), ascent, desk, dis(), settings.fps, settings.dream_size)
-        began = time.monotonic()
-        with contextlib.closing(shown):
-            for each in shown:
-                controls = desk.controls
+    model = find_model(request.model.model, request.model.weights, request.model.scaling)
+    shared = SharedState(initial_controls(live), build_menu(model, request.model, request.preset))
+    load = look_loader(model, request.model, request.objective, request.dream, request.guide)
+    with contextlib.ExitStack() as stack:
+        sinks = [stack.enter_context(sink) for sink in open_sinks(request, shared, report)]
+        ascent = stack.enter_context(contextlib.closing(AscentThread(load, CarrySettings(), prepare_ascent)))
+        frames = dream_live(latest(camera, KEY_INTERVAL), ascent, shared, dis(), live.fps, live.dream_size)
+        start = time.monotonic()
+        with contextlib.closing(frames):
+            for shown in frames:
+                controls = shared.controls
                 for sink in sinks:
-                    sink(each, controls)
-                if settings.duration is not None and time.monotonic() - began >= settings.duration:
+                    sink(shown, controls)
+                if live.duration is not None and time.monotonic() - start >= live.duration:
                     return
 
 
 def open_sinks(
-    wanted: LiveRequest, desk: LiveState, tell: Callable[[str], None]
+    request: LiveRequest, shared: SharedState, report: Report
 ) -> Generator[contextlib.AbstractContextManager[FrameSink], None, None]:
-    """Where dreamed pictures go, each to be opened."""
-    settings = wanted.live
-    yield captures_sink(wanted, desk)
-    if settings.virtual_camera:
-        yield virtual_camera_sink(settings.fps, tell)
-    if settings.serve is not None:
-        yield page_sink(desk, settings, tell)
-    elif settings.window:
-        yield window_sink(desk)
+    """Yield the outputs that were asked for, each to be opened."""
+    live = request.live
+    yield captures_sink(request, shared)
+    if live.virtual_camera:
+        yield virtual_camera_sink(live.fps, report)
+    if live.serve is not None:
+        yield page_sink(shared, live, report)
+    elif live.window:
+        yield window_sink(shared)
 
 
 @contextlib.contextmanager
-def captures_sink(wanted: LiveRequest, desk: LiveState) -> Generator[FrameSink, None, None]:
+def captures_sink(request: LiveRequest, shared: SharedState) -> Generator[FrameSink, None, None]:
     """Recordings and snapshots."""
-    settings = wanted.live
-    first = Path(settings.record) if settings.record is not None else None
-    signature = settings_comment(wanted.model, wanted.objective, wanted.dreaming)
-    encoding = EncodeSettings(settings.codec)
-    kept = Captures(desk, Path(settings.folder), first, wanted.overwrite, encoding, signature)
-    with contextlib.closing(kept):
-        yield kept.take
+    live = request.live
+    first = Path(live.record) if live.record is not None else None
+    signature = settings_comment(request.model, request.objective, request.dream)
+    encode = EncodeSettings(live.codec)
+    captures = Captures(shared, Path(live.folder), first, request.overwrite, encode, signature)
+    with contextlib.closing(captures):
+        yield captures.take
 
 
 @contextlib.contextmanager
-def virtual_camera_sink(fps: float | None, tell: Callable[[str], None]) -> Generator[FrameSink, None, None]:
+def virtual_camera_sink(fps: float | None, report: Report) -> Generator[FrameSink, None, None]:
     """A camera for other programs."""
     with open_virtual_camera(fps=fps or 30) as camera:
-        tell(f"other programs see this as the camera {camera.name}")
+        report(f"other programs see this as the camera {camera.name}")
 
         def send(shown: ShownFrame, _: Controls) -> None:
             if camera.failed is not None:
@@ -132,69 +130,59 @@ def virtual_camera_sink(fps: float | None, tell: Callable[[str], None]) -> Gener
 
 
 @contextlib.contextmanager
-def page_sink(desk: LiveState, settings: LiveSettings, tell: Callable[[str], None]) -> Generator[FrameSink, None, None]:
-    """A page in the browser, with numbers and buttons of its own."""
-    assert settings.serve is not None
-    with serve_page(desk, settings.serve, settings.password) as url:
-        tell(f"open {url}")
+def page_sink(shared: SharedState, live: LiveSettings, report: Report) -> Generator[FrameSink, None, None]:
+    """A page in the browser, which has its own numbers and help."""
+    assert live.serve is not None
+    with serve_page(shared, live.serve, live.password) as url:
+        report(f"open {url}")
 
         def show(shown: ShownFrame, controls: Controls) -> None:
             plain = replace(controls, overlay=False, help=False)
-            desk.show(with_overlay(shown.frame.image, shown.camera, plain, desk.numbers))
+            shared.show(with_overlay(shown.frame.image, shown.camera, plain, shared.numbers))
 
         yield show
 
 
 @contextlib.contextmanager
-def window_sink(desk: LiveState) -> Generator[FrameSink, None, None]:
-    """A window, which opens with the first picture, at its size."""
+def window_sink(shared: SharedState) -> Generator[FrameSink, None, None]:
+    """A window that opens with the first frame, at its size.
+
+    Args:
+        shared: holds the numbers to show; keys of the window are applied to it.
+    """
     with contextlib.ExitStack() as stack:
-        opened: list[LiveWindow] = []
+        window: LiveWindow | None = None
 
         def show(shown: ShownFrame, controls: Controls) -> None:
-            picture = with_overlay(shown.frame.image, shown.camera, controls, desk.numbers)
-            if not opened:
-                opened.append(stack.enter_context(open_window(picture.shape[:2])))
-            for key in opened[0].show(picture, controls.full_screen):
-                desk.press(key)
+            nonlocal window
+            image = with_overlay(shown.frame.image, shown.camera, controls, shared.numbers)
+            if window is None:
+                window = stack.enter_context(open_window(image.shape[:2]))
+            for key in window.show(image, controls.full_screen):
+                shared.press(key)
 
         yield show
 
 
-def check_capture_paths(settings: LiveSettings, overwrite: bool) -> None:
-    """Whether recordings and snapshots can be written, decided before anything is opened.
+def check_capture_paths(live: LiveSettings, overwrite: bool) -> None:
+    """Check that recordings and snapshots can be written, before anything is opened.
 
     Raises:
         OutputError: they cannot.
     """
-    if not os.access(settings.folder, os.W_OK | os.X_OK):
-        raise OutputError(f"--folder {settings.folder}: there is no such folder, or it is read-only")
-    if settings.record is not None:
-        check_recording(Path(settings.record), EncodeSettings(settings.codec), overwrite)
+    if not os.access(live.folder, os.W_OK | os.X_OK):
+        raise OutputError(f"--folder {live.folder}: no such folder, or it is read-only")
+    if live.record is not None:
+        check_recording(Path(live.record), EncodeSettings(live.codec), overwrite)
 
 
-@contextlib.contextmanager
-def responsive_threads() -> Generator[None, None, None]:
-    """The main thread without threads of its own, which would wait for those of the ascent; Python in short turns."""
-    before = sys.getswitchinterval(), cv2.getNumThreads(), torch.get_num_threads()
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 4))
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before[0])
-        cv2.setNumThreads(before[1])
-        torch.set_num_threads(before[2])
-
-
-def initial_controls(settings: LiveSettings) -> Controls:
-    """What the keys begin with."""
+def initial_controls(live: LiveSettings) -> Controls:
+    """The controls that a live dream starts with."""
     return Controls(
-        strength=settings.strength,
-        mirror=settings.mirror,
-        split=settings.split,
-        overlay=settings.overlay,
-        full_screen=settings.full_screen,
-        recording=settings.record is not None,
+        strength=live.strength,
+        mirror=live.mirror,
+        split=live.split,
+        overlay=live.overlay,
+        full_screen=live.full_screen,
+        recording=live.record is not None,
     )

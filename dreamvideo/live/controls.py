@@ -1,4 +1,4 @@
-"""What a user can change while it dreams, and which key changes what: pure functions from one state to the next."""
+"""What a user can change while it dreams, and the keys that change it: pure functions from `Controls` to `Controls`."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
-STRENGTHS: Final = (0.0, 3.0)  # limits of what + and - lead to
-STRONGER: Final = 1.25  # of one press
-FAINTEST: Final = 0.1  # below it - leads to nothing at all
+STRENGTHS: Final = (0.0, 3.0)  # limits of the strength that + and - set
+STRENGTH_STEP: Final = 1.25  # factor of one press; chosen by eye
+FAINTEST: Final = 0.1  # a press of - below this sets 0
 
 
 @dataclass(frozen=True, slots=True)
 class Menu:
-    """What there is to choose from."""
+    """The presets and layers to choose from."""
 
     presets: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
-    own: str | None = None  # the preset that was asked for on the command line
+    own: str | None = None  # the preset of the command line
 
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """How it dreams and what is shown of it, at one moment."""
+    """How it dreams and what is shown, at one moment."""
 
     running: bool = True
-    strength: float = 1.0  # of the dream, over that of the look
-    preset: str | None = None  # None: the look that was asked for on the command line
-    layer: str | None = None  # excited alone, in place of what the look excites; None: the look's own
-    frozen: bool = False  # the camera's picture stands; the dream goes on
+    strength: float = 1.0  # of the dream, relative to that of the look
+    preset: str | None = None  # None: the look of the command line
+    layer: str | None = None  # the only one that is dreamed; None: those of the look
+    frozen: bool = False  # the image of the camera stays; the dream continues
     mirror: bool = False
     split: bool = False  # source on the left, dream on the right
-    overlay: bool = True  # numbers over the picture
+    overlay: bool = True  # numbers over the image
     help: bool = False
     full_screen: bool = False
     recording: bool = False
-    snapshots: int = 0  # asked for so far
-    resets: int = 0  # asked for so far; each begins the dream anew
+    snapshots: int = 0  # number of requests so far
+    resets: int = 0  # number of requests so far; each restarts the dream
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of the window, one button of the page."""
+    """A key of the window, a button of the page."""
 
     name: str
     what: str
@@ -50,29 +50,35 @@ class Key:
 
 
 def press(controls: Controls, key: str, menu: Menu) -> Controls:
-    """`controls` after a key; a key that means nothing changes nothing."""
+    """Apply a key.
+
+    Args:
+        controls: before it.
+        key: a key of `KEYS`; others change nothing.
+        menu: the presets and layers to choose from.
+    """
     return KEYS[key].change(controls, menu) if key in KEYS else controls
 
 
 def set_strength(controls: Controls, strength: float) -> Controls:
-    """`controls` with this strength, within `STRENGTHS`."""
+    """Set the strength, limited to `STRENGTHS`."""
     return replace(controls, strength=min(max(strength, STRENGTHS[0]), STRENGTHS[1]))
 
 
 def _stronger(controls: Controls, _: Menu) -> Controls:
-    return set_strength(controls, max(round(controls.strength * STRONGER, 3), FAINTEST))
+    return set_strength(controls, max(round(controls.strength * STRENGTH_STEP, 3), FAINTEST))
 
 
 def _weaker(controls: Controls, _: Menu) -> Controls:
-    weaker = round(controls.strength / STRONGER, 3)
+    weaker = round(controls.strength / STRENGTH_STEP, 3)
     return set_strength(controls, weaker if weaker >= FAINTEST else 0.0)
 
 
-def _turned(field: str) -> Callable[[Controls, Menu], Controls]:
+def _toggle(field: str) -> Callable[[Controls, Menu], Controls]:
     return lambda controls, _: _with(controls, field, not getattr(controls, field))
 
 
-def _counted(field: str) -> Callable[[Controls, Menu], Controls]:
+def _count(field: str) -> Callable[[Controls, Menu], Controls]:
     return lambda controls, _: _with(controls, field, getattr(controls, field) + 1)
 
 
@@ -80,37 +86,37 @@ def _with(controls: Controls, field: str, value: Any) -> Controls:
     return replace(controls, **{field: value})
 
 
-def _layer(by: int) -> Callable[[Controls, Menu], Controls]:
+def _choose_layer(by: int) -> Callable[[Controls, Menu], Controls]:
     return lambda controls, menu: replace(controls, layer=_next(controls.layer, menu.layers, by))
 
 
-def _preset(by: int) -> Callable[[Controls, Menu], Controls]:
+def _choose_preset(by: int) -> Callable[[Controls, Menu], Controls]:
     return lambda controls, menu: replace(controls, preset=_next(controls.preset, menu.presets, by), layer=None)
 
 
 def _next(chosen: str | None, choices: tuple[str, ...], by: int) -> str | None:
-    """The choice after or before `chosen`, in a ring in which None comes before the first."""
+    """The choice after (1) or before (-1) `chosen`, in a ring in which None stands before the first."""
     ring = (None, *choices)
     return ring[(ring.index(chosen) + by) % len(ring)] if chosen in ring else None
 
 
 _ALL: Final = (
     Key("q", "quit (or Esc)", lambda controls, _: replace(controls, running=False)),
-    Key("space", "freeze the picture", _turned("frozen")),
-    Key("r", "record", _turned("recording")),
-    Key("s", "snapshot", _counted("snapshots")),
-    Key("m", "mirror", _turned("mirror")),
-    Key("f", "full screen", _turned("full_screen")),
+    Key("space", "freeze the image", _toggle("frozen")),
+    Key("r", "record", _toggle("recording")),
+    Key("s", "snapshot", _count("snapshots")),
+    Key("m", "mirror", _toggle("mirror")),
+    Key("f", "full screen", _toggle("full_screen")),
     Key("+", "stronger", _stronger),
     Key("-", "weaker", _weaker),
-    Key("[", "layer before", _layer(-1)),
-    Key("]", "layer after", _layer(1)),
-    Key("n", "next preset", _preset(1)),
-    Key("p", "preset before", _preset(-1)),
-    Key("d", "source beside dream", _turned("split")),
-    Key("0", "dream anew", _counted("resets")),
-    Key("o", "numbers", _turned("overlay")),
-    Key("h", "this help", _turned("help")),
+    Key("[", "previous layer", _choose_layer(-1)),
+    Key("]", "next layer", _choose_layer(1)),
+    Key("n", "next preset", _choose_preset(1)),
+    Key("p", "previous preset", _choose_preset(-1)),
+    Key("d", "source beside dream", _toggle("split")),
+    Key("0", "restart the dream", _count("resets")),
+    Key("o", "numbers", _toggle("overlay")),
+    Key("h", "this help", _toggle("help")),
 )
 
 KEYS: Final[Mapping[str, Key]] = MappingProxyType({key.name: key for key in _ALL})

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -74,7 +74,7 @@ def scripted(clock: Any, *openings: Any) -> Callable[..., Any]:
     """An opener: each opening takes the next script; a number is seconds that pass, an error is raised."""
     left = list(openings)
 
-    def opener() -> Iterator[Any]:
+    def opener() -> Generator[Any, None, None]:
         script = left.pop(0) if left else (SourceError("nobody there"),)
         for item in script:
             if isinstance(item, Exception):
@@ -263,7 +263,7 @@ def test_a_camera_that_goes_away_and_comes_back(clock: Clock, said: Callable[...
 def test_a_camera_that_stays_away_ends_it_after_a_while(clock: Clock, said: Callable[..., Any]) -> None:
     opened = []
 
-    def opener() -> Iterator[Any]:
+    def opener() -> Generator[Any, None, None]:
         opened.append(clock.now)
         yield from [GOOD] if len(opened) == 1 else ()
         raise SourceError("camera 0 is not there")
@@ -338,7 +338,7 @@ def test_black_pictures_are_told_of_once_after_a_while(clock: Clock, said: Calla
 def test_a_camera_that_is_slow_to_open_is_told_of(monkeypatch: pytest.MonkeyPatch, said: Callable[..., Any]) -> None:
     monkeypatch.setattr(camera, "_SLOW", 0.01)
 
-    def opener() -> Iterator[Any]:
+    def opener() -> Generator[Any, None, None]:
         while not said():
             time.sleep(0.01)
         yield GOOD
@@ -351,7 +351,7 @@ def test_a_camera_that_is_slow_to_open_is_told_of(monkeypatch: pytest.MonkeyPatc
 def test_closing_closes_the_camera(clock: Clock) -> None:
     closed = []
 
-    def opener() -> Iterator[Any]:
+    def opener() -> Generator[Any, None, None]:
         try:
             yield from itertools.repeat(GOOD)
         finally:
@@ -376,7 +376,7 @@ def test_a_camera_that_is_waited_for_can_be_closed(script: list[Any], clock: Clo
 def test_a_read_that_hangs_for_ever_holds_nobody_up() -> None:
     released = threading.Event()
 
-    def opener() -> Iterator[Any]:
+    def opener() -> Generator[Any, None, None]:
         yield GOOD
         released.wait(60)
 
@@ -458,13 +458,13 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
 
 
 def motion_jpeg(
-    request: Any, done: Any, count: Any = 10**9, rate: float = 50, sizes: Any = itertools.repeat((64, 48))
-) -> None:  # noqa: B008
-    """Pictures whose number, modulo 200, is their brightness."""
+    request: Any, done: Any, count: int = 10**9, rate: float = 50, sizes: Iterable[tuple[int, int]] | None = None
+) -> None:
+    """Images whose number, modulo 200, is their brightness."""
     request.send_response(200)
     request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
     request.end_headers()
-    for number, (width, height) in zip(range(count), sizes, strict=False):
+    for number, (width, height) in zip(range(count), sizes or itertools.repeat((64, 48)), strict=False):
         data = cv2.imencode(".jpg", np.full((height, width, 3), number % 200 + 20, np.uint8))[1].tobytes()
         head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
         request.wfile.write(head.encode() + data + b"\r\n")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamvideo.live.controls import KEYS, STRENGTHS, Controls, Menu, press, set_strength
-from dreamvideo.live.shared_state import LiveState, Meter
+from dreamvideo.live.shared_state import RateMeter, SharedState
 
 MENU = Menu(presets=("sea", "night"), layers=("s8b", "s16a"))
 
@@ -67,19 +67,19 @@ def test_a_key_is_one_that_a_window_can_send() -> None:
 
 
 def test_the_newest_picture_is_waited_for() -> None:
-    desk = LiveState(Controls(), MENU)
-    assert desk.newest(timeout=0.01) is None
-    desk.show("first")
-    desk.show("second")
-    assert desk.newest() == (2, "second")
-    assert desk.newest(after=2, timeout=0.01) is None
-    desk.press("n")
-    assert desk.controls.preset == "sea"
+    shared = SharedState(Controls(), MENU)
+    assert shared.newest(timeout=0.01) is None
+    shared.show("first")
+    shared.show("second")
+    assert shared.newest() == (2, "second")
+    assert shared.newest(after=2, timeout=0.01) is None
+    shared.press("n")
+    assert shared.controls.preset == "sea"
 
 
 def test_a_meter_counts_the_last_second() -> None:
-    meter = Meter()
+    meter = RateMeter()
     for i in range(90):
-        meter.tick(i / 30)
+        meter.add(i / 30)
     assert meter.rate(89 / 30) == 30
     assert meter.rate(100.0) == 0

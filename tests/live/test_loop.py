@@ -1,7 +1,7 @@
 """The main thread of a live dream, with cameras and ascents that do as the test says."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls, Menu
-from dreamvideo.live.dreaming.ascent_thread import DreamUpdate, Look
-from dreamvideo.live.dreaming.tracking import FlowedUpdate
+from dreamvideo.live.dreaming.ascent_thread import AscentResult, Look
+from dreamvideo.live.dreaming.tracking import ResidualUpdate
 from dreamvideo.live.loop import dream_live
-from dreamvideo.live.shared_state import LiveState
+from dreamvideo.live.shared_state import SharedState
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.threads import Latest
@@ -37,13 +37,13 @@ class Ascending:
     def offer(self, task: Any) -> None:
         self.tasks.append(task)
 
-    def results(self) -> tuple[list[Any], None] | tuple[list[DreamUpdate], None]:
+    def results(self) -> tuple[list[Any], None] | tuple[list[AscentResult], None]:
         if not self.tasks or not self.gain:
             return [], None
         task = self.tasks[-1]
-        h, w = task.scene.source.shape[2:]
-        gain = FlowedUpdate(torch.full((1, 3, h, w), self.gain), torch.zeros(1, 1, h, w), task.scene.strength)
-        return [DreamUpdate(task, gain, 1, 0.01)], None
+        h, w = task.dream.source.shape[2:]
+        update = ResidualUpdate(torch.full((1, 3, h, w), self.gain), torch.zeros(1, 1, h, w), task.dream.strength)
+        return [AscentResult(task, update, 1, 0.01)], None
 
 
 def still(current: Any, previous: Any) -> torch.Tensor:
@@ -56,16 +56,16 @@ def gray(level: Any, height: Any = H, width: Any = W) -> NDArray[Any]:
 
 @pytest.fixture
 def dreamed(tiny_network: Network) -> Callable[..., Any]:
-    """Run a script of the camera: pictures, None for nothing in time, functions that are called with the desk."""
+    """Run a script of the camera: pictures, None for nothing in time, functions that are called with the shared."""
 
     def run(*script: Any, gain: float = 0.0, controls: Controls = Controls(), **wanted: Any) -> Any:  # noqa: B008
-        desk, ascent, shown = LiveState(controls, Menu(("sea",), ("first",))), Ascending(tiny_network, gain), []
+        shared, ascent, shown = SharedState(controls, Menu(("sea",), ("first",))), Ascending(tiny_network, gain), []
 
-        def pictures() -> Iterator[Latest]:
+        def pictures() -> Generator[Latest, None, None]:
             dropped = 0
             for step in script:
                 if callable(step):
-                    step(desk)
+                    step(shared)
                 elif isinstance(step, Exception):
                     raise step
                 else:
@@ -73,10 +73,10 @@ def dreamed(tiny_network: Network) -> Callable[..., Any]:
                     yield Latest(item, dropped)
 
         try:
-            for each in dream_live(pictures(), ascent, desk, still, **wanted):
+            for each in dream_live(pictures(), ascent, shared, still, **wanted):
                 shown.append(each)
         finally:
-            run.desk, run.ascent, run.shown = desk, ascent, shown
+            run.shared, run.ascent, run.shown = shared, ascent, shown
         return shown
 
     return run
@@ -94,39 +94,39 @@ def test_before_the_first_picture_nothing_is_shown(dreamed: Callable[..., Any]) 
 
 
 def test_while_the_camera_stalls_the_dream_goes_on_and_that_is_said(dreamed: Callable[..., Any]) -> None:
-    shown = dreamed(gray(50), None, lambda desk: time.sleep(1.1), None, None, gain=10 / 255)
+    shown = dreamed(gray(50), None, lambda shared: time.sleep(1.1), None, None, gain=10 / 255)
     assert [each.fresh for each in shown] == [True, False, False, False]
     assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 70, 80]
-    assert "no picture for 1 s" in dreamed.desk.numbers.message
+    assert "no image for 1 s" in dreamed.shared.numbers.message
     times = [each.frame.time for each in shown]
     assert times == sorted(times)
 
 
 def test_a_frozen_picture_stands_and_its_dream_goes_on(dreamed: Callable[..., Any]) -> None:
-    shown = dreamed(gray(50), lambda desk: desk.press("space"), gray(90), gray(130), gain=10 / 255)
+    shown = dreamed(gray(50), lambda shared: shared.press("space"), gray(90), gray(130), gain=10 / 255)
     assert [int(each.camera[0, 0, 0]) for each in shown] == [50, 50, 50]
     assert int(shown[-1].frame.image[0, 0, 0]) == 70
     assert [each.fresh for each in shown] == [True, False, False]
 
 
 def test_strength_acts_within_a_picture(dreamed: Callable[..., Any]) -> None:
-    shown = dreamed(gray(50), gray(50), lambda desk: desk.set_strength(0), gray(50), gain=10 / 255)
+    shown = dreamed(gray(50), gray(50), lambda shared: shared.set_strength(0), gray(50), gain=10 / 255)
     assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 50]
 
 
 def test_a_key_ends_it(dreamed: Callable[..., Any]) -> None:
-    assert len(dreamed(gray(50), lambda desk: desk.press("q"), gray(50), gray(50))) == 1
+    assert len(dreamed(gray(50), lambda shared: shared.press("q"), gray(50), gray(50))) == 1
 
 
 def test_a_camera_that_changes_its_size_begins_a_new_dream(dreamed: Callable[..., Any]) -> None:
     shown = dreamed(gray(50), gray(50), gray(50, 60, 80), gray(50, 60, 80), gain=10 / 255)
     assert [each.frame.image.shape[:2] for each in shown] == [(H, W)] * 2 + [(60, 80)] * 2
     assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 50, 60]
-    assert dreamed.desk.numbers.camera_size == (60, 80)
+    assert dreamed.shared.numbers.camera_size == (60, 80)
 
 
 def test_no_more_pictures_are_shown_than_wanted(dreamed: Callable[..., Any]) -> None:
-    script = [step for _ in range(12) for step in (gray(50), lambda desk: time.sleep(0.02))]
+    script = [step for _ in range(12) for step in (gray(50), lambda shared: time.sleep(0.02))]
     assert len(dreamed(*script, fps=10)) < 6
 
 
@@ -138,17 +138,20 @@ def test_what_ends_the_camera_is_raised_after_what_came_before(dreamed: Callable
 
 def test_a_wished_size_is_kept_whatever_the_time_it_takes(dreamed: Callable[..., Any]) -> None:
     dreamed(*[textured(480, 640)] * 4, side=150)
-    assert {tuple(task.scene.source.shape[2:]) for task in dreamed.ascent.tasks} == {(150, 200)}
+    assert {tuple(task.dream.source.shape[2:]) for task in dreamed.ascent.tasks} == {(150, 200)}
 
 
 def test_numbers_tell_where_and_what_it_dreams(dreamed: Callable[..., Any]) -> None:
     dreamed(gray(50), gray(50))
-    numbers = dreamed.desk.numbers
+    numbers = dreamed.shared.numbers
     assert numbers.device == "cpu fp32"
     assert numbers.look == "tiny first + second"
     assert (numbers.camera_size, numbers.working_size) == ((H, W), (H, W))
 
 
 def test_wishes_reach_the_ascent(dreamed: Callable[..., Any]) -> None:
-    dreamed(gray(50), lambda desk: desk.press("n"), gray(50), controls=replace(Controls(), layer="first"))
-    assert [(task.wish.preset, task.wish.layer) for task in dreamed.ascent.tasks] == [(None, "first"), ("sea", None)]
+    dreamed(gray(50), lambda shared: shared.press("n"), gray(50), controls=replace(Controls(), layer="first"))
+    assert [(task.look_choice.preset, task.look_choice.layer) for task in dreamed.ascent.tasks] == [
+        (None, "first"),
+        ("sea", None),
+    ]

@@ -59,11 +59,11 @@ def child(path: Path, height: int, width: int, still: Any) -> None:
     """
     rng = random.Random(3)
     recording = Recorder(Path(path), (height, width))
-    frame, due = Frame(stamped(0, height, width), recording.began), 0.0
+    frame, due = Frame(stamped(0, height, width), recording.start), 0.0
     recording.put(frame)
     while recording.failed is None:
         now = Fraction(time.monotonic())
-        seconds = float(now - recording.began)
+        seconds = float(now - recording.start)
         if seconds >= due and not STALL[0] < seconds < STALL[1] and seconds < still:
             if rng.random() < 0.9:
                 frame = Frame(stamped(round(1000 * seconds), height, width, noise=1 + round(1000 * seconds)), now)
@@ -155,9 +155,9 @@ def recorded(path: Path, clock: Any, frames: Any, end: Any, **options: Any) -> A
     """Record pictures of (milliseconds, number), one after the other, and close at `end`."""
     with Recorder(path, SIZE, clock=clock, hold=NEVER, overwrite=True, **options) as recording:
         for taken, (at, number) in enumerate(frames, 1):
-            recording.put(Frame(picture(number), recording.began + at * MS))
+            recording.put(Frame(picture(number), recording.start + at * MS))
             until(lambda taken=taken: recording.count >= taken)
-        clock.now = recording.began + end * MS
+        clock.now = recording.start + end * MS
     assert recording.failed is None and recording.dropped == 0
     return recording
 
@@ -229,14 +229,14 @@ def test_a_picture_that_nothing_follows_is_written_again(
     path = tmp_path / "dream.mkv"
     recording = Recorder(path, SIZE, clock=clock, hold=0.02)
     clock.now += late * MS
-    recording.put(Frame(picture(0), recording.began))
+    recording.put(Frame(picture(0), recording.start))
     for second in (1, 2, 3):  # of a stall
         written()
-        clock.now = recording.began + (1000 * second + late) * MS
+        clock.now = recording.start + (1000 * second + late) * MS
     written()
-    recording.put(Frame(picture(9), recording.began + 3500 * MS))
+    recording.put(Frame(picture(9), recording.start + 3500 * MS))
     until(lambda: recording.count == 2)
-    clock.now = recording.began + 4000 * MS
+    clock.now = recording.start + 4000 * MS
     recording.close()
     times, end = times_of(path)
     assert end == 4000 and times == sorted(times)
@@ -247,9 +247,9 @@ def test_a_picture_that_nothing_follows_is_written_again(
 def test_nothing_is_written_before_the_beginning(tmp_path: Path, clock: Clock, written: Callable[..., Any]) -> None:
     path = tmp_path / "dream.mkv"
     recording = Recorder(path, SIZE, clock=clock, hold=0.02)
-    recording.put(Frame(picture(0), recording.began - 2))
+    recording.put(Frame(picture(0), recording.start - 2))
     written()
-    recording.put(Frame(picture(9), recording.began + 1))
+    recording.put(Frame(picture(9), recording.start + 1))
     until(lambda: recording.count == 2)
     clock.now += 3
     recording.close()
@@ -278,10 +278,10 @@ def test_a_slow_encoder_drops_the_oldest_and_holds_nobody_up(
         return encode(*args)
 
     monkeypatch.setattr(VideoEncoder, "encode", slow)
-    recording.put(Frame(picture(0), recording.began))
+    recording.put(Frame(picture(0), recording.start))
     assert entered.wait(10)
     for number in range(1, 30):  # would wait for ever, if it waited
-        recording.put(Frame(picture(number), recording.began + number * 40 * MS))
+        recording.put(Frame(picture(number), recording.start + number * 40 * MS))
     assert recording.dropped == 29 - DEPTH
     gate.set()
     clock.now += 2
@@ -305,7 +305,7 @@ def test_the_file_keeps_its_size(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "dream.mkv"
     with Recorder(path, (49, 65), clock=clock, hold=NEVER) as recording:
         for at, (height, width) in enumerate([(49, 65), (49, 130), (300, 65), (98, 130)]):
-            recording.put(Frame(np.full((height, width, 3), 200, np.uint8), recording.began + at * MS))
+            recording.put(Frame(np.full((height, width, 3), 200, np.uint8), recording.start + at * MS))
         clock.now += 1
     with open_video(path, ReadSettings()) as source:
         shown = [frame.image for frame in source.frames]
@@ -334,7 +334,7 @@ def test_colors_come_back(tmp_path: Path, clock: Clock, size: tuple[int, int], t
     image = np.zeros((*size, 3), np.uint8)
     image[:, :32], image[:, 32:] = (230, 30, 40), (20, 200, 60)
     with Recorder(path, size, clock=clock, hold=NEVER) as recording:
-        recording.put(Frame(image, recording.began))
+        recording.put(Frame(image, recording.start))
         clock.now += 1
     with av.open(str(path)) as container:
         found = container.streams.video[0].codec_context
@@ -413,7 +413,7 @@ def test_a_disk_that_fills_up_ends_the_recording_and_keeps_it(tmp_path: Path, cl
     recording = Recorder(path, SIZE, clock=clock, hold=NEVER)
 
     def put(number: int) -> None:
-        recording.put(Frame(picture(number), recording.began + number * 100 * MS))
+        recording.put(Frame(picture(number), recording.start + number * 100 * MS))
 
     for number in range(8):
         put(number)
@@ -450,7 +450,7 @@ def test_names_are_never_those_of_what_is_there(tmp_path: Path) -> None:
     for _ in range(3):
         path = unused_name(tmp_path, ".mkv", now)
         with Recorder(path, SIZE) as recording:
-            recording.put(Frame(picture(0), recording.began))
+            recording.put(Frame(picture(0), recording.start))
         snapshot = unused_name(tmp_path, ".png", now)
         write_image(picture(0), snapshot)
         names += [path.name, snapshot.name]

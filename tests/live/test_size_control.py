@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from dreamvideo.live.dreaming.size_control import (
     DREAM_SIDES,
     FIRST_SIDE,
-    FULL,
-    MIN_STEPS,
+    MAX_SHARE,
+    MIN_ASCENTS,
     MeasuredTimes,
-    SizeChoice,
-    adjust_size,
+    Workload,
+    adjust_workload,
 )
 
 CAMERA = (1080, 1920)
@@ -22,15 +22,17 @@ CAMERA = (1080, 1920)
 
 def machine(per_line: Any, fixed: Any, per_ascent: Any) -> Callable[..., Any]:
     """Times of a machine whose work grows like the area, but for a fixed part of moving and showing."""
-    return lambda pace: MeasuredTimes(fixed + per_line * pace.side**2, per_ascent * pace.side**2 * pace.steps)
+    return lambda workload: MeasuredTimes(
+        fixed + per_line * workload.side**2, per_ascent * workload.side**2 * workload.steps
+    )
 
 
 def settled(times: Any, interval: Any, camera: Any = CAMERA, rounds: int = 40) -> Any:
-    pace, seen = SizeChoice(FIRST_SIDE), []
+    workload, workloads = Workload(FIRST_SIDE), []
     for _ in range(rounds):
-        pace = adjust_size(pace, times(pace), interval, camera)
-        seen.append(pace)
-    return seen
+        workload = adjust_workload(workload, times(workload), interval, camera)
+        workloads.append(workload)
+    return workloads
 
 
 costs = st.floats(1e-8, 3e-6)
@@ -41,31 +43,31 @@ def test_it_comes_to_rest_in_time_and_as_large_as_may_be(
     per_line: float, fixed: float, per_ascent: float, interval: Any
 ) -> None:
     times = machine(per_line, fixed, per_ascent)
-    seen = settled(times, interval)
-    pace = seen[-1]
-    assert len(set(seen[-10:])) == 1, "it swings"
-    now = times(pace)
-    if pace.side > DREAM_SIDES[0]:
-        assert now.picture <= FULL * interval
-        assert now.ascent * MIN_STEPS <= 1
-    if pace.side < DREAM_SIDES[-1]:
-        larger = times(SizeChoice(DREAM_SIDES[DREAM_SIDES.index(pace.side) + 1]))
-        assert larger.picture > 0.5 * interval or larger.ascent * MIN_STEPS > 0.5, "there was time for more"
+    workloads = settled(times, interval)
+    workload = workloads[-1]
+    assert len(set(workloads[-10:])) == 1, "it swings"
+    now = times(workload)
+    if workload.side > DREAM_SIDES[0]:
+        assert now.frame <= MAX_SHARE * interval
+        assert now.ascent * MIN_ASCENTS <= 1
+    if workload.side < DREAM_SIDES[-1]:
+        larger = times(Workload(DREAM_SIDES[DREAM_SIDES.index(workload.side) + 1]))
+        assert larger.frame > 0.5 * interval or larger.ascent * MIN_ASCENTS > 0.5, "there was time for more"
 
 
 def test_too_slow_at_any_size_stays_at_the_smallest() -> None:
-    assert settled(machine(1e-4, 0.1, 1e-4), 1 / 30)[-1] == SizeChoice(DREAM_SIDES[0])
+    assert settled(machine(1e-4, 0.1, 1e-4), 1 / 30)[-1] == Workload(DREAM_SIDES[0])
 
 
 def test_a_quick_machine_dreams_at_the_cameras_size_then_takes_more_steps() -> None:
-    pace = settled(machine(1e-9, 0, 1e-9), 1 / 30, (480, 640))[-1]
-    assert pace.size((480, 640)) == (480, 640)
-    assert pace.steps == 2
+    workload = settled(machine(1e-9, 0, 1e-9), 1 / 30, (480, 640))[-1]
+    assert workload.size((480, 640)) == (480, 640)
+    assert workload.steps == 2
 
 
 def test_one_step_too_late_falls_as_far_as_it_must_at_once() -> None:
     slow = machine(4e-7, 0, 4e-6)
-    assert adjust_size(SizeChoice(480), slow(SizeChoice(480)), 1 / 30, CAMERA).side <= 168
+    assert adjust_workload(Workload(480), slow(Workload(480)), 1 / 30, CAMERA).side <= 168
 
 
 @pytest.mark.parametrize(
@@ -78,4 +80,4 @@ def test_one_step_too_late_falls_as_far_as_it_must_at_once() -> None:
     ],
 )
 def test_sizes_keep_the_cameras_shape(side: int, camera: tuple[int, int], size: tuple[int, int]) -> None:
-    assert SizeChoice(side).size(camera) == size
+    assert Workload(side).size(camera) == size

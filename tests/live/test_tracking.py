@@ -13,21 +13,28 @@ from hypothesis import strategies as st
 
 from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls, Menu, press
-from dreamvideo.live.dreaming.ascent_thread import DreamUpdate
-from dreamvideo.live.dreaming.size_control import SizeChoice
-from dreamvideo.live.dreaming.state import MAX_FLOW_FRAMES, LiveFrameState, advance, apply_result, begin_live, make_task
+from dreamvideo.live.dreaming.ascent_thread import AscentResult
+from dreamvideo.live.dreaming.size_control import Workload
+from dreamvideo.live.dreaming.state import (
+    MAX_DECAY_SECONDS,
+    LiveFrameState,
+    apply_results,
+    make_task,
+    next_state,
+    start_dream,
+)
 from dreamvideo.live.dreaming.tracking import (
-    DECAY,
-    FlowedUpdate,
+    DECAY_PER_SECOND,
+    ResidualUpdate,
     apply_update,
     compose_image,
     extend_flow,
     resize_tracked,
-    scale_flow,
-    shrink_tensor,
+    scale_strength,
+    source_tensor,
     start_flow,
     track_motion,
-    undreamed_scene,
+    undreamed,
 )
 from dreamvideo.motion.occlusion import Motion, no_motion
 
@@ -51,9 +58,9 @@ def spot(x: Any, y: Any) -> torch.Tensor:
     return residual
 
 
-def scene_of(residual: Any = None, strength: float = 1.0) -> Any:
-    scene = undreamed_scene(shrink_tensor(textured(H, W), (H, W)), strength)
-    return scene if residual is None else replace(scene, carry=replace(scene.carry, residual=residual))
+def dream_of(residual: Any = None, strength: float = 1.0) -> Any:
+    dream = undreamed(source_tensor(textured(H, W), (H, W)), strength)
+    return dream if residual is None else replace(dream, carry=replace(dream.carry, residual=residual))
 
 
 steps = st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, max_size=5)
@@ -61,11 +68,11 @@ steps = st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, 
 
 @settings(max_examples=25, deadline=None)
 @given(steps)
-def test_a_path_is_all_the_motion_since(moves: list[tuple[int, int]]) -> None:
-    path = start_flow(scene_of())
+def test_a_flow_is_all_the_motion_since(moves: list[tuple[int, int]]) -> None:
+    flow = start_flow(dream_of())
     for dx, dy in moves:
-        path = extend_flow(path, shift(dx, dy))
-    inside = path.flow[0, :, 16:-16, 16:-16]
+        flow = extend_flow(flow, shift(dx, dy))
+    inside = flow.flow[0, :, 16:-16, 16:-16]
     expected = -torch.tensor([sum(axis) for axis in zip(*moves, strict=True)], dtype=torch.float32)
     torch.testing.assert_close(inside, expected[:, None, None].expand_as(inside))
 
@@ -73,55 +80,55 @@ def test_a_path_is_all_the_motion_since(moves: list[tuple[int, int]]) -> None:
 @settings(max_examples=25, deadline=None)
 @given(steps)
 def test_what_comes_late_lands_where_its_place_has_gone(moves: list[tuple[int, int]]) -> None:
-    scene, path = scene_of(), start_flow(scene_of())
+    dream, flow = dream_of(), start_flow(dream_of())
     for dx, dy in moves:
         motion = shift(dx, dy)
-        scene, path = track_motion(scene, scene.source, motion, 0.0), extend_flow(path, motion)
+        dream, flow = track_motion(dream, dream.source, motion, 0.0), extend_flow(flow, motion)
     right, down = (sum(axis) for axis in zip(*moves, strict=True))
-    gain = FlowedUpdate(spot(30, 20), torch.zeros(1, 1, H, W), 1.0)
+    update = ResidualUpdate(spot(30, 20), torch.zeros(1, 1, H, W), 1.0)
     torch.testing.assert_close(
-        apply_update(scene, gain, path).carry.residual, spot(30 + right, 20 + down), atol=1e-5, rtol=0
+        apply_update(dream, update, flow).carry.residual, spot(30 + right, 20 + down), atol=1e-5, rtol=0
     )
 
 
 def test_nothing_is_added_where_its_place_was_hidden_since() -> None:
-    path = extend_flow(start_flow(scene_of()), shift(0, 0, hidden=[(slice(18, 24), slice(28, 34))]))
-    path = extend_flow(path, shift(5, 0))
-    gain = FlowedUpdate(torch.full((1, 3, H, W), 0.1), torch.ones(1, 1, H, W), 1.0)
-    residual = apply_update(scene_of(), gain, path).carry.residual
+    flow = extend_flow(start_flow(dream_of()), shift(0, 0, hidden=[(slice(18, 24), slice(28, 34))]))
+    flow = extend_flow(flow, shift(5, 0))
+    update = ResidualUpdate(torch.full((1, 3, H, W), 0.1), torch.ones(1, 1, H, W), 1.0)
+    residual = apply_update(dream_of(), update, flow).carry.residual
     assert residual[..., 19:23, 34:38].abs().max() == 0, "hidden, and moved on"
     assert residual[..., 19:23, 24:27].min() > 0.09
 
 
 def test_what_is_not_renewed_fades() -> None:
-    scene = scene_of(spot(30, 20))
+    dream = dream_of(spot(30, 20))
     for _ in range(30):
-        scene = track_motion(scene, scene.source, no_motion(H, W), 1 / 30)
-    assert scene.carry.residual.max() == pytest.approx(0.25 * DECAY, rel=1e-3)
+        dream = track_motion(dream, dream.source, no_motion(H, W), 1 / 30)
+    assert dream.carry.residual.max() == pytest.approx(0.25 * DECAY_PER_SECOND, rel=1e-3)
 
 
 def test_strength_acts_at_once_and_on_what_is_under_way() -> None:
-    scene = scale_flow(scene_of(spot(30, 20)), 2.0)
-    assert scene.carry.residual.max() == pytest.approx(0.5)
-    late = apply_update(scene, FlowedUpdate(spot(10, 10), torch.zeros(1, 1, H, W), 1.0), start_flow(scene))
+    dream = scale_strength(dream_of(spot(30, 20)), 2.0)
+    assert dream.carry.residual.max() == pytest.approx(0.5)
+    late = apply_update(dream, ResidualUpdate(spot(10, 10), torch.zeros(1, 1, H, W), 1.0), start_flow(dream))
     assert late.carry.residual[..., 11, 11].max() == pytest.approx(0.5)
 
 
 def test_an_undreamed_picture_is_the_cameras_to_the_last_bit() -> None:
     camera = textured(96, 128)
-    np.testing.assert_array_equal(compose_image(undreamed_scene(shrink_tensor(camera, (48, 64)), 1.0), camera), camera)
+    np.testing.assert_array_equal(compose_image(undreamed(source_tensor(camera, (48, 64)), 1.0), camera), camera)
 
 
 def test_a_dream_of_half_the_size_keeps_the_cameras_detail() -> None:
     camera = textured(96, 128)
-    scene = undreamed_scene(shrink_tensor(camera, (48, 64)), 1.0)
-    scene = replace(scene, carry=replace(scene.carry, residual=torch.full((1, 3, 48, 64), 10 / 255)))
-    np.testing.assert_array_equal(compose_image(scene, camera), np.minimum(camera.astype(int) + 10, 255))
+    dream = undreamed(source_tensor(camera, (48, 64)), 1.0)
+    dream = replace(dream, carry=replace(dream.carry, residual=torch.full((1, 3, 48, 64), 10 / 255)))
+    np.testing.assert_array_equal(compose_image(dream, camera), np.minimum(camera.astype(int) + 10, 255))
 
 
 def test_resizing_keeps_the_dream_in_its_place() -> None:
-    scene = scene_of(spot(30, 20))
-    large = resize_tracked(scene, shrink_tensor(textured(96, 128), (96, 128)))
+    dream = dream_of(spot(30, 20))
+    large = resize_tracked(dream, source_tensor(textured(96, 128), (96, 128)))
     assert large.carry.residual.shape == (1, 3, 96, 128)
     y, x = divmod(int(large.carry.residual[0, 0].argmax()), 128)
     assert abs(x - 2 * 31) <= 2
@@ -143,18 +150,18 @@ def frame(number: int, image: Any = None) -> Frame:
     return Frame(textured(H, W) if image is None else image, Fraction(number, 30))
 
 
-def stood(controls: Controls = Controls()) -> LiveFrameState:  # noqa: B008
-    return begin_live(frame(0), controls, SizeChoice(H))
+def started(controls: Controls = Controls()) -> LiveFrameState:
+    return start_dream(frame(0), controls, Workload(H))
 
 
-def result_of(stand: Any, residual: Any, **changes: Any) -> DreamUpdate:
-    task = replace(make_task(stand, 1), **changes)
-    return DreamUpdate(task, FlowedUpdate(residual, torch.zeros(1, 1, H, W), 1.0), 1, 0.01)
+def result_of(state: Any, residual: Any, **changes: Any) -> AscentResult:
+    task = replace(make_task(state, 1), **changes)
+    return AscentResult(task, ResidualUpdate(residual, torch.zeros(1, 1, H, W), 1.0), 1, 0.01)
 
 
 def test_a_result_finds_its_way_over_pictures_that_came_meanwhile() -> None:
-    stand = stood()
-    result = result_of(stand, spot(30, 20))
+    state = started()
+    result = result_of(state, spot(30, 20))
     images = [np.roll(textured(H, W), 2 * i, 1) for i in range(4)]
 
     def estimate(current: Any, previous: Any) -> torch.Tensor:
@@ -165,78 +172,78 @@ def test_a_result_finds_its_way_over_pictures_that_came_meanwhile() -> None:
         return flow
 
     for i in (1, 2, 3):
-        stand = advance(stand, frame(i, images[i]), Controls(), SizeChoice(H), 0, estimate, never)
-    stand = apply_result(stand, [result])
-    peak = int(stand.scene.carry.residual[0, 0].sum(0).argmax())
+        state = next_state(state, frame(i, images[i]), Controls(), Workload(H), 0, estimate, never)
+    state = apply_results(state, [result])
+    peak = int(state.dream.carry.residual[0, 0].sum(0).argmax())
     assert peak in range(36, 39)
 
 
 def test_results_of_another_dream_another_size_or_a_forgotten_picture_are_dropped() -> None:
-    stand = stood()
+    state = started()
     for _ in range(2):
-        stand = advance(stand, frame(1), Controls(), SizeChoice(H), None, still, never)
+        state = next_state(state, frame(1), Controls(), Workload(H), None, still, never)
     for result in (
-        result_of(stand, spot(5, 5), dream=7),
-        result_of(stand, spot(5, 5), number=0),
-        DreamUpdate(
-            make_task(begin_live(frame(0), Controls(), SizeChoice(24)), 1),
-            FlowedUpdate(spot(5, 5), spot(5, 5), 1.0),
+        result_of(state, spot(5, 5), generation=7),
+        result_of(state, spot(5, 5), frame_index=0),
+        AscentResult(
+            make_task(start_dream(frame(0), Controls(), Workload(24)), 1),
+            ResidualUpdate(spot(5, 5), spot(5, 5), 1.0),
             1,
             0.1,
         ),
     ):
-        assert apply_result(stand, [result]).scene.carry.residual.abs().max() == 0
-    assert apply_result(stand, [result_of(stand, spot(5, 5))]).scene.carry.residual.max() > 0.2
+        assert apply_results(state, [result]).dream.carry.residual.abs().max() == 0
+    assert apply_results(state, [result_of(state, spot(5, 5))]).dream.carry.residual.max() > 0.2
 
 
 @pytest.mark.parametrize("key", ["n", "]", "0", "m"])
 def test_these_keys_begin_a_new_dream_within_a_picture(key: str) -> None:
-    stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
+    state = apply_results(started(), [result_of(started(), spot(30, 20))])
     controls = press(Controls(), key, Menu(("sea",), ("s8b",)))
-    after = advance(stand, frame(1), controls, SizeChoice(H), 0, still, never)
-    assert after.dream == 1
-    assert after.scene.carry.residual.abs().max() == 0
-    assert apply_result(after, [result_of(stand, spot(30, 20))]).scene.carry.residual.abs().max() == 0
+    after = next_state(state, frame(1), controls, Workload(H), 0, still, never)
+    assert after.generation == 1
+    assert after.dream.carry.residual.abs().max() == 0
+    assert apply_results(after, [result_of(state, spot(30, 20))]).dream.carry.residual.abs().max() == 0
 
 
 @pytest.mark.parametrize("key", ["+", "s", "d", "f", "o", "h", "r"])
 def test_these_do_not(key: str) -> None:
-    stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
+    state = apply_results(started(), [result_of(started(), spot(30, 20))])
     controls = press(Controls(), key, Menu())
-    after = advance(stand, frame(1), controls, SizeChoice(H), 0, still, never)
-    assert after.dream == 0
-    assert after.scene.carry.residual.max() > 0.2
+    after = next_state(state, frame(1), controls, Workload(H), 0, still, never)
+    assert after.generation == 0
+    assert after.dream.carry.residual.max() > 0.2
 
 
 def test_a_cut_begins_a_new_dream() -> None:
-    stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
-    assert advance(stand, frame(1), Controls(), SizeChoice(H), 0, still, lambda *_: True).dream == 1
+    state = apply_results(started(), [result_of(started(), spot(30, 20))])
+    assert next_state(state, frame(1), Controls(), Workload(H), 0, still, lambda *_: True).generation == 1
 
 
 def test_without_a_new_picture_the_dream_goes_on_and_does_not_fade() -> None:
-    stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
-    after = advance(stand, None, Controls(), SizeChoice(H), 0, still, never)
-    torch.testing.assert_close(after.scene.carry.residual, stand.scene.carry.residual)
-    assert after.number == 1
-    late = apply_result(after, [result_of(stood(), spot(10, 10))])
-    assert late.scene.carry.residual[..., 11, 11].max() > 0.2
+    state = apply_results(started(), [result_of(started(), spot(30, 20))])
+    after = next_state(state, None, Controls(), Workload(H), 0, still, never)
+    torch.testing.assert_close(after.dream.carry.residual, state.dream.carry.residual)
+    assert after.frame_index == 1
+    late = apply_results(after, [result_of(started(), spot(10, 10))])
+    assert late.dream.carry.residual[..., 11, 11].max() > 0.2
 
 
 def test_after_a_long_pause_the_dream_is_still_there() -> None:
-    stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
-    after = advance(stand, frame(30 * 60), Controls(), SizeChoice(H), 0, still, never)
-    assert after.scene.carry.residual.max() == pytest.approx(0.25 * DECAY**MAX_FLOW_FRAMES, rel=1e-3)
+    state = apply_results(started(), [result_of(started(), spot(30, 20))])
+    after = next_state(state, frame(30 * 60), Controls(), Workload(H), 0, still, never)
+    assert after.dream.carry.residual.max() == pytest.approx(0.25 * DECAY_PER_SECOND**MAX_DECAY_SECONDS, rel=1e-3)
 
 
 def test_a_mirror_turns_the_picture() -> None:
     image = textured(H, W)
-    stand = begin_live(frame(0, image), Controls(mirror=True), SizeChoice(H))
-    np.testing.assert_array_equal(stand.camera, image[:, ::-1])
+    state = start_dream(frame(0, image), Controls(mirror=True), Workload(H))
+    np.testing.assert_array_equal(state.camera, image[:, ::-1])
 
 
 def test_another_size_of_dream_keeps_what_was_dreamed() -> None:
-    stand = apply_result(stood(), [result_of(stood(), spot(30, 20))])
-    after = advance(stand, frame(1), Controls(), SizeChoice(24), 0, still, never)
-    assert after.scene.source.shape == (1, 3, 24, 32)
-    assert after.scene.carry.residual.max() > 0.1
-    assert after.dream == 0
+    state = apply_results(started(), [result_of(started(), spot(30, 20))])
+    after = next_state(state, frame(1), Controls(), Workload(24), 0, still, never)
+    assert after.dream.source.shape == (1, 3, 24, 32)
+    assert after.dream.carry.residual.max() > 0.1
+    assert after.generation == 0

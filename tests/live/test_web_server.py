@@ -9,9 +9,8 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import OutputError, SettingsError
 from dreamvideo.live.controls import KEYS, Controls, Menu
-from dreamvideo.live.shared_state import LiveNumbers, LiveState
+from dreamvideo.live.shared_state import LiveNumbers, SharedState
 from dreamvideo.live.web import server as serving
 from dreamvideo.live.web.http_security import MAX_BODY
 from dreamvideo.live.web.server import serve_page
@@ -31,18 +30,18 @@ from dreamvideo.settings.parsers import Address, parse_address
 
 HERE = Address("127.0.0.1", 0)
 JSON = {"Content-Type": "application/json"}
-ROUTES = ("/", "/state", "/picture.jpg", "/stream", "/press", "/strength", "/nothing")
+ROUTES = ("/", "/state", "/image.jpg", "/stream", "/press", "/strength", "/nothing")
 SOON = 30.0  # seconds after which what has not come is not coming
 
 
 @pytest.fixture
-def desk() -> LiveState:
-    return LiveState(Controls(), Menu(("eyes", "leaves"), ("s8b", "s16a")))
+def shared() -> SharedState:
+    return SharedState(Controls(), Menu(("eyes", "leaves"), ("s8b", "s16a")))
 
 
 @pytest.fixture
-def port(desk: LiveState) -> Iterator[int]:
-    with serve_page(desk, HERE, None) as url:
+def port(shared: SharedState) -> Iterator[int]:
+    with serve_page(shared, HERE, None) as url:
         yield port_of(url)
 
 
@@ -50,7 +49,7 @@ def port_of(url: str) -> int:
     return int(re.fullmatch(r"http://.*:(\d+)/", url)[1])
 
 
-def ask(port: int, path: Path, body: Any = None, headers: Any = None, host: str = "127.0.0.1") -> tuple[Any, Any, Any]:
+def ask(port: int, path: str, body: Any = None, headers: Any = None, host: str = "127.0.0.1") -> tuple[Any, Any, Any]:
     """(status, headers, content) of a GET, or of a POST where there is a body."""
     connection = http.client.HTTPConnection(host, port, timeout=SOON)
     try:
@@ -61,7 +60,7 @@ def ask(port: int, path: Path, body: Any = None, headers: Any = None, host: str 
         connection.close()
 
 
-def post(port: int, path: Path, content: Any, headers: Any = JSON) -> tuple[Any, Any, Any]:
+def post(port: int, path: str, content: Any, headers: Any = JSON) -> tuple[Any, Any, Any]:
     return ask(port, path, content if isinstance(content, bytes) else json.dumps(content).encode(), headers)
 
 
@@ -82,7 +81,7 @@ def viewer(port: int, path: str = "/stream", receive: Any = None) -> Iterator[tu
             yield file.readline(), parts(file)
 
 
-def parts(file: Any) -> Iterator[Any]:
+def parts(file: Any) -> Generator[Any, None, None]:
     """Each part of a multipart stream as soon as its end has come, read as RFC 2046 has it."""
     head = http.client.parse_headers(file)
     boundary = b"--" + head.get_param("boundary").encode()
@@ -148,28 +147,28 @@ def test_the_page_runs_its_own_script_alone_and_is_never_kept(port: int) -> None
         assert headers["Content-Security-Policy"] == policy and "Python" not in headers["Server"]
 
 
-def test_the_state_is_what_lies_on_the_desk(desk: LiveState, port: int) -> None:
-    desk.numbers = LiveNumbers(29.5, 24.0, 48.0, 61.5, 7, (720, 1280), (360, 640), "cpu", "eyes", "recording")
-    desk.press("m")
+def test_the_state_is_the_shared_state(shared: SharedState, port: int) -> None:
+    shared.numbers = LiveNumbers(29.5, 24.0, 48.0, 61.5, 7, (720, 1280), (360, 640), "cpu", "eyes", "recording")
+    shared.press("m")
     state = json.loads(ask(port, "/state")[2])
-    assert state["controls"] == asdict(desk.controls) and state["controls"]["mirror"]
-    assert state["numbers"] == json.loads(json.dumps(asdict(desk.numbers)))
+    assert state["controls"] == asdict(shared.controls) and state["controls"]["mirror"]
+    assert state["numbers"] == json.loads(json.dumps(asdict(shared.numbers)))
     assert state["menu"] == {"presets": ["eyes", "leaves"], "layers": ["s8b", "s16a"], "own": None}
     assert state["keys"] == [{"name": key.name, "what": key.what} for key in KEYS.values()]
-    assert state["strengths"] == [0, 3] and state["looking"] is False
+    assert state["strengths"] == [0, 3] and state["viewing"] is False
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_every_key_of_the_window_is_one_of_the_page(desk: LiveState, port: int, key: Any) -> None:
-    expected = KEYS[key].change(Controls(), desk.menu)
+def test_every_key_of_the_window_is_one_of_the_page(shared: SharedState, port: int, key: Any) -> None:
+    expected = KEYS[key].change(Controls(), shared.menu)
     status, _, content = post(port, "/press", {"key": key})
-    assert status == 200 and desk.controls == expected and json.loads(content)["controls"] == asdict(expected)
+    assert status == 200 and shared.controls == expected and json.loads(content)["controls"] == asdict(expected)
 
 
 @pytest.mark.parametrize("sent, set", [(1.4, 1.4), (2, 2.0), (10**200, 3.0), (-1, 0.0)])
-def test_the_strength_is_set_within_its_limits(desk: LiveState, port: int, sent: Any, set: float) -> None:
+def test_the_strength_is_set_within_its_limits(shared: SharedState, port: int, sent: Any, set: float) -> None:
     assert post(port, "/strength", {"value": sent})[0] == 200
-    assert desk.controls == Controls(strength=set)
+    assert shared.controls == Controls(strength=set)
 
 
 @pytest.mark.parametrize(
@@ -193,19 +192,19 @@ def test_the_strength_is_set_within_its_limits(desk: LiveState, port: int, sent:
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_line_and_changes_nothing(
-    desk: LiveState, port: int, caplog: pytest.LogCaptureFixture, path: str, body: Any
+    shared: SharedState, port: int, caplog: pytest.LogCaptureFixture, path: str, body: Any
 ) -> None:
     status, headers, content = post(port, path, body)
     assert status == 400 and headers.get_content_type() == "text/plain" and content.count(b"\n") == 1
-    assert desk.controls == Controls() and not caplog.records
+    assert shared.controls == Controls() and not caplog.records
 
 
 @pytest.mark.parametrize("length", ["", "-1", "0x10", "9" * 5000, "1000000000000"])
 def test_a_length_that_is_none_is_refused(
-    desk: LiveState, port: int, caplog: pytest.LogCaptureFixture, length: str
+    shared: SharedState, port: int, caplog: pytest.LogCaptureFixture, length: str
 ) -> None:
     status, _, _ = post(port, "/press", b'{"key": "n"}', {**JSON, "Content-Length": length})
-    assert status == 400 and desk.controls == Controls() and not caplog.records
+    assert status == 400 and shared.controls == Controls() and not caplog.records
 
 
 @pytest.mark.parametrize(
@@ -247,16 +246,16 @@ def test_this_machine_is_known_by_its_own_names(port: int, host: str) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/state", "/stream", "/press"])
-def test_a_name_that_was_led_here_is_refused(desk: LiveState, port: int, host: Any, path: str) -> None:
+def test_a_name_that_was_led_here_is_refused(shared: SharedState, port: int, host: Any, path: str) -> None:
     body = b'{"key": "n"}' if path == "/press" else None
     assert ask(port, path, body, {"Host": host, **JSON})[0] == 403
-    assert desk.controls == Controls()
+    assert shared.controls == Controls()
 
 
-def test_a_name_of_our_own_for_this_machine_is_known(desk: LiveState, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_of_our_own_for_this_machine_is_known(shared: SharedState, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: plain("127.0.0.1", *rest, **more))
-    with serve_page(desk, Address("Box", 0), None) as url:
+    with serve_page(shared, Address("Box", 0), None) as url:
         assert url.startswith("http://Box:")
         assert ask(port_of(url), "/state", headers={"Host": "box:1"})[0] == 200
         assert ask(port_of(url), "/state", headers={"Host": "bax:1"})[0] == 403
@@ -277,33 +276,33 @@ def test_a_name_of_our_own_for_this_machine_is_known(desk: LiveState, monkeypatc
         {},
     ],
 )
-def test_no_other_site_presses_a_key(desk: LiveState, password: str | None, headers: dict[Any, Any]) -> None:
-    with serve_page(desk, HERE, password) as url:
+def test_no_other_site_presses_a_key(shared: SharedState, password: str | None, headers: dict[Any, Any]) -> None:
+    with serve_page(shared, HERE, password) as url:
         status, _, _ = post(port_of(url), "/press", {"key": "n"}, {**headers, **basic(password)})
-    assert status in (403, 415) and desk.controls == Controls()
+    assert status in (403, 415) and shared.controls == Controls()
 
 
-def test_the_page_itself_does(desk: LiveState, port: int) -> None:
+def test_the_page_itself_does(shared: SharedState, port: int) -> None:
     own = {"Origin": f"http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin"}
     assert post(port, "/press", {"key": "n"}, {"Content-Type": "application/json; charset=utf-8", **own})[0] == 200
-    assert desk.controls.preset == "eyes"
+    assert shared.controls.preset == "eyes"
 
 
 def test_another_site_may_link_to_the_page_but_take_nothing_from_it(port: int) -> None:
     status = {path: ask(port, path, headers={"Sec-Fetch-Site": "cross-site"})[0] for path in ROUTES[:4]}
-    assert status == {"/": 200, "/state": 403, "/picture.jpg": 403, "/stream": 403}
+    assert status == {"/": 200, "/state": 403, "/image.jpg": 403, "/stream": 403}
     assert ask(port, "/")[1]["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-def test_a_password_stands_before_every_route(desk: LiveState) -> None:
-    with serve_page(desk, HERE, "wörd:2") as url:
+def test_a_password_stands_before_every_route(shared: SharedState) -> None:
+    with serve_page(shared, HERE, "wörd:2") as url:
         for path in ROUTES:
             for body in (None, b"{}"):
                 status, headers, _ = ask(port_of(url), path, body)
                 assert status == 401 and headers["WWW-Authenticate"].startswith("Basic ")
         assert ask(port_of(url), "/state", headers=basic("wörd:2"))[0] == 200
         assert post(port_of(url), "/press", {"key": "m"}, {**JSON, **basic("wörd:2", "")})[0] == 200
-    assert desk.controls == Controls(mirror=True)
+    assert shared.controls == Controls(mirror=True)
 
 
 @pytest.mark.parametrize(
@@ -314,17 +313,20 @@ def test_a_password_stands_before_every_route(desk: LiveState) -> None:
         basic("word")["Authorization"].replace("Basic", "Digest"),
     ],
 )
-def test_a_wrong_password_does_not_do(desk: LiveState, monkeypatch: pytest.MonkeyPatch, header: Any) -> None:
-    monkeypatch.setattr(serving, "WRONG", 0)
-    with serve_page(desk, HERE, "word") as url:
+def test_a_wrong_password_does_not_do(shared: SharedState, monkeypatch: pytest.MonkeyPatch, header: Any) -> None:
+    monkeypatch.setattr(serving, "WRONG_PASSWORD_DELAY", 0)
+    with serve_page(shared, HERE, "word") as url:
         assert ask(port_of(url), "/state", headers={"Authorization": header})[0] == 401
 
 
 def test_a_wrong_password_costs_time_but_only_those_who_give_it(
-    desk: LiveState, monkeypatch: pytest.MonkeyPatch
+    shared: SharedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "WRONG", 1000)
-    with serve_page(desk, HERE, "word") as url, socket.create_connection(("127.0.0.1", port_of(url)), SOON) as guesser:
+    monkeypatch.setattr(serving, "WRONG_PASSWORD_DELAY", 1000)
+    with (
+        serve_page(shared, HERE, "word") as url,
+        socket.create_connection(("127.0.0.1", port_of(url)), SOON) as guesser,
+    ):
         guesser.sendall(
             f"GET /state HTTP/1.1\r\nAuthorization: {basic('w')['Authorization']}\r\nHost: localhost\r\n\r\n".encode()
         )
@@ -335,14 +337,16 @@ def test_a_wrong_password_costs_time_but_only_those_who_give_it(
             guesser.recv(1)
 
 
-def test_other_machines_need_a_password_and_are_warned_once(desk: LiveState, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_machines_need_a_password_and_are_warned_once(
+    shared: SharedState, caplog: pytest.LogCaptureFixture
+) -> None:
     for host in ("0.0.0.0", "192.0.2.1"):
-        with pytest.raises(SettingsError, match="--password"), serve_page(desk, Address(host, 0), None):
+        with pytest.raises(SettingsError, match="--password"), serve_page(shared, Address(host, 0), None):
             pass
-    with pytest.raises(SettingsError, match="--password"), serve_page(desk, HERE, ""):
+    with pytest.raises(SettingsError, match="--password"), serve_page(shared, HERE, ""):
         pass
     assert not caplog.records
-    with serve_page(desk, Address("0.0.0.0", 0), "word") as url:
+    with serve_page(shared, Address("0.0.0.0", 0), "word") as url:
         assert socket.gethostname() in url
         for _ in range(2):
             assert ask(port_of(url), "/state", headers={"Host": "gpu-box.lan", **basic("word")})[0] == 200
@@ -351,59 +355,59 @@ def test_other_machines_need_a_password_and_are_warned_once(desk: LiveState, cap
 
 
 @pytest.mark.parametrize("address", [None, Address("192.0.2.1", 0), Address("b" * 64, 0)])
-def test_where_no_page_can_be_is_said_in_a_line(desk: LiveState, port: int, address: Address | None) -> None:
+def test_where_no_page_can_be_is_said_in_a_line(shared: SharedState, port: int, address: Address | None) -> None:
     address = address or Address("127.0.0.1", port)
     with (
         pytest.raises(OutputError, match="expected an address of this machine") as caught,
-        serve_page(desk, address, "word"),
+        serve_page(shared, address, "word"),
     ):
         pass
     assert "\n" not in str(caught.value) and str(address) in str(caught.value)
 
 
-def test_the_port_is_free_again_at_once(desk: LiveState, port: int) -> None:
-    with serve_page(desk, HERE, None) as url:
+def test_the_port_is_free_again_at_once(shared: SharedState, port: int) -> None:
+    with serve_page(shared, HERE, None) as url:
         ask(port_of(url), "/")
-    with serve_page(desk, Address("127.0.0.1", port_of(url)), None) as again:
+    with serve_page(shared, Address("127.0.0.1", port_of(url)), None) as again:
         assert again == url and ask(port_of(url), "/state")[0] == 200
 
 
-def test_the_newer_internet_too(desk: LiveState) -> None:
+def test_the_newer_internet_too(shared: SharedState) -> None:
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
     except OSError:
         pytest.skip("this machine has no IPv6")
-    with serve_page(desk, parse_address("[::1]:0"), None) as url:
+    with serve_page(shared, parse_address("[::1]:0"), None) as url:
         assert url.startswith("http://[::1]:")
         assert ask(port_of(url), "/state", host="::1")[0] == 200
 
 
-def test_the_newest_picture_in_its_colors(desk: LiveState, port: int) -> None:
-    assert ask(port, "/picture.jpg")[0] == 503
-    desk.show(plain((200, 100, 20))[:, ::-1])
-    status, headers, content = ask(port, "/picture.jpg")
+def test_the_newest_picture_in_its_colors(shared: SharedState, port: int) -> None:
+    assert ask(port, "/image.jpg")[0] == 503
+    shared.show(plain((200, 100, 20))[:, ::-1])
+    status, headers, content = ask(port, "/image.jpg")
     assert status == 200 and headers.get_content_type() == "image/jpeg"
     assert np.abs(color(content) - (200, 100, 20)).max() < 3
 
 
 def test_each_picture_is_encoded_once_and_only_when_somebody_looks(
-    desk: LiveState, port: int, monkeypatch: pytest.MonkeyPatch
+    shared: SharedState, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
     monkeypatch.setattr(serving, "_jpeg", lambda picture: made.append(picture[0, 0, 0]) or bytes(made[-1:]))
-    desk.show(plain(1))
-    desk.show(plain(2))
+    shared.show(plain(1))
+    shared.show(plain(2))
     assert not made
     with contextlib.ExitStack() as stack:
         streams = [stack.enter_context(viewer(port))[1] for _ in range(3)]
         assert [next(stream) for stream in streams] == [b"\2"] * 3
         for value in (3, 4, 5):
-            desk.show(plain(value))
+            shared.show(plain(value))
             assert [next(stream) for stream in streams] == [bytes([value])] * 3
-            assert ask(port, "/picture.jpg")[2] == bytes([value])
+            assert ask(port, "/image.jpg")[2] == bytes([value])
     until(lambda: not threads())
-    desk.show(plain(6))
+    shared.show(plain(6))
     assert made == [2, 3, 4, 5]
 
 
@@ -411,12 +415,12 @@ def threads() -> list[Any]:
     return [thread for thread in threading.enumerate() if "process_request" in thread.name]
 
 
-def test_a_slow_viewer_skips_to_the_newest(desk: LiveState, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_viewer_skips_to_the_newest(shared: SharedState, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "_jpeg", lambda picture: bytes(picture[0, 0, :1]) * 100_000)
     sent = 200  # pictures, of which about 5 are on their way
     with viewer(port, receive=1 << 14) as (_, slow), viewer(port) as (_, quick):
         for value in range(1, sent + 1):
-            desk.show(plain(value, 1, 1))
+            shared.show(plain(value, 1, 1))
             assert next(quick)[0] == value
         seen = []
         while not seen or seen[-1] < sent:
@@ -424,32 +428,33 @@ def test_a_slow_viewer_skips_to_the_newest(desk: LiveState, port: int, monkeypat
     assert seen == sorted(set(seen)) and len(seen) < 20
 
 
-def test_who_goes_away_makes_room_for_another(desk: LiveState, port: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_who_goes_away_makes_room_for_another(shared: SharedState, port: int, caplog: pytest.LogCaptureFixture) -> None:
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(contextlib.ExitStack())
         lines = [
-            (first if i == 0 else stack).enter_context(viewer(port, f"/stream?{i}"))[0] for i in range(serving.VIEWERS)
+            (first if i == 0 else stack).enter_context(viewer(port, f"/stream?{i}"))[0]
+            for i in range(serving.MAX_VIEWERS)
         ]
         assert all(b" 200 " in line for line in lines)
         assert ask(port, "/stream")[0] == 503
-        assert json.loads(ask(port, "/state?0")[2])["looking"]
+        assert json.loads(ask(port, "/state?0")[2])["viewing"]
         first.close()  # while no picture comes that could not be sent
-        until(lambda: not json.loads(ask(port, "/state?0")[2])["looking"])
+        until(lambda: not json.loads(ask(port, "/state?0")[2])["viewing"])
         assert b" 200 " in stack.enter_context(viewer(port))[0]
-        desk.show(plain(1))
+        shared.show(plain(1))
     until(lambda: not threads())
     assert not caplog.records
 
 
 def test_who_goes_away_in_the_middle_of_a_picture_goes_quietly(
-    desk: LiveState,
+    shared: SharedState,
     port: int,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(serving, "_jpeg", lambda picture: bytes(10_000_000))
-    desk.show(plain(1))
+    shared.show(plain(1))
     with viewer(port) as (line, _):
         assert b" 200 " in line
     until(lambda: not threads())
@@ -458,7 +463,7 @@ def test_who_goes_away_in_the_middle_of_a_picture_goes_quietly(
 
 def test_a_crowd_is_turned_away(port: int) -> None:
     with contextlib.ExitStack() as stack:
-        for _ in range(serving.CONNECTIONS):
+        for _ in range(serving.MAX_CONNECTIONS):
             stack.enter_context(socket.create_connection(("127.0.0.1", port), SOON))
         with socket.create_connection(("127.0.0.1", port), SOON) as late:
             assert late.recv(1) == b""
@@ -467,15 +472,15 @@ def test_a_crowd_is_turned_away(port: int) -> None:
 
 
 def test_closing_waits_for_nobody(
-    desk: LiveState, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    shared: SharedState, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(serving, "PATIENCE", 1000)
+    monkeypatch.setattr(serving, "TIMEOUT", 1000)
     monkeypatch.setattr(serving._Handler, "timeout", 1000)
-    monkeypatch.setattr(serving, "WRONG", 1000)
+    monkeypatch.setattr(serving, "WRONG_PASSWORD_DELAY", 1000)
     monkeypatch.setattr(serving, "_jpeg", lambda picture: bytes(10_000_000))
     with contextlib.ExitStack() as stack:
         page = contextlib.ExitStack()
-        port = port_of(page.enter_context(serve_page(desk, HERE, "word")))
+        port = port_of(page.enter_context(serve_page(shared, HERE, "word")))
         known, wrong = (
             f"Host: localhost\r\nAuthorization: {basic(word)['Authorization']}\r\n" for word in ("word", "w")
         )
@@ -487,7 +492,7 @@ def test_closing_waits_for_nobody(
         ):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), SOON))
             connection.sendall(request.encode())
-        desk.show(plain(1))
+        shared.show(plain(1))
         until(lambda: len(threads()) == 4)
         closing = threading.Thread(target=page.close, daemon=True)
         closing.start()
@@ -498,16 +503,16 @@ def test_closing_waits_for_nobody(
 
 
 @contextlib.contextmanager
-def dreaming(desk: Any) -> Iterator[None]:
+def dreaming(shared: Any) -> Iterator[None]:
     """A thread that shows pictures as the controls want them: as bright as it is strong, the left darker."""
     stop = threading.Event()
 
     def dream() -> None:
         while not stop.wait(0.03):
-            controls = desk.controls
+            controls = shared.controls
             picture = plain(round(60 * controls.strength), 90, 160)
             picture[:, :80] //= 2
-            desk.show(picture[:, ::-1] if controls.mirror else picture)
+            shared.show(picture[:, ::-1] if controls.mirror else picture)
 
     thread = threading.Thread(target=dream)
     thread.start()
@@ -519,7 +524,7 @@ def dreaming(desk: Any) -> Iterator[None]:
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium and chromium-driver")
-def test_the_page_as_a_user_has_it(desk: LiveState) -> None:
+def test_the_page_as_a_user_has_it(shared: SharedState) -> None:
     from selenium import webdriver
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
@@ -538,7 +543,7 @@ def test_the_page_as_a_user_has_it(desk: LiveState) -> None:
 
     def halves() -> NDArray[Any]:
         """Brightness on the screen of the left and the right of the picture."""
-        shot = cv2.imdecode(np.frombuffer(one("#picture").screenshot_as_png, np.uint8), cv2.IMREAD_GRAYSCALE)
+        shot = cv2.imdecode(np.frombuffer(one("#image").screenshot_as_png, np.uint8), cv2.IMREAD_GRAYSCALE)
         height, width = shot.shape
         middle = shot[height // 2 - 20 : height // 2 + 20]
         return np.array([middle[:, width // 4].mean(), middle[:, width * 3 // 4].mean()])
@@ -550,15 +555,15 @@ def test_the_page_as_a_user_has_it(desk: LiveState) -> None:
         ActionChains(browser).send_keys(keys).perform()
 
     try:
-        with dreaming(desk):
-            with serve_page(desk, HERE, None) as url:
+        with dreaming(shared):
+            with serve_page(shared, HERE, None) as url:
                 browser.get(url)
                 shows(30, 60)
                 slider = one("#strength")
                 ActionChains(browser).drag_and_drop_by_offset(slider, slider.size["width"] // 4, 0).perform()
-                until(lambda: desk.controls.strength > 2)
-                shows(30 * desk.controls.strength, 60 * desk.controls.strength)
-                desk.set_strength(2)
+                until(lambda: shared.controls.strength > 2)
+                shows(30 * shared.controls.strength, 60 * shared.controls.strength)
+                shared.set_strength(2)
                 until(lambda: one("#strength-value").text == "2.00")
                 one("[data-key=m]").click()
                 shows(120, 60)
@@ -566,25 +571,25 @@ def test_the_page_as_a_user_has_it(desk: LiveState) -> None:
                 one("[data-key=n]").click()
                 until(lambda: one("#preset").text == "eyes")
                 type_("] r")
-                until(lambda: desk.controls.recording)
+                until(lambda: shared.controls.recording)
                 expected = Controls(strength=2, mirror=True, preset="eyes", layer="s8b", frozen=True, recording=True)
-                assert desk.controls == expected  # the space bar froze, and did not click the last button again
-                desk.numbers = replace(desk.numbers, message="<b>saved</b>", working_size=(360, 640))
+                assert shared.controls == expected  # the space bar froze, and did not click the last button again
+                shared.numbers = replace(shared.numbers, message="<b>saved</b>", working_size=(360, 640))
                 until(lambda: one("#message").text == "<b>saved</b>")
                 assert "640 × 360" in one("#numbers").text
                 for key in ("q", Keys.ESCAPE):
                     type_(key)
                     browser.switch_to.alert.dismiss()
-                assert desk.controls == expected
+                assert shared.controls == expected
                 assert not browser.get_log("browser")  # nothing that its own policy forbade
             until(lambda: "No connection" in one("#lost").text)
-            desk.set_strength(1)
-            with serve_page(desk, Address("127.0.0.1", port_of(url)), None):
+            shared.set_strength(1)
+            with serve_page(shared, Address("127.0.0.1", port_of(url)), None):
                 until(lambda: not one("#lost").is_displayed())
                 shows(60, 30)
                 type_("q")
                 browser.switch_to.alert.accept()
-                until(lambda: not desk.controls.running)
+                until(lambda: not shared.controls.running)
             until(lambda: "ended" in one("#lost").text)
     finally:
         browser.quit()

@@ -1,1 +1,1 @@
-"""Where live frames come from: webcams, network streams, video files."""
+"""Sources of live frames: cameras of this computer, cameras on the network, and video files played in real time."""

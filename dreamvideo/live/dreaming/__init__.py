@@ -1,1 +1,1 @@
-"""The live dream: tracking, ascent in a thread, control of its size."""
+"""The live dream: carried along the camera's motion, dreamed by a thread, at a size chosen from measured times."""

@@ -1,7 +1,7 @@
-"""The ascent beside the camera, in a thread of its own: from the newest scene that there is, one step after the other.
+"""The ascent, in a thread of its own: it always takes the newest frame, one ascent after the other.
 
-A new dream grows through all octaves, from the coarsest to the finest, as the first frame of a shot is dreamed, but one
-step at a time on whatever the scene has become. From then on it goes on as the frames of a shot do, see `carry`.
+A new dream grows through all octaves, from coarse to fine, as the first frame of a shot does, but a few steps at a
+time and on whatever frame is the newest. After that it continues as the later frames of a shot do, see `video.carry`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from threading import Condition, Thread
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -19,21 +20,21 @@ from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.ascent.octaves import dream, octave_sizes
 from dreamvideo.devices import download, upload
 from dreamvideo.errors import DreamVideoError
-from dreamvideo.live.dreaming.tracking import FlowedUpdate, TrackedDream
+from dreamvideo.live.dreaming.tracking import ResidualUpdate, TrackedDream
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.video.carry import UNSEEN_LIMIT, Carry, dream_carried_frames, steps_per_octave, strength_of
 
-# The least that the dream of a picture may be, over `step_size` times the root of its steps: black pictures, such as
-# the first ones of many cameras, hardly dream, and what comes after them should.
-MIN_STRENGTH = 0.8
+# Lower limit of a dream's mean |residual|, over `step_size` times the square root of its steps. Many cameras start with
+# black images, which hardly dream; without this limit what follows would stay as faint.
+MIN_STRENGTH: Final = 0.8
 
-STALE_SHARE = 0.5  # share of the picture that was replaced, at which its score is taken anew
+STALE_SHARE: Final = 0.5  # share of newly visible pixels after which the score to hold is measured anew; by eye
 
 
 @dataclass(frozen=True, slots=True)
 class LookChoice:
-    """Which look is wanted, as in `Controls`."""
+    """The look that the controls ask for."""
 
     preset: str | None = None
     layer: str | None = None
@@ -44,140 +45,202 @@ class Look:
     """A network and how it dreams."""
 
     network: Network
-    dreaming: DreamSettings
+    settings: DreamSettings
     budget: MemoryBudget = field(default_factory=MemoryBudget)
 
 
 @dataclass(frozen=True, slots=True)
 class AscentTask:
-    """What an ascent begins with."""
+    """What an ascent starts from."""
 
-    number: int  # of the picture
-    dream: int  # how many dreams were begun before it
-    wish: LookChoice
-    scene: TrackedDream
-    steps: int  # of one ascent
+    frame_index: int
+    generation: int  # see `LiveFrameState`
+    look_choice: LookChoice
+    dream: TrackedDream
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
-class DreamUpdate:
-    """What came of a task."""
+class AscentResult:
+    """The outcome of a task."""
 
     task: AscentTask
-    gain: FlowedUpdate
+    update: ResidualUpdate
     steps: int
     seconds: float  # that it took
 
 
 @dataclass(frozen=True, slots=True)
 class AscentState:
-    """Where a dream stands, between two ascents."""
+    """The state of the ascent between two tasks."""
 
-    dream: int = -1
+    generation: int = -1  # of the dream that it belongs to
     size: tuple[int, int] = (0, 0)
-    grown: int = 0  # steps of its growth that are done
-    tick: int = 0  # the last turn after that, see `turns`
-    number: int = 0  # of the picture that had it
-    unit: Tensor | None = None  # (1, 1, 1, 1) mean |residual| that is not exceeded, at a strength of 1; None: it grows
-    goal: Tensor | None = None  # (1,) score to be held; None: the one that is found next
-    strength: float = 0.0  # of the dream when that was found
-    replaced: float = 0.0  # share of the picture that had been replaced then
+    growth_steps: int = 0  # steps taken while the dream was growing
+    turn_index: int = 0  # of the last turn after that, see `next_turn`
+    frame_index: int = 0  # from which that turn was taken
+    unit_strength: Tensor | None = None  # (1, 1, 1, 1) limit of the mean |residual| at strength 1; None: it still grows
+    target_score: Tensor | None = None  # (1,) score to hold; None: to be measured
+    strength: float = 0.0  # `TrackedDream.strength` when `target_score` was measured
+    unseen_sum: float = 0.0  # `TrackedDream.unseen_sum` when `target_score` was measured
 
 
 def run_ascent(
-    before: AscentState, task: AscentTask, look: Look, carrying: CarrySettings
-) -> tuple[AscentState, FlowedUpdate | None, int]:
-    """Where the dream stands after one ascent, what was gained, and in how many steps; None: it is not yet its turn."""
-    scene, dreaming = task.scene, look.dreaming
-    size = scene.size
-    now = AscentState(task.dream, size) if before.dream != task.dream else before
-    if now.size != size:
-        now = replace(now, size=size, goal=None)
-    octaves = len(octave_sizes(*size, dreaming))
-    device = look.network.device
-    source = upload(scene.source, device).float() / 255
-    residual, maturity = (upload(plane, device) for plane in (scene.carry.residual, scene.carry.maturity))
-    growth = octaves * dreaming.iterations
-    if now.unit is None and now.grown < growth:
-        plan = [task.steps if octave == now.grown // dreaming.iterations else 0 for octave in range(octaves)]
-        pace = torch.full_like(maturity, scene.strength)
-        made = dream(source, look.network.score, dreaming, residual=residual, pace=pace, plan=plan, ticks=[now.grown])
-        gain = FlowedUpdate(download(made - source - residual), torch.zeros_like(scene.carry.maturity), scene.strength)
-        return replace(now, grown=now.grown + task.steps), gain, task.steps
-    if now.unit is None:
-        least = MIN_STRENGTH * dreaming.step_size * math.sqrt(growth)
-        unit = (strength_of(residual) / scene.strength).clamp(min=least)
-        now = replace(now, unit=unit, number=task.number - 1)
-    tick, turn = next_octave(now.tick, task.number - now.number, octaves, task.steps, scene.carry.new)
-    if turn is None:
-        return now, None, 0
-    if _stale(now, scene):
-        with torch.no_grad():
-            goal = look.network.score((source + residual).clamp(0, 1))
-        now = replace(now, goal=goal, strength=scene.strength, replaced=scene.replaced)
-    assert now.unit is not None and now.goal is not None
-    start = Carry(residual, maturity, now.unit * scene.strength, now.goal, tick, scene.carry.new)
-    (after,) = dream_carried_frames(source, [start], turn, look.network, dreaming, carrying, look.budget)
-    gain = FlowedUpdate(download(after.residual - residual), download(after.maturity - maturity), scene.strength)
-    return replace(now, tick=tick, number=task.number), gain, sum(turn)
+    state: AscentState, task: AscentTask, look: Look, carry_settings: CarrySettings
+) -> tuple[AscentState, ResidualUpdate | None, int]:
+    """Run one ascent.
 
+    Args:
+        state: after the previous ascent.
+        task: what to start from.
+        look: the network, and its settings.
+        carry_settings: steps of a dream that has grown.
 
-def next_octave(last: int, pictures: int, octaves: int, steps: int, new: float) -> tuple[int, tuple[int, ...] | None]:
-    """The next turn after `last` at which some octave steps, and its steps; (last, None): it is not yet due.
-
-    There is a turn for each picture, as in a file, if the machine is quick enough: `pictures` have come since `last`.
-    On a slow one there are fewer, but none is left out.
+    Returns:
+        The new state, what the ascent adds (None: no turn is due yet), and its steps.
     """
-    for tick in range(last + 1, last + 1 + pictures):
-        turn = steps_per_octave(octaves, tick, steps, new > UNSEEN_LIMIT)
-        if any(turn):
-            return tick, turn
+    if state.generation != task.generation:
+        state = AscentState(task.generation)
+    if state.size != task.dream.size:
+        state = replace(state, size=task.dream.size, target_score=None)
+    octaves = len(octave_sizes(*state.size, look.settings))
+    if state.unit_strength is None and state.growth_steps < octaves * look.settings.iterations:
+        return _grow(state, task, look, octaves)
+    return _continue(state, task, look, carry_settings, octaves)
+
+
+def _grow(state: AscentState, task: AscentTask, look: Look, octaves: int) -> tuple[AscentState, ResidualUpdate, int]:
+    """Take the next steps of a new dream, at the octave whose turn it is."""
+    source, residual, age = _planes(task.dream, look)
+    octave = state.growth_steps // look.settings.iterations
+    dreamed = dream(
+        source,
+        look.network.score,
+        look.settings,
+        residual=residual,
+        step_scale=torch.full_like(age, task.dream.strength),
+        steps_per_octave=[task.steps if each == octave else 0 for each in range(octaves)],
+        jitter_index=[state.growth_steps],
+    )
+    update = ResidualUpdate(
+        download(dreamed - source - residual), torch.zeros_like(task.dream.carry.age), task.dream.strength
+    )
+    return replace(state, growth_steps=state.growth_steps + task.steps), update, task.steps
+
+
+def _continue(
+    state: AscentState, task: AscentTask, look: Look, carry_settings: CarrySettings, octaves: int
+) -> tuple[AscentState, ResidualUpdate | None, int]:
+    """Take the next turn of a dream that has grown, as a later frame of a shot does."""
+    tracked, score = task.dream, look.network.score
+    source, residual, age = _planes(tracked, look)
+    if state.unit_strength is None:
+        least = MIN_STRENGTH * look.settings.step_size * math.sqrt(octaves * look.settings.iterations)
+        unit_strength = (strength_of(residual) / tracked.strength).clamp(min=least)
+        state = replace(state, unit_strength=unit_strength, frame_index=task.frame_index - 1)
+    frames = task.frame_index - state.frame_index
+    turn_index, steps = next_turn(state.turn_index, frames, octaves, task.steps, tracked.carry.unseen)
+    if steps is None:
+        return state, None, 0
+    if _target_is_stale(state, tracked):
+        with torch.no_grad():
+            target = score((source + residual).clamp(0, 1))
+        state = replace(state, target_score=target, strength=tracked.strength, unseen_sum=tracked.unseen_sum)
+    assert state.unit_strength is not None and state.target_score is not None
+    limit = state.unit_strength * tracked.strength
+    start = Carry(residual, age, limit, state.target_score, turn_index, tracked.carry.unseen)
+    (after,) = dream_carried_frames(source, [start], steps, look.network, look.settings, carry_settings, look.budget)
+    update = ResidualUpdate(download(after.residual - residual), download(after.age - age), tracked.strength)
+    return replace(state, turn_index=turn_index, frame_index=task.frame_index), update, sum(steps)
+
+
+def _planes(tracked: TrackedDream, look: Look) -> tuple[Tensor, Tensor, Tensor]:
+    """Source in [0, 1], residual and age on the device of the network."""
+    device = look.network.device
+    source = upload(tracked.source, device).float() / 255
+    return source, upload(tracked.carry.residual, device), upload(tracked.carry.age, device)
+
+
+def next_turn(
+    last: int, frames: int, octaves: int, iterations: int, unseen: float
+) -> tuple[int, tuple[int, ...] | None]:
+    """The next turn at which some octave steps.
+
+    A fast machine takes one turn per frame, as for a file. A slow one takes fewer, but leaves none out.
+
+    Args:
+        last: index of the last turn.
+        frames: that have come since then.
+        octaves: number of octaves.
+        iterations: steps of an octave whose turn it is.
+        unseen: share of newly visible pixels; above `UNSEEN_LIMIT` the finest octave steps at every turn.
+
+    Returns:
+        (index of the turn, its steps at each octave), or (last, None) if no turn is due yet.
+    """
+    for turn_index in range(last + 1, last + 1 + frames):
+        steps = steps_per_octave(octaves, turn_index, iterations, unseen > UNSEEN_LIMIT)
+        if any(steps):
+            return turn_index, steps
     return last, None
 
 
-def _stale(climb: AscentState, scene: TrackedDream) -> bool:
-    if climb.goal is None or climb.strength != scene.strength:
+def _target_is_stale(state: AscentState, tracked: TrackedDream) -> bool:
+    if state.target_score is None or state.strength != tracked.strength:
         return True
-    return scene.replaced - climb.replaced > STALE_SHARE and scene.carry.new < UNSEEN_LIMIT
+    return tracked.unseen_sum - state.unseen_sum > STALE_SHARE and tracked.carry.unseen < UNSEEN_LIMIT
 
 
 class AscentThread:
-    """The thread: it takes the newest task offered, and never lets anyone wait."""
+    """A thread that runs ascents: it takes the newest task offered, and no call waits for an ascent but `close`."""
 
-    def __init__(self, load: Callable[[LookChoice], Look], carrying: CarrySettings) -> None:
+    def __init__(
+        self,
+        load: Callable[[LookChoice], Look],
+        carry_settings: CarrySettings,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            load: loads a look; called in the thread.
+            carry_settings: steps of a dream that has grown.
+            prepare: called first in the thread; a program may set its number of threads here.
+        """
         self._load = load
-        self._carrying = carrying
+        self._carry_settings = carry_settings
+        self._prepare = prepare
         self._changed = Condition()
         self._offered: AscentTask | None = None
-        self._working: int | None = None
-        self._results: list[DreamUpdate] = []
+        self._working_on: int | None = None
+        self._results: list[AscentResult] = []
         self._error: BaseException | None = None
         self._closing = False
         self.look: Look | None = None  # the present one; None: the first is being loaded
-        self.message = ""  # why the last wish could not be granted
+        self.message = ""  # why the look that was chosen last cannot be loaded
         self._thread = Thread(target=self._work, name="ascent", daemon=True)
         self._thread.start()
 
     def offer(self, task: AscentTask) -> None:
-        """Put `task` in the place of what was offered before."""
+        """Replace the task that is waiting, if any."""
         with self._changed:
             self._offered = task
             self._changed.notify()
 
-    def results(self) -> tuple[list[DreamUpdate], int | None]:
-        """(what was finished since the last call, number of the picture that is being worked on).
+    def results(self) -> tuple[list[AscentResult], int | None]:
+        """Results since the last call, and the frame_index that the running ascent started from.
 
         Raises:
-            DreamVideoError: whatever ended the thread.
+            DreamVideoError: the error that ended the thread.
         """
         with self._changed:
             if self._error is not None:
                 raise self._error
-            done, self._results = self._results, []
-            return done, self._working
+            results, self._results = self._results, []
+            return results, self._working_on
 
     def close(self) -> None:
-        """End the thread, after the ascent that it is at."""
+        """End the thread after the running ascent."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -185,37 +248,39 @@ class AscentThread:
 
     def _next(self) -> AscentTask | None:
         with self._changed:
-            self._working = None
+            self._working_on = None
             self._changed.wait_for(lambda: self._offered is not None or self._closing)
             if self._closing:
                 return None
             task, self._offered = self._offered, None
-            self._working = task.number if task else None
+            self._working_on = task.frame_index if task else None
             return task
 
     def _work(self) -> None:
-        climb, wish = AscentState(), None
+        state, choice = AscentState(), None
         try:
+            self._prepare()
             while (task := self._next()) is not None:
-                if task.wish != wish:
-                    wish = task.wish
-                    self.look = self._granted(wish)
+                if task.look_choice != choice:
+                    choice = task.look_choice
+                    self.look = self._load_or_keep(choice)
                 look = self.look
                 assert look is not None
-                if not look.dreaming.iterations or not task.scene.strength:
+                if not look.settings.iterations or not task.dream.strength:
                     continue
-                began = time.monotonic()
-                climb, gain, steps = run_ascent(climb, task, look, self._carrying)
-                if gain is not None:
+                start = time.monotonic()
+                state, update, steps = run_ascent(state, task, look, self._carry_settings)
+                if update is not None:
                     with self._changed:
-                        self._results.append(DreamUpdate(task, gain, steps, time.monotonic() - began))
+                        self._results.append(AscentResult(task, update, steps, time.monotonic() - start))
         except BaseException as error:
             with self._changed:
                 self._error = error
 
-    def _granted(self, wish: LookChoice) -> Look:
+    def _load_or_keep(self, choice: LookChoice) -> Look:
+        """Load a look; if that fails, keep the present one and set `message`."""
         try:
-            look = self._load(wish)
+            look = self._load(choice)
             self.message = ""
             return look
         except DreamVideoError as error:

@@ -1,34 +1,41 @@
-"""At what size it dreams, so that pictures are shown in time and the dream still grows: chosen by measured times."""
+"""The size to dream at, chosen from measured times so that frames are shown in time and the dream still grows."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean, median
 from typing import Final
 
-# Pixels of the shorter side. Each has about 1.3 times the area of the one before. Smaller dreams are a blur: by eye.
+# Pixels of the shorter side; each has about 1.3 times the area of the one before. Smaller dreams are a blur: by eye.
 DREAM_SIDES: Final = (144, 168, 192, 216, 240, 272, 312, 360, 408, 464, 528, 600, 688, 784, 896, 1024)
 FIRST_SIDE: Final = 192
 
-# Shares of the time between two pictures that moving and showing one may take; the rest is for what cannot be foreseen.
-FULL: Final = 0.85  # above it, it dreams smaller
+# Shares of the time between two frames for moving the dream and showing it; the rest is a margin. Chosen by use.
+MAX_SHARE: Final = 0.85  # above it the dream becomes smaller
 TARGET_SHARE: Final = 0.7
 
-# Ascents a second: with fewer a dream trails behind what moves. By eye.
-MIN_STEPS: Final = 8.0
-ENOUGH_STEPS: Final = 11.0
+# Ascents per second; with fewer a dream trails behind what moves. Chosen by eye.
+MIN_ASCENTS: Final = 8.0
+TARGET_ASCENTS: Final = 11.0
 
-TWO_STEPS: Final = 40.0  # ascents a second above which each may be of two steps, where it cannot dream larger
+TWO_STEP_ASCENTS: Final = 40.0  # ascents per second above which each may be of two steps, where no larger size is left
+
+SETTLING: Final = 0.3  # seconds after a change whose times are not counted
+WINDOW: Final = 1.0  # seconds of measuring before the next decision
+MIN_SAMPLES: Final = 4  # frames, and ascents, that must have been measured by then
+PATIENCE: Final = 10.0  # seconds after shrinking before it may grow: a change of size costs detail
 
 
 @dataclass(frozen=True, slots=True)
-class SizeChoice:
-    """How much is done for each picture."""
+class Workload:
+    """How much is done for each frame."""
 
-    side: int  # pixels of the shorter side that it dreams at
-    steps: int = 1  # of an ascent
+    side: int  # pixels of the shorter side that is dreamed
+    steps: int = 1  # of each ascent
 
     def size(self, camera: tuple[int, int]) -> tuple[int, int]:
-        """(height, width) to dream a (height, width) picture at: its own, if that is smaller."""
+        """(height, width) to dream a (height, width) image at: never larger than the image."""
         scale = min(1.0, self.side / min(camera))
         height, width = (max(1, round(side * scale)) for side in camera)
         return height, width
@@ -36,29 +43,89 @@ class SizeChoice:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredTimes:
-    """What was measured at a pace, in seconds."""
+    """Seconds that the work took, at one workload."""
 
-    picture: float  # moving the dream along with one picture and showing it
+    frame: float  # moving the dream to one frame and showing it
     ascent: float  # one ascent
 
 
-def adjust_size(pace: SizeChoice, times: MeasuredTimes, interval: float, camera: tuple[int, int]) -> SizeChoice:
-    """The pace to go on at, with pictures `interval` seconds apart.
+class SizeController:
+    """Measures how long frames and ascents take, and chooses the workload that fits."""
 
-    Both times are taken to grow like the area; what does not makes a step up less bold than it could be.
+    def __init__(self, workload: Workload, now: float, *, fixed: bool = False) -> None:
+        """
+        Args:
+            workload: to begin with.
+            now: seconds, as of all later calls.
+            fixed: keep it, however long it takes.
+        """
+        self.workload = workload
+        self._fixed = fixed
+        self._changed_at = now
+        self._shrank_at = -PATIENCE
+        self._frame_seconds: list[float] = []  # measured at the present workload
+        self._ascent_seconds: list[float] = []
+
+    def add_frame(self, now: float, seconds: float) -> None:
+        """A frame was shown at `now`, after `seconds` of work."""
+        if now - self._changed_at > SETTLING:
+            self._frame_seconds.append(seconds)
+
+    def add_ascents(self, now: float, seconds: Iterable[float]) -> None:
+        """Ascents that took `seconds` each have ended by `now`."""
+        if now - self._changed_at > SETTLING:  # earlier ones were started at the previous workload
+            self._ascent_seconds.extend(seconds)
+
+    def update(self, now: float, interval: float, camera: tuple[int, int]) -> None:
+        """Decide anew, if enough was measured.
+
+        Args:
+            now: seconds.
+            interval: seconds between two frames.
+            camera: (height, width) of the camera's images.
+        """
+        measured = min(len(self._frame_seconds), len(self._ascent_seconds))
+        if self._fixed or now - self._changed_at <= SETTLING + WINDOW or measured < MIN_SAMPLES:
+            return
+        times = MeasuredTimes(median(self._frame_seconds), fmean(self._ascent_seconds))
+        workload = adjust_workload(self.workload, times, interval, camera)
+        if workload.side < self.workload.side:
+            self._shrank_at = now
+        elif now - self._shrank_at < PATIENCE:
+            workload = self.workload
+        self.workload, self._changed_at = workload, now
+        self._frame_seconds, self._ascent_seconds = [], []
+
+
+def adjust_workload(workload: Workload, times: MeasuredTimes, interval: float, camera: tuple[int, int]) -> Workload:
+    """The workload that fits, given what the present one takes.
+
+    Both times are taken to be proportional to the area; fixed costs make a step up more cautious than it could be.
+
+    Args:
+        workload: the present one.
+        times: measured at it.
+        interval: seconds between two frames.
+        camera: (height, width) of the camera's images.
     """
-    if not _fits(times, 1.0, interval, FULL, MIN_STEPS):
-        smaller = [side for side in DREAM_SIDES if side < pace.side]
-        good = [side for side in smaller if _fits(times, (side / pace.side) ** 2, interval, TARGET_SHARE, ENOUGH_STEPS)]
-        if pace.steps > 1 and times.picture <= FULL * interval:
-            return SizeChoice(pace.side, pace.steps - 1)
-        return SizeChoice(max(good, default=DREAM_SIDES[0]) if smaller else pace.side)
-    larger = next((side for side in DREAM_SIDES if side > pace.side), None)
-    if larger is None or pace.side >= min(camera):
-        many = times.ascent * TWO_STEPS < 1
-        return SizeChoice(pace.side, 2) if many and pace.steps == 1 else pace
-    return SizeChoice(larger) if _fits(times, (larger / pace.side) ** 2, interval, TARGET_SHARE, ENOUGH_STEPS) else pace
+    if not _fits(times, 1.0, interval, MAX_SHARE, MIN_ASCENTS):
+        smaller = [side for side in DREAM_SIDES if side < workload.side]
+        fitting = [
+            side
+            for side in smaller
+            if _fits(times, (side / workload.side) ** 2, interval, TARGET_SHARE, TARGET_ASCENTS)
+        ]
+        if workload.steps > 1 and times.frame <= MAX_SHARE * interval:
+            return Workload(workload.side, workload.steps - 1)
+        return Workload(max(fitting, default=DREAM_SIDES[0]) if smaller else workload.side)
+    larger = next((side for side in DREAM_SIDES if side > workload.side), None)
+    if larger is None or workload.side >= min(camera):
+        can_do_two = times.ascent * TWO_STEP_ASCENTS < 1
+        return Workload(workload.side, 2) if can_do_two and workload.steps == 1 else workload
+    grows = _fits(times, (larger / workload.side) ** 2, interval, TARGET_SHARE, TARGET_ASCENTS)
+    return Workload(larger) if grows else workload
 
 
-def _fits(times: MeasuredTimes, growth: float, interval: float, share: float, ascents: float) -> bool:
-    return times.picture * growth <= share * interval and times.ascent * growth * ascents <= 1
+def _fits(times: MeasuredTimes, area: float, interval: float, share: float, ascents: float) -> bool:
+    """Whether `area` times the work leaves frames in time, and `ascents` per second."""
+    return times.frame * area <= share * interval and times.ascent * area * ascents <= 1

@@ -1,117 +1,125 @@
-"""Where a live dream stands, and how the next picture of the camera, or a key, moves it on."""
+"""The state of a live dream, and how the next frame of the camera, or a key, changes it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls
-from dreamvideo.live.dreaming.ascent_thread import AscentTask, DreamUpdate, LookChoice
-from dreamvideo.live.dreaming.size_control import SizeChoice
+from dreamvideo.live.dreaming.ascent_thread import AscentResult, AscentTask, LookChoice
+from dreamvideo.live.dreaming.size_control import Workload
 from dreamvideo.live.dreaming.tracking import (
     AccumulatedFlow,
     TrackedDream,
     apply_update,
     extend_flow,
     resize_tracked,
-    scale_flow,
-    shrink_tensor,
+    scale_strength,
+    source_tensor,
     start_flow,
     track_motion,
-    undreamed_scene,
+    undreamed,
 )
 from dreamvideo.motion.flow import FlowEstimator
 from dreamvideo.motion.occlusion import estimate_motion
 
-MAX_FLOW_FRAMES = 0.2  # seconds; however long a camera stood still, the dream fades no more than in these
+MAX_DECAY_SECONDS: Final = 0.2  # chosen by eye; after a camera stood still the dream fades no more than in this time
 
-IsCut = Callable[[NDArray[np.uint8], NDArray[np.uint8]], bool]  # (current, previous)
+CutTest = Callable[[NDArray[np.uint8], NDArray[np.uint8]], bool]  # (current, previous)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveFrameState:
-    """What goes from picture to picture."""
+    """The state of a live dream after a frame."""
 
-    frame: Frame  # the camera's
-    camera: NDArray[np.uint8]  # (H, W, 3) its picture as it is to be shown
-    controls: Controls  # that were acted upon
-    scene: TrackedDream
-    number: int = 0  # of the picture
-    dream: int = 0  # dreams that ended before
-    paths: Mapping[int, AccumulatedFlow] = field(
-        default_factory=dict
-    )  # of ascents under way, by the number they began with
+    frame: Frame  # of the camera
+    camera: NDArray[np.uint8]  # (H, W, 3) its image as it is shown, mirrored or not
+    controls: Controls  # that are in effect
+    dream: TrackedDream
+    frame_index: int = 0
+    generation: int = 0  # incremented whenever the dream restarts
+    flows: Mapping[int, AccumulatedFlow] = field(default_factory=dict)  # by the frame_index at which an ascent started
 
 
-def begin_live(frame: Frame, controls: Controls, pace: SizeChoice, number: int = 0, dream: int = 0) -> LiveFrameState:
-    """A dream that begins with this picture."""
-    camera = prepare_frame(frame, controls)
-    source = shrink_tensor(camera, pace.size(camera.shape[:2]))
-    return LiveFrameState(frame, camera, controls, undreamed_scene(source, controls.strength), number, dream)
+def start_dream(
+    frame: Frame, controls: Controls, workload: Workload, frame_index: int = 0, generation: int = 0
+) -> LiveFrameState:
+    """A new dream that starts with `frame`."""
+    camera = prepare_image(frame, controls)
+    source = source_tensor(camera, workload.size(camera.shape[:2]))
+    return LiveFrameState(frame, camera, controls, undreamed(source, controls.strength), frame_index, generation)
 
 
-def apply_result(stand: LiveFrameState, results: Sequence[DreamUpdate]) -> LiveFrameState:
-    """`stand` with what ascents have found since the last picture, at the places where it belongs by now."""
-    scene = stand.scene
+def apply_results(state: LiveFrameState, results: Sequence[AscentResult]) -> LiveFrameState:
+    """Add what ascents have found since the last frame; results of an earlier dream or another size are dropped."""
+    dream = state.dream
     for result in results:
         task = result.task
-        if task.dream != stand.dream or task.scene.source.shape != scene.source.shape:
-            continue  # of a dream that has ended, or of another size
-        path = start_flow(scene) if task.number == stand.number else stand.paths.get(task.number)
-        if path is not None:
-            scene = apply_update(scene, result.gain, path)
-    return replace(stand, scene=scene)
+        if task.generation != state.generation or task.dream.source.shape != dream.source.shape:
+            continue
+        flow = start_flow(dream) if task.frame_index == state.frame_index else state.flows.get(task.frame_index)
+        if flow is not None:
+            dream = apply_update(dream, result.update, flow)
+    return replace(state, dream=dream)
 
 
-def advance(
-    stand: LiveFrameState,
+def next_state(
+    state: LiveFrameState,
     frame: Frame | None,
     controls: Controls,
-    pace: SizeChoice,
-    working: int | None,
+    workload: Workload,
+    working_on: int | None,
     estimate: FlowEstimator,
-    is_cut: IsCut,
+    is_cut: CutTest,
 ) -> LiveFrameState:
-    """`stand` with the next picture, the controls and the pace as they are now.
+    """Move the dream to the next frame, with the present controls and workload.
 
     Args:
-        frame: None: there is no new one, or it is not wanted; the last one stays.
-        working: number of the picture that an ascent is under way from.
+        state: after the previous frame.
+        frame: the next frame of the camera; None: no new one, the previous one stays.
+        controls: in effect from now on; some changes restart the dream.
+        workload: the size to dream at.
+        working_on: frame_index from which the running ascent started; None: none is running.
+        estimate: the optical flow.
+        is_cut: whether the camera's image has changed altogether, which restarts the dream.
     """
-    fresh, frame = frame is not None, frame or stand.frame
-    camera = prepare_frame(frame, controls)
-    if _begins_anew(stand.controls, controls) or (fresh and is_cut(camera, stand.camera)):
-        return begin_live(frame, controls, pace, stand.number + 1, stand.dream + 1)
-    source = shrink_tensor(camera, pace.size(camera.shape[:2]))
-    scene, paths = stand.scene, stand.paths
-    if source.shape != scene.source.shape:
-        scene, paths = resize_tracked(scene, shrink_tensor(stand.camera, pace.size(stand.camera.shape[:2]))), {}
-    scene = scale_flow(scene, controls.strength)
-    # An ascent may end, and the next begin with the last picture, before this one is done.
-    paths = {number: path for number, path in paths.items() if number == working} | {stand.number: start_flow(scene)}
+    fresh, frame = frame is not None, frame or state.frame
+    camera = prepare_image(frame, controls)
+    if _restarts(state.controls, controls) or (fresh and is_cut(camera, state.camera)):
+        return start_dream(frame, controls, workload, state.frame_index + 1, state.generation + 1)
+    source = source_tensor(camera, workload.size(camera.shape[:2]))
+    dream, flows = state.dream, state.flows
+    if source.shape != dream.source.shape:
+        size = workload.size(state.camera.shape[:2])
+        dream, flows = resize_tracked(dream, source_tensor(state.camera, size)), {}
+    dream = scale_strength(dream, controls.strength)
+    # The previous frame is kept too: the next ascent may start from it before this frame is done.
+    flows = {index: flow for index, flow in flows.items() if index == working_on}
+    flows[state.frame_index] = start_flow(dream)
     if fresh:
-        motion = estimate_motion(source, scene.source, estimate)
-        seconds = min(float(frame.time - stand.frame.time), MAX_FLOW_FRAMES)
-        scene = track_motion(scene, source, motion, seconds)
-        paths = {number: extend_flow(path, motion) for number, path in paths.items()}
-    return LiveFrameState(frame, camera, controls, scene, stand.number + 1, stand.dream, paths)
+        motion = estimate_motion(source, dream.source, estimate)
+        seconds = min(float(frame.time - state.frame.time), MAX_DECAY_SECONDS)
+        dream = track_motion(dream, source, motion, seconds)
+        flows = {index: extend_flow(flow, motion) for index, flow in flows.items()}
+    return LiveFrameState(frame, camera, controls, dream, state.frame_index + 1, state.generation, flows)
 
 
-def make_task(stand: LiveFrameState, steps: int) -> AscentTask:
-    """What the next ascent is to begin with."""
-    wish = LookChoice(stand.controls.preset, stand.controls.layer)
-    return AscentTask(stand.number, stand.dream, wish, stand.scene, steps)
+def make_task(state: LiveFrameState, steps: int) -> AscentTask:
+    """The next ascent: from this state, of `steps` steps."""
+    choice = LookChoice(state.controls.preset, state.controls.layer)
+    return AscentTask(state.frame_index, state.generation, choice, state.dream, steps)
 
 
-def prepare_frame(frame: Frame, controls: Controls) -> NDArray[np.uint8]:
-    """The camera's picture as it is to be shown."""
+def prepare_image(frame: Frame, controls: Controls) -> NDArray[np.uint8]:
+    """The (H, W, 3) image of the camera as it is shown: mirrored if the controls say so."""
     return np.ascontiguousarray(frame.image[:, ::-1]) if controls.mirror else frame.image
 
 
-def _begins_anew(before: Controls, now: Controls) -> bool:
+def _restarts(before: Controls, now: Controls) -> bool:
     same = all(getattr(before, name) == getattr(now, name) for name in ("preset", "layer", "resets", "mirror"))
     return not same or (before.strength == 0 and now.strength > 0)

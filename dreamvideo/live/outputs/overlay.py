@@ -1,4 +1,4 @@
-"""Numbers and help over a picture, and the source beside the dream: what the window shows and a recording does not."""
+"""Numbers and help over an image, and the source beside the dream: what the window shows and a recording does not."""
 
 from __future__ import annotations
 
@@ -12,41 +12,52 @@ from numpy.typing import NDArray
 from dreamvideo.live.controls import KEYS, Controls
 from dreamvideo.live.shared_state import LiveNumbers
 
+# Chosen by eye, as are the proportions in `draw_text`.
 _INK: Final = (240, 240, 240)
-_SHADE: Final = 0.4  # of the picture that is left under text
+_SHADE: Final = 0.4  # brightness of the image under text
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
-_LINES: Final = 28  # that a picture's height is to hold
+_LINES: Final = 28  # of text in the height of an image
 
 
 def with_overlay(
-    picture: NDArray[np.uint8], camera: NDArray[np.uint8], controls: Controls, numbers: LiveNumbers
+    image: NDArray[np.uint8], camera: NDArray[np.uint8], controls: Controls, numbers: LiveNumbers
 ) -> NDArray[np.uint8]:
-    """(H, W, 3) as the window shows it: `picture`, the dream, with what `controls` ask for beside and over it."""
+    """Draw what the window shows in addition to the dream.
+
+    Args:
+        image: (H, W, 3) RGB, the dream; not changed.
+        camera: (H, W, 3) RGB, the same frame undreamed.
+        controls: whether to show numbers, help, and source and dream side by side.
+        numbers: to show; their message is shown in any case.
+
+    Returns:
+        (H, W, 3) RGB.
+    """
     if controls.split:
-        picture = split_view(camera, picture)
+        image = split_view(camera, image)
     lines = list(number_lines(numbers, controls)) if controls.overlay else []
     notes = [] if controls.overlay or not numbers.message else [numbers.message]
     for text, top in ((lines + notes, True), (help_lines() if controls.help else [], False)):
         if text:
-            picture = draw_text(picture, text, top)
-    return picture
+            image = draw_text(image, text, top)
+    return image
 
 
-def split_view(camera: NDArray[np.uint8], picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The left half as it is, the right half dreamed, a thin line between them."""
+def split_view(camera: NDArray[np.uint8], image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The left half of `camera`, the right half of `image`, and a thin line between them."""
     half = camera.shape[1] // 2
-    both = picture.copy()
+    both = image.copy()
     both[:, :half] = camera[:, :half]
     both[:, half - 1 : half + 1] = 255
     return both
 
 
 def number_lines(numbers: LiveNumbers, controls: Controls) -> Sequence[str]:
-    """What the overlay says."""
-    (high, wide), (h, w) = numbers.camera_size, numbers.working_size
+    """The numbers as lines of text."""
+    (camera_height, camera_width), (h, w) = numbers.camera_size, numbers.working_size
     marks = [word for word, on in (("REC", controls.recording), ("frozen", controls.frozen)) if on]
     lines = [
-        f"camera {numbers.camera_fps:.0f} fps {wide}x{high}   shown {numbers.shown_fps:.0f} fps",
+        f"camera {numbers.camera_fps:.0f} fps {camera_width}x{camera_height}   shown {numbers.shown_fps:.0f} fps",
         f"dream {w}x{h}   {numbers.steps_per_second:.0f} steps/s   {numbers.device}",
         f"latency {numbers.latency_ms:.0f} ms   dropped {numbers.drops}",
         "   ".join([numbers.look, f"strength {controls.strength:.2f}", *marks]),
@@ -59,9 +70,9 @@ def help_lines() -> Sequence[str]:
     return [f"{key.name:6} {key.what}" for key in KEYS.values()]
 
 
-def draw_text(picture: NDArray[np.uint8], lines: Sequence[str], top: bool) -> NDArray[np.uint8]:
-    """`picture` with lines of text on a darkened box, at the top or at the bottom left."""
-    height, width = picture.shape[:2]
+def draw_text(image: NDArray[np.uint8], lines: Sequence[str], top: bool) -> NDArray[np.uint8]:
+    """Draw lines on a darkened box at the left, at the top or, in two columns, at the bottom of a copy of `image`."""
+    height, width = image.shape[:2]
     line = max(12, height // _LINES)  # pixels from line to line
     size = line / 40
     thick = max(1, round(line / 18))
@@ -71,7 +82,7 @@ def draw_text(picture: NDArray[np.uint8], lines: Sequence[str], top: bool) -> ND
     widest = max(_width(first, size, thick) if top else indent + _width(rest, size, thick) for first, rest in columns)
     box_height, box_width = min(height, len(lines) * line + pad), min(width, widest + 2 * pad)
     y0 = 0 if top else height - box_height
-    over = picture.copy()
+    over = image.copy()
     box = over[y0 : y0 + box_height, :box_width]
     box[:] = cv2.convertScaleAbs(box, alpha=_SHADE)
     for i, (first, rest) in enumerate(columns):

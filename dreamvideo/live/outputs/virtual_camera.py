@@ -1,4 +1,4 @@
-"""The dream as a camera that other programs see, through pyvirtualcam: v4l2loopback on Linux, OBS elsewhere.
+"""The dream as a camera for other programs, through pyvirtualcam: v4l2loopback on Linux, OBS elsewhere.
 
 pyvirtualcam is under the GPL, so it is an extra, and imported only when it is used.
 """
@@ -20,8 +20,8 @@ from dreamvideo.live.outputs.letterbox import letterbox
 if TYPE_CHECKING:
     from pyvirtualcam import Camera
 
-SIZE: Final = (720, 1280)  # (height, width): what every program that takes a camera can
-MULTIPLE: Final = 8  # of which sides are, for some programs show others green or sheared
+SIZE: Final = (720, 1280)  # (height, width) that every program with camera input accepts
+MULTIPLE: Final = 8  # of both sides: with others some programs show a green or sheared image
 
 _HINT: Final = {
     "linux": "install v4l2loopback (Debian: apt install v4l2loopback-dkms), then: sudo modprobe v4l2loopback",
@@ -34,14 +34,15 @@ _HINT: Final = {
 def open_virtual_camera(
     size: tuple[int, int] = SIZE, fps: float = 30.0, device: str | None = None
 ) -> Generator[VirtualCamera, None, None]:
-    """A camera of (height, width) `size`, each side made a multiple of 8; it is gone when the `with` block ends.
+    """Open a camera for other programs; it is gone when the `with` block ends.
 
     Args:
-        fps: pictures a second, as told to those who ask; they may come more or less often.
+        size: (height, width); each is rounded up to a multiple of 8.
+        fps: frames per second, as announced to other programs; they may come more or less often.
         device: such as /dev/video4; None: the first that is free.
 
     Raises:
-        OutputError: pyvirtualcam is not installed, or there is no such device.
+        OutputError: pyvirtualcam is not installed, or no device was found.
     """
     try:
         import pyvirtualcam
@@ -64,10 +65,15 @@ def open_virtual_camera(
 
 
 class VirtualCamera:
-    """Sends the newest picture, in a thread of its own; `failed` says why it ended by itself."""
+    """Sends the newest image, in a thread of its own.
+
+    Attributes:
+        name: the camera, as other programs call it.
+        failed: why it ended by itself; None: it has not.
+    """
 
     def __init__(self, camera: Camera) -> None:
-        self.name: str = camera.device  # as other programs call it
+        self.name: str = camera.device
         self.failed: OutputError | None = None
         self._camera = camera
         self._changed = Condition()
@@ -76,14 +82,14 @@ class VirtualCamera:
         self._thread = Thread(target=self._work, name="virtual-camera", daemon=True)
         self._thread.start()
 
-    def send(self, picture: NDArray[np.uint8]) -> None:
-        """Show (H, W, 3) RGB `picture`, in place of one that still waits. Nobody may change it any more."""
+    def send(self, image: NDArray[np.uint8]) -> None:
+        """Show (H, W, 3) RGB `image` in place of one that is still waiting; it must not be changed afterwards."""
         with self._changed:
-            self._newest = picture
+            self._newest = image
             self._changed.notify()
 
     def close(self) -> None:
-        """No picture follows. Returns when the last one is sent."""
+        """End the thread after the last image is sent."""
         with self._changed:
             self._open = False
             self._changed.notify()
@@ -91,9 +97,9 @@ class VirtualCamera:
 
     def _work(self) -> None:
         size = self._camera.height, self._camera.width
-        while (picture := self._next()) is not None:
+        while (image := self._next()) is not None:
             try:
-                self._camera.send(letterbox(picture, size))
+                self._camera.send(letterbox(image, size))
             except (RuntimeError, OSError) as error:
                 self.failed = OutputError(f"the virtual camera {self.name} has ended: {first_line(error)}")
                 return
@@ -101,5 +107,5 @@ class VirtualCamera:
     def _next(self) -> NDArray[np.uint8] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._newest is not None or not self._open)
-            picture, self._newest = self._newest, None
-            return picture
+            image, self._newest = self._newest, None
+            return image

@@ -1,4 +1,4 @@
-"""The window of a live dream, by OpenCV: pictures in, keys out."""
+"""The window of a live dream, through OpenCV: images in, keys out."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from dreamvideo.errors import OutputError
 
 TITLE: Final = "dreamvideo"
 
-# OpenCV's window call ends the process where there is no display: a child process tries it first.
+# Without a display OpenCV's window call ends the process, so a child process tries it first.
 _TRIAL: Final = "import cv2; cv2.namedWindow('trial'); cv2.pollKey()"
-_PATIENCE: Final = 20  # seconds that the trial may take
+_TRIAL_TIMEOUT: Final = 20  # seconds
 
 _NAMES: Final = {" ": "space", "\x1b": "q", "=": "+", "_": "-"}  # of keys whose character is not their name
 
 
 def check_display() -> None:
-    """Whether a window can be opened.
+    """Check that a window can be opened.
 
     Raises:
-        OutputError: there is no display, or this OpenCV was built without windows.
+        OutputError: no display was found, or this OpenCV was built without windows.
     """
-    nothing = "there is no display for a window: expected one, or --serve PORT for a page in the browser"
+    message = "no display for a window: expected one, or --serve PORT for a page in the browser"
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise OutputError(nothing)
+        raise OutputError(message)
     try:
-        trial = subprocess.run([sys.executable, "-c", _TRIAL], capture_output=True, timeout=_PATIENCE, text=True)
+        trial = subprocess.run([sys.executable, "-c", _TRIAL], capture_output=True, timeout=_TRIAL_TIMEOUT, text=True)
     except subprocess.TimeoutExpired:
-        raise OutputError(f"no window could be opened within {_PATIENCE} s; {nothing}") from None
+        raise OutputError(f"no window could be opened within {_TRIAL_TIMEOUT} s; {message}") from None
     if "The function is not implemented" in trial.stderr:
         raise OutputError("this OpenCV has no windows: expected opencv-python in place of opencv-python-headless")
     if trial.returncode:
-        raise OutputError(nothing)
+        raise OutputError(message)
 
 
 class LiveWindow:
@@ -50,12 +50,20 @@ class LiveWindow:
         self._title = title
         self._full = False
 
-    def show(self, picture: NDArray[np.uint8], full_screen: bool) -> list[str]:
-        """Show (H, W, 3) RGB `picture`; returns the keys pressed since the last one, as named in `controls.KEYS`."""
+    def show(self, image: NDArray[np.uint8], full_screen: bool) -> list[str]:
+        """Show an image and read the keyboard.
+
+        Args:
+            image: (H, W, 3) RGB.
+            full_screen: whether it fills the screen.
+
+        Returns:
+            Keys pressed since the last call, as named in `controls.KEYS`; "q" if the window was closed.
+        """
         if full_screen != self._full:
             self._full = full_screen
             cv2.setWindowProperty(self._title, cv2.WND_PROP_FULLSCREEN, float(full_screen))
-        cv2.imshow(self._title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        cv2.imshow(self._title, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         keys = []
         while (code := cv2.pollKey()) != -1:
             character = chr(code & 0xFF)
@@ -67,7 +75,7 @@ class LiveWindow:
 
 @contextmanager
 def open_window(size: tuple[int, int], title: str = TITLE) -> Generator[LiveWindow, None, None]:
-    """A window for pictures of (height, width), on a display that `check_display` has found."""
+    """Open a window of (height, width) `size`; call `check_display` before. It closes at the end of the block."""
     cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
     cv2.resizeWindow(title, size[1], size[0])
     try:

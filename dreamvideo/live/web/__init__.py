@@ -1,1 +1,1 @@
-"""The live page: HTTP server and request checks."""
+"""The page of a live dream: HTTP server, request checks, HTML."""

@@ -1,8 +1,8 @@
-"""Which requests the page of a live dream takes, decided by their headers alone.
+"""Decides by their headers which requests the page of a live dream accepts.
 
-Who may see the page may press its keys. So a page for this machine alone answers to this machine's own names, else any
-site could lead its own name here (DNS rebinding); a page for others asks for a password; and neither takes anything
-from the pages of other sites.
+Whoever sees the page may press its keys. A page for this machine only therefore answers to names of this machine
+(another site could point its own name here: DNS rebinding), a page for other machines asks for a password, and neither
+accepts requests from pages of other sites.
 """
 
 from __future__ import annotations
@@ -17,21 +17,31 @@ import re
 from contextlib import suppress
 from email.message import Message
 from http import HTTPStatus
+from typing import Final
 from urllib.parse import urlsplit
 
-MAX_BODY = 256  # bytes of a body; those of the page have about 20
+MAX_BODY: Final = 256  # bytes; bodies that the page sends have about 20
 
 
 class RequestRefused(Exception):
-    """A request that is answered by a status and one line."""
+    """A request that is answered with a status and one line of text."""
 
-    def __init__(self, status: HTTPStatus, why: str) -> None:
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(reason)
         self.status = status
-        self.why = why
+        self.reason = reason
 
 
 def check_host(headers: Message, own: str) -> None:
-    """Raise Refused unless the request names its host `own` or as only this machine can be named."""
+    """Check that the request names this machine as its host.
+
+    Args:
+        headers: of the request.
+        own: the name under which the page is served, besides localhost and loopback addresses.
+
+    Raises:
+        RequestRefused: it names another host.
+    """
     with suppress(ValueError):
         name = urlsplit(f"//{headers.get('Host', '')}").hostname or ""
         if name in ("localhost", own.lower()) or ipaddress.ip_address(name).is_loopback:
@@ -40,7 +50,15 @@ def check_host(headers: Message, own: str) -> None:
 
 
 def check_site(headers: Message, page: bool) -> None:
-    """Raise Refused where another site sends the request; `page`: it asks for the page, to which anyone may link."""
+    """Check that the request does not come from the page of another site.
+
+    Args:
+        headers: of the request.
+        page: whether it asks for the page itself, to which other sites may link.
+
+    Raises:
+        RequestRefused: it does.
+    """
     origin = headers.get("Origin")
     posted = origin is not None and origin.partition("://")[2] != headers.get("Host")
     embedded = not page and headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
@@ -52,16 +70,16 @@ def is_authorized(headers: Message, password: str) -> bool:
     """Whether the request carries `password`, under any user name (HTTP Basic, RFC 7617)."""
     scheme, _, code = headers.get("Authorization", "").partition(" ")
     with suppress(ValueError):
-        given = base64.b64decode(code).partition(b":")[2]
-        return scheme.lower() == "basic" and hmac.compare_digest(given, os.fsencode(password))
+        received = base64.b64decode(code).partition(b":")[2]
+        return scheme.lower() == "basic" and hmac.compare_digest(received, os.fsencode(password))
     return False
 
 
 def body_length(headers: Message) -> int:
-    """Bytes of JSON that follow the headers.
+    """Return the length in bytes of the JSON body.
 
     Raises:
-        Refused: it is something else, which a form of another site can send, or too much.
+        RequestRefused: the body is not JSON (a form of another site cannot send JSON), or is too long.
     """
     if headers.get_content_type() != "application/json":
         raise RequestRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected application/json")
@@ -71,21 +89,21 @@ def body_length(headers: Message) -> int:
     return int(length)
 
 
-def entry(body: bytes, name: str) -> object:
-    """What the object of JSON in `body` holds under `name`, or None; integers as floats.
+def json_entry(body: bytes, name: str) -> object:
+    """Return the value of `name` in the JSON object `body`, or None; integers as floats.
 
     Raises:
-        Refused: there is no such object.
+        RequestRefused: `body` is not a JSON object.
     """
     with suppress(ValueError):
-        found = json.loads(body, parse_int=float)
-        if isinstance(found, dict):
-            return found.get(name)
+        content = json.loads(body, parse_int=float)
+        if isinstance(content, dict):
+            return content.get(name)
     raise RequestRefused(HTTPStatus.BAD_REQUEST, f'expected JSON such as {{"{name}": ...}}')
 
 
 def content_security_policy(page: str) -> dict[str, str]:
-    """Headers of every answer: `page` runs the one script and the one style that it holds, and reaches nobody else."""
+    """Headers of every answer: the HTML `page` may use its own script and style, by hash, and no other host."""
     script, style = (_hashed(page, tag) for tag in ("script", "style"))
     return {
         "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; connect-src 'self'; "

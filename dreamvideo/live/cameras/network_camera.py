@@ -1,69 +1,77 @@
-"""Cameras on the network: the newest picture of a stream, through PyAV."""
+"""Cameras on the network, through PyAV: always the newest frame of the stream."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Generator
 from contextlib import closing
-from typing import Any
+from typing import Any, Final
 
 import av
 from av.codec.context import Flags
 
 from dreamvideo.errors import SourceError
 from dreamvideo.media.color import RgbConverter
-from dreamvideo.media.decode import best_video, decoder_for
+from dreamvideo.media.decode import decoder_for
+from dreamvideo.media.demux import best_video
 from dreamvideo.threads import latest
 
 log = logging.getLogger(__name__)
 
 _TIMEOUT = 5.0  # seconds for opening, and for each read
 
-# nobuffer: what is read to find out what the stream is is not shown afterwards, when it is old. UDP loses packets.
-_OPTIONS = {
+# nobuffer: frames that libav reads to detect the format are old by then and are not shown. TCP: UDP loses packets.
+_OPTIONS: Final = {
     "rtsp_transport": "tcp",
     "fflags": "nobuffer",
     "flags": "low_delay",
-    "analyzeduration": "2000000",  # microseconds; libav's own 5 s are much to wait for a camera
+    "analyzeduration": "2000000",  # microseconds; libav's default of 5 s is long to wait for a camera
 }
 
 
 def stream_images(url: str, name: str) -> Generator[Any, None, None]:
-    """RGB of the newest picture each time: what came while one was converted is passed over; None: nothing new.
+    """Yield the newest image of a stream each time; frames that arrive during a conversion are skipped.
+
+    Args:
+        url: the address, with user and password if the camera needs them.
+        name: the address without them, for messages.
+
+    Yields:
+        (H, W, 3) uint8 RGB; None where there is nothing new, or a frame is damaged.
 
     Raises:
-        SourceError: it does not open, is no live video, or nothing comes any more; `name` is what it is called.
+        SourceError: the stream does not open, is not live video, or has stopped.
     """
-    maker = RgbConverter(0, 0)
+    converter = RgbConverter(0, 0)
     with closing(latest(_decoded(url, name), timeout=1.0)) as newest:
-        for one in newest:
-            frame = one.item
+        for latest_frame in newest:
+            frame = latest_frame.item
             if frame is None:
                 yield None
                 continue
-            if (frame.width, frame.height) != (maker.width, maker.height):
-                maker = RgbConverter(frame.width, frame.height)
+            if (frame.width, frame.height) != (converter.width, converter.height):
+                converter = RgbConverter(frame.width, frame.height)
             try:
-                picture = maker(frame)
+                image = converter(frame)
             except av.error.FFmpegError as error:
                 log.debug("%s: %s", name, error)
-                picture = None
-            yield picture
+                image = None
+            yield image
 
 
 def _decoded(url: str, name: str) -> Generator[av.VideoFrame, None, None]:
     try:
-        # two timeouts, as one number would count for opening alone
+        # Two timeouts: a single number would count for opening only.
         container = av.open(url, options=dict(_OPTIONS), timeout=(_TIMEOUT, _TIMEOUT), metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
-        raise SourceError(f"{name} does not open: {_why(error)}. Is it on, and is the address right?") from None
+        raise SourceError(f"{name} does not open: {_reason(error)}. Is it on, and is the address right?") from None
     with container:
-        stream = _checked(container, name)
+        stream = _video_stream(container, name)
         decoder = decoder_for(stream)
         decoder.flags |= Flags.low_delay
         rate = stream.average_rate or stream.guessed_rate
-        told_rate = f", {float(rate):.4g} fps" if rate else ""
-        log.info("%s: %dx%d %s %s%s", name, stream.width, stream.height, decoder.name, decoder.pix_fmt, told_rate)
+        rate_text = f", {float(rate):.4g} fps" if rate else ""
+        log.info("%s: %dx%d %s %s%s", name, stream.width, stream.height, decoder.name, decoder.pix_fmt, rate_text)
         try:
             for packet in container.demux(stream):
                 try:
@@ -73,10 +81,10 @@ def _decoded(url: str, name: str) -> Generator[av.VideoFrame, None, None]:
                 except av.error.FFmpegError as error:
                     log.debug("%s: %s", name, error)
         except av.error.FFmpegError as error:
-            raise SourceError(f"{name} has stopped: {_why(error)}") from None
+            raise SourceError(f"{name} has stopped: {_reason(error)}") from None
 
 
-def _checked(container: av.container.InputContainer, name: str) -> av.VideoStream:
+def _video_stream(container: av.container.InputContainer, name: str) -> av.VideoStream:
     stream = best_video(container)
     if stream is None or stream.codec_context is None:
         raise SourceError(f"{name} opens, but holds no video that can be decoded")
@@ -85,10 +93,10 @@ def _checked(container: av.container.InputContainer, name: str) -> av.VideoStrea
     return stream
 
 
-def _why(error: Exception) -> str:
-    if isinstance(error, av.error.ExitError):  # how libav says that it was interrupted
+def _reason(error: Exception) -> str:
+    if isinstance(error, av.error.ExitError):  # libav's word for being interrupted by a timeout
         return f"nothing came for {_TIMEOUT:g} s"
     if isinstance(error, av.error.ProtocolNotFoundError):
         return "this build of PyAV does not know its protocol"
-    # not str(error): it holds the address, and with it a password
+    # str(error) would show the address, and with it a password.
     return (getattr(error, "strerror", None) or type(error).__name__).lower()
