@@ -91,7 +91,7 @@ def _pictures(words: Sequence[Path], read: ReadSettings, settings: SequenceSetti
     named = set(found.paths) <= set(words)
     paths = natural_order(found.paths) if named else list(found.paths)
     foreign = {path for path in paths if path.exists() and not is_image(path)}
-    if others := [*found.passed_over, *natural_order(foreign)]:
+    if others := [*found.skipped, *natural_order(foreign)]:
         tell(describe_skipped(others, "pictures"))
     pictures = [path for path in paths if path not in foreign]
     if not pictures:

@@ -1,7 +1,7 @@
-"""4:2:0 to 4:4:4 and back, so that a picture that nobody dreamed on comes back as it was.
+"""Converts 4:2:0 to 4:4:4 and back such that the two invert each other: a frame without a dream comes back as it was.
 
-Each chroma sample is repeated over its 2x2 pixels, and the mean of those gives it back. swscale's smoother ways do not
-invert each other: at saturated edges they cost 4/255 of a picture of color bars, this costs 1/255.
+Each chroma sample is repeated over its 2x2 pixels, and their mean restores it. swscale's smoother filters do not invert
+each other: on color bars they cost 4/255 at saturated edges, this costs 1/255.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# 4:2:0 layouts -> (the 4:4:4 layout made of them, bits to shift into it)
-_WIDENED = {
+# 4:2:0 layout -> (4:4:4 layout it is converted to, bits to shift left)
+_UPSAMPLED = {
     "yuv420p": ("yuv444p", 0),
     "yuvj420p": ("yuvj444p", 0),
     "yuv420p10le": ("yuv444p16le", 6),
@@ -23,10 +23,17 @@ _WIDENED = {
 
 
 def upsample_chroma(frame: av.VideoFrame) -> av.VideoFrame:
-    """`frame` in 4:4:4, its color tags kept; itself if it is in no planar 4:2:0 layout."""
-    if frame.format.name not in _WIDENED:
+    """Convert a planar 4:2:0 frame to 4:4:4.
+
+    Args:
+        frame: decoded frame of any layout.
+
+    Returns:
+        A frame with the same color tags; `frame` itself if its layout is not planar 4:2:0 of 8, 10 or 12 bits.
+    """
+    if frame.format.name not in _UPSAMPLED:
         return frame
-    name, shift = _WIDENED[frame.format.name]
+    name, shift = _UPSAMPLED[frame.format.name]
     wide = av.VideoFrame(frame.width, frame.height, name)
     luma, *chroma = (_samples(frame, number) for number in range(3))
     _samples(wide, 0)[:] = luma << shift if shift else luma
@@ -39,7 +46,15 @@ def upsample_chroma(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 def subsample_chroma(frame: av.VideoFrame, name: str) -> av.VideoFrame:
-    """The 4:4:4 `frame` in the 8-bit 4:2:0 layout `name`, its color tags kept."""
+    """Convert an 8-bit 4:4:4 frame to 4:2:0.
+
+    Args:
+        frame: planar 4:4:4 of 8 bits.
+        name: libav's name of an 8-bit 4:2:0 layout.
+
+    Returns:
+        A frame with the same color tags.
+    """
     narrow = av.VideoFrame(frame.width, frame.height, name)
     _samples(narrow, 0)[:] = _samples(frame, 0)
     odd = ((0, frame.height % 2), (0, frame.width % 2))
@@ -51,7 +66,7 @@ def subsample_chroma(frame: av.VideoFrame, name: str) -> av.VideoFrame:
 
 
 def _samples(frame: av.VideoFrame, number: int) -> NDArray[Any]:
-    """(H, W) of one plane, writable: the memory of the frame itself."""
+    """(H, W) view of the memory of one plane, writable."""
     plane = frame.planes[number]
     kind = np.uint16 if frame.format.components[0].bits > 8 else np.uint8
     rows = np.frombuffer(memoryview(plane), kind).reshape(-1, plane.line_size // np.dtype(kind).itemsize)

@@ -1,4 +1,4 @@
-"""Contact sheets: pictures in rows, each with a line of text under it."""
+"""Contact sheets: images in rows, each with a line of text under it."""
 
 from __future__ import annotations
 
@@ -12,28 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 GAP: Final = 6  # pixels between tiles and around them
-SHEET_ASPECT: Final = 16 / 9  # width over height that a sheet is to have, about: a screen's
+SHEET_ASPECT: Final = 16 / 9  # width over height that a sheet should come close to: that of a screen
 
 _GROUND: Final = (22, 22, 24)
 _INK: Final = (240, 240, 240)
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
-_CAPITAL: Final = 20.5  # pixels of a capital letter at scale 1, measured; OpenCV 4 and 5 have other fonts, of one size
+_CAPITAL: Final = 20.5  # pixels of a capital letter at scale 1, measured; the fonts of OpenCV 4 and 5 agree in it
 _MARGIN: Final = 4  # pixels beside a label, both sides together
-_FINER: Final = 4  # text is drawn so much larger and shrunk: OpenCV places strokes on whole pixels
+_OVERSAMPLING: Final = 4  # text is drawn larger and shrunk, since OpenCV places strokes on whole pixels
 
 
 def contact_sheet(
     tiles: Sequence[NDArray[np.uint8]], labels: Sequence[str], columns: int | None = None
 ) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB of the tiles in rows, white on dark under each its label.
+    """Draw tiles in rows, each with its label below it, light on dark.
 
     Args:
-        tiles: (h, w, 3) RGB each, at least one; a cell is as large as the largest.
-        labels: one for each tile, ASCII; what is too wide for its tile is written smaller, then cut short.
-        columns: tiles side by side; None: see `columns_for`.
+        tiles: (h, w, 3) RGB each, at least one; cells are as large as the largest.
+        labels: one for each tile, ASCII; one that is too wide is drawn smaller, then cut short.
+        columns: tiles side by side; None: as `columns_for` chooses.
+
+    Returns:
+        (H, W, 3) RGB.
 
     Raises:
-        ValueError: another number of labels.
+        ValueError: the number of labels is not that of the tiles.
     """
     height, width = (max(tile.shape[side] for tile in tiles) for side in (0, 1))
     line = line_height(width)
@@ -59,34 +62,43 @@ def columns_for(count: int, height: int, width: int) -> int:
 
 
 def line_height(width: int) -> int:
-    """Pixels of the line under a tile of this width."""
+    """Height in pixels of the label below a tile of this width."""
     return min(28, max(16, width // 10))
 
 
 def caption(text: str, height: int, width: int) -> NDArray[np.uint8]:
-    """(height, width, 3) RGB: `text` in the middle, light on dark."""
+    """(height, width, 3) RGB with `text` in the middle, light on dark."""
     capital = 0.45 * height  # pixels, of a capital letter
-    room = width - _MARGIN
-    if _width(text, capital) > room:
+    available = width - _MARGIN
+    if _width(text, capital) > available:
         capital *= 0.75
-    while _width(text, capital) > room and len(text) > 3:
+    while _width(text, capital) > available and len(text) > 3:
         text = text.removesuffix("..")[:-1] + ".."
-    large = np.full((height * _FINER, width * _FINER, 3), _GROUND, np.uint8)
-    place = round((width - _width(text, capital)) / 2 * _FINER), round((height + capital) / 2 * _FINER)
-    cv2.putText(large, text, place, _FONT, _scale(capital), _INK, _FINER, cv2.LINE_AA)
+    large = np.full((height * _OVERSAMPLING, width * _OVERSAMPLING, 3), _GROUND, np.uint8)
+    place = round((width - _width(text, capital)) / 2 * _OVERSAMPLING), round((height + capital) / 2 * _OVERSAMPLING)
+    cv2.putText(large, text, place, _FONT, _scale(capital), _INK, _OVERSAMPLING, cv2.LINE_AA)
     return np.asarray(cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _width(text: str, capital: float) -> float:
-    return float(cv2.getTextSize(text, _FONT, _scale(capital), _FINER)[0][0]) / _FINER
+    return float(cv2.getTextSize(text, _FONT, _scale(capital), _OVERSAMPLING)[0][0]) / _OVERSAMPLING
 
 
 def _scale(capital: float) -> float:
-    return capital * _FINER / _CAPITAL
+    return capital * _OVERSAMPLING / _CAPITAL
 
 
 def shrink_to_side(image: NDArray[np.uint8], side: int, pixel_aspect: Fraction = Fraction(1)) -> NDArray[np.uint8]:  # noqa: B008
-    """(H, W, 3) RGB with square pixels, and a larger side of at most `side`."""
+    """Shrink an image to fit a tile.
+
+    Args:
+        image: (h, w, 3) RGB.
+        side: largest height and width of the result, in pixels.
+        pixel_aspect: width : height of a pixel as displayed.
+
+    Returns:
+        (H, W, 3) RGB with square pixels; never enlarged.
+    """
     height, width = image.shape[0], round(image.shape[1] * pixel_aspect)
     scale = min(1.0, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,4 +1,4 @@
-"""From an open container to decoded frames in order; what can be decoded is kept, one bad packet ends nothing."""
+"""Decodes a video stream into frames in order, with their times; a bad packet costs only its own frames."""
 
 from __future__ import annotations
 
@@ -18,14 +18,21 @@ log = logging.getLogger(__name__)
 
 DecodedFrames = Generator[av.VideoFrame, None, None]
 
-# A demuxer that fails this often in a row will not recover: the file ends here.
+# A demuxer that fails this often in a row does not recover: the file ends there.
 _DEMUX_FAILURES = 8
-# Flushing a decoder gives at most the frames it holds back: 16 reordered, and one for each thread.
+# Flushing a decoder returns at most the frames it holds back: 16 reordered ones and one per thread.
 _FLUSH_FAILURES = 64
 
 
 def decoder_for(stream: av.VideoStream) -> av.VideoCodecContext:
-    """The decoder of `stream`; for VP8 and VP9 with transparency libvpx, as libav's own decoders drop it."""
+    """Choose the decoder of a stream: libvpx for VP8 and VP9 with alpha, which libav's own decoders drop.
+
+    Args:
+        stream: a video stream of an open file.
+
+    Returns:
+        Its decoder; libav's own use several threads.
+    """
     decoder = stream.codec_context
     tags = {key.lower(): value for key, value in stream.metadata.items()}
     if tags.get("alpha_mode") == "1" and decoder.name in ("vp8", "vp9"):
@@ -40,7 +47,16 @@ def decoder_for(stream: av.VideoStream) -> av.VideoCodecContext:
 def decode_frames(
     container: av.container.InputContainer, stream: av.VideoStream, on_loss: Callable[[str], None]
 ) -> DecodedFrames:
-    """Every frame of `stream` that can be decoded, from where `container` stands; `on_loss` is told of each failure."""
+    """Decode every frame that can be decoded, from where the container stands.
+
+    Args:
+        container: an open file.
+        stream: a video stream of it.
+        on_loss: called with the reason each time a packet or frame is lost or damaged.
+
+    Yields:
+        Frames in presentation order.
+    """
     decoder = decoder_for(stream)
     for packet in _packets(container, stream, on_loss):
         if not packet.size:
@@ -50,10 +66,10 @@ def decode_frames(
         except av.error.FFmpegError as error:
             on_loss(error.strerror or "undecodable packet")
             continue
-        yield from _whole(frames, stream, on_loss)
+        yield from _checked(frames, stream, on_loss)
     for _ in range(_FLUSH_FAILURES):
         try:
-            yield from _whole(decoder.decode(None), stream, on_loss)
+            yield from _checked(decoder.decode(None), stream, on_loss)
             return
         except av.error.EOFError:
             return
@@ -61,7 +77,7 @@ def decode_frames(
             on_loss(error.strerror or "undecodable packet")
 
 
-def _whole(frames: list[av.VideoFrame], stream: av.VideoStream, on_loss: Callable[[str], None]) -> DecodedFrames:
+def _checked(frames: list[av.VideoFrame], stream: av.VideoStream, on_loss: Callable[[str], None]) -> DecodedFrames:
     for frame in frames:
         if frame.time_base is None or not frame.time_base:
             frame.time_base = stream.time_base
@@ -87,10 +103,18 @@ def _packets(
 
 
 def deinterlace(frames: DecodedFrames, on_first: Callable[[], None]) -> DecodedFrames:
-    """The same frames at the same times; from the first interlaced one on they pass through bwdif."""
+    """Deinterlace with bwdif from the first interlaced frame on; one frame out for each frame in, at its time.
+
+    Args:
+        frames: decoded frames; closed when the result is.
+        on_first: called before the first interlaced frame is filtered.
+
+    Yields:
+        Progressive frames.
+    """
     graph: Graph | None = None
     shape: tuple[int, int, str] | None = None
-    waiting: deque[av.VideoFrame] = deque()  # whose times the frames that leave the filter take over
+    waiting: deque[av.VideoFrame] = deque()  # frames in the filter, whose times its output takes over
     with closing(frames):
         for frame in frames:
             if graph is None and not frame.interlaced_frame:
@@ -139,21 +163,29 @@ def _drained(graph: Graph, waiting: deque[av.VideoFrame], flush: bool = False) -
 
 
 def frame_time(frame: av.VideoFrame) -> Fraction | None:
-    """Presentation time in seconds, exact; None: the file gives none."""
+    """Presentation time in seconds, exact; None: the file does not declare one."""
     return None if frame.pts is None else frame.pts * time_base_of(frame)
 
 
 TimedFrames = Generator[tuple[av.VideoFrame, Fraction], None, None]
 
 
-def with_times(frames: DecodedFrames, step: Fraction) -> TimedFrames:
-    """Each frame with its time in seconds, strictly increasing: `step` after the last where the file tells no time."""
+def with_times(frames: DecodedFrames, interval: Fraction) -> TimedFrames:
+    """Pair frames with strictly increasing times.
+
+    Args:
+        frames: decoded frames; closed when the result is.
+        interval: seconds after the last frame at which a frame without a time is placed.
+
+    Yields:
+        (frame, seconds); a time that does not increase is replaced by one time base after the last.
+    """
     last: Fraction | None = None
     with closing(frames):
         for frame in frames:
             time = frame_time(frame)
             if time is None:
-                time = Fraction(0) if last is None else last + step
+                time = Fraction(0) if last is None else last + interval
             if last is not None and time <= last:
                 time = last + time_base_of(frame)
             last = time
@@ -161,7 +193,13 @@ def with_times(frames: DecodedFrames, step: Fraction) -> TimedFrames:
 
 
 def seek(container: av.container.InputContainer, stream: av.VideoStream, time: Fraction) -> None:
-    """To the last key frame at or before `time` seconds, or nowhere if the file cannot be sought in."""
+    """Seek to the last key frame at or before a time; files that cannot be sought in stay where they are.
+
+    Args:
+        container: an open file.
+        stream: the stream whose key frames count.
+        time: seconds in the file.
+    """
     try:
         container.seek(int(time / time_base_of(stream)), stream=stream)
     except av.error.FFmpegError as error:

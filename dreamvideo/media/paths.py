@@ -1,4 +1,4 @@
-"""Inputs as they are typed: a file, a folder of files, or a pattern such as '*.mp4', become files in natural order."""
+"""Expands inputs as they are typed, files, folders and patterns such as '*.mp4', into files in natural order."""
 
 from __future__ import annotations
 
@@ -35,33 +35,47 @@ VIDEO_SUFFIXES: Final = (
     ".apng",
 )
 
-_DREAM: Final = "_dream"  # ends the name of what was made of another file
+_DREAM: Final = "_dream"  # ends the name of an output that is named after its input
 
 Accepts = Callable[[Path], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class ExpandedPaths:
-    """The files that were meant, and those beside them that were not."""
+    """The files that were asked for, and the files beside them that were skipped."""
 
     paths: tuple[Path, ...]
-    passed_over: tuple[Path, ...] = ()
+    skipped: tuple[Path, ...] = ()
 
 
 def is_image(path: Path) -> bool:
-    """Whether `path` is named like a picture; a GIF counts as a video."""
+    """Tell whether a file name is that of an image.
+
+    Args:
+        path: any path; the file is not looked at.
+
+    Returns:
+        Whether it ends in one of `IMAGE_SUFFIXES`, in any case. A GIF counts as a video.
+    """
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def is_video(path: Path) -> bool:
-    """Whether `path` is named like a video."""
+    """Tell whether a file name is that of a video.
+
+    Args:
+        path: any path; the file is not looked at.
+
+    Returns:
+        Whether it ends in one of `VIDEO_SUFFIXES`, in any case.
+    """
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def check_readable(path: Path) -> None:
-    """Raise SourceError unless `path` is a file with something in it that may be read."""
+    """Raise SourceError unless `path` is a file that is not empty and may be read."""
     if path.is_dir():
-        raise SourceError(f"{path} is a folder: expected a video or picture file")
+        raise SourceError(f"{path} is a folder: expected a video or image file")
     try:
         if path.stat().st_size == 0:
             raise SourceError(f"{path} is empty")
@@ -73,45 +87,65 @@ def check_readable(path: Path) -> None:
         raise SourceError(f"{path} cannot be read: permission denied") from None
 
 
-def expand_paths(words: Sequence[Path], fits: Accepts, kind: str) -> ExpandedPaths:
-    """The files meant by `words`, in their order: what is there is taken as it is called, else it may be a pattern.
+def expand_paths(words: Sequence[Path], accepts: Accepts, kind: str) -> ExpandedPaths:
+    """Expand folders and patterns into files.
 
-    Of a folder, and of what a pattern matches, all files that `fits` accepts are taken, by number, but none that is
-    hidden, or was dreamed from another of them. A file that is named is taken whatever it is, also if it is missing:
-    its reader says what is wrong with it.
+    A folder or pattern stands for its files that `accepts` takes, in natural order, without hidden files and without
+    outputs of other files among them. A word that exists, or has no wildcard, stands for itself, even if it is missing
+    or of another kind: its reader raises the error.
 
     Args:
-        kind: what is expected, in the plural, for messages.
+        words: paths as typed: files, folders, or patterns such as `*.mp4`.
+        accepts: whether a file is of the kind asked for.
+        kind: that kind in the plural, for messages.
+
+    Returns:
+        The files in the order of the words, and the visible files that were not accepted.
 
     Raises:
-        SourceError: there is nothing that fits in a folder, or a pattern matches nothing.
+        SourceError: a folder or pattern has no file that is accepted, or a folder cannot be read.
     """
     paths: list[Path] = []
-    others: list[Path] = []
+    skipped: list[Path] = []
     for word in words:
         if word.is_dir():
-            found = _fitting(_inside(word), fits)
-            if not found.paths:
+            expanded = _accepted(_files_in(word), accepts)
+            if not expanded.paths:
                 raise SourceError(f"{word} is a folder with no {kind} in it")
         elif not word.exists() and glob.has_magic(str(word)):
-            found = _fitting(natural_order(_matches(word)), fits)
-            if not found.paths:
+            expanded = _accepted(natural_order(_matches(word)), accepts)
+            if not expanded.paths:
                 raise SourceError(f"{word} matches no {kind}")
         else:
-            found = ExpandedPaths((word,))
-        paths += found.paths
-        others += found.passed_over
-    return ExpandedPaths(tuple(paths), tuple(others))
+            expanded = ExpandedPaths((word,))
+        paths += expanded.paths
+        skipped += expanded.skipped
+    return ExpandedPaths(tuple(paths), tuple(skipped))
 
 
-def describe_skipped(passed_over: Sequence[Path], kind: str) -> str:
-    """What was passed over, in one line."""
-    more = f" and {len(passed_over) - 3} more" if len(passed_over) > 3 else ""
-    return f"passed over, no {kind}: {', '.join(map(str, passed_over[:3]))}{more}"
+def describe_skipped(skipped: Sequence[Path], kind: str) -> str:
+    """Name skipped files in one line.
+
+    Args:
+        skipped: at least one file; the first three are named.
+        kind: what was expected, in the plural.
+
+    Returns:
+        The line.
+    """
+    more = f" and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+    return f"skipped, not {kind}: {', '.join(map(str, skipped[:3]))}{more}"
 
 
 def natural_order(paths: Iterable[Path]) -> list[Path]:
-    """`paths` sorted by their names, numbers in them by value: frame2 comes before frame10."""
+    """Sort paths by name, with numbers by value: frame2 comes before frame10.
+
+    Args:
+        paths: in any order.
+
+    Returns:
+        The same paths; their order does not depend on the order of the input.
+    """
     return sorted(paths, key=lambda path: ([_key(part) for part in path.parts], str(path)))
 
 
@@ -120,25 +154,25 @@ def _key(name: str) -> list[tuple[int, str]]:
 
 
 def _matches(pattern: Path) -> Iterable[Path]:
-    # As much of it as is there is no pattern, whatever its name.
-    there = next((parent for parent in pattern.parents if parent.exists()), Path())
-    rest = pattern.relative_to(there)
-    return map(Path, glob.glob(os.path.join(glob.escape(str(there)), str(rest)), recursive=True))
+    # The part of the pattern that exists is taken literally: a folder may be called "shots [day 1]".
+    folder = next((parent for parent in pattern.parents if parent.exists()), Path())
+    rest = pattern.relative_to(folder)
+    return map(Path, glob.glob(os.path.join(glob.escape(str(folder)), str(rest)), recursive=True))
 
 
-def _inside(folder: Path) -> list[Path]:
+def _files_in(folder: Path) -> list[Path]:
     try:
         return natural_order(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise SourceError(f"{folder} cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
-def _fitting(paths: Sequence[Path], fits: Accepts) -> ExpandedPaths:
-    files = [path for path in paths if path.is_file()]  # folders among them are not opened
+def _accepted(paths: Sequence[Path], accepts: Accepts) -> ExpandedPaths:
+    files = [path for path in paths if path.is_file()]  # folders among them are not searched
     stems = {(path.parent, path.stem) for path in files}
-    ours = {path for path in files if _source_of(path) in stems}
-    fitting = tuple(path for path in files if fits(path) and path not in ours)
-    return ExpandedPaths(fitting, tuple(path for path in files if not fits(path)))
+    outputs = {path for path in files if _source_of(path) in stems}
+    accepted = tuple(path for path in files if accepts(path) and path not in outputs)
+    return ExpandedPaths(accepted, tuple(path for path in files if not accepts(path)))
 
 
 def _source_of(path: Path) -> tuple[Path, str] | None:

@@ -1,8 +1,8 @@
-"""High dynamic range (PQ, HLG of ITU-R BT.2100) to the BT.709 picture that a standard screen shows.
+"""Tone-maps high dynamic range (PQ, HLG of ITU-R BT.2100) to BT.709 for standard screens.
 
-libav's own ways were measured and left: swscale clips all that is brighter than 203 cd/m2, takes seconds to build its
-tables, and can do it from FFmpeg 8 on only. Up to the knee the light here is that of the original, above it rolls off
-(the curve of Reinhard et al. 2002, begun at a knee), by the brightest channel, so hues stay.
+Light is kept up to a knee and rolls off above it, by the curve of Reinhard et al. 2002, which here begins at the knee
+and is applied to the brightest channel, so hues stay. libav's own conversions were measured and not used: swscale clips
+light above 203 cd/m2, takes seconds to build its tables, and needs FFmpeg 8.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ PQ, HLG = 16, 18  # transfer characteristics of H.273
 HDR_TRANSFERS = {PQ: "PQ", HLG: "HLG"}
 
 _WHITE = 203.0  # cd/m2 of diffuse white, ITU-R BT.2408
-_PEAK = 1000.0 / _WHITE  # brightest light kept apart: what HLG is defined for and most PQ is mastered on
-_KNEE = 0.6  # chosen by eye: white comes out at 229 of 255, with highlights above it
+_PEAK = 1000.0 / _WHITE  # becomes 1: what HLG is defined for and most PQ is mastered on
+_KNEE = 0.6  # chosen by eye: diffuse white becomes 229 of 255, with highlights above it
 _GAMMA = 2.2
 
 _BT2020_TO_BT709 = np.array(
@@ -32,7 +32,7 @@ def _pq_light(signal: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _hlg_light(signal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Light of the scene, 0 to 1; what a screen makes of it depends on the luminance of the pixel."""
+    """Scene light, 0 to 1; the light of the display depends on the luminance of the pixel too."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
 
@@ -42,12 +42,15 @@ _LIGHT = {PQ: _pq_light(_SIGNAL).astype(np.float32), HLG: _hlg_light(_SIGNAL).as
 
 
 def tone_map(signal: NDArray[np.uint16], transfer: int, wide: bool = True) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB with the gamma of a standard screen.
+    """Tone-map an image.
 
     Args:
         signal: (H, W, 3) RGB, full range of 16 bits, as PQ or HLG code values.
         transfer: PQ or HLG.
-        wide: the primaries are those of BT.2020, else of BT.709.
+        wide: whether the primaries are those of BT.2020; else BT.709.
+
+    Returns:
+        (H, W, 3) RGB with BT.709 primaries and the gamma of a standard screen, 2.2.
     """
     light: NDArray[np.float32] = np.take(_LIGHT[transfer], signal)
     if transfer == HLG:
@@ -63,9 +66,9 @@ def tone_map(signal: NDArray[np.uint16], transfer: int, wide: bool = True) -> ND
 
 
 def _rolled_off(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """0 to the knee as it is, the knee to the peak into the knee to 1, with a slope of 1 at the knee."""
-    room = 1 - _KNEE
-    above = np.maximum(light - _KNEE, 0) / room
-    peak = (_PEAK - _KNEE) / room
-    rolled: NDArray[np.float32] = np.minimum(light, _KNEE) + room * above * (1 + above / peak**2) / (1 + above)
+    """Identity up to the knee; from the knee to the peak compressed into knee to 1, with derivative 1 at the knee."""
+    headroom = 1 - _KNEE
+    above = np.maximum(light - _KNEE, 0) / headroom
+    peak = (_PEAK - _KNEE) / headroom
+    rolled: NDArray[np.float32] = np.minimum(light, _KNEE) + headroom * above * (1 + above / peak**2) / (1 + above)
     return rolled

@@ -160,7 +160,7 @@ def test_foreign_files_are_passed_over_and_broken_ones_told_and_the_others_go_on
     (folder / "shot2.png").write_bytes(b"no picture")
     assert run("frames", folder, *STRONG) == 3
     said = capsys.readouterr().err
-    assert "passed over, no pictures" in said and "readme.txt" in said
+    assert "skipped, not pictures" in said and "readme.txt" in said
     assert "shot2.png cannot be read as an image" in said and "3 frames" in said and "1 lost" in said
     assert sorted(contents(tmp_path / "in_dream")) == ["shot1.png", "shot3.png", "shot4.png"]
     for path in folder.glob("shot*"):
@@ -432,7 +432,7 @@ def test_of_several_inputs_a_table_tells_how_each_went(tmp_path: Path, capsys: p
     (tmp_path / "notes.txt").write_text("hello")
     assert run("video", tmp_path, *STRONG) == 3
     said = capsys.readouterr().err.splitlines()
-    assert any("passed over, no videos" in line and "notes.txt" in line for line in said)
+    assert any("skipped, not videos" in line and "notes.txt" in line for line in said)
     head, *rows = said[-4:]
     assert head.split() == ["input", "frames", "fps", "lost", "result"]
     result = head.index("result")

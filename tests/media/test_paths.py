@@ -67,7 +67,7 @@ def test_foreign_files_are_passed_over_and_told_hidden_ones_and_folders_are_not_
     made(folder / "inner", "deep.png")
     found = images(folder)
     assert names(found.paths) == ["a.png"]
-    assert names(found.passed_over) == ["Thumbs.db", "film.mp4", "notes.txt"]
+    assert names(found.skipped) == ["Thumbs.db", "film.mp4", "notes.txt"]
 
 
 def test_suffixes_are_known_in_any_case(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_folder_is_asked_for_what_is_wanted_of_it(tmp_path: Path) -> None:
     folder = made(tmp_path / "f", "10.mp4", "9.mkv", "a.png")
     found = expand_paths([folder], is_video, "videos")
     assert names(found.paths) == ["9.mkv", "10.mp4"]
-    assert names(found.passed_over) == ["a.png"]
+    assert names(found.skipped) == ["a.png"]
 
 
 def test_a_folder_is_not_asked_for_what_was_dreamed_in_it_but_that_can_be_named(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_pattern_is_expanded(tmp_path: Path) -> None:
     folder = made(tmp_path / "f", "b10.png", "b9.png", "c1.png", "b.txt")
     found = images(folder / "b*")
     assert names(found.paths) == ["b9.png", "b10.png"]
-    assert names(found.passed_over) == ["b.txt"]
+    assert names(found.skipped) == ["b.txt"]
     assert names(images(folder / "b?.png").paths) == ["b9.png"]
     assert names(images(folder / "[bc]1*").paths) == ["b10.png", "c1.png"]
 
