@@ -1,4 +1,4 @@
-"""Masks go along with frames: white is dreamed, black left alone."""
+"""Reads masks for frames: white is dreamed on, black is left as it is."""
 
 from __future__ import annotations
 
@@ -25,54 +25,61 @@ log = logging.getLogger(__name__)
 
 
 def with_masks(frames: Frames, path: Path, settings: ReadSettings, before: int = 0) -> Frames:
-    """The frames, each with its mask: one picture for all; else the n-th for the n-th, and the last for all after it.
+    """Give each frame its mask.
+
+    An image is the mask of all frames. Of a folder or video, mask n belongs to frame n, and the last one to all frames
+    after it.
 
     Args:
-        path: a picture, a folder of pictures in the order of their names, or a video.
-        settings: the part of a video that is read; of a mask that is a video, too.
-        before: how many frames come before these.
+        frames: frames to add masks to; closed when the result is.
+        path: an image, a folder of images in natural order, or a video.
+        settings: the part of the video that is read; a video of masks is cut alike.
+        before: number of frames that come before these.
+
+    Yields:
+        The frames with `mask` set, resized to the frame.
 
     Raises:
-        SourceError: there is no mask in `path`.
-        Whatever `frames` raises.
+        SourceError: a mask cannot be read.
+        Exception: whatever `frames` raises.
     """
-    with closing(frames), closing(_without_end(path, settings)) as masks:
-        mask = fitted = np.empty((0, 0), np.uint8)
-        taken = 0
+    with closing(frames), closing(_repeat_last(path, settings)) as masks:
+        mask = resized = np.empty((0, 0), np.uint8)
+        consumed = 0
         for position, frame in enumerate(frames, before):
-            number = position if frame.still is None else frame.still.number  # of pictures some may be unreadable
-            for _ in range(number + 1 - taken):
+            number = position if frame.still is None else frame.still.number  # unreadable images have one too
+            for _ in range(number + 1 - consumed):
                 following = next(masks)
-            taken = number + 1
-            if following is not mask or fitted.shape != frame.image.shape[:2]:
-                mask, fitted = following, resize_mask(following, *frame.image.shape[:2])
-            yield replace(frame, mask=fitted)
+            consumed = number + 1
+            if following is not mask or resized.shape != frame.image.shape[:2]:
+                mask, resized = following, resize_mask(following, *frame.image.shape[:2])
+            yield replace(frame, mask=resized)
 
 
-def _without_end(path: Path, settings: ReadSettings) -> Generator[Mask, None, None]:
+def _repeat_last(path: Path, settings: ReadSettings) -> Generator[Mask, None, None]:
     count = 0
     with closing(read_masks(path, settings)) as masks:
         for mask in masks:
             yield mask
             count += 1
     if not is_image(path):
-        log.warning("%s ends before the frames do: mask %d, its last, goes with all others", path, count)
+        log.warning("%s ends before the frames do: mask %d, its last, is used for all others", path, count)
     while True:
         yield mask
 
 
 def read_masks(path: Path, settings: ReadSettings = ReadSettings()) -> Generator[Mask, None, None]:  # noqa: B008
-    """The masks in a picture, a folder of pictures or a video.
+    """The masks in an image, a folder of images, or the part of a video that `settings` select, at their own size.
 
     Raises:
-        SourceError: no such file, or no picture in it.
+        SourceError: the file is missing, or there is no image in it.
     """
     if path.is_dir():
-        pictures = natural_order(filter(is_image, path.iterdir()))
-        if not pictures:
-            raise SourceError(f"{path} holds no pictures: expected masks as a picture, a folder of them or a video")
-        for picture in pictures:
-            yield to_gray(read_image(picture))
+        images = natural_order(filter(is_image, path.iterdir()))
+        if not images:
+            raise SourceError(f"{path} holds no images: expected masks as an image, a folder of images, or a video")
+        for image in images:
+            yield to_gray(read_image(image))
     elif is_image(path):
         yield to_gray(read_image(path))
     else:
@@ -82,19 +89,34 @@ def read_masks(path: Path, settings: ReadSettings = ReadSettings()) -> Generator
 
 
 def read_image_mask(path: Path) -> Mask:
-    """The mask in a picture, for pictures.
+    """Read the mask for the `image` command.
+
+    Args:
+        path: an image.
+
+    Returns:
+        (H, W) uint8 mask.
 
     Raises:
         SettingsError: it is a folder or a video.
-        SourceError: no such file, or no picture in it.
+        SourceError: the file is missing or cannot be read as an image.
     """
     if path.is_dir() or not is_image(path):
-        raise SettingsError(f"--mask {path}: expected a picture for pictures, one of {', '.join(IMAGE_SUFFIXES)}")
+        raise SettingsError(
+            f"--mask {path}: expected an image, since the inputs are images: one of {', '.join(IMAGE_SUFFIXES)}"
+        )
     return to_gray(read_image(path))
 
 
 def check_mask(path: Path) -> None:
-    """Raise SourceError unless there is a mask in `path`."""
+    """Check that a first mask can be read.
+
+    Args:
+        path: an image, a folder of images, or a video.
+
+    Raises:
+        SourceError: it cannot.
+    """
     with closing(read_masks(path)) as masks:
         next(masks)
 
@@ -105,10 +127,19 @@ def to_gray(image: NDArray[np.uint8]) -> Mask:
 
 
 def resize_mask(mask: Mask, height: int, width: int) -> Mask:
-    """`mask` at another size."""
+    """Resize a mask; black stays 0 and white 255.
+
+    Args:
+        mask: (H, W) uint8.
+        height: of the result, in pixels.
+        width: of the result, in pixels.
+
+    Returns:
+        (height, width) uint8; `mask` itself at its own size.
+    """
     if mask.shape == (height, width):
         return mask
-    smaller = height * width < mask.size
+    shrinks = height * width < mask.size
     return np.asarray(
-        cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR), np.uint8
+        cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR), np.uint8
     )

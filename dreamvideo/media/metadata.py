@@ -1,7 +1,7 @@
-"""The settings of a dream inside the file that it made: one line of JSON in the comment of a video or picture.
+"""Stores the settings of a dream in the file that it wrote, as one line of JSON in its comment, and reads them back.
 
-A video holds it in its container's comment, a PNG in a tEXt chunk, a JPEG in a COM segment. What describes the machine
-(device, threads, precision) is left out, and of a path only the name of the file is kept.
+A video holds the line in the comment tag of its container, a PNG in a tEXt chunk, a JPEG in a COM segment. Options of
+the machine (device, threads, precision) are not stored; of a path only the file name is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dreamvideo.errors import SettingsError, SourceError, did_you_mean
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.option import option_kind
 
-KEY: Final = "dreamvideo"  # the version stands under it; how a line of ours is told from others
+KEY: Final = "dreamvideo"  # holds the version, and marks the line as one of this program
 _STORED_SETTINGS: Final = (ModelSettings, ObjectiveSettings, DreamSettings, CarrySettings)
 
 log = logging.getLogger(__name__)
@@ -32,18 +32,33 @@ _JPEG: Final = b"\xff\xd8"
 
 
 def settings_comment(*settings: ModelSettings | ObjectiveSettings | DreamSettings | CarrySettings) -> str:
-    """What of `settings` is not the default, as one line of JSON."""
+    """Write settings as the line that `settings_in_file` reads.
+
+    Args:
+        settings: instances of the dataclasses; fields that have their default are left out.
+
+    Returns:
+        One line of JSON, in ASCII.
+    """
     values: dict[str, Any] = {KEY: __version__}
-    for some in settings:
-        for field in fields(some):
-            value = getattr(some, field.name)
+    for group in settings:
+        for field in fields(group):
+            value = getattr(group, field.name)
             if value != field.default and option_kind(field) != "machine":
                 values[field.name] = PurePath(value).name if option_kind(field) == "file" else value
     return json.dumps(values, ensure_ascii=True)
 
 
 def comment_with_settings(line: str, comment: str = "") -> str:
-    """A comment with the line `line` at its end instead of an older one of ours."""
+    """Put the line of settings at the end of a comment, in place of an older one.
+
+    Args:
+        line: as `settings_comment` returns it.
+        comment: the comment of the input; its other lines are kept.
+
+    Returns:
+        The comment of the output.
+    """
     others = [each for each in comment.splitlines() if _parsed(each) is None]
     return "\n".join([*others, line])
 
@@ -108,7 +123,7 @@ def _comment(path: Path) -> str:
             start = file.read(8)
             if start == _PNG or start.startswith(_JPEG):
                 content = start + file.read()
-                return "\n".join(_of_png(content) if start == _PNG else _of_jpeg(content))
+                return "\n".join(_png_comments(content) if start == _PNG else _jpeg_comments(content))
         with av.open(str(path.resolve()), metadata_errors="replace") as container:
             return "\n".join(value for key, value in container.metadata.items() if key.lower() == "comment")
     except (OSError, av.error.FFmpegError) as error:
@@ -116,19 +131,27 @@ def _comment(path: Path) -> str:
 
 
 def image_with_settings(encoded: bytes, line: str) -> bytes:
-    """An encoded PNG or JPEG with `line` as its comment; other formats come back as they are."""
+    """Put the line of settings into an encoded image.
+
+    Args:
+        encoded: content of an image file.
+        line: as `settings_comment` returns it.
+
+    Returns:
+        The content with the line as its comment if it is a PNG or JPEG, else as it was.
+    """
     text = line.encode("ascii")
     if encoded.startswith(_PNG):
         body = b"tEXt" + b"Comment\0" + text
         chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-        after = len(_PNG) + 25  # the header chunk: length, name, 13 bytes, sum
+        after = len(_PNG) + 25  # after the header chunk: length, name, 13 bytes, checksum
         return encoded[:after] + chunk + encoded[after:]
     if encoded.startswith(_JPEG) and len(text) < 65534:
         return _JPEG + b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text + encoded[2:]
     return encoded
 
 
-def _of_png(content: bytes) -> Iterator[str]:
+def _png_comments(content: bytes) -> Iterator[str]:
     at = len(_PNG)
     while at + 8 <= len(content):
         length, name = struct.unpack(">I4s", content[at : at + 8])
@@ -139,9 +162,9 @@ def _of_png(content: bytes) -> Iterator[str]:
         at += 12 + length
 
 
-def _of_jpeg(content: bytes) -> Iterator[str]:
+def _jpeg_comments(content: bytes) -> Iterator[str]:
     at = 2
-    while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != 0xDA:  # until the picture itself
+    while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != 0xDA:  # start of scan
         (length,) = struct.unpack(">H", content[at + 2 : at + 4])
         if content[at + 1] == 0xFE:
             yield content[at + 4 : at + 2 + length].decode("utf-8", "replace")

@@ -1,6 +1,6 @@
 """What a mask leaves alone stays the source to the last bit, in pictures and over carried frames."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -132,7 +132,7 @@ def test_where_a_mask_has_become_lighter_is_new_ground() -> None:
     )
     now = torch.tensor([1.0, 1.0, 0.25]).repeat_interleave(4).expand(1, 1, 8, 12)
     moved = move_carry(start, occlusion.no_motion(8, 12), 1.0, now)
-    assert moved.maturity[0, 0, 0, [0, 5, 11]].tolist() == pytest.approx([0.5, 0.0, 1.0])
+    assert moved.age[0, 0, 0, [0, 5, 11]].tolist() == pytest.approx([0.5, 0.0, 1.0])
     assert moved.residual[0, 0, 0, [0, 5, 11]].tolist() == pytest.approx([1.0, 1.0, 0.25])
     assert torch.equal(moved.mask, now)
 
@@ -142,7 +142,7 @@ def test_the_score_of_the_whole_picture_is_not_held_under_a_mask(tiny_network: N
     (start,) = dream_first_frames(source, tiny_network, QUICK, torch.ones(1, 1, H, W))
 
     def after(goal: Any) -> Any:
-        held = replace(start, goal=start.goal + goal, tick=1)
+        held = replace(start, target_score=start.target_score + goal, frame_index=1)
         return dream_carried_frames(source, [held], (0, 1), tiny_network, QUICK, CarrySettings())[0].residual
 
     assert torch.equal(after(9.0), after(-9.0))
@@ -182,7 +182,7 @@ def test_a_folder_goes_picture_by_picture_in_the_order_of_numbers_and_its_last_s
     masks = [frame.mask[0, 0] for frame in with_masks(stream([textured(H, W)] * 5), tmp_path, ReadSettings())]
     assert masks == [20, 40, 200, 200, 200]
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path} ends before the frames do: mask 3, its last, goes with all others"
+        f"{tmp_path} ends before the frames do: mask 3, its last, is used for all others"
     ]
 
 
@@ -214,7 +214,7 @@ def test_an_early_end_closes_the_frames(tmp_path: Path) -> None:
     write_image(np.full((8, 8, 3), 255, np.uint8), tmp_path / "mask.png")
     closed = []
 
-    def frames() -> Iterator[Any]:
+    def frames() -> Generator[Any, None, None]:
         try:
             yield from stream([textured(H, W)] * 3)
         finally:
@@ -241,7 +241,7 @@ def test_the_image_command_takes_a_mask(tmp_path: Path, capsys: pytest.CaptureFi
     apart = change(read_image(tmp_path / "photo_dream.png"), picture(0))
     assert not apart[:, 32:].any() and apart[:, :30].mean() > 2
     assert run("image", photo, "--mask", tmp_path, "-y", *STRONG) == 2
-    assert "expected a picture for pictures" in capsys.readouterr().err
+    assert "expected an image, since the inputs are images" in capsys.readouterr().err
     assert run("image", photo, "--mask", tmp_path / "none.png", "-y", *STRONG) == 1
     assert "none.png: no such file" in capsys.readouterr().err
 
