@@ -1,1 +1,1 @@
-"""dreamvideo info: what a file holds, what becomes of it, and how long that takes."""
+"""`dreamvideo info`: what a file holds, what a dream keeps of it, and the estimated time; also tables and listings."""

@@ -1,4 +1,4 @@
-"""The command `dreamvideo info`: files one after another, what cannot be read among them told and passed over."""
+"""Runs `dreamvideo info`: reports on files one after the other; one that cannot be read does not stop the others."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from dreamvideo.models.network import Network
 
 
-# The first of a shot and four others, one round of all turns, see `carry.turns`: fewer would not be like the rest.
+# The first frame of a shot and four others, one round of all octaves, see `video.carry`: fewer would not be typical.
 TIMED_FRAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class ReportSettings:
-    """What is told, and of what a dream is asked."""
+    """How files are reported, and the dream that is forecast."""
 
     info: InfoSettings
     read: ReadSettings
@@ -37,56 +37,69 @@ class ReportSettings:
 
 def report_files(
     files: Sequence[tuple[Path, Path]],
-    wanted: ReportSettings,
+    settings: ReportSettings,
     load: Callable[[], Network],
     refuse: Callable[[OutputError | SourceError], None],
 ) -> Iterator[str]:
-    """Lines of what there is to tell of each (file, its output); `refuse` is told of what cannot be read.
+    """Report on files, as text while they are read or as one JSON object at the end.
+
+    Args:
+        files: (input, its output).
+        settings: `settings.info.json` chooses JSON, `settings.info.time` whether a dream is timed.
+        load: loads the network of the dream that is timed; called only if it is needed.
+        refuse: called with the error of each file that cannot be read.
+
+    Returns:
+        Lines of text.
 
     Raises:
-        ModelError, WeightsError, DeviceError: of the network, if there is a file to time it on.
+        ModelError, WeightsError, DeviceError: the network cannot be used.
     """
-    all_told: list[FileReport | tuple[Path, str]] = []
+    reports: list[FileReport | tuple[Path, str]] = []
+    is_first = True
     for path, output in files:
         try:
-            one = inspect_file(path, output, wanted, load)
+            report = inspect_file(path, output, settings, load)
         except (OutputError, SourceError) as error:
             refuse(error)
-            all_told.append((path, str(error)))
+            reports.append((path, str(error)))
             continue
-        if not wanted.info.json:
-            yield from (
-                ["", *report_lines(one)]
-                if any(isinstance(each, FileReport) for each in all_told)
-                else report_lines(one)
-            )
-        all_told.append(one)
-    if wanted.info.json:
-        yield reports_to_json(all_told)
+        reports.append(report)
+        if not settings.info.json:
+            if not is_first:
+                yield ""
+            yield from report_lines(report)
+            is_first = False
+    if settings.info.json:
+        yield reports_to_json(reports)
 
 
-def inspect_file(path: Path, output: Path, wanted: ReportSettings, load: Callable[[], Network]) -> FileReport:
-    """All there is to tell of one file.
+def inspect_file(path: Path, output: Path, settings: ReportSettings, load: Callable[[], Network]) -> FileReport:
+    """Probe a file, forecast its output, and time its dream.
+
+    Args:
+        path: a video or image; of an image nothing is forecast.
+        output: where the dream would be written.
+        settings, load: as in `report_files`.
 
     Raises:
-        SourceError: it cannot be read.
-        OutputError: `output` is no kind of video, or its encoder cannot be used.
+        SourceError: the file cannot be read.
+        OutputError: `output` has the suffix of no video container, or its encoder cannot be used.
     """
-    holds = probe_file(path)
+    probe = probe_file(path)
     if is_image(path):
-        return FileReport(path, holds, None, None)
-    held = next((each.picture.frames for each in holds.streams if each.index == holds.dreamed and each.picture), None)
-    becomes, frames = forecast_output(
-        path, output, wanted.read, wanted.encode, TIMED_FRAMES if wanted.info.time else 1, held
-    )
-    if not wanted.dream.iterations:
-        return FileReport(path, holds, becomes, None)
+        return FileReport(path, probe, None, None)
+    counted = probe.dreamed_video.frames if probe.dreamed_video else None
+    count = TIMED_FRAMES if settings.info.time else 1
+    forecast, frames = forecast_output(path, output, settings.read, settings.encode, count, counted)
+    if not settings.dream.iterations:
+        return FileReport(path, probe, forecast, None)
     try:
         check_large_enough(Path(path.name), frames[0].image.shape[1], frames[0].image.shape[0])
     except SourceError as error:
-        return FileReport(path, holds, replace(becomes, warnings=(*becomes.warnings, str(error))), None)
-    if not wanted.info.time:
-        return FileReport(path, holds, becomes, None)
-    from dreamvideo.info.dream_rate import measure_dream_rate  # late: torch takes a while
+        return FileReport(path, probe, replace(forecast, warnings=(*forecast.warnings, str(error))), None)
+    if not settings.info.time:
+        return FileReport(path, probe, forecast, None)
+    from dreamvideo.info.dream_rate import measure_dream_rate  # late: torch takes seconds to import
 
-    return FileReport(path, holds, becomes, measure_dream_rate(frames, load(), wanted.dream, wanted.carry))
+    return FileReport(path, probe, forecast, measure_dream_rate(frames, load(), settings.dream, settings.carry))

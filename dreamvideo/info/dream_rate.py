@@ -1,6 +1,7 @@
-"""How long a dream takes, found out by dreaming: a first frame of a shot, and some that are carried from it.
+"""Measures how long a dream takes by dreaming the first frames of a video.
 
-The first frame takes every step at every octave and is far dearer.
+The first frame of a shot takes all steps at all octaves and far more time than the frames that are carried from it, so
+the two are timed apart.
 """
 
 from __future__ import annotations
@@ -20,37 +21,43 @@ from dreamvideo.video.pipeline import dream_video
 
 @dataclass(frozen=True, slots=True)
 class DreamRate:
-    """Seconds that frames take, measured."""
+    """Measured seconds per frame, and what was measured."""
 
-    first: float  # the first of a shot
-    carried: float  # each of the others
+    first: float  # of a shot's first frame
+    carried: float  # of each other frame
     network: str
     precision: str
     device: str
 
     def total(self, frames: int) -> float:
-        """Seconds for a shot of so many frames."""
+        """Return the seconds for a shot of `frames` frames."""
         return self.first + self.carried * (frames - 1)
 
 
 def measure_dream_rate(
     frames: Sequence[Frame], network: Network, dreaming: DreamSettings, carrying: CarrySettings
 ) -> DreamRate:
-    """How long `frames`, the first ones of a video, take; what of them is of another shot is not dreamed."""
+    """Dream frames and measure their time.
+
+    Args:
+        frames: the first ones of a video, at least one; those of another shot are replaced, see `first_shot`.
+        network: what dreams.
+        dreaming, carrying: as in `dream_video`.
+    """
     shot = first_shot(frames)
 
     def arrivals(count: int) -> list[float]:
-        began = time.monotonic()
+        start = time.monotonic()
         with closing(dream_video(_stream(shot[:count]), network, dreaming, carrying)) as dreamed:
-            return [time.monotonic() - began for _ in dreamed]
+            return [time.monotonic() - start for _ in dreamed]
 
     if network.device.type == "cuda":
-        arrivals(len(shot))  # what is built at the first time is built once
-        first = arrivals(1)[0]  # a frame arrives when later ones have been begun: alone, then
+        arrivals(len(shot))  # warm-up: kernels are chosen and graphs recorded once
+        first = arrivals(1)[0]  # alone, as a frame arrives only after later ones have started
         whole = arrivals(len(shot))[-1]
     else:
-        at = arrivals(len(shot))
-        first, whole = at[0], at[-1]
+        times = arrivals(len(shot))
+        first, whole = times[0], times[-1]
     carried = (whole - first) / (len(shot) - 1) if len(shot) > 1 else 0.0
     return DreamRate(
         first,
@@ -62,13 +69,12 @@ def measure_dream_rate(
 
 
 def first_shot(frames: Sequence[Frame]) -> list[Frame]:
-    """As many frames, but where the first shot ends its last one stands still."""
+    """Return as many frames of the first shot: after its end its last image is repeated, at the times of the others."""
     is_cut = cut_detector()
-    kept = [frames[0]]
+    shot = [frames[0]]
     for frame in frames[1:]:
-        stays = is_cut(frame.image, kept[-1].image)
-        kept.append(replace(kept[-1], time=frame.time) if stays else frame)
-    return kept
+        shot.append(replace(shot[-1], time=frame.time) if is_cut(frame.image, shot[-1].image) else frame)
+    return shot
 
 
 def _stream(frames: Sequence[Frame]) -> Frames:

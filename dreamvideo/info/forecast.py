@@ -1,4 +1,7 @@
-"""What becomes of a file: decided, warned of and encoded by those who would do it, on its first frames."""
+"""Forecasts what a dream keeps of a file, by the code that would do it: stream policy, encoder and warnings.
+
+Only the first frames are read, and nothing is written.
+"""
 
 from __future__ import annotations
 
@@ -27,54 +30,65 @@ log = logging.getLogger("dreamvideo")
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What becomes of a file."""
+    """The output that would be written."""
 
-    output: Path
+    path: Path
     container: str  # libav's name of the format
-    fates: tuple[StreamPlan, ...]  # of each stream
-    chapters: bool  # whether they are kept, if there are any
+    streams: tuple[StreamPlan, ...]  # of each stream of the input
+    chapters: bool  # whether the container holds chapters
     codec: str
     encoder: str
     crf: int
     width: int  # as written
     height: int
     pixels: str
-    color: str | None  # its matrix, if it has one
-    frame_count: int | None  # None: the file does not tell
+    color: str | None  # name of the matrix; None: not YUV
+    frame_count: int | None  # None: unknown
     warnings: tuple[str, ...]
 
 
 @contextmanager
 def collect_warnings() -> Generator[list[str], None, None]:
-    """What the library warns of inside the block, each once, instead of being logged."""
-    said: list[str] = []
+    """Collect the warnings of the library inside the block in place of logging them.
 
-    class Ear(logging.Handler):
+    Returns:
+        A list that grows; each message is in it once.
+    """
+    messages: list[str] = []
+
+    class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.levelno >= logging.WARNING and record.getMessage() not in said:
-                said.append(record.getMessage())
+            if record.levelno >= logging.WARNING and record.getMessage() not in messages:
+                messages.append(record.getMessage())
 
     before, level, propagate = log.handlers, log.level, log.propagate
-    log.handlers, log.propagate = [Ear()], False
+    log.handlers, log.propagate = [Collector()], False
     log.setLevel(logging.WARNING)
     try:
-        yield said
+        yield messages
     finally:
         log.handlers, log.propagate = before, propagate
         log.setLevel(level)
 
 
 def forecast_output(
-    path: Path, output: Path, read: ReadSettings, encode: EncodeSettings, count: int, held: int | None = None
+    path: Path, output: Path, read: ReadSettings, encode: EncodeSettings, count: int, counted: int | None = None
 ) -> tuple[Forecast, list[Frame]]:
-    """What becomes of `path` in `output`, and its first frames, at most `count`.
+    """Forecast the output of a video.
 
     Args:
-        held: frames that the file holds, where that is known better than it says itself.
+        path: the video.
+        output: where it would be written; its suffix names the container.
+        read, encode: how it would be read and written.
+        count: how many frames are read, at most.
+        counted: frames in the file if they were counted; the file itself may be wrong.
+
+    Returns:
+        The forecast and the frames that were read.
 
     Raises:
-        SourceError: no frame of it can be read.
-        OutputError: there is no such kind of file, or the encoder cannot be used.
+        SourceError: no frame can be read.
+        OutputError: there is no such container, or the encoder cannot be used.
     """
     container = container_of(output)
     with collect_warnings() as warnings:
@@ -83,17 +97,17 @@ def forecast_output(
             with closing(source.frames) as frames:
                 first = list(itertools.islice(frames, count))
         with open_container(path) as opened:
-            decided = plan_streams(opened, container, info.stream, encode.audio)
-        size, encoder, codec, pixels = _encoded(container, info, encode)
+            streams = plan_streams(opened, container, info.stream, encode.audio)
+        size, encoder, codec, pixels = _encoder_facts(container, info, encode)
     try:
         check_output(output, [path], overwrite=False)
     except OutputError as error:
         warnings.append(str(error))
-    known = len(first) if len(first) < count else min(filter(None, (info.frame_count, held)), default=None)
+    known = len(first) if len(first) < count else min(filter(None, (info.frame_count, counted)), default=None)
     return Forecast(
-        output=output,
+        path=output,
         container=container.format,
-        fates=tuple(decided),
+        streams=tuple(streams),
         chapters=holds_chapters(container),
         codec=codec,
         encoder=encoder,
@@ -103,12 +117,14 @@ def forecast_output(
         pixels=pixels,
         color=MATRICES[info.color.matrix] if pixels.startswith(("yuv", "nv")) else None,
         frame_count=known,
-        warnings=tuple(_shortened(warning, path) for warning in warnings),
+        warnings=tuple(_without_folder(warning, path) for warning in warnings),
     ), first
 
 
-def _encoded(container: Container, info: StreamInfo, settings: EncodeSettings) -> tuple[tuple[int, int], str, str, str]:
-    """((width, height), encoder, codec, pixel format) of what would be written."""
+def _encoder_facts(
+    container: Container, info: StreamInfo, settings: EncodeSettings
+) -> tuple[tuple[int, int], str, str, str]:
+    """Return ((width, height), encoder, codec, pixel format) of the output."""
     with av.open(io.BytesIO(), "w", format=container.format) as trial:
         encoder = VideoEncoder(trial, container, info, settings)
         encoder.open()
@@ -117,6 +133,6 @@ def _encoded(container: Container, info: StreamInfo, settings: EncodeSettings) -
         return (context.width, context.height), context.name, context.codec.canonical_name, context.pix_fmt
 
 
-def _shortened(warning: str, path: Path) -> str:
-    """`warning` without the folder of the file, under whose name it stands."""
+def _without_folder(warning: str, path: Path) -> str:
+    """Shorten the path of the file to its name; the warning is shown below the path."""
     return warning.replace(str(path), path.name)

@@ -1,4 +1,4 @@
-"""What numbers of standards are called."""
+"""Names of the numbers that standards use for colors, rotations and containers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-# ITU-T H.273. 0, 2 and 3 are reserved, or say nothing; a matrix of 0 is no matrix at all: RGB.
+# ITU-T H.273. 0, 2 and 3 are reserved or unspecified; a matrix of 0 is RGB and has no name.
 MATRICES = {1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 8: "YCgCo", 9: "BT.2020", 10: "BT.2020"}
 TRANSFERS = {
     1: "BT.709",
@@ -35,7 +35,7 @@ PRIMARIES = {
     12: "Display P3",
 }
 
-# The signs of a display matrix, as `orientation.display_matrix` gives them.
+# The entries of a display matrix, as `rotation.display_matrix` returns it.
 ROTATIONS = {
     (0, 1, -1, 0): "a quarter clockwise",
     (0, -1, 1, 0): "a quarter counter-clockwise",
@@ -50,12 +50,25 @@ _CONTAINERS = {"matroska,webm": "Matroska", "avi": "AVI", "gif": "GIF", "mpegts"
 
 
 def color_name(names: Mapping[int, str], number: int) -> str | None:
-    """The name of a number of H.273; None: it says nothing."""
+    """Return the name of a number of H.273.
+
+    Args:
+        names: `MATRICES`, `TRANSFERS` or `PRIMARIES`.
+        number: as stored in the stream.
+
+    Returns:
+        The name, `H.273 N` for a number that has none here, or None if the number is reserved or unspecified.
+    """
     return names.get(number) or (None if number in (0, 2, 3) else f"H.273 {number}")
 
 
 def container_name(container: av.container.InputContainer, path: Path) -> str:
-    """What people call a kind of file."""
+    """Return the usual name of a container format.
+
+    Args:
+        container: the open file.
+        path: its path; the suffix tells WebM from Matroska.
+    """
     name = container.format.name
     if name.startswith("mov,"):
         return "QuickTime" if container.metadata.get("major_brand", "qt  ") == "qt  " else "MP4"

@@ -1,4 +1,4 @@
-"""What a file holds: its streams, chapters and tags as the file tells them, and its picture as one frame shows it."""
+"""Reads what a file holds: streams, chapters and tags from its headers, size and colors from a decoded frame."""
 
 from __future__ import annotations
 
@@ -20,34 +20,35 @@ from dreamvideo.media.demux import best_video, frame_rate, is_cover, open_contai
 from dreamvideo.media.metadata import settings_in_file
 from dreamvideo.media.paths import is_image
 from dreamvideo.media.rotation import display_matrix, swaps_axes
-from dreamvideo.media.tonemap import HDR_TRANSFERS as HDR
+from dreamvideo.media.tonemap import HDR_TRANSFERS
 
-# Packets from the beginning whose times tell whether the frame rate is variable: twenty seconds, read in no time.
-_TIMED = 600
-_FIRST = 3  # frames that tell whether a video is interlaced
+# Packets at the beginning whose times tell whether the frame rate is variable: twenty seconds, which are read quickly.
+_TIMED_PACKETS = 600
+_REORDERED_PACKETS = 16  # the last times read may lie behind others that were not read: the longest reordering of H.264
+_DECODED_FRAMES = 3  # that tell whether a video is interlaced
 
 
 @dataclass(frozen=True, slots=True)
 class VideoProbe:
-    """A video stream or a cover. What only a decoded frame tells is known of the stream that is dreamed on alone."""
+    """A video stream, a cover or an image. What only a decoded frame tells is known of the dreamed stream alone."""
 
     width: int  # as stored, in pixels
     height: int
     pixel_aspect: Fraction
-    shown_width: int  # as displayed: turned, with square pixels
+    shown_width: int  # as displayed: upright, with square pixels
     shown_height: int
-    pixels: str | None  # libav's name of the layout
+    pixels: str | None  # libav's name of the pixel format
     bits: int | None  # per component
     frame_rate: Fraction | None  # average, frames per second
     shortest: Fraction | None = None  # seconds from one frame to the next, among the first ones
     longest: Fraction | None = None
     variable: bool = False
-    frames: int | None = None  # counted, else as the file promises; None: it does not
-    turn: str | None = None
+    frames: int | None = None  # counted, else as the file says; None: it does not say
+    rotation: str | None = None  # one of `labels.ROTATIONS`; None: stored upright
     matrix: str | None = None  # None: the file does not say
     transfer: str | None = None
     primaries: str | None = None
-    assumed: str | None = None  # what an untagged YUV stream is taken for
+    assumed: str | None = None  # the matrix that an untagged YUV stream is read with
     full_range: bool = False
     hdr: str | None = None  # PQ or HLG
     interlaced: bool = False
@@ -56,7 +57,7 @@ class VideoProbe:
 
 @dataclass(frozen=True, slots=True)
 class AudioProbe:
-    """A sound stream."""
+    """An audio stream."""
 
     rate: int  # samples per second
     layout: str
@@ -69,7 +70,7 @@ class StreamProbe:
     """One stream of a file."""
 
     index: int
-    kind: str  # video, picture, cover, sound, subtitles, attachment, data
+    kind: str  # video, image, cover, audio, subtitles, attachment, data
     codec: str | None
     profile: str | None
     language: str | None
@@ -78,13 +79,13 @@ class StreamProbe:
     start: Fraction | None  # seconds
     duration: Fraction | None
     file: str | None = None  # name of an attachment
-    picture: VideoProbe | None = None
-    sound: AudioProbe | None = None
+    video: VideoProbe | None = None
+    audio: AudioProbe | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChapterProbe:
-    """A part of a film."""
+    """A chapter."""
 
     start: Fraction  # seconds
     end: Fraction
@@ -103,36 +104,48 @@ class Probe:
     dreamed: int | None  # index of the stream that is dreamed on
     chapters: tuple[ChapterProbe, ...]
     tags: Mapping[str, str]
-    settings: Mapping[str, Any] | None  # of an old dream, out of the comment
+    settings: Mapping[str, Any] | None  # of the dream that made the file, from its comment
+
+    @property
+    def dreamed_video(self) -> VideoProbe | None:
+        """The stream that is dreamed on."""
+        return next((stream.video for stream in self.streams if stream.index == self.dreamed), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """What is read of the dreamed stream beyond its header."""
+
+    frames: list[av.VideoFrame]  # the first ones, decoded
+    times: list[Fraction]  # of the first packets, in seconds, ascending
+    complete: bool  # whether those are all packets
 
 
 def probe_file(path: Path) -> Probe:
-    """What the file in `path` holds.
+    """Read what a video or image file holds.
+
+    Args:
+        path: the file.
 
     Raises:
-        SourceError: no such file, or it is no video.
+        SourceError: there is no such file, or it is not a video or image.
     """
     with open_container(path) as container:
-        best = best_video(container)
-        times, ended = _times(container, best)
+        times, complete = _packet_times(container, best_video(container))
     with open_container(path) as container:
         best = best_video(container)
-        first = _first_frames(container, best)
-        streams = []
-        for stream in container.streams:
-            whole = stream is best or (best is not None and stream.index == best.index)
-            picture = None
-            if stream.type == "video":
-                video = cast(av.VideoStream, stream)
-                picture = _picture(video, first, times, ended) if whole else _picture(video, [], [], False)
-            streams.append(_stream(stream, picture))
-        still = is_image(path)  # to libav a video of one frame
+        samples = _Samples(_first_frames(container, best), times, complete)
+        streams = [
+            _probe_stream(stream, samples if best is not None and stream.index == best.index else None)
+            for stream in container.streams
+        ]
+        is_still = is_image(path)  # for libav a video of one frame
         return Probe(
-            container="picture" if still else container_name(container, path),
+            container="image" if is_still else container_name(container, path),
             size=path.stat().st_size,
-            duration=None if still else _seconds(container.duration, Fraction(1, av.time_base)),
+            duration=None if is_still else _seconds(container.duration, Fraction(1, av.time_base)),
             start=_seconds(container.start_time, Fraction(1, av.time_base)),
-            streams=tuple(_still(each) for each in streams) if still else tuple(streams),
+            streams=tuple(_as_image(stream) if is_still else stream for stream in streams),
             dreamed=None if best is None else best.index,
             chapters=tuple(_chapters(container)),
             tags=dict(container.metadata),
@@ -141,27 +154,21 @@ def probe_file(path: Path) -> Probe:
 
 
 def settings_of_dream(path: Path) -> Mapping[str, Any] | None:
-    """The settings of the dream that made the file; None: it was made otherwise."""
+    """Return the settings of the dream that made the file; None if it was made otherwise."""
     try:
         return settings_in_file(path)
     except SettingsError:
         return None
 
 
-def _stream(stream: av.stream.Stream, picture: VideoProbe | None) -> StreamProbe:
-    kind = {"audio": "sound", "subtitle": "subtitles"}.get(stream.type, stream.type)
-    if picture is not None and is_cover(stream):
-        kind = "cover"
-    language = stream.metadata.get("language")
-    sound = None
-    if stream.type == "audio" and stream.codec_context is not None:
-        context = cast(av.AudioStream, stream).codec_context
-        layout = {1: "mono", 2: "stereo"}.get(context.channels, context.layout.name)
-        sound = AudioProbe(context.sample_rate, layout, context.channels, context.bit_rate or None)
+def _probe_stream(stream: av.stream.Stream, samples: _Samples | None) -> StreamProbe:
+    context, language = stream.codec_context, stream.metadata.get("language")
+    video = _probe_video(cast(av.VideoStream, stream), samples) if stream.type == "video" else None
+    kind = {"subtitle": "subtitles"}.get(stream.type, stream.type)
     return StreamProbe(
         index=stream.index,
-        kind=kind,
-        codec=None if stream.codec_context is None else stream.codec_context.codec.canonical_name,
+        kind="cover" if video is not None and is_cover(stream) else kind,
+        codec=None if context is None else context.codec.canonical_name,
         profile=stream.profile,
         language=None if language == "und" else language,
         title=stream.metadata.get("title"),
@@ -169,67 +176,77 @@ def _stream(stream: av.stream.Stream, picture: VideoProbe | None) -> StreamProbe
         start=_seconds(stream.start_time, stream.time_base),
         duration=_seconds(stream.duration, stream.time_base),
         file=stream.metadata.get("filename"),
-        picture=picture,
-        sound=sound,
+        video=video,
+        audio=_probe_audio(cast(av.AudioStream, stream)) if stream.type == "audio" and context is not None else None,
     )
 
 
-def _still(stream: StreamProbe) -> StreamProbe:
-    picture = stream.picture and replace(stream.picture, frame_rate=None, frames=None)
-    return replace(stream, kind="picture", picture=picture, duration=None)
-
-
-def _picture(
-    stream: av.VideoStream, first: list[av.VideoFrame], times: list[Fraction], ended: bool
-) -> VideoProbe | None:
+def _probe_audio(stream: av.AudioStream) -> AudioProbe:
     context = stream.codec_context
-    if context is None:
+    layout = {1: "mono", 2: "stereo"}.get(context.channels, context.layout.name)
+    return AudioProbe(context.sample_rate, layout, context.channels, context.bit_rate or None)
+
+
+def _as_image(stream: StreamProbe) -> StreamProbe:
+    video = stream.video and replace(stream.video, frame_rate=None, frames=None)
+    return replace(stream, kind="image", video=video, duration=None)
+
+
+def _probe_video(stream: av.VideoStream, samples: _Samples | None) -> VideoProbe | None:
+    if stream.codec_context is None:
         return None
-    frame = first[0] if first else None
-    matrix = None if frame is None else display_matrix(frame)
+    samples = samples or _Samples([], [], False)
+    video = _probe_header(stream, samples.frames[0] if samples.frames else None)
+    intervals = [after - before for before, after in itertools.pairwise(samples.times)]
+    return replace(
+        video,
+        shortest=min(intervals, default=None),
+        longest=max(intervals, default=None),
+        variable=_varies(intervals, time_base_of(stream)),
+        frames=len(samples.times) if samples.complete else stream.frames or None,
+        interlaced=any(frame.interlaced_frame for frame in samples.frames),
+    )
+
+
+def _probe_header(stream: av.VideoStream, frame: av.VideoFrame | None) -> VideoProbe:
+    """What a frame tells of sizes and colors, else what the header does."""
+    header = stream.codec_context if frame is None else frame
+    width, height, layout = header.width, header.height, header.format
+    rotation = None if frame is None else display_matrix(frame)
     aspect = Fraction(stream.sample_aspect_ratio or 1)
-    width, height = (context.width, context.height) if frame is None else (frame.width, frame.height)
     shown = round(width * aspect) if aspect > 0 else width, height
-    intervals = [after - before for before, after in itertools.pairwise(times)]
-    layout = context.format if frame is None else frame.format
-    tags = context if frame is None else frame
-    yuv = layout is not None and not layout.is_rgb and not layout.has_palette
+    shown_width, shown_height = shown[::-1] if swaps_axes(rotation) else shown
+    is_yuv = layout is not None and not layout.is_rgb and not layout.has_palette
+    matrix = color_name(MATRICES, header.colorspace) if is_yuv else None
     return VideoProbe(
         width=width,
         height=height,
         pixel_aspect=aspect,
-        shown_width=shown[1] if swaps_axes(matrix) else shown[0],
-        shown_height=shown[0] if swaps_axes(matrix) else shown[1],
+        shown_width=shown_width,
+        shown_height=shown_height,
         pixels=None if layout is None else layout.name,
-        bits=None if layout is None or not layout.components else max(part.bits for part in layout.components),
+        bits=max((part.bits for part in layout.components), default=None) if layout is not None else None,
         frame_rate=frame_rate(stream),
-        shortest=min(intervals, default=None),
-        longest=max(intervals, default=None),
-        variable=_varies(intervals, time_base_of(stream)),
-        frames=len(times) if ended else stream.frames or None,
-        turn=None if matrix is None else ROTATIONS[cast(tuple[int, int, int, int], tuple(matrix.ravel().tolist()))],
-        matrix=color_name(MATRICES, tags.colorspace) if yuv else None,
-        transfer=color_name(TRANSFERS, tags.color_trc),
-        primaries=color_name(PRIMARIES, tags.color_primaries),
-        assumed=_assumed(tags.colorspace, height) if yuv else None,
-        full_range=tags.color_range == FULL,
-        hdr=HDR.get(tags.color_trc),
-        interlaced=any(each.interlaced_frame for each in first),
+        rotation=None
+        if rotation is None
+        else ROTATIONS[cast(tuple[int, int, int, int], tuple(rotation.ravel().tolist()))],
+        matrix=matrix,
+        transfer=color_name(TRANSFERS, header.color_trc),
+        primaries=color_name(PRIMARIES, header.color_primaries),
+        assumed=MATRICES[assume_color(height).matrix] if is_yuv and matrix is None else None,
+        full_range=header.color_range == FULL,
+        hdr=HDR_TRANSFERS.get(header.color_trc),
         alpha=frame is not None and has_alpha(frame),
     )
 
 
-def _assumed(matrix: int, height: int) -> str | None:
-    return None if color_name(MATRICES, matrix) else MATRICES[assume_color(height).matrix]
-
-
 def _varies(intervals: list[Fraction], unit: Fraction) -> bool:
-    """More than times rounded to `unit` do, or to milliseconds."""
+    """Whether intervals differ by more than rounding the times to `unit`, or to milliseconds, explains."""
     return len(intervals) > 1 and max(intervals) - min(intervals) > 2 * max(unit, Fraction(1, 1000))
 
 
-def _times(container: av.container.InputContainer, stream: av.VideoStream | None) -> tuple[list[Fraction], bool]:
-    """Times of the first frames in their order, undecoded, and whether those are all."""
+def _packet_times(container: av.container.InputContainer, stream: av.VideoStream | None) -> tuple[list[Fraction], bool]:
+    """Return the times of the first packets, sorted, and whether those are all packets."""
     times: list[Fraction] = []
     if stream is None:
         return times, False
@@ -237,9 +254,8 @@ def _times(container: av.container.InputContainer, stream: av.VideoStream | None
         for packet in container.demux(stream):
             if packet.pts is not None and packet.size:
                 times.append(packet.pts * Fraction(packet.time_base))
-            if len(times) == _TIMED:
-                # the last ones may have others before them that were not read
-                return sorted(times)[: _TIMED - 16], False
+            if len(times) == _TIMED_PACKETS:
+                return sorted(times)[:-_REORDERED_PACKETS], False
     except av.error.FFmpegError:
         return sorted(times), False
     return sorted(times), True
@@ -249,15 +265,15 @@ def _first_frames(container: av.container.InputContainer, stream: av.VideoStream
     if stream is None or stream.codec_context is None:
         return []
     with closing(decode_frames(container, stream, lambda why: None)) as frames:
-        return list(itertools.islice(frames, _FIRST))
+        return list(itertools.islice(frames, _DECODED_FRAMES))
 
 
 def _chapters(container: av.container.InputContainer) -> list[ChapterProbe]:
-    found = []
+    chapters = []
     for chapter in container.chapters():
-        base = Fraction(chapter["time_base"] or 1)
-        found.append(ChapterProbe(chapter["start"] * base, chapter["end"] * base, chapter["metadata"].get("title", "")))
-    return found
+        base, title = Fraction(chapter["time_base"] or 1), chapter["metadata"].get("title", "")
+        chapters.append(ChapterProbe(chapter["start"] * base, chapter["end"] * base, title))
+    return chapters
 
 
 def _seconds(count: int | None, base: Fraction | None) -> Fraction | None:

@@ -28,7 +28,7 @@ from dreamvideo.settings.job import ReadSettings
 
 QUICK = ["--iterations", "1", "--octaves", "1"]
 CONTAINERS = ["mp4", "mov", "mkv", "webm", "avi", "gif"]
-KINDS = {"video": "video", "cover": "video", "sound": "audio", "subtitles": "subtitle", "attachment": "attachment"}
+KINDS = {"video": "video", "cover": "video", "audio": "audio", "subtitles": "subtitle", "attachment": "attachment"}
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: object) -> Any:
@@ -73,33 +73,33 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_a_file_holds_is_told(rich: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (file,) = told(capsys, rich, "--no-time")
-    holds = file["holds"]
-    assert (holds["container"], holds["size"]) == ("Matroska", rich.stat().st_size)
-    assert holds["duration"] == pytest.approx(0.48, abs=0.04)
-    assert [each["kind"] for each in holds["streams"]] == [
+    source = file["input"]
+    assert (source["container"], source["size"]) == ("Matroska", rich.stat().st_size)
+    assert source["duration"] == pytest.approx(0.48, abs=0.04)
+    assert [each["kind"] for each in source["streams"]] == [
         "video",
-        "sound",
-        "sound",
+        "audio",
+        "audio",
         "video",
         "subtitles",
         "attachment",
     ]
-    large, english, german, small, words, font = holds["streams"]
-    assert holds["dreamed"] == large["index"] == 0
-    assert (small["picture"]["width"], small["picture"]["height"]) == (32, 24)
-    assert (large["picture"]["width"], large["picture"]["height"], large["picture"]["frames"]) == (64, 48, 12)
-    assert (large["picture"]["frame_rate"], large["picture"]["variable"]) == ("25", False)
-    assert (large["picture"]["matrix"], large["picture"]["assumed"]) == (None, "BT.601")
+    large, english, german, small, words, font = source["streams"]
+    assert source["dreamed"] == large["index"] == 0
+    assert (small["video"]["width"], small["video"]["height"]) == (32, 24)
+    assert (large["video"]["width"], large["video"]["height"], large["video"]["frames"]) == (64, 48, 12)
+    assert (large["video"]["frame_rate"], large["video"]["variable"]) == ("25", False)
+    assert (large["video"]["matrix"], large["video"]["assumed"]) == (None, "BT.601")
     assert (english["codec"], english["language"], english["default"]) == ("aac", "eng", True)
     assert (german["codec"], german["language"], german["default"]) == ("pcm_s16le", "deu", False)
-    assert german["sound"] == {"rate": 48_000, "layout": "mono", "channels": 1, "bit_rate": 768_000}
+    assert german["audio"] == {"rate": 48_000, "layout": "mono", "channels": 1, "bit_rate": 768_000}
     assert (words["codec"], font["file"]) == ("subrip", "font.ttf")
-    assert [(part["start"], part["end"], part["title"]) for part in holds["chapters"]] == [
+    assert [(part["start"], part["end"], part["title"]) for part in source["chapters"]] == [
         (0, 0.2, "One"),
         (0.2, 0.48, "Two"),
     ]
-    assert holds["tags"]["title"] == "A title"
-    assert holds["settings"] is None and file["takes"] is None
+    assert source["tags"]["title"] == "A title"
+    assert source["settings"] is None and file["time"] is None
 
 
 @pytest.mark.parametrize("audio", [True, False])
@@ -116,21 +116,21 @@ def test_what_is_foretold_of_each_stream_is_what_is_done(
     words = [] if audio else ["--no-audio"]
     (file,) = told(capsys, rich, "-o", output, "--no-time", *words)
     assert not output.exists()
-    becomes = file["becomes"]
+    forecast = file["output"]
     assert run("video", rich, "-o", output, "--iterations", 0, *words) == 0
 
-    kinds = {each["index"]: KINDS[each["kind"]] for each in file["holds"]["streams"]}
-    stay = [each for each in becomes["streams"] if each["action"] != "dropped"]
+    kinds = {each["index"]: KINDS[each["kind"]] for each in file["input"]["streams"]}
+    stay = [each for each in forecast["streams"] if each["action"] != "dropped"]
     with av.open(str(output)) as made:
         # QuickTime keeps chapters as a stream of text
         types = sorted(each.type for each in made.streams if each.type != "data")
         assert types == sorted(kinds[each["stream"]] for each in stay)
         video = made.streams.video[0]
-        assert (video.width, video.height) == (becomes["width"], becomes["height"])
-        assert video.codec_context.codec.canonical_name == becomes["codec"]
-        assert bool(made.chapters()) == becomes["chapters"]
+        assert (video.width, video.height) == (forecast["width"], forecast["height"])
+        assert video.codec_context.codec.canonical_name == forecast["codec"]
+        assert bool(made.chapters()) == forecast["chapters"]
         sounds = [each.codec_context.codec.canonical_name for each in made.streams.audio]
-    codecs = {each["index"]: each["codec"] for each in file["holds"]["streams"]}
+    codecs = {each["index"]: each["codec"] for each in file["input"]["streams"]}
     names = {"libopus": "opus", "libmp3lame": "mp3"}
     expected = [
         names.get(each["codec"], each["codec"]) if each["action"] == "transcoded" else codecs[each["stream"]]
@@ -138,7 +138,7 @@ def test_what_is_foretold_of_each_stream_is_what_is_done(
         if kinds[each["stream"]] == "audio"
     ]
     assert sounds == expected
-    for each in becomes["streams"]:
+    for each in forecast["streams"]:
         if each["action"] == "dropped" and "--no-audio" not in each["reason"]:
             assert f"dropped: {each['label']}" in caplog.text
 
@@ -158,7 +158,7 @@ def test_text_says_the_same(rich: Path, capsys: pytest.CaptureFixture[str]) -> N
         "output      x.webm",
     ):
         assert line in text, line
-    assert "takes" not in text
+    assert "      time " not in text
     assert max(map(len, text.splitlines()[1:])) <= 110
 
 
@@ -180,21 +180,21 @@ def test_turns_and_pixel_aspect(
 ) -> None:
     clip = make_clip(tmp_path / "clip.mp4", aspect=Fraction(2))
     set_display_matrix(clip, matrix)
-    seen = probe_file(clip).streams[0].picture
+    seen = probe_file(clip).streams[0].video
     assert (seen.width, seen.height, seen.pixel_aspect) == (64, 48, 2)
-    assert (seen.turn, (seen.shown_width, seen.shown_height)) == (turn, shown)
+    assert (seen.rotation, (seen.shown_width, seen.shown_height)) == (turn, shown)
     assert run("info", clip, "--no-time") == 0
     assert ("written upright" in capsys.readouterr().out) == (turn is not None)
 
 
 def test_color_range_depth_and_interlacing(tmp_path: Path) -> None:
     tags = {"colorspace": 9, "color_primaries": 9, "color_trc": 16}
-    deep = probe_file(make_clip(tmp_path / "deep.mkv", pixels="yuv420p10le", tags=tags)).streams[0].picture
+    deep = probe_file(make_clip(tmp_path / "deep.mkv", pixels="yuv420p10le", tags=tags)).streams[0].video
     assert (deep.matrix, deep.primaries, deep.transfer, deep.hdr, deep.bits) == ("BT.2020", "BT.2020", "PQ", "PQ", 10)
-    full = probe_file(make_clip(tmp_path / "full.mkv", tags={"colorspace": 1, "color_range": 2})).streams[0].picture
+    full = probe_file(make_clip(tmp_path / "full.mkv", tags={"colorspace": 1, "color_range": 2})).streams[0].video
     assert (full.matrix, full.full_range, full.hdr, full.bits, full.interlaced) == ("BT.709", True, None, 8, False)
     options = {"x264-params": "interlaced=1:tff=1"}
-    assert probe_file(make_clip(tmp_path / "fields.mkv", options=options)).streams[0].picture.interlaced
+    assert probe_file(make_clip(tmp_path / "fields.mkv", options=options)).streams[0].video.interlaced
 
 
 @pytest.mark.parametrize(
@@ -221,15 +221,15 @@ def test_an_output_that_exists_is_noted(tmp_path: Path, capsys: pytest.CaptureFi
     clip = make_clip(tmp_path / "clip.mp4")
     (tmp_path / "clip_dream.mp4").touch()
     (file,) = told(capsys, clip, "--no-time")
-    assert any("--overwrite (-y)" in warning for warning in file["becomes"]["warnings"])
+    assert any("--overwrite (-y)" in warning for warning in file["output"]["warnings"])
 
 
 def test_a_variable_rate_is_told_from_one_that_is_rounded(tmp_path: Path) -> None:
     ntsc = [Fraction(1001 * n, 30_000) for n in range(60)]
     for name in ("clip.mkv", "clip.mp4"):
-        steady = probe_file(make_clip(tmp_path / name, ntsc)).streams[0].picture
+        steady = probe_file(make_clip(tmp_path / name, ntsc)).streams[0].video
         assert not steady.variable and steady.frames == 60
-    seen = probe_file(make_clip(tmp_path / "uneven.mp4", UNEVEN)).streams[0].picture
+    seen = probe_file(make_clip(tmp_path / "uneven.mp4", UNEVEN)).streams[0].video
     assert seen.variable
     assert (seen.shortest, seen.longest) == (Fraction(1, 1000), Fraction(667, 1000))
 
@@ -245,7 +245,7 @@ def test_a_file_cut_short_is_not_timed_by_its_promise(tmp_path: Path, capsys: py
     clip = make_clip(tmp_path / "clip.mkv", [Fraction(n, 25) for n in range(100)], options={"g": "10"})
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     (file,) = told(capsys, clip, "--no-time")
-    assert file["becomes"]["frame_count"] < 90
+    assert file["output"]["frame_count"] < 90
 
 
 def test_a_dream_tells_its_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -254,7 +254,7 @@ def test_a_dream_tells_its_settings(tmp_path: Path, capsys: pytest.CaptureFixtur
         write_video(source.frames, tmp_path / "dream.mp4", source.info, comment=line)
     write_image(picture(0), tmp_path / "dream.png", line)
     files = told(capsys, tmp_path / "dream.mp4", tmp_path / "dream.png", "--no-time")
-    assert [file["holds"]["settings"] for file in files] == [{"iterations": 3}] * 2
+    assert [file["input"]["settings"] for file in files] == [{"iterations": 3}] * 2
     assert run("info", tmp_path / "dream.mp4", "--no-time") == 0
     assert "dreamed by  iterations = 3" in capsys.readouterr().out
 
@@ -262,10 +262,10 @@ def test_a_dream_tells_its_settings(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_a_picture_is_told_and_not_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_image(picture(0, 65, 49), tmp_path / "photo.png")
     (file,) = told(capsys, tmp_path / "photo.png")
-    seen = file["holds"]["streams"][0]["picture"]
+    seen = file["input"]["streams"][0]["video"]
     assert (seen["width"], seen["height"], seen["frame_rate"]) == (65, 49, None)
-    assert (file["holds"]["container"], file["holds"]["streams"][0]["kind"]) == ("picture", "picture")
-    assert file["becomes"] is None and file["takes"] is None
+    assert (file["input"]["container"], file["input"]["streams"][0]["kind"]) == ("image", "image")
+    assert file["output"] is None and file["time"] is None
 
 
 def test_what_cannot_be_read_is_one_line_and_the_others_are_told(
@@ -279,7 +279,7 @@ def test_what_cannot_be_read_is_one_line_and_the_others_are_told(
     assert said.out.startswith(f"{clip}: MP4")
     assert run("info", tmp_path / "text.mp4", clip, "--no-time", "--json") == 3
     text, good = json.loads(capsys.readouterr().out)["files"]
-    assert "cannot be opened" in text["error"] and good["holds"]["container"] == "MP4"
+    assert "cannot be opened" in text["error"] and good["input"]["container"] == "MP4"
     assert run("info", tmp_path / "none.mp4", "--no-time") == 1
     assert "no such file" in only_line(capsys)
     assert run("info", clip, "-o", tmp_path / "x.xyz", "--no-time") == 1
@@ -290,15 +290,15 @@ def test_what_cannot_be_read_is_one_line_and_the_others_are_told(
 def test_time_is_that_of_frames_really_dreamed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = make_clip(tmp_path / "clip.mp4")
     (file,) = told(capsys, clip, *QUICK)
-    takes = file["takes"]
-    assert takes["first"] > 0 and takes["carried"] > 0
-    assert takes["total"] == pytest.approx(takes["first"] + 11 * takes["carried"])
-    assert (takes["network"], takes["device"].split()[0]) == ("dreamnet", "cpu")
+    seconds = file["time"]
+    assert seconds["first"] > 0 and seconds["carried"] > 0
+    assert seconds["total"] == pytest.approx(seconds["first"] + 11 * seconds["carried"])
+    assert (seconds["network"], seconds["device"].split()[0]) == ("dreamnet", "cpu")
     assert run("info", clip, *QUICK) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "for 12 frames without a cut" in text and "for the first of each shot" in text and "cpu (" in text
     (file,) = told(capsys, clip, "--iterations", 0)
-    assert file["takes"] is None
+    assert file["time"] is None
 
 
 def test_the_first_frame_of_a_shot_is_dearer(tiny_network: Network) -> None:
