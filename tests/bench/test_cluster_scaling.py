@@ -1,4 +1,4 @@
-"""What `dreamvideo bench cluster` foretells and measures."""
+"""What `dreamvideo bench cluster` predicts and measures."""
 
 import pytest
 from conftest import run
@@ -7,19 +7,19 @@ from dreamvideo.bench.cluster_scaling import FrameCosts, predict_scaling
 from dreamvideo.errors import SettingsError
 from dreamvideo.settings.bench import ScalingSettings
 
-COSTS = FrameCosts(find=0.001, dream=0.03, keep=0.0001, join=0.0005, sent=5000)
+COSTS = FrameCosts(split=0.001, dream=0.03, store=0.0001, join=0.0005, returned_bytes=5000)
 
 
-def test_workers_share_whole_shots_until_finding_runs_takes_longer() -> None:
+def test_workers_share_whole_shots_until_splitting_takes_longer() -> None:
     one, two, three, many = (predict_scaling(COSTS, count, 10, 100, 0.9) for count in (1, 2, 3, 1000))
     assert one["seconds"] == pytest.approx(1000 * (0.03 + 0.0005)) and one["times"] == pytest.approx(1)
     assert two["seconds"] == pytest.approx(500 * 0.03 / 0.9 + 0.5)
     assert three["seconds"] == pytest.approx(400 * 0.03 / 0.9 + 0.5)  # of ten shots one has four
     assert [row["limit"] for row in (one, two, three)] == ["workers"] * 3
     assert many["seconds"] == pytest.approx(100 * 0.03 / 0.9 + 0.5) and many["limit"] == "workers"  # one long shot
-    film = predict_scaling(COSTS, 1000, 1000, 100, 0.9)
-    assert film["limit"] == "finding runs" and film["seconds"] == pytest.approx(100_000 * 0.0015)
-    assert film["MB_per_s"] == pytest.approx(100_000 * 5000 / 150 / 1e6)
+    long_video = predict_scaling(COSTS, 1000, 1000, 100, 0.9)
+    assert long_video["limit"] == "splitting" and long_video["seconds"] == pytest.approx(100_000 * 0.0015)
+    assert long_video["MB_per_s"] == pytest.approx(100_000 * 5000 / 150 / 1e6)
 
 
 @pytest.mark.parametrize("name", ["workers", "shots", "frames", "rounds"])
@@ -35,4 +35,4 @@ def test_the_command_measures(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("bench", "cluster", *words) == 0
     said = capsys.readouterr()
     assert said.err == "" or "dreamvideo:" not in said.err
-    assert "foretold" in said.out and "find ms" in said.out
+    assert "predicted" in said.out and "split ms" in said.out
