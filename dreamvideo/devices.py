@@ -169,7 +169,7 @@ def tf32_products(allowed: bool | None) -> Generator[None, None, None]:
     block need not wait for the device.
 
     Args:
-        allowed: whether to round; None: leave the switch alone, and wait for nobody.
+        allowed: whether to round; None: leave the switch alone, and do not wait.
     """
     if allowed is None:
         yield
@@ -194,19 +194,31 @@ def precision_name(precision: torch.dtype, tf32: bool | None = None) -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """Return the name by which people know a device, such as `cpu (4 threads)` or `cuda (NVIDIA H100)`."""
+    """Return the name of a device for a user, such as `cpu (4 threads)` or `cuda (NVIDIA H100)`.
+
+    Args:
+        device: any that exists.
+    """
     if device.type == "cpu":
         return f"cpu ({torch.get_num_threads()} threads)"
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
 def has_tf32(device: torch.device) -> bool:
-    """Return whether the hardware computes in TF32."""
+    """Return whether the hardware computes in TF32.
+
+    Args:
+        device: any that exists.
+    """
     return device.type == "cuda" and torch.version.hip is None and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Return whether the hardware computes in bfloat16, instead of emulating it."""
+    """Return whether the hardware computes in bfloat16, instead of emulating it.
+
+    Args:
+        device: any that exists.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
@@ -234,7 +246,7 @@ def upload(tensor: Tensor, device: torch.device) -> Tensor:
 def fetch(tensor: Tensor) -> Callable[[], Tensor]:
     """Start to copy a tensor to the CPU.
 
-    On CUDA the copy has a stream of its own, so that the device goes on with its next work.
+    On CUDA the copy has a stream of its own, so that the device continues with its next work.
 
     Args:
         tensor: of any shape and type, on any device.

@@ -98,7 +98,7 @@ def gradient(images: Tensor, score: Score, shifts: Shifts) -> tuple[Tensor, Tens
 
 
 def gain(images: Tensor) -> float:
-    """Return a factor for the gradient of a score of (B, C, H, W) images, so that fp16 can hold it on its way back.
+    """Return a factor for the gradient of the score of (B, C, H, W) images, so that fp16 can hold it in the network.
 
     A score is a mean over places, so the gradient of each is as small as the image is large. The factor is a power of
     two: multiplying and dividing by it is exact.

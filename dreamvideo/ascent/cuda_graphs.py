@@ -222,7 +222,7 @@ def on_cuda(device: torch.device) -> RecordFunction:
 
     def record(work: Callable[[], object]) -> Callable[[], object]:
         current = torch.cuda.current_stream(device)
-        # The current stream is entered all the same: after a failure some versions of torch stay on the recording's.
+        # Enter the current stream explicitly: after a failure some versions of torch stay on the recording's.
         with torch.cuda.device(device), torch.cuda.stream(current):
             stream.wait_stream(current)
             with torch.cuda.stream(stream):  # the recording's own: libraries keep a workspace for each stream

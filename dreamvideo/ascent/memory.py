@@ -1,4 +1,4 @@
-"""How much memory there is, and how much a piece of work takes at most."""
+"""Memory: how much is available, and how much a function takes at its peak."""
 
 from __future__ import annotations
 
@@ -12,42 +12,50 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-# What errors say that are no MemoryError and no torch.OutOfMemoryError: of the CPU (on Windows the second), of a
+# Messages of errors that are neither MemoryError nor torch.OutOfMemoryError: of the CPU (on Windows the second), of a
 # library of CUDA, of Metal.
-WORDS: Final = ("can't allocate memory", "not enough memory", "_ALLOC_FAILED", "out of memory")
+MESSAGES: Final = ("can't allocate memory", "not enough memory", "_ALLOC_FAILED", "out of memory")
 
-# Where a control group says what it may have, what it has, and what of that is only cached: versions 2 and 1.
-GROUPS: Final = (
+# Files of a control group with its limit, its usage and the part of that which is only cached: versions 2 and 1.
+CGROUP_FILES: Final = (
     ("", "memory.max", "memory.current", "inactive_file"),
     ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says that there is no memory left, of whatever device."""
+    """Return whether `error` means that memory ran out, on any device."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in WORDS)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in MESSAGES)
 
 
 def available_bytes(device: torch.device, root: Path = Path("/")) -> int | None:
-    """Bytes that can be had on `device`; None where nobody says. `root`: where /proc and /sys are."""
+    """Return how much memory can be allocated on a device.
+
+    Args:
+        device: a CPU's memory is limited by that of the system and by control groups, such as a container's.
+        root: the directory of /proc and /sys.
+
+    Returns:
+        Bytes; None: unknown.
+    """
     if device.type == "cuda":
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(torch.cuda.mem_get_info(device)[0]) + kept
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + cached
     if device.type != "cpu":
         return None
-    found = _numbers(root / "proc/meminfo").get("MemAvailable")
-    left = [] if found is None else [found * 1024]
-    return min([*left, *_left_to_groups(root)], default=None)
+    kilobytes = _numbers(root / "proc/meminfo").get("MemAvailable")
+    system = [] if kilobytes is None else [kilobytes * 1024]
+    return min([*system, *_available_to_groups(root)], default=None)
 
 
-def _left_to_groups(root: Path) -> Sequence[int]:
-    # A group may be below others, each with its limit; inside a container its own may be seen as the root.
-    left = []
+def _available_to_groups(root: Path) -> Sequence[int]:
+    # A group may be below others, each with a limit; inside a container its own may appear as the root.
+    available = []
     for line in _text(root / "proc/self/cgroup").splitlines():
         _, kinds, path = line.split(":", 2)
-        for kind, limit, usage, cached in GROUPS:
+        for kind, limit, usage, cached in CGROUP_FILES:
             if kind not in kinds.split(","):
                 continue
             top = root / "sys/fs/cgroup" / kind
@@ -55,10 +63,10 @@ def _left_to_groups(root: Path) -> Sequence[int]:
             for folder in (group, *group.parents):
                 most, used = (_text(folder / name).strip() for name in (limit, usage))
                 if most.isdecimal() and used.isdecimal():
-                    left.append(max(0, int(most) - int(used) + _numbers(folder / "memory.stat").get(cached, 0)))
+                    available.append(max(0, int(most) - int(used) + _numbers(folder / "memory.stat").get(cached, 0)))
                 if folder == top:
                     break
-    return left
+    return available
 
 
 def _text(path: Path) -> str:
@@ -74,7 +82,7 @@ def _numbers(path: Path) -> Mapping[str, int]:
 
 
 def measure_peak(work: Callable[[], object]) -> int:
-    """Bytes of all tensors that `work` makes and that are alive at once, at most."""
+    """Call `work` and return the largest number of bytes of tensors from it that were alive at once."""
     mark = _Watermark()
     with mark:
         work()
@@ -82,7 +90,7 @@ def measure_peak(work: Callable[[], object]) -> int:
 
 
 class _Watermark(TorchDispatchMode):  # type: ignore[no-untyped-call]  # it has an untyped hook for subclasses
-    # Sees every operation, and the end of what it made.
+    # Sees every operation, and when its results are freed.
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.alive: dict[int, int] = {}
@@ -90,11 +98,11 @@ class _Watermark(TorchDispatchMode):  # type: ignore[no-untyped-call]  # it has 
         self.peak: int = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
+        results = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(results):
             if isinstance(tensor, Tensor) and tensor.layout == torch.strided:
                 self._see(tensor.untyped_storage())
-        return made
+        return results
 
     def _see(self, storage: torch.UntypedStorage) -> None:
         key = storage._cdata

@@ -126,7 +126,7 @@ class TiledScore:
             (B,) float32.
         """
         with torch.no_grad(), tf32_products(self.objective.tf32):
-            return self.objective.judge(self._activations(images, self._tiles(images)))
+            return self.objective.score_activations(self._activations(images, self._tiles(images)))
 
     def grad(self, images: Tensor, factor: float) -> tuple[Tensor, Tensor]:
         """Differentiate the scores of images.
@@ -179,7 +179,7 @@ class TiledScore:
         """The scores, and their gradient with respect to the activations."""
         with torch.enable_grad():
             leaves = {name: activation.requires_grad_() for name, activation in activations.items()}
-            scores = self.objective.judge(leaves)
+            scores = self.objective.score_activations(leaves)
             grads = torch.autograd.grad(scores, list(leaves.values()), torch.full_like(scores, factor))
         return scores.detach(), dict(zip(leaves, grads, strict=True))
 

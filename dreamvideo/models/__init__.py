@@ -1,1 +1,1 @@
-"""Networks: which there are, their features, and the score that is ascended."""
+"""Networks: the registry, their features, and the score that is ascended."""

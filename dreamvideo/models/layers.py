@@ -1,4 +1,4 @@
-"""What a network consists of: each node with its stride and channels, found by two runs on empty pictures."""
+"""Layers of a network: each node with its stride and channels, found by two runs on black images."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-# Two pictures, the second wider: what widens with it are places, not channels. Every network of the table sees them;
-# they differ by a multiple of every usual stride, so that a quotient of differences is exactly the stride.
+# Two images, the second wider: the axis that grows with it holds places, not channels. Every network of the table can
+# process them; they differ by a multiple of every usual stride, so that a quotient of differences is the exact stride.
 SIDE: Final = 160
 WIDER: Final = 128
 
-AllLayers = Callable[[Tensor], Mapping[str, Any]]  # (B, 3, H, W) -> node -> whatever it gives
+AllLayers = Callable[[Tensor], Mapping[str, Any]]  # (B, 3, H, W) -> node -> its output, of any type
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,27 +23,30 @@ class Layer:
 
     name: str
     channels: int
-    stride: float | None  # pixels of the picture per place; None: the whole picture is one place
+    stride: float | None  # pixels of the image per place; None: the whole image is one place
     axis: int = 1  # where the channels are: 1, or 3 behind height and width
 
 
 def describe_layers(whole: AllLayers) -> list[Layer]:
-    """The nodes of a network that can be dreamed on, in its order: maps or lists of channels that the picture changes.
+    """Return the nodes of a network that can be dreamed on: maps or vectors of channels that depend on the image.
 
     Args:
         whole: the network on the CPU, its weights frozen.
 
+    Returns:
+        In the order of the network.
+
     Raises:
-        Exception: whatever the network raises at pictures that are not square.
+        Exception: whatever the network raises for images that are not square.
     """
     with torch.enable_grad():
         narrow, wide = (whole(_empty(SIDE + more)) for more in (0, WIDER))
-    found = (_layer(name, narrow[name], value) for name, value in wide.items())
-    return [layer for layer in found if layer is not None]
+    layers = (_layer(name, narrow[name], value) for name, value in wide.items())
+    return [layer for layer in layers if layer is not None]
 
 
 def _empty(width: int) -> Tensor:
-    # What hangs on the picture will want a gradient. A copy: a leaf cannot be changed in place, as some networks do.
+    # Outputs that depend on the image require a gradient. A copy, since some networks change the image in place.
     return torch.zeros(1, 3, SIDE, width, requires_grad=True).clone()
 
 
@@ -61,18 +64,30 @@ def _layer(name: str, narrow: Any, wide: Any) -> Layer | None:
 
 
 def default_layer(layers: list[Layer], stride: float = 16) -> str | None:
-    """The end of the last stage that is not coarser than `stride`: it sees things, and not yet a class.
+    """Choose the end of the last stage that is not coarser than `stride`: it responds to things, not yet to a class.
 
-    Of the layers of that stride it is the last with the shortest path: a stage, not a part of the next one's blocks.
-    None: there is no map, or all are coarser.
+    Args:
+        layers: of a network, in its order.
+        stride: pixels.
+
+    Returns:
+        Of the layers of that stride the last with the shortest path: a stage, not a part of the next one's blocks.
+        None: all layers are coarser, or have no places.
     """
     fine = [(layer.stride, -layer.name.count("."), i) for i, layer in enumerate(layers) if layer.stride is not None]
-    fine = [found for found in fine if found[0] <= stride]
+    fine = [key for key in fine if key[0] <= stride]
     return layers[max(fine)[2]].name if fine else None
 
 
 def layer_stages(layers: list[Layer]) -> tuple[str, ...]:
-    """The maps with the shortest paths: a network's stages, and nothing inside them."""
+    """Return the stages of a network: the maps with the shortest paths.
+
+    Args:
+        layers: of the network, in its order.
+
+    Returns:
+        Their names.
+    """
     maps = [layer.name for layer in layers if layer.stride is not None]
     shortest = min((name.count(".") for name in maps), default=0)
     return tuple(name for name in maps if name.count(".") == shortest)

@@ -1,4 +1,4 @@
-"""A network and what of it is raised, ready to dream: from settings to a score of images."""
+"""Loads a network for dreaming: from settings to a score of images."""
 
 from __future__ import annotations
 
@@ -15,12 +15,19 @@ from dreamvideo.models.objectives import Features, Objective, Term
 from dreamvideo.models.registry import Model, find_model
 from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
 
-TRIAL_SIDES = (16, 32, 48, 64, 80, 96, 128)  # pixels; the smallest of these that a network sees is found by trial
+TRIAL_SIDES = (16, 32, 48, 64, 80, 96, 128)  # pixels; the smallest that a network can process is found by trial
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network ready to dream."""
+    """A network ready to dream; see `load_network`.
+
+    Attributes:
+        name: as in `ModelSettings.model`.
+        score: (B, 3, H, W) RGB in [0, 1] on `device` -> (B,) float32, differentiable; what the ascent raises.
+        device: where it runs.
+        precision: type of its weights and activations. Images, scores and gradients are float32.
+    """
 
     name: str
     score: Objective
@@ -40,9 +47,12 @@ def load_network(
 ) -> Network:
     """Load a network onto its device, with the score that the ascent raises.
 
+    Nothing is set for the whole process: `settings.threads` is applied by `process.configure_process` alone; a program
+    calls that once, or `torch.set_num_threads` itself.
+
     Args:
         settings: which network, its weights, device and precision.
-        objective: which layers, channels, neurons and classes are raised; all empty: what suits the network.
+        objective: which layers, channels, neurons and classes are raised; all empty: the default of the network.
             Its `guide` is a path and is not opened here.
         guide: (1, 3, H, W) RGB in [0, 1], an image whose features are dreamed, see `tensors.to_guide`; None: no guide.
 
@@ -58,10 +68,17 @@ def load_network(
 def place_network(
     model: Model, terms: tuple[Term, ...], settings: ModelSettings, guide: Tensor | None = None
 ) -> Network:
-    """`model` on its device as a score of `terms`, cut off after what these look at.
+    """Cut a model off after the layers of `terms`, and move it to its device.
+
+    Args:
+        model: as from `find_model`.
+        terms: what is raised, see `choose_terms`.
+        settings: device and precision are read.
+        guide: as for `load_network`.
 
     Raises:
-        As `load_network`.
+        ModelError, WeightsError, DeviceError: as for `load_network`.
+        SettingsError: fp16 on a CPU.
     """
     device = pick_device(settings.device)
     precision = pick_precision(settings.precision, device)
@@ -79,27 +96,35 @@ def place_network(
 
 @torch.no_grad()
 def pad_small_inputs(features: Features, device: torch.device, name: str) -> Features:
-    """`features`, or where a network is blind below some size, features that see small pictures too.
+    """Find the smallest image that a network can process, and pad smaller ones to that size.
+
+    Args:
+        features: the network.
+        device: where it runs.
+        name: its name, for messages.
+
+    Returns:
+        `features` itself if it can process images of 16 px.
 
     Raises:
-        ModelError: it sees no picture of `SIDES`.
+        ModelError: it cannot process an image of any of `TRIAL_SIDES`.
     """
     for side in TRIAL_SIDES:
         try:
             features(torch.full((1, 3, side, side), 0.5, device=device))
         except torch.cuda.OutOfMemoryError:
             raise
-        except Exception as error:  # whatever a network raises that has nothing left to pool
+        except Exception as error:  # of any kind: nothing is left to pool or to convolve
             problem = error
         else:
             return features if side == TRIAL_SIDES[0] else PaddedFeatures(features, side)
     raise ModelError(
-        f"{name} cannot see a picture of {TRIAL_SIDES[-1]}x{TRIAL_SIDES[-1]} pixels: {first_line(problem)}"
+        f"{name} cannot process an image of {TRIAL_SIDES[-1]}x{TRIAL_SIDES[-1]} pixels: {first_line(problem)}"
     )
 
 
 class PaddedFeatures(nn.Module):
-    """Features of pictures that are continued, by their last row and column, to `side` pixels where they are smaller.
+    """Features of images whose last row and column are repeated up to `side` pixels where they are smaller.
 
     Octaves may be as small as 32 pixels; Inception v3 needs 75.
     """
@@ -115,53 +140,62 @@ class PaddedFeatures(nn.Module):
 
 @torch.no_grad()
 def _check_picks(features: Features, terms: Sequence[Term], device: torch.device, name: str) -> None:
-    seen = features(torch.full((1, 3, TRIAL_SIDES[-1], TRIAL_SIDES[-1]), 0.5, device=device))
+    activations = features(torch.full((1, 3, TRIAL_SIDES[-1], TRIAL_SIDES[-1]), 0.5, device=device))
     for term in terms:
-        count = seen[term.layer].shape[1]
+        count = activations[term.layer].shape[1]
         if term.picks and max(term.picks) >= count:
             what, where = ("class", "") if term.kind == "class" else ("channel", f"{term.layer} of ")
             raise ModelError(f"no {what} {max(term.picks)} in {where}{name}: expected 0 to {count - 1}")
 
 
 def guide_columns(activation: Tensor) -> Tensor:
-    """(C, N) features of the N places of a guide, from (1, C, h, w)."""
+    """Return the (C, N) features of the N = h w places of a guide, from its (1, C, h, w) activation."""
     return activation[0].detach().float().flatten(1)
 
 
 def choose_terms(model: Model, objective: ObjectiveSettings, guided: bool = False) -> tuple[Term, ...]:
-    """What is raised: the layers, channels, neurons and classes that were asked for, else what suits the network.
+    """Turn the settings of an objective into terms.
+
+    Args:
+        model: the network.
+        objective: layers, channels, neurons and classes; all empty: the network's own terms.
+        guided: whether there is a guide; its terms are the layers of `objective`, or the network's own.
 
     Raises:
-        ModelError: something asked for is not there.
+        ModelError: there is no such layer, channel or class.
         SettingsError: there is nothing to raise.
     """
     kind = model.kind if objective.objective == "auto" else objective.objective
     layer_kind = "guide" if guided else kind
-    terms = [Term(_known(name, model), weight, layer_kind) for name, weight in objective.layers]
-    if guided and not terms:  # a guide asks for layers, whatever else was asked for
+    terms = [Term(_checked_layer(name, model), weight, layer_kind) for name, weight in objective.layers]
+    if guided and not terms:  # a guide needs layers, whatever else is raised
         terms = [replace(term, kind="guide") for term in model.terms if term.kind != "class"]
     terms += [_channel(name, index, weight, kind, model) for name, index, weight in objective.channels]
     terms += [
         replace(_channel(name, index, weight, "mean", model), center=True) for name, index, weight in objective.neurons
     ]
     if objective.classes:
-        shares: dict[float, list[int]] = {}  # classes of one weight are raised together: each place chooses among them
+        by_weight: dict[float, list[int]] = {}  # classes of one weight share a term: each place chooses among them
         for name, weight in objective.classes:
-            shares.setdefault(weight, []).append(class_number(name, model))
-        terms += [Term(model.class_node, weight, "class", tuple(picks)) for weight, picks in shares.items()]
+            by_weight.setdefault(weight, []).append(class_number(name, model))
+        terms += [Term(model.class_node, weight, "class", tuple(picks)) for weight, picks in by_weight.items()]
     if terms:
         return tuple(terms)
     if not model.terms:
-        raise SettingsError(f"{model.name} has no layer of its own choice: name one with --layer")
-    asked = objective.objective != "auto"
-    return tuple(replace(term, kind=kind) if asked and term.kind != "class" else term for term in model.terms)
+        raise SettingsError(f"{model.name} has no default layer: name one with --layer")
+    explicit = objective.objective != "auto"
+    return tuple(replace(term, kind=kind) if explicit and term.kind != "class" else term for term in model.terms)
 
 
 def class_number(name: str, model: Model) -> int:
-    """The number of a class, given by name or number.
+    """Return the number of a class.
+
+    Args:
+        name: its name, in any case, or its number.
+        model: the network.
 
     Raises:
-        ModelError: no such class.
+        ModelError: there is no such class, or the classes have no names.
     """
     if name.isdecimal():
         if model.classes and int(name) >= len(model.classes):
@@ -178,7 +212,7 @@ def class_number(name: str, model: Model) -> int:
     return lower.index(name.lower())
 
 
-def _known(layer: str, model: Model) -> str:
+def _checked_layer(layer: str, model: Model) -> str:
     if layer not in model.nodes:
         raise ModelError(
             f"no layer {layer!r} in {model.name}{did_you_mean(layer, model.nodes)}; see: "
@@ -188,4 +222,4 @@ def _known(layer: str, model: Model) -> str:
 
 
 def _channel(name: str, index: int, weight: float, kind: str, model: Model) -> Term:
-    return Term(_known(name, model), weight, kind, (index,))
+    return Term(_checked_layer(name, model), weight, kind, (index,))

@@ -1,16 +1,16 @@
-"""What is ascended: a weighted sum of terms, one score per image, from the activations of the chosen layers.
+"""Objectives: the score of an image, a weighted sum of terms over the activations of some layers.
 
 `l2` is the objective of Mordvintsev, Olah, Tyka 2015, the mean square of a layer. Its logarithm is taken here: the
 direction of the gradient of one layer is the same, several layers weigh alike whatever the size of their activations,
-and a ratio of strengths is a difference of scores. `mean` and `sum` are plain; they are what others ascend.
+and a ratio of energies is a difference of scores. `mean` and `sum` are plain, as other programs ascend them.
 
 `log` averages the logarithm of the local energy instead, S(x) = sum over channels of (activation / divisor)^2, so that
 flat sky and blurred ground dream too and strong places do not eat everything. The divisors balance the channels.
 
-`mix` raises other channels at every place, so that one picture holds many motifs.
+`mix` raises other channels at every place, so that one image holds many motifs.
 
 `class` raises, at every place of a map of logits, the odds of some classes against all others. `guide` is the guided
-dream of the 2015 notebook: every place is drawn to the feature of the guide that it is most like.
+dream of the 2015 notebook: every place moves towards the feature of the guide that it is most similar to.
 """
 
 from __future__ import annotations
@@ -27,57 +27,73 @@ from dreamvideo.devices import tf32_products
 
 Features = Callable[[Tensor], Mapping[str, Tensor]]  # (B, 3, H, W) RGB in [0, 1] -> layer name -> (B, C, h, w)
 
-# Share of the mean local energy that is added to it before the logarithm, so that an empty place has no infinite
-# pull; chosen by eye.
+# Share of the mean local energy that is added before the logarithm, so that an empty place has no infinite gradient;
+# chosen by eye.
 FLOOR = 0.15
 
 TINY = 1e-12  # a black image must score low, not minus infinity
 
-MIX_CELLS = (5, 7)  # rows and columns of places with channels of their own
-MIX_CHANNELS = 6  # how many each place raises
+MIX_CELLS = (5, 7)  # rows and columns of cells with channels of their own; chosen by eye
+MIX_CHANNELS = 6  # channels that each cell raises; chosen by eye
 
-TEMPERATURE = 2.0  # of the odds of classes: above 1, a place is drawn to all it could become, not to the likeliest only
+TEMPERATURE = 2.0  # of class odds: above 1, a place moves towards all likely classes, not the likeliest alone
 
-PRODUCTS = 1 << 24  # dot products with a guide that are held at once: 64 MB
+PRODUCTS = 1 << 24  # dot products with a guide that are in memory at once: 64 MB
 
 LAYER_KINDS = ("log", "l2", "mean", "sum", "mix")
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One thing that is raised, or with a negative weight lowered."""
+    """One part of an objective: what is raised, or with a negative weight lowered."""
 
-    layer: str
+    layer: str  # name of a node of the network
     weight: float = 1.0
     kind: str = "l2"  # of `LAYER_KINDS`, or "class", "guide"
-    picks: tuple[int, ...] = ()  # channels, or classes; empty: all
-    center: bool = False  # the middle place alone: a neuron instead of a channel
+    picks: tuple[int, ...] = ()  # channels, or for `class` class numbers; empty: all
+    center: bool = False  # only the place in the middle: a neuron instead of a channel
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A network and what of it is raised; calling it scores images."""
+    """A network and the terms that are raised; calling it scores images.
+
+    Attributes:
+        features: the network, cut off after the layers of the terms.
+        terms: what is raised.
+        divisors: layer name -> (C,) float32 by which its channels are divided, see `term_score`; missing: 1.
+        guides: layer name -> (C, N) features of the N places of a guide, for terms of the kind "guide".
+        tf32: whether float32 products are rounded to TF32 on CUDA while it runs, see `devices.tf32_products`; None: as
+            the process is set.
+    """
 
     features: Features
     terms: tuple[Term, ...]
-    divisors: Mapping[str, Tensor] = field(default_factory=dict)  # layer name -> (C,) float32
-    guides: Mapping[str, Tensor] = field(default_factory=dict)  # layer name -> (C, N) features of the guide
-    tf32: bool | None = None  # whether float32 products are rounded to TF32, see `devices.tf32_products`
+    divisors: Mapping[str, Tensor] = field(default_factory=dict)
+    guides: Mapping[str, Tensor] = field(default_factory=dict)
+    tf32: bool | None = None
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Score per image; raising it by 1 multiplies the energy of a `log` or `l2` layer of weight 1 by e.
+        """Score images. A score higher by 1 means e times the energy of a `log` or `l2` layer of weight 1.
 
         Args:
-            images: (B, 3, H, W) RGB in [0, 1].
+            images: (B, 3, H, W) RGB in [0, 1], on the network's device.
+
+        Returns:
+            (B,) float32, differentiable with respect to the images.
+        """
+        with tf32_products(self.tf32):
+            return self.score_activations(self.features(images))
+
+    def score_activations(self, activations: Mapping[str, Tensor]) -> Tensor:
+        """Score images by their activations.
+
+        Args:
+            activations: layer name -> (B, C, h, w) or (B, C), for every layer of the terms.
 
         Returns:
             (B,) float32.
         """
-        with tf32_products(self.tf32):
-            return self.judge(self.features(images))
-
-    def judge(self, activations: Mapping[str, Tensor]) -> Tensor:
-        """(B,) float32 score of images of which `activations` are the layers' (B, C, h, w) or (B, C)."""
         first = next(iter(activations.values()))
         score = torch.zeros(len(first), device=first.device)
         for term in self.terms:
@@ -89,22 +105,23 @@ class Objective:
 
     @property
     def logarithmic(self) -> bool:
-        """Whether a difference of scores is a ratio of strengths, which makes it fit to be held."""
+        """Whether a difference of scores is a ratio of energies, so that a controller can hold the score."""
         return all(term.kind in ("log", "l2", "mix", "class") for term in self.terms)
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers that are looked at, each once."""
+        """The layers of the terms, each once."""
         return tuple(dict.fromkeys(term.layer for term in self.terms))
 
 
 def term_score(activation: Tensor, term: Term, divisor: Tensor | None = None, guide: Tensor | None = None) -> Tensor:
-    """Score of one term, per image.
+    """Score images by one term, without its weight.
 
     Args:
-        activation: (B, C, h, w) or (B, C), any float type.
-        divisor: (C,) what each channel is divided by; None: 1. `class`, `mean` and `sum` do not look at it.
-        guide: (C, N) features of the guide, which the kind "guide" needs.
+        activation: (B, C, h, w) or (B, C) of the term's layer, any float type.
+        term: what is scored.
+        divisor: (C,) by which the channels of `log`, `l2` and `mix` are divided; None: 1.
+        guide: (C, N) features of the guide, for the kind "guide".
 
     Returns:
         (B,) float32.
@@ -112,7 +129,7 @@ def term_score(activation: Tensor, term: Term, divisor: Tensor | None = None, gu
     if activation.ndim == 2:
         activation = activation[:, :, None, None]
     if activation.dtype == torch.float16:
-        activation = activation.float()  # whose squares fp16 cannot hold
+        activation = activation.float()  # fp16 cannot hold its squares
     if term.center:
         h, w = activation.shape[2:]
         activation = activation[:, :, h // 2 : h // 2 + 1, w // 2 : w // 2 + 1]
@@ -120,7 +137,7 @@ def term_score(activation: Tensor, term: Term, divisor: Tensor | None = None, gu
         return class_log_odds(activation, term.picks)
     if term.kind == "guide":
         assert guide is not None
-        # Over what the guide itself would score, about; asinh is the logarithm of large values, and knows no sign.
+        # Relative to the score of the guide itself, about. asinh is the logarithm of large values, for either sign.
         return torch.asinh(guide_similarity(activation, guide) / (guide.square().sum(0).mean() + TINY))
     if divisor is not None and term.kind in ("log", "l2", "mix"):
         activation = activation / divisor.to(activation)[:, None, None]
@@ -131,38 +148,45 @@ def term_score(activation: Tensor, term: Term, divisor: Tensor | None = None, gu
     return SCORES[term.kind](activation)
 
 
-def mean_square(activation: Tensor) -> Tensor:
-    """(B,) logarithm of the mean square of (B, C, h, w)."""
+def log_mean_square(activation: Tensor) -> Tensor:
+    """Score images by the logarithm of the mean square of a layer.
+
+    Args:
+        activation: (B, C, h, w).
+
+    Returns:
+        (B,) float32.
+    """
     return (activation.float().square().mean((1, 2, 3)) + TINY).log()
 
 
-def local_energy(activation: Tensor) -> Tensor:
+def log_local_energy(activation: Tensor) -> Tensor:
     """(B,) mean over places of the logarithm of the energy of (B, C, h, w) there."""
     energy = activation.square().sum(1, dtype=torch.float32)  # (B, h, w)
     floor = FLOOR * energy.detach().mean((1, 2), keepdim=True) + TINY
     return (energy + floor).log().mean((1, 2))
 
 
-def mean(activation: Tensor) -> Tensor:
+def mean_activation(activation: Tensor) -> Tensor:
     """(B,) mean of (B, C, h, w)."""
     return activation.float().mean((1, 2, 3))
 
 
-def total(activation: Tensor) -> Tensor:
+def total_activation(activation: Tensor) -> Tensor:
     """(B,) sum of (B, C, h, w)."""
     return activation.float().sum((1, 2, 3))
 
 
 SCORES: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "log": local_energy,
-    "l2": mean_square,
-    "mean": mean,
-    "sum": total,
+    "log": log_local_energy,
+    "l2": log_mean_square,
+    "mean": mean_activation,
+    "sum": total_activation,
 }
 
 
 def mixed_energy(activation: Tensor) -> Tensor:
-    """(B,) logarithm of the mean square of (B, C, h, w), of a few channels at each place, always the same ones."""
+    """(B,) logarithm of the mean square of (B, C, h, w), of a few channels at each place, the same in every image."""
     chosen = mix_cells(activation.shape[1], activation.device)
     weights = F.interpolate(chosen, activation.shape[2:], mode="bilinear", align_corners=False)
     return ((activation.float().square() * weights).mean((1, 2, 3)) + TINY).log()
@@ -176,31 +200,31 @@ def class_log_odds(logits: Tensor, picks: Sequence[int]) -> Tensor:
         picks: class numbers; empty: all but the first, which is the background.
     """
     logits = logits.float() / TEMPERATURE
-    wanted = tuple(picks) or tuple(range(1, logits.shape[1]))
-    others = tuple(sorted(set(range(logits.shape[1])) - set(wanted)))
-    chosen, rest = (logits.index_select(1, pick_indices(p, logits.device)).logsumexp(1) for p in (wanted, others))
+    raised = tuple(picks) or tuple(range(1, logits.shape[1]))
+    others = tuple(sorted(set(range(logits.shape[1])) - set(raised)))
+    chosen, rest = (logits.index_select(1, pick_indices(p, logits.device)).logsumexp(1) for p in (raised, others))
     return TEMPERATURE * (chosen - rest).mean((1, 2))
 
 
-# Constants are kept for good: a recorded graph points to those that it was recorded with.
+# Constants are cached forever: a recorded graph points to those that it was recorded with.
 
 
 @cache
 def pick_indices(picks: tuple[int, ...], device: torch.device) -> Tensor:
-    """(N,) int64."""
+    """(N,) int64 tensor of `picks`."""
     return torch.tensor(picks, device=device)
 
 
 @cache
 def mix_cells(channels: int, device: torch.device) -> Tensor:
-    """(1, C, rows, columns) 1 where a channel is raised, else 0."""
+    """(1, C, rows, columns): 1 where a cell raises a channel, else 0."""
     chance = torch.rand(MIX_CELLS[0] * MIX_CELLS[1], channels, generator=torch.Generator().manual_seed(channels))
     chosen = chance.argsort(1).argsort(1) < MIX_CHANNELS  # (places, C)
     return chosen.float().T.reshape(1, channels, *MIX_CELLS).to(device)
 
 
 def guide_similarity(activation: Tensor, guide: Tensor) -> Tensor:
-    """(B,) mean over places of the dot product with the feature of the guide that it is largest with.
+    """(B,) mean over places of the largest dot product with a feature of the guide.
 
     Args:
         activation: (B, C, h, w).
@@ -208,7 +232,7 @@ def guide_similarity(activation: Tensor, guide: Tensor) -> Tensor:
     """
     places = activation.float().flatten(2).transpose(1, 2)  # (B, h w, C)
     guide = guide.to(places)
-    with torch.no_grad():  # the products of all with all would be kept for the gradient, which needs one of each
+    with torch.no_grad():  # all products would be kept for the gradient, which needs the largest of each place only
         rows = max(1, PRODUCTS // guide.shape[1] // len(places))
         best = torch.cat([(some @ guide).argmax(2) for some in torch.split(places, rows, 1)], 1)  # (B, h w)
     return (places * guide.T[best]).sum(2).mean(1)

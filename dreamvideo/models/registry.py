@@ -1,7 +1,7 @@
-"""Where networks come from: embedded, torchvision's, or anybody's own; each as a `Model` that can be cut off anywhere.
+"""The registry of networks: the embedded one, torchvision's classifiers, and a user's own; each as a `Model`.
 
-`dreamnet` is embedded. Of torchvision's classifiers the first ImageNet weights are taken where there are several: later
-recipes train with heavy regularisation, which classifies better and dreams worse. A model of one's own is a factory,
+`dreamnet` is embedded. Of a classifier's weights in torchvision the first for ImageNet are taken: later recipes train
+with heavy regularization, which classifies better and dreams worse. A user's own network is a factory,
 `package.module:function`, that returns a `torch.nn.Module`.
 """
 
@@ -27,8 +27,8 @@ from dreamvideo.models.objectives import Features, Term
 from dreamvideo.models.tracing import Nodes, check_input_size, describe_outputs, finish_features, traceable_outputs
 from dreamvideo.models.weights import download_weights, load_needed_weights, read_weights
 
-# Classes of dreamnet whose odds, a little of them, go beside the energy of two layers: it makes a dream that fills the
-# picture and still holds eyes, faces, trees and flowers. Chosen by eye.
+# Classes of dreamnet whose odds are raised a little beside the energy of two layers: the dream fills the image and
+# still holds eyes, faces, trees and flowers. Chosen by eye.
 DEFAULT_CLASSES: Final = (
     *("parrot", "lion", "fox", "owl", "dog", "cat", "bird", "fish", "butterfly", "human_eye", "reptile_eye"),
     *("peacock", "peafowl", "daisy", "rose", "lily", "sunflower", "mushroom", "nautilus", "scallop", "mask", "leaf"),
@@ -43,21 +43,21 @@ class Model:
     """A network before it is cut off."""
 
     name: str
-    nodes: tuple[str, ...]  # what can be asked for, in the order of the network
+    nodes: tuple[str, ...]  # names of layers, in the order of the network
     cut: CutFunction  # (names, device, precision) -> the network as far as the deepest of these nodes
-    whole: AllLayers  # all nodes at once, on the CPU, whatever its weights
-    terms: tuple[Term, ...] = ()  # what it dreams when nothing is said
-    kind: str = "l2"  # objective of its layers
-    classes: tuple[str, ...] = ()  # in the order of its logits
-    class_node: str = ""  # where these are
-    divisors: Mapping[str, Tensor] = field(default_factory=dict)
+    whole: AllLayers  # all nodes at once, on the CPU; its weights may not be loaded
+    terms: tuple[Term, ...] = ()  # the default objective
+    kind: str = "l2"  # the default objective of a layer, see `objectives`
+    classes: tuple[str, ...] = ()  # names, in the order of the logits; empty: the classes have none
+    class_node: str = ""  # the node of the logits
+    divisors: Mapping[str, Tensor] = field(default_factory=dict)  # see `Objective`
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A classifier of torchvision that is known to dream well."""
 
-    layer: str  # what it dreams when nothing is said
+    layer: str  # the default layer
     build: Mapping[str, Any] = field(default_factory=dict)  # keywords for torchvision's builder
 
 
@@ -83,15 +83,16 @@ CLASSIFIERS: Mapping[str, Entry] = {
 
 
 def find_model(name: str, weights: str | None = None, scaling: str = "imagenet") -> Model:
-    """The network `name`: `dreamnet`, one of torchvision's classifiers, or `package.module:factory`.
+    """Find a network by its name.
 
     Args:
-        weights: a .safetensors or .pth file; None: embedded, downloaded, or as the factory made them.
-        scaling: of `SCALINGS`; dreamnet has its own.
+        name: `dreamnet`, one of torchvision's classifiers, or `package.module:factory`.
+        weights: a .safetensors or .pth file; None: embedded, downloaded when the model is cut, or the factory's own.
+        scaling: a key of `tracing.SCALINGS`; dreamnet has its own.
 
     Raises:
-        ModelError: no such network, or weights that do not fit it.
-        WeightsError: weights that cannot be read; downloads begin when the model is cut.
+        ModelError: there is no such network, or the weights do not fit it.
+        WeightsError: the weights cannot be read.
     """
     if name == DREAMNET:
         return dreamnet_model(weights)
@@ -111,7 +112,12 @@ def _check_name(name: str) -> None:
 
 
 def build_classifier(name: str, **build: Any) -> nn.Module:
-    """A classifier of torchvision without weights, in evaluation mode; `build` goes to its builder."""
+    """Build a classifier of torchvision with random weights, in evaluation mode.
+
+    Args:
+        name: of the classifier.
+        build: more keywords for torchvision's builder, such as `num_classes`.
+    """
     from torchvision.models import get_model
 
     fixed = CLASSIFIERS[name].build if name in CLASSIFIERS else {}
@@ -119,18 +125,18 @@ def build_classifier(name: str, **build: Any) -> nn.Module:
 
 
 def torchvision_names() -> list[str]:
-    """All classifiers that torchvision builds."""
+    """Return the names of all classifiers of torchvision."""
     import torchvision
 
     return list(torchvision.models.list_models(module=torchvision.models))
 
 
 def dreamnet_model(weights: str | None) -> Model:
-    """The embedded network, or the DreamNet in the file `weights`."""
+    """Return the embedded network, or the DreamNet in the file `weights`."""
     trained = load_dreamnet(weights)
 
     def cut(names: Sequence[str], device: torch.device, precision: torch.dtype) -> Features:
-        # A copy, for what is cast and moved must not be what is cut again.
+        # A copy: it is cast and moved, and the original may be cut again.
         network = copy.deepcopy(DreamnetFeatures(trained.net, tuple(names)))
         fast = cpu_engine.compile_network(network, precision) if device.type == "cpu" else None
         return fast or cast(Features, network.to(device, precision, memory_format=torch.channels_last))  # type: ignore[call-overload]
@@ -142,7 +148,7 @@ def dreamnet_model(weights: str | None) -> Model:
 
 
 class DreamnetFeatures(nn.Module):
-    """(B, 3, H, W) RGB in [0, 1] -> node -> activation, of DreamNet as far as the deepest of `names`."""
+    """(B, 3, H, W) RGB in [0, 1] -> node -> activation: DreamNet as far as the deepest of `names`."""
 
     def __init__(self, net: DreamNet, names: tuple[str, ...]) -> None:
         super().__init__()
@@ -153,29 +159,36 @@ class DreamnetFeatures(nn.Module):
 
 
 def torchvision_model(name: str, weights: str | None, scaling: str = "imagenet") -> Model:
-    """A classifier of torchvision with ImageNet weights, or those in the file `weights`, be it for other classes."""
+    """Return a classifier of torchvision with ImageNet weights, or those in a file, which may be for other classes."""
     entry, default = CLASSIFIERS.get(name), pretrained(name)
     state = read_weights(Path(weights)) if weights else None
     network = build_classifier(name)
     classes = class_names(name)
     if state is not None:
-        head, value = list(network.state_dict().items())[-1]  # of every one of them: its last value belongs to a class
+        head, value = list(network.state_dict().items())[-1]  # in all of them it has one row or value for each class
         count = len(state.get(head, value))
         if count != len(value):
             network, classes = build_classifier(name, num_classes=count), ()
 
-    def fetched() -> Mapping[str, Tensor]:
+    def fetch_state() -> Mapping[str, Tensor]:
         if state is not None:
             return state
         if default is None:
             raise ModelError(f"torchvision has no weights of {name}; give --weights FILE")
         return download_weights(default.url, name, "give --weights FILE, or use --model dreamnet")
 
-    return _traced(name, network, entry.layer if entry else None, fetched, weights or name, classes, scaling)
+    return _traced(name, network, entry.layer if entry else None, fetch_state, weights or name, classes, scaling)
 
 
 def pretrained(name: str) -> Any:
-    """The entry of torchvision's registry for the weights that are taken; None: it has none."""
+    """Return torchvision's entry for the weights that are used by default.
+
+    Args:
+        name: of a classifier.
+
+    Returns:
+        An entry with `url` and `meta`; None: torchvision has no weights of it.
+    """
     from torchvision.models import get_model_weights
 
     choice = get_model_weights(name).__members__
@@ -183,10 +196,13 @@ def pretrained(name: str) -> Any:
 
 
 def class_names(name: str) -> tuple[str, ...]:
-    """The classes of a network with the weights that it has by itself, in the order of its logits, without a download.
+    """Return the classes of a network with its default weights, in the order of the logits, without a download.
+
+    Args:
+        name: `dreamnet` or a classifier of torchvision.
 
     Raises:
-        ModelError: no such network.
+        ModelError: there is no such network.
     """
     if name == DREAMNET:
         return load_dreamnet().classes
@@ -196,35 +212,39 @@ def class_names(name: str) -> tuple[str, ...]:
 
 
 def factory_model(spec: str, weights: str | None, scaling: str) -> Model:
-    """The module that a factory, `package.module:function`, returns, or that stands there."""
+    """Return the network that `spec`, `package.module:name`, makes or is, as a `Model`."""
     network = call_factory(spec).float().cpu()
     state = read_weights(Path(weights)) if weights else network.state_dict()
     return _traced(spec, network.eval(), None, lambda: state, weights or spec, (), scaling)
 
 
 def call_factory(spec: str) -> nn.Module:
-    """What the factory `spec` returns.
+    """Call a user's factory.
+
+    Args:
+        spec: `package.module:function`, or `package.module:network` for an instance. It is imported as usual; for the
+            command `process.configure_process` makes the current directory importable.
 
     Raises:
-        ModelError: there is no such factory, it raises, or it returns something else than a module.
+        ModelError: there is no such factory, it raises, or it returns something else than a `torch.nn.Module`.
     """
     path, _, function = spec.partition(":")
     if not path or not function:
         raise ModelError(f"--model {spec}: expected package.module:factory, such as mine:network")
     try:
-        found: Any = importlib.import_module(path)
+        target: Any = importlib.import_module(path)
         for part in function.split("."):
-            if not hasattr(found, part):
-                raise ModelError(f"--model {spec}: there is no {part!r} in {path}{did_you_mean(part, dir(found))}")
-            found = getattr(found, part)
-        network = found if isinstance(found, nn.Module) else found()
+            if not hasattr(target, part):
+                raise ModelError(f"--model {spec}: there is no {part!r} in {path}{did_you_mean(part, dir(target))}")
+            target = getattr(target, part)
+        network = target if isinstance(target, nn.Module) else target()
     except DreamVideoError:
         raise
     except ModuleNotFoundError as error:
         raise ModelError(
             f"--model {spec}: there is no Python module {error.name!r}; expected one that is installed, or a file here"
         ) from error
-    except Exception as error:  # whatever somebody's code raises
+    except Exception as error:  # of any kind, from a user's code
         raise ModelError(f"--model {spec}: {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(network, nn.Module):
         raise ModelError(
@@ -237,24 +257,24 @@ def _traced(
     name: str,
     network: nn.Module,
     layer: str | None,
-    fetched: Callable[[], Mapping[str, Tensor]],
+    fetch_state: Callable[[], Mapping[str, Tensor]],
     source: str,
     classes: tuple[str, ...],
     scaling: str,
 ) -> Model:
-    """A module that torch.fx can follow, as a `Model`."""
-    if layer is None:  # one that is not known to dream
+    """Make a `Model` of a module that torch.fx can trace."""
+    if layer is None:  # not in the table of tried networks
         check_input_size(network, name)
     outputs = traceable_outputs(network.requires_grad_(False), name)
     whole = Nodes(network, outputs, tuple(outputs))
 
     def cut(names: Sequence[str], device: torch.device, precision: torch.dtype) -> Features:
-        # A copy, for what is cast and moved must not be what is cut again.
+        # A copy: it is cast and moved, and the original may be cut again.
         part = copy.deepcopy(Nodes(network, outputs, names))
         layers = describe_outputs(part, name)
-        for lost in set(names) - {layer.name for layer in layers}:
-            raise ModelError(f"{lost!r} of {name} is no map of channels; see: dreamvideo layers --model {name}")
-        load_needed_weights(part.extractor, fetched(), source)
+        for missing in set(names) - {layer.name for layer in layers}:
+            raise ModelError(f"{missing!r} of {name} is not a map of channels; see: dreamvideo layers --model {name}")
+        load_needed_weights(part.extractor, fetch_state(), source)
         return finish_features(part, layers, scaling, device, precision)
 
     chosen = layer or default_layer(describe_outputs(whole, name))

@@ -1,7 +1,7 @@
-"""Any module that torch.fx can follow: its nodes by name, and the network cut off after some of them.
+"""Traces a module with torch.fx: its nodes by name, and the network cut off after some of them.
 
-A node is an operation, named by torchvision's `feature_extraction` after the module it happens in. A module's own name
-stands for the last node in it, so `layer3` and `features.10` can be asked for too.
+A node is an operation, named by torchvision's `feature_extraction` after the module that it belongs to. The name of a
+module stands for its last node, so that `layer3` and `features.10` are names of layers too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dreamvideo.models import cpu_engine
 from dreamvideo.models.layers import SIDE, WIDER, Layer, describe_layers
 from dreamvideo.models.objectives import Features
 
-# What a network expects of RGB in [0, 1]: (mean, deviation) of each color.
+# Input scaling of a network for RGB in [0, 1]: (mean, deviation) of each color.
 SCALINGS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -26,19 +26,26 @@ SCALINGS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 
 
 def traceable_outputs(network: nn.Module, name: str) -> dict[str, str]:
-    """Node or module -> the node that it ends with, in the order of the network.
+    """Trace a network and list the names of its nodes and modules.
+
+    Args:
+        network: any module.
+        name: its name, for messages.
+
+    Returns:
+        Node or module -> its last node, in the order of the network.
 
     Raises:
-        ModelError: torch.fx cannot follow the network.
+        ModelError: torch.fx cannot trace the network.
     """
     from torchvision.models.feature_extraction import get_graph_node_names
 
     try:
-        graph = get_graph_node_names(network, suppress_diff_warning=True)[1][1:]  # the first is the picture
-    except Exception as error:  # whatever a symbolic run of somebody's code raises
+        graph = get_graph_node_names(network, suppress_diff_warning=True)[1][1:]  # the first is the image
+    except Exception as error:  # of any kind, from a symbolic run of a user's code
         raise ModelError(
-            f"{name}: torch.fx cannot follow this network ({first_line(error)}); expected a forward(images) whose way "
-            "does not hang on its input"
+            f"{name}: torch.fx cannot trace this network ({first_line(error)}); expected a forward(images) whose "
+            "control flow does not depend on its input"
         ) from error
     ends = {}  # module -> its last node
     for node in graph:
@@ -54,19 +61,23 @@ def traceable_outputs(network: nn.Module, name: str) -> dict[str, str]:
 
 @torch.no_grad()
 def check_input_size(network: nn.Module, name: str) -> None:
-    """Raise ModelError unless the network sees pictures that are not square; transformers often see one size only."""
+    """Check that a network can process images that are not square; many transformers take one size only.
+
+    Raises:
+        ModelError: it cannot.
+    """
     try:
         network(torch.zeros(1, 3, SIDE, SIDE + WIDER))
-    except Exception as error:  # whatever somebody's network raises
-        raise _one_size(name, error) from error
+    except Exception as error:  # of any kind, from a user's code
+        raise _size_error(name, error) from error
 
 
-def _one_size(name: str, error: Exception) -> ModelError:
-    return ModelError(f"{name} cannot see pictures of any size, as a dream needs: {first_line(error)}")
+def _size_error(name: str, error: Exception) -> ModelError:
+    return ModelError(f"{name} cannot process images of any size, as a dream needs: {first_line(error)}")
 
 
 class Nodes(nn.Module):
-    """(B, 3, H, W) -> each of `names` -> whatever it gives; nothing is folded, scaled or cast."""
+    """(B, 3, H, W) -> each of `names` -> its output; nothing is folded, scaled or cast."""
 
     def __init__(self, network: nn.Module, outputs: Mapping[str, str], names: Sequence[str]) -> None:
         super().__init__()
@@ -77,26 +88,34 @@ class Nodes(nn.Module):
         self.extractor: nn.Module = create_feature_extractor(network, nodes, suppress_diff_warning=True).eval()
 
     def forward(self, images: Tensor) -> dict[str, Any]:
-        found = self.extractor(images)
-        return {name: found[node] for name, node in self.outputs.items()}
+        outputs = self.extractor(images)
+        return {name: outputs[node] for name, node in self.outputs.items()}
 
 
 def describe_outputs(whole: Nodes, name: str) -> list[Layer]:
-    """The nodes that can be dreamed on.
+    """Return the nodes that can be dreamed on, see `describe_layers`.
 
     Raises:
-        ModelError: the network does not see pictures of any size.
+        ModelError: the network cannot process images of any size.
     """
     try:
         return describe_layers(whole)
-    except Exception as error:  # whatever somebody's network raises
-        raise _one_size(name, error) from error
+    except Exception as error:  # of any kind, from a user's code
+        raise _size_error(name, error) from error
 
 
 def finish_features(
     whole: Nodes, layers: Sequence[Layer], scaling: str, device: torch.device, precision: torch.dtype
 ) -> Features:
-    """A network that is cut off and has its weights, ready to dream on `device`: folded, scaled, and fast on a CPU."""
+    """Make a network that is cut off and has its weights ready to dream: fold batch norms, scale the input, compile.
+
+    Args:
+        whole: the network; it is changed.
+        layers: its layers, see `describe_outputs`.
+        scaling: a key of `SCALINGS`.
+        device: where it runs; on a CPU it is compiled if that is possible.
+        precision: type of weights and activations.
+    """
     extractor = fold_batch_norms(whole.extractor).requires_grad_(False)
     last = {layer.name for layer in layers if layer.axis == 3}
     outputs = {name: (node, name in last) for name, node in whole.outputs.items()}
@@ -109,9 +128,13 @@ def finish_features(
 
 
 class ScaledFeatures(nn.Module):
-    """(B, 3, H, W) RGB in [0, 1] -> name -> (B, C, h, w) or (B, C), of a network cut off, in `precision`.
+    """(B, 3, H, W) RGB in [0, 1] -> name -> (B, C, h, w) or (B, C), of a network that is cut off.
 
-    `outputs` says of each name which node it is, and whether its channels come last; None: all nodes as they are.
+    Args:
+        extractor: scaled (B, 3, H, W) -> node -> output.
+        precision: type of weights and activations.
+        mean, std: of each color, for the scaling.
+        outputs: name -> (node, whether its channels are its last axis); None: all nodes as they are.
     """
 
     mean: Tensor
@@ -133,25 +156,25 @@ class ScaledFeatures(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        scaled = (images - self.mean) / self.std  # scaled before it is rounded to the weights' type
+        scaled = (images - self.mean) / self.std  # in float32, before it is rounded to the weights' type
         scaled = scaled.to(self.precision).contiguous(memory_format=torch.channels_last)
-        found = cast(dict[str, Tensor], self.extractor(scaled))
+        nodes = cast(dict[str, Tensor], self.extractor(scaled))
         if self.outputs is None:
-            return found
+            return nodes
         return {
-            name: found[node].movedim(-1, 1) if last else found[node] for name, (node, last) in self.outputs.items()
+            name: nodes[node].movedim(-1, 1) if last else nodes[node] for name, (node, last) in self.outputs.items()
         }
 
 
 def fold_batch_norms(extractor: nn.Module) -> nn.Module:
-    """The same network in evaluation mode with its batch norms folded into its convolutions."""
+    """Return the network in evaluation mode with its batch norms folded into its convolutions."""
     from torch.fx.experimental.optimization import fuse
 
-    return fuse(_without_overwriting(extractor.eval()), inplace=True, no_trace=True)
+    return fuse(_out_of_place(extractor.eval()), inplace=True, no_trace=True)
 
 
-def _without_overwriting(extractor: nn.Module) -> nn.Module:
-    # An in-place ReLU behind a layer that is dreamed on would overwrite it.
+def _out_of_place(extractor: nn.Module) -> nn.Module:
+    # An in-place ReLU after a layer that is dreamed on would overwrite it.
     for module in extractor.modules():
         if getattr(module, "inplace", False):
             module.inplace = False  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Weights of networks: from a local file, or downloaded once into torchvision's cache and checked by hash there."""
+"""Weights of networks: read from a file, or downloaded once into torchvision's cache and checked by hash."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from dreamvideo.errors import ModelError, WeightsError, did_you_mean, first_line
 
 log = logging.getLogger(__name__)
 
-# Under these names a training run keeps the state dict in its checkpoint: PyTorch's ImageNet example and Places365,
-# torchvision's references, and what many write by hand.
-_KEPT_AS = ("state_dict", "model", "model_state_dict")
+# Keys of the state dict in a training checkpoint: PyTorch's ImageNet example and Places365, torchvision's references,
+# and what many write by hand.
+_CHECKPOINT_KEYS = ("state_dict", "model", "model_state_dict")
 
-# What wrappers and old versions made of a tensor's name: DataParallel around a network or, in the ImageNet example,
+# How wrappers and old versions change the names of tensors: DataParallel around a network or, in the ImageNet example,
 # around its features; torch.compile; and DenseNet's layers before torch 0.4.1, in torchvision's own files to this day.
 _OLD_NAMES = (
     (r"^(module\.|_orig_mod\.)+", ""),
@@ -32,7 +32,13 @@ _OLD_NAMES = (
 
 
 def read_weights(path: Path) -> Mapping[str, Tensor]:
-    """A state dict from a .safetensors or .pth file; nothing in the file is executed.
+    """Read a state dict from a .safetensors or .pth file; no code in the file is executed.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Name -> tensor on the CPU, names without what wrappers added, see `plain_parameter_name`.
 
     Raises:
         WeightsError: the file is missing, broken, or holds something else.
@@ -45,11 +51,11 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such weights file") from None
-    except Exception as error:  # whatever the parsers of a broken file raise
+    except Exception as error:  # of any kind, from parsers of broken files
         raise WeightsError(
             f"{path}: cannot read weights ({first_line(error)}); expected a .safetensors or .pth state dict"
         ) from error
-    for key in _KEPT_AS:
+    for key in _CHECKPOINT_KEYS:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
@@ -58,23 +64,28 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
 
 
 def plain_parameter_name(key: str) -> str:
-    """The name of a tensor without what wrappers and old versions added."""
+    """Return the name of a tensor without what wrappers and old versions added."""
     for old, new in _OLD_NAMES:
         key = re.sub(old, new, key)
     return key
 
 
 def cache_path(url: str) -> Path:
-    """Where the file at `url` is kept once it is downloaded: torchvision's cache."""
+    """Return the path of a file in torchvision's cache.
+
+    Args:
+        url: from where it is downloaded.
+    """
     return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
 
 
 def download_weights(url: str, name: str, otherwise: str) -> Mapping[str, Tensor]:
-    """The state dict at `url`, whose file name ends in the start of its SHA-256, by way of torchvision's cache.
+    """Read the state dict at `url` from torchvision's cache, after a download if it is not there.
 
     Args:
-        name: whose weights these are, for messages.
-        otherwise: what else a user without network can type.
+        url: its file name ends in the first digits of its SHA-256.
+        name: of the network, for messages.
+        otherwise: what a user without a connection can type instead.
 
     Raises:
         WeightsError: the download failed, or the file in the cache is broken; the message says what to do.
@@ -98,7 +109,12 @@ def download_weights(url: str, name: str, otherwise: str) -> Mapping[str, Tensor
 
 
 def load_needed_weights(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load what a network, perhaps cut off, needs of `state`; more may be there, such as a head for other classes.
+    """Load weights into a network.
+
+    Args:
+        network: it may be cut off.
+        state: name -> tensor; more than the network needs is ignored, such as a head for other classes.
+        source: file or address of the weights, for messages.
 
     Raises:
         ModelError: something needed is missing or has another shape.

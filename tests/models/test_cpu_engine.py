@@ -15,9 +15,9 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from dreamvideo.models import cpu_engine
 from dreamvideo.models.cpu_engine.executor import make_kernel
 from dreamvideo.models.cpu_engine.ops import AvgPool, Conv, MaxPool, Split
-from dreamvideo.models.cpu_engine.passes import build_program
+from dreamvideo.models.cpu_engine.passes import build_plan
 from dreamvideo.models.cpu_engine.pools import AvgPoolKernel, MaxPoolKernel
-from dreamvideo.models.cpu_engine.separable_max_pool import SidesKernel
+from dreamvideo.models.cpu_engine.separable_max_pool import SeparableMaxPoolKernel
 from dreamvideo.models.cpu_engine.strip_max_pool import split_into_strips
 from dreamvideo.models.cpu_engine.trace import trace_network
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
@@ -172,7 +172,7 @@ def test_the_gradient_that_comes_in_is_left_alone() -> None:
 def test_an_unknown_operation_leaves_the_plain_way(name: str, layer: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "dreamvideo.models.cpu_engine")
     assert cpu_engine.compile_network(classifier(name, layer)) is None
-    assert "plain way through the network" in caplog.text
+    assert "the network runs by plain autograd" in caplog.text
 
 
 @pytest.mark.parametrize("broken", ["missing", "wrong"])
@@ -189,7 +189,7 @@ def test_a_private_operator_that_is_missing_or_wrong_leaves_the_plain_way(
         else:
             patch.setattr(torch.ops.mkldnn, "_convolution_pointwise", lambda *args: 1.01 * genuine(*args).flip(3))
         assert cpu_engine.compile_network(network) is None
-    assert "plain way through the network" in caplog.text
+    assert "the network runs by plain autograd" in caplog.text
     assert cpu_engine.compile_network(network) is not None
 
 
@@ -238,7 +238,7 @@ class Pooled(nn.Module):
 @pytest.mark.parametrize("padded", [True, False])
 def test_an_average_pool_goes_after_a_convolution_only_where_that_is_the_same(padded: bool) -> None:
     network = Pooled(padded)
-    steps = build_program(trace_network(network, torch.rand(1, 3, 32, 32))).steps
+    steps = build_plan(trace_network(network, torch.rand(1, 3, 32, 32))).steps
     assert len([step for step in steps if isinstance(step, Conv)]) == (3 if padded else 2)
     images = pictures(1, 3, 40, 50)
     (expected, slope), (ours, fast_slope) = (
@@ -268,7 +268,7 @@ def test_a_result_whose_gradient_is_never_asked_for_is_freed_at_once(precision: 
 
 
 def test_sibling_branches_are_merged_and_relus_fused() -> None:
-    steps = build_program(trace_network(classifier("googlenet", "inception3a"), torch.rand(1, 3, 64, 64))).steps
+    steps = build_plan(trace_network(classifier("googlenet", "inception3a"), torch.rand(1, 3, 64, 64))).steps
     convs = [step for step in steps if isinstance(step, Conv)]
     assert len(convs) == 3 + 4  # 1x1 of three branches as one, two 3x3, the 1x1 of the pool
     assert all(conv.relu for conv in convs)
@@ -325,7 +325,7 @@ def test_of_equal_values_the_first_gets_the_gradient_as_in_torch(
     split_into_strips.cache_clear()
     pool = make_kernel(MaxPool((0,), (1,), (kernel,) * 2, (stride,) * 2, (padding,) * 2, ceil, positive), precision)
     by_sides = positive and precision == torch.bfloat16 and window == (3, 1, 1, False)
-    assert isinstance(pool, SidesKernel) == by_sides
+    assert isinstance(pool, SeparableMaxPoolKernel) == by_sides
     # Few values, so that most windows hold their maximum several times; small integers, so that every sum is exact.
     x = torch.randint(0 if positive else -4, 4, size).to(precision, memory_format=torch.channels_last).requires_grad_()
     assert_pools_as_torch(pool, x, F.max_pool2d(x, kernel, stride, padding, 1, ceil))
@@ -333,7 +333,7 @@ def test_of_equal_values_the_first_gets_the_gradient_as_in_torch(
 
 @pytest.mark.parametrize("size", [(1, 1, 1, 1), (1, 3, 1, 9), (2, 3, 9, 1), (1, 3, 2, 2), (2, 4, 3, 8)])
 def test_a_max_pool_by_sides_of_few_rows_or_columns(size: tuple[int, int, int, int]) -> None:
-    pool = SidesKernel()
+    pool = SeparableMaxPoolKernel()
     x = torch.randint(0, 4, size).to(torch.bfloat16, memory_format=torch.channels_last).requires_grad_()
     assert_pools_as_torch(pool, x, F.max_pool2d(x, 3, 1, 1))
 

@@ -1,20 +1,28 @@
-"""Activations and image gradients of a frozen convolutional network, close to the speed limit of a CPU.
+"""A small compiler: activations and image gradients of a frozen convolutional network on a CPU, faster than autograd.
 
-Autograd's own way through a network costs, beyond its convolutions, as much again: wide max pools, masks, copies and a
-first layer whose gradient is slow. `compile` writes down once what the network does and runs it forwards and backwards
-by itself, inside one `torch.autograd.Function`, with the gradient of the images only.
+Beyond its convolutions, autograd spends as much again on wide max pools, masks, copies and a first layer whose gradient
+is slow. `compile_network` traces once what the network does and runs it forwards and backwards itself, inside one
+`torch.autograd.Function`, with the gradient of the images only.
 
-    build.py      all of it, and a trial run against autograd before it is trusted
-    record.py     run the network once and note every operation
-    steps.py      what a plan consists of: convolution, pool, cat, split, add
-    plan.py       operations -> a shorter list of steps: fused ReLUs, merged 1x1 branches, masks after pools
-    convs.py      convolutions and their input gradients with prepacked weights
-    stem.py       the first convolution: the input's scaling folded in, its gradient in blocks of a stride
-    pools.py      average and max pools and their gradients
-    sides.py      a 3x3 max pool of stride 1 in bfloat16, one side after the other
-    strips.py     a max pool of one image as a batch, so that its gradient has more than one thread
-    allocator.py  keep freed memory for the next step
-    run.py        the plan, forwards and backwards
+Measured on two AVX2 cores with torch 2.15 in float32, against the same folded, truncated, frozen, channels_last network
+by plain autograd, medians of 9 interleaved runs: dreamnet `s16a` is 1.20 and 1.24 times as fast with one thread (at
+320x240 and 640x360), 1.24 and 1.20 times with two; GoogLeNet `inception4c` 1.11 and 1.16 times with one, 1.17 and 1.19
+times with two.
+
+It uses private operators of torch (`mkldnn._convolution_pointwise`, `_reorder_convolution_weight`,
+`_get_mkldnn_serialized_md`). Where one is missing, where a network holds an unknown operation, and where a trial run
+differs from autograd, `compile_network` returns None, and the network runs by plain autograd.
+
+    compile.py             all of it, and a trial run against autograd
+    trace.py               runs the network once and records every operation
+    ops.py                 the operations of a plan: convolution, pool, cat, split, add
+    passes.py              recorded operations -> a shorter plan: fused ReLUs, merged 1x1 branches, masks after pools
+    convs.py               convolutions and their input gradients with prepacked weights
+    stem.py                the first convolution: input scaling folded in, its gradient in blocks of a stride
+    pools.py               average and max pools and their gradients
+    separable_max_pool.py  a 3x3 max pool of stride 1 in bfloat16, one side after the other
+    strip_max_pool.py      a max pool of one image as a batch of strips, so that its gradient uses all threads
+    executor.py            runs the plan forwards and backwards
 """
 
 from dreamvideo.models.cpu_engine.compile import compile_network

@@ -1,6 +1,6 @@
-"""A plan, forwards and backwards: one node of autograd in place of hundreds.
+"""Runs a plan forwards and backwards: one node of autograd in place of hundreds.
 
-Saved for the way back are only the values that mask a gradient, and each is let go once it has been used; so a result
+Only the values that mask a gradient are saved for the backward pass, and each is freed once it was used; so a result
 can be differentiated once.
 """
 
@@ -15,14 +15,17 @@ from torch import Tensor
 
 from dreamvideo.models.cpu_engine.convs import ConvKernel
 from dreamvideo.models.cpu_engine.ops import Add, AvgPool, Cat, Conv, MaxPool, Relu, Split, Step
-from dreamvideo.models.cpu_engine.passes import Plan
+from dreamvideo.models.cpu_engine.passes import ExecutionPlan
 from dreamvideo.models.cpu_engine.pools import AvgPoolKernel, MaxPoolKernel
-from dreamvideo.models.cpu_engine.separable_max_pool import SidesKernel, is_separable
+from dreamvideo.models.cpu_engine.separable_max_pool import SeparableMaxPoolKernel, is_separable
 from dreamvideo.models.cpu_engine.stem import Stem
 
 
 class Kernel(Protocol):
-    """What runs one step."""
+    """Runs one step.
+
+    `forward` returns the outputs and a memo; `backward` takes the memo and the gradients of the outputs.
+    """
 
     def forward(self, *xs: Tensor) -> tuple[Sequence[Tensor], Any]: ...
 
@@ -76,41 +79,41 @@ class ReluKernel:
 
 
 def make_kernel(step: Step, precision: torch.dtype) -> Kernel:
-    """What runs `step`."""
-    made: Any
+    """Return the kernel that runs `step`, with weights in `precision`."""
+    kernel: Any
     match step:
         case Conv():
-            made = ConvKernel(step, precision)
+            kernel = ConvKernel(step, precision)
         case MaxPool() if is_separable(step, precision):
-            made = SidesKernel()
+            kernel = SeparableMaxPoolKernel()
         case MaxPool():
-            made = MaxPoolKernel(step)
+            kernel = MaxPoolKernel(step)
         case AvgPool():
-            made = AvgPoolKernel(step)
+            kernel = AvgPoolKernel(step)
         case Split():
-            made = SplitKernel(step)
+            kernel = SplitKernel(step)
         case Cat():
-            made = CatKernel()
+            kernel = CatKernel()
         case Add():
-            made = AddKernel()
+            kernel = AddKernel()
         case Relu():
-            made = ReluKernel()
-    return made  # type: ignore[no-any-return]
+            kernel = ReluKernel()
+    return kernel  # type: ignore[no-any-return]
 
 
 @dataclass(slots=True)
 class Saved:
-    """What a way back needs of the way there."""
+    """What the backward pass needs of the forward pass."""
 
     size: tuple[int, int]  # height, width of the images
     memos: list[Any] = field(default_factory=list)  # one per step
-    masks: dict[int, Tensor] = field(default_factory=dict)  # value -> what its gradient is masked by
+    masks: dict[int, Tensor] = field(default_factory=dict)  # value -> its activation, which masks its gradient
 
 
 class Program:
     """A plan with weights in one precision, ready to run."""
 
-    def __init__(self, plan: Plan, factor: Tensor, offset: Tensor, precision: torch.dtype) -> None:
+    def __init__(self, plan: ExecutionPlan, factor: Tensor, offset: Tensor, precision: torch.dtype) -> None:
         first, *self.steps = plan.steps
         assert isinstance(first, Conv)
         self.start = first.outputs[0]
@@ -126,36 +129,52 @@ class Program:
         ]
 
     def forward(self, images: Tensor, keep: bool) -> tuple[dict[int, Tensor], Saved]:
-        """Values of the layers, and what the way back needs, empty unless `keep`."""
+        """Run the network.
+
+        Args:
+            images: (B, 3, H, W) float32 in [0, 1].
+            keep: save what `backward` needs.
+
+        Returns:
+            The activations of the layers by value, and what is saved.
+        """
         values = {self.start: self.stem.forward(images)}
         saved = Saved((images.shape[2], images.shape[3]))
         for step, kernel, dying in zip(self.steps, self.kernels, self.dying, strict=True):
-            made, memo = kernel.forward(*[values[value] for value in step.inputs])
-            values.update(zip(step.outputs, made, strict=True))
-            gone = {value: values.pop(value) for value in dying}
+            outputs, memo = kernel.forward(*[values[value] for value in step.inputs])
+            values.update(zip(step.outputs, outputs, strict=True))
+            popped = {value: values.pop(value) for value in dying}
             if keep:
                 saved.memos.append(memo)
-                saved.masks.update((value, tensor) for value, tensor in gone.items() if value in self.masked)
+                saved.masks.update((value, tensor) for value, tensor in popped.items() if value in self.masked)
         if keep:
             # Detached: a result that is held by its own node of autograd would never be freed.
             saved.masks.update((value, tensor.detach()) for value, tensor in values.items() if value in self.masked)
         return values, saved
 
-    def backward(self, slopes: dict[int, Tensor], saved: Saved) -> Tensor:
-        """Gradient (B, 3, H, W) float32 of the images from those of layers, which it overwrites; empties `saved`."""
+    def backward(self, grads: dict[int, Tensor], saved: Saved) -> Tensor:
+        """Propagate gradients from layers to the images.
+
+        Args:
+            grads: value -> gradient of that layer; overwritten.
+            saved: from `forward`; emptied.
+
+        Returns:
+            (B, 3, H, W) float32.
+        """
         for step, kernel in zip(reversed(self.steps), reversed(self.kernels), strict=True):
             memo = saved.memos.pop()
-            gs = [_complete(slopes.pop(value, None), saved.masks.pop(value, None)) for value in step.outputs]
+            gs = [_masked(grads.pop(value, None), saved.masks.pop(value, None)) for value in step.outputs]
             if all(g is None for g in gs):
                 continue
-            for value, slope in zip(step.inputs, kernel.backward(memo, *gs), strict=True):
-                slopes[value] = slopes[value].add_(slope) if value in slopes else slope
-        g = _complete(slopes.pop(self.start), saved.masks.pop(self.start, None))
+            for value, grad in zip(step.inputs, kernel.backward(memo, *gs), strict=True):
+                grads[value] = grads[value].add_(grad) if value in grads else grad
+        g = _masked(grads.pop(self.start), saved.masks.pop(self.start, None))
         return self.stem.backward(cast(Tensor, g), *saved.size)
 
 
-def _complete(g: Tensor | None, mask: Tensor | None) -> Tensor | None:
-    # Every reader of the value has given its share: zero it where the ReLU did.
+def _masked(g: Tensor | None, mask: Tensor | None) -> Tensor | None:
+    # The gradients of all readers of the value are added up: zero their sum where the ReLU is 0.
     if g is None or mask is None:
         return g
     torch.ops.aten.threshold_backward.grad_input(g, mask, 0, grad_input=g)

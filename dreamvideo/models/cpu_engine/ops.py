@@ -1,6 +1,6 @@
-"""What a plan consists of.
+"""The operations of a plan, here called steps.
 
-A value is a number that stands for one activation, (B, C, h, w); a step makes values from values.
+A value is a number that stands for one activation, (B, C, h, w); a step computes values from values.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ IMAGE = 0  # the value of the scaled image, input of the stem
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conv:
-    """Convolution with bias, and a ReLU where `relu`."""
+    """Convolution with bias, followed by a ReLU if `relu`."""
 
     inputs: tuple[int]
     outputs: tuple[int]
@@ -29,7 +29,7 @@ class Conv:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Relu:
-    """max(x, 0) by itself, where it could not be fused."""
+    """max(x, 0) that could not be fused."""
 
     inputs: tuple[int]
     outputs: tuple[int]
@@ -37,7 +37,7 @@ class Relu:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaxPool:
-    """Maximum of a window; `positive`: of values that are never negative."""
+    """Maximum of a window; `positive`: no input is negative."""
 
     inputs: tuple[int]
     outputs: tuple[int]
@@ -50,7 +50,7 @@ class MaxPool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AvgPool:
-    """Mean of a window; `padded`: zeros beyond the edge count."""
+    """Mean of a window; `padded`: zeros beyond the edges count."""
 
     inputs: tuple[int]
     outputs: tuple[int]
@@ -63,7 +63,7 @@ class AvgPool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cat:
-    """Channels one after another."""
+    """Concatenation of channels."""
 
     inputs: tuple[int, ...]
     outputs: tuple[int]
@@ -71,7 +71,7 @@ class Cat:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """The reverse of `Cat`; every channel goes to one output."""
+    """The inverse of `Cat`: every channel goes to one output."""
 
     inputs: tuple[int]
     outputs: tuple[int, ...]

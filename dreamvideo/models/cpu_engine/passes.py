@@ -1,11 +1,11 @@
-"""From the operations of a run to a short list of steps.
+"""Compiler passes: recorded operations -> a short list of steps.
 
-Rewrites, none of which changes a value:
+None of them changes a value:
 - a ReLU becomes part of the convolution before it;
-- a 1x1 convolution goes before the average pool that it follows, which then has fewer channels to pool;
-- 1x1 convolutions that read the same value become one, and a split;
+- a 1x1 convolution after an average pool is moved before it, so that fewer channels are pooled;
+- 1x1 convolutions that read the same value are merged into one and a split;
 - a ReLU's gradient is masked where it costs least: after the max pool or cat that follows it, on a quarter of the
-  values, or once in place of four times.
+  values, or once instead of four times.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from torch import Tensor
 from dreamvideo.models.cpu_engine.ops import IMAGE, Add, AvgPool, Cat, Conv, MaxPool, Relu, Split, Step
 from dreamvideo.models.cpu_engine.trace import TracedCall, TracedOp, Unsupported
 
-_SAME = {"aten.alias", "aten.clone", "aten.detach", "aten._to_copy"}  # in one float type these change nothing
+_SAME = {"aten.alias", "aten.clone", "aten.detach", "aten._to_copy"}  # without effect within one float type
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is computed, in order; the first step is the stem."""
+class ExecutionPlan:
+    """Steps in the order in which they are run; the first is the stem."""
 
     steps: tuple[Step, ...]
     layers: dict[str, int]  # name -> value
     masked: frozenset[int]  # values whose gradient is zeroed where they are not positive
 
 
-def build_program(recording: TracedCall) -> Plan:
-    """The steps of a recorded network as far as its layers need them.
+def build_plan(recording: TracedCall) -> ExecutionPlan:
+    """Turn a recorded network into the steps that its layers need.
 
     Raises:
         Unsupported: one of the operations is not known.
@@ -46,22 +46,22 @@ def build_program(recording: TracedCall) -> Plan:
     steps = _pool_later(steps, keep)
     steps = _merge_siblings(steps)
     steps = _mark_positive(steps)
-    return Plan(tuple(steps), layers, _masks(steps, keep))
+    return ExecutionPlan(tuple(steps), layers, _masks(steps, keep))
 
 
 def _read(recording: TracedCall) -> tuple[list[Step], dict[str, int]]:
     stem = recording.first_convolution()
     values = {id(stem.args[0]): IMAGE}
-    from_image = {id(recording.image)}  # every tensor that hangs on the image
+    from_image = {id(recording.image)}  # every tensor that depends on the image
     steps: list[Step] = []
     count = IMAGE + 1
-    begun = False
+    from_stem = False
     for call in recording.calls:
-        begun = begun or call is stem
-        hangs = any(id(tensor) in from_image for tensor in call.tensors())
-        if hangs:
+        from_stem = from_stem or call is stem
+        depends = any(id(tensor) in from_image for tensor in call.tensors())
+        if depends:
             from_image.update(map(id, call.results))
-        if not (hangs and begun):
+        if not (depends and from_stem):
             continue
         if call.name in _SAME:
             values[id(call.results[0])] = _known(values, call, call.args[:1])[0]
@@ -72,7 +72,7 @@ def _read(recording: TracedCall) -> tuple[list[Step], dict[str, int]]:
         values.update(zip(map(id, call.results), outputs, strict=True))
     missing = [name for name, tensor in recording.layers.items() if values.get(id(tensor), IMAGE) == IMAGE]
     if missing or not steps:
-        raise Unsupported(f"layers that no known operation makes: {missing}")
+        raise Unsupported(f"layers that no known operation computes: {missing}")
     return steps, {name: values[id(tensor)] for name, tensor in recording.layers.items()}
 
 
@@ -80,7 +80,7 @@ def _known(values: dict[int, int], call: TracedOp, tensors: Sequence[Tensor]) ->
     try:
         return tuple(values[id(tensor)] for tensor in tensors)
     except KeyError:
-        raise Unsupported(f"{call.name} reads what no known operation makes") from None
+        raise Unsupported(f"{call.name} reads what no known operation computes") from None
 
 
 def _step(call: TracedOp, values: dict[int, int], outputs: tuple[int, ...]) -> Step:
@@ -131,10 +131,10 @@ def _one(values: tuple[int, ...]) -> tuple[int]:
 
 
 def _needed(steps: list[Step], keep: set[int]) -> list[Step]:
-    wanted, kept = set(keep), []
+    needed, kept = set(keep), []
     for step in reversed(steps):
-        if wanted & set(step.outputs):
-            wanted |= set(step.inputs)
+        if needed & set(step.outputs):
+            needed |= set(step.inputs)
             kept.append(step)
     return kept[::-1]
 
@@ -146,7 +146,7 @@ def _readers(steps: list[Step]) -> Counter[int]:
 def _fuse_relus(steps: list[Step], keep: set[int]) -> list[Step]:
     readers = _readers(steps)
     fused: list[Step] = []
-    makers: dict[int, int] = {}  # value -> place of the step that makes it
+    makers: dict[int, int] = {}  # value -> index of the step that computes it
     for step in steps:
         at = makers.get(step.inputs[0])
         if isinstance(step, Relu) and at is not None and readers[step.inputs[0]] == 1 and step.inputs[0] not in keep:
@@ -161,7 +161,7 @@ def _fuse_relus(steps: list[Step], keep: set[int]) -> list[Step]:
 
 
 def _pool_later(steps: list[Step], keep: set[int]) -> list[Step]:
-    # A mean of windows that count no padding takes a constant to itself, so the bias may come before it too.
+    # A mean over windows that count no padding keeps a constant, so the bias may come before it too.
     readers = _readers(steps)
     pools = {
         step.outputs[0]: step
@@ -222,7 +222,7 @@ def _merge_siblings(steps: list[Step]) -> list[Step]:
             weight, bias = (torch.cat([getattr(conv, name) for conv in group]) for name in ("weight", "bias"))
             fused = all(conv.relu for conv in group)
             merged.append(replace(group[0], outputs=(count,), weight=weight, bias=bias, relu=fused))
-            # Where not all have a ReLU, each gets its own; what reads a part of a split would have to copy it anyway.
+            # Where not all have a ReLU, each gets its own; the reader of a part of a split would copy it anyway.
             relus = [conv for conv in group if conv.relu and not fused]
             parts = [count + 1 + relus.index(conv) if conv in relus else conv.outputs[0] for conv in group]
             merged.append(Split((count,), tuple(parts), tuple(len(conv.bias) for conv in group)))
@@ -239,7 +239,7 @@ def _masks(steps: list[Step], keep: set[int]) -> frozenset[int]:
     for step in steps:
         if isinstance(step, Relu) or (isinstance(step, Conv) and step.relu):
             masked.update(step.outputs)
-        # These give back 0 only where they read 0, to which no gradient needs to go.
+        # These output 0 only where they read 0, and a masked value gets no gradient there.
         elif isinstance(step, MaxPool | Cat | Split) and all(
             value in masked and readers[value] == 1 and value not in keep for value in step.inputs
         ):

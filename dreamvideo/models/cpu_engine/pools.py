@@ -1,7 +1,7 @@
 """Pools and their gradients.
 
-torch's gradient of a max pool keeps to one thread for one image; its gradient of an average pool is a loop over windows
-and up to 7 times slower than the average pool or the enlargement that it is equal to.
+torch's gradient of a max pool uses one thread per image; its gradient of an average pool is a loop over windows and up
+to 7 times slower than the average pool or the enlargement that equals it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class MaxPoolKernel:
         self.step = step
 
     def forward(self, x: Tensor) -> tuple[tuple[Tensor], Any]:
-        """(B, C, h, w) -> ((B, C, h', w'),), what `backward` needs."""
+        """(B, C, h, w) -> ((B, C, h', w'),), a memo for `backward`."""
         x = x.contiguous(memory_format=_LAST)
         strips = split_into_strips(self.step, x.shape, torch.get_num_threads())
-        # Positive bfloat16 numbers are ordered as the integers that their bits spell, and those are compared 1.7 times
-        # as fast. torch wants an index to fit into the type.
+        # Positive bfloat16 numbers are ordered as their bits are as integers, which are compared 1.7 times as fast.
+        # torch requires that an index fits into the type.
         as_integers = self.step.positive and x.dtype == torch.bfloat16 and x.shape[2] * x.shape[3] < 2**15
         values = x.view(torch.int16) if as_integers else x
         if strips is not None:
@@ -42,11 +42,11 @@ class MaxPoolKernel:
 
     def backward(self, memo: tuple[Strips | Size, Any], g: Tensor) -> tuple[Tensor]:
         """(B, C, h', w') -> ((B, C, h, w),)."""
-        how, indices = memo
+        layout, indices = memo
         g = g.contiguous(memory_format=_LAST)
-        if isinstance(how, Strips):
-            return (how.backward(g, indices),)
-        unread = torch.empty(how, dtype=g.dtype, memory_format=_LAST)  # only its shape matters
+        if isinstance(layout, Strips):
+            return (layout.backward(g, indices),)
+        unread = torch.empty(layout, dtype=g.dtype, memory_format=_LAST)  # only its shape is read
         return (torch.ops.aten.max_pool2d_with_indices_backward(g, unread, *self.window, indices),)
 
 
@@ -77,13 +77,13 @@ class AvgPoolKernel:
 
 @lru_cache(maxsize=64)
 def _gain(height: int, width: int, kernel: tuple[int, int], dtype: torch.dtype) -> Tensor:
-    # (1, 1, h, w): size of a window over how much of it lies inside.
+    # (1, 1, h, w): area of a window over its area inside the image.
     inside = F.avg_pool2d(torch.ones(1, 1, height, width), kernel, 1, (kernel[0] // 2, kernel[1] // 2))
     return (1 / inside).to(dtype)
 
 
 def _spread(g: Tensor, kernel: tuple[int, int], shape: Size) -> Tensor:
-    # Every pixel of a window gets the same; rows and columns that no window reached get nothing.
+    # Every pixel of a window gets the same; rows and columns outside of all windows get 0.
     b, c, h, w = g.shape
     spread = F.interpolate(g, (h * kernel[0], w * kernel[1]), mode="nearest")
     below, right = shape[2] - spread.shape[2], shape[3] - spread.shape[3]

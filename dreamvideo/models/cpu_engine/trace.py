@@ -1,7 +1,7 @@
-"""Write down what a network does, by running it once on a small picture.
+"""Traces a network: runs it once on a small image and records every operation.
 
-What torch executes is a handful of ATen operations, whatever style the network is written in; a symbolic tracer would
-stumble over every `if` in its `forward`.
+torch executes a handful of ATen operations, whatever style the network is written in; a symbolic tracer would fail at
+every `if` in its `forward`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Features = Callable[[Tensor], Mapping[str, Tensor]]  # (B, 3, H, W) RGB in [0, 1
 
 
 class Unsupported(Exception):
-    """The network does something that the engine does not know; the plain way through it is to be taken."""
+    """The network does something that the compiler does not know; it has to run by plain autograd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +30,21 @@ class TracedOp:
     results: tuple[Tensor, ...]
 
     def tensors(self) -> Iterator[Tensor]:
-        """The tensors among its arguments."""
+        """Yield the tensors among its arguments."""
         for arg in self.args:
             yield from (a for a in (arg if isinstance(arg, list | tuple) else (arg,)) if isinstance(a, Tensor))
 
 
 @dataclass(frozen=True, slots=True)
 class TracedCall:
-    """A run of a network. It holds every tensor of the run, so that no id is used twice."""
+    """A recorded run of a network. It keeps every tensor alive, so that no id is used twice."""
 
     image: Tensor  # (1, 3, H, W)
     calls: list[TracedOp]
     layers: dict[str, Tensor]
 
     def first_convolution(self) -> TracedOp:
-        """The call that every other hangs on.
+        """Return the first convolution, on which all other operations depend.
 
         Raises:
             Unsupported: there is none.
@@ -64,24 +64,31 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         results = func(*args, **(kwargs or {}))
         several = results if isinstance(results, list | tuple) else (results,)
         name = str(func.overloadpacket)
-        # A keyword matters only where it is not a type or layout; the operations of `plan` have none.
+        # Keywords are types and layouts alone, in the operations that `passes` knows.
         self.calls.append(TracedOp(name, (*args, *(kwargs or {}).values()), tuple(several)))
         return results
 
 
 @torch.no_grad()
 def trace_network(network: Features, image: Tensor) -> TracedCall:
-    """Run `network` on `image` (1, 3, H, W) and note every operation."""
+    """Run `network` on `image`, (1, 3, H, W), and record every operation."""
     with _Recorder() as recorder:
         layers = dict(network(image))
     return TracedCall(image, recorder.calls, layers)
 
 
 def input_scaling(network: Features, side: int) -> tuple[Tensor, Tensor]:
-    """(3,) factor and (3,) offset of what the network does to the image before its first convolution.
+    """Find how the network scales colors before its first convolution.
+
+    Args:
+        network: (1, 3, H, W) in [0, 1] -> layers.
+        side: height and width of the images that are tried, px.
+
+    Returns:
+        (3,) factors and (3,) offsets.
 
     Raises:
-        Unsupported: it does something else than to scale and shift each color.
+        Unsupported: it changes the image by more than a factor and an offset for each color.
     """
     noise = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     black, white, random = (

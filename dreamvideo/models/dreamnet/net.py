@@ -1,4 +1,4 @@
-"""DreamNet: a small inception-like network whose named nodes are made to be dreamed on.
+"""DreamNet: a small inception network whose named nodes are made to be dreamed on.
 
 After Szegedy et al. 2015 (GoogLeNet) with batch normalization. What differs, and why:
 - average pooling only: the gradient of a max pool reaches one pixel in four and shows as a grid in a dream;
@@ -18,17 +18,17 @@ from torch import Tensor, nn
 from dreamvideo.errors import ModelError
 
 BLOCKS: Final = ("c1", "s4a", "s4b", "s8a", "s8b", "s16a", "s16b")
-HEADS: Final = ("s8b", "s16a", "s16b")  # blocks that are asked for the class, so that all of them learn objects
+HEADS: Final = ("s8b", "s16a", "s16b")  # blocks with a classifier, so that all of them learn objects
 MAPS: Final = tuple(f"map.{name}" for name in HEADS)
 NODES: Final = (*BLOCKS, *MAPS, "logits")
 STRIDES: Final = {"c1": 2, "s4a": 4, "s4b": 4, "s8a": 8, "s8b": 8, "s16a": 16, "s16b": 16}
-SMALLEST: Final = 16  # pixels a side: one location is left at stride 16
+SMALLEST: Final = 16  # pixels a side: one place at stride 16
 
 _POOL_AFTER: Final = ("c1", "s4b", "s8b")
 
 
 class ConvRelu(nn.Conv2d):
-    """Convolution with bias and ReLU: what a `ConvNormRelu` becomes when folded."""
+    """Convolution with bias and ReLU: a folded `ConvNormRelu`."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(super().forward(x))
@@ -46,11 +46,11 @@ class ConvNormRelu(nn.Module):
         return F.relu(self.bn(self.conv(x)))
 
     def folded(self) -> ConvRelu:
-        """The same map in evaluation mode as one convolution."""
+        """Return the same function, in evaluation mode, as one convolution."""
         conv, norm = self.conv, self.bn
         assert norm.running_mean is not None and norm.running_var is not None
         gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        made = ConvRelu(
+        folded = ConvRelu(
             conv.in_channels,
             conv.out_channels,
             cast("tuple[int, int]", conv.kernel_size),
@@ -58,9 +58,9 @@ class ConvNormRelu(nn.Module):
             cast("tuple[int, int]", conv.padding),
         )
         with torch.no_grad():
-            made.weight.copy_(conv.weight * gain[:, None, None, None])
-            cast(Tensor, made.bias).copy_(norm.bias - norm.running_mean * gain)
-        return made
+            folded.weight.copy_(conv.weight * gain[:, None, None, None])
+            cast(Tensor, folded.bias).copy_(norm.bias - norm.running_mean * gain)
+        return folded
 
 
 def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, *, trainable: bool) -> nn.Module:
@@ -72,7 +72,7 @@ def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, *, traina
 class Inception(nn.Module):
     """Four branches side by side: 1x1 | 1x1-3x3 | 1x1-3x3-3x3 | average-1x1.
 
-    `red` makes the first 1x1 of three branches in one convolution.
+    `red` computes the first 1x1 of three branches in one convolution.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Inception(nn.Module):
 
 
 class DreamNet(nn.Module):
-    """The network; `trainable=True` has batch normalization, the default form has it folded into the convolutions."""
+    """The network, with batch normalization if `trainable`, and else with that folded into the convolutions."""
 
     def __init__(self, class_count: int, *, trainable: bool = False) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class DreamNet(nn.Module):
         self.heads = nn.ModuleDict({name: nn.Linear(widths[name], class_count) for name in HEADS})
 
     def head(self, name: str) -> nn.Linear:
-        """The linear map from block `name` of `HEADS` to classes."""
+        """Return the classifier on block `name`, one of `HEADS`."""
         return cast(nn.Linear, self.heads[name])
 
     @property
@@ -125,55 +125,61 @@ class DreamNet(nn.Module):
         return self.head(HEADS[-1]).weight.device
 
     def features(self, x: Tensor, names: Collection[str] = NODES) -> dict[str, Tensor]:
-        """Outputs of the nodes `names`; what lies beyond the deepest is not computed.
+        """Compute the outputs of some nodes, and of the network no more than they need.
 
         Args:
             x: (B, 3, H, W) RGB in [0, 1], H and W at least 16.
             names: of `NODES`. `map.s8b` (B, classes, H/8, W/8), `map.s16a` and `map.s16b` (B, classes, H/16, W/16) are
-                the logits of each location as the head on that block sees it; `logits` (B, classes) is the mean of the
-                last.
+                the logits of each place by the head on that block; `logits` (B, classes) is the mean of the last.
 
         Raises:
-            ModelError: no such node.
-            ValueError: the picture is too small.
+            ModelError: there is no such node.
+            ValueError: the images are too small.
         """
         for name in names:
             if name not in NODES:
                 raise ModelError(f"no layer {name!r} in dreamnet; expected one of: {', '.join(NODES)}")
         if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[2:]) < SMALLEST:
-            raise ValueError(f"got pictures of shape {tuple(x.shape)}: expected (B, 3, H, W), H and W >= {SMALLEST}")
+            raise ValueError(f"got images of shape {tuple(x.shape)}: expected (B, 3, H, W), H and W >= {SMALLEST}")
         sources = {name: _source(name) for name in names}
         deepest = max(BLOCKS.index(source) for source in sources.values())
-        found: dict[str, Tensor] = {}
+        outputs: dict[str, Tensor] = {}
         # Scaled before it is rounded to the weights' type: bf16 around 0.5 is coarser than around 0.
         x = ((x - 0.5) * 4).to(self.head(HEADS[-1]).weight.dtype)
         for name in BLOCKS[: deepest + 1]:
-            x = found[name] = getattr(self, name)(x)
+            x = outputs[name] = getattr(self, name)(x)
             if name in _POOL_AFTER and name != BLOCKS[deepest]:
                 x = F.avg_pool2d(x, 2)
         for name, source in sources.items():
             if name != source:
                 head = self.head(source)
-                found[name] = F.conv2d(found[source], head.weight[:, :, None, None], head.bias)
-        if "logits" in found:
-            found["logits"] = found["logits"].mean((2, 3))  # which commutes with a linear head
-        return {name: found[name] for name in names}
+                outputs[name] = F.conv2d(outputs[source], head.weight[:, :, None, None], head.bias)
+        if "logits" in outputs:
+            outputs["logits"] = outputs["logits"].mean((2, 3))  # a mean commutes with a linear head
+        return {name: outputs[name] for name in names}
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, classes) logits of (B, 3, H, W) RGB in [0, 1]."""
+        """Return the (B, classes) logits of (B, 3, H, W) RGB in [0, 1]."""
         return self.features(x, ["logits"])["logits"]
 
 
 def _source(node: str) -> str:
-    """The block that a node is, or is made from."""
+    """The block that a node is, or is computed from."""
     return BLOCKS[-1] if node == "logits" else node.removeprefix("map.")
 
 
 def fold_network(net: DreamNet) -> DreamNet:
-    """The same network in evaluation mode, with every batch normalization folded into its convolution."""
-    made = DreamNet(net.head(HEADS[-1]).out_features)
+    """Fold every batch normalization of a trainable network into its convolution.
+
+    Args:
+        net: built with `trainable=True`; not changed.
+
+    Returns:
+        The same function in evaluation mode, on the same device.
+    """
+    folded = DreamNet(net.head(HEADS[-1]).out_features)
     for name, module in net.named_modules():
         if isinstance(module, ConvNormRelu):
-            made.get_submodule(name).load_state_dict(module.folded().state_dict())
-    made.heads.load_state_dict(net.heads.state_dict())
-    return made.to(net.device).eval()
+            folded.get_submodule(name).load_state_dict(module.folded().state_dict())
+    folded.heads.load_state_dict(net.heads.state_dict())
+    return folded.to(net.device).eval()

@@ -1,4 +1,4 @@
-"""Trained weights from one file: the network, the names of its classes, and how strong each channel is by nature."""
+"""Loads trained weights from one file: the network, the names of its classes, and the scale of each channel."""
 
 from __future__ import annotations
 
@@ -23,30 +23,44 @@ _STATISTICS: Final = ("rms.", "divisor.", "color.")
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained network, frozen, and what was measured on it."""
+    """A trained network, frozen, and its statistics."""
 
     net: DreamNet  # folded, evaluation mode, no gradients to its parameters
     classes: tuple[str, ...]  # in the order of the logits
-    divisors: dict[str, Tensor]  # node -> (C,) what its channels are divided by, so that all weigh alike in a dream
-    rms: dict[str, Tensor]  # node -> (C,) root mean square of its channels on the training pictures
+    divisors: dict[str, Tensor]  # node -> (C,) by which its channels are divided, so that all weigh alike in a dream
+    rms: dict[str, Tensor]  # node -> (C,) root mean square of its channels on the training images
 
 
 def plain_divisor(rms: Tensor) -> Tensor:
-    """(C,) divisor of a node from its (C,) RMS: the floor keeps almost silent channels from being blown up."""
+    """Compute the divisors of a node.
+
+    The floor, a quarter of the mean, keeps channels that hardly respond from being amplified without limit.
+
+    Args:
+        rms: (C,) root mean square of its channels.
+
+    Returns:
+        (C,).
+    """
     return rms + 0.25 * rms.mean()
 
 
 def load_dreamnet(path: str | Path | None = None) -> Trained:
-    """The embedded network, or the one in the safetensors file `path`.
+    """Load trained weights.
+
+    Args:
+        path: a .safetensors file; None: the embedded one.
 
     Raises:
-        WeightsError: the file is missing or no safetensors file.
+        WeightsError: the file is missing, or is not a safetensors file.
         ModelError: the file holds something else than a DreamNet.
     """
     path = EMBEDDED if path is None else Path(path)
     tensors, metadata = _read(path)
     if metadata.get("format") != FORMAT:
-        raise ModelError(f"{path}: got format {metadata.get('format')!r}, expected {FORMAT!r}: no DreamNet weights")
+        raise ModelError(
+            f"{path}: got format {metadata.get('format')!r}, expected {FORMAT!r}: these are not weights of a DreamNet"
+        )
     try:
         classes = tuple(str(name) for name in json.loads(metadata["classes"]))
         net = DreamNet(len(classes))
