@@ -1,8 +1,8 @@
-"""What flows: a `Frame` is a picture and its time; a stream of them is a generator that its consumer closes."""
+"""Frames and streams: a `Frame` is an image with a time, and everything that flows is a generator of them."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,37 +14,43 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """The picture file that a frame was read from, and what an 8-bit RGB array cannot hold of it."""
+    """The image file that a frame was read from, and what an 8-bit RGB array cannot hold of it."""
 
     path: Path
-    number: int  # its place among the pictures asked for
+    number: int  # index among the images that were asked for
     stored: NDArray[Any] | None = None  # (H, W, 3 or 4) RGB(A) of more bits, or with alpha; None: the frame has it all
-    gray: bool = False  # it has one channel
+    gray: bool = False  # the file has one channel
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture and when it is shown."""
+    """One image and when it is shown.
+
+    The last two fields are for writers that can be resumed. `dream_video` sets them; a writer numbers the segments of
+    frames that come from elsewhere itself.
+    """
 
     image: NDArray[np.uint8]  # (H, W, 3) RGB, contiguous
     time: Fraction  # presentation time in seconds, exact
     duration: Fraction | None = None  # seconds on screen, exact; None: until the next frame
     mask: NDArray[np.uint8] | None = None  # (H, W) 255 = dream here, 0 = leave alone; None: dream everywhere
-    still: Still | None = None  # None: it comes from a video or camera
+    still: Still | None = None  # None: the frame comes from a video or camera
+    segment: int | None = None  # number of the segment, a restartable run of frames, that it belongs to; None: any
+    carry: Callable[[], bytes] | None = None  # waits for what the next frame needs, to be stored; None: nothing
 
     @property
     def nbytes(self) -> int:
-        """What it takes in memory."""
+        """Bytes of its image, and of the stored one if there is one."""
         stored = None if self.still is None else self.still.stored
         return self.image.nbytes + (0 if stored is None else stored.nbytes)
 
 
-Frames = Generator[Frame, None, None]  # whoever consumes it closes it
+Frames = Generator[Frame, None, None]  # its consumer closes it
 
 
 @dataclass(frozen=True, slots=True)
 class Color:
-    """Tags of a standard-range video, as numbers of ITU-T H.273; it is always written with limited range."""
+    """Color tags of a standard-range video, as numbers of ITU-T H.273; videos are written with limited range."""
 
     matrix: int
     transfer: int
@@ -57,25 +63,25 @@ BT709 = Color(1, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """What is known of a stream before its first frame is read; the defaults suit pictures that come from no file."""
+    """What is known of a stream before its first frame is read; the defaults suit images that come from no file."""
 
     width: int  # pixels of a Frame, rotation applied
     height: int
     frame_rate: Fraction | None = None  # average frames per second; None: unknown. For display and rate control only
-    frame_count: int | None = None  # as promised by the file, which may promise wrongly; None: unknown, or a camera
+    frame_count: int | None = None  # as the file says, which may be wrong; None: unknown, or a camera
     time_base: Fraction | None = None  # seconds; every Frame.time is a multiple of it. None: no such unit
     pixel_aspect: Fraction = Fraction(1)  # width : height of one pixel as displayed
-    color: Color = BT709  # how YUV is made from the RGB of a Frame when it is written
-    path: Path | None = None  # file whose sound, subtitles, chapters and tags go with these frames; None: there is none
+    color: Color = BT709  # how the RGB of a Frame is converted to YUV when it is written
+    path: Path | None = None  # file whose sound, subtitles, chapters and tags go with these frames; None: no file
     stream: int | None = None  # index in `path` of the video stream that was read
     origin: Fraction = Fraction(0)  # the instant of `path`, in seconds, that is Frame.time 0
-    end: Fraction | None = None  # Frame.time at which sound and picture stop; None: at their own ends
-    frame_limit: int | None = None  # with this many frames written, the sound stops where the last one ends
+    end: Fraction | None = None  # Frame.time at which sound and video stop; None: at their own ends
+    frame_limit: int | None = None  # after this many frames the sound stops where the last one ends; None: no limit
 
 
 @dataclass(slots=True)
 class Source:
-    """An open input. `frames` is closed by its consumer, the file when the `with` block of `open_source` ends."""
+    """An open input; the consumer closes `frames`, leaving the `with` block of `open_video` closes the file."""
 
     info: StreamInfo
     frames: Frames

@@ -1,193 +1,176 @@
-"""Jobs on this machine, one after the other, but for lanes that reach across them; shots fill the device."""
+"""Runs jobs on this machine, one after the other; lanes reach across jobs, so that shots of several fill the device."""
 
 from __future__ import annotations
 
 import functools
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
-from dreamvideo.commands.progress import progress
 from dreamvideo.errors import OutputError, SourceError
-from dreamvideo.frames import Source
-from dreamvideo.jobs.image_output import publish_images
+from dreamvideo.frames import Frames, Source
 from dreamvideo.jobs.job import (
     Job,
     JobResult,
     JobSettings,
-    begin_job,
+    check_unchanged,
     finish_job,
-    job_encoder,
+    job_result,
+    masked,
     min_segment_frames,
     open_job,
     source_state,
-    store_segment,
+    write_job,
 )
-from dreamvideo.media import checkpoint
-from dreamvideo.media.checkpoint import Segment
-from dreamvideo.media.concat import join_partial, write_segments
-from dreamvideo.media.masks import with_masks
-from dreamvideo.media.segments import DreamedFrame
+from dreamvideo.jobs.observer import Observer
+from dreamvideo.media.checkpoint import ResumePoint, resume_point
 from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
-from dreamvideo.video.pipeline import InputSegment, dream_segments
+from dreamvideo.video.pipeline import DreamInput, dream_inputs
 
 
 def dream_jobs(
     jobs: Sequence[Job],
-    wishes: JobSettings,
+    settings: JobSettings,
     load: Callable[[], Network],
-    announce: Callable[[Job, Source, int, Network | None], None],
-    report: Callable[[JobResult], None],
-    stopped: Callable[[], bool] = lambda: False,
+    observer: Observer | None = None,
     resume: bool = False,
-    quiet: bool = False,
 ) -> None:
-    """Do the jobs in order, lanes reaching across them. What fails ends its own job only.
+    """Run jobs in order. An input that cannot be read, or an output that cannot be written, ends its own job only.
 
     Args:
-        load: called once, when the first input has been opened.
-        announce: told of each job that begins, with the number of frames that were done in an earlier run.
-        report: told of each job that ends, in some thread.
-        stopped: asked after each frame whether to end.
-        resume: go on with what is left of an earlier run.
+        jobs: what is dreamed into what.
+        settings: of all of them.
+        load: loads the network; called once, when the first input was opened, and not if nothing is to be dreamed.
+        observer: watches and may cancel.
+        resume: go on after the finished segments of earlier runs.
 
     Raises:
-        KeyboardInterrupt: `stopped` said so; of the job under way there is then a `.part` that plays.
+        Cancelled: the observer said so; the output of the job in progress can be resumed.
         DreamVideoError: of the network or its device.
     """
-    left = list(jobs)
+    observer = observer or Observer()
     load = functools.cache(load)
-    while left:
-        opened: list[_Opened] = []  # in the order of the streams
-        refused: list[Job] = []
-
-        def refuse(job: Job, error: SourceError, refused: list[Job] = refused) -> None:
-            refused.append(job)
-            report(JobResult(job, error=error))
-
-        waiting = _stretches(left, wishes, resume, opened, refuse)
-        first = next(waiting, None)  # an input that cannot be read is told before a network is loaded
-        if first is None:
-            return
-        network = load() if wishes.dream.iterations else None
-        budget = MemoryBudget(wishes.tile.tile_side)
-        failed = None
-        done = 0  # of `opened`
-        with closing(dream_segments(_rejoined(first, waiting), network, wishes.dream, wishes.carry, budget)) as videos:
-            for number, dreamed in videos:
-                # One that is done but for joining has no frames left, and is not among the videos.
-                for each in opened[done:number]:
-                    report(finish_job(each.job, each.source, wishes, each.frames, stopped=stopped))
-                done = number + 1
-                announce(opened[number].job, opened[number].source, opened[number].frames, network)
-                outcome = _dreamed(dreamed, opened[number], wishes, stopped, quiet)
-                report(outcome)
-                if outcome.error is not None:
-                    failed = outcome.job
-                    break
-        if failed is None:
-            for each in opened[done:]:
-                report(finish_job(each.job, each.source, wishes, each.frames, stopped=stopped))
-            return
-        # What was opened ahead and refused has been told: it is not tried again.
-        left = [job for job in left[left.index(failed) + 1 :] if job not in refused]
+    remaining = list(jobs)
+    while remaining:
+        remaining = _dream_until_failure(remaining, settings, load, observer, resume)
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class _OpenJob:
     """A job and what was opened for it."""
 
     job: Job
     source: Source
-    last: Segment | None  # the last piece of an earlier run
-    state: tuple[int, int]  # of the input file
+    state: tuple[int, int]  # of the input file when it was opened
+    resume: ResumePoint | None
 
     @property
-    def frames(self) -> int:
-        return 0 if self.last is None else self.last.through
+    def done(self) -> int:
+        """Frames that an earlier run finished."""
+        return 0 if self.resume is None else self.resume.frames
 
 
-def _stretches(
-    jobs: Sequence[Job],
-    wishes: JobSettings,
-    resume: bool,
-    opened: list[_Opened],
-    refuse: Callable[[Job, SourceError], None],
-) -> Generator[InputSegment, None, None]:
-    """What is to be dreamed of each job; `opened` is what each stream comes from."""
+def _dream_until_failure(
+    jobs: list[Job], settings: JobSettings, load: Callable[[], Network], observer: Observer, resume: bool
+) -> list[Job]:
+    """Run jobs; after one failed, return those to start again with, as frames of it may be in the lanes."""
+    opened: list[_OpenJob] = []  # by the number of the input
+    unreadable: list[JobResult] = []  # appended to by the thread that reads
+    reported = 0  # of `unreadable`
+
+    def finish(*results: JobResult) -> None:
+        nonlocal reported
+        for result in (*unreadable[reported:], *results):
+            observer.finished(result)
+        reported = len(unreadable)
+
+    inputs = _open_jobs(jobs, settings, resume, opened, unreadable)
+    first = next(inputs, None)  # an input that cannot be read shows before a network is loaded
+    finish()
+    if first is None:
+        return []
+    network = load() if settings.dream.iterations else None
+    budget = MemoryBudget(settings.tile.tile_side)
+    done = 0  # of `opened`
+    with closing(dream_inputs(_chain(first, inputs), network, settings.dream, settings.carry, budget)) as dreamed:
+        for number, frames in dreamed:
+            # Jobs all segments of which an earlier run finished have no frames, and are not among the inputs.
+            for each in opened[done:number]:
+                finish(_join(each, settings, observer))
+            done = number + 1
+            result = _write(frames, opened[number], network, settings, observer)
+            finish(result)
+            if result.error is not None:
+                break
+        else:
+            for each in opened[done:]:
+                finish(_join(each, settings, observer))
+            finish()
+            return []
+    finish()
+    tried = {result.job for result in unreadable}  # ahead of the one that failed
+    return [job for job in jobs[jobs.index(result.job) + 1 :] if job not in tried]
+
+
+def _open_jobs(
+    jobs: list[Job], settings: JobSettings, resume: bool, opened: list[_OpenJob], unreadable: list[JobResult]
+) -> Generator[DreamInput, None, None]:
+    """Open the input of each job when its frames are needed, and append it to `opened`."""
     for job in jobs:
-        folder = checkpoint.checkpoint_folder(job.output)
-        going_on = resume and checkpoint.stored_job(folder) is not None
-        pieces = checkpoint.finished_segments(folder) if going_on else []
-        last = pieces[-1] if pieces else None
-        left = checkpoint.stored_carry(folder, last) if last else None
+        point = resume_point(job.output) if resume else None
         try:
             state = source_state(job)
-            with open_job(job, wishes, last.last if last else None) as source:
-                frames = source.frames
-                if wishes.mask.mask is not None:
-                    frames = with_masks(
-                        frames, Path(wishes.mask.mask), wishes.read, before=last.through - 1 if last else 0
-                    )
-                with closing(prefetch(frames)) as ahead:  # decode in a thread
-                    before = next(ahead, None) if last else None
-                    opened.append(_Opened(job, source, last, state))
-                    number, before = last.number + 1 if last else 0, before if left is not None else None
-                    yield InputSegment(ahead, number, before, left, shortest=min_segment_frames(job, wishes))
+            with open_job(job, settings, point.time if point else None) as source:
+                frames = masked(source.frames, settings, before=point.frames - 1 if point else 0)
+                with closing(prefetch(frames)) as frames:  # decode in a thread
+                    opened.append(_OpenJob(job, source, state, point))
+                    yield DreamInput(frames, point, min_segment_frames=min_segment_frames(job, settings))
         except SourceError as error:
-            refuse(job, error)
+            unreadable.append(JobResult(job, error=error))
 
 
-def _rejoined(first: InputSegment, rest: Generator[InputSegment, None, None]) -> Generator[InputSegment, None, None]:
+def _chain(first: DreamInput, rest: Generator[DreamInput, None, None]) -> Generator[DreamInput, None, None]:
     with closing(rest):
         yield first
         yield from rest
 
 
-def _dreamed(
-    dreamed: Generator[DreamedFrame, None, None],
-    opened: _Opened,
-    wishes: JobSettings,
-    stopped: Callable[[], bool],
-    quiet: bool,
+def _write(
+    frames: Frames, opened: _OpenJob, network: Network | None, settings: JobSettings, observer: Observer
 ) -> JobResult:
-    job, source = opened.job, opened.source
-    folder = checkpoint.checkpoint_folder(job.output)
+    """Write the dreamed frames of a job."""
+    job, info = opened.job, opened.source.info
+    observer.started(job, info, opened.done, network)
     began = time.monotonic()
-    shown = progress(dreamed, source.info.frame_count, job.source.name, quiet, before=opened.frames)
+    frames = prefetch(frames)  # dream in a thread, encode in this one
+    frames = _while_unchanged(frames, opened)
+    frames = _with_progress(frames, job, observer)
     try:
-        if opened.last is None:
-            begin_job(job, source.info, wishes)
-        encoder = job_encoder(job, source.info, wishes)
-        with (
-            closing(prefetch(shown)) as frames,  # dream in a thread, encode in this one
-            closing(write_segments(frames, folder, job.output, encoder, opened.frames, stopped)) as pieces,
-        ):
-            for piece, state in pieces:
-                store_segment(job, opened.state, piece, state)
-        if stopped():
-            _leave(job, source, wishes)
-            raise KeyboardInterrupt
-    except Exception as error:
-        if not checkpoint.finished_segments(folder):  # there is nothing to go on with
-            with suppress(OutputError):
-                checkpoint.remove_checkpoint(folder)
-        if isinstance(error, SourceError | OutputError):
-            return JobResult(job, error=error)
-        raise
-    return finish_job(job, source, wishes, opened.frames, time.monotonic() - began, stopped)
+        count = write_job(frames, job, info, settings, opened.resume is not None, observer.should_stop)
+    except (SourceError, OutputError) as error:
+        return JobResult(job, error=error)
+    return job_result(job, opened.source, count, opened.done, time.monotonic() - began)
 
 
-def _leave(job: Job, source: Source, wishes: JobSettings) -> None:
-    """Make what can be looked at of a job that ends too early."""
-    if not job.to_folder:
-        join_partial(job.output, source.info, wishes.encode, wishes.signature)
-        return
-    folder = checkpoint.checkpoint_folder(job.output)
-    under_way = len(checkpoint.finished_segments(folder))
-    if checkpoint.segment_path(folder, under_way).exists():
-        publish_images(folder, under_way, job.output)
+def _join(opened: _OpenJob, settings: JobSettings, observer: Observer) -> JobResult:
+    """Finish a job of which nothing is left to be dreamed."""
+    return finish_job(opened.job, opened.source, settings, opened.done, should_stop=observer.should_stop)
+
+
+def _while_unchanged(frames: Frames, opened: _OpenJob) -> Frames:
+    """The frames; a SourceError before the first one after which the input has changed, and no segment ends before."""
+    with closing(frames):
+        for frame in frames:
+            check_unchanged(opened.job, opened.state)
+            yield frame
+        check_unchanged(opened.job, opened.state)
+
+
+def _with_progress(frames: Frames, job: Job, observer: Observer) -> Frames:
+    with closing(frames):
+        for frame in frames:
+            yield frame
+            observer.progress(job, 1)

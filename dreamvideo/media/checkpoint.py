@@ -1,13 +1,13 @@
-"""What a job has done so far, in a folder beside its output: pieces, what the last one left, and whose they are.
+"""What an unfinished output has on disk: finished segments, the carry after the last one, and which job they are of.
 
-    FILM_dream.mp4.pieces/
-        job.json        what the job is: to go on, all of it must be the same
-        000000.packets  the log of a piece: packets of a video, or pictures
-        000000.json     its record; with that it is finished
-        000000.carry    what its last frame left; of the newest piece only
+    FILM_dream.mp4.checkpoint/
+        job.json         what the job is; to resume, all of it must be the same
+        000000.packets   the packets of a segment of a video
+        000000.images/   or, of a folder of images, the images of a segment that is not finished
+        000000.json      the record of the segment, which makes it a finished one
+        000000.carry     the carry after its last frame; of the newest segment only
 
-Everything is written to the disk before the record is, and a record appears at once or not at all: so a job can be
-killed at any time.
+Everything is on the disk before the record, and the record is written atomically: a job can be killed at any time.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ JOB_FILE = "job.json"
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A finished piece."""
+    """The record of a finished segment."""
 
     number: int
-    before: int  # frames of all pieces before it
+    before: int  # frames of all segments before it
     frames: int
-    packets: int  # records of its log
-    last: Fraction  # time of its last frame
+    packets: int  # of a video; of images 0
+    last: Fraction  # time of its last frame, in seconds
 
     @property
     def through(self) -> int:
@@ -42,73 +42,178 @@ class Segment:
         return self.before + self.frames
 
 
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """Where an unfinished output goes on.
+
+    Pass `time` to the reader, as `resume`, and all of it to `dream_video`: the stream then begins with the last frame
+    that is finished.
+    """
+
+    frames: int  # finished
+    time: Fraction  # of the last of them, in seconds
+    carry: bytes | None  # stored after it; None: the next frame needs nothing of it
+
+
 def checkpoint_folder(output: Path) -> Path:
-    """Where the pieces of `output` are kept until it is complete."""
-    return output.with_name(output.name + ".pieces")
+    """Return the folder where the segments of `output` are kept until it is complete."""
+    return output.with_name(output.name + ".checkpoint")
 
 
 def create_checkpoint(folder: Path, job: Mapping[str, Any]) -> None:
-    """An empty folder for the pieces of `job`, whatever was there before."""
+    """Make an empty checkpoint, in place of any other.
+
+    Args:
+        folder: of the checkpoint.
+        job: what has to be the same when the job is resumed, as JSON holds it.
+
+    Raises:
+        OutputError: an old checkpoint cannot be removed.
+        OSError: the folder cannot be written.
+    """
     remove_checkpoint(folder)
     folder.mkdir()
-    write_atomically(folder / JOB_FILE, json.dumps(job, indent=1).encode())
+    try:
+        write_atomically(folder / JOB_FILE, json.dumps(job, indent=1).encode())
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def stored_job(folder: Path) -> Mapping[str, Any] | None:
-    """The job whose pieces are in `folder`; None: there is none that can be gone on with."""
-    return _read(folder / JOB_FILE)
+    """Return the job of the checkpoint in `folder`, as `create_checkpoint` got it; None: nothing can be resumed."""
+    return _read_json(folder / JOB_FILE)
+
+
+def resume_point(output: Path) -> ResumePoint | None:
+    """Return where an unfinished `output` goes on; None: from the beginning."""
+    folder = checkpoint_folder(output)
+    segments = finished_segments(folder)
+    if stored_job(folder) is None or not segments:
+        return None
+    last = segments[-1]
+    return ResumePoint(last.through, last.last, stored_carry(folder, last))
 
 
 def segment_path(folder: Path, number: int) -> Path:
-    """The file of a piece's packets."""
+    """Return the file of the packets of a segment."""
     return folder / f"{number:06}.packets"
 
 
+def images_folder(folder: Path, number: int) -> Path:
+    """Return the folder of the images of a segment."""
+    return folder / f"{number:06}.images"
+
+
+def read_segment(folder: Path, number: int) -> dict[str, bytes]:
+    """Return the content of a segment, to be sent elsewhere.
+
+    Args:
+        folder: where it was written.
+        number: of the segment.
+
+    Returns:
+        The content of each of its files by name: one file of packets, or images.
+    """
+    path = segment_path(folder, number)
+    paths = [path] if path.exists() else sorted(images_folder(folder, number).iterdir())
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def delete_segment(folder: Path, number: int) -> None:
+    """Delete the content of a segment.
+
+    Args:
+        folder: where it was written.
+        number: of the segment.
+    """
+    segment_path(folder, number).unlink(missing_ok=True)
+    shutil.rmtree(images_folder(folder, number), ignore_errors=True)
+
+
+def write_segment(folder: Path, number: int, files: Mapping[str, bytes], images: bool) -> None:
+    """Write a segment that was made elsewhere.
+
+    Args:
+        folder: of the checkpoint.
+        number: of the segment.
+        files: what `read_segment` returned there.
+        images: it is one of images.
+
+    Raises:
+        OutputError: a name would lead out of the folder.
+        OSError: the folder cannot be written.
+    """
+    target = images_folder(folder, number) if images else folder
+    target.mkdir(exist_ok=True)
+    for name, content in files.items():
+        if name != Path(name).name or (not images and name != segment_path(folder, number).name):
+            raise OutputError(f"{name!r} is not the name of a file of segment {number}: a worker sent something else")
+        write_atomically(target / name, content)
+
+
 def finished_segments(folder: Path) -> list[Segment]:
-    """The finished pieces, from the first on, without a gap."""
-    pieces: list[Segment] = []
-    while (piece := segment_from_record(folder, len(pieces))) is not None:
-        pieces.append(piece)
-    return pieces
+    """Return the finished segments from the first on, up to the first gap."""
+    segments: list[Segment] = []
+    while (segment := segment_from_record(folder, len(segments))) is not None:
+        segments.append(segment)
+    return segments
 
 
 def segment_from_record(folder: Path, number: int) -> Segment | None:
-    """The record of a finished piece; None: it is not finished."""
-    record = _read(folder / f"{number:06}.json")
+    """Return the record of a segment; None: it is not finished."""
+    record = _read_json(folder / f"{number:06}.json")
     return None if record is None else Segment(**{**record, "last": Fraction(record["last"])})
 
 
-def record_segment(folder: Path, piece: Segment, state: bytes | None) -> None:
-    """Record a piece whose packets are on the disk; what the one before left is needed no more."""
-    if state is not None:
-        write_atomically(_carry(folder, piece.number), state)
-    record = {**asdict(piece), "last": str(piece.last)}
-    write_atomically(folder / f"{piece.number:06}.json", json.dumps(record).encode())
-    _carry(folder, piece.number - 1).unlink(missing_ok=True)
+def record_segment(folder: Path, segment: Segment, carry: bytes | None) -> None:
+    """Make a segment whose content is on the disk a finished one, and delete the carry of the segment before it.
+
+    Args:
+        folder: of the checkpoint.
+        segment: the record.
+        carry: what the frame after it needs; None: nothing.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    if carry is not None:
+        write_atomically(_carry_path(folder, segment.number), carry)
+    record = {**asdict(segment), "last": str(segment.last)}
+    write_atomically(folder / f"{segment.number:06}.json", json.dumps(record).encode())
+    _carry_path(folder, segment.number - 1).unlink(missing_ok=True)
 
 
-def stored_carry(folder: Path, piece: Segment) -> bytes | None:
-    """What the last frame of `piece` left; None: nothing that the next frame needs."""
+def stored_carry(folder: Path, segment: Segment) -> bytes | None:
+    """Return the carry after the last frame of `segment`; None: the next frame needs nothing of it."""
     try:
-        return _carry(folder, piece.number).read_bytes()
+        return _carry_path(folder, segment.number).read_bytes()
     except FileNotFoundError:
         return None
 
 
 def remove_checkpoint(folder: Path) -> None:
-    """Nothing is left."""
+    """Delete the checkpoint in `folder`, if there is one.
+
+    Raises:
+        OutputError: it cannot be deleted.
+    """
     if folder.exists():
         shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
-        raise OutputError(f"{folder} cannot be removed: do so by hand")
-
-
-def _carry(folder: Path, number: int) -> Path:
-    return folder / f"{number:06}.carry"
+        raise OutputError(f"{folder} cannot be removed: delete it by hand")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """The file is there, and on the disk, at once or not at all."""
+    """Write a file by way of a temporary one, fsync and rename: after a crash it is whole or absent.
+
+    Args:
+        path: of the file.
+        content: of the file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
         file.write(content)
@@ -117,7 +222,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     os.replace(part, path)
 
 
-def _read(path: Path) -> Mapping[str, Any] | None:
+def _carry_path(folder: Path, number: int) -> Path:
+    return folder / f"{number:06}.carry"
+
+
+def _read_json(path: Path) -> Mapping[str, Any] | None:
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -1,36 +1,52 @@
-"""A log of what an encoder made of the frames of a piece, record by record: a line of JSON, and bytes.
+"""The packets of a segment in a file: for each one a line of JSON, then its bytes.
 
-Of a video these are its packets: no container is needed for what is joined later, and none would do, for each rounds
-times in its own way or refuses some encoder. Of pictures they are whole files. Of a log that was cut short all whole
-records can be read.
+A container would be of use to players, but none holds what is needed. NUT, which keeps all times and bytes of most
+encoders, refuses ProRes, DNxHD and QuickTime Animation, and loses the durations; others round times. A log takes every
+encoder, and of one that was cut short, as by a kill, all whole packets can be read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import av
 
 if TYPE_CHECKING:
     from dreamvideo.media.video_encoder import Packet
 
-PacketRecord = tuple[Mapping[str, Any], bytes]  # what it is, and it
-
-NUMBERS = ("pts", "dts", "duration", "is_keyframe")
+FIELDS = ("pts", "dts", "duration", "is_keyframe")
 
 
-def write_records(records: Iterable[PacketRecord], file: IO[bytes]) -> None:
-    """Append `records` to `file`."""
-    for head, content in records:
+def write_packets(packets: Iterable[Packet], file: IO[bytes]) -> int:
+    """Append packets to a log.
+
+    Args:
+        packets: as an encoder returns them; their time base is not stored.
+        file: open for writing.
+
+    Returns:
+        How many there were.
+    """
+    count = 0
+    for packet in packets:
+        content = bytes(packet)
+        head = {name: getattr(packet, name) for name in FIELDS}
         file.write(json.dumps({**head, "size": len(content)}).encode() + b"\n" + content)
+        count += 1
+    return count
 
 
-def read_records(path: Path) -> Iterator[PacketRecord]:
-    """The records in `path`; the file ends where one is not whole."""
+def read_packets(path: Path, time_base: Fraction) -> Generator[Packet, None, None]:
+    """Yield the packets of a log, up to the first that is not whole.
+
+    Args:
+        path: of the log.
+        time_base: seconds per unit of their times.
+    """
     with path.open("rb") as file:
         while line := file.readline():
             if not line.endswith(b"\n"):
@@ -40,19 +56,8 @@ def read_records(path: Path) -> Iterator[PacketRecord]:
             content = file.read(size)
             if len(content) < size:
                 return
-            yield head, content
-
-
-def record_of(packet: Packet) -> PacketRecord:
-    """A packet of a video as a record."""
-    return {name: getattr(packet, name) for name in NUMBERS}, bytes(packet)
-
-
-def read_packets(path: Path, unit: Fraction) -> Iterator[Packet]:
-    """The packets of a video in `path`, their times in `unit`."""
-    for head, content in read_records(path):
-        packet = av.Packet(content)
-        packet.time_base = unit
-        for name, value in head.items():
-            setattr(packet, name, value)
-        yield packet
+            packet = av.Packet(content)
+            packet.time_base = time_base
+            for name, value in head.items():
+                setattr(packet, name, value)
+            yield packet

@@ -1,51 +1,194 @@
-"""Where a stream is cut into pieces: runs of frames after which a job can go on, should it end too early.
+"""Segments: runs of frames that are stored one by one, so that a job that ends early can be resumed after the last.
 
-A piece ends at a cut, where the next shot needs nothing of it, or after so many frames in the midst of a shot; then
-what its last frame left is kept with it. Where it ends depends on the frames alone, so that a job that was interrupted
-makes the pieces of one that was not.
+A segment ends at a cut, where the next shot needs nothing of it, or after a number of frames in the middle of a shot,
+and then the carry after its last frame is stored with it. Where it ends depends on the frames alone, so that a job that
+was interrupted makes the same segments as one that was not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import itertools
+import logging
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
 
-from dreamvideo.frames import Frame
+from dreamvideo.errors import Cancelled, DreamVideoError, OutputError
+from dreamvideo.frames import Frame, Frames
+from dreamvideo.media import checkpoint
+from dreamvideo.media.checkpoint import Segment
+from dreamvideo.media.video_file import translate_errors
 
-# Frames of a piece. Each costs a key picture and an encoder of its own, and is what a crash may cost at most.
+log = logging.getLogger(__name__)
+
+# Frames of a segment. Each costs a key frame and an encoder of its own, and is the most that a crash costs.
 MAX_FRAMES = 120
-MIN_FRAMES = 40  # that a cut may end: shots can be as short as a frame
-MIN_FRAMES_INDEPENDENT = (
-    8  # of pictures that have nothing to do with each other: they cost nothing but a record, and are seen the sooner
-)
+MIN_FRAMES = 40  # of a segment that a cut may end: shots can be as short as one frame
+MIN_FRAMES_INDEPENDENT = 8  # the same where each image is a shot: such a segment costs only a record
 
 
-@dataclass(frozen=True, slots=True)
-class DreamedFrame:
-    """A dreamed frame and its place."""
+class SegmentWriter(Protocol):
+    """Writes the frames of one segment; all methods raise OutputError where it cannot be written."""
 
-    stream: int  # which of several videos it belongs to
-    piece: int | None  # of that video; None: of none, it is not to be given
-    frame: Frame
-    left: Callable[[], bytes] | None = None  # what the next piece starts from; None: nothing, or the piece goes on
+    def add(self, frame: Frame) -> None:
+        """Write a frame; its duration is known."""
+
+    def finish(self) -> int:
+        """Write what is held back and bring all of it onto the disk; return the number of packets."""
+
+    def close(self) -> None:
+        """Close the files."""
+
+
+# Opens the writer of a segment, given its number and how many frames come before it.
+OpenSegment = Callable[[int, int], SegmentWriter]
 
 
 class SegmentCounter:
-    """Which piece each frame of a stream belongs to, frame by frame."""
+    """Assigns each frame of a stream to a segment.
 
-    def __init__(self, piece: int = 0, shortest: int | None = None) -> None:
-        self.piece = piece
+    Args:
+        shortest: frames of the shortest segment that a cut may end; None: `MIN_FRAMES`.
+    """
+
+    def __init__(self, shortest: int | None = None) -> None:
+        self.number = 0
         self._shortest = MIN_FRAMES if shortest is None else shortest
         self._count = 0
 
     def advance(self, is_cut: bool) -> None:
-        """One frame more; `is_cut`: it begins a shot."""
+        """Count a frame, after which `number` is that of its segment; `is_cut`: the frame begins a shot."""
         if self.is_full or (is_cut and self._count >= self._shortest):
-            self.piece += 1
+            self.number += 1
             self._count = 0
         self._count += 1
 
     @property
     def is_full(self) -> bool:
-        """Whether the piece ends with this frame, wherever the shot ends."""
+        """Whether the segment ends with this frame, wherever the shot ends."""
         return self._count == MAX_FRAMES
+
+
+def never() -> bool:
+    """Return False: a `should_stop` that never stops."""
+    return False
+
+
+def store_segments(
+    frames: Frames,
+    output: Path,
+    open_segment: OpenSegment,
+    *,
+    publish: Callable[[int], None] = lambda number: None,
+    leave_partial: Callable[[], bool],
+    should_stop: Callable[[], bool] = never,
+) -> None:
+    """Write frames into the checkpoint of `output`, segment by segment, after those that it holds.
+
+    Args:
+        frames: those that come after the finished segments.
+        output: has a checkpoint, see `create_checkpoint`.
+        open_segment: opens what writes a segment.
+        publish: gets the number of each segment that is written, before it is recorded as finished.
+        leave_partial: makes something to look at of what there is when the frames end early, other than by an
+            OutputError; returns whether the checkpoint must stay for it, even with no finished segment.
+        should_stop: asked after each frame, whether to end with that one.
+
+    Raises:
+        OutputError: it cannot be written, the disk is full, the encoder cannot be used, or there is no frame at all.
+        Cancelled: `should_stop` returned True.
+        Whatever `frames` raises.
+    """
+    folder = checkpoint.checkpoint_folder(output)
+    needed = False
+    try:
+        finished = checkpoint.finished_segments(folder)
+        before = finished[-1].through if finished else 0
+        with closing(write_segments(frames, output, open_segment, len(finished), before, should_stop)) as segments:
+            for segment, carry in segments:
+                publish(segment.number)
+                with translate_errors(output):
+                    checkpoint.record_segment(folder, segment, carry)
+        if not checkpoint.finished_segments(folder):
+            raise OutputError(f"{output} was not written: there was no frame")
+    except BaseException as error:
+        if not isinstance(error, OutputError):
+            try:
+                needed = leave_partial()
+            except DreamVideoError as second:
+                log.debug("nothing is left to look at: %s", second)
+        if not needed and not checkpoint.finished_segments(folder):  # nothing to resume
+            with suppress(OutputError):
+                checkpoint.remove_checkpoint(folder)
+        raise
+
+
+def write_segments(
+    frames: Frames,
+    output: Path,
+    open_segment: OpenSegment,
+    first: int = 0,
+    before: int = 0,
+    should_stop: Callable[[], bool] = never,
+) -> Generator[tuple[Segment, bytes | None], None, None]:
+    """Write frames as segments; yield the record of each one that is on the disk, and the carry after it.
+
+    Args:
+        frames: closed at the end.
+        output: what the segments are of, for messages.
+        open_segment: opens what writes a segment.
+        first: number of the first segment.
+        before: how many frames come before these.
+        should_stop: asked after each frame; the segment then under way is closed but not yielded.
+
+    Raises:
+        OutputError: a segment cannot be written, the disk is full, or the encoder cannot be used.
+        Cancelled: `should_stop` returned True.
+        Whatever `frames` raises.
+    """
+    with closing(frames):
+        numbered = _numbered(with_durations(frames), first)
+        for number, group in itertools.groupby(numbered, lambda pair: pair[0]):
+            count = 0
+            with closing(open_segment(number, before)) as writer:
+                for _, frame in group:
+                    writer.add(frame)
+                    count += 1
+                    if should_stop():
+                        writer.finish()
+                        raise Cancelled(f"{output}: cancelled after frame {before + count}")
+                packets = writer.finish()
+            segment = Segment(number, before, count, packets, frame.time)
+            yield segment, frame.carry() if frame.carry is not None else None
+            before = segment.through
+
+
+def with_durations(frames: Frames) -> Frames:
+    """Set the duration of each frame: until the next one; the last keeps its own, or else gets that of the one before.
+
+    Args:
+        frames: times ascending; one is held back.
+    """
+    held: Frame | None = None
+    interval: Fraction | None = None
+    for frame in frames:
+        if held is not None:
+            interval = frame.time - held.time
+            yield replace(held, duration=interval)
+        held = frame
+    if held is not None:
+        yield held if held.duration else replace(held, duration=interval)
+
+
+def _numbered(frames: Frames, number: int) -> Generator[tuple[int, Frame], None, None]:
+    """Each frame and its segment: a new one where `Frame.segment` changes, or else after `MAX_FRAMES`."""
+    count, label = 0, None
+    for frame in frames:
+        if count and (frame.segment != label or (label is None and count == MAX_FRAMES)):
+            number, count = number + 1, 0
+        label = frame.segment
+        count += 1
+        yield number, frame

@@ -1,4 +1,4 @@
-"""A video file on its way: packets of its picture, what else its source holds, and its name when it is complete."""
+"""One video file being muxed: packets of the video, what else its input holds, and its name once it is complete."""
 
 from __future__ import annotations
 
@@ -25,10 +25,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_EARLIEST_PTS = -(2**62)
+
 
 @contextmanager
 def translate_errors(output: Path) -> Generator[None, None, None]:
-    """What libav and the system raise while `output` is written, as an OutputError."""
+    """Raise what libav and the system raise inside the block as an OutputError.
+
+    Args:
+        output: what is being written, for the message.
+
+    Raises:
+        OutputError: in place of an OSError or an FFmpegError.
+    """
     try:
         yield
     except OutputError:
@@ -40,27 +49,26 @@ def translate_errors(output: Path) -> Generator[None, None, None]:
 
 
 class Muxer:
-    """One video file, called `output` + '.part' until `publish`."""
+    """One video file, called `output` + '.part' until `publish`.
 
-    def __init__(
-        self, output: Path, info: StreamInfo, settings: EncodeSettings, signature: str | None, aloud: bool = True
-    ) -> None:
-        """Open the file and its encoder.
+    Args:
+        output: its name when it is complete.
+        info: of its frames; what else `info.path` holds is copied.
+        settings: of its encoder.
+        comment: a line for its comment, see `settings_comment`; None: none.
 
-        Args:
-            signature: a line for its comment, see `signature.sign`.
-            aloud: say how the picture is changed to suit the encoder, and what of the source is not kept as it is.
+    Raises:
+        OutputError: the encoder cannot be used, or the file not be opened.
+    """
 
-        Raises:
-            OutputError: the encoder cannot be used, or the file not be opened.
-        """
+    def __init__(self, output: Path, info: StreamInfo, settings: EncodeSettings, comment: str | None) -> None:
         self.part = output.with_name(output.name + ".part")
         self._output = output
         self._count = 0
         self._end = Fraction(0)
-        self._next = -(2**62)  # the earliest pts that the next packet may have
-        self._begun = False  # from then on the .part file is ours to remove
-        self._companions: StreamCopier | None = None
+        self._next_pts = _EARLIEST_PTS  # the earliest that the next packet may have
+        self._has_begun = False  # from then on the .part file is ours to remove
+        self._copier: StreamCopier | None = None
         container = container_of(output)
         options = {"movflags": "+faststart"} if container.format in ("mp4", "mov") else {}
         with translate_errors(output):
@@ -68,68 +76,90 @@ class Muxer:
                 os.path.abspath(self.part), "w", format=container.format, container_options=options
             )
             try:
-                self.encoder = VideoEncoder(self._container, container, info, settings, aloud=aloud)
+                # What there is to say of the video and of other streams was said when the job began.
+                self.encoder = VideoEncoder(self._container, container, info, settings, aloud=False)
                 self.encoder.open()
-                self._companions = StreamCopier(self._container, container, info, settings.audio, aloud)
+                self._copier = StreamCopier(self._container, container, info, settings.audio)
             except BaseException:
                 self.abandon()
                 raise
-        if signature is not None:
+        if comment is not None:
             tags = self._container.metadata
             old = [tags.pop(key) for key in list(tags) if key.lower() == "comment"]
-            tags["comment"] = comment_with_settings(signature, "\n".join(old))
+            tags["comment"] = comment_with_settings(comment, "\n".join(old))
 
     def add(self, packets: Iterable[Packet]) -> int:
-        """Write packets that `encoder`, or one like it, made, and the sound until then; returns how many."""
-        assert self._companions is not None
+        """Write video packets, and the other streams up to their time.
+
+        Args:
+            packets: of an encoder like `encoder`, their times in its time base, ascending.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            OutputError: the file cannot be written, or the disk is full.
+        """
+        assert self._copier is not None
         unit = self.encoder.time_base
-        self._begun = True
+        self._has_begun = True
         before = self._count
         for packet in packets:
-            late = max(0, self._next - (packet.pts or 0))  # two times of two pieces may be rounded to one
+            late = max(0, self._next_pts - (packet.pts or 0))  # two times of two segments may be rounded to one
             packet.pts, packet.dts = (packet.pts or 0) + late, (packet.dts or 0) + late
-            self._next = packet.pts + 1
+            self._next_pts = packet.pts + 1
             self._end = (packet.pts + (packet.duration or 0)) * unit
             packet.stream = self.encoder.stream
             with translate_errors(self._output):
-                self._companions.mux_until(packet.pts * unit)
+                self._copier.mux_until(packet.pts * unit)
                 self._container.mux(packet)
             self._count += 1
         return self._count - before
 
-    def finish(self, packets: list[Packet], whole: bool) -> None:
-        """Write the last `packets` and the rest of the sound, which ends with them if this is not the `whole` film."""
-        assert self._companions is not None
-        self.add(packets)
+    def finish(self, whole: bool) -> None:
+        """Write the rest of the other streams and close the file.
+
+        Args:
+            whole: the video has all frames of its input; else the other streams end with the last packet.
+
+        Raises:
+            OutputError: the file cannot be written, or the disk is full.
+        """
+        assert self._copier is not None
         with translate_errors(self._output):
-            self._companions.mux_until(None if whole else self._end)
-            self._companions.flush()
+            self._copier.mux_until(None if whole else self._end)
+            self._copier.flush()
             self._container.close()
-            self._companions.close()
+            self._copier.close()
 
     def publish(self) -> None:
-        """Give the finished file its name."""
+        """Give the finished file its name.
+
+        Raises:
+            OutputError: it cannot be renamed.
+        """
         with translate_errors(self._output):
             os.replace(self.part, self._output)
 
     def keep(self) -> bool:
-        """Close the file as it is, so that it plays; False: there is nothing in it, or it cannot be."""
+        """Close the file as it is, so that it plays; return False if it is empty or cannot be closed."""
         if not self._count:
             return False
         try:
-            self.add(self.encoder.flush())
             self._container.close()
         except (OSError, av.error.FFmpegError) as error:
             log.debug("the unfinished file cannot be closed: %s", error)
             return False
+        if self._copier is not None:
+            self._copier.close()
         log.warning("%d frames are kept in %s", self._count, self.part)
         return True
 
     def abandon(self) -> None:
-        """Close the file and remove it."""
-        if self._companions is not None:
-            self._companions.close()
+        """Close the file and delete it."""
+        if self._copier is not None:
+            self._copier.close()
         with suppress(OSError, av.error.FFmpegError):
             self._container.close()
-        if self._begun:
+        if self._has_begun:
             self.part.unlink(missing_ok=True)

@@ -1,29 +1,34 @@
-"""Writes frames as a video with the sound of their source; a file stands under its name only when it is complete."""
+"""Writes frames as a video with the sound of their input, segment by segment, so that it can be resumed."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import av
 import numpy as np
 
 from dreamvideo.errors import OutputError
-from dreamvideo.frames import Frame, Frames, StreamInfo
-from dreamvideo.media.images import write_image
+from dreamvideo.frames import Frames, StreamInfo
+from dreamvideo.media.checkpoint import (
+    checkpoint_folder,
+    create_checkpoint,
+    remove_checkpoint,
+    segment_path,
+    stored_job,
+)
+from dreamvideo.media.concat import VideoSegmentWriter, join_partial, join_segments
 from dreamvideo.media.paths import is_image
+from dreamvideo.media.segments import never, store_segments
+from dreamvideo.media.stream_policy import warn_of_lost_streams
 from dreamvideo.media.video_encoder import CONTAINERS, VideoEncoder, container_of
-from dreamvideo.media.video_file import Muxer, translate_errors
+from dreamvideo.media.video_file import translate_errors
 from dreamvideo.settings.job import EncodeSettings
-
-__all__ = ["check_encoder", "check_output", "default_output", "default_sheet", "write_image", "write_video"]
-
-T = TypeVar("T")
 
 
 def default_output(path: Path, folder: Path | None = None) -> Path:
@@ -90,49 +95,67 @@ def write_video(
     frames: Frames,
     output: Path,
     info: StreamInfo,
-    settings: EncodeSettings = EncodeSettings(),  # noqa: B008
-    signature: str | None = None,
+    encode: EncodeSettings = EncodeSettings(),  # noqa: B008
+    *,
+    comment: str | None = None,
+    job: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    should_stop: Callable[[], bool] = never,
 ) -> int:
-    """Write `frames` to `output` with what else `info.path` holds; returns how many frames were written.
+    """Write frames as a video with the sound, subtitles, chapters and tags of their input.
 
-    `signature` is a line for the comment of the file, see `signature.sign`.
+    Until it is complete its segments are kept in a folder beside it, see `media.checkpoint`. If the frames end early,
+    by an error or because `should_stop` says so, finished segments stay there to be resumed, and `output` + '.part'
+    holds all frames up to then and plays.
 
-    Until the file is complete it is called `output` + '.part'. After an interruption that file is finished, so that
-    it plays, and kept if it holds any frame.
+    Args:
+        frames: of one size, times ascending; closed at the end. To resume: those after `resume_point(output).frames`.
+        output: the video; its suffix names the container.
+        info: of the frames, as their reader returned it.
+        encode: codec, quality, and whether there is sound.
+        comment: a line for the comment of the file, see `settings_comment`; None: none.
+        job: stored with the segments, see `stored_job`: what has to be the same to resume; None: nothing is checked.
+        resume: go on after the finished segments, if there are any; else they are deleted.
+        should_stop: asked after each frame, whether to end with that one.
+
+    Returns:
+        How many frames the video has, earlier runs included.
 
     Raises:
-        OutputError: the file cannot be written, the disk is full, the encoder cannot be used, or there was no frame.
+        OutputError: it cannot be written, the disk is full, the encoder cannot be used, or there is no frame.
+        Cancelled: `should_stop` returned True.
+        Whatever `frames` raises.
     """
+    folder = checkpoint_folder(output)
+
+    def open_segment(number: int, before: int) -> VideoSegmentWriter:
+        return VideoSegmentWriter(segment_path(folder, number), output, info, encode, before)
+
+    def leave_partial() -> bool:
+        join_partial(output, info, encode, comment)
+        return False
+
     with closing(frames):
-        film = Muxer(output, info, settings, signature)
-        count = 0
-        try:
-            for frame, duration in with_durations(frames, lambda frame: frame):
-                with translate_errors(output):
-                    packets = film.encoder.encode(frame.image, frame.time, duration)
-                film.add(packets)
-                count += 1
-            if not count:
-                raise OutputError(f"{output} was not written: there was no frame")
-            with translate_errors(output):
-                packets = film.encoder.flush()
-            film.finish(packets, whole=count != info.frame_limit)
-        except BaseException as error:
-            if isinstance(error, OutputError) or not film.keep():
-                film.abandon()
-            raise
-        film.publish()
-        return count
+        if not (resume and stored_job(folder) is not None):
+            begin_video(output, info, encode, job)
+        store_segments(frames, output, open_segment, leave_partial=leave_partial, should_stop=should_stop)
+    count = join_segments(output, info, encode, comment, should_stop)
+    remove_checkpoint(folder)
+    return count
 
 
-def with_durations(items: Iterable[T], frame_of: Callable[[T], Frame]) -> Iterator[tuple[T, Fraction | None]]:
-    """Each item and how long its frame is shown: until the next; the last as it says itself, else as the one before."""
-    held: T | None = None
-    interval: Fraction | None = None
-    for item in items:
-        if held is not None:
-            interval = frame_of(item).time - frame_of(held).time
-            yield held, interval
-        held = item
-    if held is not None:
-        yield held, frame_of(held).duration or interval
+def begin_video(output: Path, info: StreamInfo, encode: EncodeSettings, job: Mapping[str, Any] | None) -> None:
+    """Make an empty checkpoint for a video, and warn of streams of its input that it will lack.
+
+    Args:
+        output: the video.
+        info: of its frames.
+        encode: codec, quality, and whether there is sound.
+        job: stored with the segments; None: nothing.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    warn_of_lost_streams(info, output, encode.audio)
+    with translate_errors(output):
+        create_checkpoint(checkpoint_folder(output), job or {})

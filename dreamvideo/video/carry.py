@@ -1,16 +1,16 @@
-"""What one frame of a shot hands the next, and how a frame is dreamed from it.
+"""The carry: what one frame of a shot hands to the next, and how a frame is dreamed from it.
 
 Ruder, Dosovitskiy, Brox 2016 start each frame from the last result, warped, and optimize it in full. What differs:
 
 - The residual (dream - source) is carried, in float and at full size, so that a source is never blurred or delayed.
-- A frame takes a small step at one size only, every other frame at the finest: what a step adds is what flickers. The
-  coarser sizes have their turn in between; without it large shapes fade within seconds.
-- The score of a shot's first dream is held, where it is a logarithm: what has lost it takes larger steps, what has more
-  smaller ones. And its mean |residual| is the most that later frames may have. So still shots do not burn in, fast ones
-  do not fade.
-- Under a mask no score is held, for it is that of the whole picture, and strength is that of what lies under it. Where
-  a mask has become darker what is carried fades with it; where it has become lighter is new ground.
-- Ground that was not seen before starts undreamed and takes larger steps for some frames.
+- A frame takes a small step at one octave only, every other frame at the finest, as what a step adds is what flickers.
+  The coarser octaves have their turn in between; without it large shapes fade within seconds.
+- The score of a shot's first dream is held, where it is a logarithm: frames that have lost score take larger steps,
+  those that have more take smaller ones. And its mean |residual| is the most that later frames may have. So still shots
+  do not burn in, and fast ones do not fade.
+- Under a mask no score is held, as the score is that of the whole image, and strength is that of the masked part. Where
+  the mask has become darker the residual fades with it; where it has become lighter the image counts as unseen.
+- Pixels that were not visible before start undreamed and take larger steps for some frames.
 """
 
 from __future__ import annotations
@@ -29,50 +29,68 @@ from dreamvideo.motion.occlusion import Motion, remap
 from dreamvideo.motion.warp import warp
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 
-# Frames until new ground is dreamed like the rest, and the size of its first step, over that of a first frame's. By eye
-# and by measurement: with fewer and larger steps a camera in the hand is less steady.
+# Frames until pixels that have become visible are dreamed like the rest, and the size of their first step, over that of
+# a first frame's. By eye and by measurement: with fewer and larger steps a hand-held camera is less steady.
 GROWTH_FRAMES = 12
 FIRST_STEP_SCALE = 3.5
 
-# Share of a picture that is not yet dreamed like the rest, above which every frame steps. By measurement: cars before
-# a fixed camera stay below, a camera in the hand does not.
+# Share of the image that is not yet dreamed like the rest, above which the finest octave is stepped at every frame. By
+# measurement: cars before a fixed camera stay below, a hand-held camera does not.
 UNSEEN_LIMIT = 0.12
 
-MIN_MASK = 1 / 255  # of a mask that is not 0
+MIN_MASK = 1 / 255  # the smallest value above 0 of an 8-bit mask
 
 
 @dataclass(frozen=True, slots=True)
 class Carry:
-    """What one frame hands the next."""
+    """All temporal state: what one frame hands to the next."""
 
     residual: Tensor  # (1, 3, H, W) float32 dream - source
-    maturity: Tensor  # (1, 1, H, W) float32: 0 where nothing was carried to, 1 after GROWTH frames
+    age: Tensor  # (1, 1, H, W) float32 frames since a pixel became visible, over GROWTH_FRAMES, at most 1
     strength: Tensor  # (1, 1, 1, 1) float32 mean |residual| of the shot's first frame, over the mean of its mask
-    goal: Tensor  # (1,) float32 score of the shot's first dream
-    tick: int = 0  # frames since the shot began
-    new: float = 0.0  # about what share of the picture is not mature
-    mask: Tensor | None = None  # (1, 1, H, W) in [0, 1], this frame's; None: there is none
+    target_score: Tensor  # (1,) float32 score of the shot's first dream
+    frame_index: int = 0  # frames since the shot began
+    unseen: float = 0.0  # share of the image that became visible lately and is not dreamed like the rest, 0..1, about
+    mask: Tensor | None = None  # (1, 1, H, W) in [0, 1], this frame's; None: no mask
 
 
 def steps_for(start: Carry, dreaming: DreamSettings, carrying: CarrySettings) -> tuple[int, ...]:
-    """Steps at each octave, small to large, of the frame to which `start` was carried."""
+    """Return the steps at each octave of a frame that starts from a carry.
+
+    Args:
+        start: moved to the frame.
+        dreaming: the octaves.
+        carrying: `warm_iterations`.
+
+    Returns:
+        Numbers of steps, smallest octave first.
+    """
     height, width = start.residual.shape[2:]
     octaves = len(octave_sizes(height, width, dreaming))
-    return steps_per_octave(octaves, start.tick, carrying.warm_iterations, start.new > UNSEEN_LIMIT)
+    return steps_per_octave(octaves, start.frame_index, carrying.warm_iterations, start.unseen > UNSEEN_LIMIT)
 
 
-def steps_per_octave(octaves: int, tick: int, iterations: int, much_new: bool) -> tuple[int, ...]:
-    """`iterations` at the octaves whose turn it is, small to large.
+def steps_per_octave(octaves: int, frame_index: int, iterations: int, much_unseen: bool) -> tuple[int, ...]:
+    """Return the steps at each octave: `iterations` at those whose turn it is, else 0.
 
-    The finest has its turn every other frame, or at every frame where `much_new` is there to be dreamed; of four
-    frames one is for a coarser one, each in its turn.
+    The finest has its turn every other frame, or every frame where `much_unseen`; of four frames one is for a coarser
+    octave, each in its turn.
+
+    Args:
+        octaves: how many there are.
+        frame_index: frames since the shot began.
+        iterations: steps of an octave whose turn it is.
+        much_unseen: more than `UNSEEN_LIMIT` is newly visible.
+
+    Returns:
+        Numbers of steps, smallest octave first.
     """
     finest = octaves - 1
     chosen = set()
-    if tick % 2 or much_new:
+    if frame_index % 2 or much_unseen:
         chosen.add(finest)
-    if tick % 4 == 2 and finest:
-        chosen.add(finest - 1 - tick // 4 % finest)
+    if frame_index % 4 == 2 and finest:
+        chosen.add(finest - 1 - frame_index // 4 % finest)
     return tuple(iterations if octave in chosen else 0 for octave in range(octaves))
 
 
@@ -83,22 +101,36 @@ def dream_first_frames(
     masks: Tensor | None = None,
     budget: MemoryBudget | None = None,
 ) -> list[Carry]:
-    """The dreams of (B, 3, H, W) first frames of shots, under (B, 1, H, W) masks, none of which is black all over."""
+    """Dream the first frames of shots in full.
 
-    def some(rows: slice, score: Score) -> list[Carry]:
-        return _begun(sources[rows], score, dreaming, None if masks is None else masks[rows])
+    Args:
+        sources: (B, 3, H, W) float32 in [0, 1].
+        network: its score is ascended.
+        dreaming: how.
+        masks: (B, 1, H, W) float32 in [0, 1], none of them black all over; None: dream everywhere.
+        budget: of memory; None: a new one.
 
-    return (budget or MemoryBudget()).portions(sources, network.score, some)
+    Returns:
+        The carry after each frame; its dream is source + residual.
+
+    Raises:
+        MemoryBudgetError: an image does not fit into memory.
+    """
+
+    def portion(rows: slice, score: Score) -> list[Carry]:
+        return _dream_first(sources[rows], score, dreaming, None if masks is None else masks[rows])
+
+    return (budget or MemoryBudget()).run_in_batches(sources, network.score, portion)
 
 
-def _begun(sources: Tensor, score: Score, dreaming: DreamSettings, masks: Tensor | None) -> list[Carry]:
+def _dream_first(sources: Tensor, score: Score, dreaming: DreamSettings, masks: Tensor | None) -> list[Carry]:
     dreamed = dream(sources, score, dreaming, mask=masks)
     with torch.no_grad():
-        goals = score(dreamed)
-    mature = torch.ones_like(sources[:1, :1])
-    each = [None] * len(sources) if masks is None else torch.split(masks, 1)
-    rows = zip(torch.split(dreamed - sources, 1), torch.split(goals, 1), each, strict=True)
-    return [Carry(row, mature, strength_of(row, mask), goal, mask=mask) for row, goal, mask in rows]
+        scores = score(dreamed)
+    age = torch.ones_like(sources[:1, :1])
+    mask_rows = [None] * len(sources) if masks is None else torch.split(masks, 1)
+    rows = zip(torch.split(dreamed - sources, 1), torch.split(scores, 1), mask_rows, strict=True)
+    return [Carry(row, age, strength_of(row, mask), target, mask=mask) for row, target, mask in rows]
 
 
 def dream_carried_frames(
@@ -110,39 +142,54 @@ def dream_carried_frames(
     carrying: CarrySettings,
     budget: MemoryBudget | None = None,
 ) -> list[Carry]:
-    """The dreams of (B, 3, H, W) frames that start from what was carried to them, with the same `steps` for all."""
-    holds = network.score.logarithmic
+    """Dream frames that start from what was carried to them.
 
-    def some(rows: slice, score: Score) -> list[Carry]:
-        return _gone_on(sources[rows], starts[rows], steps, score, holds, dreaming, carrying)
+    Args:
+        sources: (B, 3, H, W) float32 in [0, 1].
+        starts: the carry of each, moved to the frame by `move_carry`; all with masks or none.
+        steps: numbers of steps of each octave, smallest first, the same for all, see `steps_for`.
+        network: its score is ascended.
+        dreaming: how.
+        carrying: `warm_step`.
+        budget: of memory; None: a new one.
 
-    return (budget or MemoryBudget()).portions(sources, network.score, some)
+    Returns:
+        The carry after each frame; its dream is source + residual.
+
+    Raises:
+        MemoryBudgetError: an image does not fit into memory.
+    """
+    holds_score = network.score.logarithmic
+
+    def portion(rows: slice, score: Score) -> list[Carry]:
+        return _dream_carried(sources[rows], starts[rows], steps, score, holds_score, dreaming, carrying)
+
+    return (budget or MemoryBudget()).run_in_batches(sources, network.score, portion)
 
 
-def _gone_on(
+def _dream_carried(
     sources: Tensor,
     starts: list[Carry],
     steps: tuple[int, ...],
     score: Score,
-    holds: bool,
+    holds_score: bool,
     dreaming: DreamSettings,
     carrying: CarrySettings,
 ) -> list[Carry]:
     residual = torch.cat([start.residual for start in starts])
-    maturity = torch.cat([start.maturity for start in starts])
-    under = [start.mask for start in starts if start.mask is not None]
-    masks = torch.cat(under) if under else None
+    age = torch.cat([start.age for start in starts])
+    mask_rows = [start.mask for start in starts if start.mask is not None]
+    masks = torch.cat(mask_rows) if mask_rows else None
     if any(steps):
-        pace = carrying.warm_step + (FIRST_STEP_SCALE - carrying.warm_step) * (1 - maturity)
         dreamed = dream(
             sources,
             score,
             dreaming,
             residual=residual,
-            pace=pace,
-            plan=steps,
-            ticks=[start.tick for start in starts],
-            goal=torch.cat([start.goal for start in starts]) if holds and not under else None,
+            step_scale=carrying.warm_step + (FIRST_STEP_SCALE - carrying.warm_step) * (1 - age),
+            steps_per_octave=steps,
+            jitter_index=[start.frame_index for start in starts],
+            target_score=torch.cat([start.target_score for start in starts]) if holds_score and masks is None else None,
             mask=masks,
         )
         residual = dreamed - sources
@@ -150,15 +197,22 @@ def _gone_on(
         residual = confine(sources + residual, sources, dreaming, masks) - sources
     strength = torch.cat([start.strength for start in starts])
     residual = residual * (strength / strength_of(residual, masks)).clamp(max=1)
-    maturity = (maturity + 1 / GROWTH_FRAMES).clamp(max=1)
-    rows = zip(starts, torch.split(residual, 1), torch.split(maturity, 1), strict=True)
-    return [replace(start, residual=row, maturity=grown) for start, row, grown in rows]
+    age = (age + 1 / GROWTH_FRAMES).clamp(max=1)
+    rows = zip(starts, torch.split(residual, 1), torch.split(age, 1), strict=True)
+    return [replace(start, residual=residual_row, age=age_row) for start, residual_row, age_row in rows]
 
 
 def move_carry(last: Carry, motion: Motion, persistence: float, mask: Tensor | None = None) -> Carry:
-    """`last` moved to the current frame: warped, the residual weighed, both as far as the motion is trusted.
+    """Warp a carry to the current frame; the residual fades where the motion is not trusted.
 
-    A (1, 1, H, W) `mask` of the current frame is put on both.
+    Args:
+        last: after the frame before.
+        motion: from the frame before to this one.
+        persistence: weight of the residual, in [0, 1].
+        mask: (1, 1, H, W) float32 in [0, 1] of the current frame, applied to residual and age; None: no mask.
+
+    Returns:
+        The carry that the current frame starts from.
     """
     device = last.residual.device
     # Metal has no bicubic sampling; the motion is on the CPU anyway.
@@ -166,24 +220,32 @@ def move_carry(last: Carry, motion: Motion, persistence: float, mask: Tensor | N
     move = warp if where.type == "cuda" else remap
     backward, occluded, trust = (upload(x, where) for x in (motion.backward, motion.occluded, motion.trust))
     residual = persistence * move(last.residual.to(where), backward, "bicubic")
-    maturity = move(last.maturity.to(where), backward)
-    residual, maturity = residual * trust, maturity.masked_fill(occluded, 0)
+    age = move(last.age.to(where), backward)
+    residual, age = residual * trust, age.masked_fill(occluded, 0)
     if mask is not None:
         now = mask.to(where)
         before = torch.ones_like(now) if last.mask is None else move(last.mask.to(where), backward)
         residual = residual * (now / before.clamp(min=MIN_MASK)).clamp(max=1)
-        maturity = maturity * (before / now.clamp(min=MIN_MASK)).clamp(max=1)
+        age = age * (before / now.clamp(min=MIN_MASK)).clamp(max=1)
     return replace(
         last,
         residual=residual.to(device),
-        maturity=maturity.to(device),
+        age=age.to(device),
         mask=mask,
-        tick=last.tick + 1,
-        new=min(1.0, last.new * (1 - 1 / GROWTH_FRAMES) + motion.hidden),
+        frame_index=last.frame_index + 1,
+        unseen=min(1.0, last.unseen * (1 - 1 / GROWTH_FRAMES) + motion.unseen),
     )
 
 
 def strength_of(residual: Tensor, masks: Tensor | None = None) -> Tensor:
-    """(B, 1, 1, 1) mean |residual| of each image, over the mean of its (B, 1, H, W) mask; never quite 0."""
+    """Return the strength of dreams.
+
+    Args:
+        residual: (B, 3, H, W) dream - source.
+        masks: (B, 1, H, W) in [0, 1]; None: no mask.
+
+    Returns:
+        (B, 1, 1, 1) mean |residual| of each image, over the mean of its mask; never quite 0.
+    """
     strength = residual.abs().mean((1, 2, 3), keepdim=True) + 1e-6
     return strength if masks is None else strength / masks.mean((1, 2, 3), keepdim=True)

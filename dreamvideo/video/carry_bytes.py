@@ -1,4 +1,4 @@
-"""What one frame hands the next, as bytes that a later run can go on from, to the last bit."""
+"""A carry as bytes, from which a later run resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -11,24 +11,36 @@ from torch import Tensor
 from dreamvideo.devices import fetch, upload
 from dreamvideo.video.carry import Carry
 
-NUMBERS = ("tick", "new")
+TENSORS = ("residual", "age", "strength", "target_score", "mask")
+NUMBERS = ("frame_index", "unseen")
 
 
 def carry_to_bytes(carry: Carry) -> Callable[[], bytes]:
-    """Waits for `carry`, on its way from the device when this returns, and gives it as a safetensors file."""
-    tensors = {name: fetch(tensor.clone()) for name, tensor in _tensors(carry).items()}
+    """Start fetching a carry from its device.
+
+    Args:
+        carry: may change afterwards.
+
+    Returns:
+        A function that waits for it and returns a safetensors file.
+    """
+    tensors: dict[str, Callable[[], Tensor]] = {}
+    for name in TENSORS:
+        tensor = getattr(carry, name)
+        if tensor is not None:
+            tensors[name] = fetch(tensor.clone())
     numbers = {name: torch.tensor(getattr(carry, name), dtype=torch.float64) for name in NUMBERS}
-    return lambda: save({name: tensor().contiguous() for name, tensor in tensors.items()} | numbers)
+    return lambda: save({name: wait().contiguous() for name, wait in tensors.items()} | numbers)
 
 
-def carry_from_bytes(state: bytes, device: torch.device) -> Carry:
-    """The carry that `saved` made `state` of, on `device`."""
-    tensors = load(state)
+def carry_from_bytes(content: bytes, device: torch.device) -> Carry:
+    """Load a carry.
+
+    Args:
+        content: what `carry_to_bytes` returned.
+        device: where it goes.
+    """
+    tensors = load(content)
     numbers = {name: tensors.pop(name).item() for name in NUMBERS}
-    moved = {name: upload(tensor, device) for name, tensor in tensors.items()}
-    return Carry(**moved, tick=int(numbers["tick"]), new=numbers["new"])
-
-
-def _tensors(carry: Carry) -> dict[str, Tensor]:
-    named = {name: getattr(carry, name) for name in ("residual", "maturity", "strength", "goal", "mask")}
-    return {name: tensor for name, tensor in named.items() if tensor is not None}
+    uploaded = {name: upload(tensor, device) for name, tensor in tensors.items()}
+    return Carry(**uploaded, frame_index=int(numbers["frame_index"]), unseen=numbers["unseen"])

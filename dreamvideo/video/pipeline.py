@@ -1,15 +1,19 @@
-"""A stream of frames becomes a stream of dreamed frames: motion is watched, the last dream is carried along it.
+"""The way of a frame from its reader to its writer: cuts, motion, lanes, batches, and back into order.
 
-Here arrays become tensors and tensors arrays, shots find their lanes, and frames of one kind are put into one batch.
-What a frame is dreamed from is the affair of `carry`.
+split_shots       which shot and segment each frame belongs to
+in_lockstep       rounds of the next frame of several shots, the lanes          (video.lanes)
+estimate_rounds   optical flow and occlusion of each frame, ahead, in a thread  (motion)
+dream_rounds      what can be is dreamed as one batch                           (video.carry)
+fetch_dreams      dreams arrive from the device, while the next round is dreamed
+in_order          frames leave in the order in which they came                  (video.lanes)
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,7 +22,8 @@ from torch import Tensor
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.devices import fetch
 from dreamvideo.frames import Frame, Frames
-from dreamvideo.media.segments import DreamedFrame, SegmentCounter
+from dreamvideo.media.checkpoint import ResumePoint
+from dreamvideo.media.segments import SegmentCounter
 from dreamvideo.models.network import Network
 from dreamvideo.motion import occlusion
 from dreamvideo.motion.cuts import cut_detector
@@ -31,196 +36,260 @@ from dreamvideo.video.carry import Carry, dream_carried_frames, dream_first_fram
 from dreamvideo.video.carry_bytes import carry_from_bytes, carry_to_bytes
 from dreamvideo.video.lanes import LaneStep, in_lockstep, in_order, lanes_for
 
-# Bytes of pictures that may wait, read or dreamed, so that later shots can be dreamed beside the first.
+# Bytes of images that may wait, read or dreamed, so that later shots can be dreamed beside the first. By eye: about
+# 170 frames of 1080 lines.
 READ_AHEAD_BYTES = 1 << 30
 
-Round = list[tuple[LaneStep, Motion | None]]  # one step a lane; no motion: the shot begins
-Fetch = Callable[[], Tensor]  # waits for an image, (H, W, 3) uint8 on the CPU
-Save = Callable[[], bytes]  # waits for what a frame leaves
-# What is dreamed as one batch: a size, the steps of a carried frame, and whether there are masks; no steps: the shot
-# begins.
-Kind = tuple[tuple[int, ...], tuple[int, ...] | None, bool]
+Round = list[tuple[LaneStep, Motion | None]]  # one step a lane; no motion: the step begins a shot
+# What one batch has in common: the shape of its images, the steps of each octave (None: shots begin), and whether there
+# are masks.
+BatchKey = tuple[tuple[int, ...], tuple[int, ...] | None, bool]
 
 
 @dataclass(frozen=True, slots=True)
-class InputSegment:
-    """A stream of frames, or what is left of one that was dreamed in part."""
+class DreamInput:
+    """Frames to be dreamed, or the rest of those of which some were dreamed in an earlier run."""
 
-    frames: Frames
-    piece: int = 0  # the number of its first
-    before: Frame | None = None  # the frame before its first, where the shot goes on; it is not dreamed again
-    left: bytes | None = None  # what that frame left
-    runup: int = 0  # of its frames are dreamed and not given: those after them are to begin as if the shot had gone on
-    shortest: int | None = None  # frames of a piece that a cut may end; None: as it suits videos
+    frames: Frames  # closed when they are dreamed
+    resume: ResumePoint | None = None  # where they go on: the first frame was dreamed and is not output again
+    warmup: int = 0  # leading frames that are dreamed but not output, to warm up the carry
+    min_segment_frames: int | None = None  # of a segment that a cut may end; None: the default for videos
 
 
-def single_segment(frames: Frames, shortest: int | None = None) -> Generator[InputSegment, None, None]:
-    """One stream alone."""
-    yield InputSegment(frames, shortest=shortest)
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A step whose dream is on its way from the device."""
+
+    step: LaneStep
+    image: Callable[[], Tensor]  # waits for it: (H, W, 3) uint8 on the CPU
+    carry: Callable[[], bytes] | None = None  # waits for the carry after it; None: it is not stored
+
+    def frame(self) -> Frame:
+        """Wait for the dream."""
+        return replace(self.step.frame, image=self.image().numpy(), segment=self.step.segment, carry=self.carry)
+
+
+def single_input(
+    frames: Frames, resume: ResumePoint | None = None, min_segment_frames: int | None = None
+) -> Generator[DreamInput, None, None]:
+    """Yield one `DreamInput`; the arguments are its fields."""
+    yield DreamInput(frames, resume, min_segment_frames=min_segment_frames)
 
 
 def dream_video(
     frames: Frames,
     network: Network | None,
-    dreaming: DreamSettings,
-    carrying: CarrySettings,
+    dream: DreamSettings,
+    carry: CarrySettings,
     budget: MemoryBudget | None = None,
+    resume: ResumePoint | None = None,
 ) -> Frames:
-    """The frames, dreamed, one for one with the same times, in order; motion is estimated ahead in a thread.
+    """Dream frames, carrying the dream along the motion; optical flow is estimated ahead in a thread.
+
+    Args:
+        frames: to be dreamed, times ascending; closed at the end.
+        network: what dreams; None: the frames pass through as they are.
+        dream: how a frame is dreamed.
+        carry: how a dream is carried from frame to frame, and how many shots are dreamed at once.
+        budget: of memory; None: a new one, which learns what fits.
+        resume: where an earlier run ended, see `resume_point`; `frames` then begin with its last finished frame.
+
+    Returns:
+        The dreamed frames one for one in order, with the same times; those that `resume` counts are not among them.
 
     Raises:
-        WeightsError, ModelError: of the flow's network.
+        WeightsError, ModelError: of the network for the flow.
+        MemoryBudgetError: an image does not fit into memory.
         Whatever `frames` raises.
     """
-
-    with contextlib.closing(dream_segments(single_segment(frames), network, dreaming, carrying, budget)) as streams:
-        for _, dreamed in streams:
-            for each in dreamed:
-                yield each.frame
+    with closing(dream_inputs(single_input(frames, resume), network, dream, carry, budget)) as inputs:
+        for _, dreamed in inputs:
+            yield from dreamed
 
 
-def dream_segments(
-    stretches: Generator[InputSegment, None, None],
+def dream_inputs(
+    inputs: Generator[DreamInput, None, None],
     network: Network | None,
-    dreaming: DreamSettings,
-    carrying: CarrySettings,
+    dream: DreamSettings,
+    carry: CarrySettings,
     budget: MemoryBudget | None = None,
-) -> Generator[tuple[int, Generator[DreamedFrame, None, None]], None, None]:
-    """(number, dreamed frames) of each stream that has frames, in order; shots of several may be dreamed side by side.
+) -> Generator[tuple[int, Frames], None, None]:
+    """Dream several inputs, shots of which may be dreamed side by side.
 
-    Take all frames of one before asking for the next: they are made as they are taken. Without a network the frames
-    pass through undreamed.
+    Args:
+        inputs: opened one after the other as they are needed; closed at the end.
+        network, dream, carry, budget: as for `dream_video`.
+
+    Yields:
+        (number, dreamed frames) of each input that has frames, in order. Take all frames of one before the next.
 
     Raises:
-        WeightsError, ModelError: of the flow's network.
-        Whatever the streams raise.
+        WeightsError, ModelError: of the network for the flow.
+        MemoryBudgetError: an image does not fit into memory.
+        Whatever the inputs raise.
     """
-    if network is None or not dreaming.iterations:
-        dreamed = (DreamedFrame(step.stream, step.piece, step.frame) for step in split_shots(stretches, alone=True))
-        yield from _by_stream(dreamed)
+    if network is None or not dream.iterations:
+        steps = split_shots(inputs, alone=True)
+        pairs = ((step, replace(step.frame, segment=step.segment)) for step in steps)
+        yield from _by_input(pairs)
         return
-    with contextlib.closing(prefetch(with_motion(stretches, carrying, network.device), depth=1)) as rounds:
-        made = dream_rounds(rounds, network, dreaming, carrying, budget or MemoryBudget())
-        yield from _by_stream(in_order(fetch_dreams(made, late=network.device.type == "cuda")))
+    with closing(prefetch(estimate_rounds(inputs, carry, network.device, network.score.tf32), depth=1)) as rounds:
+        pending = dream_rounds(rounds, network, dream, carry, budget or MemoryBudget())
+        landed = fetch_dreams(pending, late=network.device.type == "cuda")
+        yield from _by_input(in_order((step.index, (step, frame)) for step, frame in landed))
 
 
-def _by_stream(
-    dreamed: Generator[DreamedFrame, None, None],
-) -> Generator[tuple[int, Generator[DreamedFrame, None, None]], None, None]:
-    with contextlib.closing(dreamed):
-        given = (each for each in dreamed if each.piece is not None)
-        for stream, group in itertools.groupby(given, lambda each: each.stream):
-            yield stream, (each for each in group)
+def _by_input(
+    pairs: Generator[tuple[LaneStep, Frame], None, None],
+) -> Generator[tuple[int, Frames], None, None]:
+    """Frames of each input, without those that only warm up."""
+    with closing(pairs):
+        output = (pair for pair in pairs if pair[0].segment is not None)
+        for number, group in itertools.groupby(output, lambda pair: pair[0].input):
+            yield number, (frame for _, frame in group)
 
 
-def with_motion(
-    stretches: Generator[InputSegment, None, None], carrying: CarrySettings, device: torch.device
+def split_shots(inputs: Generator[DreamInput, None, None], alone: bool) -> Generator[LaneStep, None, None]:
+    """Find the shot and the segment of each frame.
+
+    Args:
+        inputs: closed at the end, as is each one's `frames`.
+        alone: every frame is a shot of its own.
+    """
+    is_cut = cut_detector()
+    index, shot = 0, -1
+    with closing(inputs):
+        for number, source in enumerate(inputs):
+            segments, previous, carry = SegmentCounter(source.min_segment_frames), None, None
+            shot += 1
+            with closing(source.frames):
+                if source.resume is not None:
+                    finished, carry = next(source.frames, None), source.resume.carry
+                    previous = None if carry is None else finished
+                for count, frame in enumerate(source.frames):
+                    begins = alone or previous is None or is_cut(frame.image, previous.image)
+                    if begins:
+                        shot, previous, carry = shot + 1, None, None
+                    is_output = count >= source.warmup
+                    if is_output:
+                        segments.advance(begins)
+                    segment = segments.number if is_output else None
+                    stores_carry = segments.is_full and not alone
+                    yield LaneStep(index, number, shot, frame, previous, segment, stores_carry, carry)
+                    index, previous, carry = index + 1, frame, None
+
+
+def estimate_rounds(
+    inputs: Generator[DreamInput, None, None], carry: CarrySettings, device: torch.device, tf32: bool | None = None
 ) -> Generator[Round, None, None]:
-    """Rounds of the next frame of each lane, with its motion; a flow that is a network may run on `device`.
+    """Arrange the frames of inputs in rounds, the next frame of each lane with its motion.
+
+    Args:
+        inputs: closed at the end.
+        carry: which flow, how many lanes, and whether anything is carried at all.
+        device: where a flow that is a network runs, and which decides on the default number of lanes.
+        tf32: whether that network's products are rounded to TF32, see `devices.tf32_products`; None: as the process is.
 
     Raises:
-        WeightsError, ModelError: of the flow's network.
-        Whatever the streams raise.
+        WeightsError, ModelError: of the network for the flow.
+        Whatever the inputs raise.
     """
-    alone = carrying.persistence == 0
+    alone = carry.persistence == 0
 
     @functools.cache
     def estimator() -> FlowEstimator | None:
-        return None if alone or carrying.flow == "none" else FLOWS[carrying.flow](device, carrying.flow_weights)
+        return None if alone or carry.flow == "none" else FLOWS[carry.flow](device, carry.flow_weights, tf32)
 
-    def lanes(frame: Frame) -> int:
-        return carrying.lanes or (
-            lanes_for(frame.image.shape[0] * frame.image.shape[1]) if device.type == "cuda" else 1
-        )
+    def lanes_of(frame: Frame) -> int:
+        height, width = frame.image.shape[:2]
+        return carry.lanes or (lanes_for(height * width) if device.type == "cuda" else 1)
 
-    with contextlib.closing(in_lockstep(split_shots(stretches, alone), lanes, READ_AHEAD_BYTES)) as rounds:
-        for steps in rounds:  # the streams have begun: they are closed if there is no estimator to be had
+    with closing(in_lockstep(split_shots(inputs, alone), lanes_of, READ_AHEAD_BYTES)) as rounds:
+        for steps in rounds:  # the inputs are open: they are closed even if there is no estimator
             yield [(step, motion_of_step(step, estimator())) for step in steps]
 
 
-def motion_of_step(step: LaneStep, estimate: FlowEstimator | None) -> Motion | None:
-    """How the frame before became this one; without an estimator nothing moved. None: there is none before."""
+def motion_of_step(step: LaneStep, estimator: FlowEstimator | None) -> Motion | None:
+    """Estimate the motion from the frame before to this one.
+
+    Args:
+        step: with both frames.
+        estimator: of the flow; None: nothing moves.
+
+    Returns:
+        The motion; None: no frame is before this one in its shot.
+    """
     if step.previous is None:
         return None
-    if estimate is None:
+    if estimator is None:
         return occlusion.no_motion(*step.frame.image.shape[:2])
-    return occlusion.estimate_motion(_planes(step.frame), _planes(step.previous), estimate)
-
-
-def split_shots(stretches: Generator[InputSegment, None, None], alone: bool) -> Generator[LaneStep, None, None]:
-    """Each frame with its shot, its piece and the frame before it; `alone`: every frame is a shot of its own."""
-    is_cut = cut_detector()
-    index, shot = 0, -1
-    with contextlib.closing(stretches):
-        for stream, stretch in enumerate(stretches):
-            place, previous, left = SegmentCounter(stretch.piece, stretch.shortest), stretch.before, stretch.left
-            shot += 1
-            with contextlib.closing(stretch.frames):
-                for count, frame in enumerate(stretch.frames):
-                    begins = alone or previous is None or is_cut(frame.image, previous.image)
-                    if begins:
-                        shot, previous, left = shot + 1, None, None
-                    given = count >= stretch.runup
-                    if given:
-                        place.advance(begins)
-                    holds = place.is_full and not alone
-                    piece = place.piece if given else None
-                    yield LaneStep(index, stream, shot, frame, previous, piece, holds, left)
-                    index, previous, left = index + 1, frame, None
+    return occlusion.estimate_motion(_planes(step.frame), _planes(step.previous), estimator)
 
 
 def dream_rounds(
     rounds: Generator[Round, None, None],
     network: Network,
-    dreaming: DreamSettings,
-    carrying: CarrySettings,
+    dream: DreamSettings,
+    carry: CarrySettings,
     budget: MemoryBudget,
-) -> Generator[list[tuple[LaneStep, Fetch, Save | None]], None, None]:
-    """Every step of a round, its dream and what it leaves, on their way; what can be is dreamed as one batch."""
-    carries: dict[int, Carry] = {}  # shot -> what its last frame left
-    for round in rounds:
-        done: list[tuple[LaneStep, Fetch, Save | None]] = []
-        batches: dict[Kind, list[tuple[LaneStep, Carry | None]]] = {}
-        for step, moved in round:
+) -> Generator[list[Pending], None, None]:
+    """Dream each round, as one batch what can be; yield its dreams, which are then on their way from the device."""
+    carries: dict[int, Carry] = {}  # after the last frame of each shot that is dreamed
+    for steps in rounds:
+        pending: list[Pending] = []
+        batches: dict[BatchKey, list[tuple[LaneStep, Carry | None]]] = {}
+        for step, motion in steps:
             last, mask = carries.pop(step.shot, None), step.frame.mask
-            if step.left is not None:
-                last = carry_from_bytes(step.left, network.device)
-            if mask is not None and not mask.any():  # nothing to be dreamed; what comes after it begins anew
-                done.append((step, functools.partial(torch.from_numpy, step.frame.image), None))
+            if step.carry is not None:
+                last = carry_from_bytes(step.carry, network.device)
+            if mask is not None and not mask.any():  # nothing to dream; the next frame starts anew
+                pending.append(Pending(step, functools.partial(torch.from_numpy, step.frame.image)))
                 continue
-            under = None if mask is None else to_mask(mask, network.device)
-            start = move_carry(last, moved, carrying.persistence, under) if moved and last else None
-            steps = steps_for(start, dreaming, carrying) if start else None
-            batches.setdefault((step.frame.image.shape, steps, mask is not None), []).append((step, start))
-        for (_, steps, _), batch in batches.items():
+            mask_tensor = None if mask is None else to_mask(mask, network.device)
+            start = move_carry(last, motion, carry.persistence, mask_tensor) if motion and last else None
+            octave_steps = steps_for(start, dream, carry) if start else None
+            batches.setdefault((step.frame.image.shape, octave_steps, mask is not None), []).append((step, start))
+        for (_, octave_steps, _), batch in batches.items():
             sources = torch.cat([to_tensor(step.frame.image, network.device) for step, _ in batch])
-            if steps is None:
-                masks = [to_mask(step.frame.mask, network.device) for step, _ in batch if step.frame.mask is not None]
-                made = dream_first_frames(sources, network, dreaming, torch.cat(masks) if masks else None, budget)
-            else:
-                made = dream_carried_frames(
-                    sources, [start for _, start in batch if start], steps, network, dreaming, carrying
-                )
-            for (step, _), source, left in zip(batch, sources, made, strict=True):
-                carries[step.shot] = left
-                done.append(
-                    (step, fetch(to_uint8(source + left.residual)), carry_to_bytes(left) if step.holds else None)
-                )
-        yield done
-        oldest = min(step.shot for step, _ in round)
-        carries = {shot: left for shot, left in carries.items() if shot >= oldest}
+            dreamed = _dream_batch(batch, sources, octave_steps, network, dream, carry, budget)
+            for (step, _), source, after in zip(batch, sources, dreamed, strict=True):
+                carries[step.shot] = after
+                image = fetch(to_uint8(source + after.residual))
+                pending.append(Pending(step, image, carry_to_bytes(after) if step.stores_carry else None))
+        yield pending
+        oldest = min(step.shot for step, _ in steps)
+        carries = {shot: after for shot, after in carries.items() if shot >= oldest}
 
 
-def fetch_dreams(
-    rounds: Iterator[list[tuple[LaneStep, Fetch, Save | None]]], late: bool
-) -> Generator[tuple[int, DreamedFrame], None, None]:
-    """(index, dreamed frame) of every step; `late`: only when the device has been given the next round to do."""
-    flying: list[tuple[LaneStep, Fetch, Save | None]] = []
-    for round in itertools.chain(rounds, [[]]):
-        for step, image, left in flying if late else round:
-            frame = replace(step.frame, image=image().numpy())
-            yield step.index, DreamedFrame(step.stream, step.piece, frame, left)
-        flying = round
+def _dream_batch(
+    batch: list[tuple[LaneStep, Carry | None]],
+    sources: Tensor,
+    octave_steps: tuple[int, ...] | None,
+    network: Network,
+    dream: DreamSettings,
+    carry: CarrySettings,
+    budget: MemoryBudget,
+) -> list[Carry]:
+    """The carry after each of a batch of (B, 3, H, W) `sources`, which contains its dream."""
+    if octave_steps is None:
+        masks = [to_mask(step.frame.mask, network.device) for step, _ in batch if step.frame.mask is not None]
+        return dream_first_frames(sources, network, dream, torch.cat(masks) if masks else None, budget)
+    starts = [start for _, start in batch if start is not None]
+    return dream_carried_frames(sources, starts, octave_steps, network, dream, carry, budget)
+
+
+def fetch_dreams(rounds: Iterator[list[Pending]], late: bool) -> Generator[tuple[LaneStep, Frame], None, None]:
+    """Wait for the dreams of each round.
+
+    Args:
+        rounds: what `dream_rounds` yields.
+        late: wait only after the next round was given to the device, so that it never idles.
+    """
+    in_flight: list[Pending] = []
+    for pending in itertools.chain(rounds, [[]]):
+        for each in in_flight if late else pending:
+            yield each.step, each.frame()
+        in_flight = pending
 
 
 def _planes(frame: Frame) -> Tensor:

@@ -321,11 +321,15 @@ def pieces_done(output: Any) -> int:
     return len(list(checkpoint_folder(output).glob("*.json"))) - 1
 
 
-def until_piece(child: subprocess.Popen[str], output: Any, count: int) -> None:
+def until(child: subprocess.Popen[str], check: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 300
-    while pieces_done(output) < count:
+    while not check():
         assert child.poll() is None and time.monotonic() < deadline, child.stderr.read()
         time.sleep(0.002)
+
+
+def until_piece(child: subprocess.Popen[str], output: Any, count: int) -> None:
+    until(child, lambda: pieces_done(output) >= count)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
@@ -354,18 +358,21 @@ def test_a_second_interruption_is_the_end_at_once(film: Path, tmp_path: Path) ->
     output = tmp_path / "out.mp4"
     # One frame of it takes minutes: longer than anything between the two signals.
     child = started("video", film, "-o", output, "--iterations", "100000", "--octaves", "1", "--persistence", "0")
-    until_line(child, "dreamnet")
-    child.send_signal(signal.SIGINT)
-    until_line(child, "Stopping after this frame")
-    child.send_signal(signal.SIGINT)
-    _, said = child.communicate(timeout=300)
+    try:
+        until(child, checkpoint_folder(output).exists)
+        child.send_signal(signal.SIGINT)
+        until_line(child, "Stopping after this frame")
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=300)
+    finally:
+        child.kill()
     assert child.returncode == 130
     assert "--resume" not in said, "it ended as after one signal: the frame was finished first"
     assert not output.exists()
 
 
 def until_line(child: subprocess.Popen[str], text: str) -> None:
-    """Read what the child says up to the line that holds `text`; "dreamnet" stands in the one before the first frame."""
+    """Read what the child says up to the line that holds `text`; "dreamnet" stands in the one after the first frame."""
     for line in child.stderr:
         if text in line:
             return

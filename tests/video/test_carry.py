@@ -27,35 +27,37 @@ def test_a_residual_is_carried_where_the_motion_is_trusted() -> None:
     backward[:, 0] = -2
     occluded = torch.zeros(1, 1, 8, 12, dtype=torch.bool)
     occluded[..., :2] = True
-    last = Carry(residual, torch.ones(1, 1, 8, 12), torch.ones(1, 1, 1, 1), torch.zeros(1), tick=6, new=0.08)
+    last = Carry(residual, torch.ones(1, 1, 8, 12), torch.ones(1, 1, 1, 1), torch.zeros(1), frame_index=6, unseen=0.08)
     moved = move_carry(last, Motion(backward, occluded, 1 - occluded.float(), 2 / 12), 0.5)
-    assert (moved.residual[..., :2] == 0).all() and (moved.maturity[..., :2] == 0).all()
+    assert (moved.residual[..., :2] == 0).all() and (moved.age[..., :2] == 0).all()
     assert torch.allclose(moved.residual[0, 0, 0, 3:], 0.5 * torch.arange(1.0, 10.0), atol=1e-3)
-    assert torch.allclose(moved.maturity[..., 2:], torch.ones(1, 1, 8, 10))
-    assert moved.tick == 7
-    assert moved.new == pytest.approx(0.08 * (1 - 1 / GROWTH_FRAMES) + 2 / 12)
+    assert torch.allclose(moved.age[..., 2:], torch.ones(1, 1, 8, 10))
+    assert moved.frame_index == 7
+    assert moved.unseen == pytest.approx(0.08 * (1 - 1 / GROWTH_FRAMES) + 2 / 12)
 
 
 @given(st.integers(1, 7), st.integers(0, 50))
 def test_every_octave_has_its_turn_the_finest_every_other_frame(octaves: int, start: int) -> None:
     cycle = 4 * max(1, octaves - 1)
-    rows = [steps_per_octave(octaves, start + tick, 2, much_new=False) for tick in range(cycle)]
+    rows = [steps_per_octave(octaves, start + tick, 2, much_unseen=False) for tick in range(cycle)]
     assert all(sum(map(bool, row)) <= 1 and set(row) <= {0, 2} for row in rows)
     visits = [sum(map(bool, column)) for column in zip(*rows, strict=True)]
     assert visits == [1] * (octaves - 1) + [cycle // 2]
 
 
-def test_much_new_ground_takes_a_step_at_every_frame() -> None:
-    assert [steps_per_octave(3, tick, 1, much_new=True) for tick in range(8, 12)] == [
+def test_much_unseen_ground_takes_a_step_at_every_frame() -> None:
+    assert [steps_per_octave(3, tick, 1, much_unseen=True) for tick in range(8, 12)] == [
         (0, 0, 1),
         (0, 0, 1),
         (0, 1, 1),
         (0, 0, 1),
     ]
-    assert steps_per_octave(1, 8, 3, much_new=True) == (3,)
-    start = Carry(*(torch.zeros(1, n, 180, 320) for n in (3, 1)), torch.zeros(1, 1, 1, 1), torch.zeros(1), tick=4)
+    assert steps_per_octave(1, 8, 3, much_unseen=True) == (3,)
+    start = Carry(
+        *(torch.zeros(1, n, 180, 320) for n in (3, 1)), torch.zeros(1, 1, 1, 1), torch.zeros(1), frame_index=4
+    )
     assert steps_for(start, DreamSettings(), CarrySettings()) == (0, 0)
-    assert steps_for(replace(start, new=0.2), DreamSettings(), CarrySettings()) == (0, 1)
+    assert steps_for(replace(start, unseen=0.2), DreamSettings(), CarrySettings()) == (0, 1)
 
 
 def test_a_frame_without_a_turn_only_carries(tiny_network: Network) -> None:
@@ -69,13 +71,13 @@ def test_a_frame_without_a_turn_only_carries(tiny_network: Network) -> None:
 def test_new_ground_takes_larger_steps_until_it_is_like_the_rest(tiny_network: Network) -> None:
     sources = torch.rand(1, 3, 48, 64)
     (start,) = dream_first_frames(sources, tiny_network, replace(QUICK, headroom=0.0))
-    maturity = start.maturity.clone()
-    maturity[..., :32] = 0
-    start = replace(start, maturity=maturity, strength=torch.full((1, 1, 1, 1), 9.0), goal=torch.full((1,), 9.0))
+    age = start.age.clone()
+    age[..., :32] = 0
+    start = replace(start, age=age, strength=torch.full((1, 1, 1, 1), 9.0), target_score=torch.full((1,), 9.0))
     (left,) = dream_carried_frames(sources, [start], (1,), tiny_network, replace(QUICK, headroom=0.0), CarrySettings())
     change = (left.residual - start.residual).abs()
     assert change[..., :28].mean() > 3 * change[..., 36:].mean()
-    assert left.maturity[..., :32].mean() == pytest.approx(1 / GROWTH_FRAMES)
+    assert left.age[..., :32].mean() == pytest.approx(1 / GROWTH_FRAMES)
 
 
 def test_the_first_dream_is_the_most_that_is_carried(tiny_network: Network) -> None:

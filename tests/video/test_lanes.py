@@ -1,5 +1,6 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,10 @@ from dreamvideo.frames import Frame
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.video.lanes import LaneStep, in_lockstep, in_order, lanes_for
-from dreamvideo.video.pipeline import InputSegment, dream_segments, dream_video, fetch_dreams
+from dreamvideo.video.pipeline import DreamInput, Pending, dream_inputs, dream_video, fetch_dreams
 
 
-def steps(lengths: Any, read: Any = None) -> Iterator[LaneStep]:
+def steps(lengths: Any, read: Any = None) -> Generator[LaneStep, None, None]:
     index = 0
     for shot, length in enumerate(lengths):
         for place in range(length):
@@ -63,15 +64,16 @@ def test_as_many_lanes_as_keep_a_gpu_busy() -> None:
 
 @pytest.mark.parametrize("late", [False, True])
 def test_images_land_in_order_and_late_ones_after_the_next_round_has_begun(late: bool) -> None:
-    log = []
+    log: list[str] = []
 
-    def rounds() -> Iterator[list[tuple[Any, Callable[..., Any], None]]]:
+    def land(round: int) -> torch.Tensor:
+        log.append(f"land {round}")
+        return torch.zeros(1, 1, 3)
+
+    def rounds() -> Generator[list[Pending], None, None]:
         for round in range(3):
             log.append(f"begin {round}")
-            yield [
-                (step, lambda round=round: log.append(f"land {round}") or torch.zeros(1, 1, 3), None)
-                for step in steps([1])
-            ]
+            yield [Pending(step, partial(land, round)) for step in steps([1])]
 
     assert len(list(fetch_dreams(rounds(), late))) == 3
     begun, landing = [f"begin {i}" for i in range(3)], [f"land {i}" for i in range(3)]
@@ -102,16 +104,16 @@ def test_lanes_reach_across_videos_of_any_size_and_each_is_as_alone(tiny_network
     videos = [[textured(*size, seed)] * 3 for seed, size in enumerate(sizes)]
     settings = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4)
 
-    def streams() -> Iterator[InputSegment]:
+    def streams() -> Generator[DreamInput, None, None]:
         for images in videos:
-            yield InputSegment(Frame(image, Fraction(i, 25)) for i, image in enumerate(images))
+            yield DreamInput(Frame(image, Fraction(i, 25)) for i, image in enumerate(images))
 
-    together = dream_segments(streams(), tiny_network, settings, CarrySettings(lanes=3))
+    together = dream_inputs(streams(), tiny_network, settings, CarrySettings(lanes=3))
     numbers = []
     for (number, frames), alone in zip(together, streams(), strict=True):
         numbers.append(number)
         expected = dream_video(alone.frames, tiny_network, settings, CarrySettings())
         for ours, theirs in zip(frames, expected, strict=True):
-            assert ours.frame.time == theirs.time
-            assert np.abs(ours.frame.image.astype(int) - theirs.image).max() <= 1
+            assert ours.time == theirs.time
+            assert np.abs(ours.image.astype(int) - theirs.image).max() <= 1
     assert numbers == [0, 1, 2]

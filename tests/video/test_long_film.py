@@ -1,6 +1,6 @@
 """A long film takes no more memory than a short one: from file to file, sound included."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def grown(folder: Path, network: Network, size: Any, first: Any, last: Any) -> A
         folder / "long.mp4", times, size=(160, 120), audio=[("aac", "eng")], options={"preset": "ultrafast"}
     )
 
-    def watched(frames: Any) -> Iterator[Any]:
+    def watched(frames: Any) -> Generator[Any, None, None]:
         for number, frame in enumerate(frames):
             if number in (first, last):
                 resident.append(psutil.Process().memory_info().rss)

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -18,7 +18,7 @@ from dreamvideo.motion import occlusion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.tensors import to_image, to_tensor
 from dreamvideo.video import pipeline
-from dreamvideo.video.pipeline import dream_video, single_segment, with_motion
+from dreamvideo.video.pipeline import dream_video, estimate_rounds, single_input
 
 QUICK = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4, anchor=0.0)
 CARRY = CarrySettings()
@@ -115,8 +115,8 @@ def test_uncovered_ground_is_soon_dreamed_like_the_rest(tiny_network: Network) -
 
 
 def test_no_flow_still_sees_cuts() -> None:
-    streams = single_segment(stream([*pan(1, 3), *pan(2, 2)]))
-    motions = [motion for ((_, motion),) in with_motion(streams, CarrySettings(flow="none"), CPU)]
+    streams = single_input(stream([*pan(1, 3), *pan(2, 2)]))
+    motions = [motion for ((_, motion),) in estimate_rounds(streams, CarrySettings(flow="none"), CPU)]
     assert [motion is None for motion in motions] == [True, False, False, True, False]
     assert not motions[1].backward.any()
 
@@ -127,11 +127,11 @@ def test_flat_ground_that_has_not_changed_stands_still_whatever_the_flow_says(mo
     def guess(current: Any, previous: Any) -> torch.Tensor:
         return torch.from_numpy(random.normal(0, 4, (1, 2, *current.shape[2:])).astype(np.float32))
 
-    monkeypatch.setitem(pipeline.FLOWS, "dis", lambda device, weights: guess)
+    monkeypatch.setitem(pipeline.FLOWS, "dis", lambda device, weights, tf32: guess)
     ground = np.full((40, 60, 3), 200, np.uint8)
     noisy = [np.clip(ground + random.normal(0, 1.2, ground.shape), 0, 255).astype(np.uint8) for _ in range(2)]
     noisy[1][:, 40:] = 90  # something came
-    _, ((_, motion),) = with_motion(single_segment(stream(noisy)), CarrySettings(), CPU)
+    _, ((_, motion),) = estimate_rounds(single_input(stream(noisy)), CarrySettings(), CPU)
     occluded = motion.occluded[0, 0]
     assert not occluded[:, :36].any()
     assert (motion.backward[:, :, :, :36].abs().sum(1) == 0).float().mean() > 0.8
@@ -150,13 +150,13 @@ def test_a_flow_is_trusted_where_the_moved_picture_looks_like_this_one_wherever_
     right = occlusion.estimate_motion(now, before, lambda a, b: next(flows).clone())
     assert not right.occluded[..., :57].any() and right.occluded[..., 60:].all()  # there it lies outside
     wrong = occlusion.estimate_motion(now, before, lambda a, b: next(flows).clone())
-    assert right.hidden < 0.12 and wrong.hidden > 0.7
+    assert right.unseen < 0.12 and wrong.unseen > 0.7
 
 
 def test_an_error_and_an_early_end_close_the_source(tiny_network: Network) -> None:
     closed = []
 
-    def source(fail: Any) -> Iterator[Any]:
+    def source(fail: Any) -> Generator[Any, None, None]:
         try:
             yield from stream(pan(1, 3))
             if fail:
