@@ -1,4 +1,5 @@
-"""The same jobs on many workers: shots do not depend on each other, so a film is as parallel as it has shots.
+"""Runs jobs on many workers: shots do not depend on each other, so a video has as many parallel parts as shots.
 
-Ray starts the workers, brings them their work and tells when one dies; nothing of that is written here.
+Ray starts the workers, sends them their work and reports when one dies. Of this package only `workers` and `worker`
+know Ray.
 """

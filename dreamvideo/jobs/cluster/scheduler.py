@@ -1,293 +1,223 @@
-"""Jobs on a cluster: runs are found here, dreamed by a crew, and kept and joined here, whoever dreamed them."""
+"""Runs jobs on a cluster: finds work units here, has them dreamed by workers, stores and joins their segments here."""
 
 from __future__ import annotations
 
-import functools
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from itertools import takewhile
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-from tqdm import tqdm
-
-from dreamvideo.commands.progress import counter
-from dreamvideo.errors import ClusterError, DreamVideoError, OutputError, SettingsError, SourceError, first_line
-from dreamvideo.frames import Source
-from dreamvideo.jobs.cluster.split import WorkUnit, split_source
-from dreamvideo.jobs.cluster.task import ClusterTask, FinishedSegment
-from dreamvideo.jobs.cluster.transfer import FilePart, pack_files
-from dreamvideo.jobs.cluster.workers import WorkerPool
-from dreamvideo.jobs.job import (
-    Job,
-    JobResult,
-    JobSettings,
-    begin_job,
-    finish_job,
-    min_segment_frames,
-    open_job,
-    source_state,
-    store_segment,
+from dreamvideo.errors import (
+    Cancelled,
+    ClusterError,
+    DreamVideoError,
+    OutputError,
+    SettingsError,
+    SourceError,
+    first_line,
 )
+from dreamvideo.jobs.cluster.cluster_job import (
+    ClusterJob,
+    Found,
+    find_units,
+    rest_of_unit,
+    resume_point_after,
+    store_finished,
+    stored_segments,
+)
+from dreamvideo.jobs.cluster.split import WorkUnit
+from dreamvideo.jobs.cluster.task import ClusterTask, FinishedSegment
+from dreamvideo.jobs.cluster.transfer import store_file
+from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
+from dreamvideo.jobs.job import Job, JobResult, JobSettings, begin_job, finish_job
+from dreamvideo.jobs.observer import Observer
 from dreamvideo.media import checkpoint
 from dreamvideo.media.sample_frames import format_time
-from dreamvideo.media.video_file import translate_errors
-from dreamvideo.media.video_reader import silence_reader
 from dreamvideo.media.video_writer import check_encoder
 from dreamvideo.threads import prefetch
 from dreamvideo.video.lanes import lanes_for
-from dreamvideo.video.pipeline import single_segment, split_shots
 
-MAX_TRIES = 3  # of a run, before its film is given up
-TASKS_AHEAD = 1000  # runs that may be found before there is a worker for them; they are a few numbers each
-
-
-@dataclass(slots=True, eq=False)
-class _Film:
-    """A job under way."""
-
-    job: Job
-    source: Source
-    state: tuple[int, int]  # of the input file
-    parcels: dict[Path, FilePart] = field(default_factory=dict)
-    began: float = field(default_factory=time.monotonic)
-    earlier: int = 0  # frames that were there before
-    open: int = 0  # runs that are not done
-    found: bool = False  # all its runs are known
-    over: bool = False  # it has ended, well or not
+MAX_TRIES = 3  # of a work unit; then its job fails
+UNITS_AHEAD = 1000  # work units that may be found before a worker is free for them; each is a few numbers
 
 
 def run_on_cluster(
-    crew: WorkerPool,
+    pool: WorkerPool,
     jobs: Sequence[Job],
-    wishes: JobSettings,
-    announce: Callable[[Job, Source, int], None],
-    report: Callable[[JobResult], None],
-    tell: Callable[[str], None],
-    stopped: Callable[[], bool] = lambda: False,
+    settings: JobSettings,
+    observer: Observer | None = None,
     resume: bool = False,
-    hidden: bool = False,
 ) -> None:
-    """Do the jobs, the longest first, their runs side by side on all workers. What fails ends its own job only.
+    """Run jobs on a cluster, the longest first, their work units side by side. A failure ends its own job only.
 
     Args:
-        announce: told of each job that begins, with the number of frames that were done in an earlier run.
-        report: told of each job that ends, in some thread.
-        tell: told of what goes on besides.
-        stopped: asked now and then whether to end; what is done can be gone on with.
-        resume: go on with what is left of an earlier run.
-        hidden: show no bar.
+        pool: the workers.
+        jobs: what is dreamed into what.
+        settings: of all of them; must be those of the pool.
+        observer: watches and may cancel.
+        resume: go on after the finished segments of earlier runs.
 
     Raises:
-        KeyboardInterrupt: `stopped` said so.
-        ClusterError: there is no worker that works.
+        Cancelled: the observer said so; what is finished can be resumed.
+        ClusterError: no worker works.
         DreamVideoError: of the network or its device.
     """
-    tell(f"{crew.count} workers, each with {'a GPU' if crew.on_gpus else f'{wishes.model.threads or 1} threads'}")
-    with (
-        closing(prefetch(_found(jobs, wishes, report, stopped), depth=TASKS_AHEAD)) as found,
-        counter(0, "all", hidden) as bar,
-    ):
-        pack = functools.partial(pack_files, put=crew.put) if wishes.cluster.ship else None
-        ledger = _Ledger(wishes, resume, pack, announce, report, tell, stopped, bar)
-        given: dict[int, list[_Part | None]] = {}  # work -> what of it is not done
-        more = True
-        while more or ledger.waiting or crew.working:
-            if stopped():
-                raise KeyboardInterrupt
-            while crew.free and more and len(ledger.waiting) < crew.free * ledger.batch(crew.on_gpus):
-                item = next(found, None)
-                more = item is not None
-                if item is not None:
-                    ledger.find(*item)
-            while crew.free and ledger.waiting:
-                taken = ledger.take(crew.on_gpus)
-                parcels = {path: parcel for part in taken for path, parcel in part.film.parcels.items()}
-                given[crew.give([part.task for part in taken], parcels)] = list(taken)
-            for result in crew.results(1.0):
-                if result.done is not None:
-                    parts, number = given[result.work], result.done.task
-                    parts[number] = ledger.keep(parts[number], result.done)
-                else:
-                    left = [part for part in given.pop(result.work) if part is not None]
-                    ledger.fail(left, result.error or ClusterError("it has fewer frames than were found"))
+    observer = observer or Observer()
+    device = "a GPU" if pool.on_gpus else f"{settings.model.threads or 1} threads"
+    observer.message(f"{pool.count} workers, each with {device}")
+    with closing(prefetch(find_units(jobs, settings, observer.should_stop), depth=UNITS_AHEAD)) as found:
+        _Scheduler(pool, settings, observer, resume).run(found)
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A task and the film that it is of."""
+class _JobTask:
+    """A task and its job."""
 
-    film: _Film
+    active: ClusterJob
     task: ClusterTask
 
     @property
     def key(self) -> tuple[Job, int]:
-        """The same for what is left of it."""
-        return self.task.job, self.task.run.spans[-1].number
+        """Identifies the unit: equal for all rests of it."""
+        return self.task.job, self.task.unit.segments[-1].number
 
 
-class _Ledger:
-    """How far each film is, what waits for a worker, and what failed how often."""
+class _Scheduler:
+    """Hands out tasks, stores segments, repeats what failed, and ends jobs."""
 
-    def __init__(
-        self,
-        wishes: JobSettings,
-        resume: bool,
-        pack: Callable[[Path], FilePart] | None,
-        announce: Callable[[Job, Source, int], None],
-        report: Callable[[JobResult], None],
-        tell: Callable[[str], None],
-        stopped: Callable[[], bool],
-        bar: tqdm[Any],
-    ) -> None:
-        self.waiting: deque[_Part] = deque()
-        self._wishes, self._resume, self._pack = wishes, resume, pack
-        self._announce, self._report, self._tell = announce, report, tell
-        self._stopped = stopped
-        self._bar = bar
-        self._begun: set[_Film] = set()
-        self._tries: Counter[tuple[Job, int]] = Counter()
+    def __init__(self, pool: WorkerPool, settings: JobSettings, observer: Observer, resume: bool) -> None:
+        self._pool, self._settings, self._observer, self._resume = pool, settings, observer, resume
+        self._waiting: deque[_JobTask] = deque()
+        self._running: dict[int, list[_JobTask | None]] = {}  # request -> what is left of its tasks; None: nothing
+        self._failures: Counter[tuple[Job, int]] = Counter()
 
-    def batch(self, on_gpus: bool) -> int:
-        """How many tasks a worker gets at once: as many as its lanes."""
-        if self._wishes.carry.lanes:
-            return self._wishes.carry.lanes
-        if not on_gpus or not self.waiting:
+    def run(self, found: Generator[Found, None, None]) -> None:
+        """Dream all units that are found."""
+        more = True
+        while more or self._waiting or self._pool.busy:
+            if self._observer.should_stop():
+                raise Cancelled("cancelled; finished segments can be resumed")
+            while self._pool.free and more and len(self._waiting) < self._pool.free * self._batch_size():
+                item = next(found, None)
+                more = item is not None
+                if isinstance(item, JobResult):
+                    self._observer.finished(item)
+                elif item is not None:
+                    self._add(*item)
+            while self._pool.free and self._waiting:
+                self._submit()
+            for result in self._pool.results(1.0):
+                self._receive(result)
+
+    def _batch_size(self) -> int:
+        """How many tasks a worker gets at once: as many as it has lanes."""
+        if self._settings.carry.lanes:
+            return self._settings.carry.lanes
+        if not self._pool.on_gpus or not self._waiting:
             return 1
-        info = self.waiting[0].film.source.info
+        info = self._waiting[0].active.source.info
         return lanes_for(info.height * info.width)
 
-    def take(self, on_gpus: bool) -> list[_Part]:
-        """What the next worker gets. What has failed goes alone, so that it takes nothing else with it."""
-        count = 1 if self._tries[self.waiting[0].key] else min(len(self.waiting), self.batch(on_gpus))
-        return [self.waiting.popleft() for _ in range(count)]
+    def _submit(self) -> None:
+        """Give the next tasks to a free worker; one that has failed goes alone, so that no other fails with it."""
+        alone = bool(self._failures[self._waiting[0].key])
+        count = 1 if alone else min(len(self._waiting), self._batch_size())
+        batch = [self._waiting.popleft() for _ in range(count)]
+        files = {path: stored for each in batch for path, stored in each.active.files.items()}
+        request = self._pool.submit([each.task for each in batch], files)
+        self._running[request] = list(batch)
 
-    def find(self, film: _Film, run: WorkUnit | None) -> None:
-        """One more run of a film; None: it has no more."""
+    def _receive(self, result: TaskResult) -> None:
+        if result.segment is not None:
+            tasks, number = self._running[result.request], result.segment.task
+            tasks[number] = self._store(tasks[number], result.segment)
+        else:
+            unfinished = [each for each in self._running.pop(result.request) if each is not None]
+            self._repeat(unfinished, result.error or ClusterError("the input has fewer frames than were found"))
+
+    def _add(self, active: ClusterJob, unit: WorkUnit | None) -> None:
+        """Let a unit wait for a worker, unless an earlier run finished it; None: the job has no more."""
         try:
-            if film not in self._begun:
-                self._begin(film)
-            if film.over:
+            if not active.started:
+                self._start(active)
+            if active.ended:
                 return
-            if run is None:
-                film.found = True
-                self._end_if_done(film)
-                return
-            task = _rest(film.job, run)
-            there = run.frames - (task.run.frames if task else 0)
-            film.earlier += there
-            self._bar.update(there)
-            if task is not None:
-                film.open += 1
-                self.waiting.append(_Part(film, task))
+            if unit is None:
+                active.all_found = True
+                self._end_if_finished(active)
+            elif (task := rest_of_unit(active.job, unit)) is not None:
+                active.open_units += 1
+                self._waiting.append(_JobTask(active, task))
         except DreamVideoError as error:
-            self._give_up(film, error)
+            self._fail(active, error)
 
-    def keep(self, part: _Part | None, done: FinishedSegment) -> _Part | None:
-        """Put a finished piece to the others; returns what is left of its task."""
-        assert part is not None
-        film, task = part.film, part.task
-        rest = task.run.after(1)
-        left = None if rest is None else _Part(film, ClusterTask(task.job, rest, done.piece, done.state))
-        if film.over:
-            return left
+    def _start(self, active: ClusterJob) -> None:
+        active.started = True
+        job, info = active.job, active.source.info
+        folder = checkpoint.checkpoint_folder(job.output)
+        if not job.to_folder:
+            check_encoder(job.output, self._settings.encode, info)
+        if self._resume and checkpoint.stored_job(folder) is not None:
+            active.resumed = sum(segment.frames for segment in stored_segments(folder))
+        else:
+            begin_job(job, info, self._settings)
+        if self._settings.cluster.ship:
+            if job.images:
+                raise SettingsError(f"--ship with {job.source}: expected videos; put images into a shared folder")
+            active.files[job.source] = store_file(job.source, self._pool.put)
+        self._observer.started(job, info, active.resumed, None)
+
+    def _store(self, each: _JobTask | None, finished: FinishedSegment) -> _JobTask | None:
+        """Store a segment and return what is left of its task."""
+        assert each is not None
+        active, task = each.active, each.task
+        unit = task.unit.without(1)
+        resume = resume_point_after(finished.segment, finished.carry)
+        rest = None if unit is None else _JobTask(active, ClusterTask(task.job, unit, resume))
+        if active.ended:
+            return rest
         try:
-            path = checkpoint.segment_path(checkpoint.checkpoint_folder(film.job.output), done.piece.number)
-            with translate_errors(film.job.output):
-                checkpoint.write_atomically(path, done.packets)
-            store_segment(film.job, film.state, done.piece, done.state)
+            store_finished(active, finished)
         except (OutputError, SourceError) as error:
-            self._give_up(film, error)
-            return left
-        self._bar.update(done.piece.frames)
-        if left is None:
-            film.open -= 1
-            self._end_if_done(film)
-        return left
+            self._fail(active, error)
+            return rest
+        self._observer.progress(active.job, finished.segment.frames)
+        if rest is None:
+            active.open_units -= 1
+            self._end_if_finished(active)
+        return rest
 
-    def fail(self, parts: list[_Part], error: Exception) -> None:
-        """What is left of tasks of which one failed is done again, or their film given up."""
-        parts = [part for part in parts if not part.film.over]
-        for part in parts:
-            film, run = part.film, part.task.run
-            start, end = format_time(run.spans[0].start), "its end" if run.end is None else format_time(run.end)
-            self._tries[part.key] += 1
-            tries = self._tries[part.key]
-            if tries >= MAX_TRIES or (isinstance(error, DreamVideoError) and len(parts) == 1):
+    def _repeat(self, tasks: list[_JobTask], error: Exception) -> None:
+        """Let tasks wait again after one of them failed, or fail the job of one that failed too often."""
+        for each in tasks:
+            if each.active.ended:
+                continue
+            source, unit = each.active.job.source, each.task.unit
+            start = format_time(unit.segments[0].start)
+            end = "its end" if unit.end is None else format_time(unit.end)
+            self._failures[each.key] += 1
+            tries = self._failures[each.key]
+            # An error of the input or the settings would occur again; with several tasks it may be another's.
+            if tries >= MAX_TRIES or (isinstance(error, DreamVideoError) and len(tasks) == 1):
                 times = f"{tries} times" if tries > 1 else "once"
-                why = first_line(error)
-                self._give_up(film, ClusterError(f"{film.job.source}, {start} to {end}, failed {times}: {why}"))
+                failure = ClusterError(f"{source}, {start} to {end}, failed {times}: {first_line(error)}")
+                self._fail(each.active, failure)
             else:
-                self._tell(f"{film.job.source}: {start} to {end} is done again ({first_line(error)})")
-                self.waiting.appendleft(part)
+                self._observer.message(f"{source}: {start} to {end} is repeated ({first_line(error)})")
+                self._waiting.appendleft(each)
 
-    def _begin(self, film: _Film) -> None:
-        self._begun.add(film)
-        self._bar.total += film.source.info.frame_count or 0
-        folder = checkpoint.checkpoint_folder(film.job.output)
-        if not film.job.to_folder:
-            check_encoder(film.job.output, self._wishes.encode, film.source.info)
-        if not (self._resume and checkpoint.stored_job(folder) is not None):
-            begin_job(film.job, film.source.info, self._wishes)
-        if self._pack is not None:
-            if film.job.pictures:
-                raise SettingsError(f"--ship with {film.job.source}: expected videos, or pictures in a shared folder")
-            film.parcels[film.job.source] = self._pack(film.job.source)
-        self._announce(film.job, film.source, 0)
-
-    def _end_if_done(self, film: _Film) -> None:
-        if not film.found or film.open:
+    def _end_if_finished(self, active: ClusterJob) -> None:
+        if not active.all_found or active.open_units:
             return
-        film.over = True
-        seconds = time.monotonic() - film.began
-        self._report(finish_job(film.job, film.source, self._wishes, film.earlier, seconds, self._stopped))
+        active.ended = True
+        seconds = time.monotonic() - active.started_at
+        result = finish_job(
+            active.job, active.source, self._settings, active.resumed, seconds, self._observer.should_stop
+        )
+        self._observer.finished(result)
 
-    def _give_up(self, film: _Film, error: DreamVideoError) -> None:
-        film.over = True
-        self._report(JobResult(film.job, error=error))
-        self.waiting = deque(part for part in self.waiting if part.film is not film)
-
-
-def _found(
-    jobs: Sequence[Job], wishes: JobSettings, report: Callable[[JobResult], None], stopped: Callable[[], bool]
-) -> Generator[tuple[_Film, WorkUnit | None], None, None]:
-    """Every run of every film, the longest film first; None: it has no more."""
-    alone = wishes.carry.persistence == 0 or not wishes.dream.iterations
-    for job in sorted(jobs, key=lambda job: -_length(job, wishes)) if len(jobs) > 1 else jobs:
-        try:
-            state = source_state(job)
-            with open_job(job, wishes) as source:
-                film = _Film(job, source, state)
-                ahead = prefetch(source.frames)
-                steps = split_shots(single_segment(ahead, min_segment_frames(job, wishes)), alone)
-                with closing(split_source(steps, wishes.cluster.split_shots)) as runs:
-                    for run in runs:
-                        if stopped():
-                            return
-                        yield film, run
-            yield film, None
-        except SourceError as error:
-            report(JobResult(job, error=error))
-
-
-def _length(job: Job, wishes: JobSettings) -> int:
-    """Frames, as far as the file tells; 0: it cannot be read."""
-    try:
-        with silence_reader(), open_job(job, wishes) as source:
-            return source.info.frame_count or 0
-    except SourceError:
-        return 0
-
-
-def _rest(job: Job, run: WorkUnit) -> ClusterTask | None:
-    """What of a run is not done; None: it is."""
-    folder = checkpoint.checkpoint_folder(job.output)
-    there = list(takewhile(bool, (checkpoint.segment_from_record(folder, span.number) for span in run.spans)))
-    rest = run.after(len(there))
-    last = there[-1] if there else None
-    return (
-        None if rest is None else ClusterTask(job, rest, last, checkpoint.stored_carry(folder, last) if last else None)
-    )
+    def _fail(self, active: ClusterJob, error: DreamVideoError) -> None:
+        active.ended = True
+        self._observer.finished(JobResult(active.job, error=error))
+        self._waiting = deque(each for each in self._waiting if each.active is not active)

@@ -1,6 +1,6 @@
-"""What of a film can be dreamed apart from the rest: pieces from one cut to another, found before any is dreamed.
+"""Splits a video into work units: segments from one cut to another, which can be dreamed independently.
 
-The pieces are those that one machine would make, so that it makes no difference where they are made.
+The segments are those that a single machine would make, so the output does not depend on which worker makes them.
 """
 
 from __future__ import annotations
@@ -13,71 +13,79 @@ from fractions import Fraction
 
 from dreamvideo.video.lanes import LaneStep
 
-# Seconds of a split shot that are dreamed before what is kept of it, so that the dream has grown when that begins.
-WARMUP_FRAMES = Fraction(1)
+# Seconds of a split shot that a work unit dreams before its first output frame, so that the dream has grown by then.
+# Chosen by eye: the strength is the same before and after, see docs/cluster.md.
+WARMUP_SECONDS = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentRange:
-    """A piece that is to be made."""
+    """The frames of a segment that is to be made."""
 
     number: int
-    before: int  # frames of the film before it
+    before: int  # frames of the video before it
     frames: int
-    start: Fraction  # time of its first frame
+    start: Fraction  # time of its first frame, in seconds
 
 
 @dataclass(frozen=True, slots=True)
 class WorkUnit:
-    """Pieces that follow each other, and need nothing of those before."""
+    """Consecutive segments that depend on no segment before them."""
 
-    spans: tuple[SegmentRange, ...]
-    opening: Fraction  # time of the first frame to be read
-    runup: int  # frames from there that are dreamed but belong to an earlier run
-    end: Fraction | None  # time of the first frame after it; None: the film ends
+    segments: tuple[SegmentRange, ...]
+    start: Fraction  # time of the first frame to read, in seconds
+    warmup: int  # leading frames that are dreamed but not output; they belong to the unit before
+    end: Fraction | None  # time of the first frame after it, in seconds; None: the video ends
 
     @property
     def frames(self) -> int:
-        return sum(span.frames for span in self.spans)
+        """Frames to output."""
+        return sum(segment.frames for segment in self.segments)
 
-    def after(self, count: int) -> WorkUnit | None:
-        """What is left when the first `count` of its pieces are there; None: nothing."""
-        spans = self.spans[count:]
-        if not count or not spans:
-            return self if spans else None
-        return replace(self, spans=spans, opening=spans[0].start, runup=0)
+    def without(self, count: int) -> WorkUnit | None:
+        """Return the unit without its first segments, which are finished; None: nothing is left.
+
+        Args:
+            count: of segments.
+        """
+        segments = self.segments[count:]
+        if not count or not segments:
+            return self if segments else None
+        return replace(self, segments=segments, start=segments[0].start, warmup=0)
 
 
-def split_source(
-    steps: Generator[LaneStep, None, None], split: Fraction | None = None
+def split_into_units(
+    steps: Generator[LaneStep, None, None], split_after: Fraction | None = None
 ) -> Generator[WorkUnit, None, None]:
-    """The runs of one film, of its frames as `pipeline.shots_of` gives them; a run begins at a cut.
+    """Group the frames of one video into work units, each of which begins at a cut.
 
     Args:
-        split: seconds after which a shot is split all the same, at the end of a piece; None: never.
+        steps: all frames with their segments, from `pipeline.split_shots`.
+        split_after: seconds after which a shot is split, at the end of a segment; the next unit then has warmup frames.
+            Default: shots are not split.
     """
-    spans: list[SegmentRange] = []
-    opening, runup = Fraction(0), 0
-    recent: deque[Fraction] = deque()  # times of the frames of this shot that a run-up would take
+    segments: list[SegmentRange] = []
+    start, warmup = Fraction(0), 0
+    recent: deque[Fraction] = deque()  # times of the frames of this shot that would be the warmup of a unit from here
     count = 0
     with closing(steps):
         for step in steps:
             time = step.frame.time
             if step.previous is None:
                 recent.clear()
-            assert step.piece is not None
-            if not spans or step.piece != spans[-1].number:
-                long = split is not None and spans and time - spans[0].start >= split
-                if spans and (step.previous is None or long):
-                    yield WorkUnit(tuple(spans), opening, runup, time)
-                    spans = []
-                if not spans:
-                    opening, runup = (recent[0], len(recent)) if recent else (time, 0)
-                spans.append(SegmentRange(step.piece, count, 0, time))
-            spans[-1] = replace(spans[-1], frames=spans[-1].frames + 1)
+            assert step.segment is not None
+            if not segments or step.segment != segments[-1].number:
+                is_long = split_after is not None and segments and time - segments[0].start >= split_after
+                if segments and (step.previous is None or is_long):
+                    yield WorkUnit(tuple(segments), start, warmup, time)
+                    segments = []
+                if not segments:
+                    start, warmup = (recent[0], len(recent)) if recent else (time, 0)
+                segments.append(SegmentRange(step.segment, count, 0, time))
+            segments[-1] = replace(segments[-1], frames=segments[-1].frames + 1)
             count += 1
             recent.append(time)
-            while recent and (split is None or time - recent[0] >= WARMUP_FRAMES):
+            while recent and (split_after is None or time - recent[0] >= WARMUP_SECONDS):
                 recent.popleft()
-    if spans:
-        yield WorkUnit(tuple(spans), opening, runup, None)
+    if segments:
+        yield WorkUnit(tuple(segments), start, warmup, None)

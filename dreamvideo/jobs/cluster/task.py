@@ -1,4 +1,4 @@
-"""What a worker does, wherever it is: runs of frames become finished pieces."""
+"""What a worker does, without Ray: dreams the frames of work units and encodes them as segments."""
 
 from __future__ import annotations
 
@@ -11,86 +11,82 @@ from pathlib import Path
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.frames import Frames, StreamInfo
 from dreamvideo.jobs.cluster.split import WorkUnit
-from dreamvideo.jobs.job import Job, JobSettings, job_encoder, min_segment_frames, open_job
-from dreamvideo.media.checkpoint import Segment, segment_path
-from dreamvideo.media.concat import write_segments
-from dreamvideo.media.masks import with_masks
+from dreamvideo.jobs.job import Job, JobSettings, masked, min_segment_frames, open_job, segment_opener
+from dreamvideo.media.checkpoint import ResumePoint, Segment, delete_segment, read_segment
+from dreamvideo.media.segments import write_segments
 from dreamvideo.media.video_reader import silence_reader
 from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
-from dreamvideo.video.pipeline import InputSegment, dream_segments
+from dreamvideo.video.pipeline import DreamInput, dream_inputs
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterTask:
-    """A run, or what is left of one."""
+    """A work unit of a job, or the rest of one."""
 
     job: Job
-    run: WorkUnit
-    last: Segment | None = None  # the piece before it, of the same run
-    state: bytes | None = None  # what the last frame of that left
+    unit: WorkUnit
+    resume: ResumePoint | None = None  # where it goes on, in the middle of a shot; None: at a cut, or after warmup
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedSegment:
-    """A finished piece on its way to the one who keeps it."""
+    """A segment on its way from a worker to the scheduler."""
 
-    task: int  # which of those that were given
-    piece: Segment
-    state: bytes | None
-    packets: bytes
+    task: int  # index among the tasks that the worker got
+    segment: Segment
+    carry: bytes | None  # after its last frame; None: the next frame needs nothing of it
+    files: dict[str, bytes]  # see `read_segment`
 
 
 def dream_tasks(
-    tasks: Sequence[ClusterTask], wishes: JobSettings, network: Network | None, folder: Path
+    tasks: Sequence[ClusterTask], settings: JobSettings, network: Network | None, folder: Path
 ) -> Generator[FinishedSegment, None, None]:
-    """The pieces of all tasks, as they are finished; several tasks fill the lanes of one device.
+    """Dream tasks, several in the lanes of one device, and yield their segments as they are finished.
 
     Args:
-        folder: where a piece is while it is under way.
+        tasks: of any jobs.
+        settings: of the jobs.
+        network: what dreams; None: frames pass through.
+        folder: where a segment is while it is written.
 
     Raises:
         SourceError: an input cannot be read here.
         OutputError: the encoder cannot be used here.
-        Whatever dreaming raises.
+        DreamVideoError: of the network or its device.
     """
     infos: list[StreamInfo] = []
-    budget = MemoryBudget(wishes.tile.tile_side)
+    budget = MemoryBudget(settings.tile.tile_side)
     with closing(
-        dream_segments(_stretches(tasks, wishes, infos), network, wishes.dream, wishes.carry, budget)
-    ) as streams:
-        for number, dreamed in streams:
-            job, before = tasks[number].job, tasks[number].run.spans[0].before
-            ahead = prefetch(dreamed)
-            made = write_segments(ahead, folder, job.output, job_encoder(job, infos[number], wishes), before)
-            with closing(ahead), closing(made) as pieces:
-                for piece, state in pieces:
-                    path = segment_path(folder, piece.number)
-                    yield FinishedSegment(number, piece, state, path.read_bytes())
-                    path.unlink()
+        dream_inputs(_open_tasks(tasks, settings, infos), network, settings.dream, settings.carry, budget)
+    ) as dreamed:
+        for number, frames in dreamed:
+            job, first = tasks[number].job, tasks[number].unit.segments[0]
+            opener = segment_opener(job, infos[number], settings, folder)
+            with closing(write_segments(prefetch(frames), job.output, opener, first.number, first.before)) as segments:
+                for segment, carry in segments:
+                    yield FinishedSegment(number, segment, carry, read_segment(folder, segment.number))
+                    delete_segment(folder, segment.number)
 
 
-def _stretches(
-    tasks: Sequence[ClusterTask], wishes: JobSettings, infos: list[StreamInfo]
-) -> Generator[InputSegment, None, None]:
+def _open_tasks(
+    tasks: Sequence[ClusterTask], settings: JobSettings, infos: list[StreamInfo]
+) -> Generator[DreamInput, None, None]:
+    """Open the input of each task when its frames are needed, and append what is known of it to `infos`."""
     for task in tasks:
-        run, first = task.run, task.run.spans[0]
-        goes_on = task.last is not None and task.state is not None
-        opening = task.last.last if task.last is not None and goes_on else run.opening
-        with silence_reader(), open_job(task.job, wishes, opening, jump=True) as source:
-            frames = source.frames
-            if wishes.mask.mask is not None:
-                frames = with_masks(
-                    frames, Path(wishes.mask.mask), wishes.read, before=first.before - goes_on - run.runup
-                )
+        unit, point = task.unit, task.resume
+        start = unit.start if point is None else point.time
+        with silence_reader(), open_job(task.job, settings, start, jump=True) as source:
+            leading = unit.warmup if point is None else 1  # frames before the first that is output
             infos.append(source.info)
-            before = next(frames) if goes_on else None
-            kept = _limited(frames, run.runup + run.frames, run.end)
-            yield InputSegment(kept, first.number, before, task.state, run.runup, min_segment_frames(task.job, wishes))
+            frames = masked(source.frames, settings, before=unit.segments[0].before - leading)
+            frames = _limited(frames, leading + unit.frames, unit.end)
+            shortest = min_segment_frames(task.job, settings)
+            yield DreamInput(frames, point, warmup=unit.warmup, min_segment_frames=shortest)
 
 
 def _limited(frames: Frames, count: int, end: Fraction | None) -> Frames:
-    """The first `count` frames, the last of which is shown until `end`; None: as long as it says."""
+    """Yield the first `count` frames; the last is shown until `end`, or for its own duration if that is None."""
     with closing(frames):
         for number, frame in enumerate(frames, 1):
             if number < count:

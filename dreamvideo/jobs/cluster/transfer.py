@@ -1,53 +1,76 @@
-"""Files on their way to workers that cannot reach them: in ranges, through the store that all share."""
+"""Sends files to workers that cannot read them: in parts, through the object store that all workers share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.jobs.job import JobSettings
+from dreamvideo.settings.option import option_kind
 
-PART_BYTES = 1 << 26  # bytes
+PART_BYTES = 1 << 26  # of a part; one is in memory at a time here
+
+Settings = TypeVar("Settings", bound=Any)
 
 
 @dataclass(frozen=True, slots=True)
-class FilePart:
-    """A file in the store."""
+class StoredFile:
+    """A file in the object store."""
 
     name: str
-    ranges: tuple[Any, ...]  # what each range is got by
+    parts: tuple[Any, ...]  # references to its parts, in order
 
 
-def pack_files(path: Path, put: Callable[[bytes], Any]) -> FilePart:
-    """Bring a file into the store, of which one range at a time is in memory here."""
+def store_file(path: Path, put: Callable[[bytes], Any]) -> StoredFile:
+    """Put a file into the object store.
+
+    Args:
+        path: of the file.
+        put: stores bytes and returns a reference to them.
+
+    Raises:
+        SettingsError: the path is a folder.
+        OSError: the file cannot be read.
+    """
     if path.is_dir():
-        raise SettingsError(f"--ship with {path}: expected a file, not a folder")
+        raise SettingsError(f"--ship with {path}: expected a file, got a folder")
     with path.open("rb") as file:
-        return FilePart(path.name, tuple(put(part) for part in iter(lambda: file.read(PART_BYTES), b"")))
+        return StoredFile(path.name, tuple(put(part) for part in iter(lambda: file.read(PART_BYTES), b"")))
 
 
-def unpack_files(parcel: FilePart, folder: Path, get: Callable[[Any], bytes]) -> Path:
-    """The file of a parcel, in `folder`."""
-    path = folder / parcel.name
+def fetch_file(stored: StoredFile, folder: Path, get: Callable[[Any], bytes]) -> Path:
+    """Write a file from the object store.
+
+    Args:
+        stored: from `store_file`.
+        folder: where to write it, under its own name.
+        get: returns the bytes of a reference.
+
+    Returns:
+        The path of the file.
+    """
+    path = folder / stored.name
     with path.open("wb") as file:
-        for part in parcel.ranges:
+        for part in stored.parts:
             file.write(get(part))
     return path
 
 
-def with_local_files(wishes: JobSettings, change: Callable[[Path], Any]) -> JobSettings:
-    """`wishes` with other names for the files that workers need."""
+def replace_files(settings: JobSettings, change: Callable[[Path], Path]) -> JobSettings:
+    """Replace the paths of all files that a worker needs besides its input: weights and masks.
 
-    def changed(some: Any, *names: str) -> Any:
-        there = {name: getattr(some, name) for name in names if getattr(some, name) is not None}
-        return replace(some, **{name: str(change(Path(path))) for name, path in there.items()})
+    A guide image is sent to workers as a tensor, so its path stays as it is.
 
-    return replace(
-        wishes,
-        model=changed(wishes.model, "weights"),
-        carry=changed(wishes.carry, "flow_weights"),
-        mask=changed(wishes.mask, "mask"),
-    )
+    Args:
+        settings: of the jobs.
+        change: returns the new path of a file.
+    """
+
+    def changed(part: Settings) -> Settings:
+        paths = {field.name: getattr(part, field.name) for field in fields(part) if option_kind(field) == "file"}
+        return replace(part, **{name: str(change(Path(path))) for name, path in paths.items() if path is not None})
+
+    return replace(settings, model=changed(settings.model), carry=changed(settings.carry), mask=changed(settings.mask))

@@ -1,4 +1,4 @@
-"""One worker, as Ray keeps it: its network stays loaded from task to task, with all that was compiled for it."""
+"""One worker process of a cluster: its network stays loaded, and what was compiled for it, from task to task."""
 
 from __future__ import annotations
 
@@ -17,81 +17,98 @@ from torch import Tensor
 from dreamvideo._version import __version__
 from dreamvideo.errors import ClusterError, SourceError
 from dreamvideo.jobs.cluster.task import ClusterTask, FinishedSegment, dream_tasks
-from dreamvideo.jobs.cluster.transfer import FilePart, unpack_files, with_local_files
+from dreamvideo.jobs.cluster.transfer import StoredFile, fetch_file, replace_files
 from dreamvideo.jobs.job import Job, JobSettings
 from dreamvideo.models.network import Network, load_network
 from dreamvideo.process import configure_process
 
 
-class Worker:
-    """Dreams tasks on the device that Ray gave to its process."""
+class ClusterWorker:
+    """A Ray actor that dreams tasks on the device that Ray assigned to its process.
 
-    def __init__(self, wishes: JobSettings, guide: Tensor | None) -> None:
-        self._wishes = wishes
+    Args:
+        settings: of all jobs.
+        guide: (1, 3, H, W) in [0, 1], an image whose features are dreamed; None: no guide.
+    """
+
+    def __init__(self, settings: JobSettings, guide: Tensor | None) -> None:
+        self._settings = settings
         self._guide = guide
         self._network: Network | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="dreamvideo-")
-        self._files: dict[Path, Path] = {}
+        self._local_paths: dict[Path, Path] = {}  # path where the jobs were started -> path here
 
-    def prepare(self, version: str, parcels: Mapping[Path, FilePart]) -> str:
-        """Load the network; returns the name of the machine.
+    def prepare(self, version: str, files: Mapping[Path, StoredFile]) -> str:
+        """Load the network.
+
+        Args:
+            version: of dreamvideo where the jobs were started.
+            files: weights and masks to fetch from the object store.
+
+        Returns:
+            Ray's name of the machine.
 
         Raises:
-            ClusterError: another version of the program is installed here.
+            ClusterError: another version of dreamvideo is installed here.
             DreamVideoError: of the network or its device.
         """
         if version != __version__:
             raise ClusterError(f"{socket.gethostname()} has dreamvideo {__version__}: expected {version}")
-        logging.getLogger("dreamvideo").setLevel(logging.ERROR)  # whoever gives out the work has told it
-        configure_process(self._wishes.model, opencv_threads=True)
-        self._unpack(parcels)
-        self._wishes = with_local_files(self._wishes, lambda path: self._files.get(path, path))
-        if self._wishes.dream.iterations:
-            wishes = self._wishes
-            self._network = load_network(wishes.model, wishes.objective, self._guide)
+        logging.getLogger("dreamvideo").setLevel(logging.ERROR)  # warnings were shown where the jobs were started
+        configure_process(self._settings.model, opencv_threads=True)
+        self._fetch(files)
+        self._settings = replace_files(self._settings, lambda path: self._local_paths.get(path, path))
+        if self._settings.dream.iterations:
+            self._network = load_network(self._settings.model, self._settings.objective, self._guide)
         return str(ray.get_runtime_context().get_node_id())
 
     def dream(
-        self, tasks: Sequence[ClusterTask], parcels: Mapping[Path, FilePart], place: int | None
+        self, tasks: Sequence[ClusterTask], files: Mapping[Path, StoredFile], slot: int | None
     ) -> Generator[FinishedSegment, None, None]:
-        """As `dream_tasks`.
+        """Dream tasks, see `dream_tasks`.
 
         Args:
-            parcels: the sources that came with the tasks.
-            place: which share of the cores is this worker's; None: they are not shared out.
+            tasks: of any jobs.
+            files: inputs of the tasks to fetch from the object store.
+            slot: which share of the machine's cores this worker may use; None: all cores.
         """
-        if place is not None:
-            pin_to_cores(place, self._wishes.model.threads or 1)
-        self._unpack(parcels)
-        here = [replace(task, job=replace(task.job, source=self._at_hand(task.job))) for task in tasks]
-        yield from dream_tasks(here, self._wishes, self._network, Path(self._folder.name))
+        if slot is not None:
+            pin_to_cores(slot, self._settings.model.threads or 1)
+        self._fetch(files)
+        local = [replace(task, job=replace(task.job, source=self._local_source(task.job))) for task in tasks]
+        yield from dream_tasks(local, self._settings, self._network, Path(self._folder.name))
 
-    def leave(self) -> None:
-        """Nothing stays here."""
+    def clean_up(self) -> None:
+        """Delete the files of this worker."""
         self._folder.cleanup()
 
-    def _unpack(self, parcels: Mapping[Path, FilePart]) -> None:
-        for path, parcel in parcels.items():
-            if path not in self._files:
-                folder = Path(self._folder.name) / str(len(self._files))
+    def _fetch(self, files: Mapping[Path, StoredFile]) -> None:
+        for path, stored in files.items():
+            if path not in self._local_paths:
+                folder = Path(self._folder.name) / str(len(self._local_paths))
                 folder.mkdir()
-                self._files[path] = unpack_files(parcel, folder, ray.get)
+                self._local_paths[path] = fetch_file(stored, folder, ray.get)
 
-    def _at_hand(self, job: Job) -> Path:
-        path = self._files.get(job.source, job.source)
+    def _local_source(self, job: Job) -> Path:
+        path = self._local_paths.get(job.source, job.source)
         if job.images:
-            return path  # those that are not there are lost, one by one
+            return path  # a missing image is lost by itself
         if not path.exists():
-            raise SourceError(f"{path} is not there on {socket.gethostname()}: expected a shared folder, or --ship")
+            raise SourceError(f"{path} does not exist on {socket.gethostname()}: use a shared folder, or --ship")
         return path
 
 
-def pin_to_cores(place: int, threads: int) -> None:
-    """Let this process run on its share of the machine's cores alone, where the system can do that."""
+def pin_to_cores(slot: int, threads: int) -> None:
+    """Restrict this process to its share of the machine's cores, where the system supports that.
+
+    Args:
+        slot: number of the share, from 0; shares wrap around.
+        threads: cores of a share.
+    """
     if not hasattr(os, "sched_setaffinity"):
         return
     cores = range(os.cpu_count() or 1)
-    share = {cores[(place * threads + i) % len(cores)] for i in range(threads)}
+    share = {cores[(slot * threads + i) % len(cores)] for i in range(threads)}
     for thread in os.listdir("/proc/self/task"):
-        with suppress(OSError):  # it has ended, or these cores are not ours to use
+        with suppress(OSError):  # the thread has ended, or these cores are not available to this process
             os.sched_setaffinity(int(thread), share)

@@ -1,4 +1,4 @@
-"""Workers on Ray: one for each GPU, or for some cores; each gets work, and gives one result after another."""
+"""A pool of workers on Ray: one per GPU, or per group of CPU cores."""
 
 from __future__ import annotations
 
@@ -20,57 +20,71 @@ from torch import Tensor
 from dreamvideo._version import __version__
 from dreamvideo.errors import ClusterError, DreamVideoError, first_line
 from dreamvideo.jobs.cluster.task import ClusterTask, FinishedSegment
-from dreamvideo.jobs.cluster.transfer import FilePart, pack_files, with_local_files
-from dreamvideo.jobs.cluster.worker import Worker
+from dreamvideo.jobs.cluster.transfer import StoredFile, replace_files, store_file
+from dreamvideo.jobs.cluster.worker import ClusterWorker
 from dreamvideo.jobs.job import JobSettings
 
 log = logging.getLogger(__name__)
 
-MAX_DEATHS = 3  # of workers in a row that never got to work, before there is no use in more of them
+MAX_DEATHS = 3  # workers in a row that fail before they work; then another one would not help
 
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What a worker has to say of its work."""
+    """What a worker reports: a finished segment, an error, or, with neither, that a request is finished."""
 
-    work: int  # which
-    done: FinishedSegment | None = None
-    error: Exception | None = None  # with neither: all that was given is done
+    request: int  # what `WorkerPool.submit` returned
+    segment: FinishedSegment | None = None
+    error: Exception | None = None
 
 
 class WorkerPool:
-    """The workers of one command."""
+    """The workers of one command. They start when the pool is made, and load their networks meanwhile.
 
-    def __init__(self, ray: Any, wishes: JobSettings, guide: Tensor | None) -> None:
-        """Start them; they load their networks meanwhile.
+    Args:
+        ray: the module, connected to a cluster.
+        settings: of all jobs.
+        guide: (1, 3, H, W) in [0, 1], an image whose features are dreamed; None: no guide.
 
-        Raises:
-            ClusterError: there is neither a GPU nor a core for one.
-        """
+    Raises:
+        ClusterError: the cluster has neither a GPU nor enough CPU cores for a worker.
+    """
+
+    def __init__(self, ray: Any, settings: JobSettings, guide: Tensor | None) -> None:
         self._ray = ray
-        self.on_gpus = wishes.model.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= 1
-        threads = wishes.model.threads or 1
+        resources = ray.cluster_resources()
+        self.on_gpus = settings.model.device != "cpu" and resources.get("GPU", 0) >= 1
+        threads = settings.model.threads or 1
         kind, share = ("GPU", 1) if self.on_gpus else ("CPU", threads)
-        self.count = min(int(ray.cluster_resources().get(kind, 0) // share), wishes.cluster.workers or 1 << 30)
+        self.count = min(int(resources.get(kind, 0) // share), settings.cluster.workers or 1 << 30)
         if not self.count:
-            raise ClusterError(f"the cluster has no {share} {kind}s for a worker: expected fewer --threads")
+            available = int(resources.get(kind, 0))
+            raise ClusterError(
+                f"the cluster has {available} {kind}s, a worker needs {share}: use fewer --threads, or add machines"
+            )
         if not self.on_gpus:
-            wishes = replace(wishes, model=replace(wishes.model, threads=threads))
-        self._parcels: dict[Path, FilePart] = {}
-        if wishes.cluster.ship:
-            with_local_files(wishes, lambda path: self._parcels.setdefault(path, pack_files(path, self.put)))
+            settings = replace(settings, model=replace(settings.model, threads=threads))
+        self._files: dict[Path, StoredFile] = {}  # weights and masks
+        if settings.cluster.ship:
+            replace_files(settings, self._ship)
         needs = {"num_gpus": 1} if self.on_gpus else {"num_cpus": threads}
-        self._hire: Callable[[], Any] = functools.partial(ray.remote(Worker).options(**needs).remote, wishes, guide)
+        self._new_worker: Callable[[], Any] = functools.partial(
+            ray.remote(ClusterWorker).options(**needs).remote, settings, guide
+        )
         self._idle: list[Any] = []
-        self._places: dict[Any, tuple[str, int]] = {}  # worker -> its machine, and which share of that is its own
-        self._busy: dict[Any, tuple[Any, int | None]] = {}  # what is waited for -> worker, work; None: it prepares
-        self._deaths = self._given = 0
+        self._slots: dict[Any, tuple[str, int]] = {}  # worker -> its machine, and its share of the cores there
+        self._pending: dict[Any, tuple[Any, int | None]] = {}  # reference -> worker, request; None: it prepares
+        self._deaths = self._requests = 0
         for _ in range(self.count):
-            self._begin()
+            self._start_worker()
 
-    def _begin(self) -> None:
-        worker = self._hire()
-        self._busy[worker.prepare.remote(__version__, self._parcels)] = worker, None
+    def _ship(self, path: Path) -> Path:
+        self._files[path] = store_file(path, self.put)
+        return path
+
+    def _start_worker(self) -> None:
+        worker = self._new_worker()
+        self._pending[worker.prepare.remote(__version__, self._files)] = worker, None
 
     @property
     def free(self) -> int:
@@ -78,24 +92,29 @@ class WorkerPool:
         return len(self._idle)
 
     @property
-    def working(self) -> bool:
-        """Whether any has."""
-        return any(work is not None for _, work in self._busy.values())
+    def busy(self) -> bool:
+        """Whether a request is in progress."""
+        return any(request is not None for _, request in self._pending.values())
 
-    def give(self, tasks: list[ClusterTask], parcels: Mapping[Path, FilePart]) -> int:
-        """Have tasks done by a worker that is free; returns the number of this work.
+    def submit(self, tasks: list[ClusterTask], files: Mapping[Path, StoredFile]) -> int:
+        """Give tasks to a free worker; there must be one.
 
-        `parcels` are the sources of the tasks, if these were shipped.
+        Args:
+            tasks: dreamed side by side.
+            files: their inputs, if they are to be fetched from the object store.
+
+        Returns:
+            The number of the request.
         """
         worker = self._idle.pop()
-        self._given += 1
-        place = None if self.on_gpus else self._places[worker][1]
-        waited = worker.dream.options(num_returns="streaming").remote(tasks, parcels, place)
-        self._busy[waited] = worker, self._given
-        return self._given
+        self._requests += 1
+        slot = None if self.on_gpus else self._slots[worker][1]
+        stream = worker.dream.options(num_returns="streaming").remote(tasks, files, slot)
+        self._pending[stream] = worker, self._requests
+        return self._requests
 
-    def gather(self) -> None:
-        """Wait until all are ready.
+    def wait_until_ready(self) -> None:
+        """Wait until all workers have loaded their networks.
 
         Raises:
             DreamVideoError: as `results`.
@@ -105,87 +124,105 @@ class WorkerPool:
                 pass
 
     def results(self, seconds: float) -> Generator[TaskResult, None, None]:
-        """What there is to be said within so many seconds.
+        """Yield what workers report; a worker that died is replaced.
+
+        Args:
+            seconds: how long to wait for the first report.
 
         Raises:
-            DreamVideoError: a worker cannot get ready, and no other could.
+            DreamVideoError: a worker cannot load its network, and another could not either.
         """
-        if not self._busy:
+        if not self._pending:
             return
-        ready, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=seconds, fetch_local=False)
-        for waited in ready:
-            worker, work = self._busy[waited]
+        ready, _ = self._ray.wait(list(self._pending), num_returns=1, timeout=seconds, fetch_local=False)
+        for reference in ready:
+            worker, request = self._pending[reference]
             try:
-                content = self._ray.get(waited if work is None else next(waited))
+                content = self._ray.get(reference if request is None else next(reference))
             except StopIteration:
-                del self._busy[waited]
+                del self._pending[reference]
                 self._idle.append(worker)
-                assert work is not None
-                yield TaskResult(work)
+                assert request is not None
+                yield TaskResult(request)
             except self._ray.exceptions.RayError as error:
-                del self._busy[waited]
-                self._places.pop(worker, None)
-                self._ray.kill(worker)  # it is dead, or not to be trusted
                 cause = error.cause if isinstance(error, self._ray.exceptions.RayTaskError) else error
-                if work is None:
-                    self._mourn(cause)
-                self._begin()
-                if work is not None:
-                    yield TaskResult(work, error=cause)
+                self._replace_worker(reference, cause)
+                if request is not None:
+                    yield TaskResult(request, error=cause)
             else:
                 self._deaths = 0
-                if work is None:
-                    del self._busy[waited]
-                    self._places[worker] = content, self._lowest_place(content)
-                    self._idle.append(worker)
+                if request is not None:
+                    yield TaskResult(request, content)
                 else:
-                    yield TaskResult(work, content)
+                    del self._pending[reference]
+                    self._slots[worker] = content, self._lowest_slot(content)
+                    self._idle.append(worker)
 
-    def _lowest_place(self, machine: str) -> int:
-        taken = {place for other, place in self._places.values() if other == machine}
-        return next(place for place in itertools.count() if place not in taken)
+    def _replace_worker(self, reference: Any, cause: Exception) -> None:
+        """Kill a worker after an error and start another; raise if it failed while it prepared, and others would."""
+        worker, request = self._pending.pop(reference)
+        self._slots.pop(worker, None)
+        self._ray.kill(worker)  # if it is not dead, its process may be corrupt
+        if request is None:
+            if isinstance(cause, DreamVideoError):
+                raise cause
+            self._deaths += 1
+            if self._deaths == MAX_DEATHS:
+                raise ClusterError(f"{MAX_DEATHS} workers in a row failed before they worked: {first_line(cause)}")
+        self._start_worker()
 
-    def _mourn(self, cause: Exception) -> None:
-        if isinstance(cause, DreamVideoError):
-            raise cause
-        self._deaths += 1
-        if self._deaths == MAX_DEATHS:
-            raise ClusterError(f"{MAX_DEATHS} workers in a row failed before they worked: {first_line(cause)}")
+    def _lowest_slot(self, machine: str) -> int:
+        used = {slot for other, slot in self._slots.values() if other == machine}
+        return next(slot for slot in itertools.count() if slot not in used)
 
     def put(self, content: bytes) -> Any:
-        """Bring something into the store that all workers share; returns what it is got by."""
+        """Put bytes into the object store that all workers share.
+
+        Args:
+            content: at most a few hundred megabytes.
+
+        Returns:
+            A reference, which may be sent to workers.
+        """
         return self._ray.put(content)
 
     def close(self) -> None:
-        """End all workers, whatever they do."""
-        left = [worker.leave.remote() for worker in self._idle]
-        if left:
-            self._ray.wait(left, num_returns=len(left), timeout=5)
-        for worker in [*self._idle, *(worker for worker, _ in self._busy.values())]:
+        """Stop all workers, whatever they are doing."""
+        cleaning = [worker.clean_up.remote() for worker in self._idle]
+        if cleaning:
+            self._ray.wait(cleaning, num_returns=len(cleaning), timeout=5)
+        for worker in [*self._idle, *(worker for worker, _ in self._pending.values())]:
             self._ray.kill(worker)
 
 
 @contextmanager
-def open_pool(wishes: JobSettings, guide: Tensor | None) -> Generator[WorkerPool, None, None]:
-    """A crew on the cluster that `wishes` name, as long as the block lasts.
+def open_pool(settings: JobSettings, guide: Tensor | None) -> Generator[WorkerPool, None, None]:
+    """Open a pool on the cluster that the settings name.
 
     Args:
-        guide: (1, 3, H, W) what is to be dreamed of; None: no guide.
+        settings: of all jobs; `settings.cluster.cluster` is the address.
+        guide: (1, 3, H, W) in [0, 1], an image whose features are dreamed; None: no guide.
 
     Raises:
-        ClusterError: there is no cluster, or neither a GPU nor a core for a worker.
+        ClusterError: there is no cluster, or neither a GPU nor enough CPU cores for a worker.
     """
-    assert wishes.cluster.cluster is not None
-    with connect_ray(wishes.cluster.cluster) as ray, closing(WorkerPool(ray, wishes, guide)) as crew:
-        yield crew
+    assert settings.cluster.cluster is not None
+    with connect_ray(settings.cluster.cluster) as ray, closing(WorkerPool(ray, settings, guide)) as pool:
+        yield pool
 
 
 @contextmanager
 def connect_ray(address: str) -> Generator[Any, None, None]:
-    """Ray, connected to the cluster at `address`; `local`: one of this machine alone, that ends with the block.
+    """Connect to a Ray cluster.
+
+    Args:
+        address: as for `ray.init`; `local` starts a cluster of this machine alone, which ends with the block.
+
+    Yields:
+        The module `ray`.
 
     Raises:
-        ClusterError: Ray is not installed, or there is no cluster.
+        ClusterError: Ray is not installed, or the cluster cannot be reached.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -194,7 +231,7 @@ def connect_ray(address: str) -> Generator[Any, None, None]:
     except ImportError:
         raise ClusterError("--cluster needs Ray: pip install 'dreamvideo[cluster]'") from None
     logging.getLogger("ray").setLevel(logging.ERROR)
-    _knock(address)
+    _check_address(address)
     on_term = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
@@ -205,21 +242,28 @@ def connect_ray(address: str) -> Generator[Any, None, None]:
             configure_logging=False,
         )
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-        raise ClusterError(f"--cluster {address}: no Ray cluster can be reached there ({first_line(error)})") from None
+        raise _unreachable(address, error) from None
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_term)  # Ray puts its own in its place
+        signal.signal(signal.SIGTERM, on_term)  # Ray has replaced the handler
     try:
         yield ray
     finally:
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """Raise ClusterError if nobody listens at HOST:PORT; Ray itself would try for minutes."""
+def _check_address(address: str) -> None:
+    """Raise a ClusterError at once if nothing listens at HOST:PORT; Ray would try for minutes."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if not host or not port.isdigit():
         return  # a word, such as auto
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except OSError as error:
-        raise ClusterError(f"--cluster {address}: no Ray cluster can be reached there ({first_line(error)})") from None
+        raise _unreachable(address, error) from None
+
+
+def _unreachable(address: str, error: Exception) -> ClusterError:
+    return ClusterError(
+        f"--cluster {address}: no Ray cluster can be reached there ({first_line(error)}); expected auto, local or "
+        f"HOST:PORT of a running one"
+    )
