@@ -1,15 +1,18 @@
-"""What README.md says is run: its Python example, its commands' options, its links."""
+"""What README.md says is run: its Python examples, its commands' options, its links."""
 
 import re
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clips import make_clip
 
 import dreamvideo
 from dreamvideo.cli import build_parser
+from dreamvideo.media.video_reader import open_video
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -19,10 +22,20 @@ def blocks(language: Any) -> Any:
     return re.findall(rf"```{language}\n(.*?)```", README, re.S)
 
 
-def test_the_python_example_runs() -> None:
-    (example,) = blocks("python")
-    done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=True, timeout=120)
-    assert done.stdout.splitlines() == ["(2, 3, 64, 96)", "0 (64, 96, 3)", "1/25 (64, 96, 3)", "2/25 (64, 96, 3)"]
+def test_the_python_examples_run_and_the_program_by_hand_is_that_of_one_call(tmp_path: Path) -> None:
+    make_clip(tmp_path / "in.mp4", [Fraction(n, 25) for n in range(3)], size=(96, 64))
+    outputs, images = [], []
+    for example in blocks("python"):
+        command = [sys.executable, "-c", example]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+        outputs.append(done.stdout.splitlines())
+        if (written := tmp_path / "out.mp4").exists():
+            with open_video(written) as source:
+                images.append([(frame.time, frame.image.tobytes()) for frame in source.frames])
+            written.unlink()
+    assert outputs == [[], [], ["(2, 3, 64, 96)", "0 (64, 96, 3)", "1/25 (64, 96, 3)", "2/25 (64, 96, 3)"]]
+    one_call, by_hand = images
+    assert by_hand == one_call and len(one_call) == 3
 
 
 @pytest.mark.parametrize("line", [line for block in blocks("sh") for line in block.splitlines()])
