@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
 from av.codec.context import Flags
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
@@ -70,7 +71,7 @@ def make_clip(
     codec = codec or {".webm": "libvpx-vp9", ".gif": "gif", ".avi": "mpeg4"}.get(path.suffix, "libx264")
     with av.open(str(path), "w", container_options=container or {}) as output:
         output.metadata.update(metadata or {})
-        video = output.add_stream(codec, rate=25, options=options or {})
+        video = cast(av.VideoStream, output.add_stream(codec, rate=25, options=options or {}))
         video.width, video.height, video.pix_fmt = width, height, "rgb8" if codec == "gif" else pixels
         context = video.codec_context
         context.time_base = base
@@ -82,11 +83,11 @@ def make_clip(
             context.sample_aspect_ratio = aspect
         for name, value in (tags or {}).items():
             setattr(context, name, value)
-        tracks = []
+        tracks: list[av.AudioStream] = []
         for name, language in audio:
-            track = output.add_stream(name, rate=48_000, layout="mono")
+            track = cast(av.AudioStream, output.add_stream(name, rate=48_000, layout="mono"))
             track.metadata["language"] = language
-            track.disposition = 1 if not tracks else 0
+            track.disposition = Disposition(0 if tracks else 1)
             tracks.append(track)
         if chapters:
             output.set_chapters(chapters)
@@ -110,7 +111,7 @@ def make_clip(
     return path
 
 
-def _tone(track: Any, seconds: float, start: float | Fraction) -> list[av.Packet]:
+def _tone(track: Any, seconds: float, start: float | Fraction) -> list[av.Packet[Any]]:
     rate, packets = 48_000, []
     size = track.codec_context.frame_size or 1024
     for begin in range(0, int(seconds * rate), size):
@@ -134,15 +135,16 @@ def set_display_matrix(path: Path, matrix: tuple[int, int, int, int]) -> None:
 
 def video_times(path: Path) -> tuple[list[Fraction], Fraction]:
     """Presentation times of every frame that decodes, by plain PyAV, and the time at which the last one ends."""
-    times, end = [], Fraction(0)
+    times: list[Fraction] = []
+    end = Fraction(0)
     with av.open(str(path)) as container:
-        stream = container.streams.best("video")
-        for packet in container.demux(stream):
+        for packet in container.demux(container.streams.best("video")):
             try:
-                frames = packet.decode()
+                frames = cast(list[av.VideoFrame], packet.decode())
             except av.error.FFmpegError:
                 continue
             for frame in frames:
+                assert frame.pts is not None and frame.time_base is not None
                 times.append(frame.pts * Fraction(frame.time_base))
                 end = times[-1] + (frame.duration or 0) * Fraction(frame.time_base)
     return times, end
@@ -150,19 +152,22 @@ def video_times(path: Path) -> tuple[list[Fraction], Fraction]:
 
 def sound_tracks(path: Path) -> list[tuple[Any, list[int], str]]:
     """For each sound track: codec, language, disposition, times of its packets in ms, hash of all their bytes."""
-    tracks = {}
+    about: dict[int, tuple[Any, ...]] = {}
+    times: dict[int, list[int]] = {}
+    digests: dict[int, Any] = {}
     with av.open(str(path)) as container:
         for stream in container.streams.audio:
-            about = stream.codec_context.name, stream.metadata.get("language"), int(stream.disposition)
-            tracks[stream.index] = [about, [], hashlib.sha256()]
-        for packet in container.demux(*container.streams.audio) if tracks else ():
+            about[stream.index] = stream.codec_context.name, stream.metadata.get("language"), int(stream.disposition)
+            times[stream.index], digests[stream.index] = [], hashlib.sha256()
+        for packet in container.demux(*container.streams.audio) if about else ():
             if packet.size:
-                tracks[packet.stream.index][1].append(round(packet.pts * packet.time_base * 1000))
-                tracks[packet.stream.index][2].update(bytes(packet))
-    return [(about, times, digest.hexdigest()) for about, times, digest in tracks.values()]
+                assert packet.pts is not None
+                times[packet.stream.index].append(round(packet.pts * packet.time_base * 1000))
+                digests[packet.stream.index].update(bytes(packet))
+    return [(about[index], times[index], digests[index].hexdigest()) for index in about]
 
 
 def difference(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Mean absolute difference over the part that both pictures have."""
+    """Mean absolute difference over the part that both images have."""
     height, width = min(one.shape[0], other.shape[0]), min(one.shape[1], other.shape[1])
-    return np.abs(one[:height, :width].astype(int) - other[:height, :width]).mean()
+    return float(np.abs(one[:height, :width].astype(int) - other[:height, :width]).mean())

@@ -46,7 +46,7 @@ def exif_matrix(encoded: bytes) -> NDArray[np.int32] | None:
                     image.load()  # the chunk comes after the pixels
                 exif = Image.Exif()
                 exif.load(image.info.get("exif", b""))
-                matrix = _MATRICES.get(exif.get(ExifTags.Base.Orientation))
+                matrix = _MATRICES.get(exif.get(ExifTags.Base.Orientation, 1))
         except _UNREADABLE:
             continue
         return None if matrix is None else np.array(matrix, np.int32)

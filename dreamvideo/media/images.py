@@ -112,14 +112,13 @@ def read_still(path: Path, number: int = 0, suffix: str = "") -> tuple[NDArray[n
     check_readable(path)
     raw = path.read_bytes()  # not cv2.imread: on Windows it cannot read every name
     color, stored = _decode(path, raw)
-    has_alpha = stored is not None and stored.ndim == 3 and stored.shape[2] == 4
     matrix = exif_matrix(raw)
     full: NDArray[Any] = rotate_upright(np.asarray(cv2.cvtColor(color, cv2.COLOR_BGR2RGB)), matrix)
     image = to_eight_bit(full)
     losses = [] if full.dtype in _DEPTHS.get(suffix, (np.uint8,)) else [_ROUNDED]
     if losses:
         full = image
-    if has_alpha:
+    if stored is not None and stored.ndim == 3 and stored.shape[2] == 4:
         upright = rotate_upright(np.asarray(cv2.cvtColor(stored, cv2.COLOR_BGRA2RGBA)), matrix)
         eight_bit = to_eight_bit(upright)
         if suffix in _ALPHA:

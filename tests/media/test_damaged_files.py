@@ -17,7 +17,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
 
 def trial(whole: Any, folder: Path, numbers: Any) -> tuple[Any, str]:
     """Every mutation of `numbers` is tried; what is wrong by number, and a line of figures."""
-    wrong, codes, times = {}, [], []
+    wrong: dict[Any, Any] = {}
+    codes, times = [], []
     with (folder / "stderr").open("w") as log:
         child = Child(log)
         try:

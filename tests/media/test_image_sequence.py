@@ -35,7 +35,7 @@ def store(path: Path, rgb: Any) -> Path:
     return path
 
 
-def chunk(name: str, body: Any) -> Any:
+def chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
@@ -162,7 +162,8 @@ def test_those_are_chosen_that_begin_in_the_time_asked_for(
     begin = start or Fraction(0)
     first = next(n for n in itertools.count() if n / fps >= begin)
     expected = [n for n in range(first, count) if duration is None or (n - first) / fps < duration][:frames]
-    assert list(select_images(tuple(range(count)), ReadSettings(start, duration, frames), fps)) == expected
+    paths = tuple(Path(f"{n}.png") for n in range(count))
+    assert select_images(paths, ReadSettings(start, duration, frames), fps) == tuple(paths[n] for n in expected)
 
 
 # Sizes.

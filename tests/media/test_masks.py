@@ -4,7 +4,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import cv2
@@ -76,7 +76,9 @@ def test_a_gray_mask_dreams_less(tiny_network: Network) -> None:
 
 @pytest.mark.parametrize("flow", ["none", "dis"])
 @pytest.mark.parametrize("changes", [{}, {"keep_colors": True}])
-def test_nothing_dreams_outside_over_carried_frames(tiny_network: Network, flow: str, changes: dict[Any, Any]) -> None:
+def test_nothing_dreams_outside_over_carried_frames(
+    tiny_network: Network, flow: Literal["none", "dis"], changes: dict[Any, Any]
+) -> None:
     wide = textured(H, W + 24)
     images = [np.ascontiguousarray(wide[:, 2 * i : 2 * i + W]) for i in range(10)]
     masks = [cv2.GaussianBlur(half(left=3 * i, right=3 * i + 40), (0, 0), 3) for i in range(10)]

@@ -11,7 +11,8 @@ from conftest import parsed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamvideo.cli import FAILED, USAGE, main
+from dreamvideo.cli import main
+from dreamvideo.commands.console import FAILED, USAGE
 from dreamvideo.commands.options import VIDEO_SETTINGS
 from dreamvideo.errors import SettingsError
 from dreamvideo.media.images import read_image, write_image

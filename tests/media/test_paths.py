@@ -25,7 +25,7 @@ def names(paths: Any) -> list[Any]:
     return [path.name for path in paths]
 
 
-def images(*words: object) -> ExpandedPaths:
+def images(*words: str | Path) -> ExpandedPaths:
     return expand_paths([Path(word) for word in words], is_image, "pictures")
 
 

@@ -151,7 +151,7 @@ def test_a_start_after_the_end_is_told(long_clip: Path) -> None:
 
 # Sizes and turns.
 
-MATRICES = {
+MATRICES: dict[str, tuple[tuple[int, int, int, int], Callable[[Any], Any]]] = {
     "as it is": ((1, 0, 0, 1), lambda image: image),
     "clockwise": ((0, 1, -1, 0), lambda image: np.rot90(image, -1)),
     "counter-clockwise": ((0, -1, 1, 0), np.rot90),
