@@ -75,7 +75,7 @@ class StreamCopier:
         try:
             self._input = av.open(os.path.abspath(info.path), metadata_errors="replace")
         except av.error.FFmpegError as error:
-            log.warning("%s: its sound cannot be read (%s)", info.path, error.strerror)
+            log.warning("%s: its audio cannot be read (%s)", info.path, error.strerror)
             return
         for plan in plan_streams(self._input, container, info.stream, audio):
             self._add_stream(self._input.streams[plan.stream], plan, container)
@@ -161,7 +161,7 @@ class StreamCopier:
             try:
                 yield from _packets_in_cut(source, timed_streams, self._info)
             except av.error.FFmpegError as error:
-                log.warning("%s: its sound is damaged and ends early (%s)", self._info.path, error.strerror)
+                log.warning("%s: its audio is damaged and ends early (%s)", self._info.path, error.strerror)
 
 
 def _cover_packets(source: av.container.InputContainer, covers: Sequence[av.stream.Stream]) -> Iterator[TimedPacket]:

@@ -131,7 +131,7 @@ def stream_label(stream: av.stream.Stream) -> str:
     """Kind, codec and language of a stream, for messages."""
     codec = stream.codec_context.name if stream.codec_context is not None else "of unknown kind"
     language = stream.metadata.get("language", "und")
-    kind = {"audio": "sound", "subtitle": "subtitles"}.get(stream.type, stream.type)
+    kind = "subtitles" if stream.type == "subtitle" else stream.type
     return f"{kind} {codec}" + ("" if language == "und" else f" ({language})")
 
 

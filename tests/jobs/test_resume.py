@@ -275,7 +275,7 @@ def test_what_is_left_out_is_told_when_a_job_begins_and_once(
     with pytest.raises(Killed):
         run("video", clip, "-o", output, *words)
     heal()
-    line = "transcoded to libopus: sound pcm_s16le (deu), since a webm file cannot hold it"
+    line = "transcoded to libopus: audio pcm_s16le (deu), since a webm file cannot hold it"
     assert capsys.readouterr().err.count(line) == 1
     assert run("video", clip, "-o", output, "--resume", *words) == 0
     assert line not in capsys.readouterr().err
