@@ -1,4 +1,6 @@
-"""Small videos made on the fly, each with one thing that real ones bring."""
+"""Small videos made by the tests, each with one property of real ones, and what plain PyAV reads of a file."""
+
+from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence

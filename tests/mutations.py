@@ -129,22 +129,22 @@ class Child:
 def problems(child: Child, path: Path, output: Any) -> tuple[list[Any], Any, Any]:
     """(what is wrong with how `video` and `info` take the file, exit code of `video`, seconds of the slower one)."""
     size = ("--size", "90") if path.stat().st_size > 300_000 else ()
-    made = child.run("video", path, "-o", output, "--iterations", "0", *size)
-    told = child.run("info", path, "-o", output.with_name("other" + output.suffix), "--no-time")
-    found = [*_of_video(made, output), *left_behind(path, output, made), *_of_info(told)]
-    return found, made.get("code"), max(made["seconds"], told["seconds"])
+    video = child.run("video", path, "-o", output, "--iterations", "0", *size)
+    info = child.run("info", path, "-o", output.with_name("other" + output.suffix), "--no-time")
+    found = [*_of_video(video, output), *left_behind(path, output, video), *_of_info(info)]
+    return found, video.get("code"), max(video["seconds"], info["seconds"])
 
 
-def _of_video(made: Any, output: Any) -> list[str] | list[Any]:
-    if "code" not in made:
-        return [f"video: {made}"]
-    lines = made["err"].splitlines()
+def _of_video(video: Any, output: Any) -> list[str] | list[Any]:
+    if "code" not in video:
+        return [f"video: {video}"]
+    lines = video["err"].splitlines()
     if not all(line.startswith(("dreamvideo: ", f"{output}: ")) for line in lines):
-        return [f"video says: {made['err']}"]
-    if made["code"] == 1:
+        return [f"video says: {video['err']}"]
+    if video["code"] == 1:
         return [] if lines and not output.exists() else ["video fails without a word, or with an output"]
-    if made["code"] != 0:
-        return [f"video ends with {made['code']}"]
+    if video["code"] != 0:
+        return [f"video ends with {video['code']}"]
     count = int(re.search(r": (\d+) frames in", lines[-1])[1])
     return [] if output.exists() and _frames(output) == count > 0 else [f"the output does not hold {count} frames"]
 
@@ -154,22 +154,22 @@ def _frames(path: Path) -> Any:
         return sum(1 for _ in container.decode(container.streams.best("video")))
 
 
-def left_behind(path: Path, output: Any, made: Any) -> list[str] | list[Any]:
+def left_behind(path: Path, output: Any, video: Any) -> list[str] | list[Any]:
     """What else there is in the folder of `path` and `output` when all is over."""
-    whole = {path.name, output.name} if made.get("code") == 0 else {path.name}
+    whole = {path.name, output.name} if video.get("code") == 0 else {path.name}
     extra = sorted(each.name for each in output.parent.iterdir() if each.name not in whole)
     return [f"left behind: {extra}"] if extra else []
 
 
-def _of_info(told: Any) -> list[str] | list[Any]:
-    if "code" not in told:
-        return [f"info: {told}"]
-    lines = told["err"].splitlines()
-    if told["code"] == 1:
+def _of_info(info: Any) -> list[str] | list[Any]:
+    if "code" not in info:
+        return [f"info: {info}"]
+    lines = info["err"].splitlines()
+    if info["code"] == 1:
         right = len(lines) == 1 and lines[0].startswith("dreamvideo: ")
     else:
-        right = told["code"] == 0 and not lines and "-> dreamed" in told["out"]
-    return [] if right else [f"info ends with {told['code']} and says: {told['err']}"]
+        right = info["code"] == 0 and not lines and "-> dreamed" in info["out"]
+    return [] if right else [f"info ends with {info['code']} and says: {info['err']}"]
 
 
 def _serve() -> None:

@@ -52,11 +52,11 @@ def test_a_label_too_few_is_refused() -> None:
 @pytest.mark.parametrize(
     ("count", "height", "width", "columns"), [(1, 90, 160, 1), (9, 90, 160, 3), (12, 160, 90, 6), (11, 190, 246, 4)]
 )
-def test_a_sheet_is_as_wide_as_a_screen_about(count: int, height: int, width: int, columns: int) -> None:
+def test_a_sheet_is_about_as_wide_as_a_screen(count: int, height: int, width: int, columns: int) -> None:
     assert columns_for(count, height, width) == columns
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tif"])
-def test_a_picture_is_written_without_a_word(tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_image_is_written_without_a_warning(tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str]) -> None:
     write_image(tiles(1)[0], tmp_path / f"a{suffix}")
     assert capfd.readouterr().err == ""  # OpenCV tells of each setting that a format does not know

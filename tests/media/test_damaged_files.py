@@ -1,4 +1,4 @@
-"""Damage of every kind: a word and no file, or a whole file; never a traceback, a crash, or a wait without end."""
+"""Damage of every kind: one line and no file, or a whole file; never a traceback, a crash, or an endless wait."""
 
 import shutil
 from pathlib import Path
@@ -43,19 +43,19 @@ def trial(whole: Any, folder: Path, numbers: Any) -> tuple[Any, str]:
     return wrong, f"exit codes {counts}, the longest {max(times):.1f} s"
 
 
-def test_damaged_videos_end_in_a_word_or_in_a_whole_film(whole: list[Any], tmp_path: Path) -> None:
+def test_damaged_videos_end_in_one_line_or_in_a_whole_video(whole: list[Any], tmp_path: Path) -> None:
     wrong, figures = trial(whole, tmp_path, range(FEW))
     assert not wrong, figures
 
 
 @pytest.mark.slow
-def test_five_hundred_damaged_videos_end_in_a_word_or_in_a_whole_film(whole: list[Any], tmp_path: Path) -> None:
+def test_five_hundred_damaged_videos_end_in_one_line_or_in_a_whole_video(whole: list[Any], tmp_path: Path) -> None:
     wrong, figures = trial(whole, tmp_path, range(FEW, FEW + ALL))
     print(figures)
     assert not wrong, figures
 
 
-def test_a_command_that_dies_or_hangs_is_told_and_the_next_one_runs(whole: list[Any], tmp_path: Path) -> None:
+def test_a_command_that_dies_or_hangs_is_reported_and_the_next_one_runs(whole: list[Any], tmp_path: Path) -> None:
     with (tmp_path / "stderr").open("w") as log:
         child = Child(log)
         child._process.kill()

@@ -1,4 +1,4 @@
-"""Pictures in files are a stream like any other, and what 8-bit RGB cannot hold of them is kept beside it."""
+"""Image files are a stream like any other, and what 8-bit RGB cannot hold of them is kept beside it."""
 
 import itertools
 import logging
@@ -61,7 +61,7 @@ def pictures(tmp_path: Path) -> list[Path]:
 # The contract of a reader.
 
 
-def test_every_picture_is_a_frame_at_its_time(pictures: list[Path]) -> None:
+def test_every_image_is_a_frame_at_its_time(pictures: list[Path]) -> None:
     source, frames = read(pictures, fps=RATE)
     assert [frame.time for frame in frames] == [n / RATE for n in range(5)]
     assert {frame.duration for frame in frames} == {1 / RATE}
@@ -81,7 +81,7 @@ def test_it_may_be_left_early_or_untouched(pictures: list[Path]) -> None:
         pass
 
 
-def test_nothing_is_read_before_it_is_wanted(pictures: list[Path]) -> None:
+def test_an_image_is_read_when_its_frame_is_needed(pictures: list[Path]) -> None:
     with open_sequence(tuple(pictures), ReadSettings(), SequenceSettings(), False) as source:
         next(source.frames)
         store(pictures[4], np.zeros((24, 40, 3), np.uint8))
@@ -90,7 +90,7 @@ def test_nothing_is_read_before_it_is_wanted(pictures: list[Path]) -> None:
 
 @pytest.mark.parametrize("bad", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", None])
 @pytest.mark.parametrize("where", [0, 2, 4])
-def test_what_cannot_be_read_is_told_and_leaves_its_gap(
+def test_an_unreadable_image_is_warned_of_and_leaves_a_gap(
     pictures: list[Path], caplog: pytest.LogCaptureFixture, bad: bytes | None, where: int
 ) -> None:
     if bad is None:
@@ -105,7 +105,7 @@ def test_what_cannot_be_read_is_told_and_leaves_its_gap(
     assert [pictures[where].name in message for message in caplog.messages] == [True]
 
 
-def test_half_a_picture_is_none(pictures: list[Path], tmp_path: Path) -> None:
+def test_half_an_image_cannot_be_read(pictures: list[Path], tmp_path: Path) -> None:
     for path in (pictures[1], store(tmp_path / "a.jpg", textured(64, 64)), store(tmp_path / "a.webp", IMAGE)):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         with pytest.raises(SourceError, match=f"{path.name} cannot be read as an image"):
@@ -113,13 +113,13 @@ def test_half_a_picture_is_none(pictures: list[Path], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float64])
-def test_numbers_of_a_kind_that_no_picture_has_are_told(tmp_path: Path, dtype: Any) -> None:
+def test_an_unusual_dtype_is_an_error(tmp_path: Path, dtype: Any) -> None:
     path = store(tmp_path / "a.tif", IMAGE.astype(dtype))
     with pytest.raises(SourceError, match=f"stored as {np.dtype(dtype)}: expected 8 or 16 bits"):
         read_still(path)
 
 
-def test_a_header_that_promises_too_much_costs_its_own_picture_only(pictures: list[Path]) -> None:
+def test_a_header_that_promises_too_much_costs_only_its_own_image(pictures: list[Path]) -> None:
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     pictures[1].write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0" * 99)))
     source, frames = read(pictures)
@@ -127,18 +127,18 @@ def test_a_header_that_promises_too_much_costs_its_own_picture_only(pictures: li
 
 
 @pytest.mark.filterwarnings("error")
-def test_what_is_no_number_is_black(tmp_path: Path) -> None:
+def test_nan_is_black(tmp_path: Path) -> None:
     image, still, _ = read_still(store(tmp_path / "a.tif", np.full((24, 40, 3), np.nan, np.float32)), suffix=".tif")
     assert not image.any()
     assert np.isnan(restore_format(image, still)).all()
 
 
-def test_without_a_single_picture_there_is_no_stream(tmp_path: Path) -> None:
+def test_without_a_readable_image_there_is_no_stream(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="not one of 2 images can be read"):
         read([tmp_path / "a.png", tmp_path / "b.png"])
 
 
-def test_it_can_be_gone_on_with_at_a_time(pictures: list[Path]) -> None:
+def test_it_can_be_resumed_at_a_time(pictures: list[Path]) -> None:
     pictures[0].write_bytes(b"")
     _, frames = read(pictures)
     for frame in frames:
@@ -156,7 +156,7 @@ def test_it_can_be_gone_on_with_at_a_time(pictures: list[Path]) -> None:
     st.none() | st.fractions(Fraction(1, 60), 5, max_denominator=60),
     st.none() | st.integers(1, 9),
 )
-def test_those_are_chosen_that_begin_in_the_time_asked_for(
+def test_the_images_that_begin_in_the_part_are_selected(
     count: int, fps: Fraction, start: Fraction | None, duration: Fraction | None, frames: int | None
 ) -> None:
     begin = start or Fraction(0)
@@ -169,7 +169,7 @@ def test_those_are_chosen_that_begin_in_the_time_asked_for(
 # Sizes.
 
 
-def test_a_new_size_is_told_once_and_kept_unless_it_is_a_video(
+def test_a_new_size_is_warned_of_once_and_kept_unless_it_is_a_video(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     sizes = [(24, 40), (24, 40), (40, 24), (40, 24), (24, 40)]
@@ -187,15 +187,13 @@ def test_a_new_size_is_told_once_and_kept_unless_it_is_a_video(
     assert ["resized to 40x24" in message for message in caplog.messages] == [True]
 
 
-# Pictures that 8-bit RGB does not hold.
+# Images that 8-bit RGB cannot hold.
 
 
 @pytest.mark.parametrize("orientation", EXIF_TURNS)
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_pictures_are_turned_with_all_that_belongs_to_them(
-    tmp_path: Path, orientation: Any, channels: int, depth: Any
-) -> None:
+def test_images_are_turned_with_all_their_channels(tmp_path: Path, orientation: Any, channels: int, depth: Any) -> None:
     noise = np.random.default_rng(0).integers(0, np.iinfo(depth).max, (9, 14, channels), depth, endpoint=True)
     path = turn(store(tmp_path / "a.png", noise[..., 0] if channels == 1 else noise), orientation)
     image, still, losses = read_still(path, suffix=".png")
@@ -208,16 +206,16 @@ def test_pictures_are_turned_with_all_that_belongs_to_them(
 
 
 @given(st.integers(0, 65535), st.integers(-255, 255))
-def test_of_16_bits_the_dream_moves_each_by_what_it_moved_the_8(value: int, change: int) -> None:
+def test_a_dream_changes_16_bits_by_as_much_as_8(value: int, change: int) -> None:
     deep = np.full((1, 1, 3), value, np.uint16)
     dreamed = np.clip(to_eight_bit(deep).astype(int) + change, 0, 255)
     moved = int(dreamed.ravel()[0]) - int(to_eight_bit(deep).ravel()[0])
-    made = restore_format(dreamed.astype(np.uint8), Still(Path("a.png"), 0, deep))
-    assert made.dtype == np.uint16
-    assert (made == np.clip(value + 257 * moved, 0, 65535)).all()
+    restored = restore_format(dreamed.astype(np.uint8), Still(Path("a.png"), 0, deep))
+    assert restored.dtype == np.uint16
+    assert (restored == np.clip(value + 257 * moved, 0, 65535)).all()
 
 
-def test_a_smooth_ramp_of_16_bits_has_no_bands_where_it_is_dreamed(tmp_path: Path) -> None:
+def test_a_smooth_ramp_of_16_bits_has_no_bands_after_a_dream(tmp_path: Path) -> None:
     ramp = np.linspace(20_000, 24_000, 4_000).astype(np.uint16)
     path = store(tmp_path / "a.png", np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (4, 4_000, 3))))
     image, still, _ = read_still(path, suffix=".png")
@@ -236,7 +234,7 @@ def test_floating_point_is_kept_beyond_white(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
-def test_alpha_is_no_part_of_the_dream_and_comes_out_as_it_went_in(tmp_path: Path, suffix: str) -> None:
+def test_alpha_is_not_dreamed_on_and_comes_out_as_it_went_in(tmp_path: Path, suffix: str) -> None:
     alpha = np.full((24, 40, 1), 255, np.uint8)
     alpha[:, :20] = np.arange(1, 21, dtype=np.uint8)[None, :, None]
     smooth = picture(0, 40, 24)  # of noise WebP itself loses much
@@ -251,7 +249,7 @@ def test_alpha_is_no_part_of_the_dream_and_comes_out_as_it_went_in(tmp_path: Pat
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp", ""])
-def test_what_a_format_cannot_hold_is_told(tmp_path: Path, suffix: str) -> None:
+def test_what_a_format_cannot_hold_is_warned_of(tmp_path: Path, suffix: str) -> None:
     deep = np.concatenate([IMAGE, np.full((24, 40, 1), 99, np.uint8)], 2).astype(np.uint16) * 257
     image, still, losses = read_still(store(tmp_path / "a.png", deep), suffix=suffix)
     assert ["rounded to 8" in losses[0], "composited on white" in losses[1], len(losses)] == [True, True, 2]
@@ -259,7 +257,7 @@ def test_what_a_format_cannot_hold_is_told(tmp_path: Path, suffix: str) -> None:
     assert np.abs(image.astype(int) - (IMAGE * (99 / 255) + 156)).max() <= 1
 
 
-def test_alpha_that_hides_nothing_is_no_loss(tmp_path: Path) -> None:
+def test_opaque_alpha_is_not_a_loss(tmp_path: Path) -> None:
     path = store(tmp_path / "a.png", np.concatenate([IMAGE, np.full((24, 40, 1), 255, np.uint8)], 2))
     image, _, losses = read_still(path, suffix=".jpg")
     assert losses == () and np.array_equal(image, IMAGE)

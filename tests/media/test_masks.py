@@ -1,4 +1,4 @@
-"""What a mask leaves alone stays the source to the last bit, in pictures and over carried frames."""
+"""What a mask leaves alone stays the source to the last bit, in images and over carried frames."""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -50,7 +50,7 @@ def change(out: Any, image: Any) -> Any:
 
 
 @pytest.mark.parametrize("changes", [{}, {"detail": False}, {"keep_colors": True}, {"space": "imagenet", "tv": 0.2}])
-def test_a_picture_is_dreamed_where_the_mask_is_white_only(tiny_network: Network, changes: dict[Any, Any]) -> None:
+def test_an_image_is_dreamed_only_where_the_mask_is_white(tiny_network: Network, changes: dict[Any, Any]) -> None:
     image = torch.from_numpy(textured(H, W)).permute(2, 0, 1)[None].float() / 255
     mask = torch.from_numpy(half())[None, None].float() / 255
     out = dream(image, tiny_network.score, replace(QUICK, **changes), mask=mask)
@@ -58,7 +58,7 @@ def test_a_picture_is_dreamed_where_the_mask_is_white_only(tiny_network: Network
     assert (out - image)[..., : W // 2].abs().mean() > 0.02
 
 
-def test_a_white_mask_is_no_mask(tiny_network: Network) -> None:
+def test_a_white_mask_changes_nothing(tiny_network: Network) -> None:
     image = torch.from_numpy(textured(H, W)).permute(2, 0, 1)[None].float() / 255
     plain = dream(image, tiny_network.score, QUICK)
     assert torch.allclose(dream(image, tiny_network.score, QUICK, mask=torch.ones(1, 1, H, W)), plain, atol=1e-5)
@@ -83,10 +83,10 @@ def test_nothing_dreams_outside_over_carried_frames(
     images = [np.ascontiguousarray(wide[:, 2 * i : 2 * i + W]) for i in range(10)]
     masks = [cv2.GaussianBlur(half(left=3 * i, right=3 * i + 40), (0, 0), 3) for i in range(10)]
     out = dreamed(images, masks, tiny_network, replace(QUICK, **changes), CarrySettings(flow=flow))
-    for made, image, mask in zip(out, images, masks, strict=True):
+    for dreamt, image, mask in zip(out, images, masks, strict=True):
         assert (mask == 0).mean() > 0.3
-        assert np.array_equal(made[mask == 0], image[mask == 0])
-        assert change(made, image)[mask == 255].mean() > 2
+        assert np.array_equal(dreamt[mask == 0], image[mask == 0])
+        assert change(dreamt, image)[mask == 255].mean() > 2
 
 
 def test_the_dream_leaves_with_the_mask_and_grows_where_it_comes(tiny_network: Network) -> None:
@@ -124,7 +124,7 @@ def test_a_mask_that_grows_lets_the_dream_grow(tiny_network: Network) -> None:
     assert change(out[39], image)[:, 12:].mean() > 0.5 * change(full, image)[:, 12:].mean()
 
 
-def test_where_a_mask_has_become_lighter_is_new_ground() -> None:
+def test_where_a_mask_becomes_lighter_counts_as_newly_visible() -> None:
     start = Carry(
         torch.ones(1, 3, 8, 12),
         torch.ones(1, 1, 8, 12),
@@ -139,7 +139,7 @@ def test_where_a_mask_has_become_lighter_is_new_ground() -> None:
     assert torch.equal(moved.mask, now)
 
 
-def test_the_score_of_the_whole_picture_is_not_held_under_a_mask(tiny_network: Network) -> None:
+def test_the_score_of_the_whole_image_is_not_held_under_a_mask(tiny_network: Network) -> None:
     source = torch.rand(1, 3, H, W, generator=torch.Generator().manual_seed(2))
     (start,) = dream_first_frames(source, tiny_network, QUICK, torch.ones(1, 1, H, W))
 
@@ -167,15 +167,15 @@ def test_frames_without_masks_dream_as_before_beside_those_with(tiny_network: Ne
     assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in zip(out[3:], alone, strict=True))
 
 
-def test_a_picture_goes_with_all_frames_and_fits_each(tmp_path: Path) -> None:
+def test_one_image_is_the_mask_of_all_frames_and_fits_each(tmp_path: Path) -> None:
     write_image(np.repeat(half(120, 160)[..., None], 3, 2), tmp_path / "mask.png")
     frames = list(with_masks(stream([textured(H, W)] * 2 + [textured(48, 64)]), tmp_path / "mask.png", ReadSettings()))
     assert [frame.mask.shape for frame in frames] == [(H, W), (H, W), (48, 64)]
-    assert frames[0].mask is frames[1].mask  # made once
+    assert frames[0].mask is frames[1].mask  # resized once
     assert np.array_equal(frames[2].mask, half(48, 64))
 
 
-def test_a_folder_goes_picture_by_picture_in_the_order_of_numbers_and_its_last_stays(
+def test_a_folder_gives_one_mask_a_frame_in_the_order_of_numbers_and_its_last_stays(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in (2, 10, 1):
@@ -188,7 +188,7 @@ def test_a_folder_goes_picture_by_picture_in_the_order_of_numbers_and_its_last_s
     ]
 
 
-def test_a_video_goes_frame_by_frame_from_the_same_start(tmp_path: Path) -> None:
+def test_a_video_gives_one_mask_a_frame_from_the_same_start(tmp_path: Path) -> None:
     clip = make_clip(
         tmp_path / "mask.mkv", codec="ffv1", pixels="bgr0", image=lambda n, w, h: np.full((h, w, 3), 10 * n, np.uint8)
     )
@@ -205,7 +205,7 @@ def test_black_stays_black_and_white_white_at_every_size() -> None:
 
 
 @pytest.mark.parametrize("bad", ["missing.png", "empty", "text.png"])
-def test_what_is_no_mask_is_an_error(tmp_path: Path, bad: str) -> None:
+def test_a_file_that_is_not_a_mask_is_an_error(tmp_path: Path, bad: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(SourceError, match=bad):

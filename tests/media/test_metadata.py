@@ -52,7 +52,7 @@ def test_settings_come_back_exactly(
     assert ModelSettings(**{k: v for k, v in values.items() if k in ModelSettings.__slots__}) == ModelSettings("vgg16")
 
 
-def test_neither_code_nor_files_are_opened_because_a_picture_says_so(
+def test_neither_code_nor_files_are_opened_because_an_image_names_them(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     line = settings_comment(
@@ -68,7 +68,7 @@ def test_neither_code_nor_files_are_opened_because_a_picture_says_so(
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_a_signed_picture_is_the_same_picture(tmp_path: Path, suffix: str) -> None:
+def test_settings_in_an_image_leave_its_pixels_alone(tmp_path: Path, suffix: str) -> None:
     image = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
     write_image(image, tmp_path / f"plain{suffix}")
     write_image(image, tmp_path / f"signed{suffix}", settings_comment(DreamSettings(octaves=2)))
@@ -79,7 +79,7 @@ def test_a_signed_picture_is_the_same_picture(tmp_path: Path, suffix: str) -> No
     assert image_with_settings(b"BM..", "x") == b"BM.."
 
 
-def test_a_comment_of_the_source_stays_and_an_old_signature_goes() -> None:
+def test_the_comment_of_the_source_stays_and_older_settings_go() -> None:
     first = comment_with_settings(settings_comment(DreamSettings(octaves=2)), "holiday\nin spring")
     second = comment_with_settings(settings_comment(DreamSettings(octaves=3)), first)
     assert second.splitlines()[:2] == ["holiday", "in spring"] and len(second.splitlines()) == 3
@@ -101,7 +101,7 @@ def test_a_video_says_how_it_was_dreamed(tmp_path: Path, suffix: str) -> None:
     assert comment.count("{") == 1
 
 
-def test_what_holds_no_settings_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_without_settings_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = png(tmp_path, None)
     assert main(["image", str(picture), "-o", str(tmp_path / "b.png"), "--like", str(picture)]) == USAGE
     assert main(["image", str(picture), "-o", str(tmp_path / "b.png"), "--like", str(tmp_path / "no.mp4")]) == FAILED

@@ -40,7 +40,7 @@ def kind(path: Path) -> Any:
 
 
 @pytest.mark.parametrize("path", [p for p in VIDEOS if kind(p) in REFUSED], ids=kind)
-def test_what_cannot_be_read_is_told_in_one_line(path: Any) -> None:
+def test_a_file_that_cannot_be_read_is_one_line(path: Any) -> None:
     with pytest.raises(SourceError, match=REFUSED[kind(path)]) as caught, open_video(path, ReadSettings()):
         pass
     assert "\n" not in str(caught.value)
@@ -81,7 +81,7 @@ def test_comes_out_as_it_went_in(path: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if is_image(p)], ids=kind)
-def test_pictures_come_back(path: Any, tmp_path: Path) -> None:
+def test_images_come_back(path: Any, tmp_path: Path) -> None:
     image = read_image(path)
     assert image.dtype == np.uint8 and image.shape[2] == 3
     write_image(image, default_output(path, tmp_path))

@@ -94,7 +94,7 @@ def test_any_times_are_exact(tmp_path: Path, steps: list[int], start: int) -> No
     assert frames[-1].duration == Fraction(700, 1000)
 
 
-def test_a_film_in_fragments_is_whole(tmp_path: Path) -> None:
+def test_a_fragmented_video_is_whole(tmp_path: Path) -> None:
     fragments = {"movflags": "frag_keyframe+empty_moov", "frag_duration": "200000"}
     path = make_clip(tmp_path / "clip.mp4", UNEVEN, Fraction(3, 2), container=fragments, options={"g": "3"})
     assert path.read_bytes().count(b"moof") > 2
@@ -144,7 +144,7 @@ def test_a_start_before_the_first_frame_keeps_the_wait(tmp_path: Path) -> None:
     assert info.origin == pytest.approx(0.5, abs=0.03)
 
 
-def test_a_start_after_the_end_is_told(long_clip: Path) -> None:
+def test_a_start_after_the_end_is_an_error(long_clip: Path) -> None:
     with pytest.raises(SourceError, match=r"no frame at or after 99 s; it is 2\.40 s long"):
         read(long_clip, start=Fraction(99))
 
@@ -174,7 +174,7 @@ def test_comes_out_upright(tmp_path: Path, name: Any) -> None:
     assert info.pixel_aspect == (Fraction(3, 2) if matrix[0] == 0 else Fraction(2, 3))
 
 
-def test_a_color_profile_with_a_name_is_no_crash(tmp_path: Path) -> None:
+def test_a_color_profile_with_a_name_does_not_crash(tmp_path: Path) -> None:
     """PyAV frees the name twice, when the process ends or its garbage is collected."""
     profile = b"iCCP" + b"A name\0\0" + zlib.compress(bytes(200))
     chunk = struct.pack(">I", len(profile) - 4) + profile + struct.pack(">I", zlib.crc32(profile))
@@ -300,7 +300,7 @@ def test_high_dynamic_range_becomes_standard(
     assert 60 < gray[32, 0] < 250
 
 
-def test_transparent_video_is_laid_on_white(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_transparent_video_is_composited_on_white(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "clip.mov"
     with av.open(str(path), "w") as output:
         stream = output.add_stream("png", rate=10)
@@ -315,7 +315,7 @@ def test_transparent_video_is_laid_on_white(tmp_path: Path, caplog: pytest.LogCa
     assert "transparent" in caplog.text
 
 
-def test_transparent_vp9_is_laid_on_white(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_transparent_vp9_is_composited_on_white(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "clip.webm"
     with av.open(str(path), "w") as output:
         stream = output.add_stream("libvpx-vp9", rate=25, options={"auto-alt-ref": "0", "crf": "10"})
@@ -403,7 +403,7 @@ def without_its_index(path: Path) -> None:
         (lambda path: without_its_index(path), "cannot be opened as a video"),
     ],
 )
-def test_what_is_no_video_is_told_in_one_line(tmp_path: Path, make: Callable[..., Any], message: str) -> None:
+def test_a_file_that_is_not_a_video_is_one_line(tmp_path: Path, make: Callable[..., Any], message: str) -> None:
     path = tmp_path / "input.mp4"
     make(path)
     with pytest.raises(SourceError, match=message) as caught:
@@ -446,7 +446,7 @@ def save(path: Path, image: Any, flags: Any = ()) -> Path:
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".jpg", ".webp"])
-def test_reads_every_kind_of_picture(tmp_path: Path, suffix: str) -> None:
+def test_reads_every_image_format(tmp_path: Path, suffix: str) -> None:
     image = read_image(save(tmp_path / f"Bild ü{suffix}", BAND))
     assert image.shape == BAND.shape
     assert difference(image, BAND) < (12 if suffix in (".jpg", ".webp") else 1e-9)
@@ -458,13 +458,13 @@ def test_sixteen_bits_and_gray(tmp_path: Path) -> None:
     assert np.array_equal(gray, np.repeat(BAND[..., 1:2], 3, -1))
 
 
-def test_transparent_parts_lie_on_white(tmp_path: Path) -> None:
+def test_transparent_parts_are_composited_on_white(tmp_path: Path) -> None:
     alpha = np.full((20, 31, 1), 128, np.uint8)
     image = read_image(save(tmp_path / "glass.png", np.concatenate([BAND, alpha], -1)))
     assert image[0, 0].tolist() == [255, 127, 127]
 
 
-def test_what_is_no_picture_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "fake.png"
     path.write_text("no picture")
     with pytest.raises(SourceError, match="cannot be read as an image"):
@@ -473,7 +473,7 @@ def test_what_is_no_picture_is_told(tmp_path: Path) -> None:
         read_image(tmp_path / "absent.png")
 
 
-def test_no_picture_outlives_its_file(tmp_path: Path) -> None:
+def test_no_frame_outlives_its_file(tmp_path: Path) -> None:
     make_clip(tmp_path / "a.mp4", size=(640, 480))
     gc.collect()
     gc.disable()  # a program that opens a file every second may not collect its garbage for an hour
