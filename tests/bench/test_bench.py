@@ -30,12 +30,12 @@ from dreamvideo.settings.bench import BENCH_SECTIONS, BenchSettings
 from dreamvideo.tensors import to_tensor
 
 CPU = torch.device("cpu")
-PICTURE = 0.25 + 0.5 * synthetic_image(48, 64)  # with room to rise before black and white
+IMAGE = 0.25 + 0.5 * synthetic_image(48, 64)  # leaves room for the dream to rise before it is clamped
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """So small a picture is dreamed sooner by one; as it was afterwards."""
+    """Use one thread, which is faster for images as small as these; restored afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -44,7 +44,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def tiny() -> BenchNetwork:
-    """A network of three layers, of which the second is excited, so that the third is walked for nothing."""
+    """A network of three layers whose second is ascended, so that running the third is wasted work."""
     torch.manual_seed(5)
     whole = nn.Sequential(
         nn.Conv2d(3, 6, 5, 1, 2), nn.Softplus(), nn.Conv2d(6, 4, 3, 1, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
@@ -54,7 +54,7 @@ def tiny() -> BenchNetwork:
 
 @pytest.fixture
 def passes(tiny: BenchNetwork) -> Any:
-    """How often each layer of it has run forward."""
+    """Counts how often each layer has run forward."""
     counts = dict.fromkeys("012", 0)
     for name in counts:
 
@@ -67,24 +67,24 @@ def passes(tiny: BenchNetwork) -> Any:
 
 @pytest.mark.parametrize("name", LOOPS)
 def test_a_loop_raises_its_objective(tiny: BenchNetwork, name: Any) -> None:
-    dreamed = LOOPS[name](tiny, PICTURE, 1, 1.8, 4)
-    assert dreamed.shape == PICTURE.shape
+    dreamed = LOOPS[name](tiny, IMAGE, 1, 1.8, 4)
+    assert dreamed.shape == IMAGE.shape
     assert dreamed.min() >= 0 and dreamed.max() <= 1
-    assert measure_objective(tiny, dreamed) > measure_objective(tiny, PICTURE)
+    assert measure_objective(tiny, dreamed) > measure_objective(tiny, IMAGE)
     # Of several octaves most loops bring up a blurred picture, which excites less than the source did.
-    assert measure_objective(tiny, LOOPS[name](tiny, PICTURE, 2, 1.8, 8)) > measure_objective(
-        tiny, LOOPS[name](tiny, PICTURE, 2, 1.8, 1)
+    assert measure_objective(tiny, LOOPS[name](tiny, IMAGE, 2, 1.8, 8)) > measure_objective(
+        tiny, LOOPS[name](tiny, IMAGE, 2, 1.8, 1)
     )
 
 
 def test_the_adam_schedule_raises_its_objective(tiny: BenchNetwork) -> None:
-    assert measure_objective(tiny, adam_loop(tiny, PICTURE, iterations=9)) > measure_objective(
-        tiny, adam_loop(tiny, PICTURE, iterations=0)
+    assert measure_objective(tiny, adam_loop(tiny, IMAGE, iterations=9)) > measure_objective(
+        tiny, adam_loop(tiny, IMAGE, iterations=0)
     )
 
 
-def test_each_takes_as_many_passes_as_its_original(tiny: BenchNetwork, passes: Any) -> None:
-    picture = PICTURE[..., :20, :24]
+def test_each_loop_takes_as_many_passes_as_its_original(tiny: BenchNetwork, passes: Any) -> None:
+    picture = IMAGE[..., :20, :24]
     baselines.plain_loop(tiny, picture, 4, 1.1, 10)
     assert passes == {"0": 40, "1": 40, "2": 40}
     assert tiny.whole[0].weight.requires_grad, "the plain loop computes the weights' gradients too"
@@ -110,10 +110,10 @@ def test_sizes_are_cut_to_whole_pixels_and_too_small_ones_refused() -> None:
     image = torch.zeros(1, 3, 1080, 1920)
     assert baseline_octave_sizes(image, 4, 1.8) == [(185, 329), (333, 592), (600, 1066), (1080, 1920)]
     with pytest.raises(SettingsError, match="at least 10"):
-        baseline_octave_sizes(PICTURE, 4, 1.8)
+        baseline_octave_sizes(IMAGE, 4, 1.8)
 
 
-def test_others_carry_what_they_carry(tiny: BenchNetwork) -> None:
+def test_the_video_baselines_raise_their_objective(tiny: BenchNetwork) -> None:
     frames = [to_tensor(frame.image, CPU) for frame in synthetic_frames(48, 64, 2)]
     dreamed = (frames[0] + 0.1).clamp(0, 1)
     assert measure_objective(tiny, gordicaleksa_frame(tiny, frames[1], dreamed, 1, 1.8, 2)) > measure_objective(
@@ -136,8 +136,8 @@ def test_operations_of_a_known_convolution() -> None:
 def test_random_weights_are_the_same_each_time_and_keep_activations_their_size(tmp_path: Path) -> None:
     one = make_network("squeezenet1_1", None, None, tmp_path, CPU)
     again = make_network("squeezenet1_1", None, None, tmp_path, CPU)
-    assert measure_objective(one, PICTURE) == measure_objective(again, PICTURE)
-    assert 0.01 < measure_objective(one, PICTURE) < 100
+    assert measure_objective(one, IMAGE) == measure_objective(again, IMAGE)
+    assert 0.01 < measure_objective(one, IMAGE) < 100
     with pytest.raises(ModelError, match="no layer 'x'"):
         make_network("dreamnet", "x", None, tmp_path, CPU)
 
@@ -145,10 +145,10 @@ def test_random_weights_are_the_same_each_time_and_keep_activations_their_size(t
 def test_dreamnet_sees_the_same_picture_through_the_scaling_that_others_apply(tmp_path: Path) -> None:
     subject = make_network("dreamnet", "s8b", None, tmp_path, CPU)
     net = subject.whole.net
-    assert torch.allclose(subject.whole(to_imagenet(PICTURE)), net(PICTURE), atol=1e-4)
+    assert torch.allclose(subject.whole(to_imagenet(IMAGE)), net(IMAGE), atol=1e-4)
 
 
-def test_contenders_run_in_turn_and_no_round_begins_too_late() -> None:
+def test_contenders_take_turns_and_no_round_starts_after_the_limit() -> None:
     calls = []
     contenders = {name: lambda name=name: calls.append(name) for name in "abc"}
     times = time_interleaved(contenders, 2, CPU, TimeLimit(1), warm_up=False, once=["b"])
@@ -159,7 +159,7 @@ def test_contenders_run_in_turn_and_no_round_begins_too_late() -> None:
     assert median_speedup([2.0, 9.0, 3.0], [1.0, 1.0, 3.0]) == 2
 
 
-def test_on_cuda_each_runs_in_its_own_arithmetic_and_with_and_without_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_cuda_each_runs_in_its_own_precision_with_and_without_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = torch.device("cuda")  # only flags are set: there need be none
     before = torch.backends.cudnn.allow_tf32
     assert in_precision("tf32", lambda: torch.backends.cudnn.allow_tf32, cuda)() is True
@@ -182,7 +182,7 @@ def test_on_cuda_each_runs_in_its_own_arithmetic_and_with_and_without_graphs(mon
     assert list(lane_batches.graph_variants(lambda: state[-1], cuda)) == ["eager"]
 
 
-def test_a_table_is_aligned_and_says_what_was_left_out() -> None:
+def test_a_section_is_an_aligned_table_that_says_what_was_skipped() -> None:
     rows = ({"what": "one", "ms": 1234.5, "right": True}, {"what": "another", "ms": 0.01234, "x_faster": float("nan")})
     lines = results_table(ReportSection("cold", "a title", rows, 3.2, "no time")).splitlines()
     assert lines[0] == "cold: a title  [3 s]"
@@ -193,35 +193,54 @@ def test_a_table_is_aligned_and_says_what_was_left_out() -> None:
     assert lines[1].index("ms") + 2 == lines[2].index("1,234") + 5
 
 
-def test_the_command_measures_every_section(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "bench.json"
-    words = "bench --quick --device cpu --threads 1 --size 64x48 --octaves 1 --iterations 1 --frames 2 --model dreamnet"
-    assert main([*words.split(), "--json", str(file)]) == 0
-    said, found = capsys.readouterr(), json.loads(file.read_text())
-    assert tuple(found["sections"]) == BENCH_SECTIONS
-    for name, section in found["sections"].items():
+def run_quick_bench(file: Path, *words: str) -> dict[str, Any]:
+    """Run the command on tiny images; returns its JSON."""
+    tiny = "--quick --device cpu --threads 1 --size 64x48 --octaves 1 --iterations 1 --frames 2 --model dreamnet"
+    assert main(["bench", *tiny.split(), *words, "--json", str(file)]) == 0
+    report: dict[str, Any] = json.loads(file.read_text())
+    return report
+
+
+def test_the_command_measures_the_sections_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run_quick_bench(tmp_path / "bench.json", "--only", "stages", "--only", "check", "--only", "video")
+    said = capsys.readouterr()
+    assert list(report["sections"]) == ["check", "video", "stages"]
+    for name, section in report["sections"].items():
         assert section["rows"] and section["skipped"] is None, name
         assert f"\n{name}: {section['title']}" in said.out
         assert f"{name}: " in said.err
-    assert {"python", "torch", "torchvision", "av"} <= set(found["versions"])
-    assert datetime.fromisoformat(found["date"]).tzinfo is not None
-    assert found["machine"]["threads"] == 1
-    assert found["settings"]["size"] == "64x48"
-    by_way = {row["way"]: row for row in found["sections"]["video"]["rows"]}
+    assert {"python", "torch", "torchvision", "av"} <= set(report["versions"])
+    assert datetime.fromisoformat(report["date"]).tzinfo is not None
+    assert report["machine"]["threads"] == 1
+    assert report["settings"]["size"] == "64x48"
+    by_way = {row["way"]: row for row in report["sections"]["video"]["rows"]}
     assert by_way["jeremicna 2 x 51 x 2"]["steps_per_frame"] == 204
-    assert {row["lanes"] for row in found["sections"]["lanes"]["rows"]} == {1, 4}
-    assert all(row["objective_x_source"] > 1 for row in found["sections"]["cold"]["rows"])
 
 
-def test_what_there_is_no_time_for_is_said() -> None:
-    told = []
-    report = run_sections(BenchSettings(minutes=1e-9, device="cpu"), told.append, told.append, datetime.now(UTC))
+@pytest.mark.slow
+def test_the_command_measures_every_section(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run_quick_bench(tmp_path / "bench.json")
+    said = capsys.readouterr()
+    assert tuple(report["sections"]) == BENCH_SECTIONS
+    for name, section in report["sections"].items():
+        assert section["rows"] and section["skipped"] is None, name
+        assert f"\n{name}: {section['title']}" in said.out
+        assert f"{name}: " in said.err
+    assert {row["lanes"] for row in report["sections"]["lanes"]["rows"]} == {1, 4}
+    assert all(row["objective_x_source"] > 1 for row in report["sections"]["cold"]["rows"])
+
+
+def test_sections_beyond_the_time_limit_are_reported_as_skipped() -> None:
+    sections = []
+    report = run_sections(
+        BenchSettings(minutes=1e-9, device="cpu"), sections.append, sections.append, datetime.now(UTC)
+    )
     assert [section.name for section in report.sections] == list(BENCH_SECTIONS)
     assert all("--minutes" in section.skipped for section in report.sections)
-    assert told == list(report.sections)
+    assert sections == list(report.sections)
 
 
-def test_a_wrong_gradient_is_a_failure_and_slowness_is_none() -> None:
+def test_a_wrong_gradient_is_an_error_and_being_slow_is_not() -> None:
     rows = ({"network": "n", "precision": "fp32", "right": False}, {"network": "n", "precision": "bf16", "right": True})
     report = run_sections(BenchSettings(minutes=1e-9), print, print, datetime.now(UTC))
     report = dataclasses.replace(

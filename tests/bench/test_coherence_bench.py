@@ -242,7 +242,7 @@ def test_without_matplotlib_a_plot_is_refused_before_anything_is_measured(
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """So small a picture is dreamed sooner by one; as it was afterwards."""
+    """The command sets one thread; restored afterwards."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -274,7 +274,7 @@ def test_the_command_measures_rendered_and_real_clips(
     assert (picture == (40, 39, 214)).all(2).sum() > 300, "our curve, tab:red as BGR"
 
 
-def test_no_more_is_begun_when_the_time_is_up(
+def test_nothing_is_started_after_the_time_limit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], one_thread: None
 ) -> None:
     words = "bench coherence --device cpu --threads 1 --size 64x48 --frames 4 --minutes 1e-9 -q"

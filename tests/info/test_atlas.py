@@ -57,7 +57,7 @@ def picture(height: int = 48, width: int = 64) -> Tensor:
     return to_tensor(textured(height, width), torch.device("cpu"))
 
 
-def wanted(
+def tiles_of(
     shown: AtlasSettings = AtlasSettings(), objective: ObjectiveSettings = ObjectiveSettings(), image: Any = None
 ) -> list[AtlasDream]:  # noqa: B008
     return atlas_dreams(picture() if image is None else image, DREAMNET, shown, objective, QUICK, CPU)
@@ -85,12 +85,12 @@ def test_an_atlas_shows_the_source_and_every_layer_and_neighbors_differ(
 
 def test_a_tile_is_what_typing_its_label_gives() -> None:
     image, asked = picture(), AtlasSettings(channels_of="s8b", count=ATLAS_BATCH + 1)  # more than one batch
-    several = [*wanted(asked, image=image), *wanted(image=image)[3:5]]
-    for wish, tile in zip(several, dream_tiles(image, several, DREAMNET, CPU), strict=True):
-        layer, _, number = wish.label.partition(":")
+    several = [*tiles_of(asked, image=image), *tiles_of(image=image)[3:5]]
+    for tile, dreamed in zip(several, dream_tiles(image, several, DREAMNET, CPU), strict=True):
+        layer, _, number = tile.label.partition(":")
         typed = {"channels": ((layer, int(number), 1.0),)} if number else {"layers": ((layer, 1.0),)}
         alone = dream(image, load_network(CPU, ObjectiveSettings(**typed)).score, QUICK)
-        assert np.abs(tile.astype(int) - to_image(alone)).max() <= 2, wish.label
+        assert np.abs(dreamed.astype(int) - to_image(alone)).max() <= 2, tile.label
 
 
 def test_channels_are_the_strongest_of_the_picture_by_their_divisors() -> None:
@@ -98,21 +98,21 @@ def test_channels_are_the_strongest_of_the_picture_by_their_divisors() -> None:
     activation = load_network(CPU, ObjectiveSettings(layers=(("s8a", 1.0),))).score.features(image)["s8a"]
     means = activation.mean((0, 2, 3)) / DREAMNET.divisors["s8a"]
     expected = sorted(range(len(means)), key=lambda channel: -means[channel])[:5]
-    found = wanted(AtlasSettings(channels_of="s8a", count=5), image=image)
-    assert [wish.label for wish in found] == [f"s8a:{channel}" for channel in expected]
-    assert [wish.terms for wish in found] == [(Term("s8a", 1.0, "log", (channel,)),) for channel in expected]
-    assert len(wanted(AtlasSettings(channels_of="s8a"))) == 24
-    assert len(wanted(AtlasSettings(channels_of="c1", count=999))) == 32  # all that there are
+    found = tiles_of(AtlasSettings(channels_of="s8a", count=5), image=image)
+    assert [tile.label for tile in found] == [f"s8a:{channel}" for channel in expected]
+    assert [tile.terms for tile in found] == [(Term("s8a", 1.0, "log", (channel,)),) for channel in expected]
+    assert len(tiles_of(AtlasSettings(channels_of="s8a"))) == 24
+    assert len(tiles_of(AtlasSettings(channels_of="c1", count=999))) == 32  # all that there are
 
 
 def test_classes_are_all_of_a_few_and_the_likeliest_of_many() -> None:
-    found = wanted(AtlasSettings(all_classes=True))
-    assert [wish.label for wish in found] == [name for name in DREAMNET.classes if name != "background"]
+    found = tiles_of(AtlasSettings(all_classes=True))
+    assert [tile.label for tile in found] == [name for name in DREAMNET.classes if name != "background"]
     assert found[3].terms == (Term("map.s16b", 1.0, "class", (DREAMNET.classes.index(found[3].label),)),)
     likely = layer_activations(picture(), (Term("map.s16b", kind="class"),), DREAMNET, CPU)
-    few = wanted(AtlasSettings(all_classes=True, count=3))
+    few = tiles_of(AtlasSettings(all_classes=True, count=3))
     best = [DREAMNET.classes[number] for number in strongest_channels(likely, 4)]
-    assert [wish.label for wish in few] == [name for name in best if name != "background"][:3]
+    assert [tile.label for tile in few] == [name for name in best if name != "background"][:3]
     many = replace(DREAMNET, classes=tuple(f"c{n // 2}" if n < 4 else f"c{n}" for n in range(ALL_CLASSES_LIMIT + 1)))
     found = strongest_classes(
         many, torch.arange(ALL_CLASSES_LIMIT + 1.0) * torch.tensor([1.0, 500.0, *[1.0] * (ALL_CLASSES_LIMIT - 1)]), None
@@ -125,7 +125,7 @@ def test_what_is_named_is_shown_each_for_itself(photo: Path, sheets: list[tuple[
     words = ["--layer", "s8b:-0.5", "--layer", "s4a", "--channel", "s8b:17", "--neuron", "s8a:3", "--class", "owl"]
     assert run("atlas", photo, "--tile", 48, "--octaves", 1, "--iterations", 1, "-q", *words) == 0
     assert sheets[0][1] == ["source", "s8b:-0.5", "s4a", "s8b:17", "s8a:3", "owl"]
-    negative = wanted(objective=ObjectiveSettings(layers=(("s8b", -0.5),)))
+    negative = tiles_of(objective=ObjectiveSettings(layers=(("s8b", -0.5),)))
     assert negative[0].terms == (Term("s8b", -0.5, "log"),)
 
 
@@ -137,7 +137,7 @@ def test_presets_are_tiles_with_settings_of_their_own(monkeypatch: pytest.Monkey
         Preset("calm", "", {"layers": (("s4b", 1.0),)}),
     )
     monkeypatch.setattr(atlas, "PRESETS", {preset.name: preset for preset in some})
-    eyes, calm = wanted(AtlasSettings(presets=True))
+    eyes, calm = tiles_of(AtlasSettings(presets=True))
     assert (eyes.label, calm.label) == ("eyes", "calm")
     assert eyes.settings == replace(QUICK, step_size=0.05) and calm.settings == QUICK
     assert len(eyes.terms[0].picks) == 2 and calm.layers == ("s4b",)
@@ -222,7 +222,7 @@ def test_what_cannot_be_shown_is_one_line_and_no_file(
     assert [path.name for path in photo.parent.iterdir()] == ["photo.png"]
 
 
-def test_inputs_that_cannot_be_read_and_outputs_that_exist_are_told(
+def test_inputs_that_cannot_be_read_and_existing_outputs_are_reported(
     photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     quick = ["--layer", "c1", "--tile", 48, "--iterations", 1, "-q"]
@@ -237,6 +237,6 @@ def test_inputs_that_cannot_be_read_and_outputs_that_exist_are_told(
     assert run("atlas", photo, "-y", *quick) == 0
 
 
-def test_an_unknown_layer_is_refused_by_wishes_too() -> None:
+def test_an_unknown_layer_is_refused_by_an_atlas_too() -> None:
     with pytest.raises(ModelError, match="nearest: s16"):
-        wanted(objective=ObjectiveSettings(layers=(("s16x", 1.0),)))
+        tiles_of(objective=ObjectiveSettings(layers=(("s16x", 1.0),)))

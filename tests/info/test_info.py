@@ -1,4 +1,4 @@
-"""What is told of a file is what it holds, and what is foretold of it is what is then done."""
+"""`info` reports what a file holds, and forecasts what a dream then does."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ CONTAINERS = ["mp4", "mov", "mkv", "webm", "avi", "gif"]
 KINDS = {"video": "video", "cover": "video", "audio": "audio", "subtitles": "subtitle", "attachment": "attachment"}
 
 
-def told(capsys: pytest.CaptureFixture[str], *words: object) -> Any:
+def report_of(capsys: pytest.CaptureFixture[str], *words: object) -> Any:
     """The one JSON object on stdout."""
     assert run("info", *words, "--json") == 0
     return json.loads(capsys.readouterr().out)["files"]
@@ -39,7 +39,7 @@ def told(capsys: pytest.CaptureFixture[str], *words: object) -> Any:
 
 @pytest.fixture(scope="module")
 def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MKV of 64x48 with two videos, two tracks of sound, subtitles, a font, and chapters."""
+    """An MKV of 64x48 with two video streams, two audio streams, subtitles, a font and chapters."""
     folder = tmp_path_factory.mktemp("rich")
     chapters = [
         {"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}},
@@ -71,8 +71,8 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "rich.mkv"
 
 
-def test_what_a_file_holds_is_told(rich: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (file,) = told(capsys, rich, "--no-time")
+def test_the_content_of_a_file_is_reported(rich: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (file,) = report_of(capsys, rich, "--no-time")
     source = file["input"]
     assert (source["container"], source["size"]) == ("Matroska", rich.stat().st_size)
     assert source["duration"] == pytest.approx(0.48, abs=0.04)
@@ -104,7 +104,7 @@ def test_what_a_file_holds_is_told(rich: Path, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize("audio", [True, False])
 @pytest.mark.parametrize("suffix", CONTAINERS)
-def test_what_is_foretold_of_each_stream_is_what_is_done(
+def test_the_forecast_of_each_stream_is_what_is_done(
     rich: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -114,22 +114,22 @@ def test_what_is_foretold_of_each_stream_is_what_is_done(
 ) -> None:
     output = tmp_path / f"out.{suffix}"
     words = [] if audio else ["--no-audio"]
-    (file,) = told(capsys, rich, "-o", output, "--no-time", *words)
+    (file,) = report_of(capsys, rich, "-o", output, "--no-time", *words)
     assert not output.exists()
     forecast = file["output"]
     assert run("video", rich, "-o", output, "--iterations", 0, *words) == 0
 
     kinds = {each["index"]: KINDS[each["kind"]] for each in file["input"]["streams"]}
     stay = [each for each in forecast["streams"] if each["action"] != "dropped"]
-    with av.open(str(output)) as made:
+    with av.open(str(output)) as written:
         # QuickTime keeps chapters as a stream of text
-        types = sorted(each.type for each in made.streams if each.type != "data")
+        types = sorted(each.type for each in written.streams if each.type != "data")
         assert types == sorted(kinds[each["stream"]] for each in stay)
-        video = made.streams.video[0]
+        video = written.streams.video[0]
         assert (video.width, video.height) == (forecast["width"], forecast["height"])
         assert video.codec_context.codec.canonical_name == forecast["codec"]
-        assert bool(made.chapters()) == forecast["chapters"]
-        sounds = [each.codec_context.codec.canonical_name for each in made.streams.audio]
+        assert bool(written.chapters()) == forecast["chapters"]
+        sounds = [each.codec_context.codec.canonical_name for each in written.streams.audio]
     codecs = {each["index"]: each["codec"] for each in file["input"]["streams"]}
     names = {"libopus": "opus", "libmp3lame": "mp3"}
     expected = [
@@ -217,14 +217,14 @@ def test_what_would_be_changed_is_noted_once_and_nothing_goes_to_stderr(
     assert sorted(path.name for path in tmp_path.iterdir()) == [clip.name]
 
 
-def test_an_output_that_exists_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_existing_output_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = make_clip(tmp_path / "clip.mp4")
     (tmp_path / "clip_dream.mp4").touch()
-    (file,) = told(capsys, clip, "--no-time")
+    (file,) = report_of(capsys, clip, "--no-time")
     assert any("--overwrite (-y)" in warning for warning in file["output"]["warnings"])
 
 
-def test_a_variable_rate_is_told_from_one_that_is_rounded(tmp_path: Path) -> None:
+def test_a_variable_rate_is_distinguished_from_a_rounded_one(tmp_path: Path) -> None:
     ntsc = [Fraction(1001 * n, 30_000) for n in range(60)]
     for name in ("clip.mkv", "clip.mp4"):
         steady = probe_file(make_clip(tmp_path / name, ntsc)).streams[0].video
@@ -241,34 +241,36 @@ def test_rounding_alone_never_varies(rate: int, base: int, count: int) -> None:
     assert not _varies(intervals, Fraction(1, base))
 
 
-def test_a_file_cut_short_is_not_timed_by_its_promise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_frame_count_of_a_truncated_file_is_not_believed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     clip = make_clip(tmp_path / "clip.mkv", [Fraction(n, 25) for n in range(100)], options={"g": "10"})
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
-    (file,) = told(capsys, clip, "--no-time")
+    (file,) = report_of(capsys, clip, "--no-time")
     assert file["output"]["frame_count"] < 90
 
 
-def test_a_dream_tells_its_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_settings_of_a_dream_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = settings_comment(DreamSettings(iterations=3))
     with open_video(make_clip(tmp_path / "clip.mp4"), ReadSettings()) as source:
         write_video(source.frames, tmp_path / "dream.mp4", source.info, comment=line)
     write_image(picture(0), tmp_path / "dream.png", line)
-    files = told(capsys, tmp_path / "dream.mp4", tmp_path / "dream.png", "--no-time")
+    files = report_of(capsys, tmp_path / "dream.mp4", tmp_path / "dream.png", "--no-time")
     assert [file["input"]["settings"] for file in files] == [{"iterations": 3}] * 2
     assert run("info", tmp_path / "dream.mp4", "--no-time") == 0
     assert "dreamed by  iterations = 3" in capsys.readouterr().out
 
 
-def test_a_picture_is_told_and_not_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_is_reported_and_not_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_image(picture(0, 65, 49), tmp_path / "photo.png")
-    (file,) = told(capsys, tmp_path / "photo.png")
+    (file,) = report_of(capsys, tmp_path / "photo.png")
     seen = file["input"]["streams"][0]["video"]
     assert (seen["width"], seen["height"], seen["frame_rate"]) == (65, 49, None)
     assert (file["input"]["container"], file["input"]["streams"][0]["kind"]) == ("image", "image")
     assert file["output"] is None and file["time"] is None
 
 
-def test_what_cannot_be_read_is_one_line_and_the_others_are_told(
+def test_an_unreadable_file_is_one_line_and_the_others_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clip = make_clip(tmp_path / "clip.mp4")
@@ -287,9 +289,9 @@ def test_what_cannot_be_read_is_one_line_and_the_others_are_told(
     assert run("info", clip, clip, "-o", tmp_path / "x.mp4", "--no-time") == 2
 
 
-def test_time_is_that_of_frames_really_dreamed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_time_is_measured_on_dreamed_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = make_clip(tmp_path / "clip.mp4")
-    (file,) = told(capsys, clip, *QUICK)
+    (file,) = report_of(capsys, clip, *QUICK)
     seconds = file["time"]
     assert seconds["first"] > 0 and seconds["carried"] > 0
     assert seconds["total"] == pytest.approx(seconds["first"] + 11 * seconds["carried"])
@@ -297,11 +299,11 @@ def test_time_is_that_of_frames_really_dreamed(tmp_path: Path, capsys: pytest.Ca
     assert run("info", clip, *QUICK) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "for 12 frames without a cut" in text and "for the first of each shot" in text and "cpu (" in text
-    (file,) = told(capsys, clip, "--iterations", 0)
+    (file,) = report_of(capsys, clip, "--iterations", 0)
     assert file["time"] is None
 
 
-def test_the_first_frame_of_a_shot_is_dearer(tiny_network: Network) -> None:
+def test_the_first_frame_of_a_shot_takes_longer(tiny_network: Network) -> None:
     still = textured(64, 64)
     dreaming, carrying = DreamSettings(iterations=8, octaves=2), CarrySettings()
     found = measure_dream_rate(list(stream([still] * 5)), tiny_network, dreaming, carrying)

@@ -104,7 +104,7 @@ def test_a_file_that_promises_more_than_it_holds_is_decoded_to_its_end(tmp_path:
     assert len(found) == 4 and found == sorted(set(found)) and found[-1] < held
 
 
-def test_warnings_are_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_warnings_are_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clip = make_clip(tmp_path / "clip.mkv", LONG, pixels="yuv420p10le", tags={"color_trc": 16})
     seen(clip, count=3)
     assert sum("HDR" in record.message for record in caplog.records) == 1
