@@ -1,7 +1,7 @@
-"""The renderer: the same seed gives the same picture, today and in a year.
+"""The renderer: the same seed gives the same image, today and in a year.
 
-`python tests/test_dreamnet_render.py` writes the fingerprints anew, which is right only when pictures were meant to
-change (and the network is trained anew).
+`python tests/training/test_render.py` writes new fingerprints, which is right only if the images were meant to change
+(and the network is trained again).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dreamvideo.errors import ModelError
 from dreamvideo.models.dreamnet.trained import load_dreamnet
 from dreamvideo.training import render_sheet
 from dreamvideo.training.render import BACKGROUND, CLASSES, MOTIFS, by_theme, render
-from dreamvideo.training.render.canvas import NOWHERE, SIZE, X, Y, ellipse, hashed, inside, over, plain, rotated
+from dreamvideo.training.render.canvas import NOWHERE, SIZE, X, Y, ellipse, hash_cell, inside, over, plain, rotate_axes
 from dreamvideo.training.render.cells import scale_cells
 from dreamvideo.training.render.motif import motif
 from dreamvideo.training.render.palettes import NATURAL, WHITE, hsv, ramp, rgb
@@ -42,7 +42,7 @@ def test_the_classes_are_those_of_the_weights() -> None:
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_same_seed_same_picture_as_the_network_learned_from(name: str) -> None:
+def test_same_seed_same_image_as_the_network_learned_from(name: str) -> None:
     first, again, other = render(SEED, name), render(SEED, name), render(SEED + 1, name)
     assert first.name == name
     assert first.image.shape == (112, 112, 3) and first.image.dtype == np.uint8
@@ -62,7 +62,7 @@ def test_a_motif_paints_something_with_an_extent(name: str) -> None:
         assert picture[cover > 0.5].std() > 0.02
 
 
-def test_a_picture_of_any_class_and_size() -> None:
+def test_an_image_of_any_class_and_size() -> None:
     assert render(5).name in CLASSES
     assert render(5, "owl", 64).image.shape == (64, 64, 3)
     with pytest.raises(ModelError, match="nautilus"):
@@ -84,9 +84,9 @@ def test_shapes_and_coverage() -> None:
     assert disc.mean() == pytest.approx(np.pi * 0.25 / 4, abs=1e-3)
     half = over(plain(rgb(1, 0, 0)), rgb(0, 0, 1), np.full((SIZE, SIZE), 0.5))
     np.testing.assert_allclose(half[7, 9], [0.5, 0, 0.5])
-    along, across = rotated(np.array([0.0]), np.array([1.0]), np.pi / 2)
+    along, across = rotate_axes(np.array([0.0]), np.array([1.0]), np.pi / 2)
     np.testing.assert_allclose([along[0], across[0]], [1, 0], atol=1e-12)
-    assert np.array_equal(hashed(X, Y), hashed(X, Y)) and 0 <= hashed(X, Y).min() <= hashed(X, Y).max() < 1
+    assert np.array_equal(hash_cell(X, Y), hash_cell(X, Y)) and 0 <= hash_cell(X, Y).min() <= hash_cell(X, Y).max() < 1
 
 
 def test_colors() -> None:

@@ -1,7 +1,7 @@
-"""The renderer: 45 classes of procedural pictures, from which the network learns to see.
+"""Renders the training images: procedural drawings of each class, before random backgrounds.
 
-`canvas`, `palettes`, `scene`, `shading`, `strokes`, `cells` and `eye` are what pictures are made of; `themes` holds
-the motifs, one short function each; `composition` places them. Needs OpenCV.
+`canvas`, `palettes`, `scene`, `shading`, `solids`, `strokes`, `cells` and `eye` are the building blocks; `themes` holds
+the motifs, one short function each; `composition` places them. A seed always gives the same image.
 """
 
 from dreamvideo.training.render.composition import Render, render

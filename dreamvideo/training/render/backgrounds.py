@@ -1,4 +1,4 @@
-"""What lies behind: clouds, fallen shapes, stripes, hills under a sky, static, grass, plain ground."""
+"""Backgrounds: clouds, overlapping shapes, stripes, hills under a sky, static, grass, plain color."""
 
 # mypy: disable-error-code="no-any-return"
 
@@ -36,7 +36,7 @@ def _clouds(scene: Scene) -> Image:
 
 
 def _fallen_shapes(scene: Scene) -> Image:
-    """Discs or polygons fallen over each other, after the dead-leaves model of natural pictures."""
+    """Discs or polygons that cover each other, after the dead-leaves model of natural images."""
     ink = Ink.on(plain(scene.color()))
     colors = scene.palette(6, (0.05, 0.9), (0.1, 1))
     count = scene.integer(20, 90)
@@ -59,7 +59,7 @@ def _fallen_shapes(scene: Scene) -> Image:
             corners = np.sort(scene.rng.random(scene.integer(3, 7))) * 2 * PI
             flatness = 1.0
         ink.polygon(x + size * np.cos(corners), y + size * np.sin(corners) * flatness, color)
-    image = ink.picture()
+    image = ink.to_image()
     if scene.chance(0.5):
         image = image * (0.7 + 0.6 * scene.noise(scene.uniform(8, 30), 3))[..., None]
     return image
@@ -72,7 +72,7 @@ def _gradient(scene: Scene) -> Image:
 
 
 def _stripes(scene: Scene) -> Image:
-    """Stripes or a chequer, bent."""
+    """Stripes or a checkerboard, bent."""
     u, v = bent_coordinates(scene, scene.uniform(3, 12), scene.uniform(0, 0.5))
     across = 1 if scene.chance(0.5) else np.sin(v * 3)
     return ramp(0.5 + 0.5 * np.sin(u * 3) * across, scene.palette(3, (0.05, 0.8), (0.1, 1)))
@@ -135,5 +135,5 @@ KINDS: Final[tuple[Callable[[Scene], Image], ...]] = (
 
 
 def background(scene: Scene) -> Image:
-    """One of the kinds above."""
+    """Draw one of the kinds above."""
     return np.clip(scene.pick(*KINDS)(scene), 0, 1).astype(f32)

@@ -1,4 +1,4 @@
-"""Cells that fill a plane: overlapping scales, feathers, bricks, panes, and the bent coordinates they grow along."""
+"""Cells that fill a plane: overlapping scales, feathers, bricks, panes; and bent coordinates for them."""
 
 # mypy: disable-error-code="no-any-return"
 
@@ -19,12 +19,12 @@ from dreamvideo.training.render.canvas import (
     Y,
     bell,
     f32,
-    hashed,
+    hash_cell,
     inside,
     mix_colors,
     over,
     polar,
-    rotated,
+    rotate_axes,
     smoothstep,
 )
 from dreamvideo.training.render.palettes import WHITE, ramp
@@ -32,7 +32,7 @@ from dreamvideo.training.render.scene import Scene
 
 
 class Cells(NamedTuple):
-    """Where each pixel lies in its cell, and which cell that is."""
+    """Position of each pixel in its cell, and which cell that is."""
 
     x: Field  # -1..1 across
     y: Field  # -1..1 along
@@ -42,14 +42,14 @@ class Cells(NamedTuple):
 
 
 def bent_coordinates(scene: Scene, scale: float, amount: float = 0.5) -> tuple[Field, Field]:
-    """Coordinates from -scale to scale, turned at random and bent by `amount`."""
-    u, v = rotated(X, Y, scene.angle())
+    """Return coordinates from -scale to scale, rotated at random and bent by `amount`."""
+    u, v = rotate_axes(X, Y, scene.angle())
     bend_u, bend_v = scene.noise(2, 2), scene.noise(2, 2)
     return (u + amount * (bend_u - 0.5)) * scale, (v + amount * (bend_v - 0.5)) * scale
 
 
 def patch(scene: Scene) -> Field:
-    """Coverage of a texture: everywhere, or a blob of it."""
+    """Choose the coverage of a texture: everywhere, or a blob."""
     if scene.chance(0.6):
         return EVERYWHERE
     radius, angle = polar(X, Y)
@@ -60,7 +60,7 @@ def patch(scene: Scene) -> Field:
 
 
 def scale_cells(u: Field, v: Field, width: float = 0.62, length: float = 1.05) -> Cells:
-    """Overlapping scales, one per unit of u and v, in staggered rows of which the upper lie on top."""
+    """Arrange overlapping scales, one per unit of u and v, in staggered rows; upper rows lie on top."""
     row_above = np.floor(v)
     cells = Cells(np.zeros_like(u), np.zeros_like(u), np.full_like(u, 2.0), np.zeros_like(u), np.zeros_like(u))
     for step in range(1, -3, -1):
@@ -81,10 +81,10 @@ def scales(
     """(color, height, cells) of scaly skin."""
     cells = scale_cells(u, v, scene.uniform(0.58, 0.68), scene.uniform(0.9, 1.2) * longer)
     colors = scene.palette(3) if colors is None else colors
-    tint = hashed(cells.column, cells.row) * 0.5 + 0.5 * cells.rim
+    tint = hash_cell(cells.column, cells.row) * 0.5 + 0.5 * cells.rim
     light = 1.1 - 0.45 * smoothstep(0.7, 1, cells.rim) + 0.2 * smoothstep(-0.2, 0.9, cells.y)
     image = ramp(tint, colors) * light[..., None]
-    image *= (0.8 + 0.4 * hashed(cells.column, cells.row, 2.0))[..., None]
+    image *= (0.8 + 0.4 * hash_cell(cells.column, cells.row, 2.0))[..., None]
     height = (1 - cells.rim**3) * relief + cells.y * relief * 0.8
     return image, height.astype(f32), cells
 
@@ -101,21 +101,21 @@ def feathers(
     cells = scale_cells(u, v, 0.6, length)
     colors = scene.palette(3, (0.2, 1), (0.25, 1)) if colors is None else colors
     fineness = scene.uniform(16, 26)
-    which = hashed(cells.column, cells.row)
+    which = hash_cell(cells.column, cells.row)
     barbs = 0.5 + 0.5 * np.sin((cells.y * 1.6 - np.abs(cells.x) * 1.1) * fineness + which * 6)
     tint = smoothstep(-0.2, 1, cells.y) * 0.6 + which * 0.4
     if scene.chance(0.4) if barred is None else barred:
         tint = tint * 0.4 + 0.6 * (0.5 + 0.5 * np.sin(cells.y * scene.uniform(6, 12) + cells.x * cells.x * 2))
     image = ramp(tint, colors) * (0.82 + 0.22 * barbs)[..., None]
     image = image * (1 - 0.4 * smoothstep(0.75, 1, cells.rim))[..., None]
-    image = image * (0.75 + 0.5 * hashed(cells.column, cells.row, 3.0))[..., None]
+    image = image * (0.75 + 0.5 * hash_cell(cells.column, cells.row, 3.0))[..., None]
     image = over(image, mix_colors(colors[-1], WHITE, 0.25), bell(cells.x, 0.07) * 0.5)
     image *= (0.55 + 0.55 * smoothstep(-0.6, 0.4, cells.y))[..., None]
     return image, ((1 - cells.rim**2) * 0.05 + cells.y * 0.06).astype(f32)
 
 
 class Bricks(NamedTuple):
-    """Where each pixel lies in a wall of staggered bricks."""
+    """Position of each pixel in a wall of staggered bricks."""
 
     x: Field  # 0..1 in the brick
     y: Field
@@ -124,7 +124,7 @@ class Bricks(NamedTuple):
 
 
 def staggered(u: Field, v: Field) -> Bricks:
-    """Bricks of one unit, every second row shifted by half."""
+    """Arrange bricks of one unit, every second row shifted by half."""
     row = np.floor(v)
     shifted = u + 0.5 * np.mod(row, 2)
     column = np.floor(shifted)
@@ -136,7 +136,7 @@ def brick_wall(u: Field, v: Field, color: Color) -> tuple[Image, Field]:
     brick = staggered(u, v)
     edge = np.minimum(np.minimum(brick.x, 1 - brick.x) * 2, np.minimum(brick.y, 1 - brick.y))
     face = smoothstep(0.03, 0.13, edge)
-    image = color * (0.65 + 0.6 * hashed(brick.column, brick.row))[..., None]
+    image = color * (0.65 + 0.6 * hash_cell(brick.column, brick.row))[..., None]
     return over(color * 0.4, image, face), (face * 0.03).astype(f32)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a class: a motif, placed before a background, in some light and some camera."""
+"""Composes the image of a class: a motif before a background, under some light, as a camera would take it."""
 
 # mypy: disable-error-code="no-any-return"
 
@@ -36,20 +36,22 @@ from dreamvideo.training.render.vocabulary import BACKGROUND, CLASSES, MOTIFS
 
 @dataclass(frozen=True, slots=True)
 class Render:
-    """A training picture and what it shows."""
+    """A training image and its class."""
 
     image: NDArray[np.uint8]  # (size, size, 3) RGB
     name: str
 
 
 def render(seed: int, name: str | None = None, size: int = 112) -> Render:
-    """The picture of class `name`, by default one that `seed` chooses; the same seed gives the same picture.
+    """Render an image; the same arguments give the same image.
 
     Args:
-        size: pixels a side, at most 160.
+        seed: of everything random in the image.
+        name: of the class. Default: chosen by the seed.
+        size: side in pixels, at most 160.
 
     Raises:
-        ModelError: no such class.
+        ModelError: there is no such class.
     """
     scene = Scene(seed)
     if name is None:
@@ -69,7 +71,7 @@ def render(seed: int, name: str | None = None, size: int = 112) -> Render:
 
 
 def _with_distraction(scene: Scene, image: Image) -> Image:
-    """Something else, small, behind the subject."""
+    """Place another motif, small, behind the subject."""
     motif = MOTIFS[CLASSES[scene.integer(1, len(CLASSES) - 1)]]
     painted = motif.paint(scene)
     if painted[1] is EVERYWHERE:
@@ -79,7 +81,7 @@ def _with_distraction(scene: Scene, image: Image) -> Image:
 
 
 def _with_subject(scene: Scene, image: Image, motif: Motif) -> Image:
-    """The subject once, or a few small copies of it."""
+    """Place the subject once, or a few small copies of it."""
     painted = motif.paint(scene)
     if motif.texture or painted[1] is EVERYWHERE or not scene.chance(0.15):
         return _placed(scene, image, painted, motif)
@@ -98,12 +100,12 @@ def _placed(
     scale: float | None = None,
     position: tuple[float, float] | None = None,
 ) -> Image:
-    """`image` under `painted`: scaled, turned, sheared, mirrored, sometimes bent, often with a shadow."""
+    """Lay a motif over an image: scaled, rotated, sheared, mirrored, sometimes bent, often with a shadow."""
     picture, cover = painted
     borderless = cover is EVERYWHERE
     transform = _transform(scene, motif, scale, position)
     border = cv2.BORDER_REFLECT if borderless else cv2.BORDER_CONSTANT
-    # Multiplied by its cover first, so that edges do not mix in what is not there.
+    # Premultiplied by the coverage, so that interpolated edges do not mix in the empty canvas.
     layers: NDArray[Any] = np.dstack([np.clip(picture, 0, 1).astype(f32) * cover[..., None], cover.astype(f32)])
     layers = cv2.warpAffine(layers, transform, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=border)
     if scene.chance(0.35):
@@ -115,7 +117,7 @@ def _placed(
 
 
 def _transform(scene: Scene, motif: Motif, scale: float | None, position: tuple[float, float] | None) -> NDArray[Any]:
-    """(2, 3) affine matrix in pixels."""
+    """Draw a random placement: (2, 3) affine matrix in pixels."""
     if scale is None:
         scale = scene.uniform(*motif.scales)
     if motif.upright and scene.chance(0.5):
@@ -148,7 +150,7 @@ def _bent(scene: Scene, layers: NDArray[Any], border: int) -> NDArray[Any]:
 
 
 def _shadowed(scene: Scene, image: Image, cover: Field) -> Image:
-    """`image` with a soft shadow that falls away from the light."""
+    """Add a soft shadow that falls away from the light."""
     shadow = blur_canvas(cover, scene.uniform(3, 9))
     shift_x, shift_y = -scene.light[0] * scene.uniform(4, 14), -scene.light[1] * scene.uniform(4, 14)
     shadow = cv2.warpAffine(shadow, np.array([[1, 0, shift_x], [0, 1, shift_y]], f32), (SIZE, SIZE))
@@ -156,7 +158,7 @@ def _shadowed(scene: Scene, image: Image, cover: Field) -> Image:
 
 
 def _lit(scene: Scene, image: Image) -> Image:
-    """`image` with a gradient of light, patches of shade, a cast of color."""
+    """Add a gradient of light, patches of shade, a color cast."""
     if scene.chance(0.6):
         angle = scene.angle()
         image = image * (1 + scene.uniform(0, 0.4) * (X * np.cos(angle) + Y * np.sin(angle)))[..., None]
@@ -171,14 +173,14 @@ def _lit(scene: Scene, image: Image) -> Image:
 
 
 def _exposed(scene: Scene, image: Image) -> Image:
-    """`image` as by night or in haze, so that dark and pale places of a video dream too."""
+    """Darken as at night, or wash out as in haze, so that dark and pale areas of a video dream too."""
     if scene.chance(0.5):
         return image * scene.uniform(0.3, 0.7)
     return 1 - (1 - np.clip(image, 0, 1)) * scene.uniform(0.4, 0.75)
 
 
 def _photographed(scene: Scene, image: Image, size: int) -> NDArray[np.uint8]:
-    """`image` with a camera's gamma, black level, saturation, contrast, blur and grain, at its final size."""
+    """Resize to the final size, with a camera's gamma, black level, saturation, contrast, blur and grain."""
     gamma = np.exp(scene.normal(-0.08, 0.2))
     image = np.clip(image, 0, 1) ** gamma
     black = scene.uniform(0, 0.08)

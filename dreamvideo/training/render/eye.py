@@ -1,4 +1,4 @@
-"""The eye that faces share: a fibrous iris, a pupil, catch-lights; in a socket, or between human lids."""
+"""Paints the eye that all faces share: a fibrous iris, a pupil, catch-lights; in a socket or between human lids."""
 
 # mypy: disable-error-code="no-any-return"
 
@@ -56,7 +56,18 @@ def paint_eye(
     rim: Color | None = None,
     human: bool = False,
 ) -> None:
-    """Paint an eye on `image` in place, its iris `radius` large; what is not given is chosen."""
+    """Paint an eye in place.
+
+    Args:
+        scene: chooses what is None.
+        image: painted on.
+        x, y: center of the iris, in canvas coordinates.
+        radius: of the iris.
+        pupil: its shape.
+        iris: color of the iris.
+        rim: color of the socket.
+        human: with lids and lashes instead of a socket.
+    """
     rows, columns = _span(y, radius * 2.6), _span(x, radius * 2.6)
     if columns.stop - columns.start < 3 or rows.stop - rows.start < 3:
         return
@@ -86,7 +97,7 @@ def paint_eye(
 
 
 def _span(center: float, reach: float) -> slice:
-    """The pixels from center - reach to center + reach."""
+    """Return the pixels from center - reach to center + reach."""
     return slice(max(int((center - reach + 1) * SIZE / 2), 0), min(int((center + reach + 1) * SIZE / 2) + 1, SIZE))
 
 
@@ -109,7 +120,7 @@ class _Lids(NamedTuple):
         return covered * (np.abs(u / self.width) < 1)
 
     def creased(self, skin: Image, u: Field, v: Field) -> Image:
-        """Skin with the rim of the lids and the crease above them."""
+        """Add the rim of the lids and the crease above them."""
         arch, across = self.arch(u), np.abs(u / self.width)
         rim = np.maximum(-(v + self.upper * arch), v - self.lower * arch)
         skin = skin * (1 - 0.75 * np.exp(-np.abs(rim) / 0.09) * (across < 1.03))[..., None]
@@ -117,7 +128,7 @@ class _Lids(NamedTuple):
         return skin * (1 - 0.35 * np.exp(-crease / 0.07) * (across < 0.95))[..., None]
 
     def ball(self, u: Field, v: Field) -> Image:
-        """The white of the eye, redder towards the corners."""
+        """Return the white of the eye, redder towards the corners."""
         light = 1.05 - 0.22 * (u[..., None] / self.width) ** 2 - 0.25 * smoothstep(0.2, -1, v)[..., None]
         return rgb(0.95, 0.93, 0.9) * light - rgb(0, 0.12, 0.12) * smoothstep(1, 2, np.abs(u))[..., None]
 
@@ -147,7 +158,7 @@ def _iris(scene: Scene, u: Field, v: Field, iris: Color) -> Image:
 
 
 def _pupil(scene: Scene, u: Field, v: Field, kind: Pupil) -> Field:
-    """Distance to the pupil."""
+    """Return the signed distance to the pupil."""
     radius = polar(u, v)[0]
     if kind == "slit":
         width = scene.uniform(0.1, 0.35)
@@ -181,4 +192,4 @@ def _lashes(scene: Scene, image: Image, x: float, y: float, radius: float, lids:
             [root_y, root_y - length * 0.6, root_y - length * 0.9],
             rgb(0.05, 0.03, 0.03),
         )
-    image[:] = ink.picture()
+    image[:] = ink.to_image()

@@ -1,4 +1,4 @@
-"""Colors: HSV, ramps, and the palettes that nature and old crafts use."""
+"""Colors: HSV, ramps, and the palettes of nature and old crafts."""
 
 # mypy: disable-error-code="no-any-return"
 
@@ -16,17 +16,17 @@ WHITE: Final[Color] = np.ones(3, f32)
 
 
 def rgb(red: float, green: float, blue: float) -> Color:
-    """A color from its parts, 0 to 1."""
+    """Return a color from its components, 0 to 1."""
     return np.array([red, green, blue], f32)
 
 
 def hsv(hue: float, saturation: float, value: float) -> Color:
-    """A color from hue (0 red, 1/3 green, 2/3 blue; wraps), saturation and value (clamped)."""
+    """Return a color from hue (0 red, 1/3 green, 2/3 blue; wraps), saturation and value (clamped)."""
     return np.array(colorsys.hsv_to_rgb(hue % 1, min(max(saturation, 0), 1), min(max(value, 0), 1)), f32)
 
 
 def ramp(t: Any, colors: Sequence[Any]) -> Any:
-    """Each t in 0..1 looked up in a gradient through `colors`; (...,) -> (..., 3)."""
+    """Look up each t in [0, 1] in a gradient through `colors`; (...,) -> (..., 3)."""
     stops = np.asarray(colors, f32)
     count = len(stops)
     position = np.linspace(0, count - 1, 256)

@@ -1,4 +1,4 @@
-"""What a picture is painted with: chance, a light, and colors that suit the subject."""
+"""The randomness, the light and the palettes of one image."""
 
 # mypy: disable-error-code="no-any-return"
 
@@ -44,7 +44,11 @@ _STONES = (
 
 
 class Scene:
-    """One picture's chance, light and subject. Every choice is drawn from `rng` in the order of the code."""
+    """Everything random about one image. Each choice is drawn from `rng` in the order of the code.
+
+    Args:
+        seed: the same seed gives the same image.
+    """
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
@@ -66,7 +70,7 @@ class Scene:
         return self.rng.normal(mean, deviation)
 
     def integer(self, low: int, high: int) -> int:
-        """From `low` to `high`, both included."""
+        """Draw an integer from `low` to `high`, both included."""
         return int(self.rng.integers(low, high + 1))
 
     def chance(self, probability: float) -> bool:
@@ -79,7 +83,7 @@ class Scene:
         return self.pick(-1, 1)
 
     def noise(self, frequency: float = 4, octaves: int = 4) -> Field:
-        """Smooth noise around 0.5, in 0..1."""
+        """Return smooth noise in [0, 1], (SIZE, SIZE), with a mean of about 0.5."""
         total = np.zeros((SIZE, SIZE), f32)
         amplitude, amplitudes = 1.0, 0.0
         for octave in range(octaves):
@@ -97,7 +101,7 @@ class Scene:
         value: tuple[float, float] = (0.35, 1),
         spread: float | None = None,
     ) -> list[Color]:
-        """`count` colors: mostly from a natural palette of the subject, else random ones in these ranges."""
+        """Return `count` colors: mostly from a palette of the subject, else random ones in the given ranges."""
         behind = self.subject == "background"
         if self.natural and self.subject in NATURAL and not (behind and self.chance(0.45)):
             return self._natural_palette(count)
@@ -111,7 +115,7 @@ class Scene:
         ]
 
     def color(self, saturation: tuple[float, float] = (0.35, 1), value: tuple[float, float] = (0.35, 1)) -> Color:
-        """A palette of one."""
+        """Return a palette of one color."""
         return self.palette(1, saturation, value)[0]
 
     def _natural_palette(self, count: int) -> list[Color]:
@@ -137,16 +141,16 @@ class Scene:
         return colors
 
     def coat(self) -> Color:
-        """A color of fur."""
+        """Return a color of fur."""
         return self.pick(*[hsv(*coat) for coat in _COATS]) * self.uniform(0.85, 1.15)
 
     def stone(self) -> Color:
-        """A color of building stone."""
+        """Return a color of building stone."""
         return self.pick(*[hsv(*stone) for stone in _STONES], hsv(self.uniform(), 0.3, 0.7))
 
 
 def _between(palette: Palette, position: float) -> tuple[float, float, float]:
-    """(hue, saturation, value) of a palette between two of its colors."""
+    """Interpolate a palette at a fractional position; (hue, saturation, value)."""
     first = int(np.floor(position))
     second = min(first + 1, len(palette) - 1)
     fraction = float(position - first)

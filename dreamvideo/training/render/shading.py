@@ -1,4 +1,4 @@
-"""Light on forms: a relief from its slopes, a ball from its shape."""
+"""Shades surfaces: a relief by its height, a solid by its normals."""
 
 # mypy: disable-error-code="no-any-return"
 
@@ -22,7 +22,18 @@ def shade(
     *,
     soften: float = 0.0,
 ) -> Image:
-    """`image` as the relief `height` in the scene's light; `soften` blurs the relief first, sigma in pixels."""
+    """Light an image as a relief: diffuse and specular (Blinn-Phong).
+
+    Args:
+        scene: its light.
+        image: colors of the surface.
+        height: of the relief.
+        slope: exaggerates the height.
+        ambient: brightness in the dark.
+        specular: strength of the reflection.
+        shininess: exponent of the reflection.
+        soften: sigma in pixels by which the height is blurred first.
+    """
     relief = height.astype(f32)
     if soften:
         relief = blur_canvas(relief, soften)
@@ -40,11 +51,11 @@ def shade(
     return shaded
 
 
-def lit(scene: Scene, x: Field, y: Field, z: Field) -> Field:
-    """How much light a surface with the normal (x, y, z) gets, 0 to 1."""
+def diffuse_light(scene: Scene, x: Field, y: Field, z: Field) -> Field:
+    """Return how much light a surface with the unit normal (x, y, z) receives, 0 to 1."""
     return np.clip(x * scene.light[0] + y * scene.light[1] + z * scene.light[2], 0, 1)
 
 
 def highlight(x: Field, y: Field, sharpness: float) -> Field:
-    """A soft spot of light around 0."""
+    """Return a soft spot of light around 0."""
     return np.exp(-(x**2 + y**2) * sharpness)

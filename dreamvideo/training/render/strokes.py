@@ -1,4 +1,4 @@
-"""Drawn with a pen: lines, dots and polygons on an `Ink` layer, and fur, many curved strokes at once."""
+"""Draws with a pen: lines, dots and polygons on an `Ink` layer, and fur, many curved strokes at once."""
 
 # mypy: disable-error-code="no-any-return"
 
@@ -18,7 +18,7 @@ _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
 
 
 def fixed_point(x: Any, y: Any) -> NDArray[np.int32]:
-    """Canvas coordinates as OpenCV's fixed-point pixels; (...,) -> (..., 2)."""
+    """Convert canvas coordinates to OpenCV's fixed-point pixels; (...,) -> (..., 2)."""
     pixels = [(np.asarray(v) + 1) * SIZE / 2 - 0.5 for v in (x, y)]
     return np.round(np.stack(pixels, -1) * 2**_SHIFT).astype(np.int32)
 
@@ -33,14 +33,14 @@ def _thickness(width: float) -> int:
 
 @dataclass(slots=True)
 class Ink:
-    """A picture and its coverage, both drawn on in place, 8 bits deep with smooth edges."""
+    """An image and its coverage, uint8, both drawn on in place with antialiased edges."""
 
     image: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((SIZE, SIZE, 3), np.uint8))
     cover: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((SIZE, SIZE), np.uint8))
 
     @classmethod
     def on(cls, image: Image, cover: Field | None = None) -> Ink:
-        """Ink on a picture that is there already."""
+        """Start from an image, and its coverage if it has one."""
         return cls(canvas_to_uint8(image)) if cover is None else cls(canvas_to_uint8(image), canvas_to_uint8(cover))
 
     def line(
@@ -53,7 +53,7 @@ class Ink:
         opacity: float | None = 1.0,
         cover_width: float | None = None,
     ) -> None:
-        """A line through the points (x, y), in canvas coordinates; widths in pixels; opacity None spares the cover."""
+        """Draw a line through points in canvas coordinates; widths in pixels, opacity None leaves the coverage."""
         points = [fixed_point(x, y)]
         cv2.polylines(self.image, points, False, _bytes(color), _thickness(width), cv2.LINE_AA, _SHIFT)
         if opacity is not None:
@@ -66,18 +66,18 @@ class Ink:
         cv2.fillPoly(self.cover, points, _bytes(1.0), cv2.LINE_AA, _SHIFT)
 
     def dot(self, x: float, y: float, radius: int, color: Color, *, shift: tuple[int, int] = (0, 0)) -> None:
-        """A filled circle; `radius` and `shift`, which moves its center, in 1/16 of a pixel."""
+        """Fill a circle; `radius` and `shift`, which moves its center, in 1/16 of a pixel."""
         center = (fixed_point(x, y) + shift).tolist()
         cv2.circle(self.image, center, radius, _bytes(color), -1, cv2.LINE_AA, _SHIFT)
         cv2.circle(self.cover, center, radius, _bytes(1.0), -1, cv2.LINE_AA, _SHIFT)
 
     def ellipse(self, x: float, y: float, axes: tuple[int, int], degrees: float, color: Color) -> None:
-        """A filled ellipse; half axes in 1/16 of a pixel."""
+        """Fill an ellipse; half axes in 1/16 of a pixel."""
         center = fixed_point(x, y).tolist()
         cv2.ellipse(self.image, center, axes, degrees, 0, 360, _bytes(color), -1, cv2.LINE_AA, _SHIFT)
         cv2.ellipse(self.cover, center, axes, degrees, 0, 360, _bytes(1.0), -1, cv2.LINE_AA, _SHIFT)
 
-    def picture(self) -> Image:
+    def to_image(self) -> Image:
         return from_bytes(self.image)
 
     def painted(self) -> Painted:
@@ -99,9 +99,11 @@ def fur(
     order: Field | None = None,
     variation: float = 0.16,
 ) -> Image:
-    """`image` with hairs that start where `mask` is set.
+    """Draw hairs that start where `mask` is set.
 
     Args:
+        scene: the source of randomness.
+        image: drawn on; a new image is returned.
         direction: angle of a hair where it starts; `jitter` is its deviation, `curl` how much it bends.
         color: color of a hair where it starts; `variation` is the deviation of its brightness.
         order: hairs that start where this is larger lie on top.

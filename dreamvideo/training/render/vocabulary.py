@@ -1,29 +1,11 @@
-"""All motifs in the order of the network's classes."""
+"""The classes of the network, in the order of its logits."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 from typing import Final
 
-from dreamvideo.training.render.motif import Motif, registered
-from dreamvideo.training.render.themes import (  # noqa: F401  (importing a theme registers its motifs)
-    animals,
-    buildings,
-    crafts,
-    eyes_and_skins,
-    faces,
-    flowers,
-    heads,
-    insects,
-    minerals_and_skies,
-    mushrooms_and_lichen,
-    ornament,
-    plants,
-    plumage_and_fur,
-    reptiles_and_snails,
-    sea_creatures,
-    shells_and_sea,
-)
+from dreamvideo.training.render.motif import REGISTRY, Motif
 
 BACKGROUND: Final = "background"
 
@@ -38,11 +20,11 @@ CLASSES: Final = (
     *("koi", "dragonfly", "sunflower", "temple", "dome", "lantern", "vase", "peafowl"),
 )
 
-MOTIFS: Final = MappingProxyType({name: registered[name] for name in CLASSES[1:]})
+MOTIFS: Final = MappingProxyType({name: REGISTRY[name] for name in CLASSES[1:]})
 
 
 def by_theme() -> dict[str, list[Motif]]:
-    """Theme -> its motifs."""
+    """Group the motifs: theme -> its motifs."""
     found: dict[str, list[Motif]] = {}
     for motif in MOTIFS.values():
         found.setdefault(motif.theme, []).append(motif)

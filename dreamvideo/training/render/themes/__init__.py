@@ -1,1 +1,1 @@
-"""The vocabulary, a module a theme; importing one registers its motifs."""
+"""The motifs, one module per theme; importing a module registers its motifs."""

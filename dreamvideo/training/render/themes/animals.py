@@ -22,13 +22,13 @@ from dreamvideo.training.render.canvas import (
     dim,
     ellipse,
     f32,
-    hashed,
+    hash_cell,
     inside,
     mix_colors,
     over,
     plain,
     polar,
-    rotated,
+    rotate_axes,
     smoothstep,
 )
 from dreamvideo.training.render.cells import feathers, scales
@@ -37,8 +37,8 @@ from dreamvideo.training.render.motif import motif
 from dreamvideo.training.render.palettes import hsv, ramp, rgb
 from dreamvideo.training.render.scene import Scene
 from dreamvideo.training.render.shading import shade
+from dreamvideo.training.render.solids import solid_of_revolution
 from dreamvideo.training.render.strokes import fur
-from dreamvideo.training.render.turned import turned
 
 
 @motif("bird", large=True)
@@ -47,7 +47,7 @@ def bird(scene: Scene) -> Painted:
     colors = scene.palette(3, (0.2, 1), (0.25, 1))
     wing_colors = scene.palette(3, (0.2, 1), (0.2, 1))
     image = plain(colors[0])
-    along, across = rotated(X + 0.12, Y - 0.2, scene.uniform(0.2, 0.6))
+    along, across = rotate_axes(X + 0.12, Y - 0.2, scene.uniform(0.2, 0.6))
     body = ellipse(along, across, 0.55, 0.34)
     plumage, height = feathers(scene, across * 7, along * 5, colors, barred=False)
     image = shade(scene, plumage, height, 0.8, 0.6, 0)
@@ -208,7 +208,7 @@ def snake(scene: Scene) -> Painted:
 def _snake_head(scene: Scene, image: Image, cover: Field, colors: list[Color]) -> Painted:
     x, y = scene.uniform(-0.5, 0.5), scene.uniform(-0.5, 0.5)
     angle = scene.angle()
-    forward, sideways = rotated(X - x, Y - y, angle)
+    forward, sideways = rotate_axes(X - x, Y - y, angle)
     head = ellipse(forward, sideways / (1.1 + 0.6 * np.clip(forward, -0.3, 0.3)), 0.34, 0.2)
     skin, scale_height, _ = scales(scene, sideways * 12, forward * 10, colors, relief=0.015)
     height = (np.clip(-head, 0, 1) ** 0.5 * 0.5).astype(f32) + scale_height
@@ -246,7 +246,7 @@ def peafowl(scene: Scene) -> Painted:
     throat, belly = head_radius * scene.uniform(0.72, 0.9), scene.uniform(0.84, 0.9)
     outline = [(head_y, head_radius * 0.8), (0.08, throat), (0.24, breast * 0.72), (0.42, breast * 0.97)]
     outline += [(breast_y + 0.05, breast), (belly - 0.12, breast * 0.78), (belly - 0.03, breast * 0.42), (belly, 0.05)]
-    trunk = turned(X - bend, Y, outline)
+    trunk = solid_of_revolution(X - bend, Y, outline)
     head = ellipse(X - head_x, Y - head_y, head_radius * 1.08, head_radius)
     bird = np.minimum(trunk.distance, head)
     image = _crest(scene, image, head_x, head_y - head_radius * 0.8, colors)
@@ -291,7 +291,7 @@ def _peafowl_fan(scene: Scene, colors: list[Color]) -> tuple[Image, Field]:
     spot = np.hypot(x / size, y / size * 0.92)
     heart = np.hypot(x / size, (y - size * 0.12) / size) + 0.25 * bell(x / size, 0.2) * (y > 0)
     eye = ramp(np.clip(heart, 0, 1), [colors[1], colors[1], colors[2], colors[2], colors[3], colors[3]])
-    eye = eye * (1.12 - 0.25 * hashed(column, row))[..., None]
+    eye = eye * (1.12 - 0.25 * hash_cell(column, row))[..., None]
     shown = inside(spot - 0.98, 0.25) * (depth < rows) * (np.abs(column) * column_width < opening - column_width * 0.3)
     image = over(image, mix_colors(colors[4], colors[3], 0.6) * 1.15, bell(spot - 1.08, 0.14) * 0.5 * (depth < rows))
     image = over(image, eye, shown)

@@ -22,7 +22,7 @@ from dreamvideo.training.render.canvas import (
     contact_shadow,
     dim,
     f32,
-    hashed,
+    hash_cell,
     inside,
     mix_colors,
     over,
@@ -34,8 +34,8 @@ from dreamvideo.training.render.cells import brick_wall, scale_cells
 from dreamvideo.training.render.motif import motif
 from dreamvideo.training.render.palettes import WHITE, hsv, ramp, rgb
 from dreamvideo.training.render.scene import Scene
-from dreamvideo.training.render.shading import lit, shade
-from dreamvideo.training.render.turned import Turned, turned
+from dreamvideo.training.render.shading import diffuse_light, shade
+from dreamvideo.training.render.solids import SolidOfRevolution, solid_of_revolution
 
 CREAM: Final = rgb(1, 0.95, 0.85)
 
@@ -65,7 +65,7 @@ def arches(scene: Scene) -> Painted:
 
     wedge = angle / PI * stones
     joint = smoothstep(0.02, 0.12, np.minimum(wedge % 1, 1 - wedge % 1))
-    tone = hashed(np.floor(wedge), storey, 5.0)
+    tone = hash_cell(np.floor(wedge), storey, 5.0)
     trim = mix_colors(color, CREAM, scene.uniform(0, 0.6))
     if scene.chance(0.3):
         tone = np.mod(np.floor(wedge), 2)  # two colors of stone in turn
@@ -269,7 +269,7 @@ def _temple_columns(
     width = spacing * thickness * (1 - 0.16 * height + 0.45 * capital + 0.28 * base)
     across = np.clip(x / width, -1, 1)
     facing = np.sqrt(1 - across**2)
-    light = 0.5 + 0.8 * lit(scene, across, np.zeros_like(across), facing)
+    light = 0.5 + 0.8 * diffuse_light(scene, across, np.zeros_like(across), facing)
     plain_parts = np.maximum(capital, base)
     flutes = np.cos(np.arcsin(across) * scene.pick(8, 10, 12))
     light = light * (1 + (0.13 if count < 8 else 0.05) * flutes * (1 - plain_parts))
@@ -474,7 +474,9 @@ def _tower(
     x, y = X[:, span] - center, Y[:, span]
     picture, outline = image[:, span], shape[:, span]
 
-    drum = turned(x, y, [(eaves, width * 0.92), (eaves + 0.05, width * 0.8), (bottom + 0.05, width * 0.84)], 3)
+    drum = solid_of_revolution(
+        x, y, [(eaves, width * 0.92), (eaves + 0.05, width * 0.8), (bottom + 0.05, width * 0.84)], 3
+    )
     stone = np.zeros_like(picture) + wall
     bays = drum.around * scene.pick(4, 5) / PI * (1 if width < 0.3 else 1.6)
     bay = (bays + 0.5) % 1 - 0.5
@@ -490,7 +492,7 @@ def _tower(
     contact_shadow(picture, drum.distance, 0.05)
     picture[:] = over(picture, stone, inside(drum.distance, 0.03))
 
-    solid = turned(x, y, [(tip + (eaves - tip) * t, width * w) for t, w in form], 4)
+    solid = solid_of_revolution(x, y, [(tip + (eaves - tip) * t, width * w) for t, w in form], 4)
     skin = _dome_skin(scene, solid, colors, pattern)
     contact_shadow(picture, solid.distance, 0.06)
     picture[:] = over(picture, skin, inside(solid.distance, 0.03))
@@ -506,7 +508,7 @@ def _tower(
     outline[:] = np.minimum(np.minimum(outline, drum.distance), np.minimum(solid.distance, finial))
 
 
-def _dome_skin(scene: Scene, solid: Turned, colors: list[Color], pattern: int) -> Image:
+def _dome_skin(scene: Scene, solid: SolidOfRevolution, colors: list[Color], pattern: int) -> Image:
     """The color of a dome: striped, twisted, faceted, zigzagged, tiled, ribbed or netted."""
     lines, rows = scene.pick(6, 8, 10), scene.uniform(3, 6)
     u, v = solid.around * lines / PI, solid.along * rows
@@ -524,7 +526,7 @@ def _dome_skin(scene: Scene, solid: Turned, colors: list[Color], pattern: int) -
         tint = smoothstep(-0.3, 0.3, wave)
     elif pattern == 4:
         cells = scale_cells(u * 1.2, v * 2.2)
-        tint = 0.25 + 0.5 * hashed(cells.column, cells.row) + 0.25 * cells.rim
+        tint = 0.25 + 0.5 * hash_cell(cells.column, cells.row) + 0.25 * cells.rim
         relief = cells.y * 0.8 - cells.rim**2 * 0.5
     elif pattern == 5:
         tint, relief = solid.along, np.abs(np.cos(u * PI)) * 1.2 - 0.8

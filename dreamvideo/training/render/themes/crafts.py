@@ -21,7 +21,7 @@ from dreamvideo.training.render.canvas import (
     contact_shadow,
     dim,
     f32,
-    hashed,
+    hash_cell,
     inside,
     mix_colors,
     over,
@@ -33,7 +33,7 @@ from dreamvideo.training.render.cells import scale_cells
 from dreamvideo.training.render.motif import motif
 from dreamvideo.training.render.palettes import WHITE, hsv, ramp, rgb
 from dreamvideo.training.render.scene import Scene
-from dreamvideo.training.render.turned import Turned, turned
+from dreamvideo.training.render.solids import SolidOfRevolution, solid_of_revolution
 
 _METALS: Final = ((0.12, 0.75, 0.9), (0.08, 0.7, 0.7), (0.0, 0.8, 0.55), (0.5, 0.5, 0.55), (0.05, 0.6, 0.5))
 
@@ -50,7 +50,7 @@ def lantern(scene: Scene) -> Painted:
         half, width = scene.uniform(0.48, 0.54), scene.uniform(0.46, 0.6)
     top = -0.66
     bottom = top + 2 * half
-    solid = turned(X, Y, _lantern_silhouette(scene, kind, top, bottom, width), 2 if kind == "six" else 5)
+    solid = solid_of_revolution(X, Y, _lantern_silhouette(scene, kind, top, bottom, width), 2 if kind == "six" else 5)
 
     image, shape = plain(colors[1]), NOWHERE.copy()
     tassel_end = min(bottom + scene.uniform(0.4, 0.6), 0.97)
@@ -69,7 +69,7 @@ def lantern(scene: Scene) -> Painted:
         neck = scene.uniform(0.12, 0.16)
     for y, flare in ((top, -1), (bottom, 1)):
         rim = [(y - 0.07, neck * (0.75 if flare < 0 else 1.05)), (y + 0.06, neck * (1.05 if flare < 0 else 0.75))]
-        cap = turned(X, Y, rim, 2)
+        cap = solid_of_revolution(X, Y, rim, 2)
         bands = 1 + 0.15 * np.cos(cap.along * 4 * PI)
         gilt = metal * (cap.light(scene) * bands)[..., None] + (0.4 * cap.glint(scene))[..., None]
         contact_shadow(image, cap.distance, 0.03)
@@ -98,13 +98,13 @@ def _lantern_silhouette(scene: Scene, kind: str, top: float, bottom: float, widt
     return [(top + height * t, width * w) for t, w in outline]
 
 
-def _glow(scene: Scene, solid: Turned) -> Field:
+def _glow(scene: Scene, solid: SolidOfRevolution) -> Field:
     """How brightly the flame inside shows, 0 at the rim to 1 before it."""
     flame = (solid.along - scene.uniform(0.5, 0.62)) / scene.uniform(0.5, 0.65)
     return np.clip(1.08 - 0.75 * solid.across**2 - 0.7 * flame**2, 0, 1)
 
 
-def _lantern_paper(scene: Scene, solid: Turned, colors: list[Color], metal: Color, *, six: bool) -> Image:
+def _lantern_paper(scene: Scene, solid: SolidOfRevolution, colors: list[Color], metal: Color, *, six: bool) -> Image:
     """Ribbed paper or framed panes with the light behind, often with an ornament painted on."""
     glow = _glow(scene, solid)
     if six:
@@ -146,14 +146,14 @@ def _painted_panes(scene: Scene, skin: Image, u: Field, v: Field, colors: list[C
     return over(skin, paint, np.maximum(stem, leaf) * 0.75)
 
 
-def _painted_paper(scene: Scene, skin: Image, solid: Turned, colors: list[Color], metal: Color) -> Image:
+def _painted_paper(scene: Scene, skin: Image, solid: SolidOfRevolution, colors: list[Color], metal: Color) -> Image:
     kind = scene.integer(0, 3)
     u, v = solid.around, (solid.along - 0.5) * 2
     paint = scene.pick(colors[0] * 0.85, mix_colors(metal, hsv(0.12, 0.8, 0.95), 0.5), hsv(scene.uniform(), 0.8, 0.6))
     if kind == 0:  # blossoms
         x, y = u * 1.9 + 0.5 * scene.uniform(), v * 1.6
         column, row = np.round(x), np.round(y)
-        shift_x, shift_y = hashed(column, row) - 0.5, hashed(column, row, 3.0) - 0.5
+        shift_x, shift_y = hash_cell(column, row) - 0.5, hash_cell(column, row, 3.0) - 0.5
         radius, angle = polar(x - column - 0.35 * shift_x, y - row - 0.35 * shift_y)
         blossom = inside(radius - 0.26 - 0.07 * np.cos(angle * 5 + shift_x * 9), 0.12)
         tint = ramp(radius / 0.35, [hsv(0.13, 0.7, 1), paint * 1.2, paint])
@@ -169,7 +169,7 @@ def _painted_paper(scene: Scene, skin: Image, solid: Turned, colors: list[Color]
     return skin
 
 
-def _pierced_metal(scene: Scene, solid: Turned, colors: list[Color], metal: Color) -> Image:
+def _pierced_metal(scene: Scene, solid: SolidOfRevolution, colors: list[Color], metal: Color) -> Image:
     """Metal through whose holes the light comes, colored as by glass."""
     glow = _glow(scene, solid)
     columns, rows = scene.pick(6, 7, 8, 10), scene.uniform(4, 6.5)
@@ -262,7 +262,7 @@ def vase(scene: Scene) -> Painted:
     colors = scene.palette(3, (0.5, 1), (0.3, 1))
     if not scene.natural:  # else the ornament may not stand out
         colors[0], colors[2] = colors[0] * 0.6, mix_colors(colors[2], rgb(1, 0.95, 0.85), 0.5)
-    solid = turned(X, Y, outline, 5)
+    solid = solid_of_revolution(X, Y, outline, 5)
     tilt = scene.uniform(0.12, 0.22)  # seen a little from above: level bands sag in front
     drop = (Y - tilt * solid.width * (solid.facing - 0.6) - outline[0][0]) / (outline[-1][0] - outline[0][0])
     skin = _glazed(scene, solid, drop, colors)
@@ -285,7 +285,7 @@ def vase(scene: Scene) -> Painted:
     return image, inside(np.minimum(shape, mouth), 0.03)
 
 
-def _glazed(scene: Scene, solid: Turned, drop: Field, colors: list[Color]) -> Image:
+def _glazed(scene: Scene, solid: SolidOfRevolution, drop: Field, colors: list[Color]) -> Image:
     """The painted surface; `drop` runs from 0 at the lip to 1 at the foot along level bands."""
     mask, accent = _vase_field(scene, solid, drop)
     skin = over(over(plain(colors[2]), colors[0], mask), colors[1], accent)
@@ -330,14 +330,14 @@ def _ornament(scene: Scene, around: Field, v: Field) -> Field:
     return inside(leaf, 0.35)
 
 
-def _vase_field(scene: Scene, solid: Turned, drop: Field) -> tuple[Field, Field]:
+def _vase_field(scene: Scene, solid: SolidOfRevolution, drop: Field) -> tuple[Field, Field]:
     """(coverage of the first color, of the second) on the belly."""
     u, v = solid.around * scene.uniform(0.9, 1.2), (drop - 0.5) * 3.4
     kind = scene.integer(0, 5)
     if kind == 0:  # blossoms among leaves
         x, y = u * 1.7 + scene.uniform(), v * 1.6
         column, row = np.round(x), np.round(y)
-        shift = hashed(column, row) - 0.5
+        shift = hash_cell(column, row) - 0.5
         radius, angle = polar(x - column - 0.4 * shift, y - row + 0.3 * shift)
         petals = radius - 0.3 - 0.08 * np.cos(angle * 6 + shift * 5)
         leaves = bell(np.sin(x * 3 + 1.5 * np.sin(y * 3)) * 0.5, 0.16) * smoothstep(0.3, 0.45, radius)

@@ -27,7 +27,7 @@ from dreamvideo.training.render.canvas import (
     over,
     plain,
     polar,
-    rotated,
+    rotate_axes,
     smoothstep,
 )
 from dreamvideo.training.render.cells import scales
@@ -63,7 +63,7 @@ def _dog_ears(scene: Scene, floppy: bool, spread: float) -> Field:
         if floppy:
             x = X - side * spread
             y = Y + scene.uniform(0.1, 0.25)
-            x, y = rotated(x, y, side * scene.uniform(-0.5, 0.1))
+            x, y = rotate_axes(x, y, side * scene.uniform(-0.5, 0.1))
             ear = ellipse(x, y - 0.1, 0.2, 0.5)
         else:
             ear = np.maximum(np.abs(X - side * (spread - 0.12)) * 1.8 - (Y + 0.98), Y + 0.3) * 0.6
@@ -172,7 +172,7 @@ def cat(scene: Scene) -> Painted:
                 [y, y - 0.04 + droop * 0.3, y + droop],
                 rgb(0.95, 0.95, 0.95),
             )
-    return ink.picture(), inside(shape - 0.01, 0.06)
+    return ink.to_image(), inside(shape - 0.01, 0.06)
 
 
 @motif("owl", upright=True, share=0.6)

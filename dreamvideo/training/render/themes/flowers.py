@@ -20,13 +20,13 @@ from dreamvideo.training.render.canvas import (
     bell,
     contact_shadow,
     dim,
-    hashed,
+    hash_cell,
     inside,
     mix_colors,
     over,
     plain,
     polar,
-    rotated,
+    rotate_axes,
     smoothstep,
 )
 from dreamvideo.training.render.motif import motif
@@ -56,12 +56,12 @@ def daisy(scene: Scene) -> Painted:
         sector = angle * petals / (2 * PI) + scene.uniform(0, 6)
         across = (sector % 1) - 0.5
         petal = np.mod(np.floor(sector), petals)
-        length = (0.95 - 0.2 * ring) * (0.88 + 0.12 * hashed(petal, ring + 3.0))
+        length = (0.95 - 0.2 * ring) * (0.88 + 0.12 * hash_cell(petal, ring + 3.0))
         outward = radius / length
         half_width = 0.46 * np.clip(np.sin(np.clip(outward, 0, 1) ** 1.2 * PI * 0.86 + 0.35), 0, 1) ** 0.6
         distance = np.maximum((np.abs(across) - half_width) * radius * 2 * PI / petals, radius - length)
         furrows = 0.85 + 0.15 * np.sin(across * 30) + 0.15 * np.cos(across * 6.28) - 0.15
-        light = furrows * (0.7 + 0.6 * hashed(petal, ring * 7.0)) * 0.85 + 0.15
+        light = furrows * (0.7 + 0.6 * hash_cell(petal, ring * 7.0)) * 0.85 + 0.15
         paint = ramp(outward, [inner * 0.6, petal_color, petal_color, petal_color * 0.95]) * light[..., None]
         dim(paint, 0.5 * smoothstep(0.3, 0.5, np.abs(across)))
         contact_shadow(image, distance, 0.05)
@@ -86,7 +86,7 @@ def _florets(scene: Scene, radius: float, color: Color) -> Image:
         x, y = radii[floret] * np.cos(angles[floret]), radii[floret] * np.sin(angles[floret])
         ink.dot(x, y, 24, tint)
         ink.dot(x, y, 8, tint * 1.5, shift=(-6, -8))
-    return ink.picture()
+    return ink.to_image()
 
 
 @motif("rose")
@@ -102,7 +102,7 @@ def rose(scene: Scene) -> Painted:
         reach = 0.52 * (1 - inward) ** 0.8
         angle = phase + petal * 2.3999 + scene.normal(0, 0.15)
         radius = 0.46 * (1 - inward) ** 0.55 + 0.1
-        outward, sideways = rotated(X - reach * np.cos(angle), Y - reach * np.sin(angle), angle)
+        outward, sideways = rotate_axes(X - reach * np.cos(angle), Y - reach * np.sin(angle), angle)
         waviness = 1 + 0.04 * np.sin(sideways / radius * 7 + petal)
         distance = np.sqrt(outward**2 + (sideways * 0.85) ** 2) - radius * waviness
         height = np.clip(outward / radius * 0.5 + 0.5, 0, 1)
@@ -130,7 +130,7 @@ def lily(scene: Scene) -> Painted:
     spotted, veins = scene.chance(0.35), scene.uniform(30, 60)
     for petal in order:
         angle = phase + petal * 2 * PI / petals + scene.normal(0, 0.08)
-        along, across = rotated(X, Y, angle)
+        along, across = rotate_axes(X, Y, angle)
         length = scene.uniform(0.85, 0.98)
         outward = along / length
         across = across - 0.1 * np.sin(outward * 3 + petal) * 0.5
@@ -161,7 +161,7 @@ def _stamens(scene: Scene, image: Image) -> Image:
         thread_x, thread_y = [0, 0.6 * length * np.cos(angle), tip_x], [0, 0.6 * length * np.sin(angle), tip_y]
         ink.line(thread_x, thread_y, mix_colors(color, WHITE, 0.5), 2)
         ink.dot(tip_x, tip_y, 50, color)
-    return ink.picture()
+    return ink.to_image()
 
 
 def _pointed_petals(
@@ -174,15 +174,15 @@ def _pointed_petals(
     across = sector % 1 - 0.5
     petal = np.mod(np.floor(sector), count)
     salt = scene.uniform(1, 9)
-    across = across + 0.22 * (hashed(petal, salt) - 0.5)
-    tip = length * (0.86 + 0.14 * hashed(petal, salt + 3))
+    across = across + 0.22 * (hash_cell(petal, salt) - 0.5)
+    tip = length * (0.86 + 0.14 * hash_cell(petal, salt + 3))
     outward = np.clip((radius - root) / (tip - root), 0, 1)
     half_width = fullness * (0.16 + outward) ** 0.4 * (1 - outward**1.9) ** 0.8
     arc = radius * 2 * PI / count
     distance = np.maximum((np.abs(across) - half_width) * arc, radius - tip)
     relative = np.clip(across / (half_width + 0.03), -1, 1)
     furrows = 0.93 + 0.07 * np.cos(relative * scene.uniform(9, 14))
-    light = furrows * (0.88 + 0.24 * hashed(petal, salt + 5)) * (0.72 + 0.36 * smoothstep(-0.1, 0.45, outward))
+    light = furrows * (0.88 + 0.24 * hash_cell(petal, salt + 5)) * (0.72 + 0.36 * smoothstep(-0.1, 0.45, outward))
     paint = ramp(outward * 1.05, colors) * light[..., None]
     height = arc * (0.26 * (1 - relative**2) + 0.12 * bell(relative, 0.3)) + 0.12 * np.sin(outward * PI)
     paint = shade(scene, paint, height, 0.7, 0.7, 0.06, soften=0.8)
@@ -199,7 +199,7 @@ def _seeds(scene: Scene, radius: float, colors: list[Color]) -> Image:
     outward = np.sqrt((number + 0.5) / count)
     turned = number * GOLDEN_ANGLE + scene.angle()
     arms, salt = scene.pick(13, 21, 34), scene.uniform(1, 9)  # spirals that the eye finds in the seeds
-    brightness = 0.72 + 0.42 * hashed(number % arms, salt) + 0.14 * scene.rng.random(count)
+    brightness = 0.72 + 0.42 * hash_cell(number % arms, salt) + 0.14 * scene.rng.random(count)
     tints = ramp(outward, colors) * brightness[:, None]
     size = radius / np.sqrt(count) * 80 * 16
     shift = (int(scene.light[0] * size * 0.4), int(scene.light[1] * size * 0.4))
@@ -207,7 +207,7 @@ def _seeds(scene: Scene, radius: float, colors: list[Color]) -> Image:
         x, y = radius * outward[seed] * np.cos(turned[seed]), radius * outward[seed] * np.sin(turned[seed])
         ink.dot(x, y, int(size * 0.95), tints[seed])
         ink.dot(x, y, int(size * 0.45), np.minimum(tints[seed] * 1.35 + 0.04, 1), shift=shift)
-    return ink.picture()
+    return ink.to_image()
 
 
 @motif("sunflower", large=True)

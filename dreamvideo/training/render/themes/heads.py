@@ -21,13 +21,13 @@ from dreamvideo.training.render.canvas import (
     dim,
     ellipse,
     f32,
-    hashed,
+    hash_cell,
     inside,
     mix_colors,
     over,
     plain,
     polar,
-    rotated,
+    rotate_axes,
     smoothstep,
 )
 from dreamvideo.training.render.cells import feathers
@@ -85,7 +85,7 @@ def _crest(scene: Scene, image: Image, shape: Field, x: float, y: float, colors:
     count, reach, bend = scene.integer(5, 8), scene.uniform(0.58, 0.72), scene.uniform(-0.2, 0.9)
     tint = scene.pick(colors[0], colors[3], hsv(0.14, 0.8, 1.0), hsv(0.03, 0.85, 0.95))
     for angle in np.linspace(scene.uniform(-0.5, -0.2), scene.uniform(-1.6, -1.2), count):
-        along, across = rotated(X - x - 0.05 * float(np.cos(angle)), Y - y, float(angle + scene.normal(0, 0.04)))
+        along, across = rotate_axes(X - x - 0.05 * float(np.cos(angle)), Y - y, float(angle + scene.normal(0, 0.04)))
         length = reach * (0.68 + 0.3 * float(np.cos(angle))) * scene.uniform(0.9, 1.05)
         across = across - bend * along**2 * 0.5
         part = np.clip(along / length, 0, 1)
@@ -108,7 +108,7 @@ def _beak(scene: Scene, image: Image, shape: Field, x: float, y: float) -> tuple
     )
     tip = mix_colors(horn, scene.pick(hsv(0.6, 0.3, 0.25), hsv(0.1, 0.3, 1.0), horn), 0.7)
     lower = ellipse(
-        *rotated(X - x + size * 0.12, Y - y - size * scene.uniform(0.66, 0.8), 0.6), size * 0.62, size * 0.3
+        *rotate_axes(X - x + size * 0.12, Y - y - size * scene.uniform(0.66, 0.8), 0.6), size * 0.62, size * 0.3
     )
     paint = mix_colors(tip, horn, 0.3) * (0.65 + 0.5 * smoothstep(0, -0.1, lower))[..., None]
     image = over(image, paint, inside(lower - 0.015, 0.03))
@@ -128,7 +128,7 @@ def _beak(scene: Scene, image: Image, shape: Field, x: float, y: float) -> tuple
 
 def _bare_cheek(scene: Scene, image: Image, x: float, y: float, beak_x: float) -> Image:
     """`image` with the bare skin between beak and eye, lined by rows of tiny feathers."""
-    u, v = rotated(X - x + 0.1, Y - y - 0.06, scene.uniform(-0.1, 0.5))
+    u, v = rotate_axes(X - x + 0.1, Y - y - 0.06, scene.uniform(-0.1, 0.5))
     patch = ellipse(u, v, scene.uniform(0.27, 0.33), scene.uniform(0.2, 0.27))
     skin = hsv(*scene.pick((0.1, 0.06, 1.0), (0.1, 0.06, 1.0), (0.14, 0.8, 1.0), (0.97, 0.16, 1.0), (0.55, 0.15, 0.97)))
     line = scene.pick(hsv(0.0, 0.7, 0.6), hsv(0.6, 0.5, 0.4), hsv(0.35, 0.6, 0.4), skin * 0.6)
@@ -204,9 +204,9 @@ def _mane(scene: Scene, colors: list[Color], x: float, y: float) -> Painted:
         across = np.mod(turned * locks / (2 * PI), 1)
         number = np.mod(np.floor(turned * locks / (2 * PI)), locks)
         profile = np.sin(PI * across)
-        edge = reach - layer * 0.16 - 0.08 * hashed(number, layer * 5.0) - 0.16 * (1 - profile)
+        edge = reach - layer * 0.16 - 0.08 * hash_cell(number, layer * 5.0) - 0.16 * (1 - profile)
         strands = _strands(scene, radius, turned, 110)
-        tint = 0.25 * layer + 0.55 * strands + 0.25 * (hashed(number, layer * 7.0) - 0.5)
+        tint = 0.25 * layer + 0.55 * strands + 0.25 * (hash_cell(number, layer * 7.0) - 0.5)
         paint = ramp(tint, [outer * 0.7, outer, mix_colors(outer, inner, 0.6), inner, mix_colors(inner, WHITE, 0.15)])
         height = (0.12 * profile + 0.09 * strands).astype(f32)
         paint = shade(scene, paint, height, 0.5, 0.6, 0.05, soften=1.2)
@@ -297,7 +297,7 @@ def _fox_ears(scene: Scene, image: Image, shape: Field, colors: list[Color]) -> 
     tilt = scene.uniform(0.18, 0.34)
     inner = mix_colors(pale, scene.pick(dark, coat, pale), scene.uniform(0.1, 0.5))
     for side in LEFT_AND_RIGHT:
-        x, y = rotated(X - side * spread, Y + 0.28, side * tilt)
+        x, y = rotate_axes(X - side * spread, Y + 0.28, side * tilt)
         part = np.clip(-y / height, 0, 1)
         half = width * (1 - part) ** 0.72
         ear = np.maximum((np.abs(x) - half) * 0.85, np.maximum(y - 0.15, -y - height))
@@ -486,7 +486,7 @@ def _mask_eyes(scene: Scene, image: Image, colors: list[Color], gold: Color) -> 
     """Openings or painted eyes, with colored lids, in place."""
     eye_x, eye_y = scene.uniform(0.2, 0.24), scene.uniform(-0.16, -0.06)
     width, height, slant = scene.uniform(0.14, 0.18), scene.uniform(0.065, 0.11), scene.uniform(-0.1, 0.35)
-    u, v = rotated(np.abs(X) - eye_x, Y - eye_y, -slant)
+    u, v = rotate_axes(np.abs(X) - eye_x, Y - eye_y, -slant)
     almond = np.abs(v) - height * (1 - np.clip(np.abs(u) / width, 0, 2) ** 2)
     lids = np.abs(v + 0.015) - (height + 0.07) * (1 - np.clip(np.abs(u) / (width * 1.4), 0, 2) ** 2)
     image[:] = over(image, colors[scene.integer(1, 3)], inside(lids, 0.05))

@@ -20,20 +20,20 @@ from dreamvideo.training.render.canvas import (
     contact_shadow,
     dim,
     ellipse,
-    hashed,
+    hash_cell,
     inside,
     mix_colors,
     over,
     plain,
     polar,
-    rotated,
+    rotate_axes,
     smoothstep,
 )
 from dreamvideo.training.render.cells import bent_coordinates, patch, scale_cells
 from dreamvideo.training.render.motif import motif
 from dreamvideo.training.render.palettes import WHITE, hsv, ramp, rgb
 from dreamvideo.training.render.scene import Scene
-from dreamvideo.training.render.shading import highlight, lit, shade
+from dreamvideo.training.render.shading import diffuse_light, highlight, shade
 from dreamvideo.training.render.strokes import Ink
 
 
@@ -152,7 +152,7 @@ def caterpillar(scene: Scene) -> Painted:
         u, v = (X - x) / radius, (Y - y) / radius
         color = colors[2] if is_head else colors[segment % 2]
         bulge = np.sqrt(np.clip(1 - u * u - v * v, 0, 1))
-        ball = plain(color) * (0.35 + 0.8 * lit(scene, u, v, bulge))[..., None]
+        ball = plain(color) * (0.35 + 0.8 * diffuse_light(scene, u, v, bulge))[..., None]
         ball *= (0.85 + 0.15 * np.sin(u * 14))[..., None]
         if dotted and not is_head:
             dot = np.hypot(u, v + 0.1) / 0.35
@@ -188,11 +188,11 @@ def wing_close_up(scene: Scene) -> Painted:
     segment = np.floor(field)
     rim = scene.uniform(0.85, 1.0) + 0.05 * np.cos(beside * 6.28)
     outward = radius / rim
-    bands = 0.06 * np.sin(radius * 22 + hashed(segment, segment * 3) * 5)
-    tint = outward * 1.1 + 0.12 * hashed(segment, segment) + bands
+    bands = 0.06 * np.sin(radius * 22 + hash_cell(segment, segment * 3) * 5)
+    tint = outward * 1.1 + 0.12 * hash_cell(segment, segment) + bands
     image = ramp(tint, [colors[0], colors[1], colors[2], colors[1]])
     cells = scale_cells(radius * scene.uniform(24, 32), angle * scene.uniform(20, 26) * 1.0, 0.6, 1.1)
-    image = image * (0.86 + 0.22 * cells.rim * hashed(cells.column, cells.row))[..., None]
+    image = image * (0.86 + 0.22 * cells.rim * hash_cell(cells.column, cells.row))[..., None]
     if scene.chance(0.6):
         arcs = np.sin(radius * scene.uniform(16, 26) + beside * beside * scene.uniform(5, 14))
         mark = scene.pick(colors[2], colors[1], dark)
@@ -224,7 +224,7 @@ def honeycomb(scene: Scene) -> Painted:
             nearest = np.where(closer, distance, nearest)
     to_edge = second - nearest
     wax = scene.pick(hsv(0.11, 0.95, 0.95), hsv(0.09, 0.95, 0.75), scene.color())
-    which = hashed(cell_column, cell_row)
+    which = hash_cell(cell_column, cell_row)
     image = wax * (0.25 + 0.6 * which + 0.3 * nearest)[..., None]
     image = over(image, mix_colors(wax, rgb(1, 0.95, 0.7), 0.6), smoothstep(0.2, 0.08, to_edge))
     height = smoothstep(0.25, 0.05, to_edge) * 0.12 - 0.05 * (which > 0.5) * (1 - nearest)
@@ -237,7 +237,7 @@ def _glassy_wing(
     scene: Scene, root_y: float, lean: float, length: float, breadth: float, glass: list[Color], style: float
 ) -> tuple[Image, Field, Field]:
     """(color, distance, opacity) of a pair of long veined wings that grow sideways from the body at `lean`."""
-    x, y = rotated(np.abs(X) - 0.05, Y - root_y, lean)
+    x, y = rotate_axes(np.abs(X) - 0.05, Y - root_y, lean)
     along = np.clip(x / length, 0, 1)
     forward = 0.16 * breadth * smoothstep(0, 0.3, along)
     backward = breadth * np.sin(np.clip(along**0.75 * 0.93 + 0.06, 0, 1) * PI) ** 0.6
@@ -275,7 +275,7 @@ def _abdomen(scene: Scene, bend: float, length: float, colors: list[Color], acce
     number = np.floor(along * segments)
     within = along * segments - number
     across = np.clip(x / half, -1, 1)
-    tint = [0.35 + 0.4 * within, 0.3 + 0.6 * hashed(number, 3.0), 0.9 * along + 0.1][scene.integer(0, 2)]
+    tint = [0.35 + 0.4 * within, 0.3 + 0.6 * hash_cell(number, 3.0), 0.9 * along + 0.1][scene.integer(0, 2)]
     paint = ramp(tint, colors)
     pattern = scene.integer(0, 3)
     if pattern == 0:
@@ -328,7 +328,7 @@ def _compound_eyes(scene: Scene, colors: list[Color], accent: Color) -> tuple[Im
     """(color, distance) of a head that is nearly all eyes: two glossy faceted balls that meet."""
     radius = scene.uniform(0.145, 0.18)
     x, y = (np.abs(X) - radius * 0.82) / radius, (Y + 0.69) / radius / 1.08
-    turned_x, turned_y = rotated(x, y, 0.35)
+    turned_x, turned_y = rotate_axes(x, y, 0.35)
     ball = np.hypot(turned_x, turned_y * 0.82)
     bulge = np.sqrt(np.clip(1 - ball**2, 0, 1))
     eye_color = scene.pick(colors[1], accent, hsv(scene.uniform(), 0.85, 0.85), hsv(scene.uniform(0, 0.12), 0.9, 0.8))
@@ -336,7 +336,7 @@ def _compound_eyes(scene: Scene, colors: list[Color], accent: Color) -> tuple[Im
     paint = ramp(ball**1.5, [mix_colors(eye_color, WHITE, 0.35), eye_color, eye_color * 0.65]) * facets[..., None]
     paint = over(paint, colors[2], smoothstep(0.1, 0.7, turned_y + 0.3 * turned_x) * 0.65)
     side = np.where(X < 0, -1, 1)
-    paint *= (0.6 + 0.55 * lit(scene, x * side, y, bulge))[..., None]
+    paint *= (0.6 + 0.55 * diffuse_light(scene, x * side, y, bulge))[..., None]
     gleam = highlight(x * side - scene.light[0] * 0.45, y - scene.light[1] * 0.5, 14)
     paint = over(paint, WHITE, gleam * 0.85)
     face = ellipse(X, Y + 0.69 + radius * 0.7, radius * 0.75, radius * 0.5)

@@ -1,4 +1,4 @@
-"""Crystals, and what shines in the dark."""
+"""Crystals, nebulae and fireworks."""
 
 # mypy: disable-error-code="no-any-return"
 
@@ -23,7 +23,7 @@ from dreamvideo.training.render.canvas import (
     mix_colors,
     over,
     plain,
-    rotated,
+    rotate_axes,
     smoothstep,
 )
 from dreamvideo.training.render.motif import motif
@@ -41,7 +41,7 @@ def crystal(scene: Scene) -> Painted:
     for _ in range(scene.integer(6, 12)):
         angle = scene.uniform(-PI * 0.95, -PI * 0.05)
         length, width = scene.uniform(0.7, 1.6), scene.uniform(0.1, 0.24)
-        along, across = rotated(X - root_x, Y - root_y, angle)
+        along, across = rotate_axes(X - root_x, Y - root_y, angle)
         tip = length - np.abs(across) * scene.uniform(1.0, 1.8)
         distance = np.maximum(np.abs(across) - width, np.maximum(along - tip, -along))
         left_edge, right_edge = -0.35 + scene.uniform(-0.2, 0.2), 0.3 + scene.uniform(-0.2, 0.2)
@@ -96,5 +96,5 @@ def _fireworks(scene: Scene, night: Image) -> Image:
                 ends = slice(part, part + 2)
                 ink.line(spark_x[ends], spark_y[ends], ramp(along[part], trail), 2 if part > 3 else 1)
             ink.dot(spark_x[-1], spark_y[-1], 30, mix_colors(colors[2], WHITE, 0.4))
-    image = ink.picture()
+    image = ink.to_image()
     return image + 0.6 * blur_canvas(image, 5)

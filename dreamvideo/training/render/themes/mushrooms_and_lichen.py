@@ -1,4 +1,4 @@
-"""What grows in the shade: mushrooms and lichen."""
+"""Mushrooms and lichen."""
 
 # mypy: disable-error-code="no-any-return"
 
@@ -26,7 +26,7 @@ from dreamvideo.training.render.cells import patch
 from dreamvideo.training.render.motif import motif
 from dreamvideo.training.render.palettes import hsv, ramp, rgb
 from dreamvideo.training.render.scene import Scene
-from dreamvideo.training.render.shading import lit, shade
+from dreamvideo.training.render.shading import diffuse_light, shade
 
 
 @motif("mushroom", large=True)
@@ -67,7 +67,7 @@ def _cap(scene: Scene, u: Field, v: Field, width: float, height: float, color: C
     across, up = u / width, np.clip((0.05 - v) / height, 0, 1)
     bulge = np.sqrt(np.clip(1 - across**2 - up**2, 0, 1))
     light = scene.light
-    shading = 0.3 + 0.85 * lit(scene, across, -up, bulge)
+    shading = 0.3 + 0.85 * diffuse_light(scene, across, -up, bulge)
     cap = ramp(scene.noise(3, 4) * 0.6 + 0.3 * up, [color * 0.6, color, color * 1.2]) * shading[..., None]
     if scene.chance(0.65):
         for _ in range(scene.integer(6, 16)):

@@ -17,7 +17,7 @@ from dreamvideo.training.render.canvas import (
     contact_shadow,
     dim,
     f32,
-    hashed,
+    hash_cell,
     inside,
     over,
     plain,
@@ -61,7 +61,7 @@ def rose_window(scene: Scene) -> Painted:
         if scene.chance(0.5):
             glass = plain(colors[number])
         else:
-            glass = ramp(hashed(sector, number * 3.0), colors[number : number + 3])
+            glass = ramp(hash_cell(sector, number * 3.0), colors[number : number + 3])
         glass = glass * (grain * (1.15 - 0.0 * radius) * (0.7 + 0.5 * smoothstep(0, -0.06, pane)))[..., None]
         if number == 2:
             glass *= (0.75 + 0.35 * np.cos(np.arctan2(outward - 0.78, across) * 6))[..., None]
@@ -99,12 +99,12 @@ def mosaic(scene: Scene) -> Painted:
         u = angle * np.maximum(np.floor(v) + 1, 1)
     tile = staggered(u, v)
     edge = np.minimum(np.minimum(tile.x, 1 - tile.x), np.minimum(tile.y, 1 - tile.y))
-    bands = hashed(np.floor(tile.row / scene.integer(1, 3)), 0 * tile.row, 1.0)
+    bands = hash_cell(np.floor(tile.row / scene.integer(1, 3)), 0 * tile.row, 1.0)
     if scene.chance(0.6):
         tint = np.where(np.mod(tile.column + tile.row, scene.integer(2, 4)) == 0, 0.9, bands)
     else:
-        tint = smoothstep(0.45, 0.55, scene.noise(2, 2)) * 0.7 + 0.3 * hashed(tile.column, tile.row)
-    image = ramp(tint, colors) * (0.75 + 0.5 * hashed(tile.column, tile.row, 4.0))[..., None]
+        tint = smoothstep(0.45, 0.55, scene.noise(2, 2)) * 0.7 + 0.3 * hash_cell(tile.column, tile.row)
+    image = ramp(tint, colors) * (0.75 + 0.5 * hash_cell(tile.column, tile.row, 4.0))[..., None]
     face = smoothstep(0.05, 0.12, edge)
     grout = scene.pick(rgb(0.85, 0.8, 0.7), rgb(0.4, 0.35, 0.3), colors[0] * 0.4)
     image = over(plain(grout), image, face)

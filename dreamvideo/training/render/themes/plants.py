@@ -24,7 +24,7 @@ from dreamvideo.training.render.canvas import (
     over,
     plain,
     polar,
-    rotated,
+    rotate_axes,
 )
 from dreamvideo.training.render.cells import patch
 from dreamvideo.training.render.motif import motif
@@ -68,7 +68,7 @@ def leaf(scene: Scene) -> Painted:
     for _ in range(leaves):
         angle = scene.angle() if leaves > 1 else 0.0
         bend = scene.uniform(-0.35, 0.35)
-        x, y = rotated(X, Y, angle)
+        x, y = rotate_axes(X, Y, angle)
         x = x - (0.15 if leaves > 1 else 0)
         y = y - bend * (x * x - 0.3)
         width, veins, serration = scene.uniform(0.25, 0.6), scene.integer(6, 13), scene.pick(0, 0, 0.15, 0.3)
@@ -177,7 +177,7 @@ def autumn_leaves(scene: Scene) -> Painted:
     for number in range(scene.integer(9, 15)):
         x, y = scene.uniform(-0.95, 0.95), scene.uniform(-0.95, 0.95)
         angle, size = scene.angle(), scene.uniform(0.32, 0.6)
-        u, v = rotated(X - x, Y - y, angle)
+        u, v = rotate_axes(X - x, Y - y, angle)
         u, v = u / size, v / size
         lobed = scene.pick(False, True, True)
         colors = palettes[number % 4]
@@ -233,7 +233,7 @@ def bamboo(scene: Scene) -> Painted:
     for _ in range(scene.integer(3, 9)):
         angle = scene.angle()
         x, y, size = scene.uniform(-0.9, 0.9), scene.uniform(-0.9, 0.9), scene.uniform(0.2, 0.45)
-        u, v = rotated(X - x, Y - y, angle)
+        u, v = rotate_axes(X - x, Y - y, angle)
         u, v = u / size, v / size
         half_width = 0.16 * np.clip(1 - u * u, 0, 1) ** 0.8 * (1 - 0.5 * u)
         distance = np.maximum(np.abs(v) - half_width, np.abs(u) - 1)

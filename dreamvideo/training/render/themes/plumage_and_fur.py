@@ -120,4 +120,4 @@ def peacock(scene: Scene) -> Painted:
     eye = over(eye, colors[0], inside(heart))
     eye *= (0.85 + 0.3 * np.sin(turn * 60))[..., None]
     cover = inside((outward - 1.15) * size, 0.04)
-    return over(ink.picture(), eye, cover), np.maximum(from_bytes(blur_canvas(ink.cover, 1)), cover)
+    return over(ink.to_image(), eye, cover), np.maximum(from_bytes(blur_canvas(ink.cover, 1)), cover)

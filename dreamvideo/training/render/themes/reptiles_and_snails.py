@@ -25,13 +25,13 @@ from dreamvideo.training.render.canvas import (
     dim,
     ellipse,
     f32,
-    hashed,
+    hash_cell,
     inside,
     mix_colors,
     over,
     plain,
     polar,
-    rotated,
+    rotate_axes,
     smoothstep,
 )
 from dreamvideo.training.render.cells import scale_cells
@@ -89,8 +89,8 @@ def _dome(distance: Field, radius: Field | float) -> Field:
 
 
 def _rotated(x: Field, y: Field, angle: float) -> tuple[Field, Field]:
-    """As `rotated`, in single precision: twice as fast to go on with."""
-    u, v = rotated(x, y, angle)
+    """As `rotate_axes`, in single precision: what follows is twice as fast."""
+    u, v = rotate_axes(x, y, angle)
     return u.astype(f32), v.astype(f32)
 
 
@@ -100,7 +100,7 @@ def _joined(a: Field, b: Field, sharpness: float = 18) -> Field:
 
 
 class _Body:
-    """An animal as it is put together from parts, the later ones on top."""
+    """An animal that is composed of parts, later ones on top."""
 
     def __init__(self, scene: Scene, color: Color) -> None:
         self.scene = scene
@@ -132,7 +132,7 @@ def _granules(scene: Scene, fineness: float, relief: float = 0.012) -> tuple[Fie
     """(brightness, height) of skin made of small beads."""
     u, v = _rotated(X, Y, scene.angle())
     cells = scale_cells(u * fineness, v * fineness * 1.1, 0.6, 0.72)
-    light = (0.86 + 0.28 * hashed(cells.column, cells.row)) * (1.08 - 0.28 * cells.rim**2)
+    light = (0.86 + 0.28 * hash_cell(cells.column, cells.row)) * (1.08 - 0.28 * cells.rim**2)
     return light.astype(f32), ((1 - cells.rim**2) * relief).astype(f32)
 
 
@@ -271,7 +271,7 @@ def _shell(scene: Scene, u: Field, v: Field, colors: list[Color]) -> tuple[Image
     edge = np.where(radius < border, np.minimum(scutes.edge, border - radius), rim_edge)
     which = np.where(radius < border, scutes.which, np.floor(around) + 40)
 
-    rings = 0.5 + 0.5 * np.sin(edge * scene.uniform(50, 85) + hashed(which, which * 0) * 3)
+    rings = 0.5 + 0.5 * np.sin(edge * scene.uniform(50, 85) + hash_cell(which, which * 0) * 3)
     kind = scene.pick(0, 0, 1, 1, 2, 3)
     if kind == 0:
         tint = smoothstep(0.0, 0.22, edge)
@@ -282,7 +282,7 @@ def _shell(scene: Scene, u: Field, v: Field, colors: list[Color]) -> tuple[Image
     else:
         rays = 0.5 + 0.5 * np.cos(scutes.angle * scene.integer(4, 6))
         tint = np.where(radius < border, rays * 0.75 + 0.5 * smoothstep(0.12, 0.25, edge), 0.3 + 0.5 * rays)
-    tint = np.clip(tint * 0.75 + 0.25 * hashed(which, which * 0, 2.0) + 0.3 * (scene.noise(9, 3) - 0.5), 0, 1)
+    tint = np.clip(tint * 0.75 + 0.25 * hash_cell(which, which * 0, 2.0) + 0.3 * (scene.noise(9, 3) - 0.5), 0, 1)
     image = ramp(tint, colors) * (0.83 + 0.25 * rings)[..., None]
     seams = smoothstep(0.0, 0.035, edge)
     image = image * (0.66 + 0.34 * seams)[..., None]
@@ -294,7 +294,7 @@ def _mosaic_skin(scene: Scene, dark: Color, pale: Color) -> tuple[Image, Field]:
     """(color, height) of a turtle's skin: dark plates in a pale net."""
     fineness = scene.uniform(9, 12)
     cells = scale_cells(X * fineness, Y * fineness, 0.6, 0.75)
-    plate = smoothstep(0.95, 0.6, cells.rim) * (0.75 + 0.25 * hashed(cells.column, cells.row))
+    plate = smoothstep(0.95, 0.6, cells.rim) * (0.75 + 0.25 * hash_cell(cells.column, cells.row))
     image = over(plain(pale), dark * (0.8 + 0.4 * scene.noise(6, 2))[..., None], plate * scene.uniform(0.6, 0.95))
     return image, (plate * 0.01).astype(f32)
 

@@ -28,7 +28,7 @@ from dreamvideo.training.render.canvas import (
     over,
     plain,
     polar,
-    rotated,
+    rotate_axes,
     smoothstep,
 )
 from dreamvideo.training.render.cells import scales
@@ -111,14 +111,14 @@ def _span(centers: Row, margin: float) -> slice:
 
 
 class _Flesh(NamedTuple):
-    """A picture that grows part by part, with its height and its coverage; all changed in place."""
+    """An image that is composed part by part, with its height and its coverage; all changed in place."""
 
     image: Image
     height: Field
     cover: Field
 
     def lay(self, window: Window, paint: Any, height: Field, distance: Field, shadow: float = 0.35) -> None:
-        """Lay a part over what is there."""
+        """Lay a part over the others."""
         below = self.image[window]
         contact_shadow(below, distance, 0.06, shadow)
         part = inside(distance, 0.045)
@@ -192,7 +192,7 @@ def octopus(scene: Scene) -> Painted:
 
     width, tall = scene.uniform(0.34, 0.46), scene.uniform(0.4, 0.5)
     tilt = scene.normal(0, 0.25)
-    x, y = rotated(X, Y + 0.05, tilt)
+    x, y = rotate_axes(X, Y + 0.05, tilt)
     lumps = 1 + 0.08 * (scene.noise(4, 2) - 0.5)
     mantle = ellipse(x, y + 0.43, width, tall) * lumps
     head = ellipse(x, y + 0.04, 0.29, 0.2)
@@ -208,7 +208,7 @@ def octopus(scene: Scene) -> Painted:
     pupil: Pupil = "bar" if scene.chance(0.33) else "round"
     iris = hsv(scene.pick(0.13, 0.1, 0.15, 0.05, 0.45, 0.55), 0.85, 1)
     for side in (-1, 1):
-        at_x, at_y = rotated(np.array(side * eye_x), np.array(-0.02), -tilt)
+        at_x, at_y = rotate_axes(np.array(side * eye_x), np.array(-0.02), -tilt)
         paint_eye(scene, image, float(at_x), float(at_y) - 0.05, eye_radius, pupil, iris, rim=colors[2])
     return image, flesh.cover
 
@@ -277,7 +277,7 @@ def seahorse(scene: Scene) -> Painted:
 
 
 def _seahorse_head(scene: Scene, flesh: _Flesh, colors: list[Color], accent: Color) -> None:
-    x, y = rotated(X, Y + 0.68, scene.uniform(-0.55, -0.05))
+    x, y = rotate_axes(X, Y + 0.68, scene.uniform(-0.55, -0.05))
     skull = ellipse(x - 0.02, y, 0.24, scene.uniform(0.175, 0.2))
     length = scene.uniform(0.42, 0.6)
     reach = np.clip(-x / length, 0, 1)

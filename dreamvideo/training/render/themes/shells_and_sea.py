@@ -33,7 +33,7 @@ from dreamvideo.training.render.cells import patch
 from dreamvideo.training.render.motif import motif
 from dreamvideo.training.render.palettes import WHITE, ramp, rgb
 from dreamvideo.training.render.scene import Scene
-from dreamvideo.training.render.shading import highlight, lit, shade
+from dreamvideo.training.render.shading import diffuse_light, highlight, shade
 from dreamvideo.training.render.strokes import Ink
 
 
@@ -71,7 +71,7 @@ def bubbles(scene: Scene) -> Painted:
         disc = inside(np.sqrt(squared) - 1, 0.06)
         if pearls:
             bulge = np.sqrt(np.clip(1 - squared, 0, 1))
-            ball = colors[number % 3] * (0.25 + 0.85 * lit(scene, u, v, bulge))[..., None]
+            ball = colors[number % 3] * (0.25 + 0.85 * diffuse_light(scene, u, v, bulge))[..., None]
             ball = ball + 0.2 * smoothstep(0.7, 1, squared)[..., None] * colors[(number + 1) % 3]
             opacity = disc
             dim(image, 0.5 * np.exp(-(((np.sqrt(squared) - 1).clip(0, 9) / 0.15) ** 2)))
@@ -86,7 +86,7 @@ def bubbles(scene: Scene) -> Painted:
 
 
 class _Spiral(NamedTuple):
-    """A logarithmic spiral: where each pixel lies in its whorl."""
+    """A logarithmic spiral: position of each pixel in its whorl."""
 
     radius: Field
     across: Field  # 0..1 from the inner to the outer wall

@@ -1,4 +1,4 @@
-"""Solids of revolution, as from a lathe: domes, vases, lanterns."""
+"""Solids of revolution: domes, vases, lanterns."""
 
 # mypy: disable-error-code="no-any-return"
 
@@ -11,29 +11,31 @@ import numpy as np
 
 from dreamvideo.training.render.canvas import Field, f32
 from dreamvideo.training.render.scene import Scene
-from dreamvideo.training.render.shading import lit
+from dreamvideo.training.render.shading import diffuse_light
 
 _ROWS = 96
 
 
-class Turned(NamedTuple):
-    """A solid around a vertical axis, seen from the side."""
+class SolidOfRevolution(NamedTuple):
+    """A solid around a vertical axis, seen from the side; (SIZE, SIZE) fields."""
 
-    distance: Field
+    distance: Field  # signed, to the outline
     across: Field  # -1..1 from rim to rim
-    facing: Field  # how much of its surface faces us, 0 at the rim
+    facing: Field  # z of the normal across: 1 in the middle, 0 at the rim
     around: Field  # angle, -pi/2..pi/2
     along: Field  # 0 at the top, 1 at the bottom
-    width: Field
-    slope: Field
+    width: Field  # half width at this height
+    slope: Field  # d width / d y
 
     def light(self, scene: Scene, ambient: float = 0.5) -> Field:
-        """How bright its surface is in the scene's light."""
+        """Return the brightness of the surface in the scene's light."""
         steep = 1 / np.sqrt(1 + self.slope**2)
-        return ambient + (1.3 - ambient) * lit(scene, self.across * steep, -self.slope * steep, self.facing * steep)
+        return ambient + (1.3 - ambient) * diffuse_light(
+            scene, self.across * steep, -self.slope * steep, self.facing * steep
+        )
 
     def glint(self, scene: Scene, sharpness: float = 24) -> Field:
-        """The soft reflection of the light in its surface."""
+        """Return the specular reflection of the scene's light (Blinn-Phong)."""
         half = scene.light + np.array([0, 0, 1], f32)
         half /= np.linalg.norm(half)
         steep = 1 / np.sqrt(1 + self.slope**2)
@@ -41,8 +43,16 @@ class Turned(NamedTuple):
         return np.clip(mirrored, 0, 1) ** sharpness
 
 
-def turned(x: Field, y: Field, silhouette: Sequence[tuple[float, float]], roundness: int = 6) -> Turned:
-    """The solid with these (y, half width) from top to bottom; `roundness` smooths corners, in 1/96 of its height."""
+def solid_of_revolution(
+    x: Field, y: Field, silhouette: Sequence[tuple[float, float]], roundness: int = 6
+) -> SolidOfRevolution:
+    """Make a solid from its silhouette.
+
+    Args:
+        x, y: canvas coordinates; the axis is at x = 0.
+        silhouette: (y, half width) from top to bottom.
+        roundness: how far corners are smoothed, in 1/96 of the height.
+    """
     heights, widths = np.array(silhouette, f32).T
     top, bottom = float(heights[0]), float(heights[-1])
     table = np.interp(np.linspace(top, bottom, _ROWS), heights, widths)
@@ -61,4 +71,4 @@ def turned(x: Field, y: Field, silhouette: Sequence[tuple[float, float]], roundn
     across = np.clip(x / width, -1, 1)
     side = (np.abs(x) - width) / np.sqrt(1 + slope**2)
     distance = np.maximum(side, np.maximum(top - y, y - bottom))
-    return Turned(distance, across, np.sqrt(1 - across**2), np.arcsin(across), along, width, slope)
+    return SolidOfRevolution(distance, across, np.sqrt(1 - across**2), np.arcsin(across), along, width, slope)
