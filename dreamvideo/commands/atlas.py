@@ -89,15 +89,15 @@ def _draw_atlas(request: AtlasRequest, console: Console, find: Callable[[], Mode
     from dreamvideo.media.sample_frames import read_one_frame
 
     image, pixel_aspect = read_one_frame(path, request.atlas.start)  # an unreadable input fails before torch is loaded
-    from dreamvideo.info.atlas import atlas_dreams, dream_each, fit_image
+    from dreamvideo.info.atlas import atlas_dreams, dream_tiles, image_to_tile
     from dreamvideo.jobs.guide import load_guide
     from dreamvideo.tensors import to_image
 
-    picture, model = fit_image(image, request.atlas.tile, pixel_aspect), find()
+    picture, model = image_to_tile(image, request.atlas.tile, pixel_aspect), find()
     guide = load_guide(request.objective.guide)
     dreams = atlas_dreams(picture, model, request.atlas, request.objective, request.dream, request.model, guide)
     console.message(f"{path}: {len(dreams)} dreams of {picture.shape[3]}x{picture.shape[2]}, {model.name}")
-    images = dream_each(picture, dreams, model, request.model, guide)
+    images = dream_tiles(picture, dreams, model, request.model, guide)
     tiles = [to_image(picture), *console.progress(images, len(dreams), path.name, "dreams")]
     write_image(contact_sheet(tiles, ["source", *(each.label for each in dreams)], request.atlas.columns), output)
     return len(dreams)

@@ -115,23 +115,16 @@ def _dream_image(
     output: Path,
 ) -> None:
     from dreamvideo.media.images import check_large_enough, read_image, write_image
-    from dreamvideo.media.masks import resize_mask
     from dreamvideo.media.metadata import settings_comment
 
     start = time.monotonic()
     image = read_image(path)
     if request.dream.iterations:
         check_large_enough(path, image.shape[1], image.shape[0])
-        from dreamvideo.ascent.memory_budget import MemoryBudget
-        from dreamvideo.ascent.octaves import dream
-        from dreamvideo.tensors import to_image, to_mask, to_tensor
-
         network = load()
         console.network(path, f"{image.shape[1]}x{image.shape[0]}", network)
-        weights = None if mask is None else to_mask(resize_mask(mask, *image.shape[:2]), network.device)
-        source = to_tensor(image, network.device)
-        (image,) = MemoryBudget(request.tile.tile_side).run_in_batches(
-            source, network.score, lambda _, score: [to_image(dream(source, score, request.dream, mask=weights))]
-        )
+        from dreamvideo.jobs.dream_file import dream_image
+
+        image = dream_image(image, network, request.dream, request.tile, mask)
     write_image(image, output, settings_comment(request.model, request.objective, request.dream))
     console.message(f"{output}: dreamed in {time.monotonic() - start:.1f} s")

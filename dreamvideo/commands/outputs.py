@@ -127,8 +127,8 @@ def named_outputs(
     from dreamvideo.media.video_writer import default_output
 
     expanded = expand_paths(request.inputs, is_image if kind == "pictures" else is_video, kind)
-    if expanded.passed_over:
-        console.message(describe_skipped(expanded.passed_over, kind))
+    if expanded.skipped:
+        console.message(describe_skipped(expanded.skipped, kind))
     inputs, target = expanded.paths, request.output
     folder = target if target is not None and (target.is_dir() or str(target).endswith(("/", "\\"))) else None
     if target is not None and folder is None:

@@ -1,0 +1,211 @@
+"""Dreams one file in one call: the library's way to what `dreamvideo video` and `dreamvideo image` do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.ascent import octaves
+from dreamvideo.ascent.memory_budget import MemoryBudget
+from dreamvideo.errors import Cancelled, SettingsError
+from dreamvideo.frames import StreamInfo
+from dreamvideo.jobs.guide import load_job_network
+from dreamvideo.jobs.job import Job, JobResult, JobSettings, check_checkpoint
+from dreamvideo.jobs.observer import Observer
+from dreamvideo.jobs.runner import dream_jobs
+from dreamvideo.media.checkpoint import checkpoint_folder
+from dreamvideo.media.images import check_image_name, check_large_enough, read_image, write_image
+from dreamvideo.media.masks import read_image_mask, resize_mask
+from dreamvideo.media.metadata import settings_comment
+from dreamvideo.media.paths import is_image
+from dreamvideo.media.video_writer import check_encoder, check_output, default_output
+from dreamvideo.models.network import Network
+from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, TileSettings
+from dreamvideo.settings.presets import find_preset
+from dreamvideo.tensors import to_image, to_mask, to_tensor
+
+Progress = Callable[[int, int | None], None]  # (frames finished, frames in all or None: unknown)
+Settings = TypeVar("Settings")
+
+
+def dream_file(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    classes: Sequence[str | tuple[str, float]] = (),
+    preset: str | None = None,
+    model: ModelSettings = ModelSettings(),
+    objective: ObjectiveSettings = ObjectiveSettings(),
+    dream: DreamSettings = DreamSettings(),
+    carry: CarrySettings = CarrySettings(),
+    read: ReadSettings = ReadSettings(),
+    encode: EncodeSettings = EncodeSettings(),
+    mask: str | os.PathLike[str] | None = None,
+    tile: TileSettings = TileSettings(),
+    overwrite: bool = False,
+    resume: bool = False,
+    should_stop: Callable[[], bool] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Dream a video, with its sound, or a still image.
+
+    Works from any thread. A video is written in segments beside the output; if the call is cancelled or the process
+    dies, the same call with `resume=True` continues after the last of them and gives the output of an unbroken run.
+
+    Args:
+        source: a video, or an image by its suffix.
+        output: the file to be written; its suffix chooses the format. Default: NAME_dream beside the source.
+        classes: what to dream of, by name or (name, weight); short for `ObjectiveSettings(classes=...)`.
+        preset: a look by name, see `settings.presets`; it sets the fields that the settings below leave at their
+            default, and `classes` replace its classes.
+        model: which network dreams, on which device.
+        objective: what is dreamed; the image that `objective.guide` names is read.
+        dream: how each image is dreamed.
+        carry: how a frame's dream becomes the start of the next; not for images.
+        read: which part of a video is read, at what size; not for images.
+        encode: how a video is written; not for images.
+        mask: an image, or for a video also a video or folder: dream where it is white.
+        tile: how large images are split to fit into memory.
+        overwrite: replace an existing output, and discard what an earlier run left.
+        resume: continue what an earlier run left; without anything left the file is dreamed from the start.
+        should_stop: asked after each frame, from any thread; True cancels. For an image it is asked before the dream.
+        progress: called in this thread with (frames finished, frames in all), where the latter may be None or wrong.
+
+    Returns:
+        The path of the output.
+
+    Raises:
+        SettingsError: settings do not go together, there is no such preset, or settings of videos come with an image.
+        SourceError: the source, the mask or the guide cannot be read.
+        OutputError: the output exists or cannot be written, or an earlier run left segments of another job.
+        ModelError: there is no such network, layer or class.
+        WeightsError: weights cannot be read or downloaded.
+        DeviceError: the device does not exist.
+        MemoryBudgetError: the images do not fit into memory.
+        Cancelled: `should_stop` returned True.
+    """
+    path = Path(source)
+    target = default_output(path) if output is None else Path(output)
+    if classes:
+        weighted = tuple((each, 1.0) if isinstance(each, str) else each for each in classes)
+        objective = replace(objective, classes=weighted)
+    if preset is not None:
+        values = find_preset(preset).values
+        model, objective, dream = (_with_defaults(each, values) for each in (model, objective, dream))
+    settings = JobSettings(
+        read=read,
+        model=model,
+        objective=objective,
+        dream=dream,
+        carry=carry,
+        mask=MaskSettings(None if mask is None else os.fspath(mask)),
+        encode=encode,
+        tile=tile,
+    )
+    check_output(target, [path], overwrite or (resume and checkpoint_folder(target).exists()))
+    observer = _FileObserver(should_stop, progress)
+    if is_image(path):
+        _dream_image_file(path, target, settings, observer)
+    else:
+        _dream_video_file(Job(path, target), settings, overwrite, resume, observer)
+    return target
+
+
+def _with_defaults(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """`settings` with some `values` where a field has its default."""
+    changes = {
+        field.name: values[field.name]
+        for field in fields(settings)  # type: ignore[arg-type]  # any dataclass
+        if field.name in values and getattr(settings, field.name) == field.default
+    }
+    return replace(settings, **changes)  # type: ignore[type-var]  # any dataclass
+
+
+class _FileObserver(Observer):
+    """Keeps the result of one job; calls the caller's functions."""
+
+    def __init__(self, should_stop: Callable[[], bool] | None, progress: Progress | None) -> None:
+        self.result: JobResult | None = None
+        self._should_stop, self._progress = should_stop, progress
+        self._done = 0
+        self._count: int | None = None
+
+    def started(self, job: Job, info: StreamInfo, done: int, network: Network | None) -> None:
+        self._done, self._count = done, info.frame_count
+
+    def progress(self, job: Job, frames: int) -> None:
+        self._done += frames
+        self.count(self._done, self._count)
+
+    def count(self, done: int, count: int | None) -> None:
+        if self._progress is not None:
+            self._progress(done, count)
+
+    def finished(self, result: JobResult) -> None:
+        self.result = result
+
+    def should_stop(self) -> bool:
+        return self._should_stop is not None and self._should_stop()
+
+
+def _dream_video_file(job: Job, settings: JobSettings, overwrite: bool, resume: bool, observer: _FileObserver) -> None:
+    if settings.encode.codec is not None:
+        check_encoder(job.output, settings.encode)
+    check_checkpoint(job, settings, resume, overwrite)
+    dream_jobs([job], settings, lambda: load_job_network(settings.model, settings.objective), observer, resume)
+    if observer.result is not None and observer.result.error is not None:
+        raise observer.result.error
+
+
+def _dream_image_file(path: Path, output: Path, settings: JobSettings, observer: _FileObserver) -> None:
+    for name, given in (("read", settings.read), ("carry", settings.carry), ("encode", settings.encode)):
+        if given != type(given)():
+            raise SettingsError(f"{name}={given} with the image {path}: expected a video, or none of these settings")
+    check_image_name(output)
+    image = read_image(path)
+    if observer.should_stop():
+        raise Cancelled(f"{path}: cancelled before it was dreamed")
+    if settings.dream.iterations:
+        check_large_enough(path, image.shape[1], image.shape[0])
+        mask = None if settings.mask.mask is None else read_image_mask(Path(settings.mask.mask))
+        network = load_job_network(settings.model, settings.objective)
+        image = dream_image(image, network, settings.dream, settings.tile, mask)
+    write_image(image, output, settings_comment(settings.model, settings.objective, settings.dream))
+    observer.count(1, 1)
+
+
+def dream_image(
+    image: NDArray[np.uint8],
+    network: Network,
+    settings: DreamSettings,
+    tile: TileSettings = TileSettings(),
+    mask: NDArray[np.uint8] | None = None,
+) -> NDArray[np.uint8]:
+    """Dream one image, in tiles if memory is short.
+
+    Args:
+        image: (H, W, 3) RGB.
+        network: what dreams it.
+        settings: how it is dreamed.
+        tile: how it is split.
+        mask: (h, w) of any size, resized to the image: 255 dreams, 0 is left alone.
+
+    Returns:
+        (H, W, 3) RGB.
+
+    Raises:
+        MemoryBudgetError: it does not fit into memory, even in tiles.
+    """
+    weights = None if mask is None else to_mask(resize_mask(mask, *image.shape[:2]), network.device)
+    source = to_tensor(image, network.device)
+    (dreamed,) = MemoryBudget(tile.tile_side).run_in_batches(
+        source, network.score, lambda _, score: [to_image(octaves.dream(source, score, settings, mask=weights))]
+    )
+    return dreamed
