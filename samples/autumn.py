@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import sprites
 from landscapes import Landscape, Level, Pose, rgb, tree_crowns
-from noise import Floats, Noise, mix, smoothstep
+from noise import Floats, Noise, mix, smoothstep, vector
 from placing import flock, wood_of
 from terrain import Light
 from view import Board
@@ -57,16 +57,16 @@ def _boards(noise: Noise, rng: np.random.Generator, level: Level) -> list[Board]
     stones = [sprites.rock(noise, 5.0 * number + 2) for number in range(4)]
     out = []
     for tree, x, y, tall in (
-        (0, -8.6, 21, 9.5),
-        (2, 15.5, 33, 11.0),
-        (4, -17, 44, 11.0),
-        (5, 26, 50, 14.0),
-        (1, 9, 66, 9.5),
+        (0, -8.6, 21.0, 9.5),
+        (2, 15.5, 33.0, 11.0),
+        (4, -17.0, 44.0, 11.0),
+        (5, 26.0, 50.0, 14.0),
+        (1, 9.0, 66.0, 9.5),
     ):
         out.append(Board(trees[tree], x, y, float(level(x, y)) - 0.4, tall))
     ys = 60 * 10 ** rng.uniform(0, 0.8, 1500)
     xs = rng.uniform(-0.75, 0.75, 1500) * ys
-    grove = noise.octaves(np.float32(xs[None] / 60), np.float32(ys[None] / 60), 3, offset=13)[0]
+    grove = noise.octaves(vector(xs[None] / 60), vector(ys[None] / 60), 3, offset=13)[0]
     fit = grove > rng.uniform(0.0, 0.6, 1500)
     out += wood_of(rng, trees, xs[fit][:255], ys[fit][:255], level(xs, ys)[fit] - 0.4, (7, 13))
     for _ in range(46):

@@ -16,7 +16,7 @@ _CELLS = 128  # lattice cells along a tile's side; the noise repeats after so ma
 _TEXELS = 8  # texels per cell: enough that straight lines between them do not show
 
 
-def vector(values: Sequence[Any]) -> Floats:
+def vector(values: Sequence[Any] | NDArray[Any]) -> Floats:
     """The values as a float32 array."""
     return np.array(values, np.float32)
 
@@ -32,7 +32,7 @@ def mix(first: Floats, second: Floats, weight: Floats) -> Floats:
     return first + (second - first) * weight
 
 
-def look_up(table: Floats, x: Floats, y: Floats, border: int = cv2.BORDER_REPLICATE) -> Floats:
+def look_up(table: NDArray[Any], x: Floats, y: Floats, border: int = cv2.BORDER_REPLICATE) -> NDArray[Any]:
     """Bilinear reading of `table` at (x, y)."""
     return cv2.remap(
         table, np.ascontiguousarray(x, np.float32), np.ascontiguousarray(y, np.float32), cv2.INTER_LINEAR, None, border

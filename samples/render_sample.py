@@ -127,7 +127,8 @@ def _camera(land: Landscape, share: float, width: int, height: int) -> Camera:
 def _develop(view: View, width: int, height: int, exposure: tuple[float, float]) -> NDArray[np.uint8]:
     gain, lift = exposure
     picture = cv2.resize(view.color, (width, height), interpolation=cv2.INTER_AREA) * gain + lift
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    image: NDArray[np.uint8] = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    return image
 
 
 def render(

@@ -19,7 +19,8 @@ def _noise_band(rng: np.random.Generator, count: int, low: float, high: float) -
     frequency = np.fft.rfftfreq(count, 1 / RATE)
     spectrum *= 1 / (1 + (frequency / high) ** 4) * (frequency / low) ** 2 / (1 + (frequency / low) ** 2)
     sound = np.fft.irfft(spectrum, count)
-    return sound / (sound.std() + 1e-12)
+    scaled: NDArray[np.float64] = sound / (sound.std() + 1e-12)
+    return scaled
 
 
 def _chirp(rng: np.random.Generator) -> NDArray[np.float64]:

@@ -7,10 +7,12 @@ from projecting it, with no guessing. A still-water plane at height 0 mirrors wh
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from noise import Floats, look_up, mix, smoothstep, vector
+from numpy.typing import NDArray
 
 FAR = 1.0e6  # meters; the depth given to the sky
 
@@ -80,8 +82,9 @@ def slice_distances(near: float, far: float, count: int) -> Floats:
 def film(linear: Floats) -> Floats:
     """Light to picture values in [0, 1]: a soft shoulder for the highlights, then display gamma."""
     x = np.maximum(linear, 0)
-    curve = (x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14)  # Narkowicz 2015, fitted to ACES
-    return np.clip(curve, 0, 1) ** np.float32(1 / 2.2)
+    curve: Floats = (x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14)  # Narkowicz 2015, fitted to ACES
+    values: Floats = np.clip(curve, 0, 1) ** np.float32(1 / 2.2)
+    return values
 
 
 def _tree_shadows(terrain: Terrain, light: Light, casters: list[tuple[float, float, float]]) -> Floats:
@@ -222,5 +225,6 @@ def trace(terrain: Terrain, camera: Camera, shape: tuple[int, int], mirrored: bo
     hit_z = np.float32(eye) - (rows - np.float32(horizon)) * depth_here / np.float32(camera.focal)
     hits = Hits(hit_x, distance, hit_z, seen, water)
     if mirrored:
-        hits = Hits(*(np.ascontiguousarray(part[::-1]) for part in (hit_x, distance, -hit_z, seen, water)))
+        parts: list[NDArray[Any]] = [hit_x, distance, -hit_z, seen, water]
+        hits = Hits(*(np.ascontiguousarray(part[::-1]) for part in parts))
     return hits

@@ -65,7 +65,8 @@ def _hidden(column: Floats, row: Floats, depth: Floats, now: View, before: View)
         for dx, weight_x in ((0, 1 - fx), (1, fx)):
             there = log[np.clip(y0 + dy, 0, h - 1), np.clip(x0 + dx, 0, w - 1)]
             seen += weight_x * weight_y * (np.abs(there - wanted) < tolerance)
-    return outside | (seen < 0.5)
+    hidden: NDArray[np.bool_] = outside | (seen < 0.5)
+    return hidden
 
 
 def _blocks(samples: NDArray[Any]) -> NDArray[Any]:

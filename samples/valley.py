@@ -5,14 +5,15 @@ from functools import partial
 import numpy as np
 import sprites
 from landscapes import Landscape, Level, Pose, rgb, tree_crowns
-from noise import Floats, Noise, mix, smoothstep
+from noise import Floats, Noise, mix, smoothstep, vector
 from placing import flock, wood_of
 from terrain import Light
 from view import Board
 
 
 def _river(y: Floats) -> Floats:
-    return 46 * np.sin(y / 105 - 1.75) + 75 * np.sin(y / 370 + 0.1) + 0.01 * y
+    x: Floats = 46 * np.sin(y / 105 - 1.75) + 75 * np.sin(y / 370 + 0.1) + 0.01 * y
+    return x
 
 
 def _ground(noise: Noise, x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -73,7 +74,7 @@ def _boards(noise: Noise, rng: np.random.Generator, level: Level) -> list[Board]
     out = []
     ys = 80 * 10 ** rng.uniform(0, 0.95, 2600)
     xs = rng.uniform(-0.85, 0.85, 2600) * ys
-    grove = noise.octaves(np.float32(xs[None] / 70), np.float32(ys[None] / 70), 3, offset=12)[0]
+    grove = noise.octaves(vector(xs[None] / 70), vector(ys[None] / 70), 3, offset=12)[0]
     fit = (grove > rng.uniform(0.05, 0.6, 2600)) & (level(xs, ys) > 1.4)
     out += wood_of(rng, trees, xs[fit][:420], ys[fit][:420], level(xs, ys)[fit] - 0.4, (8, 16))
     # A group that closes the picture on the right.

@@ -5,10 +5,12 @@ Everything is drawn at twice the size, so that edges come out smooth; the points
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import cv2
 import numpy as np
 from noise import Floats, look_up, mix, vector
+from numpy.typing import NDArray
 from sky import Sky
 from terrain import FAR, Camera, Light, Terrain, film, trace
 
@@ -61,11 +63,13 @@ def prepare_board(board: Board, light: Light, pixels: float, halvings: dict[int,
     h, w = board.picture.shape[:2]
     scale = min(1.0, max(pixels, 3.0) / h)
     shrunk_size = (max(2, round(w * scale)), max(2, round(h * scale)))
-    picture = next(level for level in reversed(levels) if level.shape[0] >= shrunk_size[1] or level is levels[0])
+    picture: NDArray[Any] = next(
+        level for level in reversed(levels) if level.shape[0] >= shrunk_size[1] or level is levels[0]
+    )
     picture = cv2.resize(picture, shrunk_size, interpolation=cv2.INTER_AREA)
     cover = picture[..., 3:]
     linear = picture[..., :3] / np.maximum(cover, 1e-4) * vector(light.sun) / np.float32(2.2)
-    veil = np.float32(1 - np.exp(-board.y / light.reach))
+    veil = vector([1 - np.exp(-board.y / light.reach)])
     shown = film(mix(linear, np.broadcast_to(vector(light.haze), linear.shape), veil)) * cover
     picture = np.pad(np.dstack([shown, cover]), ((1, 1), (1, 1), (0, 0)))  # clear edges blend smoothly
     return replace(board, picture=picture.astype(np.float32))
@@ -155,9 +159,8 @@ def draw(stage: Stage, camera: Camera, time: float, shape: tuple[int, int]) -> V
                 _place(image, camera, board, number, time, mirrored=True)
         below = np.maximum(np.arange(shape[0], dtype=np.float32) - np.float32(camera.horizon), 1)
         # Small waves smear a reflection downwards, in proportion to its height on the screen.
-        blurred = image.color
-        soft = cv2.blur(blurred, (1, max(3, int(stage.ripple * shape[0] * 0.02) | 1)))
-        softer = cv2.blur(soft, (3, max(3, int(stage.ripple * shape[0] * 0.055) | 1)))
+        soft: NDArray[Any] = cv2.blur(image.color, (1, max(3, int(stage.ripple * shape[0] * 0.02) | 1)))
+        softer: NDArray[Any] = cv2.blur(soft, (3, max(3, int(stage.ripple * shape[0] * 0.055) | 1)))
         nearness = np.clip(below / np.float32(shape[0] * 0.45), 0, 1)[:, None, None]
         reflection = mix(soft, softer, nearness)
         angle = below / np.float32(camera.focal)

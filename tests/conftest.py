@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -65,23 +64,6 @@ def only_line(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 @pytest.fixture
-def time_limit() -> Iterator[None]:
-    """A test that takes a minute hangs: it fails, and the others go on. On Windows there is no such alarm."""
-
-    def ring(*_: object) -> None:
-        raise TimeoutError("the test hangs")
-
-    if not hasattr(signal, "SIGALRM"):
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
-
-
-@pytest.fixture
 def sheets(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Any], list[Any]]]:
     """(tiles, labels) of each sheet that is made."""
     sheets: list[tuple[list[Any], list[Any]]] = []
@@ -89,7 +71,7 @@ def sheets(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Any], list[Any]]]
 
     def watched(tiles: Iterable[Any], labels: Iterable[Any], *rest: Any) -> Any:
         sheets.append((list(tiles), list(labels)))
-        return plain(tiles, labels, *rest)
+        return plain(*sheets[-1], *rest)
 
     monkeypatch.setattr(contact_sheet, "contact_sheet", watched)
     return sheets

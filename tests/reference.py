@@ -35,7 +35,8 @@ def gaussian_blur(plane: Array, sigma: float) -> Array:
 
 def smooth(plane: Array, sigma: float) -> Array:
     """Mean of three blurs, half, once and twice sigma."""
-    return sum(gaussian_blur(plane, s) for s in (sigma / 2, sigma, sigma * 2)) / 3
+    total: Array = sum((gaussian_blur(plane, s) for s in (sigma / 2, sigma, sigma * 2)), np.zeros_like(plane))
+    return total / 3
 
 
 def lowpass(image: Array, sigma: float = 24.0) -> Array:

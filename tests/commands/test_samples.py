@@ -5,6 +5,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -37,7 +38,7 @@ def pull(image: NDArray[np.uint8], flow: NDArray[np.float32]) -> NDArray[np.floa
     return pulled.astype(np.float32)
 
 
-def error(first: NDArray, second: NDArray, where: NDArray[np.bool_]) -> float:
+def error(first: NDArray[Any], second: NDArray[Any], where: NDArray[np.bool_]) -> float:
     """Mean absolute difference on the 0 to 255 scale."""
     return float(np.abs(first.astype(np.float32) - second.astype(np.float32)).mean(-1)[where].mean())
 
@@ -59,7 +60,7 @@ def test_no_shifted_flow_does_better(shot: str) -> None:
     seen = ~now.occluded & (np.hypot(*now.flow) > 0.5)
     best = error(pull(before.image, now.flow), now.image, seen)
     for dx, dy in ((0.3, 0), (-0.3, 0), (0, 0.3), (0, -0.3)):
-        shifted = now.flow + np.float32([dx, dy])[:, None, None]
+        shifted = now.flow + np.array([dx, dy], np.float32)[:, None, None]
         assert error(pull(before.image, shifted), now.image, seen) > best * 1.1
     assert error(pull(before.image, -now.flow), now.image, seen) > best * 1.5
 
@@ -136,7 +137,8 @@ def test_sound_differs_by_side_and_shot() -> None:
 def clip_frames(indices: set[int]) -> dict[int, NDArray[np.uint8]]:
     with av.open(str(CLIP)) as container:
         decoded = enumerate(container.decode(video=0))
-        return {i: f.to_ndarray(format="rgb24") for i, f in islice(decoded, max(indices) + 1) if i in indices}
+        wanted = islice(decoded, max(indices) + 1)
+        return {i: np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for i, f in wanted if i in indices}
 
 
 def test_the_clip_is_what_the_readme_says() -> None:
