@@ -6,7 +6,43 @@ from types import MappingProxyType
 from typing import Final
 
 from dreamvideo.training.render.motif import REGISTRY, Motif
+from dreamvideo.training.render.themes import (
+    animals,
+    buildings,
+    crafts,
+    eyes_and_skins,
+    faces,
+    flowers,
+    heads,
+    insects,
+    minerals_and_skies,
+    mushrooms_and_lichen,
+    ornament,
+    plants,
+    plumage_and_fur,
+    reptiles_and_snails,
+    sea_creatures,
+    shells_and_sea,
+)
 
+THEMES: Final = (
+    animals,
+    buildings,
+    crafts,
+    eyes_and_skins,
+    faces,
+    flowers,
+    heads,
+    insects,
+    minerals_and_skies,
+    mushrooms_and_lichen,
+    ornament,
+    plants,
+    plumage_and_fur,
+    reptiles_and_snails,
+    sea_creatures,
+    shells_and_sea,
+)  # importing a theme registers its motifs
 BACKGROUND: Final = "background"
 
 # The order is that of the logits in the weights; a new class goes to the end.
@@ -25,7 +61,7 @@ MOTIFS: Final = MappingProxyType({name: REGISTRY[name] for name in CLASSES[1:]})
 
 def by_theme() -> dict[str, list[Motif]]:
     """Group the motifs: theme -> its motifs."""
-    found: dict[str, list[Motif]] = {}
+    themes: dict[str, list[Motif]] = {}
     for motif in MOTIFS.values():
-        found.setdefault(motif.theme, []).append(motif)
-    return found
+        themes.setdefault(motif.theme, []).append(motif)
+    return themes
