@@ -15,7 +15,7 @@ from dreamvideo.ascent.octaves import octave_sizes
 from dreamvideo.bench import synthetic
 from dreamvideo.bench.networks import BenchNetwork, make_network
 from dreamvideo.bench.peaks import MachinePeaks, measure_peaks
-from dreamvideo.bench.precisions import precisions_of
+from dreamvideo.bench.precisions import Precision, precisions_of
 from dreamvideo.bench.timing import TimeLimit
 from dreamvideo.devices import pick_device
 from dreamvideo.frames import Frame
@@ -45,10 +45,10 @@ class BenchPlan:
     rounds: int
     frames: int
     sections: tuple[str, ...]
-    precisions: tuple[str, ...]  # that this device has in hardware
+    precisions: tuple[Precision, ...]  # that this device has in hardware
 
     @property
-    def best_precision(self) -> str:
+    def best_precision(self) -> Precision:
         """The precision of sections that measure only one: what `auto` means."""
         return "bf16" if "bf16" in self.precisions else "fp32"
 
@@ -152,7 +152,7 @@ class BenchRun:
             self._networks[name] = make_network(name, layer, weights, self.folder, self.device)
         return self._networks[name]
 
-    def load(self, network: BenchNetwork, precision: str, **changes: Any) -> Network:
+    def load(self, network: BenchNetwork, precision: Precision, **changes: Any) -> Network:
         """Load a network the way this program dreams with it.
 
         Args:

@@ -14,8 +14,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 from dreamvideo.bench.bench_plan import BenchRun
+from dreamvideo.bench.precisions import Precision
 from dreamvideo.info.tables import TableRow
 
 log = logging.getLogger(__name__)
@@ -108,7 +110,7 @@ def run_memory_job(job: MemoryJob) -> dict[str, int]:
     device = torch.device(job.device)
     image = synthetic_image(job.height, job.width).to(device)
     if job.way.startswith(OURS):
-        precision = job.way.removeprefix(OURS)
+        precision = cast(Precision, job.way.removeprefix(OURS))
         model = ModelSettings(job.model, job.weights, device=job.device, precision=precision, threads=job.threads)
         configure_process(model)
         objective = ObjectiveSettings(layers=((job.layer, 1.0),), objective="l2")

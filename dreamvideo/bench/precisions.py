@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, Literal, TypeVar
 
 import torch
 
@@ -11,13 +11,15 @@ from dreamvideo.devices import has_fast_bf16, tf32_products
 from dreamvideo.settings.dream import ModelSettings
 from dreamvideo.settings.option import option_choices
 
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+
 T = TypeVar("T")
 
 # The baselines set no precision; PyTorch's default on CUDA is to round the factors of convolutions to TF32.
-BASELINE_PRECISION = "tf32"
+BASELINE_PRECISION: Final = "tf32"
 
 
-def precisions_of(device: torch.device) -> tuple[str, ...]:
+def precisions_of(device: torch.device) -> tuple[Precision, ...]:
     """Return the precisions that a network can be loaded in and that the hardware of `device` computes in."""
     cuda = device.type == "cuda"
     newer = has_fast_bf16(device)  # on CUDA: Ampere or later, which have TF32 too

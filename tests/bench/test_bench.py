@@ -26,6 +26,7 @@ from dreamvideo.bench.timing import TimeLimit, median_speedup, time_interleaved
 from dreamvideo.cli import main
 from dreamvideo.errors import ModelError, SettingsError
 from dreamvideo.info.results import ReportSection, results_table
+from dreamvideo.info.tables import TableRow
 from dreamvideo.settings.bench import BENCH_SECTIONS, BenchSettings
 from dreamvideo.tensors import to_tensor
 
@@ -87,10 +88,11 @@ def test_each_loop_takes_as_many_passes_as_its_original(tiny: BenchNetwork, pass
     picture = IMAGE[..., :20, :24]
     baselines.plain_loop(tiny, picture, 4, 1.1, 10)
     assert passes == {"0": 40, "1": 40, "2": 40}
-    assert tiny.whole[0].weight.requires_grad, "the plain loop computes the weights' gradients too"
+    weight = tiny.whole.get_parameter("0.weight")
+    assert weight.requires_grad, "the plain loop computes the weights' gradients too"
     baselines.hook_loop(tiny, picture, 4, 1.1, 10)
     assert passes == {"0": 80, "1": 80, "2": 80}
-    assert not tiny.whole[0].weight.requires_grad
+    assert not weight.requires_grad
     baselines.squares_loop(tiny, picture, 4, 1.1, 10)
     assert passes == {"0": 120, "1": 120, "2": 80}, "this one cuts its network off"
     adam_loop(tiny, picture)
@@ -142,14 +144,14 @@ def test_random_weights_are_the_same_each_time_and_keep_activations_their_size(t
         make_network("dreamnet", "x", None, tmp_path, CPU)
 
 
-def test_dreamnet_sees_the_same_picture_through_the_scaling_that_others_apply(tmp_path: Path) -> None:
-    subject = make_network("dreamnet", "s8b", None, tmp_path, CPU)
-    net = subject.whole.net
-    assert torch.allclose(subject.whole(to_imagenet(IMAGE)), net(IMAGE), atol=1e-4)
+def test_dreamnet_sees_the_same_image_through_the_scaling_of_imagenet(tmp_path: Path) -> None:
+    network = make_network("dreamnet", "s8b", None, tmp_path, CPU)
+    net = network.whole.get_submodule("net")
+    assert torch.allclose(network.whole(to_imagenet(IMAGE)), net(IMAGE), atol=1e-4)
 
 
 def test_contenders_take_turns_and_no_round_starts_after_the_limit() -> None:
-    calls = []
+    calls: list[str] = []
     contenders = {name: lambda name=name: calls.append(name) for name in "abc"}
     times = time_interleaved(contenders, 2, CPU, TimeLimit(1), warm_up=False, once=["b"])
     assert "".join(calls) == "abcca"
@@ -166,7 +168,7 @@ def test_on_cuda_each_runs_in_its_own_precision_with_and_without_graphs(monkeypa
     assert in_precision("fp32", lambda: torch.backends.cudnn.allow_tf32, cuda)() is False
     assert torch.backends.cudnn.allow_tf32 == before
 
-    state = [True]
+    state: list[Any] = [True]
 
     @contextlib.contextmanager
     def enabled(on: Any) -> Iterator[None]:
@@ -183,7 +185,10 @@ def test_on_cuda_each_runs_in_its_own_precision_with_and_without_graphs(monkeypa
 
 
 def test_a_section_is_an_aligned_table_that_says_what_was_skipped() -> None:
-    rows = ({"what": "one", "ms": 1234.5, "right": True}, {"what": "another", "ms": 0.01234, "x_faster": float("nan")})
+    rows: tuple[TableRow, ...] = (
+        {"what": "one", "ms": 1234.5, "right": True},
+        {"what": "another", "ms": 0.01234, "x_faster": float("nan")},
+    )
     lines = results_table(ReportSection("cold", "a title", rows, 3.2, "no time")).splitlines()
     assert lines[0] == "cold: a title  [3 s]"
     assert lines[1].split() == ["what", "ms", "right", "x", "faster"]
@@ -231,7 +236,7 @@ def test_the_command_measures_every_section(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_sections_beyond_the_time_limit_are_reported_as_skipped() -> None:
-    sections = []
+    sections: list[Any] = []
     report = run_sections(
         BenchSettings(minutes=1e-9, device="cpu"), sections.append, sections.append, datetime.now(UTC)
     )
@@ -241,7 +246,10 @@ def test_sections_beyond_the_time_limit_are_reported_as_skipped() -> None:
 
 
 def test_a_wrong_gradient_is_an_error_and_being_slow_is_not() -> None:
-    rows = ({"network": "n", "precision": "fp32", "right": False}, {"network": "n", "precision": "bf16", "right": True})
+    rows: tuple[TableRow, ...] = (
+        {"network": "n", "precision": "fp32", "right": False},
+        {"network": "n", "precision": "bf16", "right": True},
+    )
     report = run_sections(BenchSettings(minutes=1e-9), print, print, datetime.now(UTC))
     report = dataclasses.replace(
         report, sections=(ReportSection("check", "", rows), ReportSection("peak", "", ({"ms": 1e9},)))

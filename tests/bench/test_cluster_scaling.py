@@ -1,5 +1,7 @@
 """What `dreamvideo bench cluster` predicts and measures."""
 
+from typing import Any
+
 import pytest
 from conftest import run
 
@@ -24,8 +26,9 @@ def test_workers_share_whole_shots_until_splitting_takes_longer() -> None:
 
 @pytest.mark.parametrize("name", ["workers", "shots", "frames", "rounds"])
 def test_senseless_measurements_are_refused(name: str) -> None:
+    settings: dict[str, Any] = {name: 0}
     with pytest.raises(SettingsError, match=f"--{name} 0: expected at least"):
-        ScalingSettings(**{name: 0})
+        ScalingSettings(**settings)
 
 
 @pytest.mark.slow

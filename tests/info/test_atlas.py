@@ -28,7 +28,7 @@ from dreamvideo.info.atlas import (
 )
 from dreamvideo.media import contact_sheet
 from dreamvideo.media.images import read_image, write_image
-from dreamvideo.models.layers import Layer
+from dreamvideo.models.layers import Layer, describe_layers
 from dreamvideo.models.network import load_network
 from dreamvideo.models.objectives import Term
 from dreamvideo.models.registry import find_model
@@ -114,11 +114,11 @@ def test_classes_are_all_of_a_few_and_the_likeliest_of_many() -> None:
     best = [DREAMNET.classes[number] for number in strongest_channels(likely, 4)]
     assert [tile.label for tile in few] == [name for name in best if name != "background"][:3]
     many = replace(DREAMNET, classes=tuple(f"c{n // 2}" if n < 4 else f"c{n}" for n in range(ALL_CLASSES_LIMIT + 1)))
-    found = strongest_classes(
+    strongest = strongest_classes(
         many, torch.arange(ALL_CLASSES_LIMIT + 1.0) * torch.tensor([1.0, 500.0, *[1.0] * (ALL_CLASSES_LIMIT - 1)]), None
     )
-    assert found[:2] == [(1, "1"), (100, "c100")]  # two classes are called c0: the number tells which
-    assert len(found) == 24
+    assert strongest[:2] == [(1, "1"), (100, "c100")]  # two classes are called c0: the number tells which
+    assert len(strongest) == 24
 
 
 def test_what_is_named_is_shown_each_for_itself(photo: Path, sheets: list[tuple[list[Any], list[Any]]]) -> None:
@@ -130,9 +130,9 @@ def test_what_is_named_is_shown_each_for_itself(photo: Path, sheets: list[tuple[
 
 
 def test_presets_are_tiles_with_settings_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    eyes = {"classes": (("human_eye", 1.0), ("owl", 1.0))}
+    values = {"classes": (("human_eye", 1.0), ("owl", 1.0))}
     some = (
-        Preset("eyes", "", eyes, {"step_size": 0.05}),
+        Preset("eyes", "", values, {"step_size": 0.05}),
         Preset("other", "", {"layers": (("features.22", 1.0),)}, model={"model": "vgg16"}),
         Preset("calm", "", {"layers": (("s4b", 1.0),)}),
     )
@@ -159,10 +159,17 @@ def test_a_long_list_of_layers_is_thinned_to_blocks() -> None:
     assert len(layers_to_show(flat)) == 39
 
 
-@pytest.mark.parametrize("name", ["googlenet", "resnet50", "squeezenet1_1"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("googlenet", marks=pytest.mark.slow),
+        pytest.param("resnet50", marks=pytest.mark.slow),
+        "squeezenet1_1",
+    ],
+)
 def test_the_blocks_of_known_networks_can_be_asked_for(name: str) -> None:
     model = find_model(name)
-    shown = layers_to_show(atlas.describe(model.whole))
+    shown = layers_to_show(describe_layers(model.whole))
     assert 12 <= len(shown) < 40 and set(shown) <= set(model.nodes)
     assert {"googlenet": "inception4c", "resnet50": "layer3.5", "squeezenet1_1": "features.10"}[name] in shown
 

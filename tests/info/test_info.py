@@ -41,7 +41,7 @@ def report_of(capsys: pytest.CaptureFixture[str], *words: object) -> Any:
 def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MKV of 64x48 with two video streams, two audio streams, subtitles, a font and chapters."""
     folder = tmp_path_factory.mktemp("rich")
-    chapters = [
+    chapters: list[Any] = [
         {"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}},
         {"id": 2, "start": 200, "end": 480, "time_base": Fraction(1, 1000), "metadata": {"title": "Two"}},
     ]

@@ -2,11 +2,11 @@ import math
 
 import pytest
 
-from dreamvideo.info.tables import TableValue, format_table, format_value
+from dreamvideo.info.tables import TableRow, TableValue, format_table, format_value
 
 
 def test_text_is_aligned_left_numbers_right_and_empty_columns_are_left_out() -> None:
-    rows = [
+    rows: list[TableRow] = [
         {"name": "a", "ms_per_frame": 1234.5, "note": None, "right": True},
         {"name": "long name", "ms_per_frame": 0.01234, "x": math.nan},
     ]
@@ -18,7 +18,10 @@ def test_text_is_aligned_left_numbers_right_and_empty_columns_are_left_out() -> 
 
 
 def test_named_columns_are_shown_in_their_order_even_if_empty() -> None:
-    rows = [{"fps": 12.345, "input": "b.mp4", "result": "failed"}, {"input": "long.mp4", "fps": None, "result": ""}]
+    rows: list[TableRow] = [
+        {"fps": 12.345, "input": "b.mp4", "result": "failed"},
+        {"input": "long.mp4", "fps": None, "result": ""},
+    ]
     lines = format_table(rows, ("input", "fps", "lost", "result"), formats={"fps": ".1f"})
     assert lines == ["input      fps  lost  result", "b.mp4     12.3        failed", "long.mp4"]
     assert format_table([], ("input", "fps")) == ["input  fps"]

@@ -220,8 +220,8 @@ def compare_at_equal_strength(sections: Sequence[ReportSection]) -> Iterator[Tab
     """Compare each point of ours with the best baseline of equal strength, and with the best of equal contrast."""
     for section in sections:
         ours, contrasts = method_curve(section, COHERENCE_OURS), method_curve(section, COHERENCE_OURS, "contrast")
-        baselines = {name: method_curve(section, name) for name in COHERENCE_BASELINES}
-        by_contrast = {name: method_curve(section, name, "contrast") for name in COHERENCE_BASELINES}
+        baselines: dict[str, Curve] = {name: method_curve(section, name) for name in COHERENCE_BASELINES}
+        by_contrast: dict[str, Curve] = {name: method_curve(section, name, "contrast") for name in COHERENCE_BASELINES}
         for point, contrast in zip(ours, contrasts, strict=True):
             best = best_curve(baselines, point.strength)
             best_at_contrast = best_curve(by_contrast, contrast.strength)
