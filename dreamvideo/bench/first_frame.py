@@ -51,10 +51,10 @@ def first_frame_rows(run: BenchRun) -> Iterator[TableRow]:
     baseline_precision = BASELINE_PRECISION if run.device.type == "cuda" else "fp32"
     for name, seconds in times.items():
         is_ours = name.startswith("ours ")
-        precision = name.removeprefix("ours ") if is_ours else baseline_precision
+        used = name.removeprefix("ours ") if is_ours else baseline_precision
         row: dict[str, TableValue] = {"contender": name, "s_per_frame": median(seconds)}
         row["spread_%"] = spread_percent(seconds)
-        row["%_of_peak"] = None if name == ADAM_SCHEDULE else run.peaks.share(precision, flop, median(seconds))
+        row["%_of_peak"] = None if name == ADAM_SCHEDULE else run.peaks.share(used, flop, median(seconds))
         for ours in plan.precisions:
             row[f"ours_{ours}_x_faster"] = (
                 None if is_ours or f"ours {ours}" not in times else median_speedup(seconds, times[f"ours {ours}"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from statistics import median
 
@@ -32,19 +32,19 @@ def gradient_rows(run: BenchRun) -> Iterator[TableRow]:
             if run.limit.reached():
                 return
             image = synthetic_image(height, width).to(run.device)
-            contenders = {}
+            contenders: dict[str, Callable[[], object]] = {}
             for precision in run.plan.precisions:
                 gradient = partial(image_gradient, image, run.load(network, precision).score)
                 contenders[precision] = in_precision(precision, gradient, run.device)
             times = time_interleaved(contenders, run.plan.rounds, run.device, run.limit, min_seconds=0.3)
             flop = gradient_flop(name, (network.layer,), height, width)
-            for precision, seconds in times.items():
+            for measured, seconds in times.items():
                 yield {
                     "network": f"{name} {network.layer}",
                     "size": f"{width}x{height}",
-                    "precision": precision,
+                    "precision": measured,
                     "GFLOP": flop / 1e9,
                     "ms": 1000 * median(seconds),
                     "spread_%": spread_percent(seconds),
-                    "%_of_peak": run.peaks.share(precision, flop, median(seconds)),
+                    "%_of_peak": run.peaks.share(measured, flop, median(seconds)),
                 }

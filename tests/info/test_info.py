@@ -181,7 +181,7 @@ def test_turns_and_pixel_aspect(
     clip = make_clip(tmp_path / "clip.mp4", aspect=Fraction(2))
     set_display_matrix(clip, matrix)
     seen = probe_file(clip).streams[0].video
-    assert (seen.width, seen.height, seen.pixel_aspect) == (64, 48, 2)
+    assert (seen.width, seen.height, seen.pixel_aspect) == (64, 48, Fraction(2))
     assert (seen.rotation, (seen.shown_width, seen.shown_height)) == (turn, shown)
     assert run("info", clip, "--no-time") == 0
     assert ("written upright" in capsys.readouterr().out) == (turn is not None)
