@@ -93,11 +93,11 @@ def _draw_atlas(request: AtlasRequest, console: Console, find: Callable[[], Mode
     from dreamvideo.jobs.guide import load_guide
     from dreamvideo.tensors import to_image
 
-    picture, model = image_to_tile(image, request.atlas.tile, pixel_aspect), find()
+    source, model = image_to_tile(image, request.atlas.tile, pixel_aspect), find()
     guide = load_guide(request.objective.guide)
-    dreams = atlas_dreams(picture, model, request.atlas, request.objective, request.dream, request.model, guide)
-    console.message(f"{path}: {len(dreams)} dreams of {picture.shape[3]}x{picture.shape[2]}, {model.name}")
-    images = dream_tiles(picture, dreams, model, request.model, guide)
-    tiles = [to_image(picture), *console.progress(images, len(dreams), path.name, "dreams")]
+    dreams = atlas_dreams(source, model, request.atlas, request.objective, request.dream, request.model, guide)
+    console.message(f"{path}: {len(dreams)} dreams of {source.shape[3]}x{source.shape[2]}, {model.name}")
+    images = dream_tiles(source, dreams, model, request.model, guide)
+    tiles = [to_image(source), *console.progress(images, len(dreams), path.name, "dreams")]
     write_image(contact_sheet(tiles, ["source", *(each.label for each in dreams)], request.atlas.columns), output)
     return len(dreams)

@@ -36,7 +36,7 @@ def run_cameras(request: CamerasRequest, console: Console) -> int:
     """List the cameras of this machine.
 
     Args:
-        request: which; there is no choice.
+        request: empty.
         console: where they are printed.
 
     Returns:

@@ -37,7 +37,7 @@ def run_presets(request: PresetsRequest, console: Console) -> int:
     """List the presets.
 
     Args:
-        request: which; there is no choice.
+        request: empty.
         console: where they are printed.
 
     Returns:

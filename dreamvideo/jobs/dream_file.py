@@ -54,61 +54,41 @@ def dream_file(
     should_stop: Callable[[], bool] | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Dream a video, with its sound, or a still image.
+    """Dream a video, with its sound, or a still image; works in any thread.
 
-    Works from any thread. A video is written in segments beside the output; if the call is cancelled or the process
-    dies, the same call with `resume=True` continues after the last of them and gives the output of an unbroken run.
+    A video is written in segments beside the output. After a cancelled call, or the end of the process, the same call
+    with `resume=True` continues after the last segment and gives the output of an unbroken run.
 
     Args:
         source: a video, or an image by its suffix.
-        output: the file to be written; its suffix chooses the format. Default: NAME_dream beside the source.
+        output: the file to be written, its format by its suffix. Default: NAME_dream beside the source.
         classes: what to dream of, by name or (name, weight); short for `ObjectiveSettings(classes=...)`.
-        preset: a look by name, see `settings.presets`; it sets the fields that the settings below leave at their
-            default, and `classes` replace its classes.
-        model: which network dreams, on which device.
-        objective: what is dreamed; the image that `objective.guide` names is read.
-        dream: how each image is dreamed.
-        carry: how a frame's dream becomes the start of the next; not for images.
-        read: which part of a video is read, at what size; not for images.
-        encode: how a video is written; not for images.
+        preset: a look by name; sets the fields that the settings below leave at their default.
+        model, objective, dream: which network dreams, what, and how; the image `objective.guide` is read.
+        carry, read, encode: how frames follow each other, are read and are written; not for an image.
         mask: an image, or for a video also a video or folder: dream where it is white.
         tile: how large images are split to fit into memory.
         overwrite: replace an existing output, and discard what an earlier run left.
-        resume: continue what an earlier run left; without anything left the file is dreamed from the start.
-        should_stop: asked after each frame, from any thread; True cancels. For an image it is asked before the dream.
-        progress: called in this thread with (frames finished, frames in all), where the latter may be None or wrong.
+        resume: continue what an earlier run left; if there is nothing, dream from the start.
+        should_stop: asked after each frame, from any thread; True cancels. For an image: before the dream.
+        progress: called in this thread with (frames finished, frames in all); the latter may be None or wrong.
 
     Returns:
         The path of the output.
 
     Raises:
-        SettingsError: settings do not go together, there is no such preset, or settings of videos come with an image.
-        SourceError: the source, the mask or the guide cannot be read.
-        OutputError: the output exists or cannot be written, or an earlier run left segments of another job.
-        ModelError: there is no such network, layer or class.
-        WeightsError: weights cannot be read or downloaded.
-        DeviceError: the device does not exist.
-        MemoryBudgetError: the images do not fit into memory.
         Cancelled: `should_stop` returned True.
+        DreamVideoError: its subclass tells what to fix, see `errors`.
     """
     path = Path(source)
     target = default_output(path) if output is None else Path(output)
-    if classes:
-        weighted = tuple((each, 1.0) if isinstance(each, str) else each for each in classes)
-        objective = replace(objective, classes=weighted)
+    objective = _with_classes(objective, classes)
     if preset is not None:
         values = find_preset(preset).values
-        model, objective, dream = (_with_defaults(each, values) for each in (model, objective, dream))
-    settings = JobSettings(
-        read=read,
-        model=model,
-        objective=objective,
-        dream=dream,
-        carry=carry,
-        mask=MaskSettings(None if mask is None else os.fspath(mask)),
-        encode=encode,
-        tile=tile,
-    )
+        model, objective = _with_defaults(model, values), _with_defaults(objective, values)
+        dream = _with_defaults(dream, values)
+    masking = MaskSettings(None if mask is None else os.fspath(mask))
+    settings = JobSettings(read, model, objective, dream, carry, masking, encode, tile=tile)
     check_output(target, [path], overwrite or (resume and checkpoint_folder(target).exists()))
     observer = _FileObserver(should_stop, progress)
     if is_image(path):
@@ -116,6 +96,12 @@ def dream_file(
     else:
         _dream_video_file(Job(path, target), settings, overwrite, resume, observer)
     return target
+
+
+def _with_classes(objective: ObjectiveSettings, classes: Sequence[str | tuple[str, float]]) -> ObjectiveSettings:
+    if not classes:
+        return objective
+    return replace(objective, classes=tuple((each, 1.0) if isinstance(each, str) else each for each in classes))
 
 
 def _with_defaults(settings: Settings, values: Mapping[str, Any]) -> Settings:
@@ -165,9 +151,9 @@ def _dream_video_file(job: Job, settings: JobSettings, overwrite: bool, resume: 
 
 
 def _dream_image_file(path: Path, output: Path, settings: JobSettings, observer: _FileObserver) -> None:
-    for name, given in (("read", settings.read), ("carry", settings.carry), ("encode", settings.encode)):
-        if given != type(given)():
-            raise SettingsError(f"{name}={given} with the image {path}: expected a video, or none of these settings")
+    for name, value in (("read", settings.read), ("carry", settings.carry), ("encode", settings.encode)):
+        if value != type(value)():
+            raise SettingsError(f"{name}={value} with the image {path}: expected a video, or none of these settings")
     check_image_name(output)
     image = read_image(path)
     if observer.should_stop():

@@ -21,7 +21,7 @@ def option(default: Any, help: str, *, kind: OptionKind = "plain", **argparse_ke
     A field annotated with a `Literal` offers its values as choices, see `option_choices`.
 
     Args:
-        default: the value of the field if nobody sets it; also shown in the help.
+        default: the value of the field; also shown in the help.
         help: one line for `--help`.
         kind: `file`: the value is a path; its name is stored in outputs, its content identifies a job, and a cluster
             may have to transfer it. `machine`: it describes where a dream runs and never changes what is dreamed, so it
