@@ -222,7 +222,7 @@ def test_the_command_measures_the_sections_asked_for(tmp_path: Path, capsys: pyt
     assert by_way["jeremicna 2 x 51 x 2"]["steps_per_frame"] == 204
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_the_command_measures_every_section(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = run_quick_bench(tmp_path / "bench.json")
     said = capsys.readouterr()

@@ -31,7 +31,7 @@ def test_senseless_measurements_are_refused(name: str) -> None:
         ScalingSettings(**settings)
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_the_command_measures(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("ray")
     words = ["--shots", 4, "--frames", 10, "--rounds", 1, "--iterations", 2, "--octaves", 1, "-q"]

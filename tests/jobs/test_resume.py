@@ -78,7 +78,7 @@ def killed_after(monkeypatch: pytest.MonkeyPatch, count: int) -> Callable[..., A
     return lambda: monkeypatch.setattr(checkpoint, "record_segment", keep)
 
 
-@pytest.mark.parametrize("after", [1, 3, 4, 5])
+@pytest.mark.parametrize("after", [1, pytest.param(3, marks=pytest.mark.slow), 4, 5])
 @pytest.mark.parametrize("words", [[], ["--lanes", "3"], ["--persistence", "0"], ["--start", "0.3", "--frames", "30"]])
 def test_a_job_that_died_goes_on_and_makes_the_same_film(
     film: Path, monkeypatch: pytest.MonkeyPatch, after: int, words: list[Any]
@@ -332,7 +332,7 @@ def until_piece(child: subprocess.Popen[str], output: Any, count: int) -> None:
     until(child, lambda: pieces_done(output) >= count)
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interruption_leaves_a_part_that_plays_and_says_how_to_go_on(film: Path, tmp_path: Path, sign: Any) -> None:
     output = tmp_path / "out put.mp4"
     words = ["video", film, "-o", output, *QUICK[:-1], "--lanes", "1"]

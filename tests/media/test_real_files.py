@@ -29,6 +29,8 @@ REFUSED = {
 FRAMES = {"corrupt_midstream": 49, "truncated": 6, "multistream": 390, "gif_odd": 30, "interlaced_sar_ac3": 21}
 LOST = {"corrupt_midstream": 2, "truncated": 1}
 SIZES = {"rot90_3frames": (320, 568), "multistream": (480, 270), "odd_161x121": (161, 121), "gif_odd": (314, 273)}
+# Seconds long each; the others, shorter and smaller, always run.
+SLOW = {"movers_plain-ground", "cam_audio-longer", "hdr_hlg", "vfr_noduration", "multistream"}
 # Long ones are compared over their first frames only; times and sound are those of the whole file in the others.
 LONG = {"start1s_editlist": 40, "cam_noaudio": 60, "cuts_real": 60, "sar2x1": 60}
 
@@ -46,7 +48,12 @@ def test_a_file_that_cannot_be_read_is_one_line(path: Any) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("path", [p for p in VIDEOS if kind(p) not in REFUSED], ids=kind)
+READABLE = [
+    pytest.param(p, marks=[pytest.mark.slow] * (kind(p) in SLOW), id=kind(p)) for p in VIDEOS if kind(p) not in REFUSED
+]
+
+
+@pytest.mark.parametrize("path", READABLE)
 def test_comes_out_as_it_went_in(path: Any, tmp_path: Path) -> None:
     limit = LONG.get(kind(path))
     output = default_output(path, tmp_path)

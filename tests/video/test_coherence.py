@@ -61,6 +61,7 @@ def test_the_carried_dream_is_far_steadier_along_the_true_flow(dreamnet: Network
     assert strengths[0] > 0.85 * strengths[1], "steady because it hardly dreams"
 
 
+@pytest.mark.slow  # test_pipeline.py has its small sibling: a still shot settles
 def test_300_equal_frames_do_not_drift(dreamnet: Network) -> None:
     source = shot("lake", 1, 256, 144)[0].image
     out = dreamed([source] * 300, dreamnet, CarrySettings())
