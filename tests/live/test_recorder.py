@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import BT601, BT709, Frame, StreamInfo
-from dreamvideo.live.outputs import recorder
 from dreamvideo.live.outputs.letterbox import letterbox
 from dreamvideo.live.outputs.recorder import DEPTH, Recorder, unused_name
 from dreamvideo.media.images import write_image
@@ -52,14 +51,15 @@ def stamp_of(image: Any) -> Any:
     return sum(1 << bit for bit, white in enumerate((blocks > 128).ravel()) if white)
 
 
-def child(path: Path, height: int, width: int, still: Any) -> None:
+def child(path: str, height: int, width: int, still: float) -> None:
     """Record stamped pictures until killed: unevenly, some twice, none in the STALL or after `still` seconds.
 
-    Prints how many seconds it has recorded, again and again.
+    Prints how many seconds it has recorded, and how many different images, again and again.
     """
     rng = random.Random(3)
     recording = Recorder(Path(path), (height, width))
-    frame, due = Frame(stamped(0, height, width), recording.start), 0.0
+    puts, images, due = 1, 1, 0.0
+    frame = Frame(stamped(0, height, width), recording.start)
     recording.put(frame)
     while recording.failed is None:
         now = Fraction(time.monotonic())
@@ -67,9 +67,13 @@ def child(path: Path, height: int, width: int, still: Any) -> None:
         if seconds >= due and not STALL[0] < seconds < STALL[1] and seconds < still:
             if rng.random() < 0.9:
                 frame = Frame(stamped(round(1000 * seconds), height, width, noise=1 + round(1000 * seconds)), now)
+                images += 1
             recording.put(Frame(frame.image, now))
+            puts += 1
+            while recording.count < puts and recording.failed is None:  # as long as a busy machine needs
+                time.sleep(0.001)
             due = seconds + rng.choice((0.01, 0.033, 0.033, 0.04, 0.12))
-        print(seconds, flush=True)
+        print(seconds, images, flush=True)
         time.sleep(0.004)
 
 
@@ -78,27 +82,27 @@ if __name__ == "__main__":
     sys.exit("it ended by itself")
 
 
-def killed(path: Path, seconds: float, size: Any, still: float = NEVER) -> tuple[Any, list[Any]]:
-    """The recording of a child that was killed: (seconds it lived, [(time, stamp)]), both in seconds."""
+def killed(path: Path, seconds: float, size: Any, still: float = NEVER) -> tuple[float, int, list[tuple[float, float]]]:
+    """The recording of a child that was killed: (seconds it lived, images it recorded, [(time, stamp)])."""
     command = [sys.executable, __file__, str(path), *map(str, size), str(still)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(recorder.__file__).parents[3])}
-    lived = 0.0
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    lived, images = 0.0, 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         for line in process.stdout:
-            lived = float(line)
+            lived, images = float(line.split()[0]), int(line.split()[1])
             if lived > seconds:
                 process.kill()
     assert lived > seconds, "it ended by itself"
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
     stamps = [stamp_of(frame.to_ndarray(format="rgb24")) / 1000 for frame in frames]
-    return lived, list(zip((float(frame.pts * frame.time_base) for frame in frames), stamps, strict=True))
+    return lived, images, list(zip((float(frame.pts * frame.time_base) for frame in frames), stamps, strict=True))
 
 
 def assert_on_time(seen: Any) -> None:
     """Each picture first appears when its stamp says, and then stands."""
     assert [stamp for _, stamp in seen] == sorted(stamp for _, stamp in seen)
-    first = {}
+    first: dict[Any, Any] = {}
     for at, stamp in seen:
         first.setdefault(stamp, at)
     worst = max(abs(at - stamp) for stamp, at in first.items())
@@ -118,11 +122,11 @@ CASES = [
 def test_what_was_killed_plays_to_within_the_last_second(
     tmp_path: Path, suffix: str, seconds: float, still: float, size: tuple[int, int]
 ) -> None:
-    lived, seen = killed(tmp_path / f"dream{suffix}", seconds, size, still)
+    lived, images, seen = killed(tmp_path / f"dream{suffix}", seconds, size, still)
     assert_on_time(seen)
     assert seen[0][0] == 0
     assert lived - 1 < seen[-1][0] <= lived + 0.02
-    assert len({stamp for _, stamp in seen}) > 10 * min(seconds - STALL[1] + STALL[0], still)
+    assert len({stamp for _, stamp in seen}) > images / 2
     print(f"{suffix}: lived {lived:.3f}, last picture at {seen[-1][0]:.3f}, {len(seen)} pictures")
 
 
@@ -144,11 +148,8 @@ def clock() -> Clock:
 
 def until(what: Any) -> None:
     """Wait for another thread; a test that waits for ever has failed."""
-    for _ in range(5000):
-        if what():
-            return
+    while not what():  # pytest-timeout ends it
         time.sleep(0.002)
-    raise AssertionError("it never came to be")
 
 
 def recorded(path: Path, clock: Any, frames: Any, end: Any, **options: Any) -> Any:
@@ -216,7 +217,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     def wait() -> None:
         while done.acquire(blocking=False):
             pass
-        assert done.acquire(timeout=10) and done.acquire(timeout=10)  # the first may have been under way
+        assert done.acquire() and done.acquire()  # the first may have been under way
 
     monkeypatch.setattr(VideoEncoder, "encode", watched)
     return wait

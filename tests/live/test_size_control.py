@@ -12,7 +12,12 @@ from dreamvideo.live.dreaming.size_control import (
     FIRST_SIDE,
     MAX_SHARE,
     MIN_ASCENTS,
+    MIN_SAMPLES,
+    PATIENCE,
+    SETTLING,
+    WINDOW,
     MeasuredTimes,
+    SizeController,
     Workload,
     adjust_workload,
 )
@@ -81,3 +86,61 @@ def test_one_step_too_late_falls_as_far_as_it_must_at_once() -> None:
 )
 def test_sizes_keep_the_cameras_shape(side: int, camera: tuple[int, int], size: tuple[int, int]) -> None:
     assert Workload(side).size(camera) == size
+
+
+# The controller, with a clock of the test's own.
+
+INTERVAL = 1 / 30
+FAST, SLOW = 0.001, 1.0  # seconds of work
+
+
+def measure(controller: SizeController, now: float, seconds: float, until: float) -> float:
+    """Frames and ascents that take `seconds` each, up to the time `until`."""
+    while now < until:
+        now += INTERVAL
+        controller.add_ascents(now, [seconds])
+        controller.add_frame(now, seconds)
+        controller.update(now, INTERVAL, CAMERA)
+    return now
+
+
+def test_nothing_is_decided_before_a_window_has_been_measured() -> None:
+    controller = SizeController(Workload(FIRST_SIDE), 100.0)
+    now = measure(controller, 100.0, SLOW, 100.0 + SETTLING + WINDOW - INTERVAL)
+    assert controller.workload == Workload(FIRST_SIDE)
+    measure(controller, now, SLOW, now + 2 * INTERVAL)
+    assert controller.workload == Workload(DREAM_SIDES[0])
+
+
+def test_few_samples_decide_nothing() -> None:
+    controller = SizeController(Workload(FIRST_SIDE), 100.0)
+    for n in range(MIN_SAMPLES - 1):
+        controller.add_frame(101.0 + n, SLOW)
+        controller.add_ascents(101.0 + n, [SLOW])
+    controller.update(200.0, INTERVAL, CAMERA)
+    assert controller.workload == Workload(FIRST_SIDE)
+
+
+def test_times_of_work_begun_before_a_change_do_not_count() -> None:
+    controller = SizeController(Workload(FIRST_SIDE), 100.0)
+    for _ in range(2 * MIN_SAMPLES):
+        controller.add_frame(100.0 + SETTLING / 2, SLOW)
+        controller.add_ascents(100.0 + SETTLING / 2, [SLOW])
+    controller.update(200.0, INTERVAL, CAMERA)
+    assert controller.workload == Workload(FIRST_SIDE)
+
+
+def test_after_shrinking_it_waits_before_it_grows() -> None:
+    controller = SizeController(Workload(FIRST_SIDE), 100.0)
+    now = measure(controller, 100.0, SLOW, 101.5)
+    assert controller.workload.side == DREAM_SIDES[0]
+    now = measure(controller, now, FAST, now + PATIENCE - 2.0)
+    assert controller.workload.side == DREAM_SIDES[0]
+    measure(controller, now, FAST, now + 4.0)
+    assert controller.workload.side > DREAM_SIDES[0]
+
+
+def test_a_fixed_workload_stays() -> None:
+    controller = SizeController(Workload(FIRST_SIDE), 100.0, fixed=True)
+    measure(controller, 100.0, SLOW, 110.0)
+    assert controller.workload == Workload(FIRST_SIDE)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from dreamvideo.errors import OutputError, SettingsError
 from dreamvideo.live.controls import KEYS, Controls, Menu
 from dreamvideo.live.shared_state import LiveNumbers, SharedState
+from dreamvideo.live.web import jpegs
 from dreamvideo.live.web import server as serving
 from dreamvideo.live.web.http_security import MAX_BODY
 from dreamvideo.live.web.server import serve_page
@@ -31,7 +32,7 @@ from dreamvideo.settings.parsers import Address, parse_address
 HERE = Address("127.0.0.1", 0)
 JSON = {"Content-Type": "application/json"}
 ROUTES = ("/", "/state", "/image.jpg", "/stream", "/press", "/strength", "/nothing")
-SOON = 30.0  # seconds after which what has not come is not coming
+SOON = 300.0  # seconds after which what has not come is not coming
 
 
 @pytest.fixture
@@ -394,8 +395,13 @@ def test_the_newest_picture_in_its_colors(shared: SharedState, port: int) -> Non
 def test_each_picture_is_encoded_once_and_only_when_somebody_looks(
     shared: SharedState, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = []
-    monkeypatch.setattr(serving, "_jpeg", lambda picture: made.append(picture[0, 0, 0]) or bytes(made[-1:]))
+    made: list[int] = []
+
+    def encode(image: NDArray[np.uint8]) -> bytes:
+        made.append(int(image[0, 0, 0]))
+        return bytes(made[-1:])
+
+    monkeypatch.setattr(jpegs, "encode_jpeg", encode)
     shared.show(plain(1))
     shared.show(plain(2))
     assert not made
@@ -416,13 +422,13 @@ def threads() -> list[Any]:
 
 
 def test_a_slow_viewer_skips_to_the_newest(shared: SharedState, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "_jpeg", lambda picture: bytes(picture[0, 0, :1]) * 100_000)
+    monkeypatch.setattr(jpegs, "encode_jpeg", lambda picture: bytes(picture[0, 0, :1]) * 100_000)
     sent = 200  # pictures, of which about 5 are on their way
     with viewer(port, receive=1 << 14) as (_, slow), viewer(port) as (_, quick):
         for value in range(1, sent + 1):
             shared.show(plain(value, 1, 1))
             assert next(quick)[0] == value
-        seen = []
+        seen: list[int] = []
         while not seen or seen[-1] < sent:
             seen.append(next(slow)[0])
     assert seen == sorted(set(seen)) and len(seen) < 20
@@ -453,7 +459,7 @@ def test_who_goes_away_in_the_middle_of_a_picture_goes_quietly(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(serving, "_jpeg", lambda picture: bytes(10_000_000))
+    monkeypatch.setattr(jpegs, "encode_jpeg", lambda picture: bytes(10_000_000))
     shared.show(plain(1))
     with viewer(port) as (line, _):
         assert b" 200 " in line
@@ -477,7 +483,7 @@ def test_closing_waits_for_nobody(
     monkeypatch.setattr(serving, "TIMEOUT", 1000)
     monkeypatch.setattr(serving._Handler, "timeout", 1000)
     monkeypatch.setattr(serving, "WRONG_PASSWORD_DELAY", 1000)
-    monkeypatch.setattr(serving, "_jpeg", lambda picture: bytes(10_000_000))
+    monkeypatch.setattr(jpegs, "encode_jpeg", lambda picture: bytes(10_000_000))
     with contextlib.ExitStack() as stack:
         page = contextlib.ExitStack()
         port = port_of(page.enter_context(serve_page(shared, HERE, "word")))

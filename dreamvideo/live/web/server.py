@@ -18,10 +18,6 @@ from socketserver import TCPServer
 from threading import Event, Lock, Thread
 from typing import Any, Final
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from dreamvideo.errors import OutputError, SettingsError
 from dreamvideo.live.controls import KEYS, STRENGTHS
 from dreamvideo.live.shared_state import SharedState
@@ -34,6 +30,7 @@ from dreamvideo.live.web.http_security import (
     is_authorized,
     json_entry,
 )
+from dreamvideo.live.web.jpegs import JpegCache
 from dreamvideo.settings.parsers import Address
 
 log = logging.getLogger(__name__)
@@ -43,7 +40,6 @@ POLICY: Final = content_security_policy(PAGE)
 
 MAX_VIEWERS: Final = 8  # of the stream at once
 MAX_CONNECTIONS: Final = 64  # at once, each a thread: 8 pages, with the few requests a browser makes beside a stream
-QUALITY: Final = 85  # of the JPEGs; by eye it keeps the grain of a dream, at two thirds of the bytes of 95
 SEND_BUFFER: Final = 1 << 18  # bytes on the way to a viewer, about one image: more images would only come late
 TIMEOUT: Final = 10.0  # seconds for a request to arrive or an image to be sent
 VIEWER_CHECK_INTERVAL: Final = 0.2  # seconds between checks whether a viewer is still connected
@@ -93,30 +89,6 @@ def serve_page(shared: SharedState, address: Address, password: str | None) -> I
         thread.join()
 
 
-class _Jpegs:
-    """The newest image as JPEG, encoded on demand and once for all viewers."""
-
-    def __init__(self, shared: SharedState) -> None:
-        self._shared = shared
-        self._lock = Lock()
-        self._encoded = (0, b"")
-
-    def newest(self, after: int, timeout: float) -> tuple[int, bytes] | None:
-        """Return (number, JPEG), see `SharedState.newest`."""
-        newest = self._shared.newest(after, timeout)
-        if newest is None:
-            return None
-        with self._lock:
-            if newest[0] > self._encoded[0]:
-                self._encoded = newest[0], _jpeg(newest[1])
-            return self._encoded
-
-
-def _jpeg(image: NDArray[np.uint8]) -> bytes:
-    _, code = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return bytes(code)
-
-
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # so that closing waits for them
     request_queue_size = MAX_CONNECTIONS  # with the default of 5 a browser that opens several may wait seconds for one
@@ -129,7 +101,7 @@ class _Server(ThreadingHTTPServer):
         self.shared = shared
         self.local_name = local_name
         self.password = password
-        self.jpegs = _Jpegs(shared)
+        self.jpegs = JpegCache(shared)
         self.viewers: list[str] = []  # the name of each viewer of the stream
         self._viewers_lock = Lock()
         self.wrong_password_lock = Lock()
