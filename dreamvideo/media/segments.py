@@ -154,12 +154,17 @@ def write_segments(
         for number, group in itertools.groupby(numbered, lambda pair: pair[0]):
             count = 0
             with closing(open_segment(number, before)) as writer:
-                for _, frame in group:
-                    writer.add(frame)
-                    count += 1
-                    if should_stop():
-                        writer.finish()
-                        raise Cancelled(f"{output}: cancelled after frame {before + count}")
+                try:
+                    for _, frame in group:
+                        writer.add(frame)
+                        count += 1
+                        if should_stop():
+                            raise Cancelled(f"{output}: cancelled after frame {before + count}")
+                except OutputError:
+                    raise
+                except BaseException:
+                    writer.finish()  # what the encoder holds back can be looked at
+                    raise
                 packets = writer.finish()
             segment = Segment(number, before, count, packets, frame.time)
             yield segment, frame.carry() if frame.carry is not None else None

@@ -1,8 +1,9 @@
-"""Which container and encoder an output gets, and how an RGB frame becomes what that encoder takes."""
+"""The container and encoder of an output, and the conversion of RGB frames to what the encoder takes."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 import av
 import numpy as np
 from av.codec.context import Flags, ThreadType
-from av.filter import Graph
 from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.media.chroma import subsample_chroma
+from dreamvideo.media.codecs import CODECS, Codec
 from dreamvideo.media.color import FULL, LIMITED, SCALING, assume_color, swscale_matrix
+from dreamvideo.media.gif_palette import GifPalette
 from dreamvideo.settings.job import EncodeSettings
 
 log = logging.getLogger(__name__)
@@ -34,7 +36,7 @@ class Container:
 
     format: str  # libav's name
     codec: str = "libx264"
-    audio: tuple[str, int] = ("aac", 160_000)  # what sound becomes that cannot be copied: encoder, bits per second
+    audio: tuple[str, int] = ("aac", 160_000)  # for sound that cannot be copied: encoder, bits per second
 
 
 CONTAINERS = {
@@ -47,47 +49,18 @@ CONTAINERS = {
     ".gif": Container("gif", codec="gif"),
 }
 
-# How each encoder is told of the quality; those not listed have no such scale.
-_QUALITY = {
-    "libx264": "crf",
-    "libx265": "crf",
-    "libvpx": "crf",
-    "libvpx-vp9": "crf",
-    "libsvtav1": "crf",
-    "h264_nvenc": "cq",
-    "hevc_nvenc": "cq",
-    "av1_nvenc": "cq",
-}
-_OPTIONS = {
-    # libvpx's own defaults take minutes for a second of HD; 4 costs little quality against 1
-    "libvpx-vp9": {"deadline": "good", "cpu-used": "4", "row-mt": "1"},
-    "libvpx": {"deadline": "good", "cpu-used": "4"},
-    "libx265": {"x265-params": "log-level=error"},  # it prints past libav's log
-}
-# No picture waits in the encoder for a later one, and the processor is left to the dream. x264 takes 5 ms of it for a
-# noisy picture of 640x480 so, half of what its next slower preset takes for a file no smaller.
-_LIVE = {
-    "libx264": {"preset": "veryfast", "tune": "zerolatency", "forced-idr": "1"},
-    "libx265": {"preset": "ultrafast", "tune": "zerolatency", "forced-idr": "1"},
-    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"},
-    "libvpx": {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"},
-    "libsvtav1": {"preset": "12", "svtav1-params": "pred-struct=1"},
-    "h264_nvenc": {"tune": "ull", "zerolatency": "1", "delay": "0", "forced-idr": "1"},
-    "hevc_nvenc": {"tune": "ull", "zerolatency": "1", "delay": "0", "forced-idr": "1"},
-    "av1_nvenc": {"tune": "ull", "zerolatency": "1", "delay": "0", "forced-idr": "1"},
-}
-_THREADS = 4  # what x264 makes depends on it: the same everywhere, so that a piece is, too, wherever it is made
-_LIVE_THREADS = 2  # of slices, for a picture is not to wait for the next
-# Neither the bit stream nor PyAV's stream header can hold their pixel aspect.
-_SQUARE_PIXELS = ("gif", "libvpx", "libvpx-vp9", "libsvtav1")
-_MP4_TAGS = {"libx265": "hvc1", "hevc_nvenc": "hvc1"}  # Apple's players know HEVC by no other name
+_THREADS = 4  # what x264 makes depends on it: the same everywhere, so that a segment is the same wherever it is made
+_LIVE_THREADS = 2  # of slices, as an image is not to wait for the next
 
 
 def container_of(output: Path) -> Container:
-    """The kind of file that `output` is named like.
+    """Return the kind of file that an output is.
+
+    Args:
+        output: its suffix decides, in either case.
 
     Raises:
-        OutputError: its suffix is none of them.
+        OutputError: the suffix is not one of `CONTAINERS`.
     """
     try:
         return CONTAINERS[output.suffix.lower()]
@@ -98,7 +71,15 @@ def container_of(output: Path) -> Container:
 
 
 def time_base_for(info: StreamInfo, container: Container) -> Fraction:
-    """The unit in which frame times are written: that of the input, so that every time stays exact."""
+    """Return the unit in which frame times are written: that of the input, so that every time stays exact.
+
+    Args:
+        info: of the frames.
+        container: of the output; some have a unit of their own.
+
+    Returns:
+        Seconds.
+    """
     if container.format == "gif":
         return Fraction(1, 100)
     if container.format == "avi":
@@ -107,7 +88,19 @@ def time_base_for(info: StreamInfo, container: Container) -> Fraction:
 
 
 class VideoEncoder:
-    """A video stream of an open output: RGB pictures in, packets out."""
+    """A video stream of an open output: RGB images in, packets out.
+
+    Args:
+        output: gets the stream.
+        container: the kind of file that the packets are for.
+        info: of the frames.
+        settings: codec and quality.
+        live: be quick and hold no image back.
+        aloud: warn of how images are changed to suit the encoder.
+
+    Raises:
+        OutputError: there is no such encoder, or it does not fit the container.
+    """
 
     def __init__(
         self,
@@ -118,64 +111,67 @@ class VideoEncoder:
         live: bool = False,
         aloud: bool = True,
     ) -> None:
-        """Add the stream and open its encoder; a `live` one is quick and holds no picture back.
-
-        Args:
-            aloud: say how the picture is changed to suit the encoder.
-
-        Raises:
-            OutputError: there is no such encoder, it does not fit the container, or it cannot be opened here.
-        """
-        name = settings.codec or container.codec
-        note = log.warning if aloud else log.debug
+        self._name = settings.codec or container.codec
+        self._codec = CODECS.get(self._name, Codec())
+        self._info = info
         self.time_base = time_base_for(info, container)
         self._last_pts: int | None = None
-        self._info = info
-        self.stream = self._add_stream(output, container, name, info)
+        self.stream = self._add_stream(output, container, self._name, info)
+        self._format = _pixel_format(self._name, self._codec)
+        self._is_yuv = self._format.startswith(("yuv", "nv"))
+        self._is_full_range = self._format.startswith("yuvj")
+        # AVI has no place for tags: its colors are what a player takes them for
+        self._color = assume_color(info.height) if container.format == "avi" else info.color
+        self.size, self._padded, aspect = self._choose_size(log.warning if aloud else log.debug)
         context = self.stream.codec_context
-        width, height = info.width, info.height
-        aspect = info.pixel_aspect
-        if aspect != 1 and name in _SQUARE_PIXELS:
-            note("%s cannot say that pixels are not square: the picture is widened to %s", name, float(aspect))
-            width, aspect = max(2, round(width * aspect)), Fraction(1)
-        self.size = width, height
-        self._format = _pixel_format(name)
-        subsampled = self._format.startswith("yuv420") or self._format.startswith("yuvj420") or self._format == "nv12"
-        pads = subsampled and name not in ("libvpx", "libvpx-vp9", "ffv1")
-        self._padded = (width + width % 2, height + height % 2) if pads else (width, height)
-        if self._padded != self.size:
-            note("%s needs even sides: %dx%d is padded to %dx%d", name, *self.size, *self._padded)
         context.width, context.height = self._padded
         context.pix_fmt = self._format
         context.time_base = self.time_base
         context.sample_aspect_ratio = aspect
         context.flags |= Flags.frame_duration  # else the last frame's time on screen is lost
-        context.bit_rate = 0
-        context.thread_count = _THREADS
-        if live:
-            context.thread_count, context.thread_type = _LIVE_THREADS, ThreadType.SLICE
-        self._yuv = self._format.startswith(("yuv", "nv"))
-        # AVI has no place for tags: its colors are what a player takes them for
-        self._color = assume_color(height) if container.format == "avi" else info.color
-        if self._yuv:
-            context.colorspace = self._color.matrix
-            context.color_trc = self._color.transfer
-            context.color_primaries = self._color.primaries
-            context.color_range = FULL if self._format.startswith("yuvj") else LIMITED
-        quick = _LIVE.get(name, {}) if live else {}
-        context.options = {**_OPTIONS.get(name, {}), **quick, **self._quality(name, settings.crf)}
-        if name == "mpeg4":
-            # It has no constant quality: with bits to spare it goes down to its least quantizer.
-            context.qmin = max(1, round(settings.crf / 8))
-            context.bit_rate = min(8 * width * height * round(info.frame_rate or 25), 2**31 - 1)
-        if container.format in ("mp4", "mov") and name in _MP4_TAGS:
-            context.codec_tag = _MP4_TAGS[name]
         # With B-frames an MP4 holds the intervals of decoding order, and a track of uneven times ends too early:
         # 0.06 s instead of 0.50 s in one such file. AVI does not know them at all.
         context.max_b_frames = 0
+        context.thread_count = _THREADS
+        if live:
+            context.thread_count, context.thread_type = _LIVE_THREADS, ThreadType.SLICE
+        if self._is_yuv:
+            context.colorspace = self._color.matrix
+            context.color_trc = self._color.transfer
+            context.color_primaries = self._color.primaries
+            context.color_range = FULL if self._is_full_range else LIMITED
+        self._set_quality(settings.crf, live)
+        if container.format in ("mp4", "mov") and self._codec.mp4_tag:
+            context.codec_tag = self._codec.mp4_tag
         self._reformatter = VideoReformatter()
-        self._palettes = _Palettes(*self._padded, self.time_base) if name == "gif" else None
-        self._name = name
+        self._palettes = GifPalette(*self._padded, self.time_base) if self._name == "gif" else None
+
+    def _choose_size(self, note: Callable[..., None]) -> tuple[tuple[int, int], tuple[int, int], Fraction]:
+        """The (width, height) of the image, the same padded to what the encoder takes, and the pixel aspect."""
+        width, height, aspect = self._info.width, self._info.height, self._info.pixel_aspect
+        name = self._name
+        if aspect != 1 and self._codec.square_pixels:
+            note("%s cannot say that pixels are not square: the picture is widened to %s", name, float(aspect))
+            width, aspect = max(2, round(width * aspect)), Fraction(1)
+        halves_chroma = self._format.startswith(("yuv420", "yuvj420")) or self._format == "nv12"
+        padded = width, height
+        if halves_chroma and not self._codec.odd_sizes:
+            padded = width + width % 2, height + height % 2
+        if padded != (width, height):
+            note("%s needs even sides: %dx%d is padded to %dx%d", name, width, height, *padded)
+        return (width, height), padded, aspect
+
+    def _set_quality(self, crf: int, live: bool) -> None:
+        codec, context = self._codec, self.stream.codec_context
+        quality = {}
+        if codec.quality is not None:
+            quality = {codec.quality: str(min(max(crf + codec.quality_offset, 0), codec.quality_max))}
+        context.options = {**codec.options, **(codec.live if live else {}), **quality}
+        context.bit_rate = 0
+        if codec.quantizer:
+            width, height = self.size
+            context.qmin = max(1, round(crf / 8))
+            context.bit_rate = min(8 * width * height * round(self._info.frame_rate or 25), 2**31 - 1)
 
     @staticmethod
     def _add_stream(
@@ -196,17 +192,8 @@ class VideoEncoder:
             raise OutputError(f"--codec {name} does not encode video; {container.codec} is the default")
         return cast(av.VideoStream, stream)
 
-    @staticmethod
-    def _quality(name: str, crf: int) -> dict[str, str]:
-        if name not in _QUALITY:
-            return {}
-        if name.startswith("libvpx"):
-            crf = max(crf - 4, 0)  # on libvpx's scale the same number means a little less
-        highest = 63 if name.startswith("libvpx") or "av1" in name else 51
-        return {_QUALITY[name]: str(min(crf, highest))}
-
     def open(self) -> None:
-        """Open the encoder before the first frame, so that a wrong choice shows at once.
+        """Open the encoder, before the first frame, so that a wrong choice shows at once.
 
         Raises:
             OutputError: it cannot be opened.
@@ -227,9 +214,16 @@ class VideoEncoder:
     def encode(
         self, image: NDArray[np.uint8], time: Fraction, duration: Fraction | None, key: bool = False
     ) -> list[Packet]:
-        """Packets that are ready after (H, W, 3) RGB `image`, shown from `time` for `duration` seconds.
+        """Encode an image.
 
-        A player can begin at a `key` picture; others are where the encoder wants them.
+        Args:
+            image: (H, W, 3) uint8 RGB, of the size in `info`.
+            time: when it is shown, in seconds; later than the one before.
+            duration: for how long, in seconds; None: unknown.
+            key: make it a key frame, at which a player can begin; others are where the encoder wants them.
+
+        Returns:
+            The packets that are ready.
 
         Raises:
             OutputError: the encoder refuses its first frame.
@@ -254,7 +248,7 @@ class VideoEncoder:
             raise
 
     def flush(self) -> list[Packet]:
-        """The packets held back until now."""
+        """Return the packets that the encoder held back."""
         if self._last_pts is None:
             return []
         return list(self.stream.encode(None))
@@ -270,7 +264,7 @@ class VideoEncoder:
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         if self._palettes is not None:
             return self._palettes(frame)
-        if not self._yuv:
+        if not self._is_yuv:
             return self._reformatter.reformat(frame, format=self._format, interpolation=SCALING)
         matrix = swscale_matrix(self._color)
         halved = self._format in ("yuv420p", "yuvj420p")
@@ -280,7 +274,7 @@ class VideoEncoder:
             src_colorspace=matrix,
             dst_colorspace=matrix,
             src_color_range=FULL,
-            dst_color_range=FULL if self._format.startswith("yuvj") else LIMITED,
+            dst_color_range=FULL if self._is_full_range else LIMITED,
             interpolation=SCALING,
         )
         if halved:
@@ -290,34 +284,7 @@ class VideoEncoder:
         return frame
 
 
-def _pixel_format(codec: str) -> str:
-    """What `codec` is given: 8-bit 4:2:0, which plays everywhere, or the first that it takes."""
-    formats = [fmt.name for fmt in av.codec.Codec(codec, "w").video_formats or ()]
-    # the Motion JPEG of old players is full range
-    wanted = ("yuvj420p",) if codec == "mjpeg" else ("pal8", "yuv420p", "rgb24", "bgr24")
-    return next((name for name in wanted if name in formats), formats[0] if formats else "yuv420p")
-
-
-class _Palettes:
-    """RGB frame -> paletted frame with the best 256 colors for it alone."""
-
-    def __init__(self, width: int, height: int, time_base: Fraction) -> None:
-        self._graph = Graph()
-        source = self._graph.add("buffer", f"video_size={width}x{height}:pix_fmt=rgb24:time_base={time_base}")
-        split = self._graph.add("split")
-        generate = self._graph.add("palettegen", "stats_mode=single:reserve_transparent=0")
-        use = self._graph.add("paletteuse", "new=1:dither=sierra2_4a")
-        sink = self._graph.add("buffersink")
-        source.link_to(split)
-        split.link_to(generate, 0, 0)
-        split.link_to(use, 1, 0)
-        generate.link_to(use, 0, 1)
-        use.link_to(sink)
-        self._graph.configure()
-        self._count = 0
-
-    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        frame.pts = self._count
-        self._count += 1
-        self._graph.vpush(frame)
-        return self._graph.vpull()
+def _pixel_format(name: str, codec: Codec) -> str:
+    """The preferred pixel format of an encoder: 8-bit 4:2:0, which plays everywhere, or the first that it takes."""
+    formats = [fmt.name for fmt in av.codec.Codec(name, "w").video_formats or ()]
+    return next((each for each in codec.pixel_formats if each in formats), formats[0] if formats else "yuv420p")

@@ -4,8 +4,10 @@ import errno
 import os
 import threading
 from collections.abc import Generator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import av
@@ -16,17 +18,25 @@ from clips import STEADY, UNEVEN, difference, make_clip, picture, set_display_ma
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dreamvideo.errors import OutputError
+from dreamvideo.errors import Cancelled, OutputError
 from dreamvideo.frames import BT601, BT709, Frame, StreamInfo
+from dreamvideo.media import segments
+from dreamvideo.media.checkpoint import checkpoint_folder, finished_segments, resume_point
 from dreamvideo.media.images import read_image, write_image
+from dreamvideo.media.packets import read_packets, write_packets
 from dreamvideo.media.rotation import display_matrix
 from dreamvideo.media.video_file import Muxer
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.media.video_writer import check_encoder, check_output, default_output, write_video
+from dreamvideo.models.network import Network
+from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.settings.job import EncodeSettings, ReadSettings
+from dreamvideo.threads import prefetch
+from dreamvideo.video.pipeline import dream_video
 
 CONTAINERS = [".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif"]
 FAST = EncodeSettings(crf=16)
+TWENTY = [Fraction(n, 25) for n in range(20)]
 
 
 def rewrite(path: Path, output: Any, encode: EncodeSettings = FAST, **cut: Any) -> int:
@@ -203,10 +213,12 @@ def test_damaged_sound_costs_itself_alone(rich: Path, tmp_path: Path, caplog: py
     output = tmp_path / "dream.mp4"
     with open_video(rich, ReadSettings()) as source:
         film = Muxer(output, source.info, FAST, None)
-        film._companions._packets = broken(film._companions._packets)
+        assert film._copier is not None
+        film._copier._packets = broken(film._copier._packets)
         for frame in source.frames:
             film.add(film.encoder.encode(frame.image, frame.time, frame.duration))
-        film.finish(film.encoder.flush(), whole=True)
+        film.add(film.encoder.flush())
+        film.finish(whole=True)
         film.publish()
     before, after = sound_tracks(rich), sound_tracks(output)
     assert sum(len(times) for _, times, _ in after) == sum(len(times) for _, times, _ in before) - 1
@@ -223,7 +235,7 @@ def test_sound_that_the_container_refuses_is_transcoded_with_a_word(
     assert [about for about, *_ in tracks] == [("libopus", "eng", 1), ("libopus", "deu", 0)] or [
         about[0] for about, *_ in tracks
     ] == ["opus", "opus"]
-    assert "transcoded to libopus: sound aac (eng), since a webm file cannot hold it" in caplog.text
+    assert "transcoded to libopus: audio aac (eng), since a webm file cannot hold it" in caplog.text
     for (_, before, _), (_, after, _) in zip(sound_tracks(rich), tracks, strict=True):
         assert after[0] == pytest.approx(before[0], abs=25)
         assert after[-1] == pytest.approx(before[-1], abs=45)
@@ -467,7 +479,7 @@ def test_the_name_is_given_only_to_a_complete_file(tmp_path: Path) -> None:
 
     write_video(watched(), output, info_of())
     assert all("dream.mp4" not in names for names in seen)
-    assert seen[-1] == ["dream.mp4.part"]
+    assert seen[-1] == ["dream.mp4.checkpoint"]
     assert [path.name for path in tmp_path.iterdir()] == ["dream.mp4"]
 
 
@@ -506,9 +518,12 @@ def test_no_frames_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".gif"])
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"dream{suffix}.part").symlink_to("/dev/full")
+    output = tmp_path / f"dream{suffix}"
     with pytest.raises(OutputError, match="disk is full"):
-        write_video(made(), tmp_path / f"dream{suffix}", info_of())
-    assert list(tmp_path.iterdir()) == []
+        write_video(made(), output, info_of())
+    assert list(tmp_path.iterdir()) == [checkpoint_folder(output)]  # what was finished is there to be resumed
+    assert write_video(made([]), output, info_of(), resume=True) == len(STEADY)
+    assert list(tmp_path.iterdir()) == [output]
 
 
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
@@ -522,6 +537,96 @@ def test_nothing_is_printed_and_no_thread_stays(rich: Path, tmp_path: Path, capf
         rewrite(rich, tmp_path / f"dream{suffix}")
     assert capfd.readouterr() == ("", "")
     assert threading.active_count() == threads
+
+
+# Resuming.
+
+
+def through(path: Path, output: Path, network: Network, resume: bool = False, stop_after: int = 10**9) -> int:
+    """The program: dream a video, or the rest of it; cancelled after so many frames."""
+    count = 0
+
+    def should_stop() -> bool:
+        nonlocal count
+        count += 1
+        return count >= stop_after
+
+    dream, point = DreamSettings(octaves=1, iterations=2, step_size=0.03), resume_point(output) if resume else None
+    with open_video(path, ReadSettings(), resume=point.time if point else None) as source:
+        frames = prefetch(source.frames)
+        frames = dream_video(frames, network, dream, CarrySettings(), resume=point)
+        return write_video(frames, output, source.info, FAST, resume=resume, should_stop=should_stop)
+
+
+@pytest.mark.parametrize("stop_after", [3, 8, 17])
+def test_the_same_lines_resume_what_was_cancelled(
+    tmp_path: Path, tiny_network: Network, monkeypatch: pytest.MonkeyPatch, stop_after: int
+) -> None:
+    monkeypatch.setattr(segments, "MAX_FRAMES", 6)
+    clip = make_clip(tmp_path / "clip.mp4", TWENTY, audio=[("aac", "eng")])
+    whole, output = tmp_path / "whole.mkv", tmp_path / "dream.mkv"
+    assert through(clip, whole, tiny_network) == 20
+    with pytest.raises(Cancelled):
+        through(clip, output, tiny_network, stop_after=stop_after)
+    assert not output.exists()
+    part = tmp_path / "dream.mkv.part"
+    assert len(read(part)[1]) == stop_after
+    finished = stop_after // 6
+    assert len(finished_segments(checkpoint_folder(output))) == finished
+    point = resume_point(output)
+    assert (point is None) == (finished == 0)
+    if point is not None:
+        assert (point.frames, point.time) == (6 * finished, TWENTY[6 * finished - 1])
+        assert point.carry is not None
+    assert through(clip, output, tiny_network, resume=True) == 20
+    assert video_times(output) == video_times(whole) and sound_tracks(output) == sound_tracks(whole)
+    for ours, theirs in zip(read(output)[1], read(whole)[1], strict=True):
+        assert np.array_equal(ours.image, theirs.image)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "dream.mkv", "whole.mkv"]
+
+
+def test_frames_from_anywhere_are_segmented_by_their_number_and_dreamed_ones_by_their_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "MAX_FRAMES", 4)
+    labels = [None] * 9 + [0, 0, 1, 1, 1, 1, 1, 0]
+    frames = (replace(frame, segment=label) for frame, label in zip(made(TWENTY[:17]), labels, strict=True))
+    output = tmp_path / "dream.mp4"
+    stopped = iter([False] * 16 + [True])
+    with pytest.raises(Cancelled):
+        write_video(frames, output, info_of(), should_stop=lambda: next(stopped))
+    assert [each.frames for each in finished_segments(checkpoint_folder(output))] == [4, 4, 1, 2, 5]
+
+
+def test_no_container_holds_the_packets_of_every_encoder_so_segments_are_logs(tmp_path: Path) -> None:
+    """NUT gives back all times and bytes of others, but libav's muxer refuses these; see `media.packets`."""
+    with av.open(str(tmp_path / "segment.nut"), "w", format="nut") as nut:
+        for codec in ("prores_ks", "dnxhd", "qtrle"):
+            with pytest.raises(ValueError, match="does not support"):
+                nut.add_stream(codec, rate=25)
+    output = tmp_path / "dream.mov"
+    write_video(made(UNEVEN), output, info_of(), EncodeSettings(codec="prores_ks"))
+    assert video_times(output)[0] == UNEVEN
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.binary(min_size=1, max_size=60), max_size=6), st.integers(0, 400))
+def test_of_a_log_that_was_cut_short_all_whole_packets_can_be_read(contents: list[bytes], cut: int) -> None:
+    packets = [av.Packet(content) for content in contents]
+    for number, packet in enumerate(packets):
+        packet.pts, packet.dts, packet.duration = 7 * number - 3, 5 * number - 9, number
+        packet.is_keyframe = number % 2 == 0
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "log"
+        with path.open("wb") as file:
+            ends = [write_packets([packet], file) and file.tell() for packet in packets]
+        path.write_bytes(path.read_bytes()[:cut])
+        back = list(read_packets(path, Fraction(1, 90_000)))
+    whole = sum(end <= cut for end in ends)
+    assert [bytes(packet) for packet in back] == contents[:whole]
+    for packet, original in zip(back, packets, strict=False):
+        for name in ("pts", "dts", "duration", "is_keyframe"):
+            assert getattr(packet, name) == getattr(original, name)
 
 
 # Names.
