@@ -193,7 +193,7 @@ def test_what_is_dreamed_cannot_be_given_to_what_ignores_it() -> None:
     for name in ("classes", "layers", "channels", "neurons", "guide", "objective"):
         with pytest.raises(TypeError, match=name):
             DreamSettings(**{name: ()})  # type: ignore[arg-type]
-    with pytest.raises(dreamvideo.SettingsError, match="--normalize median; nearest: mean; expected one of: mean, std"):
+    with pytest.raises(dreamvideo.SettingsError, match="--normalize median: expected one of mean, std, none; nearest"):
         DreamSettings(normalize="median")  # type: ignore[arg-type]
 
 

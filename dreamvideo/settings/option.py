@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import Field, field, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from dreamvideo.errors import SettingsError, did_you_mean
 
 OptionKind = Literal["plain", "file", "machine"]
+
+# Results of `option_choices`: resolving annotations takes longer than all other checks of a settings object.
+_CHOICES: Final[dict[type[Any], dict[str, tuple[Any, ...]]]] = {}
 
 
 def option(default: Any, help: str, *, kind: OptionKind = "plain", **argparse_keywords: Any) -> Any:
@@ -57,7 +59,6 @@ def option_flag(field: Field[Any]) -> str:
     return flag
 
 
-@functools.cache
 def option_choices(settings: type[Any]) -> dict[str, tuple[Any, ...]]:
     """Return the choices of all fields that are annotated with a `Literal`, directly or inside a tuple or union.
 
@@ -67,9 +68,11 @@ def option_choices(settings: type[Any]) -> dict[str, tuple[Any, ...]]:
     Returns:
         Field name -> the values of its `Literal`, in their order.
     """
-    hints = get_type_hints(settings)
-    choices = {field.name: _literal_values(hints[field.name]) for field in fields(settings)}
-    return {name: values for name, values in choices.items() if values}
+    if settings not in _CHOICES:
+        hints = get_type_hints(settings)
+        choices = {field.name: _literal_values(hints[field.name]) for field in fields(settings)}
+        _CHOICES[settings] = {name: values for name, values in choices.items() if values}
+    return _CHOICES[settings]
 
 
 def _literal_values(hint: Any) -> tuple[Any, ...]:
@@ -109,6 +112,5 @@ def check_choices(settings: Any) -> None:
             # None stands for "not set" where the annotation allows it.
             if each is not None and each not in choices:
                 nearest = did_you_mean(str(each), map(str, choices))
-                raise SettingsError(
-                    f"{option_flag(by_name[name])} {each}{nearest}; expected one of: {', '.join(map(str, choices))}"
-                )
+                expected = ", ".join(map(str, choices))
+                raise SettingsError(f"{option_flag(by_name[name])} {each}: expected one of {expected}{nearest}")
