@@ -138,7 +138,11 @@ def test_a_call_is_cancelled_from_another_thread_and_resumed(tmp_path: Path) -> 
             begun.set()
             stop.wait()
 
-    canceller = threading.Thread(target=lambda: begun.wait() and stop.set())
+    def cancel() -> None:
+        begun.wait()
+        stop.set()
+
+    canceller = threading.Thread(target=cancel)
     canceller.start()
     with pytest.raises(Cancelled):
         dream_file(clip, output, dream=passing, should_stop=stop.is_set, progress=count)

@@ -200,7 +200,9 @@ def run_scaling(request: ScalingRequest, console: Console) -> int:
         DreamVideoError: the network or the workers cannot be used.
     """
     from dreamvideo.bench.cluster_scaling import bench_cluster_scaling
+    from dreamvideo.process import configure_process
 
+    configure_process(request.model)
     return bench_cluster_scaling(request.settings, request.model, request.objective, request.dream, console.quiet)
 
 
@@ -218,5 +220,7 @@ def run_live_bench(request: LiveBenchRequest, console: Console) -> int:
         DreamVideoError: the network or the display cannot be used, or the result file cannot be written.
     """
     from dreamvideo.bench.live_latency import bench_live_latency
+    from dreamvideo.process import configure_process
 
+    configure_process(request.model)
     return bench_live_latency(request.settings, request.model, request.objective, request.dream, console.quiet)

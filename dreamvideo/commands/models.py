@@ -7,6 +7,7 @@ from typing import Any
 
 from dreamvideo.commands.console import DONE, Console
 from dreamvideo.commands.options import Command, CommandLine, add_command
+from dreamvideo.settings.dream import ModelSettings
 from dreamvideo.settings.option import check
 
 
@@ -68,7 +69,9 @@ def run_models(request: ModelsRequest, console: Console) -> int:
         ModelError: there is no such network, or its classes have no names.
     """
     from dreamvideo.info.catalog import class_lines, model_line, model_lines
+    from dreamvideo.process import configure_process
 
+    configure_process(ModelSettings(device="cpu"))  # a package.module:factory is imported from the current directory
     if request.name is None:
         console.results(model_lines())
     else:

@@ -89,7 +89,8 @@ def test_an_input_is_never_its_own_output(clip: Path, capsys: pytest.CaptureFixt
 
 
 def test_outputs_that_collide_are_refused_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir(), (tmp_path / "out").mkdir()
+    for folder in ("a", "b", "out"):
+        (tmp_path / folder).mkdir()
     twins = [make_clip(tmp_path / folder / "x.mp4") for folder in "ab"]
     assert run("video", *twins, "-o", tmp_path / "out", *QUICK) == 2
     assert "another input" in only_line(capsys)

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 from conftest import parsed
 
-from dreamvideo.cli import USAGE, main
+from dreamvideo.cli import main
+from dreamvideo.commands.console import USAGE
 from dreamvideo.models.dreamnet.net import NODES
 from dreamvideo.models.registry import CLASSIFIERS, DEFAULT_CLASSES
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
