@@ -14,6 +14,7 @@ import pytest
 from clips import EXIF_TURNS, exif_block, picture
 from conftest import textured
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dreamvideo.errors import SourceError
@@ -149,6 +150,7 @@ def test_it_can_be_resumed_at_a_time(pictures: list[Path]) -> None:
         assert (following.time, following.still.number) == (frame.time, frame.still.number)
 
 
+@hypothesis_settings(deadline=None)
 @given(
     st.integers(1, 30),
     st.sampled_from([Fraction(25), RATE, Fraction(1, 3)]),
@@ -205,6 +207,7 @@ def test_images_are_turned_with_all_their_channels(tmp_path: Path, orientation: 
     assert np.array_equal(written, expected[..., 0] if channels == 1 else expected)
 
 
+@hypothesis_settings(deadline=None)
 @given(st.integers(0, 65535), st.integers(-255, 255))
 def test_a_dream_changes_16_bits_by_as_much_as_8(value: int, change: int) -> None:
     deep = np.full((1, 1, 3), value, np.uint16)

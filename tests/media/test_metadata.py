@@ -9,6 +9,7 @@ import pytest
 from clips import make_clip
 from conftest import parsed
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dreamvideo.cli import main
@@ -30,6 +31,7 @@ def png(tmp_path: Path, line: str, suffix: str = ".png") -> Path:
     return path
 
 
+@hypothesis_settings(deadline=None)
 @given(
     LAYERS,
     st.lists(st.tuples(st.just("s8b"), st.integers(0, 9), st.floats(-1, 1))).map(tuple),

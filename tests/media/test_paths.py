@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dreamvideo.errors import SourceError
@@ -35,6 +36,7 @@ def test_numbers_are_sorted_by_their_value(tmp_path: Path) -> None:
     assert names(images(folder).paths) == expected
 
 
+@hypothesis_settings(deadline=None)
 @given(st.lists(st.integers(0, 10**12), unique=True), st.randoms())
 def test_names_that_count_come_in_the_order_of_counting(numbers: list[int], random: Any) -> None:
     counted = [Path(f"a3_{number}.png") for number in sorted(numbers)]
@@ -43,6 +45,7 @@ def test_names_that_count_come_in_the_order_of_counting(numbers: list[int], rand
     assert natural_order(shuffled) == counted
 
 
+@hypothesis_settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)), st.randoms())
 def test_any_names_have_one_order_whatever_order_they_come_in(texts: list[str], random: Any) -> None:
     paths = [Path(text) for text in texts]
