@@ -196,7 +196,7 @@ def test_weights_and_masks_are_replaced_by_local_files_and_a_guide_is_not() -> N
     settings = job_settings(
         mask=MaskSettings(mask="/x/m.png"),
         model=ModelSettings(weights="w.pth"),
-        carry=CarrySettings(flow_weights="/x/f.pth"),
+        carry=CarrySettings(flow="raft", flow_weights="/x/f.pth"),
         objective=ObjectiveSettings(guide="/x/g.png"),
     )
     moved = replace_files(settings, lambda path: Path("/new") / path.name)
