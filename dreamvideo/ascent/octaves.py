@@ -64,10 +64,8 @@ def dream(
         (B, 3, H, W) float32 in [0, 1].
     """
     sizes = octave_sizes(*images.shape[2:], settings)
-    if steps_per_octave is None:
-        steps_per_octave = [settings.iterations] * len(sizes)
-    if jitter_index is None:
-        jitter_index = [0] * len(images)
+    steps_per_octave = [settings.iterations] * len(sizes) if steps_per_octave is None else steps_per_octave
+    jitter_index = [0] * len(images) if jitter_index is None else jitter_index
     whole = not settings.detail and residual is None  # the dreamed image itself is resized
     if mask is not None:
         step_scale = mask if step_scale is None else step_scale * mask
@@ -77,24 +75,25 @@ def dream(
         if not iterations and not full_size:
             continue
         base = resize(images, size)  # (B, 3, h, w)
-        if whole:
-            dreamed = start = resize(dreamed, size)
-        else:
-            start = base if residual is None else base + resize(residual, size)
-            dreamed = start if detail is None else start + enlarge(detail, size)
+        start = resize(dreamed, size) if whole else _add_residual(base, residual)
+        dreamed = start if whole or detail is None else start + enlarge(detail, size)
         if settings.space == "image":
             dreamed = dreamed.clamp(0, 1)
         shifts = [jitter_offsets(settings, octave, iterations, index, size) for index in jitter_index]
         offsets = list(zip(*shifts, strict=True))  # step -> image -> (dy, dx)
         scale = None if step_scale is None else resize(step_scale, size)
+        target = target_score if full_size else None
         with tf32_products(score_tf32(score)):
-            dreamed = ascend(
-                dreamed, base, at_size(score, size), settings, offsets, scale, target_score if full_size else None
-            )
+            dreamed = ascend(dreamed, base, at_size(score, size), settings, offsets, scale, target)
         detail = dreamed - start
     if mask is not None and whole:  # small steps let it fade, but the source's own detail is lost under it too
         dreamed = torch.lerp(images, dreamed, mask)
     return confine(dreamed.clamp(0, 1), images, settings, mask)
+
+
+def _add_residual(base: Tensor, residual: Tensor | None) -> Tensor:
+    """(B, 3, h, w) images plus a (B, 3, H, W) residual that is resized; None: zero."""
+    return base if residual is None else base + resize(residual, (base.shape[2], base.shape[3]))
 
 
 def confine(dreamed: Tensor, images: Tensor, settings: DreamSettings, mask: Tensor | None) -> Tensor:

@@ -1,10 +1,12 @@
 """With their settings the engine does what two ancestors do, step by step and over all octaves."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import reference
+import small_networks
 import torch
 from conftest import TinyNet, textured
 from torch import nn
@@ -54,6 +56,17 @@ def vgg() -> Any:
     return features.requires_grad_(False)
 
 
+def small_vgg() -> Any:
+    """Two blocks of a small VGG, its weights of such a size that a rate of 0.005 shows, and no more; see `vgg`."""
+    features = small_networks.small_vgg().features
+    features[7].weight.data *= 20
+    return features.requires_grad_(False)
+
+
+def small_googlenet() -> Any:
+    return small_networks.small_googlenet().requires_grad_(False)
+
+
 def googlenet() -> Any:
     torch.manual_seed(3)
     network = build_classifier("googlenet")
@@ -67,52 +80,67 @@ def picture(height: int, width: int, seed: int = 0) -> Any:
     return torch.from_numpy(textured(height, width, seed)).permute(2, 0, 1)[None].float() / 255
 
 
-def both(image: Any, score: Objective, net: torch.nn.Module, settings: Any) -> tuple[Any, Any, Any]:
+def both(image: Any, score: Objective, net: Any, settings: Any) -> tuple[Any, Any, Any]:
     """What the engine and the literal version make of an image, and the image merely resized as they do."""
     sizes = octave_sizes(*image.shape[2:], settings)
     offsets = [jitter_offsets(settings, k, settings.iterations, 0, size) for k, size in enumerate(sizes)]
     literal = reference.pavan(
         image, net, offsets, len(sizes), settings.octave_scale, settings.iterations, settings.step_size
     )
-    ours, still = dream(image, score, settings), dream(image, lambda x: 0 * x.sum((1, 2, 3)), settings)
-    return ours, literal, still
+    actual, still = dream(image, score, settings), dream(image, lambda x: 0 * x.sum((1, 2, 3)), settings)
+    return actual, literal, still
 
 
 def test_pavan_over_all_octaves_on_a_network_without_kinks(tiny_net: TinyNet) -> None:
     settings = replace(PAVAN, octaves=3, step_size=0.02)
     score = Objective(tiny_net, (Term("second", kind="sum"),))
-    ours, literal, still = both(picture(110, 145), score, lambda x: tiny_net(x * DEVIATION + MEAN)["second"], settings)
-    assert (ours - literal).abs().max() < 1e-4
+    actual, literal, still = both(
+        picture(110, 145), score, lambda x: tiny_net(x * DEVIATION + MEAN)["second"], settings
+    )
+    assert (actual - literal).abs().max() < 1e-4
     assert (literal - still).abs().mean() > 0.03, "nothing was dreamed"
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "levels"), [(96, 128, 2), pytest.param(240, 320, 4, marks=pytest.mark.slow)]
+    ("factory", "layer", "height", "width", "levels"),
+    [
+        (small_vgg, "8", 96, 128, 2),
+        (small_vgg, "8", 150, 200, 4),
+        pytest.param(vgg, "22", 96, 128, 2, marks=pytest.mark.slow),
+        pytest.param(vgg, "22", 240, 320, 4, marks=pytest.mark.slow),
+    ],
 )
-def test_pavan_over_all_octaves_on_vgg16(height: int, width: int, levels: int) -> None:
+def test_pavan_over_all_octaves_on_vgg16(
+    factory: Callable[[], nn.Module], layer: str, height: int, width: int, levels: int
+) -> None:
     settings = replace(PAVAN, octaves=levels)
-    objective = ObjectiveSettings(layers=(("22", 1.0),), objective="sum")
-    network = load_network(ModelSettings(f"{__name__}:vgg", precision="fp32", device="cpu"), objective)
-    ours, literal, still = both(picture(height, width), network.score, vgg(), settings)
-    assert (ours - literal).abs().max() < 1e-4
+    objective = ObjectiveSettings(layers=((layer, 1.0),), objective="sum")
+    model = ModelSettings(f"{__name__}:{factory.__name__}", precision="fp32", device="cpu")
+    network = load_network(model, objective)
+    actual, literal, still = both(picture(height, width), network.score, factory(), settings)
+    assert (actual - literal).abs().max() < 1e-4
     assert (literal - still).abs().mean() > 0.001, "nothing was dreamed"
 
 
-def test_the_steps_of_the_notebook_of_2015_on_googlenet() -> None:
+@pytest.mark.parametrize(
+    ("factory", "layer"),
+    [(small_googlenet, "inception2"), pytest.param(googlenet, "inception4c", marks=pytest.mark.slow)],
+)
+def test_the_steps_of_the_notebook_of_2015_on_googlenet(factory: Callable[[], nn.Module], layer: str) -> None:
     # The plain network, not the engine, which rounds otherwise and so sees some kinks from the other side.
-    walk = create_feature_extractor(googlenet(), ["inception4c"])
+    walk = create_feature_extractor(factory(), [layer])
 
     def features(image: Any) -> Any:
         return walk((image - MEAN) / DEVIATION)
 
-    score = Objective(features, (Term("inception4c", kind="l2"),))
+    score = Objective(features, (Term(layer, kind="l2"),))
     x = 255 * (picture(128, 160) ** 2 - MEAN)
     for dy, dx in jitter_offsets(NOTEBOOK, 0, 6, 0, (128, 160)):
         before = x / 255 + MEAN
-        x = reference.notebook2015_step(x, lambda x: features(x / 255 + MEAN)["inception4c"], dy, dx)
+        x = reference.notebook2015_step(x, lambda x: features(x / 255 + MEAN)[layer], dy, dx)
         literal = x / 255 + MEAN
-        ours = ascend(before, before, score, NOTEBOOK, [[(dy, dx)]])
-        assert (ours - literal).abs().max() < 1e-4
+        actual = ascend(before, before, score, NOTEBOOK, [[(dy, dx)]])
+        assert (actual - literal).abs().max() < 1e-4
         assert (literal - before).abs().mean() == pytest.approx(1.5 / 255, rel=0.1)
     assert (literal < 1e-6).sum() > 10, "nothing had to be held to black"
 
@@ -146,7 +174,7 @@ def test_sizes_without_detail_are_cut_to_whole_pixels() -> None:
 
 
 @pytest.mark.parametrize("normalize", ["mean", "std", "none"])
-def test_what_a_gradient_is_divided_by(normalize: str) -> None:
+def test_what_a_gradient_is_divided_by(normalize: Any) -> None:
     grad = 0.01 * torch.randn(2, 3, 20, 30, generator=torch.Generator().manual_seed(1)) + 0.003
     step = shape_step(grad, replace(BARE, smooth=0.0, normalize=normalize), 0.0, [(0, 0)] * 2)
     for each, raw in zip(step, grad, strict=True):

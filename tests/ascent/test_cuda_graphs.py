@@ -27,7 +27,7 @@ from dreamvideo.ascent.jitter import roll
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.models.network import Network, load_network
 from dreamvideo.models.objectives import Objective, Term
-from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings
+from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.tensors import to_image, to_tensor
 from dreamvideo.video.pipeline import dream_video
 
@@ -113,6 +113,7 @@ class Calls:
     def __init__(self) -> None:
         self.recorded = 0
         self.replayed = 0
+        self.recorder = cuda_graphs.GraphRecorder(self)
 
     def __call__(self, work: Any) -> Callable[..., Any]:
         self.recorded += 1
@@ -129,10 +130,8 @@ class Calls:
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """Ascents on the CPU go by a recorder, as on CUDA."""
     calls = Calls()
-    recorder = cuda_graphs.GraphRecorder(calls)
     monkeypatch.setattr(cuda_graphs, "recorded_on", lambda device: True)
-    monkeypatch.setattr(cuda_graphs, "_recorder", lambda device: recorder)
-    calls.recorder = recorder
+    monkeypatch.setattr(cuda_graphs, "_recorder", lambda device: calls.recorder)
     return calls
 
 
@@ -278,8 +277,8 @@ def cuda() -> Iterator[torch.device]:
     cuda_graphs.forget_recordings()
 
 
-def dreamnet(device: torch.device, precision: str = "fp32") -> Network:
-    return load_network(ModelSettings(device=str(device), precision=precision), DreamSettings())
+def dreamnet(device: torch.device, precision: Any = "fp32") -> Network:
+    return load_network(ModelSettings(device=str(device), precision=precision), ObjectiveSettings())
 
 
 def warm(images: Any, score: Objective, settings: DreamSettings = SMALL) -> Tensor:
@@ -293,7 +292,7 @@ def warm(images: Any, score: Objective, settings: DreamSettings = SMALL) -> Tens
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16", "fp16"])
 @pytest.mark.parametrize("make", [dream, warm])
 def test_graphs_dream_as_plain_calls_do(
-    cuda: torch.device, caplog: pytest.LogCaptureFixture, precision: str, make: Any
+    cuda: torch.device, caplog: pytest.LogCaptureFixture, precision: Any, make: Any
 ) -> None:
     score = dreamnet(cuda, precision).score
     for seeds in ((0,), (1,), (2, 3, 4)):
@@ -354,7 +353,7 @@ def test_cuda_dreams_what_the_cpu_does(cuda: torch.device) -> None:
 @pytest.mark.gpu
 @pytest.mark.parametrize(("precision", "least"), [("fp32", 0.99999), ("tf32", 0.9995), ("fp16", 0.995), ("bf16", 0.98)])
 def test_gradients_in_each_precision_point_where_those_of_the_cpu_do(
-    cuda: torch.device, precision: str, least: float
+    cuda: torch.device, precision: Any, least: float
 ) -> None:
     image = pictures(1, height=240, width=320)
     there = gradient(image.to(cuda), dreamnet(cuda, precision).score, [(3, -5)])[0].cpu()

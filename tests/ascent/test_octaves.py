@@ -53,7 +53,7 @@ def test_agrees_with_the_literal_version(tiny_net: TinyNet, changes: dict[Any, A
     image = picture()
     residual = (picture(seed=9) - 0.5) * 0.3 if start == "warm" else None
     steps_per_octave, jitter_index = ([2, 0, 1][-settings.octaves :], 5) if start == "warm" else (None, 0)
-    ours = dream(
+    actual = dream(
         image,
         energy(tiny_net),
         settings,
@@ -69,8 +69,8 @@ def test_agrees_with_the_literal_version(tiny_net: TinyNet, changes: dict[Any, A
         steps_per_octave,
         jitter_index,
     )
-    assert np.abs(ours[0].numpy() - literal).max() < 1e-4
-    assert (ours - image).abs().mean() > 0.01, "nothing was dreamed"
+    assert np.abs(actual[0].numpy() - literal).max() < 1e-4
+    assert (actual - image).abs().mean() > 0.01, "nothing was dreamed"
 
 
 def test_a_batch_dreams_as_its_rows_alone(tiny_network: Network) -> None:
@@ -219,8 +219,8 @@ def test_total_variation_falls_the_more_of_it_is_asked_for(tiny_network: Network
 
 def test_the_slope_of_total_variation_is_its_derivative() -> None:
     image = torch.rand(1, 2, 7, 9, dtype=torch.float64, requires_grad=True)
-    soft = sum((image.diff(dim=d).square() + (2 / 255) ** 2).sqrt().sum() for d in (2, 3))
-    (grad,) = torch.autograd.grad(soft, image)
+    soft = [(image.diff(dim=d).square() + (2 / 255) ** 2).sqrt().sum() for d in (2, 3)]
+    (grad,) = torch.autograd.grad(soft[0] + soft[1], image)
     rounded = torch.full((1, 1, 1, 1), 2 / 255, dtype=torch.float64)
     assert torch.allclose(total_variation_gradient(image.detach(), rounded), grad / 4)
     assert total_variation_gradient(torch.full((1, 3, 5, 5), 0.3), rounded).abs().max() == 0

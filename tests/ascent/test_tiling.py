@@ -102,7 +102,7 @@ def test_what_fits_into_one_tile_is_not_tiled_and_the_rest_is_not_recorded(
     tiled = TiledScore(tiny_network.score, 128, CPU)
     assert at_size(tiled, (128, 90)) is tiny_network.score
     assert at_size(tiled, (129, 90)) is tiled
-    recorded = []
+    recorded: list[Any] = []
     monkeypatch.setattr(cuda_graphs, "recorded_on", lambda device: True)
     monkeypatch.setattr(cuda_graphs, "_recorder", lambda device: recorded)  # has no `run`
     ascend(picture(), picture(), tiled, DreamSettings(), [[(1, 1)]])

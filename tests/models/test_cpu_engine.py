@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from functools import partial
 from typing import Any
 
 import psutil
@@ -9,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import textured
+from small_networks import SMALL
 from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
@@ -21,7 +23,6 @@ from dreamvideo.models.cpu_engine.separable_max_pool import SeparableMaxPoolKern
 from dreamvideo.models.cpu_engine.strip_max_pool import split_into_strips
 from dreamvideo.models.cpu_engine.trace import trace_network
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
-from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Objective, Term
 from dreamvideo.models.registry import build_classifier
 from dreamvideo.models.tracing import SCALINGS, ScaledFeatures, fold_batch_norms
@@ -55,7 +56,16 @@ def classifier(name: str, *layers: Any) -> Any:
     ).requires_grad_(False)
 
 
-NETWORKS = {
+def small(name: str, *layers: str) -> Any:
+    """A small sibling of a network of torchvision, cut off and folded."""
+    factory, usual = SMALL[name]
+    extractor = fold_batch_norms(create_feature_extractor(factory(), list(layers or usual)))
+    return ScaledFeatures(extractor, torch.float32, *SCALINGS["imagenet"]).requires_grad_(False)
+
+
+NETWORKS: dict[str, Any] = {
+    **{name: partial(small, name) for name in SMALL},
+    "small_googlenet, inside a block": lambda: small("small_googlenet", "inception1.branch2.0", "inception1.branch4.0"),
     "googlenet": lambda: classifier("googlenet", "inception4c"),
     "googlenet, several": lambda: classifier("googlenet", "conv2", "inception3a", "inception4b"),
     "googlenet, inside a block": lambda: classifier("googlenet", "inception3b.branch2.0", "inception3b.branch4.0"),
@@ -68,13 +78,17 @@ NETWORKS = {
 }
 
 
+# Each has a small sibling above, with the same kinds of layers.
+BIG = [name for name in NETWORKS if not name.startswith(("small_", "dreamnet"))]
+
+
 def pictures(*size: Any, seed: int = 1) -> Any:
     """Smooth pictures: on noise a ReLU or max pool is too often decided by the last bit."""
     small = torch.rand(*size[:2], 9, 9, generator=torch.Generator().manual_seed(seed))
     return F.interpolate(small, size[2:], mode="bicubic").clamp(0, 1)
 
 
-def run(network: Network, images: Any) -> tuple[dict[Any, Any], Any]:
+def run(network: Any, images: Any) -> tuple[dict[Any, Any], Any]:
     """Activations, and the gradient of a sum of them in which no two weigh the same."""
     images = images.clone().requires_grad_()
     layers = network(images)
@@ -82,74 +96,74 @@ def run(network: Network, images: Any) -> tuple[dict[Any, Any], Any]:
     return {name: value.detach() for name, value in layers.items()}, torch.autograd.grad(score, images)[0]
 
 
-def assert_same(ours: Any, plain: Any) -> None:
-    assert (ours - plain).abs().max() <= 1e-4 * plain.abs().max()
+def assert_same(actual: Any, plain: Any) -> None:
+    assert (actual - plain).abs().max() <= 1e-4 * plain.abs().max()
 
 
-def assert_same_slope(ours: Any, plain: Any) -> None:
+def assert_same_grad(actual: Any, plain: Any) -> None:
     """Equal but for the pixels that see a unit so near to its kink that rounding decides on which side it is."""
-    apart = (ours - plain).abs()
+    apart = (actual - plain).abs()
     assert apart.quantile(0.8) <= 1e-4 * plain.abs().max()
     assert apart.norm() <= 1e-2 * plain.norm()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in BIG)) for name in NETWORKS])
 @pytest.mark.parametrize("size", [(1, 3, 113, 150), (2, 3, 96, 75)])
 def test_activations_and_gradient_are_those_of_autograd(name: Any, size: tuple[int, int, int, int]) -> None:
     network = NETWORKS[name]()
     fast = cpu_engine.compile_network(network)
     assert fast is not None
     images = pictures(*size)
-    expected, slope = run(network, images)
-    ours, fast_slope = run(fast, images)
-    assert list(ours) == list(expected)
+    expected, grad = run(network, images)
+    actual, fast_grad = run(fast, images)
+    assert list(actual) == list(expected)
     for layer, value in expected.items():
-        assert ours[layer].shape == value.shape
-        assert_same(ours[layer], value)
-    assert_same_slope(fast_slope, slope)
-    assert fast_slope.dtype == torch.float32
+        assert actual[layer].shape == value.shape
+        assert_same(actual[layer], value)
+    assert_same_grad(fast_grad, grad)
+    assert fast_grad.dtype == torch.float32
     with torch.no_grad():
         for layer, value in fast(images).items():
-            assert torch.equal(value, ours[layer])
+            assert torch.equal(value, actual[layer])
 
 
 @pytest.mark.skipif(not BFLOAT16, reason="no bfloat16 convolutions on this processor")
 def test_the_bf16_gradient_points_where_the_fp32_gradient_does() -> None:
     image = torch.from_numpy(textured(180, 240)).permute(2, 0, 1)[None].float() / 255
     layers = (("s8b", 1.0), ("s16a", 1.0))
-    slopes = []
+    grads = []
     for precision in (torch.float32, torch.bfloat16):
         fast = cpu_engine.compile_network(Dreamnet(("s8b", "s16a")), precision)
         x = image.clone().requires_grad_()
         score = Objective(fast, tuple(Term(name, weight, "log") for name, weight in layers), load_dreamnet().divisors)(
             x
         )
-        slopes.append(torch.autograd.grad(score.sum(), x)[0].flatten())
-    assert torch.cosine_similarity(*slopes, dim=0) >= 0.99
+        grads.append(torch.autograd.grad(score.sum(), x)[0].flatten())
+    assert torch.cosine_similarity(grads[0], grads[1], dim=0) >= 0.99
 
 
-@pytest.mark.parametrize("name", ["googlenet", "dreamnet"])
+@pytest.mark.parametrize("name", ["small_googlenet", "dreamnet", pytest.param("googlenet", marks=pytest.mark.slow)])
 def test_a_batch_equals_its_rows_alone(name: str) -> None:
     fast = cpu_engine.compile_network(NETWORKS[name]())
     images = torch.cat([pictures(1, 3, 101, 130, seed=seed) for seed in range(3)])
 
-    def slope(images: Any) -> Any:
+    def grad(images: Any) -> Any:
         images = images.clone().requires_grad_()
         score = sum(layer.square().mean((1, 2, 3)).sum() for layer in fast(images).values())
         return torch.autograd.grad(score, images)[0]
 
-    for row, image in zip(slope(images), images, strict=True):
-        assert_same_slope(row, slope(image[None])[0])
+    for row, image in zip(grad(images), images, strict=True):
+        assert_same_grad(row, grad(image[None])[0])
 
 
 def test_a_gradient_of_one_layer_of_several() -> None:
-    network = classifier("googlenet", "inception3a", "inception3b")
+    network = small("small_googlenet")
     images = [pictures(1, 3, 90, 90).requires_grad_() for _ in range(2)]
-    slopes = [
-        torch.autograd.grad(features(image)["inception3a"].sum(), image)[0]
+    grads = [
+        torch.autograd.grad(features(image)["inception1"].sum(), image)[0]
         for features, image in zip((network, cpu_engine.compile_network(network)), images, strict=True)
     ]
-    assert_same_slope(*slopes)
+    assert_same_grad(*grads)
 
 
 def test_a_second_gradient_of_one_run_is_an_error() -> None:
@@ -241,22 +255,20 @@ def test_an_average_pool_goes_after_a_convolution_only_where_that_is_the_same(pa
     steps = build_plan(trace_network(network, torch.rand(1, 3, 32, 32))).steps
     assert len([step for step in steps if isinstance(step, Conv)]) == (3 if padded else 2)
     images = pictures(1, 3, 40, 50)
-    (expected, slope), (ours, fast_slope) = (
+    (expected, grad), (actual, fast_grad) = (
         run(features, images) for features in (network, cpu_engine.compile_network(network))
     )
-    assert_same(ours["both"], expected["both"])
-    assert_same_slope(fast_slope, slope)
+    assert_same(actual["both"], expected["both"])
+    assert_same_grad(fast_grad, grad)
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_a_result_whose_gradient_is_never_asked_for_is_freed_at_once(precision: Any) -> None:
     if precision == torch.bfloat16 and not BFLOAT16:
         pytest.skip("no bfloat16 convolutions on this processor")
-    layers = ("inception3a", "inception3b.branch4.0")  # a max pool reads the one, and makes the other
-    fast, images = (
-        cpu_engine.compile_network(classifier("googlenet", *layers), precision),
-        pictures(1, 3, 64, 64).requires_grad_(),
-    )
+    layers = ("inception1", "inception2.branch4.0")  # a max pool reads the one, and makes the other
+    fast = cpu_engine.compile_network(small("small_googlenet", *layers), precision)
+    images = pictures(1, 3, 64, 64).requires_grad_()
     gc.collect()
     gc.disable()  # it would find a cycle some time later
     try:
@@ -268,11 +280,16 @@ def test_a_result_whose_gradient_is_never_asked_for_is_freed_at_once(precision: 
 
 
 def test_sibling_branches_are_merged_and_relus_fused() -> None:
-    steps = build_plan(trace_network(classifier("googlenet", "inception3a"), torch.rand(1, 3, 64, 64))).steps
-    convs = [step for step in steps if isinstance(step, Conv)]
-    assert len(convs) == 3 + 4  # 1x1 of three branches as one, two 3x3, the 1x1 of the pool
-    assert all(conv.relu for conv in convs)
-    assert [step.sizes for step in steps if isinstance(step, Split)] == [(64, 96, 16)]
+    networks = (
+        (classifier("googlenet", "inception3a"), (64, 96, 16)),
+        (small("small_googlenet", "inception1"), (8, 6, 4)),
+    )
+    for network, sizes in networks:
+        steps = build_plan(trace_network(network, torch.rand(1, 3, 64, 64))).steps
+        convs = [step for step in steps if isinstance(step, Conv)]
+        assert len(convs) == 3 + 4  # 1x1 of three branches as one, two 3x3, the 1x1 of the pool
+        assert all(conv.relu for conv in convs)
+        assert [step.sizes for step in steps if isinstance(step, Split)] == [sizes]
 
 
 WINDOWS = [(3, 2, 0, True), (3, 2, 0, False), (3, 2, 1, False), (3, 1, 1, False), (2, 2, 0, False), (5, 1, 2, True)]
@@ -293,20 +310,20 @@ def test_a_max_pool_in_strips_is_a_max_pool(
     expected = F.max_pool2d(x, kernel, stride, padding, 1, ceil)
     g = torch.randn_like(expected)
     with torch.no_grad():
-        (ours,), memo = pool.forward(x)
-        (slope,) = pool.backward(memo, g.clone())
-    assert torch.equal(ours, expected)
-    assert torch.allclose(slope, torch.autograd.grad(expected, x, g)[0], atol=1e-6)
+        (actual,), memo = pool.forward(x)
+        (grad,) = pool.backward(memo, g.clone())
+    assert torch.equal(actual, expected)
+    assert torch.allclose(grad, torch.autograd.grad(expected, x, g)[0], atol=1e-6)
 
 
 def assert_pools_as_torch(pool: Any, x: Any, expected: Any) -> None:
     """Values and gradient, bit for bit."""
     g = torch.randint_like(expected, -3, 4)
     with torch.no_grad():
-        (ours,), memo = pool.forward(x)
-        (slope,) = pool.backward(memo, g.clone())
-    assert torch.equal(ours, expected)
-    assert torch.equal(slope, torch.autograd.grad(expected, x, g)[0])
+        (actual,), memo = pool.forward(x)
+        (grad,) = pool.backward(memo, g.clone())
+    assert torch.equal(actual, expected)
+    assert torch.equal(grad, torch.autograd.grad(expected, x, g)[0])
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -356,10 +373,10 @@ def test_the_gradient_of_an_average_pool(window: tuple[int, int, int], padded: b
     expected = F.avg_pool2d(x, kernel, stride, padding, False, padded)
     g = torch.randn_like(expected)
     with torch.no_grad():
-        (ours,), memo = pool.forward(x)
-        (slope,) = pool.backward(memo, g)
-    assert torch.allclose(ours, expected, atol=1e-6)
-    assert torch.allclose(slope, torch.autograd.grad(expected, x, g)[0], atol=1e-6)
+        (actual,), memo = pool.forward(x)
+        (grad,) = pool.backward(memo, g)
+    assert torch.allclose(actual, expected, atol=1e-6)
+    assert torch.allclose(grad, torch.autograd.grad(expected, x, g)[0], atol=1e-6)
 
 
 def grown(steps: Any) -> Any:

@@ -26,7 +26,7 @@ from dreamvideo.models.weights import cache_path, plain_parameter_name
 from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
 from dreamvideo.tensors import GUIDE_SIDE, to_guide
 
-CPU = {"device": "cpu", "precision": "fp32"}
+CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
 QUICK = ["--iterations", "1", "--octaves", "1", "--step-size", "0.05", "--precision", "fp32", "-q"]
 LIGHT = ("squeezenet1_1",)  # the others take seconds and up to half a gigabyte
 
@@ -134,8 +134,8 @@ def test_every_node_that_is_listed_can_be_dreamed_on(tmp_path: Path, factories: 
     assert {layer: value.shape[1] for layer, value in found.items()} == {row[0]: int(row[2]) for row in rows}
     for layer, _ in nodes:
         score = term_score(found[layer], Term(layer))
-        (slope,) = torch.autograd.grad(score.sum(), image, retain_graph=True)
-        assert torch.isfinite(slope).all() and slope.abs().max() > 0, layer
+        (grad,) = torch.autograd.grad(score.sum(), image, retain_graph=True)
+        assert torch.isfinite(grad).all() and grad.abs().max() > 0, layer
 
 
 def test_layers_are_listed_with_stride_channels_and_defaults(capsys: pytest.CaptureFixture[str]) -> None:
@@ -313,8 +313,8 @@ def test_a_network_that_is_blind_to_small_pictures_sees_them_continued(factories
     small = torch.rand(1, 3, 33, 70)
     padded = torch.nn.functional.pad(small, (0, 0, 0, network.score.features.side - 33), mode="replicate")
     assert torch.equal(network.score(small), network.score(padded))
-    slope, _ = gradient(small, network.score, [(0, 0)])
-    assert slope.abs().max() > 0
+    grad, _ = gradient(small, network.score, [(0, 0)])
+    assert grad.abs().max() > 0
 
 
 def test_a_checkpoint_for_other_classes_is_taken_and_its_classes_have_numbers(tmp_path: Path, plain: None) -> None:
@@ -361,10 +361,10 @@ def test_a_guided_dream_comes_to_be_like_its_guide(plain: None) -> None:
         places = features(images)["s8b"].flatten(2).transpose(1, 2)
         return (places @ features(guide)["s8b"][0].flatten(1).detach()).amax(2).mean(1)
 
-    slope, _ = gradient(image, network.score, [(0, 0)])
+    grad, _ = gradient(image, network.score, [(0, 0)])
     direct, before = gradient(image, like, [(0, 0)])
-    assert torch.cosine_similarity(slope.flatten(), direct.flatten(), 0) > 0.999
-    after = like((image + 0.01 * slope / slope.abs().mean()).clamp(0, 1))
+    assert torch.cosine_similarity(grad.flatten(), direct.flatten(), 0) > 0.999
+    after = like((image + 0.01 * grad / grad.abs().mean()).clamp(0, 1))
     assert after.item() > 1.05 * before.item()
 
 

@@ -38,7 +38,7 @@ def test_l2_is_the_logarithm_of_the_mean_square() -> None:
 
 def test_log_averages_the_logarithm_of_the_divided_local_energy() -> None:
     activation, divisor = activations(), torch.tensor([1.0, 2.0, 0.5, 4.0])
-    energy = sum((activation[:, c] / divisor[c]) ** 2 for c in range(4))  # (B, h, w)
+    energy = torch.stack([(activation[:, c] / divisor[c]) ** 2 for c in range(4)]).sum(0)  # (B, h, w)
     expected = [(row + FLOOR * row.mean()).log().mean().item() for row in energy]
     assert score(activation, "log", divisor).tolist() == pytest.approx(expected, abs=1e-5)
 
@@ -59,16 +59,16 @@ def test_twice_the_activation_adds_the_logarithm_of_four(kind: str) -> None:
 def test_a_black_picture_scores_low_but_finite(kind: Any) -> None:
     silent = torch.zeros(1, 3, 4, 4, requires_grad=True)
     found = score(silent, kind)
-    (slope,) = torch.autograd.grad(found.sum(), silent)
-    assert torch.isfinite(found).all() and torch.isfinite(slope).all()
+    (grad,) = torch.autograd.grad(found.sum(), silent)
+    assert torch.isfinite(found).all() and torch.isfinite(grad).all()
 
 
 @pytest.mark.parametrize("kind", LAYER_KINDS)
 def test_large_activations_of_fp16_have_a_finite_score(kind: Any) -> None:
     large = (activations() * 3000).half().requires_grad_()
     found = score(large, kind)
-    (slope,) = torch.autograd.grad(found.sum(), large)
-    assert torch.isfinite(found).all() and slope.abs().max() > 0
+    (grad,) = torch.autograd.grad(found.sum(), large)
+    assert torch.isfinite(found).all() and grad.abs().max() > 0
 
 
 def test_terms_add_up_by_weight() -> None:

@@ -1,10 +1,12 @@
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import small_networks
 import torch
 import torchvision
 from safetensors.torch import save_file
@@ -21,7 +23,7 @@ from dreamvideo.models.objectives import Objective
 from dreamvideo.models.registry import CLASSIFIERS, build_classifier
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 
-CPU = {"device": "cpu", "precision": "fp32"}
+CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
 
 
 def random_model(name: str, shaken: bool = False) -> Any:
@@ -51,23 +53,31 @@ def imagenet_scaled(images: Any) -> Any:
 
 
 @pytest.mark.parametrize("file", ["w.safetensors", "w.pth"])
-def test_a_cut_off_folded_network_gives_the_activations_of_the_whole_one(tmp_path: Path, file: str) -> None:
-    model = random_model("googlenet", shaken=True)
+@pytest.mark.parametrize("name", ["small_googlenet", pytest.param("googlenet", marks=pytest.mark.slow)])
+def test_a_cut_off_folded_network_gives_the_activations_of_the_whole_one(tmp_path: Path, file: str, name: str) -> None:
+    small = name == "small_googlenet"
+    model = small_networks.small_googlenet() if small else random_model("googlenet", shaken=True)
+    first, second = ("stem", "inception1") if small else ("inception3b", "inception4c")
     seen = {}
-    model.inception3b.register_forward_hook(lambda module, args, output: seen.update({"inception3b": output}))
-    model.inception4c.register_forward_hook(lambda module, args, output: seen.update({"inception4c": output}))
-    wanted = (("inception3b", 1.0), ("inception4c", 2.0))
-    settings = ModelSettings("googlenet", weights=saved(model, tmp_path / file), **CPU)
-    network = load_network(settings, ObjectiveSettings(layers=wanted))
+    for layer in (first, second):
+        hook = partial(lambda layer, module, args, output: seen.update({layer: output.clone()}), layer)
+        model.get_submodule(layer).register_forward_hook(hook)
+    spec = f"small_networks:{name}" if small else name
+    settings = ModelSettings(spec, weights=saved(model, tmp_path / file), **CPU)
+    network = load_network(settings, ObjectiveSettings(layers=((first, 1.0), (second, 2.0))))
     with torch.no_grad():
         model(imagenet_scaled(picture()))
-        ours = network.score.features(picture())
+        actual = network.score.features(picture())
     for name, expected in seen.items():
-        assert (ours[name] - expected).abs().max() < 1e-4 * expected.abs().max(), name
-    kept = sum(p.numel() for p in network.score.features.parameters())
-    assert kept < 0.4 * sum(p.numel() for p in model.parameters()), "the rest of the network was not cut off"
-    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in network.score.features.modules())
-    assert not any(p.requires_grad for p in network.score.features.parameters())
+        assert (actual[name] - expected).abs().max() < 1e-4 * expected.abs().max(), name
+    features = network.score.features
+    assert isinstance(features, torch.nn.Module)
+    kept = sum(p.numel() for p in features.parameters())
+    assert kept < (0.8 if small else 0.4) * sum(p.numel() for p in model.parameters()), (
+        "the rest of the network was not cut off"
+    )
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in features.modules())
+    assert not any(p.requires_grad for p in features.parameters())
 
 
 def test_a_layer_before_an_in_place_relu_is_not_overwritten(tmp_path: Path) -> None:
@@ -79,17 +89,25 @@ def test_a_layer_before_an_in_place_relu_is_not_overwritten(tmp_path: Path) -> N
     assert first.min() < 0
 
 
-HEAVY = {"vgg19", "resnet101", "densenet121", "inception_v3", "efficientnet_b0", "convnext_tiny"}
+LIGHT = ("dreamnet", "squeezenet1_1")  # the others take seconds; small networks have the same kinds of layers
+SMALL_NAMES = [f"small_networks:{name}" for name in small_networks.SMALL]
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in HEAVY)) for n in ("dreamnet", *CLASSIFIERS)]
+    "name",
+    [
+        *SMALL_NAMES,
+        *(pytest.param(name, marks=[pytest.mark.slow] * (name not in LIGHT)) for name in ("dreamnet", *CLASSIFIERS)),
+    ],
 )
 def test_the_score_of_every_network_rises_with_every_octave(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: Any
 ) -> None:
-    weights = make_network(name, None, None, tmp_path, torch.device("cpu")).weights
-    network = load_network(ModelSettings(name, weights=weights, **CPU), ObjectiveSettings())
+    small = name in SMALL_NAMES
+    weights = None if small else make_network(name, None, None, tmp_path, torch.device("cpu")).weights
+    layer = small_networks.SMALL[name.partition(":")[2]][1][1] if small else None
+    objective = ObjectiveSettings(layers=((layer, 1.0),)) if layer else ObjectiveSettings()
+    network = load_network(ModelSettings(name, weights=weights, **CPU), objective)
     rises = []
 
     def watched(images: Any, base: Any, score: Objective, *rest: Any) -> Tensor:
@@ -106,7 +124,7 @@ def test_the_score_of_every_network_rises_with_every_octave(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_dreamnet_dreams_without_a_download(precision: str) -> None:
+def test_dreamnet_dreams_without_a_download(precision: Any) -> None:
     network = load_network(ModelSettings(device="cpu", precision=precision), ObjectiveSettings())
     dreamed = dream(picture(), network.score, DreamSettings(octaves=2, iterations=3, step_size=0.02))
     assert network.score(dreamed).item() > network.score(picture()).item() + 0.5
@@ -114,13 +132,13 @@ def test_dreamnet_dreams_without_a_download(precision: str) -> None:
 
 
 def test_the_bf16_gradient_points_where_the_fp32_gradient_does() -> None:
-    slopes = []
+    grads = []
     for precision in ("fp32", "bf16"):
         network = load_network(ModelSettings(device="cpu", precision=precision), ObjectiveSettings())
         image = picture().requires_grad_()
-        (slope,) = torch.autograd.grad(network.score(image).sum(), image)
-        slopes.append(slope.flatten())
-    assert torch.cosine_similarity(*slopes, dim=0) > 0.98
+        (grad,) = torch.autograd.grad(network.score(image).sum(), image)
+        grads.append(grad.flatten())
+    assert torch.cosine_similarity(grads[0], grads[1], dim=0) > 0.98
 
 
 @pytest.mark.parametrize(
@@ -147,7 +165,7 @@ def test_a_broken_weights_file_is_one_line(tmp_path: Path) -> None:
         if content is not None:
             (tmp_path / name).write_bytes(content)
         with pytest.raises(WeightsError) as caught:
-            load_network(ModelSettings("googlenet", weights=str(tmp_path / name), **CPU), DreamSettings())
+            load_network(ModelSettings("googlenet", weights=str(tmp_path / name), **CPU), ObjectiveSettings())
         assert name in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -158,7 +176,7 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
 
     torch.save({"x": Evil()}, tmp_path / "w.pth")
     with pytest.raises(WeightsError):
-        load_network(ModelSettings("googlenet", weights=str(tmp_path / "w.pth"), **CPU), DreamSettings())
+        load_network(ModelSettings("googlenet", weights=str(tmp_path / "w.pth"), **CPU), ObjectiveSettings())
     assert not (tmp_path / "pwned").exists()
 
 

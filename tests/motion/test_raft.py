@@ -128,7 +128,7 @@ def test_current_comes_first_scaled_and_its_edges_are_repeated() -> None:
     wide = pad_for_raft(pair(130, 133)[0], 130, 133)
     assert wide.shape == (1, 3, 136, 136)
     assert torch.equal(wide[..., 133:], wide[..., 132:133].expand(1, 3, 136, 3))
-    assert pad_for_raft(torch.tensor([0, 255], dtype=torch.uint8).expand(1, 3, 1, 2), 1, 2).aminmax() == (-1, 1)
+    assert pad_for_raft(torch.tensor([0, 255], dtype=torch.uint8).expand(1, 3, 1, 2), 1, 2).unique().tolist() == [-1, 1]
 
 
 def test_what_leaves_the_crop_is_not_stretched_into_the_picture() -> None:
@@ -157,10 +157,10 @@ def test_the_network_is_that_of_torchvision(files: Path, small: Callable[[Tensor
 def test_large_on_cuda_small_elsewhere_and_it_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    loaded = []
+    loaded: list[Any] = []
 
     class Still(torch.nn.Module):
-        def to(self, device: torch.device) -> Any:
+        def to(self, device: torch.device) -> Any:  # type: ignore[override]
             loaded[-1] += (device,)
             return self
 
@@ -250,7 +250,7 @@ def test_weights_that_cannot_be_had_are_told_before_a_frame_is_dreamed_and_the_s
     tiny_network: Network, tmp_path: Path
 ) -> None:
     carrying = CarrySettings(flow="raft", flow_weights=str(tmp_path / "none.pth"))
-    closed = []
+    closed: list[Any] = []
     with pytest.raises(WeightsError, match="no such weights file"):
         next(dream_video(stream(4, closed), tiny_network, DreamSettings(octaves=1), carrying))
     assert closed == [True]

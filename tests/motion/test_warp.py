@@ -72,10 +72,10 @@ def test_the_occlusion_mask_agrees_with_the_pixel_by_pixel_check(seed: int) -> N
     random = np.random.default_rng(seed)
     backward, forward = (random.normal(0, 2, (2, 9, 11)).astype(np.float32) for _ in range(2))
     forward[:, :5] = -backward[:, :5] + 0.01
-    ours = occlusion_mask(torch.from_numpy(backward)[None], torch.from_numpy(forward)[None])
-    assert ours.dtype == torch.bool
+    actual = occlusion_mask(torch.from_numpy(backward)[None], torch.from_numpy(forward)[None])
+    assert actual.dtype == torch.bool
     # A pixel on the edge of the inequality may fall either way in float32.
-    assert (ours[0, 0].numpy() != reference.occluded(backward.astype(float), forward.astype(float))).sum() <= 1
+    assert (actual[0, 0].numpy() != reference.occluded(backward.astype(float), forward.astype(float))).sum() <= 1
 
 
 def test_a_square_moving_right_uncovers_the_ground_behind_it() -> None:
