@@ -529,7 +529,13 @@ WORDS = ["--iterations", "6", "--octaves", "2", "--threads", "1"]
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed")
-    cluster = utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    for attempt in range(10):  # Ray gives a node 30 seconds to start, which a busy machine may not make
+        try:
+            cluster = utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+            break
+        except Exception as error:
+            if attempt == 9 or "timed out during startup" not in str(error):
+                raise
     yield cluster.address
     cluster.shutdown()
 
