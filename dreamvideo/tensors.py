@@ -1,4 +1,4 @@
-"""TODO"""
+"""Conversion between images as arrays, (H, W, 3) uint8, and as tensors, (1, 3, H, W) float32 in [0, 1]."""
 
 from __future__ import annotations
 
@@ -14,12 +14,27 @@ GUIDE_SIDE = 224  # pixels of the longer side of a guide, as in the 2015 noteboo
 
 
 def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """(1, 3, H, W) float32 in [0, 1] from (H, W, 3) uint8."""
+    """Convert an image to a tensor.
+
+    Args:
+        image: (H, W, 3) uint8.
+        device: where it goes.
+
+    Returns:
+        (1, 3, H, W) float32 in [0, 1].
+    """
     return upload(torch.from_numpy(image), device).permute(2, 0, 1)[None].float() / 255
 
 
 def to_guide(image: NDArray[np.uint8]) -> Tensor:
-    """(1, 3, h, w) float32 in [0, 1] on the CPU from (H, W, 3) uint8; at most `GUIDE_SIDE` pixels a side."""
+    """Convert an image to a guide.
+
+    Args:
+        image: (H, W, 3) uint8.
+
+    Returns:
+        (1, 3, h, w) float32 in [0, 1] on the CPU, shrunk to at most `GUIDE_SIDE` pixels a side.
+    """
     guide = to_tensor(image, torch.device("cpu"))
     shrink = min(1.0, GUIDE_SIDE / max(guide.shape[2:]))
     height, width = (max(1, round(side * shrink)) for side in guide.shape[2:])
@@ -27,27 +42,65 @@ def to_guide(image: NDArray[np.uint8]) -> Tensor:
 
 
 def to_mask(mask: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """(1, 1, H, W) float32 in [0, 1] from (H, W) uint8."""
+    """Convert a mask to a tensor.
+
+    Args:
+        mask: (H, W) uint8.
+        device: where it goes.
+
+    Returns:
+        (1, 1, H, W) float32 in [0, 1].
+    """
     return upload(torch.from_numpy(mask), device)[None, None].float() / 255
 
 
 def to_image(image: Tensor) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8, rounded, from (1, 3, H, W) in [0, 1]."""
+    """Convert a tensor to an image, and wait for it.
+
+    Args:
+        image: (1, 3, H, W) in [0, 1], on any device.
+
+    Returns:
+        (H, W, 3) uint8, rounded.
+    """
     return fetch(to_uint8(image))().numpy()
 
 
 def to_uint8(image: Tensor) -> Tensor:
-    """(H, W, 3) uint8, rounded, where the (1, 3, H, W) in [0, 1] is."""
+    """Convert a tensor to an image on the same device.
+
+    Args:
+        image: (1, 3, H, W) in [0, 1].
+
+    Returns:
+        (H, W, 3) uint8, rounded.
+    """
     return (image[0] * 255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """`images` shrunk to (height, width) without aliasing."""
+    """Shrink images without aliasing, bilinearly.
+
+    Args:
+        images: (B, C, H, W).
+        size: (height, width) in pixels.
+
+    Returns:
+        (B, C, *size); the images themselves if they have that size.
+    """
     if images.shape[2:] == size:
         return images
     return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
 
 
 def enlarge(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """`images` enlarged to (height, width), smooth."""
+    """Enlarge images smoothly, bicubically.
+
+    Args:
+        images: (B, C, H, W).
+        size: (height, width) in pixels.
+
+    Returns:
+        (B, C, *size); may overshoot their range.
+    """
     return F.interpolate(images, size, mode="bicubic", align_corners=False)

@@ -13,12 +13,12 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-# Seconds that closing `latest` waits for its thread: a camera may hang in a read for ever.
+# Seconds that closing `latest` waits for its thread: a camera may hang in a read forever. By eye.
 _PATIENCE = 1.0
 
 
 class _End:
-    """The last thing in the queue: why the upstream ended."""
+    """The last item of the queue: why the generator ended."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
@@ -26,17 +26,21 @@ class _End:
 
 @dataclass(frozen=True, slots=True)
 class Latest(Generic[T]):
-    """What `latest` gives."""
+    """What `latest` yields."""
 
     item: T | None  # None: nothing new in time
-    dropped: int  # items since the beginning that newer ones took the place of
+    dropped: int  # items since the beginning that newer ones replaced
 
 
 def prefetch(frames: Generator[T, None, None], depth: int = 4) -> Generator[T, None, None]:
-    """The same items in the same order, made in a thread that runs up to `depth` items ahead.
+    """Run a generator ahead in a thread of its own, and yield the same items in the same order.
 
-    What the upstream raises is raised here, after the items before it. Closing this generator closes `frames`, in the
-    thread that ran it, and returns when that thread has ended: after the item that it is working on.
+    What it raises is raised here, after the items before. Closing this generator closes it, in its thread, and returns
+    when that thread has ended: after the item that it is working on.
+
+    Args:
+        frames: runs in the thread.
+        depth: items that may wait, at least 1.
 
     Raises:
         ValueError: `depth` is less than 1.
@@ -49,13 +53,15 @@ def prefetch(frames: Generator[T, None, None], depth: int = 4) -> Generator[T, N
 
 
 def latest(frames: Generator[T | None, None, None], timeout: float) -> Generator[Latest[T], None, None]:
-    """The newest item each time, made in a thread that never waits for its consumer; what is overwritten is counted.
+    """Run a generator in a thread of its own that never waits for its consumer, and yield its newest item each time.
 
-    Where nothing new comes within `timeout` seconds, the item is None: whoever pulls can go on living while a camera
-    stalls. An upstream may give None to say that it has nothing new but lives, which lets it be closed.
+    What it raises is raised here, after the last item. Closing this generator closes it, in its thread, and waits for
+    that about a second at most: a thread that hangs is left alone.
 
-    What the upstream raises is raised here, after the last item. Closing this generator closes `frames`, in the thread
-    that ran it, and waits for that about a second at most: a thread that hangs is left alone.
+    Args:
+        frames: runs in the thread; may yield None, which is ignored but lets it be closed while it has nothing new.
+        timeout: seconds after which an item of None is yielded if nothing new came, so that the consumer goes on while
+            a camera stalls; above 0.
 
     Raises:
         ValueError: `timeout` is not above 0.
@@ -125,7 +131,7 @@ def _latest(frames: Generator[T | None, None, None], timeout: float) -> Generato
         _empty(queue)
         thread.join(_PATIENCE)
         if thread.is_alive():
-            log.debug("%s does not end: it is left alone", thread.name)
+            log.debug("%s does not end and is left alone", thread.name)
 
 
 def _started(name: str, frames: Generator[T, None, None], put: Callable[[T | _End], None], stop: Event) -> Thread:

@@ -1,4 +1,4 @@
-"""What a job is: version, settings and the content of its files; two that agree make the same film."""
+"""The identity of a job: version, settings and content of its files; two jobs that agree make the same output."""
 
 from __future__ import annotations
 
@@ -13,12 +13,23 @@ from dreamvideo._version import __version__
 from dreamvideo.errors import SourceError
 from dreamvideo.settings.option import option_kind
 
-SAMPLE: Final = 1 << 20  # bytes from the beginning, middle and end of a file that are looked at
-LEAST: Final = 1 << 12  # of each of many
+SAMPLE_BYTES: Final = 1 << 20  # read at the beginning, middle and end of a file, or of several together
+MIN_SAMPLE_BYTES: Final = 1 << 12  # of each of several
 
 
 def fingerprint(sources: Sequence[Path], *settings: Any) -> dict[str, Any]:
-    """The job of dreaming `sources` with some settings dataclasses, as JSON holds it; where it runs does not count."""
+    """Return what identifies the job of dreaming files.
+
+    Args:
+        sources: the input files.
+        settings: dataclasses; options of the kind "machine" do not count, files are named by their content.
+
+    Returns:
+        The values by name, as JSON holds them.
+
+    Raises:
+        SourceError: a file cannot be read.
+    """
     job: dict[str, Any] = {"version": __version__, "input": identity(*sources)}
     for some in settings:
         for field in fields(some):
@@ -31,7 +42,10 @@ def fingerprint(sources: Sequence[Path], *settings: Any) -> dict[str, Any]:
 
 
 def identity(*paths: Path) -> str:
-    """Size and a hash of samples of the content of a file, or of all files in a folder, or of several.
+    """Return the name, the size and a hash of samples of the content of files.
+
+    Args:
+        paths: a file, a folder, all files of which count, or several files.
 
     Raises:
         SourceError: one cannot be read.
@@ -40,7 +54,7 @@ def identity(*paths: Path) -> str:
     digest, size = hashlib.sha256(), 0
     try:
         files = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else paths
-        sample = max(LEAST, SAMPLE // len(files)) if files else SAMPLE
+        sample = max(MIN_SAMPLE_BYTES, SAMPLE_BYTES // len(files)) if files else SAMPLE_BYTES
         for each in files:
             length = each.stat().st_size
             size += length
@@ -57,14 +71,22 @@ def identity(*paths: Path) -> str:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What is not the same in two jobs, each in a few words."""
+    """Describe how two jobs differ.
+
+    Args:
+        before: what `fingerprint` returned for one.
+        now: the same for the other.
+
+    Returns:
+        A few words for each value that differs.
+    """
     names = [*before, *(name for name in now if name not in before)]
     return [
-        f"{name.replace('_', '-')} was {_told(before.get(name))}, is {_told(now.get(name))}"
+        f"{name.replace('_', '-')} was {_describe(before.get(name))}, is {_describe(now.get(name))}"
         for name in names
         if before.get(name) != now.get(name)
     ]
 
 
-def _told(value: Any) -> str:
+def _describe(value: Any) -> str:
     return "not there" if value is None else value if isinstance(value, str) else json.dumps(value)

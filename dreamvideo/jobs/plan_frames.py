@@ -1,4 +1,4 @@
-"""What `dreamvideo frames` is asked for becomes a job, everything checked that can be before work begins."""
+"""Makes a job of the inputs and the output of `dreamvideo frames`, and checks all that can be checked beforehand."""
 
 from __future__ import annotations
 
@@ -29,18 +29,24 @@ def plan_frames(
     skip: bool = False,
     resume: bool = False,
 ) -> Job | None:
-    """The job of dreaming folders of pictures, patterns, pictures, or one video; None: all of it is there already.
+    """Make the job of dreaming images into a folder or a video, or a video into a folder.
 
     Args:
+        words: folders of images, patterns, images, or one video.
         target: a video or a folder; None: a folder named after the input, beside it.
-        tell: told what is passed over.
-        overwrite: pictures that are there are replaced.
-        skip: they are passed over, and their sources with them.
-        resume: they are of an earlier run, which is gone on with; where nothing is left of one, they are passed over.
+        read: which part of the input.
+        settings: how images are read and written.
+        tell: gets a line about what is skipped.
+        overwrite: replace outputs that exist.
+        skip: keep outputs that exist, and skip their inputs.
+        resume: outputs that exist are of an earlier run, which is resumed; without its checkpoint they are skipped.
+
+    Returns:
+        The job; None: every output exists and is skipped.
 
     Raises:
-        SettingsError: there is no sense in it.
-        SourceError: there is no picture.
+        SettingsError: the inputs, the output and the settings do not fit together.
+        SourceError: there is no image.
         OutputError: an output exists, is an input, or cannot be written.
     """
     if resume and skip:
