@@ -212,7 +212,7 @@ def test_fp32_is_more_exact_than_tf32() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["auto", "fp32", "tf32", "bf16", "fp16"])
-def test_a_network_is_loaded_in_each_precision(precision: str) -> None:
+def test_a_network_is_loaded_in_each_precision(precision: Any) -> None:
     network = load_network(ModelSettings(device="cuda", precision=precision), ObjectiveSettings())
     picture = torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(1)).to("cuda")
     kinds = {activation.dtype for activation in network.score.features(picture).values()}

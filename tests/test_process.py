@@ -51,7 +51,7 @@ def test_without_a_number_of_threads_they_are_left_alone(restored: mock.Mock) ->
 
 
 @pytest.mark.parametrize("precision", ["tf32", "fp32", "auto"])
-def test_on_cuda_tf32_is_on_only_if_it_was_asked_for(restored: mock.Mock, precision: str) -> None:
+def test_on_cuda_tf32_is_on_only_if_it_was_asked_for(restored: mock.Mock, precision: Any) -> None:
     before = switches()
     configure_process(ModelSettings(device="cuda:7", precision=precision, threads=1))
     assert switches()[:4] == [*before[:2], precision == "tf32", precision == "tf32"]
@@ -59,7 +59,7 @@ def test_on_cuda_tf32_is_on_only_if_it_was_asked_for(restored: mock.Mock, precis
 
 
 def test_the_library_leaves_every_switch_alone() -> None:
-    with mock.patch.object(process.ctypes, "CDLL", side_effect=lambda name: pytest.fail("mallopt")):
+    with mock.patch("ctypes.CDLL", side_effect=lambda name: pytest.fail("mallopt")):
         before = switches()
         network = load_network(ModelSettings(device="cpu", threads=1), ObjectiveSettings())
         dream(torch.rand(1, 3, 64, 64), network.score, DreamSettings(octaves=1, iterations=1))
@@ -72,8 +72,8 @@ def test_the_library_leaves_every_switch_alone() -> None:
 def test_freed_memory_is_kept_where_the_c_library_can_do_that(monkeypatch: pytest.MonkeyPatch) -> None:
     glibc, calls = mock.Mock(), []
     glibc.mallopt = lambda parameter, size: calls.append((parameter, size)) or 1
-    monkeypatch.setattr(process.ctypes, "CDLL", lambda name: glibc)
+    monkeypatch.setattr("ctypes.CDLL", lambda name: glibc)
     assert keep_freed_memory.__wrapped__()
     assert calls == [(-3, 256 * 2**20), (-1, 256 * 2**20)]  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
-    monkeypatch.setattr(process.ctypes, "CDLL", lambda name: mock.Mock(spec=["malloc"]))
+    monkeypatch.setattr("ctypes.CDLL", lambda name: mock.Mock(spec=["malloc"]))
     assert not keep_freed_memory.__wrapped__()

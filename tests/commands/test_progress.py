@@ -15,7 +15,7 @@ from dreamvideo.commands.console import Console
 def screen(monkeypatch: pytest.MonkeyPatch) -> Any:
     """What a terminal would show."""
     shown = io.StringIO()
-    shown.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(shown, "isatty", lambda: True)
     # capturing puts its own in the place of sys.stderr when the test begins
     monkeypatch.setattr("dreamvideo.commands.console.sys", SimpleNamespace(stderr=shown))
     return shown

@@ -48,7 +48,7 @@ def test_every_command_parses(line: Any) -> None:
 
 def test_every_option_in_the_text_exists() -> None:
     options = set(re.findall(r"`(--[a-z-]+)", README)) - {"--help"}
-    commands = build_parser()._subparsers._group_actions[0].choices
+    commands: Any = build_parser()._subparsers._group_actions[0].choices
     shown = "".join(commands[name].format_help() for name in ("video", "live", "frames", "info"))
     assert options and not [option for option in options if option not in shown]
 

@@ -384,7 +384,8 @@ def test_a_job_that_was_killed_makes_the_film_of_an_unbroken_one(
     film: Path, tmp_path: Path, kills: int, iterations: int
 ) -> None:
     random = np.random.default_rng(kills)
-    output, resume = tmp_path / "out.mp4", []
+    output = tmp_path / "out.mp4"
+    resume: list[str] = []
     words = ["video", film, "-o", output, "--octaves", "1", "--threads", "1", "--iterations", iterations]
     done = 0
     for _ in range(kills):

@@ -146,7 +146,8 @@ class Pausing:
 
 
 def results_of(ascent: Any, count: int, seconds: float = HANG) -> Any:
-    done, end = [], time.monotonic() + seconds
+    done: list[Any] = []
+    end = time.monotonic() + seconds
     while len(done) < count:
         done += ascent.results()[0]
         assert time.monotonic() < end

@@ -409,9 +409,10 @@ def test_settings_of_a_camera() -> None:
     for bad in ("720", "0x0", "x720"):
         with pytest.raises(SettingsError):
             parse_camera_size(bad)
-    for bad in ({"camera_fps": 0}, {"reconnect": -1}, {"reconnect": float("nan")}):
+    refused: tuple[dict[str, Any], ...] = ({"camera_fps": 0}, {"reconnect": -1}, {"reconnect": float("nan")})
+    for fields in refused:
         with pytest.raises(SettingsError, match="expected"):
-            CameraSettings(**bad)
+            CameraSettings(**fields)
 
 
 def test_cameras_know_no_torch() -> None:
@@ -624,7 +625,8 @@ class Capture:
     made: list[Any] = []
 
     def __init__(self, index: Any, backend: Any) -> None:
-        self.index, self.backend, self.set_to, self.released = index, backend, {}, False
+        self.index, self.backend, self.released = index, backend, False
+        self.set_to: dict[Any, Any] = {}
         self.reads = iter(self.cameras.get(index, ()))
         self.made.append(self)
         self.loud = self.is_loud()
@@ -698,8 +700,8 @@ def test_a_camera_of_this_computer_gives_rgb(
     with closing(camera_frames("0", CameraSettings(size=(1280, 720), camera_fps=60), clock)) as frames:
         got = [frame and frame.image for frame in itertools.islice(frames, 7)]
     assert [index for index, image in enumerate(got) if image is None] == [2, 3, 5]
-    assert all((got[index] == GOOD).all() for index in (0, 1, 6))
-    assert (got[4] == GOOD[..., 1:2]).all()
+    assert all(np.array_equal(got[index], GOOD) for index in (0, 1, 6))
+    assert np.all(got[4] == GOOD[..., 1:2])
     assert Capture.made[0].released
     assert not Capture.made[0].loud
     assert caplog.messages == ["camera 0: 640x480, MJPG, 30 fps (asked for 1280x720, 60 fps)"]
@@ -788,7 +790,7 @@ def test_why_a_camera_does_not_open(
     def refuse(path: Any, flags: int) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(webcam.os, "open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     assert message("0") == (
         f"no permission to open camera 0: type sudo usermod -aG {front.group()} $USER, then log in again"
     )
@@ -848,7 +850,7 @@ def test_a_camera_is_tried_in_a_child_process(monkeypatch: pytest.MonkeyPatch) -
         children.append(plain(*words, **more))
         return children[-1]
 
-    monkeypatch.setattr(webcam.subprocess, "run", run)
+    monkeypatch.setattr("subprocess.run", run)
     monkeypatch.setattr(webcam, "_PROBE_TIMEOUT", None)
     assert webcam._image_format(9999) == ""
     assert [child.returncode for child in children] == [0]
@@ -858,7 +860,7 @@ def test_a_camera_that_hangs_when_it_is_tried(monkeypatch: pytest.MonkeyPatch) -
     def run(command: Any, timeout: float, **_: Any) -> None:
         raise subprocess.TimeoutExpired(command, timeout)
 
-    monkeypatch.setattr(webcam.subprocess, "run", run)
+    monkeypatch.setattr("subprocess.run", run)
     assert webcam._image_format(2) == "(does not answer within 10 s)"
 
 

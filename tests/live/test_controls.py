@@ -43,7 +43,8 @@ def test_no_keys_lead_out_of_what_there_is(keys: list[Any], menu: Menu) -> None:
 )
 def test_a_key_turns_one_thing_over_and_back(key: str, field: str) -> None:
     before = Controls()
-    assert pressed([key]) == replace(before, **{field: not getattr(before, field)})
+    flipped: dict[str, Any] = {field: not getattr(before, field)}
+    assert pressed([key]) == replace(before, **flipped)
     assert pressed([key, key]) == before
 
 

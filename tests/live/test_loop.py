@@ -33,7 +33,8 @@ class Ascending:
     message = ""
 
     def __init__(self, network: Network, gain: float = 0.0) -> None:
-        self.look, self.gain, self.tasks = Look(network, DreamSettings()), gain, []
+        self.look, self.gain = Look(network, DreamSettings()), gain
+        self.tasks: list[Any] = []
 
     def offer(self, task: Any) -> None:
         self.tasks.append(task)
@@ -62,7 +63,7 @@ def dreamed(tiny_network: Network) -> Callable[..., Any]:
     def run(*script: Any, gain: float = 0.0, controls: Controls = Controls(), **wanted: Any) -> Any:  # noqa: B008
         shared, ascent, shown = SharedState(controls, Menu(("sea",), ("first",))), Ascending(tiny_network, gain), []
 
-        def pictures() -> Generator[Latest, None, None]:
+        def pictures() -> Generator[Latest[Any], None, None]:
             dropped = 0
             for step in script:
                 if callable(step):

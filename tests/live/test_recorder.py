@@ -78,7 +78,7 @@ def child(path: str, height: int, width: int, still: float) -> None:
 
 
 if __name__ == "__main__":
-    child(sys.argv[1], *(int(word) for word in sys.argv[2:4]), float(sys.argv[4]))
+    child(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
     sys.exit("it ended by itself")
 
 
@@ -419,8 +419,8 @@ def test_a_disk_that_fills_up_ends_the_recording_and_keeps_it(tmp_path: Path, cl
     for number in range(8):
         put(number)
         until(lambda number=number: recording.count == number + 1)
-    for number in os.listdir("/proc/self/fd"):
-        if os.path.realpath(f"/proc/self/fd/{number}") == str(path.resolve()):
+    for descriptor in os.listdir("/proc/self/fd"):
+        if os.path.realpath(f"/proc/self/fd/{descriptor}") == str(path.resolve()):
             with open("/dev/full", "wb") as always_full:
                 os.dup2(always_full.fileno(), int(number))
     clock.now += 12

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from dreamvideo.live.outputs.virtual_camera import open_virtual_camera
 class Driver:
     """What a backend of pyvirtualcam is: it takes flat pictures of the size that it was opened with."""
 
-    opened: list = []
+    opened: list[Any] = []
     refuse = None
     sent = threading.Semaphore(0)
     gate = threading.Event()
@@ -27,7 +27,8 @@ class Driver:
     def __init__(self, *, width: int, height: int, fps: Any, fourcc: Any, device: torch.device) -> None:
         if Driver.refuse:
             raise RuntimeError(Driver.refuse)
-        self.size, self.fps, self.name, self.pictures, self.closed = (height, width), fps, device, [], False
+        self.size, self.fps, self.name, self.closed = (height, width), fps, device, False
+        self.pictures: list[Any] = []
         self.broken = None
         Driver.opened.append(self)
 
@@ -80,7 +81,7 @@ def stand_in() -> Any:
         def __enter__(self) -> Any:
             return self
 
-        def __exit__(self, *_: Any) -> bool:
+        def __exit__(self, *_: Any) -> Literal[False]:
             self.close()
             return False
 
@@ -104,7 +105,7 @@ def stand_in() -> Any:
             self._backend.send(np.asarray(frame.reshape(-1), order="C"))
 
     module = ModuleType("pyvirtualcam")
-    module.Camera = Camera
+    vars(module)["Camera"] = Camera
     return module
 
 

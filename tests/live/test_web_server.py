@@ -85,7 +85,7 @@ def viewer(port: int, path: str = "/stream", receive: Any = None) -> Iterator[tu
 def parts(file: Any) -> Generator[Any, None, None]:
     """Each part of a multipart stream as soon as its end has come, read as RFC 2046 has it."""
     head = http.client.parse_headers(file)
-    boundary = b"--" + head.get_param("boundary").encode()
+    boundary = b"--" + str(head.get_param("boundary")).encode()
     assert (head.get_content_type(), file.readline(), file.readline().strip()) == (
         "multipart/x-mixed-replace",
         b"\r\n",

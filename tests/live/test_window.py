@@ -103,7 +103,7 @@ def live(tmp_path: Path, display: Callable[..., Any]) -> Iterator[tuple[Any, Any
 
 
 def xdotool(*words: object) -> Any:
-    return subprocess.run(["xdotool", *words], capture_output=True, text=True, timeout=20).stdout.split()
+    return subprocess.run(["xdotool", *map(str, words)], capture_output=True, text=True, timeout=20).stdout.split()
 
 
 def eventually(check: Any, seconds: float = 300) -> Any:
@@ -182,7 +182,8 @@ def test_a_display_that_is_not_there_is_no_abort(
 @pytest.fixture
 def no_window(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     """OpenCV's window as a list of keys that are pressed, by code, and whether it stays open."""
-    codes, open_ = [], [1.0]
+    codes: list[Any] = []
+    open_ = [1.0]
     monkeypatch.setattr(cv2, "imshow", lambda *_: None)
     monkeypatch.setattr(cv2, "pollKey", lambda: codes.pop(0) if codes else -1)
     monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: open_[0])

@@ -446,7 +446,7 @@ def test_another_codec_can_be_asked_for(tmp_path: Path) -> None:
     ],
 )
 def test_a_codec_that_will_not_do_is_named(tmp_path: Path, suffix: str, codec: str, message: str) -> None:
-    closed = []
+    closed: list[Any] = []
     output = tmp_path / f"dream{suffix}"
     with pytest.raises(OutputError, match=message) as caught:
         check_encoder(output, EncodeSettings(codec=codec))

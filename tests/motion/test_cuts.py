@@ -25,7 +25,8 @@ def cuts(images: Any) -> list[Any]:
 
 def pictures(path: Path) -> Generator[Any, None, None]:
     with av.open(str(path)) as container:
-        for frame in container.decode(container.streams.video[0]):
+        decoded: Any = container.decode(container.streams.best("video"))
+        for frame in decoded:
             yield cv2.resize(frame.to_ndarray(format="rgb24"), (320, 180), interpolation=cv2.INTER_AREA)
 
 

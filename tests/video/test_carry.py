@@ -54,7 +54,11 @@ def test_much_unseen_ground_takes_a_step_at_every_frame() -> None:
     ]
     assert steps_per_octave(1, 8, 3, much_unseen=True) == (3,)
     start = Carry(
-        *(torch.zeros(1, n, 180, 320) for n in (3, 1)), torch.zeros(1, 1, 1, 1), torch.zeros(1), frame_index=4
+        torch.zeros(1, 3, 180, 320),
+        torch.zeros(1, 1, 180, 320),
+        torch.zeros(1, 1, 1, 1),
+        torch.zeros(1),
+        frame_index=4,
     )
     assert steps_for(start, DreamSettings(), CarrySettings()) == (0, 0)
     assert steps_for(replace(start, unseen=0.2), DreamSettings(), CarrySettings()) == (0, 1)

@@ -45,7 +45,8 @@ def test_every_step_comes_once_after_the_one_before_it_and_leaves_in_order(
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 5), st.integers(1, 90))
 def test_no_more_is_read_ahead_than_there_is_room_for(lengths: list[int], lanes: int, room: int) -> None:
-    read, done = [], set()
+    read: list[Any] = []
+    done: set[Any] = set()
     for round in in_lockstep(steps(lengths, read), lambda frame: lanes, room):
         assert lanes > 1 or len(read) == len(done) + 1
         oldest = min(set(range(sum(lengths))) - done)

@@ -15,9 +15,9 @@ from dreamvideo.ascent.octaves import dream
 from dreamvideo.frames import Frame
 from dreamvideo.models.network import Network
 from dreamvideo.motion import occlusion
+from dreamvideo.motion.flow import FLOWS
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.tensors import to_image, to_tensor
-from dreamvideo.video import pipeline
 from dreamvideo.video.pipeline import dream_video, estimate_rounds, single_input
 
 QUICK = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4, anchor=0.0)
@@ -127,7 +127,7 @@ def test_flat_ground_that_has_not_changed_stands_still_whatever_the_flow_says(mo
     def guess(current: Any, previous: Any) -> torch.Tensor:
         return torch.from_numpy(random.normal(0, 4, (1, 2, *current.shape[2:])).astype(np.float32))
 
-    monkeypatch.setitem(pipeline.FLOWS, "dis", lambda device, weights, tf32: guess)
+    monkeypatch.setitem(FLOWS, "dis", lambda device, weights, tf32: guess)
     ground = np.full((40, 60, 3), 200, np.uint8)
     noisy = [np.clip(ground + random.normal(0, 1.2, ground.shape), 0, 255).astype(np.uint8) for _ in range(2)]
     noisy[1][:, 40:] = 90  # something came
