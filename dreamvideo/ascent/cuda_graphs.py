@@ -90,7 +90,11 @@ def replay(ascend: Ascend) -> Ascend:
 
 @contextlib.contextmanager
 def enabled(on: bool) -> Generator[None, None, None]:
-    """Switch graphs on or off inside the block, in all threads; afterwards it is as before."""
+    """Switch graphs on or off inside the block, in all threads; afterwards it is as before.
+
+    Args:
+        on: whether ascents on CUDA are recorded and replayed.
+    """
     global _on
     before, _on = _on, on
     try:

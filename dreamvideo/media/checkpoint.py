@@ -56,7 +56,11 @@ class ResumePoint:
 
 
 def checkpoint_folder(output: Path) -> Path:
-    """Return the folder where the segments of `output` are kept until it is complete."""
+    """Return the folder where the segments of an output are kept until it is complete.
+
+    Args:
+        output: the video or folder of images that a job makes.
+    """
     return output.with_name(output.name + ".checkpoint")
 
 
@@ -81,12 +85,20 @@ def create_checkpoint(folder: Path, job: Mapping[str, Any]) -> None:
 
 
 def stored_job(folder: Path) -> Mapping[str, Any] | None:
-    """Return the job of the checkpoint in `folder`, as `create_checkpoint` got it; None: nothing can be resumed."""
+    """Return the job of a checkpoint, as `create_checkpoint` got it; None: nothing can be resumed.
+
+    Args:
+        folder: of the checkpoint.
+    """
     return _read_json(folder / JOB_FILE)
 
 
 def resume_point(output: Path) -> ResumePoint | None:
-    """Return where an unfinished `output` goes on; None: from the beginning."""
+    """Return where an unfinished output is resumed; None: from the beginning.
+
+    Args:
+        output: the video or folder of images that a job makes.
+    """
     folder = checkpoint_folder(output)
     segments = finished_segments(folder)
     if stored_job(folder) is None or not segments:
@@ -96,12 +108,22 @@ def resume_point(output: Path) -> ResumePoint | None:
 
 
 def segment_path(folder: Path, number: int) -> Path:
-    """Return the file of the packets of a segment."""
+    """Return the file of the packets of a segment.
+
+    Args:
+        folder: of the checkpoint.
+        number: of the segment.
+    """
     return folder / f"{number:06}.packets"
 
 
 def images_folder(folder: Path, number: int) -> Path:
-    """Return the folder of the images of a segment."""
+    """Return the folder of the images of a segment.
+
+    Args:
+        folder: of the checkpoint.
+        number: of the segment.
+    """
     return folder / f"{number:06}.images"
 
 
@@ -153,7 +175,11 @@ def write_segment(folder: Path, number: int, files: Mapping[str, bytes], images:
 
 
 def finished_segments(folder: Path) -> list[Segment]:
-    """Return the finished segments from the first on, up to the first gap."""
+    """Return the finished segments from the first on, up to the first gap.
+
+    Args:
+        folder: of the checkpoint.
+    """
     segments: list[Segment] = []
     while (segment := segment_from_record(folder, len(segments))) is not None:
         segments.append(segment)
@@ -161,7 +187,12 @@ def finished_segments(folder: Path) -> list[Segment]:
 
 
 def segment_from_record(folder: Path, number: int) -> Segment | None:
-    """Return the record of a segment; None: it is not finished."""
+    """Return the record of a segment; None: it is not finished.
+
+    Args:
+        folder: of the checkpoint.
+        number: of the segment.
+    """
     record = _read_json(folder / f"{number:06}.json")
     return None if record is None else Segment(**{**record, "last": Fraction(record["last"])})
 
@@ -185,7 +216,12 @@ def record_segment(folder: Path, segment: Segment, carry: bytes | None) -> None:
 
 
 def stored_carry(folder: Path, segment: Segment) -> bytes | None:
-    """Return the carry after the last frame of `segment`; None: the next frame needs nothing of it."""
+    """Return the carry after the last frame of a segment; None: the next frame needs none.
+
+    Args:
+        folder: of the checkpoint.
+        segment: a finished one.
+    """
     try:
         return _carry_path(folder, segment.number).read_bytes()
     except FileNotFoundError:
@@ -193,7 +229,10 @@ def stored_carry(folder: Path, segment: Segment) -> bytes | None:
 
 
 def remove_checkpoint(folder: Path) -> None:
-    """Delete the checkpoint in `folder`, if there is one.
+    """Delete a checkpoint, if there is one.
+
+    Args:
+        folder: of the checkpoint.
 
     Raises:
         OutputError: it cannot be deleted.

@@ -32,18 +32,34 @@ from dreamvideo.settings.job import EncodeSettings
 
 
 def default_output(path: Path, folder: Path | None = None) -> Path:
-    """`NAME_dream.EXT` beside `path`, or in `folder`; what cannot be written as EXT becomes .mp4."""
+    """Return the default output of an input: NAME_dream.EXT, with .mp4 for what cannot be written as EXT.
+
+    Args:
+        path: the input.
+        folder: where the output goes; None: beside the input.
+    """
     suffix = path.suffix if is_image(path) or path.suffix.lower() in CONTAINERS else ".mp4"
     return (folder or path.parent) / f"{path.stem}_dream{suffix}"
 
 
 def default_sheet(path: Path, folder: Path | None = None, *, word: str) -> Path:
-    """`NAME_word.png` beside `path`, or in `folder`."""
+    """Return the default file of a contact sheet of an input: NAME_WORD.png.
+
+    Args:
+        path: the input.
+        folder: where the sheet goes; None: beside the input.
+        word: what the sheet shows, such as "preview".
+    """
     return (folder or path.parent) / f"{path.stem}_{word}.png"
 
 
 def check_output(output: Path, inputs: Sequence[Path], overwrite: bool) -> None:
-    """Whether `output` may be written, decided before any work.
+    """Check that an output may be written, before any work.
+
+    Args:
+        output: the file that is to be written.
+        inputs: files that must not be overwritten.
+        overwrite: whether an existing output is replaced.
 
     Raises:
         OutputError: it is a folder or one of `inputs`, is there already, or its folder or suffix will not do.
@@ -77,7 +93,13 @@ def check_encoder(
     info: StreamInfo = StreamInfo(256, 256, Fraction(25)),  # noqa: B008
     live: bool = False,
 ) -> None:
-    """Whether `settings.codec` can be used for `output`, found out by encoding one picture.
+    """Check that a codec can be used for an output, by encoding one image.
+
+    Args:
+        output: its suffix decides the container.
+        settings: the codec and its options.
+        info: of the frames that are to be encoded.
+        live: whether the encoder is that of a live recording.
 
     Raises:
         OutputError: it cannot; the message names it and what to type.

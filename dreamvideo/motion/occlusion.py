@@ -39,7 +39,12 @@ class Motion:
 
 
 def no_motion(height: int, width: int) -> Motion:
-    """Return the motion of a frame of `height` x `width` px in which everything stays where it is."""
+    """Return the motion of a frame in which everything stays where it is.
+
+    Args:
+        height: of the frame, px.
+        width: of the frame, px.
+    """
     nowhere = torch.zeros(1, 1, height, width, dtype=torch.bool)
     return Motion(torch.zeros(1, 2, height, width), nowhere, torch.ones(1, 1, height, width), 0.0)
 

@@ -72,7 +72,13 @@ class Pending:
 def single_input(
     frames: Frames, resume: ResumePoint | None = None, min_segment_frames: int | None = None
 ) -> Generator[DreamInput, None, None]:
-    """Yield one `DreamInput`; the arguments are its fields."""
+    """Yield one `DreamInput`.
+
+    Args:
+        frames: closed when they are dreamed.
+        resume: where an earlier run ended; None: from the beginning.
+        min_segment_frames: of a segment that a cut may end; None: the default for videos.
+    """
     yield DreamInput(frames, resume, min_segment_frames=min_segment_frames)
 
 
