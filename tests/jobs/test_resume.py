@@ -312,8 +312,22 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def started(*words: object) -> Any:
-    command = [sys.executable, "-c", DRIVER, *map(str, words)]
+# Says when its first frame is begun.
+SAYING_DRIVER = """
+import sys
+from dreamvideo.video import carry
+plain = carry.dream
+def saying(*arguments, **more):
+    print("the first frame is begun", file=sys.stderr, flush=True)
+    return plain(*arguments, **more)
+carry.dream = saying
+from dreamvideo.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def started(*words: object, driver: str = DRIVER) -> Any:
+    command = [sys.executable, "-c", driver, *map(str, words)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
@@ -357,9 +371,10 @@ def test_an_interruption_leaves_a_part_that_plays_and_says_how_to_go_on(film: Pa
 def test_a_second_interruption_is_the_end_at_once(film: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     # One frame of it takes minutes: longer than anything between the two signals.
-    child = started("video", film, "-o", output, "--iterations", "100000", "--octaves", "1", "--persistence", "0")
+    words = ["video", film, "-o", output, "--iterations", "100000", "--octaves", "1", "--persistence", "0"]
+    child = started(*words, driver=SAYING_DRIVER)
     try:
-        until(child, checkpoint_folder(output).exists)
+        until_line(child, "the first frame is begun")
         child.send_signal(signal.SIGINT)
         until_line(child, "Stopping after this frame")
         child.send_signal(signal.SIGINT)
