@@ -75,9 +75,7 @@ def single_input(
     """Yield one `DreamInput`.
 
     Args:
-        frames: closed when they are dreamed.
-        resume: where an earlier run ended; None: from the beginning.
-        min_segment_frames: of a segment that a cut may end; None: the default for videos.
+        frames, resume, min_segment_frames: its fields.
     """
     yield DreamInput(frames, resume, min_segment_frames=min_segment_frames)
 
