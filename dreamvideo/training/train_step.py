@@ -107,7 +107,7 @@ def train_step(state: TrainState, batch: Batch, progress: float, recipe: Recipe)
         maps = state.net.features(images, MAPS)
         loss = heads_loss(maps, labels, recipe)
     state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     parameters = list(state.net.parameters())
     torch.nn.utils.clip_grad_norm_(parameters, 2.0)
     state.optimizer.step()
