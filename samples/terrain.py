@@ -71,7 +71,8 @@ class Terrain:
     def rows(self, y: Floats) -> Floats:
         """The (fractional) table row of points in space."""
         growth = np.log(self.far / self.near) / (self.height.shape[0] - 1)
-        return (np.log(y / np.float32(self.near)) / np.float32(growth)).astype(np.float32)
+        rows: Floats = (np.log(y / np.float32(self.near)) / np.float32(growth)).astype(np.float32)
+        return rows
 
 
 def slice_distances(near: float, far: float, count: int) -> Floats:

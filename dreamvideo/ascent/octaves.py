@@ -63,7 +63,7 @@ def dream(
     Returns:
         (B, 3, H, W) float32 in [0, 1].
     """
-    sizes = octave_sizes(*images.shape[2:], settings)
+    sizes = octave_sizes(images.shape[2], images.shape[3], settings)
     steps_per_octave = [settings.iterations] * len(sizes) if steps_per_octave is None else steps_per_octave
     jitter_index = [0] * len(images) if jitter_index is None else jitter_index
     whole = not settings.detail and residual is None  # the dreamed image itself is resized

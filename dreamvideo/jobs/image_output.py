@@ -111,6 +111,9 @@ def write_images(
     def open_segment(number: int, before: int) -> ImageSegmentWriter:
         return ImageSegmentWriter(images_folder(folder, number), format, comment, before)
 
+    def publish(number: int) -> None:
+        publish_images(images_folder(folder, number), output)
+
     def leave_partial() -> bool:
         unfinished = images_folder(folder, len(finished_segments(folder)))
         return publish_images(unfinished, output) > 0
@@ -122,7 +125,7 @@ def write_images(
             frames,
             output,
             open_segment,
-            publish=lambda number: publish_images(images_folder(folder, number), output) and None,
+            publish=publish,
             leave_partial=leave_partial,
             should_stop=should_stop,
         )

@@ -58,7 +58,7 @@ def vgg() -> Any:
 
 def small_vgg() -> Any:
     """Two blocks of a small VGG, its weights of such a size that a rate of 0.005 shows, and no more; see `vgg`."""
-    features = small_networks.small_vgg().features
+    features: Any = small_networks.small_vgg().features
     features[7].weight.data *= 20
     return features.requires_grad_(False)
 
@@ -82,7 +82,7 @@ def picture(height: int, width: int, seed: int = 0) -> Any:
 
 def both(image: Any, score: Objective, net: Any, settings: Any) -> tuple[Any, Any, Any]:
     """What the engine and the literal version make of an image, and the image merely resized as they do."""
-    sizes = octave_sizes(*image.shape[2:], settings)
+    sizes = octave_sizes(image.shape[2], image.shape[3], settings)
     offsets = [jitter_offsets(settings, k, settings.iterations, 0, size) for k, size in enumerate(sizes)]
     literal = reference.pavan(
         image, net, offsets, len(sizes), settings.octave_scale, settings.iterations, settings.step_size

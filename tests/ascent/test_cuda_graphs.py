@@ -166,7 +166,7 @@ def test_other_networks_settings_steps_batches_and_paces_have_recordings_of_thei
     score, images = tiny_score(), pictures(0)
     offsets = [[(1, 2)], [(0, 3)]]
     step_scale = torch.full((1, 1, 72, 95), 2.0)
-    variants = [
+    variants: list[Any] = [
         (images, images, score, SMALL, offsets),
         (images, images, tiny_score(), SMALL, offsets),
         (images, images, score, replace(SMALL, step_size=0.02), offsets),

@@ -118,7 +118,7 @@ def test_what_does_not_fit_at_all_is_an_error_of_one_line_with_the_numbers(
 
 
 def test_other_errors_go_their_way(tiny_network: Network) -> None:
-    def work(rows: Any, score: Objective) -> Any:
+    def work(*_: Any) -> Any:
         raise RuntimeError("shapes differ")
 
     budget = MemoryBudget()

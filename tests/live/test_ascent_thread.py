@@ -156,7 +156,7 @@ def results_of(ascent: Any, count: int, seconds: float = HANG) -> Any:
 
 
 def test_the_newest_picture_is_taken_and_the_others_are_forgotten(look: Look) -> None:
-    pausing = Pausing(look.network.score)
+    pausing: Any = Pausing(look.network.score)
     ascent = AscentThread(lambda choice: replace(look, network=replace(look.network, score=pausing)), CarrySettings())
     ascent.offer(task(tracked(), 0))
     assert pausing.busy.wait(HANG)

@@ -698,7 +698,7 @@ def test_a_camera_of_this_computer_gives_rgb(
     damaged = cv2.error("a damaged JPEG")
     computer(0, "Front", [bgr, bgra, None, damaged, bgr[..., 1], np.zeros((0, 0, 3), np.uint8), bgr])
     with closing(camera_frames("0", CameraSettings(size=(1280, 720), camera_fps=60), clock)) as frames:
-        got = [frame and frame.image for frame in itertools.islice(frames, 7)]
+        got: list[Any] = [frame and frame.image for frame in itertools.islice(frames, 7)]
     assert [index for index, image in enumerate(got) if image is None] == [2, 3, 5]
     assert all(np.array_equal(got[index], GOOD) for index in (0, 1, 6))
     assert np.all(got[4] == GOOD[..., 1:2])

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,9 +71,11 @@ def test_a_key_is_one_that_a_window_can_send() -> None:
 def test_the_newest_picture_is_waited_for() -> None:
     shared = SharedState(Controls(), MENU)
     assert shared.newest(timeout=0.01) is None
-    shared.show("first")
-    shared.show("second")
-    assert shared.newest() == (2, "second")
+    first, second = np.zeros((1, 1, 3), np.uint8), np.ones((1, 1, 3), np.uint8)
+    shared.show(first)
+    shared.show(second)
+    number, image = shared.newest()
+    assert number == 2 and image is second
     assert shared.newest(after=2, timeout=0.01) is None
     shared.press("n")
     assert shared.controls.preset == "sea"

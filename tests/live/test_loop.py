@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -57,11 +57,12 @@ def gray(level: Any, height: Any = H, width: Any = W) -> NDArray[Any]:
 
 
 @pytest.fixture
-def dreamed(tiny_network: Network) -> Callable[..., Any]:
+def dreamed(tiny_network: Network) -> Any:
     """Run a script of the camera: images or frames, None for nothing in time, functions of the shared state."""
 
     def run(*script: Any, gain: float = 0.0, controls: Controls = Controls(), **wanted: Any) -> Any:  # noqa: B008
-        shared, ascent, shown = SharedState(controls, Menu(("sea",), ("first",))), Ascending(tiny_network, gain), []
+        shared, shown = SharedState(controls, Menu(("sea",), ("first",))), []
+        ascent: Any = Ascending(tiny_network, gain)
 
         def pictures() -> Generator[Latest[Any], None, None]:
             dropped = 0
@@ -78,24 +79,24 @@ def dreamed(tiny_network: Network) -> Callable[..., Any]:
             for each in dream_live(pictures(), ascent, shared, still, **wanted):
                 shown.append(each)
         finally:
-            run.shared, run.ascent, run.shown = shared, ascent, shown
+            vars(run).update(shared=shared, ascent=ascent, shown=shown)
         return shown
 
     return run
 
 
-def test_every_new_picture_is_shown_with_what_was_dreamed_until_then(dreamed: Callable[..., Any]) -> None:
+def test_every_new_picture_is_shown_with_what_was_dreamed_until_then(dreamed: Any) -> None:
     shown = dreamed(gray(50), gray(50), gray(50), gain=10 / 255)
     assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 70]
     assert all(each.fresh for each in shown)
     assert [each.camera[0, 0, 0] for each in shown] == [50] * 3
 
 
-def test_before_the_first_picture_nothing_is_shown(dreamed: Callable[..., Any]) -> None:
+def test_before_the_first_picture_nothing_is_shown(dreamed: Any) -> None:
     assert len(dreamed(None, None, gray(50))) == 1
 
 
-def test_while_the_camera_stalls_the_dream_goes_on_and_that_is_said(dreamed: Callable[..., Any]) -> None:
+def test_while_the_camera_stalls_the_dream_goes_on_and_that_is_said(dreamed: Any) -> None:
     shown = dreamed(gray(50), None, lambda shared: time.sleep(1.1), None, None, gain=10 / 255)
     assert [each.fresh for each in shown] == [True, False, False, False]
     assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 70, 80]
@@ -104,47 +105,47 @@ def test_while_the_camera_stalls_the_dream_goes_on_and_that_is_said(dreamed: Cal
     assert times == sorted(times)
 
 
-def test_a_frozen_picture_stands_and_its_dream_goes_on(dreamed: Callable[..., Any]) -> None:
+def test_a_frozen_picture_stands_and_its_dream_goes_on(dreamed: Any) -> None:
     shown = dreamed(gray(50), lambda shared: shared.press("space"), gray(90), gray(130), gain=10 / 255)
     assert [int(each.camera[0, 0, 0]) for each in shown] == [50, 50, 50]
     assert int(shown[-1].frame.image[0, 0, 0]) == 70
     assert [each.fresh for each in shown] == [True, False, False]
 
 
-def test_strength_acts_within_a_picture(dreamed: Callable[..., Any]) -> None:
+def test_strength_acts_within_a_picture(dreamed: Any) -> None:
     shown = dreamed(gray(50), gray(50), lambda shared: shared.set_strength(0), gray(50), gain=10 / 255)
     assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 50]
 
 
-def test_a_key_ends_it(dreamed: Callable[..., Any]) -> None:
+def test_a_key_ends_it(dreamed: Any) -> None:
     assert len(dreamed(gray(50), lambda shared: shared.press("q"), gray(50), gray(50))) == 1
 
 
-def test_a_camera_that_changes_its_size_begins_a_new_dream(dreamed: Callable[..., Any]) -> None:
+def test_a_camera_that_changes_its_size_begins_a_new_dream(dreamed: Any) -> None:
     shown = dreamed(gray(50), gray(50), gray(50, 60, 80), gray(50, 60, 80), gain=10 / 255)
     assert [each.frame.image.shape[:2] for each in shown] == [(H, W)] * 2 + [(60, 80)] * 2
     assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 50, 60]
     assert dreamed.shared.numbers.camera_size == (60, 80)
 
 
-def test_no_more_pictures_are_shown_than_wanted(dreamed: Callable[..., Any]) -> None:
+def test_no_more_pictures_are_shown_than_wanted(dreamed: Any) -> None:
     frames = [Frame(gray(50), 1000 + Fraction(n, 50)) for n in range(12)]
     shown = dreamed(*frames, fps=10)
     assert [each.frame.time for each in shown] == [frames[n].time for n in (0, 4, 8)]  # at least 75 ms apart
 
 
-def test_what_ends_the_camera_is_raised_after_what_came_before(dreamed: Callable[..., Any]) -> None:
+def test_what_ends_the_camera_is_raised_after_what_came_before(dreamed: Any) -> None:
     with pytest.raises(SourceError):
         dreamed(gray(50), gray(50), SourceError("the camera is gone"))
     assert len(dreamed.shown) == 2
 
 
-def test_a_wished_size_is_kept_whatever_the_time_it_takes(dreamed: Callable[..., Any]) -> None:
+def test_a_wished_size_is_kept_whatever_the_time_it_takes(dreamed: Any) -> None:
     dreamed(*[textured(480, 640)] * 4, side=150)
     assert {tuple(task.dream.source.shape[2:]) for task in dreamed.ascent.tasks} == {(150, 200)}
 
 
-def test_numbers_tell_where_and_what_it_dreams(dreamed: Callable[..., Any]) -> None:
+def test_numbers_tell_where_and_what_it_dreams(dreamed: Any) -> None:
     dreamed(gray(50), gray(50))
     numbers = dreamed.shared.numbers
     assert numbers.device == "cpu fp32"
@@ -152,7 +153,7 @@ def test_numbers_tell_where_and_what_it_dreams(dreamed: Callable[..., Any]) -> N
     assert (numbers.camera_size, numbers.working_size) == ((H, W), (H, W))
 
 
-def test_wishes_reach_the_ascent(dreamed: Callable[..., Any]) -> None:
+def test_wishes_reach_the_ascent(dreamed: Any) -> None:
     dreamed(gray(50), lambda shared: shared.press("n"), gray(50), controls=replace(Controls(), layer="first"))
     assert [(task.look_choice.preset, task.look_choice.layer) for task in dreamed.ascent.tasks] == [
         (None, "first"),

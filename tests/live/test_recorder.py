@@ -78,7 +78,7 @@ def child(path: str, height: int, width: int, still: float) -> None:
 
 
 if __name__ == "__main__":
-    child(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+    child(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
     sys.exit("it ended by itself")
 
 
@@ -363,7 +363,7 @@ def test_what_cannot_be_begun_is_refused_and_leaves_nothing(tmp_path: Path) -> N
     there = tmp_path / "there.mkv"
     there.write_bytes(b"mine")
     (tmp_path / "folder.mkv").mkdir()
-    for path, encode, message in (
+    refused: tuple[tuple[Path, dict[str, Any], str], ...] = (
         (there, {}, "there.mkv exists: use --overwrite"),
         (tmp_path, {}, "is a folder: expected a file name"),
         (tmp_path / "folder.mkv", {}, "folder.mkv is a folder: expected a file name"),
@@ -372,7 +372,8 @@ def test_what_cannot_be_begun_is_refused_and_leaves_nothing(tmp_path: Path) -> N
         (tmp_path / "dream", {}, "ending in .mkv, .mp4, .mov"),
         (tmp_path / "dream.mkv", {"codec": "libx266"}, "--codec libx266: there is no such encoder"),
         (tmp_path / "dream.mp4", {"codec": "libvpx"}, "--codec libvpx does not go into a mp4 file"),
-    ):
+    )
+    for path, encode, message in refused:
         with pytest.raises(OutputError, match=message) as caught:
             Recorder(path, SIZE, EncodeSettings(**encode))
         assert "\n" not in str(caught.value)

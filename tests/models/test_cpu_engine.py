@@ -149,7 +149,7 @@ def test_a_batch_equals_its_rows_alone(name: str) -> None:
 
     def grad(images: Any) -> Any:
         images = images.clone().requires_grad_()
-        score = sum(layer.square().mean((1, 2, 3)).sum() for layer in fast(images).values())
+        score: Any = sum(layer.square().mean((1, 2, 3)).sum() for layer in fast(images).values())
         return torch.autograd.grad(score, images)[0]
 
     for row, image in zip(grad(images), images, strict=True):

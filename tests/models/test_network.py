@@ -291,12 +291,13 @@ def test_a_factory_dreams_with_its_own_weights_or_those_of_a_file(tmp_path: Path
     torch.manual_seed(8)
     state = {"state_dict": {f"module.{key}": torch.randn_like(value) for key, value in find("own_nets").items()}}
     torch.save(state, tmp_path / "own.pth")
-    for name, words in {
+    inputs: dict[str, list[Any]] = {
         "function": ["--model", "own_nets:net"],
         "instance": ["--model", "own_nets:ready"],
         "scaled": ["--model", "own_nets:net", "--scaling", "none"],
         "file": ["--model", "own_nets:net", "--weights", tmp_path / "own.pth"],
-    }.items():
+    }
+    for name, words in inputs.items():
         assert run("image", photo, "-o", tmp_path / f"{name}.png", *words, *QUICK) == 0
         outputs[name] = read_image(tmp_path / f"{name}.png")
     assert (outputs["function"] == outputs["instance"]).all()
