@@ -7,9 +7,9 @@ Public names are loaded when they are first used, so that `--help` does not wait
 The same by hand, frame by frame:
 
     network = load_network(ModelSettings(), ObjectiveSettings(classes=(("owl", 1.0),)))
-    with open_video(Path("in.mp4")) as source:
+    with open_video("in.mp4") as source:
         frames = dream_video(prefetch(source.frames), network, DreamSettings(), CarrySettings())
-        write_video(frames, Path("out.mp4"), source.info)
+        write_video(frames, "out.mp4", source.info)
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from dreamvideo.frames import Frame as Frame
     from dreamvideo.frames import StreamInfo as StreamInfo
     from dreamvideo.jobs.dream_file import dream_file as dream_file
+    from dreamvideo.media.checkpoint import ResumePoint as ResumePoint
+    from dreamvideo.media.checkpoint import resume_point as resume_point
     from dreamvideo.media.images import read_image as read_image
     from dreamvideo.media.images import write_image as write_image
     from dreamvideo.media.video_reader import open_video as open_video
@@ -67,6 +69,7 @@ _MODULES = {
     "ObjectiveSettings": "settings.dream",
     "OutputError": "errors",
     "ReadSettings": "settings.job",
+    "ResumePoint": "media.checkpoint",
     "SettingsError": "errors",
     "SourceError": "errors",
     "StreamInfo": "frames",
@@ -79,6 +82,7 @@ _MODULES = {
     "open_video": "media.video_reader",
     "prefetch": "threads",
     "read_image": "media.images",
+    "resume_point": "media.checkpoint",
     "write_image": "media.images",
     "write_video": "media.video_writer",
 }

@@ -25,7 +25,8 @@ from dreamvideo.info.tables import TableRow
 from dreamvideo.jobs.cluster.scheduler import run_on_cluster
 from dreamvideo.jobs.cluster.split import split_into_units
 from dreamvideo.jobs.cluster.workers import WorkerPool, open_pool
-from dreamvideo.jobs.job import Job, JobSettings, finish_job, open_job
+from dreamvideo.jobs.job import Job, JobSettings, open_job
+from dreamvideo.jobs.job_output import finish_job
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.media import checkpoint
 from dreamvideo.media.video_writer import write_video

@@ -82,11 +82,9 @@ def dream_file(
     """
     path = Path(source)
     target = default_output(path) if output is None else Path(output)
-    objective = _with_classes(objective, classes)
-    if preset is not None:
-        values = find_preset(preset).values
-        model, objective = _with_defaults(model, values), _with_defaults(objective, values)
-        dream = _with_defaults(dream, values)
+    values = {} if preset is None else find_preset(preset).values
+    model, dream = _with_defaults(model, values), _with_defaults(dream, values)
+    objective = _with_defaults(_with_classes(objective, classes), values)
     masking = MaskSettings(None if mask is None else os.fspath(mask))
     settings = JobSettings(read, model, objective, dream, carry, masking, encode, tile=tile)
     check_output(target, [path], overwrite or (resume and checkpoint_folder(target).exists()))

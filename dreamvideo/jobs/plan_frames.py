@@ -51,65 +51,94 @@ def plan_frames(
     """
     if resume and skip:
         raise SettingsError("--resume with --skip-existing (-n): expected one of the two")
-    pictures: tuple[Path, ...] = ()
+    images: tuple[Path, ...] = ()
     if any(is_video(word) and not word.is_dir() for word in words):
         if len(words) > 1:
             raise SettingsError(f"{len(words)} inputs with a video among them: expected pictures, or one video")
         source = words[0]
     else:
-        pictures = _pictures(words, read, settings, tell)
-        source = words[0] if words[0].is_dir() else pictures[0].parent
+        images = _find_images(words, read, settings, tell)
+        source = words[0] if words[0].is_dir() else images[0].parent
     output = target or _beside(source)
     if not output.name or output.name == "..":
         output = Path(os.path.abspath(output))
     skip = skip or (resume and not checkpoint_folder(output).exists())
     if output.is_dir() or not (is_video(output) or is_image(output)):
-        _check_folder(output)
-        there = _there(output, pictures, settings)
-        if there and not skip and not (overwrite or resume):
-            raise OutputError(
-                f"{output} holds {there[0].name}{f' and {len(there) - 1} more' if len(there) > 1 else ''} already: use "
-                f"--overwrite (-y) to replace, --skip-existing (-n) to keep them, or choose another folder with -o"
-            )
-        if there and skip:
-            alone = "" if settings.independent else "; the others are dreamed as if these were not there"
-            tell(f"{output} holds {len(there)} of them: skipped{alone}")
-            names = {path.name for path in there}
-            left = [None if output_image_name(path, settings.format) in names else path for path in pictures]
-            return Job(source, output, tuple(left), to_folder=True) if any(left) else None
-        return Job(source, output, pictures, to_folder=True)
-    if not pictures:
+        return _job_into_folder(source, output, images, settings, tell, overwrite or resume, skip)
+    return _job_into_video(source, output, images, settings, tell, overwrite or resume, skip)
+
+
+def _job_into_folder(
+    source: Path,
+    output: Path,
+    images: tuple[Path, ...],
+    settings: SequenceSettings,
+    tell: Report,
+    replace: bool,
+    skip: bool,
+) -> Job | None:
+    _check_folder(output)
+    existing = _existing(output, images, settings)
+    if existing and not skip and not replace:
+        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        raise OutputError(
+            f"{output} already holds {existing[0].name}{more}: use --overwrite (-y) to replace, "
+            f"--skip-existing (-n) to keep them, or choose another folder with -o"
+        )
+    if not (existing and skip):
+        return Job(source, output, images, to_folder=True)
+    alone = "" if settings.independent else "; the others are dreamed as if these did not exist"
+    tell(f"{output} already holds {len(existing)} of them: skipped{alone}")
+    names = {path.name for path in existing}
+    remaining = [None if output_image_name(path, settings.format) in names else path for path in images]
+    return Job(source, output, tuple(remaining), to_folder=True) if any(remaining) else None
+
+
+def _job_into_video(
+    source: Path,
+    output: Path,
+    images: tuple[Path, ...],
+    settings: SequenceSettings,
+    tell: Report,
+    replace: bool,
+    skip: bool,
+) -> Job | None:
+    if not images:
         raise SettingsError(f"{source} into {output}: expected a folder; to make a video of it: dreamvideo video")
     if is_image(output):
-        raise SettingsError(f"-o {output} is a picture: expected a folder or a video; of one picture: dreamvideo image")
+        raise SettingsError(
+            f"-o {output} is an image: expected a folder or a video; to dream one image: dreamvideo image"
+        )
     if settings.format:
         raise SettingsError(f"--format {settings.format} with the video {output}: expected a folder")
     if output.exists() and skip:
         tell(f"{output} exists: skipped")
         return None
-    check_output(output, (), overwrite or resume)
-    return Job(source, output, pictures)
+    check_output(output, (), replace)
+    return Job(source, output, images)
 
 
-def _pictures(words: Sequence[Path], read: ReadSettings, settings: SequenceSettings, tell: Report) -> tuple[Path, ...]:
-    found = expand_paths(words, is_image, "pictures")
-    # Of files that are named the order is mostly that of a shell, which knows no numbers.
-    named = set(found.paths) <= set(words)
-    paths = natural_order(found.paths) if named else list(found.paths)
+def _find_images(
+    words: Sequence[Path], read: ReadSettings, settings: SequenceSettings, tell: Report
+) -> tuple[Path, ...]:
+    expanded = expand_paths(words, is_image, "pictures")
+    # Files on a command line come in the order of the shell, which sorts digits as letters.
+    named = set(expanded.paths) <= set(words)
+    paths = natural_order(expanded.paths) if named else list(expanded.paths)
     foreign = {path for path in paths if path.exists() and not is_image(path)}
-    if others := [*found.skipped, *natural_order(foreign)]:
+    if others := [*expanded.skipped, *natural_order(foreign)]:
         tell(describe_skipped(others, "pictures"))
-    pictures = [path for path in paths if path not in foreign]
-    if not pictures:
-        raise SourceError(f"{words[0]} is no picture: expected a name ending as one of a picture does, or a folder")
-    wanted = tuple(path for path in select_images(tuple(pictures), read, settings.fps) if path is not None)
-    if not wanted:
-        raise SourceError(f"no picture at or after --start: {len(pictures)} at --fps {settings.fps} end before")
-    return wanted
+    images = [path for path in paths if path not in foreign]
+    if not images:
+        raise SourceError(f"{words[0]} is not an image: expected the name of an image file, or a folder")
+    selected = tuple(path for path in select_images(tuple(images), read, settings.fps) if path is not None)
+    if not selected:
+        raise SourceError(f"no image at or after --start: {len(images)} at --fps {settings.fps} end before")
+    return selected
 
 
 def _beside(source: Path) -> Path:
-    """NAME_dream beside a folder or film."""
+    """NAME_dream beside a folder or video."""
     if is_video(source) and not source.is_dir():
         return source.with_name(f"{source.stem}_dream")
     named = source if source.name not in ("", "..") else Path(os.path.abspath(source))
@@ -120,18 +149,18 @@ def _check_folder(output: Path) -> None:
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output} is a file: expected a folder, or a video such as {output.with_suffix('.mp4')}")
     if not output.parent.is_dir():
-        raise OutputError(f"{output.parent} is no folder: make it first, or choose another with -o")
+        raise OutputError(f"{output.parent} is not a folder: create it first, or choose another with -o")
     for folder in {output, output.parent}:
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
             raise OutputError(f"{folder} is read-only: choose another folder with -o")
 
 
-def _there(output: Path, pictures: ImagePaths, settings: SequenceSettings) -> list[Path]:
+def _existing(output: Path, images: ImagePaths, settings: SequenceSettings) -> list[Path]:
     """Which outputs exist, none of them an input."""
-    if not pictures:
-        ours = re.compile(r"frame_\d{6,}" + re.escape(Path(numbered_name(1, settings.format)).suffix))
-        return [path for path in output.iterdir() if ours.fullmatch(path.name)] if output.exists() else []
-    paths = [path for path in pictures if path is not None]
+    if not images:
+        numbered = re.compile(r"frame_\d{6,}" + re.escape(Path(numbered_name(1, settings.format)).suffix))
+        return [path for path in output.iterdir() if numbered.fullmatch(path.name)] if output.exists() else []
+    paths = [path for path in images if path is not None]
     by_name: dict[str, Path] = {}
     for path in paths:
         name = output_image_name(path, settings.format)
@@ -139,10 +168,10 @@ def _there(output: Path, pictures: ImagePaths, settings: SequenceSettings) -> li
         if twin is not path:
             raise SettingsError(f"{twin} and {path} would both be written to {output / name}")
     names = (output_image_name(path, settings.format) for path in paths)
-    there = [output / name for name in names if (output / name).exists()]
+    existing = [output / name for name in names if (output / name).exists()]
     sources = {(about.st_dev, about.st_ino): path for path in paths if path.exists() and (about := path.stat())}
-    for path in there:
+    for path in existing:
         about = path.stat()
         if about.st_ino and (about.st_dev, about.st_ino) in sources:
             raise OutputError(f"{path} is an input itself: choose another folder with -o")
-    return there
+    return existing

@@ -16,14 +16,12 @@ from dreamvideo.jobs.job import (
     JobResult,
     JobSettings,
     check_unchanged,
-    finish_job,
-    job_result,
     masked,
     min_segment_frames,
     open_job,
     source_state,
-    write_job,
 )
+from dreamvideo.jobs.job_output import finish_job, job_result, write_job
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.media.checkpoint import ResumePoint, resume_point
 from dreamvideo.models.network import Network

@@ -93,13 +93,13 @@ def stored_job(folder: Path) -> Mapping[str, Any] | None:
     return _read_json(folder / JOB_FILE)
 
 
-def resume_point(output: Path) -> ResumePoint | None:
+def resume_point(output: str | os.PathLike[str]) -> ResumePoint | None:
     """Return where an unfinished output is resumed; None: from the beginning.
 
     Args:
         output: the video or folder of images that a job makes.
     """
-    folder = checkpoint_folder(output)
+    folder = checkpoint_folder(Path(output))
     segments = finished_segments(folder)
     if stored_job(folder) is None or not segments:
         return None

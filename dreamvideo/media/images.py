@@ -74,7 +74,7 @@ def check_large_enough(path: Path, width: int, height: int) -> None:
         )
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read an image file.
 
     Args:
@@ -87,7 +87,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         SourceError: the file is missing or cannot be read as an image.
     """
-    image, _, losses = read_still(path)
+    image, _, losses = read_still(Path(path))
     if _COMPOSITED in losses:
         log.warning("%s %s", path, _COMPOSITED)
     return image
@@ -182,7 +182,7 @@ def to_eight_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
     return image.astype(np.uint8, copy=False)
 
 
-def write_image(image: NDArray[np.uint8], output: Path, signature: str | None = None) -> None:
+def write_image(image: NDArray[np.uint8], output: str | os.PathLike[str], signature: str | None = None) -> None:
     """Write an image file; it appears under its name only when it is complete.
 
     Args:
@@ -193,6 +193,7 @@ def write_image(image: NDArray[np.uint8], output: Path, signature: str | None = 
     Raises:
         OutputError: the suffix is not that of an image format, or the file cannot be written.
     """
+    output = Path(output)
     check_image_name(output)
     write_image_bytes(encode_image(image, output, signature), output)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from fractions import Fraction
@@ -42,7 +43,7 @@ _DEFAULT_DURATION = Fraction(1, 25)
 
 @contextmanager
 def open_video(
-    path: Path,
+    path: str | os.PathLike[str],
     settings: ReadSettings = ReadSettings(),  # noqa: B008  (frozen)
     resume: Fraction | None = None,
     jump: bool = False,
@@ -66,6 +67,7 @@ def open_video(
     Raises:
         SourceError: the file is missing, is not a video, or not one frame of it can be decoded.
     """
+    path = Path(path)
     container = open_container(path)
     try:
         source = _VideoReader(container, path, settings).open(resume, jump)

@@ -73,7 +73,7 @@ def check_output(output: Path, inputs: Sequence[Path], overwrite: bool) -> None:
             raise OutputError(f"{output} is the input itself: choose another name with -o")
     folder = output.parent
     if not folder.is_dir():
-        raise OutputError(f"{folder} is no folder: make it first, or choose another with -o")
+        raise OutputError(f"{folder} is not a folder: create it first, or choose another with -o")
     if output.exists() and not overwrite:
         raise OutputError(f"{output} exists: use --overwrite (-y) to replace it, or choose another name with -o")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -115,7 +115,7 @@ def check_encoder(
 
 def write_video(
     frames: Frames,
-    output: Path,
+    output: str | os.PathLike[str],
     info: StreamInfo,
     encode: EncodeSettings = EncodeSettings(),  # noqa: B008
     *,
@@ -148,6 +148,7 @@ def write_video(
         Cancelled: `should_stop` returned True.
         Whatever `frames` raises.
     """
+    output = Path(output)
     folder = checkpoint_folder(output)
 
     def open_segment(number: int, before: int) -> VideoSegmentWriter:

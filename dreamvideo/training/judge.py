@@ -39,8 +39,8 @@ from dreamvideo.training.judgement import (
     judge_class_dreams,
     judge_look,
     judge_motifs,
-    shrink_image,
 )
+from dreamvideo.training.look_metrics import shrink_image
 from dreamvideo.training.render import BACKGROUND
 from dreamvideo.training.render_sheet import write_png
 

@@ -18,17 +18,18 @@ from dreamvideo.models.dreamnet.trained import Trained
 from dreamvideo.models.network import choose_terms, load_network
 from dreamvideo.models.registry import find_model
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
-from dreamvideo.tensors import resize, to_image, to_tensor
+from dreamvideo.tensors import to_image, to_tensor
 from dreamvideo.training.batches import Batch
 from dreamvideo.training.calibration import head_accuracy
 from dreamvideo.training.look_metrics import (
+    best_classes,
     class_probabilities,
     hard_share,
     motif_shares,
     raised_classes,
     rgb_colorfulness,
+    shrink_image,
     theme_classes,
-    top_classes,
 )
 from dreamvideo.training.render import BACKGROUND, render
 from dreamvideo.training.shards import PIXELS
@@ -292,26 +293,3 @@ def judge_class_dreams(weights: str | None, second: Trained, images: Sequence[Te
     )
     title = "whether the second network has a dreamed class, or one of its theme, among its first three"
     return Evaluation("class dreams", title, findings, tuple(rows))
-
-
-@torch.no_grad()
-def best_classes(trained: Trained, image: Tensor) -> list[str]:
-    """Return the three most likely classes besides the background, best first.
-
-    Args:
-        trained: the network that looks.
-        image: (1, 3, H, W) in [0, 1].
-    """
-    return top_classes(trained.net(image.to(trained.net.device))[0], trained.classes, 3, BACKGROUND)
-
-
-def shrink_image(image: Tensor, shorter: int) -> Tensor:
-    """Shrink an image if it is larger.
-
-    Args:
-        image: (1, 3, H, W).
-        shorter: largest shorter side of the result, in pixels.
-    """
-    height, width = image.shape[2:]
-    scale = min(1.0, shorter / min(height, width))
-    return resize(image, (round(height * scale), round(width * scale)))

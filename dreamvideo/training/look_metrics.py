@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.models.dreamnet.net import MAPS, DreamNet
-from dreamvideo.training.render import by_theme
+from dreamvideo.models.dreamnet.trained import Trained
+from dreamvideo.tensors import resize
+from dreamvideo.training.render import BACKGROUND, by_theme
 
 DARKEST, BRIGHTEST = 3, 252  # gray levels of 255; below and above, no structure is visible
 
@@ -112,3 +114,26 @@ def theme_classes(name: str) -> frozenset[str]:
         if name in names:
             return names
     return frozenset({name})
+
+
+def shrink_image(image: Tensor, shorter: int) -> Tensor:
+    """Shrink an image if it is larger.
+
+    Args:
+        image: (1, 3, H, W).
+        shorter: largest shorter side of the result, in pixels.
+    """
+    height, width = image.shape[2:]
+    scale = min(1.0, shorter / min(height, width))
+    return resize(image, (round(height * scale), round(width * scale)))
+
+
+@torch.no_grad()
+def best_classes(trained: Trained, image: Tensor) -> list[str]:
+    """Return the three most likely classes besides the background, best first.
+
+    Args:
+        trained: the network that looks.
+        image: (1, 3, H, W) in [0, 1].
+    """
+    return top_classes(trained.net(image.to(trained.net.device))[0], trained.classes, 3, BACKGROUND)

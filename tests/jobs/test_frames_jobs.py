@@ -230,9 +230,9 @@ def test_inputs_are_never_outputs_and_two_never_one(tmp_path: Path, capsys: pyte
     assert "would both be written" in only_line(capsys)
     for words, said in (
         (["-o", tmp_path / "a" / "b"], "make it first"),
-        (["-o", tmp_path / "one.png"], "is a picture: expected a folder"),
+        (["-o", tmp_path / "one.png"], "is an image: expected a folder"),
         (["-o", tmp_path / "one.wmv"], "unknown kind of video"),
-        (["-o", folder / "shot1.png", "-y"], "is a picture: expected a folder"),
+        (["-o", folder / "shot1.png", "-y"], "is an image: expected a folder"),
         (["-o", tmp_path / "x.mp4", "--format", "png"], "expected a folder"),
         (["--start", "1:00"], "end before"),
     ):

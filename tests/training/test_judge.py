@@ -16,7 +16,7 @@ from dreamvideo.media.contact_sheet import GAP, line_height
 from dreamvideo.models.dreamnet.net import BLOCKS, MAPS, DreamNet, fold_network
 from dreamvideo.models.dreamnet.trained import Trained, load_dreamnet, plain_divisor
 from dreamvideo.settings.dream import DreamSettings
-from dreamvideo.training import judge, judgement
+from dreamvideo.training import judge, judgement, look_metrics
 from dreamvideo.training.calibration import channel_rms
 from dreamvideo.training.export import export
 from dreamvideo.training.judgement import DreamedImage, Evaluation, Finding
@@ -232,8 +232,8 @@ def test_fresh_renders_are_the_same_every_time_and_in_order() -> None:
 
 
 def test_images_are_shrunk_and_keep_their_shape() -> None:
-    assert judgement.shrink_image(torch.rand(1, 3, 100, 300), 50).shape == (1, 3, 50, 150)
-    assert judgement.shrink_image(torch.rand(1, 3, 40, 30), 50).shape == (1, 3, 40, 30)
+    assert look_metrics.shrink_image(torch.rand(1, 3, 100, 300), 50).shape == (1, 3, 50, 150)
+    assert look_metrics.shrink_image(torch.rand(1, 3, 40, 30), 50).shape == (1, 3, 40, 30)
 
 
 def test_the_whole_command(weights: Path, image_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

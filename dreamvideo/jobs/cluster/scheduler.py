@@ -30,7 +30,8 @@ from dreamvideo.jobs.cluster.split import WorkUnit
 from dreamvideo.jobs.cluster.task import ClusterTask, FinishedSegment
 from dreamvideo.jobs.cluster.transfer import store_file
 from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
-from dreamvideo.jobs.job import Job, JobResult, JobSettings, begin_job, finish_job
+from dreamvideo.jobs.job import Job, JobResult, JobSettings
+from dreamvideo.jobs.job_output import begin_job, finish_job
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.media import checkpoint
 from dreamvideo.media.sample_frames import format_time

@@ -11,7 +11,8 @@ from pathlib import Path
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.frames import Frames, StreamInfo
 from dreamvideo.jobs.cluster.split import WorkUnit
-from dreamvideo.jobs.job import Job, JobSettings, masked, min_segment_frames, open_job, segment_opener
+from dreamvideo.jobs.job import Job, JobSettings, masked, min_segment_frames, open_job
+from dreamvideo.jobs.job_output import segment_opener
 from dreamvideo.media.checkpoint import ResumePoint, Segment, delete_segment, read_segment
 from dreamvideo.media.segments import write_segments
 from dreamvideo.media.video_reader import silence_reader
