@@ -423,7 +423,7 @@ def test_a_disk_that_fills_up_ends_the_recording_and_keeps_it(tmp_path: Path, cl
     for descriptor in os.listdir("/proc/self/fd"):
         if os.path.realpath(f"/proc/self/fd/{descriptor}") == str(path.resolve()):
             with open("/dev/full", "wb") as always_full:
-                os.dup2(always_full.fileno(), int(number))
+                os.dup2(always_full.fileno(), int(descriptor))
     clock.now += 12
     put(8)
     put(9)
