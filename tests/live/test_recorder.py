@@ -442,7 +442,7 @@ def test_without_a_picture_there_is_no_file(tmp_path: Path) -> None:
     recording.close()
     recording.close()
     recording.put(Frame(picture(0), Fraction(0)))
-    assert "there was no picture" in str(recording.failed)
+    assert "no frame came" in str(recording.failed)
     assert list(tmp_path.iterdir()) == []
 
 
