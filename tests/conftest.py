@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -25,6 +26,8 @@ from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Objective, Term
 
 torch.set_num_threads(2)
+settings.register_profile("no deadline", deadline=None)  # no test is decided by a clock
+settings.load_profile("no deadline")
 
 
 class TinyNet(torch.nn.Module):
