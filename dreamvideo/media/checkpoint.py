@@ -169,7 +169,8 @@ def write_segment(folder: Path, number: int, files: Mapping[str, bytes], images:
     target = images_folder(folder, number) if images else folder
     target.mkdir(exist_ok=True)
     for name, content in files.items():
-        if name != Path(name).name or (not images and name != segment_path(folder, number).name):
+        is_file_name = name == Path(name).name and name not in ("", ".", "..")
+        if not is_file_name or (not images and name != segment_path(folder, number).name):
             raise OutputError(f"{name!r} is not the name of a file of segment {number}: a worker sent something else")
         write_atomically(target / name, content)
 

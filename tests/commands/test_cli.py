@@ -147,6 +147,7 @@ def test_a_picture_too_small_for_a_dream_is_refused_with_its_size(
     assert "expected at least 16 pixels a side" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_nothing_is_left_where_temporary_files_go(clip: Path, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
@@ -158,6 +159,7 @@ def test_nothing_is_left_where_temporary_files_go(clip: Path, tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "clip_dream.mp4", "temporary", "text.mp4"]
 
 
+@pytest.mark.slow
 def test_a_few_frames_of_a_long_video_end_soon(tmp_path: Path) -> None:
     """A decoder of several threads that is left early has been seen to hang, when it was used and at exit."""
     clip = make_clip(tmp_path / "long.mp4", times=[Fraction(n, 25) for n in range(1500)])
@@ -203,7 +205,7 @@ def test_what_cannot_be_dreamed_is_one_line_and_no_file(
         (["video", "a.mp4", "--flow", "psychic"], 2, "invalid choice"),
         (["video"], 2, "required"),
         ([], 2, "required"),
-        (["video", "/nowhere/a.mp4", "-o", "/nowhere/b.mp4"], 1, "make it first"),
+        (["video", "/nowhere/a.mp4", "-o", "/nowhere/b.mp4"], 1, "create it first"),
     ],
 )
 def test_bad_options_are_usage_errors(
@@ -263,6 +265,7 @@ def test_version_and_help_are_quick_and_import_no_torch() -> None:
         assert words[0] != "--version" or done.stdout.startswith(f"dreamvideo {__version__}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_ends_with_130_and_nothing_under_the_final_name(tmp_path: Path, sign: Any) -> None:
     clip = make_clip(tmp_path / "long.mp4", times=[Fraction(n, 25) for n in range(400)])

@@ -43,7 +43,7 @@ def error(first: NDArray[Any], second: NDArray[Any], where: NDArray[np.bool_]) -
     return float(np.abs(first.astype(np.float32) - second.astype(np.float32)).mean(-1)[where].mean())
 
 
-@pytest.mark.parametrize("shot", ["valley", "lake", "autumn"])
+@pytest.mark.parametrize("shot", ["valley", *(pytest.param(s, marks=pytest.mark.slow) for s in ("lake", "autumn"))])
 def test_true_flow_reproduces_the_frame(shot: str) -> None:
     before, now = frames(shot, 3, rate=8)[1:]
     seen = ~now.occluded
@@ -117,6 +117,7 @@ def test_cuts_are_where_the_truth_says() -> None:
     assert clip[1].occluded.shape == (36, 64) and clip[1].occluded.dtype == bool
 
 
+@pytest.mark.slow
 def test_shots_that_are_no_cuts() -> None:
     pan = frames("pan", 24, width=64, height=36)
     assert max(np.abs(frame.flow[0]).mean() for frame in pan[1:]) > 5  # more than 8 % of the width in a frame

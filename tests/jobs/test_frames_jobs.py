@@ -30,6 +30,7 @@ from dreamvideo.media.images import read_image, write_image
 from dreamvideo.media.metadata import settings_in_file
 from dreamvideo.media.paths import IMAGE_SUFFIXES
 from dreamvideo.settings.job import ReadSettings, SequenceSettings
+from dreamvideo.settings.option import option_choices
 from dreamvideo.settings.parsers import parse_rate
 
 STRONG = ["--iterations", "2", "--octaves", "1", "--step-size", "0.03", "--threads", "1"]
@@ -207,7 +208,7 @@ def test_what_is_there_is_kept_replaced_or_passed_over(tmp_path: Path, capsys: p
     output.mkdir()
     (output / "shot2.png").write_bytes(b"precious")
     assert run("frames", folder, *QUICK) == 1
-    assert "shot2.png already" in only_line(capsys)
+    assert "already holds shot2.png" in only_line(capsys)
     assert run("frames", folder, "-n", *QUICK) == 0
     assert contents(output)["shot2.png"] == b"precious" and len(contents(output)) == 4
     assert run("frames", folder, "-n", *QUICK) == 0  # nothing is left to be done
@@ -229,7 +230,7 @@ def test_inputs_are_never_outputs_and_two_never_one(tmp_path: Path, capsys: pyte
     assert run("frames", folder, other, "-o", tmp_path / "out", *QUICK) == 2
     assert "would both be written" in only_line(capsys)
     for words, said in (
-        (["-o", tmp_path / "a" / "b"], "make it first"),
+        (["-o", tmp_path / "a" / "b"], "create it first"),
         (["-o", tmp_path / "one.png"], "is an image: expected a folder"),
         (["-o", tmp_path / "one.wmv"], "unknown kind of video"),
         (["-o", folder / "shot1.png", "-y"], "is an image: expected a folder"),
@@ -273,7 +274,7 @@ def test_every_field_is_an_option_and_an_unset_option_is_the_default() -> None:
         assert line.settings(SequenceSettings) == SequenceSettings(independent=independent)
     with pytest.raises(SystemExit):
         parsed("frames", "folder", "--format", "gif")
-    choices = SequenceSettings.__dataclass_fields__["format"].metadata["choices"]
+    choices = option_choices(SequenceSettings)["format"]
     assert {f".{choice}" for choice in choices} == set(IMAGE_SUFFIXES)
     line = parsed("frames", "folder")
     for kind in FRAMES_SETTINGS:
@@ -300,7 +301,7 @@ def test_rates_are_exact() -> None:
     ):
         assert parse_rate(text) == rate
     for text in ("0", "-1", "1/0", "fast", "1e3", "", "5000"):
-        with pytest.raises(SettingsError, match="expected pictures a second"):
+        with pytest.raises(SettingsError, match="expected frames per second"):
             parse_rate(text)
 
 
@@ -341,7 +342,7 @@ def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "MIN_FRAMES_INDEPENDENT", 4)
 
 
-@pytest.mark.parametrize("after", [1, 2, 3])
+@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("words", [[], ["--lanes", "3"], ["--independent"], ["--format", "tif"], ["-o", "x.mkv"]])
 def test_a_job_that_died_goes_on_and_makes_the_same_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_pieces: None, after: int, words: list[Any]
@@ -369,6 +370,7 @@ def test_a_job_that_died_goes_on_and_makes_the_same_pictures(
         assert contents(output) == contents(whole) and len(contents(whole)) == 19
 
 
+@pytest.mark.slow
 def test_an_interruption_leaves_finished_pictures_and_says_how_to_go_on(tmp_path: Path, short_pieces: None) -> None:
     folder, output = shots(tmp_path / "in", range(1, 25)), tmp_path / "out"
     driver = (

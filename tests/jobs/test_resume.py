@@ -78,7 +78,7 @@ def killed_after(monkeypatch: pytest.MonkeyPatch, count: int) -> Callable[..., A
     return lambda: monkeypatch.setattr(checkpoint, "record_segment", keep)
 
 
-@pytest.mark.parametrize("after", [1, pytest.param(3, marks=pytest.mark.slow), 4, 5])
+@pytest.mark.parametrize("after", [*(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, 5)), 4])
 @pytest.mark.parametrize("words", [[], ["--lanes", "3"], ["--persistence", "0"], ["--start", "0.3", "--frames", "30"]])
 def test_a_job_that_died_goes_on_and_makes_the_same_film(
     film: Path, monkeypatch: pytest.MonkeyPatch, after: int, words: list[Any]
@@ -394,7 +394,9 @@ def until_line(child: subprocess.Popen[str], text: str) -> None:
     raise AssertionError("it has ended")
 
 
-@pytest.mark.parametrize(("kills", "iterations"), [(1, 10), pytest.param(20, 40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("kills", "iterations"), [pytest.param(1, 10, marks=pytest.mark.slow), pytest.param(20, 40, marks=pytest.mark.slow)]
+)
 def test_a_job_that_was_killed_makes_the_film_of_an_unbroken_one(
     film: Path, tmp_path: Path, kills: int, iterations: int
 ) -> None:

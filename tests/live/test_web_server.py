@@ -347,12 +347,12 @@ def test_other_machines_need_a_password_and_are_warned_once(
     with pytest.raises(SettingsError, match="--password"), serve_page(shared, HERE, ""):
         pass
     assert not caplog.records
-    with serve_page(shared, Address("0.0.0.0", 0), "word") as url:
+    with serve_page(shared, Address("0.0.0.0", 0), "s3cret") as url:
         assert socket.gethostname() in url
         for _ in range(2):
-            assert ask(port_of(url), "/state", headers={"Host": "gpu-box.lan", **basic("word")})[0] == 200
+            assert ask(port_of(url), "/state", headers={"Host": "gpu-box.lan", **basic("s3cret")})[0] == 200
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "not encrypted" in caplog.text and "word " not in caplog.text
+    assert "not encrypted" in caplog.text and "s3cret" not in caplog.text
 
 
 @pytest.mark.parametrize("address", [None, Address("192.0.2.1", 0), Address("b" * 64, 0)])

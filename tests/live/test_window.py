@@ -144,6 +144,7 @@ def test_a_window_dreams_and_its_keys_act(live: tuple[Any, Any]) -> None:
 
 
 @needs_display
+@pytest.mark.slow
 def test_a_snapshot_and_a_recording_are_kept(live: tuple[Any, Any], tmp_path: Path) -> None:
     child, apart = live
     eventually(lambda: xdotool("search", "--name", "dreamvideo"))

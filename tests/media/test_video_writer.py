@@ -664,7 +664,7 @@ def test_an_output_is_checked_before_any_work(tmp_path: Path) -> None:
         (other, False, "--overwrite"),
         (source, True, "input itself"),
         (link, True, "input itself"),
-        (tmp_path / "absent" / "new.mp4", False, "no folder"),
+        (tmp_path / "absent" / "new.mp4", False, "is not a folder"),
         (tmp_path, False, "is a folder"),
         (tmp_path / "new.xyz", False, r"unknown kind of video '\.xyz': expected \.mp4"),
         (tmp_path / "new", False, "unknown kind"),

@@ -62,6 +62,7 @@ def test_rendered_shots_without_a_cut(kind: str) -> None:
     assert cuts(truth.image for truth in render(160, 90, shots=(kind,))) == []
 
 
+@pytest.mark.slow
 def test_the_sample_is_cut_where_its_shots_end() -> None:
     from render_sample import render
 

@@ -141,6 +141,7 @@ def test_the_attack_raises_the_loss_within_its_radius(shards: Path, trained: Tra
     assert worst > plain + 0.1 and worst > random + 0.1
 
 
+@pytest.mark.slow
 def test_steps_learn_and_a_resumed_checkpoint_takes_the_same_steps(shards: Path, tmp_path: Path) -> None:
     reader = ShardReader(shards)
     reader.refresh()
