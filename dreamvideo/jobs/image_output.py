@@ -15,8 +15,8 @@ from dreamvideo.media.checkpoint import (
     create_checkpoint,
     finished_segments,
     images_folder,
+    is_resumable,
     remove_checkpoint,
-    stored_job,
 )
 from dreamvideo.media.image_sequence import output_image_name
 from dreamvideo.media.images import encode_image, restore_format, write_image_bytes
@@ -119,7 +119,7 @@ def write_images(
         return publish_images(unfinished, output) > 0
 
     with closing(frames):
-        if not (resume and stored_job(folder) is not None):
+        if not (resume and is_resumable(output)):
             begin_images(output, info, job)
         store_segments(
             frames,

@@ -64,7 +64,7 @@ def write_job(
         OutputError, Cancelled: as `write_video`.
         Whatever `frames` raises.
     """
-    begun = resume and checkpoint.stored_job(checkpoint.checkpoint_folder(job.output)) is not None
+    begun = resume and checkpoint.is_resumable(job.output)
     with closing(frames):
         record: Mapping[str, Any] | None = None if begun else settings.record(job)
         if job.to_folder:

@@ -93,6 +93,15 @@ def stored_job(folder: Path) -> Mapping[str, Any] | None:
     return _read_json(folder / JOB_FILE)
 
 
+def is_resumable(output: Path) -> bool:
+    """Return whether an earlier run left a checkpoint of an output.
+
+    Args:
+        output: the video or folder of images that a job makes.
+    """
+    return stored_job(checkpoint_folder(output)) is not None
+
+
 def resume_point(output: str | os.PathLike[str]) -> ResumePoint | None:
     """Return where an unfinished output is resumed; None: from the beginning.
 

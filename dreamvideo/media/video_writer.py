@@ -18,9 +18,9 @@ from dreamvideo.frames import Frames, StreamInfo
 from dreamvideo.media.checkpoint import (
     checkpoint_folder,
     create_checkpoint,
+    is_resumable,
     remove_checkpoint,
     segment_path,
-    stored_job,
 )
 from dreamvideo.media.concat import VideoSegmentWriter, join_partial, join_segments
 from dreamvideo.media.paths import is_image
@@ -159,7 +159,7 @@ def write_video(
         return False
 
     with closing(frames):
-        if not (resume and stored_job(folder) is not None):
+        if not (resume and is_resumable(output)):
             begin_video(output, info, encode, job)
         store_segments(frames, output, open_segment, leave_partial=leave_partial, should_stop=should_stop)
     count = join_segments(output, info, encode, comment, should_stop)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from dreamvideo.training.render.motif import REGISTRY, Motif
-from dreamvideo.training.render.themes import (
+from dreamvideo.training.render.themes import (  # noqa: F401  # importing a theme registers its motifs
     animals,
     buildings,
     crafts,
@@ -25,24 +25,6 @@ from dreamvideo.training.render.themes import (
     shells_and_sea,
 )
 
-THEMES: Final = (
-    animals,
-    buildings,
-    crafts,
-    eyes_and_skins,
-    faces,
-    flowers,
-    heads,
-    insects,
-    minerals_and_skies,
-    mushrooms_and_lichen,
-    ornament,
-    plants,
-    plumage_and_fur,
-    reptiles_and_snails,
-    sea_creatures,
-    shells_and_sea,
-)  # importing a theme registers its motifs
 BACKGROUND: Final = "background"
 
 # The order is that of the logits in the weights; a new class goes to the end.
