@@ -26,8 +26,8 @@ ORDER = {
     "": "errors < _version < settings < frames < threads < devices < tensors process < media models < motion ascent"
     " < video < jobs live info < bench training < commands < cli __init__ < __main__",
     "models": "dreamnet cpu_engine < *",
-    "models.cpu_engine": "trace ops < passes convs strip_max_pool separable_max_pool < stem pools < executor"
-    " < compile < __init__",
+    "models.cpu_engine": "trace ops < passes packed_conv strip_max_pool separable_max_pool"
+    " < strided_depthwise < convs stem pools < executor < compile < __init__",
     "jobs": "* < cluster",
     "live": "controls < shared_state < cameras dreaming web < loop < outputs < app",
     "live.cameras": "webcam network_camera file_camera < camera",

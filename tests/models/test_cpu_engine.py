@@ -16,7 +16,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from dreamvideo.models import cpu_engine
 from dreamvideo.models.cpu_engine.executor import make_kernel
-from dreamvideo.models.cpu_engine.ops import AvgPool, Conv, MaxPool, Split
+from dreamvideo.models.cpu_engine.ops import RELU, AvgPool, Conv, MaxPool, Split
 from dreamvideo.models.cpu_engine.passes import build_plan
 from dreamvideo.models.cpu_engine.pools import AvgPoolKernel, MaxPoolKernel
 from dreamvideo.models.cpu_engine.separable_max_pool import SeparableMaxPoolKernel
@@ -288,7 +288,7 @@ def test_sibling_branches_are_merged_and_relus_fused() -> None:
         steps = build_plan(trace_network(network, torch.rand(1, 3, 64, 64))).steps
         convs = [step for step in steps if isinstance(step, Conv)]
         assert len(convs) == 3 + 4  # 1x1 of three branches as one, two 3x3, the 1x1 of the pool
-        assert all(conv.relu for conv in convs)
+        assert all(conv.bounds == RELU for conv in convs)
         assert [step.sizes for step in steps if isinstance(step, Split)] == [sizes]
 
 

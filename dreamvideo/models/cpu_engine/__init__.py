@@ -9,15 +9,18 @@ by plain autograd, medians of 9 interleaved runs: dreamnet `s16a` is 1.20 and 1.
 320x240 and 640x360), 1.24 and 1.20 times with two; GoogLeNet `inception4c` 1.11 and 1.16 times with one, 1.17 and 1.19
 times with two.
 
-It uses private operators of torch (`mkldnn._convolution_pointwise`, `_reorder_convolution_weight`,
-`_get_mkldnn_serialized_md`). Where one is missing, where a network holds an unknown operation, and where a trial run
-differs from autograd, `compile_network` returns None, and the network runs by plain autograd.
+It uses private operators of torch (`mkldnn._convolution_pointwise`, `_convolution_transpose_pointwise`,
+`_reorder_convolution_weight`, `_reorder_convolution_transpose_weight`, `_get_mkldnn_serialized_md`). Where one is
+missing, where a network holds an unknown operation, and where a trial run differs from autograd, `compile_network`
+returns None, and the network runs by plain autograd.
 
     compile.py             all of it, and a trial run against autograd
     trace.py               runs the network once and records every operation
-    ops.py                 the operations of a plan: convolution, pool, cat, split, add
-    passes.py              recorded operations -> a shorter plan: fused ReLUs, merged 1x1 branches, masks after pools
-    convs.py               convolutions and their input gradients with prepacked weights
+    ops.py                 the operations of a plan: convolution, clamp, pool, cat, split, add
+    passes.py              recorded operations -> a shorter plan: fused clamps, merged 1x1 branches, masks after pools
+    packed_conv.py         a convolution with prepacked weights
+    convs.py               convolutions and their input gradients
+    strided_depthwise.py   the input gradient of a depthwise convolution with a stride
     stem.py                the first convolution: input scaling folded in, its gradient in blocks of a stride
     pools.py               average and max pools and their gradients
     separable_max_pool.py  a 3x3 max pool of stride 1 in bfloat16, one side after the other

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dreamvideo.models.cpu_engine.convs import ConvKernel
-from dreamvideo.models.cpu_engine.ops import Add, AvgPool, Cat, Conv, MaxPool, Relu, Split, Step
+from dreamvideo.models.cpu_engine.ops import RELU, Add, AvgPool, Cat, Clamp, Conv, MaxPool, Split, Step
 from dreamvideo.models.cpu_engine.passes import ExecutionPlan
 from dreamvideo.models.cpu_engine.pools import AvgPoolKernel, MaxPoolKernel
 from dreamvideo.models.cpu_engine.separable_max_pool import SeparableMaxPoolKernel, is_separable
@@ -68,11 +68,14 @@ class AddKernel:
         return g, g.clone()  # each may be changed in place
 
 
-class ReluKernel:
-    """Runs a `Relu`, whose gradient is masked like that of a fused one."""
+class ClampKernel:
+    """Runs a `Clamp`, whose gradient is masked like that of a fused one."""
+
+    def __init__(self, step: Clamp) -> None:
+        self.bounds = step.bounds
 
     def forward(self, x: Tensor) -> tuple[tuple[Tensor], None]:
-        return (torch.relu(x),), None
+        return (torch.relu(x) if self.bounds == RELU else torch.clamp(x, *self.bounds),), None
 
     def backward(self, memo: None, g: Tensor) -> tuple[Tensor]:
         return (g,)
@@ -96,8 +99,8 @@ def make_kernel(step: Step, precision: torch.dtype) -> Kernel:
             kernel = CatKernel()
         case Add():
             kernel = AddKernel()
-        case Relu():
-            kernel = ReluKernel()
+        case Clamp():
+            kernel = ClampKernel(step)
     return kernel  # type: ignore[no-any-return]
 
 
@@ -164,18 +167,22 @@ class Program:
         """
         for step, kernel in zip(reversed(self.steps), reversed(self.kernels), strict=True):
             memo = saved.memos.pop()
-            gs = [_masked(grads.pop(value, None), saved.masks.pop(value, None)) for value in step.outputs]
+            gs = [self._masked(value, grads, saved) for value in step.outputs]
             if all(g is None for g in gs):
                 continue
             for value, grad in zip(step.inputs, kernel.backward(memo, *gs), strict=True):
                 grads[value] = grads[value].add_(grad) if value in grads else grad
-        g = _masked(grads.pop(self.start), saved.masks.pop(self.start, None))
+        g = self._masked(self.start, grads, saved)
         return self.stem.backward(cast(Tensor, g), *saved.size)
 
-
-def _masked(g: Tensor | None, mask: Tensor | None) -> Tensor | None:
-    # The gradients of all readers of the value are added up: zero their sum where the ReLU is 0.
-    if g is None or mask is None:
+    def _masked(self, value: int, grads: dict[int, Tensor], saved: Saved) -> Tensor | None:
+        # The gradients of all readers of the value are added up: zero their sum where the activation is at a bound.
+        g, activation = grads.pop(value, None), saved.masks.pop(value, None)
+        if g is None or activation is None:
+            return g
+        bounds = self.masked[value]
+        if bounds == RELU:  # up to 1.5 times as fast
+            torch.ops.aten.threshold_backward.grad_input(g, activation, 0, grad_input=g)
+        else:
+            torch.ops.aten.hardtanh_backward.grad_input(g, activation, *bounds, grad_input=g)
         return g
-    torch.ops.aten.threshold_backward.grad_input(g, mask, 0, grad_input=g)
-    return g

@@ -6,15 +6,20 @@ A value is a number that stands for one activation, (B, C, h, w); a step compute
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from torch import Tensor
 
 IMAGE = 0  # the value of the scaled image, input of the stem
 
+Bounds = tuple[float, float]  # low, high: an activation is min(max(x, low), high)
+
+RELU: Bounds = (0.0, inf)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conv:
-    """Convolution with bias, followed by a ReLU if `relu`."""
+    """Convolution with bias, followed by a clamp to `bounds` if there are any."""
 
     inputs: tuple[int]
     outputs: tuple[int]
@@ -24,15 +29,16 @@ class Conv:
     padding: tuple[int, int]
     dilation: tuple[int, int]
     groups: int
-    relu: bool = False
+    bounds: Bounds | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Relu:
-    """max(x, 0) that could not be fused."""
+class Clamp:
+    """ReLU, ReLU6 or another clamp that could not be fused."""
 
     inputs: tuple[int]
     outputs: tuple[int]
+    bounds: Bounds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,4 +92,4 @@ class Add:
     outputs: tuple[int]
 
 
-Step = Conv | Relu | MaxPool | AvgPool | Cat | Split | Add
+Step = Conv | Clamp | MaxPool | AvgPool | Cat | Split | Add

@@ -1,10 +1,10 @@
 """Compiler passes: recorded operations -> a short list of steps.
 
 None of them changes a value:
-- a ReLU becomes part of the convolution before it;
+- a ReLU or another clamp becomes part of the convolution before it;
 - a 1x1 convolution after an average pool is moved before it, so that fewer channels are pooled;
 - 1x1 convolutions that read the same value are merged into one and a split;
-- a ReLU's gradient is masked where it costs least: after the max pool or cat that follows it, on a quarter of the
+- a clamp's gradient is masked where it costs least: after the max pool or cat that follows it, on a quarter of the
   values, or once instead of four times.
 """
 
@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dreamvideo.models.cpu_engine.ops import IMAGE, Add, AvgPool, Cat, Conv, MaxPool, Relu, Split, Step
+from dreamvideo.models.cpu_engine.ops import IMAGE, RELU, Add, AvgPool, Bounds, Cat, Clamp, Conv, MaxPool, Split, Step
 from dreamvideo.models.cpu_engine.trace import TracedCall, TracedOp, Unsupported
 
 _SAME = {"aten.alias", "aten.clone", "aten.detach", "aten._to_copy"}  # without effect within one float type
@@ -30,7 +31,7 @@ class ExecutionPlan:
 
     steps: tuple[Step, ...]
     layers: dict[str, int]  # name -> value
-    masked: frozenset[int]  # values whose gradient is zeroed where they are not positive
+    masked: dict[int, Bounds]  # values whose gradient is zeroed where they reach a bound
 
 
 def build_plan(recording: TracedCall) -> ExecutionPlan:
@@ -42,7 +43,7 @@ def build_plan(recording: TracedCall) -> ExecutionPlan:
     steps, layers = _read(recording)
     keep = set(layers.values())
     steps = _needed(steps, keep)
-    steps = _fuse_relus(steps, keep)
+    steps = _fuse_clamps(steps, keep)
     steps = _pool_later(steps, keep)
     steps = _merge_siblings(steps)
     steps = _mark_positive(steps)
@@ -92,7 +93,12 @@ def _step(call: TracedOp, values: dict[int, int], outputs: tuple[int, ...]) -> S
     inputs = _known(values, call, list(call.tensors()))
     match call.name:
         case "aten.relu" | "aten.relu_":
-            return Relu(_one(inputs), _one(outputs))
+            return Clamp(_one(inputs), _one(outputs), RELU)
+        case "aten.hardtanh" | "aten.hardtanh_":
+            return Clamp(_one(inputs), _one(outputs), (arguments.get(1, -1.0), arguments.get(2, 1.0)))
+        case "aten.clamp" | "aten.clamp_":
+            low, high = arguments.get(1), arguments.get(2)
+            return Clamp(_one(inputs), _one(outputs), (-inf if low is None else low, inf if high is None else high))
         case "aten.max_pool2d_with_indices" if _pair(arguments.get(4, 1)) == (1, 1):
             kernel, stride, padding = _window(arguments)
             return MaxPool(_one(inputs), (outputs[0],), kernel, stride, padding, bool(arguments.get(5)))
@@ -143,16 +149,16 @@ def _readers(steps: list[Step]) -> Counter[int]:
     return Counter(value for step in steps for value in step.inputs)
 
 
-def _fuse_relus(steps: list[Step], keep: set[int]) -> list[Step]:
+def _fuse_clamps(steps: list[Step], keep: set[int]) -> list[Step]:
     readers = _readers(steps)
     fused: list[Step] = []
     makers: dict[int, int] = {}  # value -> index of the step that computes it
     for step in steps:
         at = makers.get(step.inputs[0])
-        if isinstance(step, Relu) and at is not None and readers[step.inputs[0]] == 1 and step.inputs[0] not in keep:
+        if isinstance(step, Clamp) and at is not None and readers[step.inputs[0]] == 1 and step.inputs[0] not in keep:
             before = fused[at]
-            if isinstance(before, Conv) and not before.relu:
-                fused[at] = replace(before, outputs=step.outputs, relu=True)
+            if isinstance(before, Conv) and before.bounds is None:
+                fused[at] = replace(before, outputs=step.outputs, bounds=step.bounds)
                 makers[step.outputs[0]] = at
                 continue
         makers.update(dict.fromkeys(step.outputs, len(fused)))
@@ -177,11 +183,11 @@ def _pool_later(steps: list[Step], keep: set[int]) -> list[Step]:
             moved.append(step)
             continue
         moved.remove(pool)
-        moved.append(replace(step, inputs=pool.inputs, outputs=(count,), relu=False))
-        pooled = (count + 1,) if step.relu else step.outputs
+        moved.append(replace(step, inputs=pool.inputs, outputs=(count,), bounds=None))
+        pooled = step.outputs if step.bounds is None else (count + 1,)
         moved.append(replace(pool, inputs=(count,), outputs=pooled))
-        if step.relu:
-            moved.append(Relu(pooled, step.outputs))
+        if step.bounds is not None:
+            moved.append(Clamp(pooled, step.outputs, step.bounds))
         count += 2
     return moved
 
@@ -201,7 +207,8 @@ def _mark_positive(steps: list[Step]) -> list[Step]:
         if isinstance(step, MaxPool):
             step = replace(step, positive=step.inputs[0] in positive)
         carries = isinstance(step, MaxPool | AvgPool | Cat | Split | Add) and positive.issuperset(step.inputs)
-        if carries or isinstance(step, Relu) or (isinstance(step, Conv) and step.relu):
+        bounds = step.bounds if isinstance(step, Conv | Clamp) else None
+        if carries or (bounds is not None and bounds[0] >= 0):
             positive.update(step.outputs)
         marked.append(step)
     return marked
@@ -220,29 +227,36 @@ def _merge_siblings(steps: list[Step]) -> list[Step]:
         if id(step) in firsts:
             group = firsts[id(step)]
             weight, bias = (torch.cat([getattr(conv, name) for conv in group]) for name in ("weight", "bias"))
-            fused = all(conv.relu for conv in group)
-            merged.append(replace(group[0], outputs=(count,), weight=weight, bias=bias, relu=fused))
-            # Where not all have a ReLU, each gets its own; the reader of a part of a split would copy it anyway.
-            relus = [conv for conv in group if conv.relu and not fused]
-            parts = [count + 1 + relus.index(conv) if conv in relus else conv.outputs[0] for conv in group]
+            bounds = group[0].bounds if len({conv.bounds for conv in group}) == 1 else None
+            merged.append(replace(group[0], outputs=(count,), weight=weight, bias=bias, bounds=bounds))
+            # Where they differ, each gets its own clamp; the reader of a part of a split would copy it anyway.
+            clamped = [conv for conv in group if conv.bounds != bounds]
+            parts = [count + 1 + clamped.index(conv) if conv in clamped else conv.outputs[0] for conv in group]
             merged.append(Split((count,), tuple(parts), tuple(len(conv.bias) for conv in group)))
-            merged.extend(Relu((count + 1 + i,), conv.outputs) for i, conv in enumerate(relus))
-            count += 1 + len(relus)
+            merged.extend(
+                Clamp((count + 1 + i,), conv.outputs, conv.bounds)
+                for i, conv in enumerate(clamped)
+                if conv.bounds is not None
+            )
+            count += 1 + len(clamped)
         elif id(step) not in others:
             merged.append(step)
     return merged
 
 
-def _masks(steps: list[Step], keep: set[int]) -> frozenset[int]:
+def _masks(steps: list[Step], keep: set[int]) -> dict[int, Bounds]:
     readers = _readers(steps)
-    masked: set[int] = set()
+    masked: dict[int, Bounds] = {}
     for step in steps:
-        if isinstance(step, Relu) or (isinstance(step, Conv) and step.relu):
-            masked.update(step.outputs)
-        # These output 0 only where they read 0, and a masked value gets no gradient there.
+        if isinstance(step, Conv | Clamp):
+            if step.bounds is not None:
+                masked.update(dict.fromkeys(step.outputs, step.bounds))
+        # These output a bound only where they read it, and a masked value gets no gradient there.
         elif isinstance(step, MaxPool | Cat | Split) and all(
             value in masked and readers[value] == 1 and value not in keep for value in step.inputs
         ):
-            masked.difference_update(step.inputs)
-            masked.update(step.outputs)
-    return frozenset(masked)
+            bounds = {masked[value] for value in step.inputs}
+            if len(bounds) == 1:
+                masked = {value: bound for value, bound in masked.items() if value not in step.inputs}
+                masked.update(dict.fromkeys(step.outputs, bounds.pop()))
+    return masked

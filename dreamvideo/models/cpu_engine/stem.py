@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamvideo.models.cpu_engine.convs import PackedConv
 from dreamvideo.models.cpu_engine.ops import Conv
+from dreamvideo.models.cpu_engine.packed_conv import PackedConv
 from dreamvideo.models.cpu_engine.trace import Unsupported
 
 
@@ -28,7 +28,7 @@ class Stem:
         self.stride, self.padding = step.stride[0], step.padding
         self.precision = precision
         window = (step.padding, step.stride)
-        self.run = PackedConv(weight, precision, step.bias, *window, relu=step.relu)
+        self.run = PackedConv(weight, precision, step.bias, *window, bounds=step.bounds)
         blocks, margin = weight_in_blocks(weight, self.stride)
         self.input_grad = PackedConv(blocks, precision, padding=margin)
 
