@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from dreamvideo.models import cpu_engine
 from dreamvideo.models.cpu_engine.executor import make_kernel
+from dreamvideo.models.cpu_engine.masks import mask_grad
 from dreamvideo.models.cpu_engine.ops import Clamp, Conv
 from dreamvideo.models.cpu_engine.passes import build_plan
 from dreamvideo.models.cpu_engine.trace import trace_network
@@ -146,3 +148,17 @@ def test_the_gradient_of_a_depthwise_convolution(precision: Any, stride: int, ke
     for mine, plain in ((actual, expected), (grad, torch.autograd.grad(expected, x, g)[0])):
         assert mine.shape == plain.shape
         assert (mine.float() - plain).norm() <= tolerance * plain.norm()
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("bounds", [(0.0, math.inf), (0.0, 6.0), (0.0, 1.0), (-1.0, 1.0), (-math.inf, 3.0)])
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_masked_gradient_is_zero_at_the_bounds_alone(precision: Any, bounds: Any, overwrite: bool) -> None:
+    # Every number of bfloat16 from -8 to 8, zeros of both signs among them.
+    bits = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.bfloat16)
+    activation = bits[bits.abs() <= 8].to(precision).clamp(*bounds).view(1, 1, -1, 2)
+    before = activation.clone()
+    g = torch.randn(activation.shape).to(precision)
+    expected = torch.where((activation > bounds[0]) & (activation < bounds[1]), g, 0)
+    assert torch.equal(mask_grad(g.clone(), activation, bounds, overwrite), expected)
+    assert overwrite or torch.equal(activation, before)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dreamvideo.models.cpu_engine.convs import ConvKernel
+from dreamvideo.models.cpu_engine.masks import mask_grad
 from dreamvideo.models.cpu_engine.ops import RELU, Add, AvgPool, Cat, Clamp, Conv, MaxPool, Split, Step
 from dreamvideo.models.cpu_engine.passes import ExecutionPlan
 from dreamvideo.models.cpu_engine.pools import AvgPoolKernel, MaxPoolKernel
@@ -125,7 +126,7 @@ class Program:
         self.layers = plan.layers
         self.masked = plan.masked
         last_use = {value: at for at, step in enumerate(self.steps) for value in (*step.outputs, *step.inputs)}
-        kept = set(self.layers.values())
+        self.kept = kept = frozenset(self.layers.values())
         self.dying = [
             [value for value in {*step.inputs, *step.outputs} if last_use[value] == at and value not in kept]
             for at, step in enumerate(self.steps)
@@ -180,9 +181,4 @@ class Program:
         g, activation = grads.pop(value, None), saved.masks.pop(value, None)
         if g is None or activation is None:
             return g
-        bounds = self.masked[value]
-        if bounds == RELU:  # up to 1.5 times as fast
-            torch.ops.aten.threshold_backward.grad_input(g, activation, 0, grad_input=g)
-        else:
-            torch.ops.aten.hardtanh_backward.grad_input(g, activation, *bounds, grad_input=g)
-        return g
+        return mask_grad(g, activation, self.masked[value], overwrite=value not in self.kept)

@@ -5,6 +5,8 @@ torch's own path reorders the weights at every call and runs the ReLU or ReLU6 a
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Size, Tensor
 
@@ -43,6 +45,10 @@ class PackedConv:
         return torch.ops.mkldnn._convolution_pointwise(  # type: ignore[no-any-return]
             x, packed, self.bias, *self.window, self.attribute, self.scalars, ""
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Packed weights are in a format of oneDNN that can be neither copied nor saved; they are packed again.
+        return {**vars(self), "by_shape": {}, "by_layout": {}}
 
     def _pack(self, shape: Size) -> Tensor:
         # Weights ordered for another shape would be reordered at every call: up to 8 times slower for a 1x1.
