@@ -26,7 +26,7 @@ ORDER = {
     "": "errors < _version < settings < frames < threads < devices < tensors process < media models < motion ascent"
     " < video < jobs live info < bench training < commands < cli __init__ < __main__",
     "models": "dreamnet cpu_engine < *",
-    "models.cpu_engine": "trace ops < passes packed_conv masks strip_max_pool separable_max_pool"
+    "models.cpu_engine": "trace ops < passes packed_conv grad_masks strip_max_pool separable_max_pool"
     " < strided_depthwise < convs stem pools < executor < compile < __init__",
     "jobs": "* < cluster",
     "live": "controls < shared_state < cameras dreaming web < loop < outputs < app",

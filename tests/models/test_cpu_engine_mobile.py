@@ -14,7 +14,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from dreamvideo.models import cpu_engine
 from dreamvideo.models.cpu_engine.executor import make_kernel
-from dreamvideo.models.cpu_engine.masks import mask_grad
+from dreamvideo.models.cpu_engine.grad_masks import mask_grad
 from dreamvideo.models.cpu_engine.ops import Clamp, Conv
 from dreamvideo.models.cpu_engine.passes import build_plan
 from dreamvideo.models.cpu_engine.trace import trace_network

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dreamvideo.models.cpu_engine.convs import ConvKernel
-from dreamvideo.models.cpu_engine.masks import mask_grad
+from dreamvideo.models.cpu_engine.grad_masks import mask_grad
 from dreamvideo.models.cpu_engine.ops import RELU, Add, AvgPool, Cat, Clamp, Conv, MaxPool, Split, Step
 from dreamvideo.models.cpu_engine.passes import ExecutionPlan
 from dreamvideo.models.cpu_engine.pools import AvgPoolKernel, MaxPoolKernel

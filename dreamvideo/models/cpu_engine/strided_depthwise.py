@@ -7,6 +7,8 @@ is given by a depthwise convolution of stride 1: 1.1 to 1.6 times as fast as the
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Size, Tensor
@@ -22,6 +24,9 @@ class TransposedDepthwise:
         self.weight = step.weight.contiguous()
         self.step = step
         self.packed: dict[tuple[Size, Size], Tensor] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "packed": {}}  # as in `PackedConv`
 
     def __call__(self, g: Tensor, shape: Size) -> Tensor:
         """(B, C, h', w') -> `shape`, (B, C, h, w)."""
