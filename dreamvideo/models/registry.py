@@ -8,24 +8,25 @@ with heavy regularization, which classifies better and dreams worse. A user's ow
 from __future__ import annotations
 
 import copy
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
 
-from dreamvideo.errors import DreamVideoError, ModelError, did_you_mean, first_line
+from dreamvideo.errors import ModelError, did_you_mean
 from dreamvideo.models import cpu_engine
-from dreamvideo.models.dreamnet.net import MAPS, DreamNet
+from dreamvideo.models.dreamnet.net import MAPS, DreamnetFeatures
 from dreamvideo.models.dreamnet.net import NODES as DREAMNET_NODES
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
 from dreamvideo.models.layers import AllLayers, default_layer
 from dreamvideo.models.objectives import Features, Term
-from dreamvideo.models.tracing import Nodes, check_input_size, describe_outputs, finish_features, traceable_outputs
-from dreamvideo.models.weights import download_weights, load_needed_weights, read_weights
+from dreamvideo.models.own_network import load_own_network
+from dreamvideo.models.tracing import Nodes, describe_outputs, find_outputs, finish_features
+from dreamvideo.models.weights import download_weights, read_weights
 
 # Classes of dreamnet whose odds are raised a little beside the energy of two layers: the dream fills the image and
 # still holds eyes, faces, trees and flowers. Chosen by eye.
@@ -38,19 +39,24 @@ DEFAULT_CLASSES: Final = (
 CutFunction = Callable[[Sequence[str], torch.device, torch.dtype], Features]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Model:
     """A network before it is cut off."""
 
     name: str
     nodes: tuple[str, ...]  # names of layers, in the order of the network
     cut: CutFunction  # (names, device, precision) -> the network as far as the deepest of these nodes
-    whole: AllLayers  # all nodes at once, on the CPU; its weights may not be loaded
-    terms: tuple[Term, ...] = ()  # the default objective
+    whole: AllLayers  # all nodes at once; its weights may not be loaded, or be on the device "meta"
+    find_terms: Callable[[], tuple[Term, ...]]  # see `terms`
     kind: str = "l2"  # the default objective of a layer, see `objectives`
     classes: tuple[str, ...] = ()  # names, in the order of the logits; empty: the classes have none
     class_node: str = ""  # the node of the logits
     divisors: Mapping[str, Tensor] = field(default_factory=dict)  # see `Objective`
+
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """The default objective; the network is run to find it if it is not in the table."""
+        return self.find_terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,18 @@ def build_classifier(name: str, **build: Any) -> nn.Module:
     return cast(nn.Module, get_model(name, weights=None, **fixed, **build)).eval()
 
 
+def _without_weights(name: str, **build: Any) -> nn.Module:
+    """Build a classifier on the device "meta": drawing random weights that a file replaces takes seconds."""
+    try:
+        with torch.device("meta"):
+            network = build_classifier(name, **build)
+    except Exception:  # of any kind: some builders compute with tensors
+        return build_classifier(name, **build)
+    # What no file holds has to be computed.
+    computed = any(module._non_persistent_buffers_set for module in network.modules())
+    return build_classifier(name, **build) if computed else network
+
+
 def torchvision_names() -> list[str]:
     """Return the names of all classifiers of torchvision."""
     import torchvision
@@ -144,35 +162,25 @@ def dreamnet_model(weights: str | None) -> Model:
     picks = tuple(trained.classes.index(name) for name in DEFAULT_CLASSES if name in trained.classes)
     terms = (Term("s8b", kind="log"), Term("s16a", kind="log"), Term(MAPS[-1], 0.15, "class", picks))
     whole = DreamnetFeatures(trained.net, DREAMNET_NODES)
-    return Model("dreamnet", DREAMNET_NODES, cut, whole, terms, "log", trained.classes, MAPS[-1], trained.divisors)
-
-
-class DreamnetFeatures(nn.Module):
-    """(B, 3, H, W) RGB in [0, 1] -> node -> activation: DreamNet as far as the deepest of `names`."""
-
-    def __init__(self, net: DreamNet, names: tuple[str, ...]) -> None:
-        super().__init__()
-        self.net, self.names = net, names
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        return self.net.features(images.contiguous(memory_format=torch.channels_last), self.names)
+    return Model(
+        "dreamnet", DREAMNET_NODES, cut, whole, lambda: terms, "log", trained.classes, MAPS[-1], trained.divisors
+    )
 
 
 def torchvision_model(name: str, weights: str | None, scaling: str = "imagenet") -> Model:
     """Return a classifier of torchvision with ImageNet weights, or those in a file, which may be for other classes."""
     entry, default = CLASSIFIERS.get(name), pretrained(name)
-    state = read_weights(Path(weights)) if weights else None
-    network = build_classifier(name)
-    classes = class_names(name)
-    if state is not None:
+    path = Path(weights) if weights else None
+    network, classes = _without_weights(name), class_names(name)
+    if path is not None:
         head, value = list(network.state_dict().items())[-1]  # in all of them it has one row or value for each class
-        count = len(state.get(head, value))
+        count = len(read_weights(path, mapped=True).get(head, value))
         if count != len(value):
-            network, classes = build_classifier(name, num_classes=count), ()
+            network, classes = _without_weights(name, num_classes=count), ()
 
     def fetch_state() -> Mapping[str, Tensor]:
-        if state is not None:
-            return state
+        if path is not None:
+            return read_weights(path)
         if default is None:
             raise ModelError(f"torchvision has no weights of {name}; give --weights FILE")
         return download_weights(default.url, name, "give --weights FILE, or use --model dreamnet")
@@ -212,45 +220,16 @@ def class_names(name: str) -> tuple[str, ...]:
 
 
 def factory_model(spec: str, weights: str | None, scaling: str) -> Model:
-    """Return the network that `spec`, `package.module:name`, makes or is, as a `Model`."""
-    network = call_factory(spec).float().cpu()
-    state = read_weights(Path(weights)) if weights else network.state_dict()
-    return _traced(spec, network.eval(), None, lambda: state, weights or spec, (), scaling)
+    """Return a copy of the network that `spec`, `package.module:name`, makes or is, as a `Model`."""
+    network = load_own_network(spec)
+    path = Path(weights) if weights else None
+    if path is not None:
+        read_weights(path, mapped=True)  # a broken file fails before the network is run
 
+    def fetch_state() -> Mapping[str, Tensor]:
+        return read_weights(path) if path is not None else network.state_dict()
 
-def call_factory(spec: str) -> nn.Module:
-    """Call a user's factory.
-
-    Args:
-        spec: `package.module:function`, or `package.module:network` for an instance. It is imported as usual; for the
-            command `process.configure_process` makes the current directory importable.
-
-    Raises:
-        ModelError: there is no such factory, it raises, or it returns something else than a `torch.nn.Module`.
-    """
-    path, _, function = spec.partition(":")
-    if not path or not function:
-        raise ModelError(f"--model {spec}: expected package.module:factory, such as mine:network")
-    try:
-        target: Any = importlib.import_module(path)
-        for part in function.split("."):
-            if not hasattr(target, part):
-                raise ModelError(f"--model {spec}: there is no {part!r} in {path}{did_you_mean(part, dir(target))}")
-            target = getattr(target, part)
-        network = target if isinstance(target, nn.Module) else target()
-    except DreamVideoError:
-        raise
-    except ModuleNotFoundError as error:
-        raise ModelError(
-            f"--model {spec}: there is no Python module {error.name!r}; expected one that is installed, or a file here"
-        ) from error
-    except Exception as error:  # of any kind, from a user's code
-        raise ModelError(f"--model {spec}: {type(error).__name__}: {first_line(error)}") from error
-    if not isinstance(network, nn.Module):
-        raise ModelError(
-            f"--model {spec}: expected a function that returns a torch.nn.Module, got {type(network).__name__}"
-        )
-    return network
+    return _traced(spec, network, None, fetch_state, weights or spec, (), scaling)
 
 
 def _traced(
@@ -262,21 +241,22 @@ def _traced(
     classes: tuple[str, ...],
     scaling: str,
 ) -> Model:
-    """Make a `Model` of a module that torch.fx can trace."""
-    if layer is None:  # not in the table of tried networks
-        check_input_size(network, name)
-    outputs = traceable_outputs(network.requires_grad_(False), name)
-    whole = Nodes(network, outputs, tuple(outputs))
+    """Make a `Model` of a module."""
+    outputs = find_outputs(network.requires_grad_(False), name, tried=layer is not None)
+    whole = Nodes(outputs, tuple(outputs.nodes))
 
     def cut(names: Sequence[str], device: torch.device, precision: torch.dtype) -> Features:
-        # A copy: it is cast and moved, and the original may be cut again.
-        part = copy.deepcopy(Nodes(network, outputs, names))
+        # A copy: it is cast and moved, and the original may be cut again. A copy by torch.fx is in training mode.
+        part = copy.deepcopy(Nodes(outputs, names)).eval()
         layers = describe_outputs(part, name)
         for missing in set(names) - {layer.name for layer in layers}:
             raise ModelError(f"{missing!r} of {name} is not a map of channels; see: dreamvideo layers --model {name}")
-        load_needed_weights(part.extractor, fetch_state(), source)
+        part.load(fetch_state(), source)
         return finish_features(part, layers, scaling, device, precision)
 
-    chosen = layer or default_layer(describe_outputs(whole, name))
-    terms = () if chosen is None else (Term(chosen),)
-    return Model(name, tuple(outputs), cut, whole, terms, "l2", classes, list(outputs.values())[-1])
+    def find_terms() -> tuple[Term, ...]:
+        chosen = layer or default_layer(describe_outputs(whole, name))
+        return () if chosen is None else (Term(chosen),)
+
+    nodes = outputs.nodes
+    return Model(name, tuple(nodes), cut, whole, find_terms, "l2", classes, list(nodes.values())[-1])

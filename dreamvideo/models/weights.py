@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import zipfile
 from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
@@ -26,16 +27,19 @@ _CHECKPOINT_KEYS = ("state_dict", "model", "model_state_dict")
 # around its features; torch.compile; and DenseNet's layers before torch 0.4.1, in torchvision's own files to this day.
 _OLD_NAMES = (
     (r"^(module\.|_orig_mod\.)+", ""),
+    (r"\._orig_mod\.", "."),
     (r"^features\.module\.", "features."),
     (r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)", r"\1\2"),
 )
 
 
-def read_weights(path: Path) -> Mapping[str, Tensor]:
+def read_weights(path: Path, mapped: bool = False) -> Mapping[str, Tensor]:
     """Read a state dict from a .safetensors or .pth file; no code in the file is executed.
 
     Args:
         path: the file.
+        mapped: leave the values in the file where its format allows it: for names and shapes, in milliseconds. The file
+            must not change as long as these tensors live.
 
     Returns:
         Name -> tensor on the CPU, names without what wrappers added, see `plain_parameter_name`.
@@ -48,7 +52,8 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
             from safetensors.torch import load_file
 
             return cast(Mapping[str, Tensor], load_file(path))
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        mapped = mapped and zipfile.is_zipfile(path)  # torch before 1.6 wrote another format
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such weights file") from None
     except Exception as error:  # of any kind, from parsers of broken files

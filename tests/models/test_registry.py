@@ -21,13 +21,16 @@ from dreamvideo.models import registry
 from dreamvideo.models.layers import Layer, default_layer, describe_layers
 from dreamvideo.models.network import PaddedFeatures, load_network
 from dreamvideo.models.objectives import Term, term_score
+from dreamvideo.models.own_network import call_factory
 from dreamvideo.models.registry import CLASSIFIERS, build_classifier, class_names, find_model
-from dreamvideo.models.weights import cache_path, plain_parameter_name
+from dreamvideo.models.tracing import SCALINGS
+from dreamvideo.models.weights import cache_path, plain_parameter_name, read_weights
 from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
 from dreamvideo.tensors import GUIDE_SIDE, to_guide
 
 CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
 QUICK = ["--iterations", "1", "--octaves", "1", "--step-size", "0.05", "--precision", "fp32", "-q"]
+MEAN, STD = SCALINGS["imagenet"]
 LIGHT = ("squeezenet1_1",)  # the others take seconds and up to half a gigabyte
 
 FACTORIES = """
@@ -44,10 +47,6 @@ class Net(nn.Module):
         x = self.second(torch.tanh(self.first(x)))
         last = x.permute(0, 2, 3, 1)
         return self.head(last.mean((1, 2)) + 0 * self.head.weight[:1, :])
-
-class Branching(Net):
-    def forward(self, x):
-        return super().forward(x) if x.mean() > 0 else x
 
 class OneSize(Net):
     def forward(self, x):
@@ -233,7 +232,6 @@ def test_classes_are_listed_by_number(capsys: pytest.CaptureFixture[str]) -> Non
         (["layers", "--model", "own_nets:raises"], 1, "own_nets:raises: RuntimeError: no luck"),
         (["layers", "--model", "own_nets:needs"], 1, "missing 1 required positional argument"),
         (["layers", "--model", "own_nets:nothing"], 1, "expected a function that returns a torch.nn.Module, got int"),
-        (["layers", "--model", "own_nets:Branching"], 1, "torch.fx cannot trace this network"),
         (
             ["layers", "--model", "own_nets:OneSize"],
             1,
@@ -263,6 +261,51 @@ def test_a_mistake_is_one_line(
     assert run(*(photo if word == "PHOTO" else word for word in words), "-q") == code
     assert said in only_line(capsys)
     assert not (photo.parent / "photo_dream.png").exists()
+
+
+@pytest.mark.parametrize("name", ["vgg16", "own_nets:net"])
+def test_a_wrong_layer_is_found_before_anything_that_takes_time(
+    tmp_path: Path, factories: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """No random weights are drawn, none are read, no default layer is searched for, and nothing is traced twice."""
+    torch.save({"classifier.6.bias": torch.zeros(1000)}, tmp_path / "w.pth")
+    fills, reads, traces = [], [], []
+
+    def fill(tensor: Any, *args: Any, **more: Any) -> Any:
+        fills.append(tensor.device.type)
+        return tensor
+
+    def read(path: Path, mapped: bool = False) -> Any:
+        reads.append(mapped)
+        return read_weights(path, mapped)
+
+    def trace(tracer: Any, *args: Any, **more: Any) -> Any:
+        traces.append(tracer)
+        return original(tracer, *args, **more)
+
+    original = torch.fx.Tracer.trace
+    monkeypatch.setattr(torch.fx.Tracer, "trace", trace)
+    monkeypatch.setattr(registry, "read_weights", read)
+    monkeypatch.setattr(registry, "describe_outputs", None)
+    if name == "vgg16":
+        for function in ("normal_", "kaiming_normal_", "kaiming_uniform_", "uniform_", "constant_"):
+            monkeypatch.setattr(nn.init, function, fill)
+    with pytest.raises(ModelError, match="no layer 'nope' in"):
+        load_network(
+            ModelSettings(name, weights=str(tmp_path / "w.pth"), **CPU), ObjectiveSettings(layers=(("nope", 1.0),))
+        )
+    assert set(fills) <= {"meta"} and reads == [True] and len(traces) == 1
+
+
+def test_a_network_without_weights_is_the_same_when_a_file_gave_them(tmp_path: Path) -> None:
+    weights = random_weights("squeezenet1_1", tmp_path / "w.pth")
+    model, image = find_model("squeezenet1_1", weights), torch.rand(1, 3, 64, 80)
+    assert all(value.is_meta for value in model.whole(image).values())
+    features = model.cut(["features.12"], torch.device("cpu"), torch.float32)
+    whole: Any = build_classifier("squeezenet1_1")
+    whole.load_state_dict(torch.load(weights))
+    expected = whole.features((image - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1))
+    assert torch.allclose(features(image)["features.12"], expected, atol=1e-5)
 
 
 def test_a_wrong_checkpoint_says_which_tensor(tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -305,7 +348,7 @@ def test_a_factory_dreams_with_its_own_weights_or_those_of_a_file(tmp_path: Path
 
 
 def find(module: Any) -> Any:
-    return registry.call_factory(f"{module}:net").state_dict()
+    return call_factory(f"{module}:net").state_dict()
 
 
 def test_a_network_that_is_blind_to_small_pictures_sees_them_continued(factories: str) -> None:

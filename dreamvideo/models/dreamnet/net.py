@@ -183,3 +183,14 @@ def fold_network(net: DreamNet) -> DreamNet:
             folded.get_submodule(name).load_state_dict(module.folded().state_dict())
     folded.heads.load_state_dict(net.heads.state_dict())
     return folded.to(net.device).eval()
+
+
+class DreamnetFeatures(nn.Module):
+    """(B, 3, H, W) RGB in [0, 1] -> node -> activation: DreamNet as far as the deepest of `names`."""
+
+    def __init__(self, net: DreamNet, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.net, self.names = net, names
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return self.net.features(images.contiguous(memory_format=torch.channels_last), self.names)
