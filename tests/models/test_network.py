@@ -1,3 +1,6 @@
+import copy
+import io
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -10,7 +13,7 @@ import small_networks
 import torch
 import torchvision
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models._api import Weights
 
 from dreamvideo.ascent import octaves as dreaming
@@ -139,6 +142,28 @@ def test_the_bf16_gradient_points_where_the_fp32_gradient_does() -> None:
         (grad,) = torch.autograd.grad(network.score(image).sum(), image)
         grads.append(grad.flatten())
     assert torch.cosine_similarity(grads[0], grads[1], dim=0) > 0.98
+
+
+def small_mobile() -> nn.Module:
+    torch.manual_seed(3)
+    depthwise = nn.Conv2d(8, 8, 3, 2, 1, groups=8)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU6(), depthwise, nn.ReLU6(), nn.Conv2d(8, 12, 1), nn.ReLU())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["dreamnet", *SMALL_NAMES, f"{__name__}:small_mobile"])
+def test_a_used_network_can_be_copied_pickled_and_saved(name: str, precision: Any) -> None:
+    network = load_network(ModelSettings(name, device="cpu", precision=precision))
+    image = picture(64, 80).requires_grad_()
+    (expected,) = torch.autograd.grad(network.score(image).sum(), image)
+    file = io.BytesIO()
+    torch.save(network, file)
+    file.seek(0)
+    others = copy.deepcopy(network), pickle.loads(pickle.dumps(network)), torch.load(file, weights_only=False)
+    for other in others:
+        (grad,) = torch.autograd.grad(other.score(image).sum(), image)
+        assert torch.equal(grad, expected)
+        assert type(other.score.features) is type(network.score.features) and other.precision == network.precision
 
 
 @pytest.mark.parametrize(
