@@ -98,9 +98,9 @@ def dream(
 def step(
     x: Array, base: Array, score: Callable[[Tensor], Tensor], settings: DreamSettings, dy: int, dx: int, sigma: float
 ) -> Array:
-    shifted = torch.from_numpy(np.roll(x, (dy, dx), (1, 2)).copy())[None].requires_grad_()
-    score(shifted).sum().backward()
-    g = np.roll(shifted.grad[0].numpy(), (-dy, -dx), (1, 2))
+    seen = torch.from_numpy(shifted(x, dy, dx, settings.border))[None].requires_grad_()
+    score(seen).sum().backward()
+    g = shifted_back(seen.grad[0].numpy(), dy, dx, settings.border)
     if settings.color >= 0:
         luma = (g[0] + g[1] + g[2]) / math.sqrt(3)
         red_green = (g[0] - g[1]) / math.sqrt(2)
@@ -127,6 +127,25 @@ def step(
     if settings.anchor:
         x = x + settings.anchor * (lowpass(base) - lowpass(x))
     return np.clip(x, 0, 1)
+
+
+def shifted(x: Array, dy: int, dx: int, border: str) -> Array:
+    """(C, H, W) moved down by dy and right by dx; what enters is mirrored ("reflect"), or what left ("wrap")."""
+    _, height, width = x.shape
+    margin = max(abs(dy), abs(dx))
+    sides = ((0, 0), (margin, margin), (margin, margin))
+    padded = np.pad(x, sides, mode="symmetric" if border == "reflect" else "wrap")
+    return padded[:, margin - dy :, margin - dx :][:, :height, :width].copy()
+
+
+def shifted_back(g: Array, dy: int, dx: int, border: str) -> Array:
+    """The gradient of (C, H, W) from that of `shifted`: every pixel gets those of all places that show it."""
+    _, height, width = g.shape
+    shown = shifted(np.arange(height * width).reshape(1, height, width), dy, dx, border).ravel()
+    total = np.zeros((len(g), height * width), g.dtype)
+    for plane, grads in zip(total, g, strict=True):
+        np.add.at(plane, shown, grads.ravel())
+    return total.reshape(g.shape)
 
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

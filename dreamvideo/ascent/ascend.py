@@ -14,7 +14,8 @@ from torch import Tensor
 from dreamvideo.ascent.cuda_graphs import Offsets, replay
 from dreamvideo.ascent.gaussian import lowpass
 from dreamvideo.ascent.gradient_shaping import choose_smoother, shape_step
-from dreamvideo.ascent.jitter import Shifts, opposite_shifts, roll
+from dreamvideo.ascent.jitter import Shifts, shift, shift_gradient
+from dreamvideo.ascent.noise import noise_field
 from dreamvideo.ascent.tiling import Score, tiled_gradient
 from dreamvideo.settings.dream import DreamSettings
 
@@ -44,7 +45,7 @@ def ascend(
         base: (B, 3, H, W) in [0, 1], the source, at which the large areas of the images are held.
         score: (B, 3, H, W) -> (B,).
         settings: step size and look.
-        offsets: for each step the circular shift (dy, dx) px of each image; or a (steps, B, 2) tensor of integers.
+        offsets: for each step the shift (dy, dx) px of each image; or a (steps, B, 2) tensor of integers.
         step_scale: (B, 1, H, W) factor on each step, place by place; None: 1.
         target_score: (B,) scores to hold: an image above its target takes smaller steps, one below it larger ones.
             None: steps of one size.
@@ -56,7 +57,7 @@ def ascend(
         return images
     base_areas = lowpass(base, ANCHOR_SIGMA) if settings.anchor else None
     for i, shifts in enumerate(offsets):
-        grad, scores = gradient(images, score, shifts)
+        grad, scores = gradient(images, score, shifts, settings.border, settings.noise)
         with torch.no_grad():
             if settings.normalize == "none":
                 grad.div_(gain(images))
@@ -82,19 +83,26 @@ def ascend(
     return images
 
 
-def gradient(images: Tensor, score: Score, shifts: Shifts) -> tuple[Tensor, Tensor]:
+def gradient(
+    images: Tensor, score: Score, shifts: Shifts, border: str = "reflect", noise: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """Differentiate the scores of shifted images.
 
     Args:
         images: (B, 3, H, W) in [0, 1].
         score: (B, 3, H, W) -> (B,).
-        shifts: (dy, dx) px by which each image is shifted circularly, and its gradient back.
+        shifts: (dy, dx) px by which each image is shifted, and its gradient back.
+        border: what the shift moves into the image at its edges, see `jitter.shift`.
+        noise: deviation of the noise that is added to the shifted images, see `noise_field`.
 
     Returns:
         The gradient (B, 3, H, W), multiplied by `gain`, since its size means nothing; and the scores (B,).
     """
-    grad, scores = tiled_gradient(score, roll(images, shifts), gain(images))
-    return roll(grad, opposite_shifts(shifts)), scores
+    seen = shift(images, shifts, border)
+    if noise:
+        seen = seen + noise * noise_field(*images.shape[2:], images.device)
+    grad, scores = tiled_gradient(score, seen, gain(images))
+    return shift_gradient(grad, shifts, border), scores
 
 
 def gain(images: Tensor) -> float:

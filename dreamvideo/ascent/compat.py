@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamvideo.ascent.jitter import Shifts, opposite_shifts, roll
+from dreamvideo.ascent.jitter import Shifts, shift, shift_gradient
 
 RADIUS = 4  # pixels
 
@@ -33,9 +33,9 @@ def nine_by_nine(grad: Tensor, sigma: float, shifts: Shifts) -> Tensor:
     if not sigma:
         return grad
     c = grad.shape[1]
-    mirrored = F.pad(roll(grad, shifts), (RADIUS,) * 4, mode="reflect")
+    mirrored = F.pad(shift(grad, shifts, "wrap"), (RADIUS,) * 4, mode="reflect")
     smoothed = F.conv2d(mirrored, kernel(sigma, grad.device).expand(c, 1, -1, -1), groups=c)
-    return roll(smoothed, opposite_shifts(shifts))
+    return shift_gradient(smoothed, shifts, "wrap")
 
 
 # Constants are cached forever: a recorded graph points to those that it was recorded with.

@@ -7,6 +7,10 @@ and a ratio of energies is a difference of scores. `mean` and `sum` are plain, a
 `log` averages the logarithm of the local energy instead, S(x) = sum over channels of (activation / divisor)^2, so that
 flat sky and blurred ground dream too and strong places do not eat everything. The divisors balance the channels.
 
+`l4` is the mean fourth power. What responds strongly counts for far more than what responds a little, so that a few
+things grow whole and the ground between them stays calm, where `l2` crowds an image with parts of things. Its logarithm
+is halved, so that a difference of scores is a ratio of energies here, too.
+
 `mix` raises other channels at every place, so that one image holds many motifs.
 
 `class` raises, at every place of a map of logits, the odds of some classes against all others. `guide` is the guided
@@ -40,7 +44,8 @@ TEMPERATURE = 2.0  # of class odds: above 1, a place moves towards all likely cl
 
 PRODUCTS = 1 << 24  # dot products with a guide that are in memory at once: 64 MB
 
-LAYER_KINDS = ("log", "l2", "mean", "sum", "mix")
+LAYER_KINDS = ("log", "l2", "l4", "mean", "sum", "mix")
+DIVIDED_KINDS = ("log", "l2", "l4", "mix")  # those that balance the channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ class Objective:
     @property
     def logarithmic(self) -> bool:
         """Whether a difference of scores is a ratio of energies, so that a controller can hold the score."""
-        return all(term.kind in ("log", "l2", "mix", "class") for term in self.terms)
+        return all(term.kind in (*DIVIDED_KINDS, "class") for term in self.terms)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -120,7 +125,7 @@ def term_score(activation: Tensor, term: Term, divisor: Tensor | None = None, gu
     Args:
         activation: (B, C, h, w) or (B, C) of the term's layer, any float type.
         term: what is scored.
-        divisor: (C,) by which the channels of `log`, `l2` and `mix` are divided; None: 1.
+        divisor: (C,) by which the channels of `DIVIDED_KINDS` are divided; None: 1.
         guide: (C, N) features of the guide, for the kind "guide".
 
     Returns:
@@ -139,7 +144,7 @@ def term_score(activation: Tensor, term: Term, divisor: Tensor | None = None, gu
         assert guide is not None
         # Relative to the score of the guide itself, about. asinh is the logarithm of large values, for either sign.
         return torch.asinh(guide_similarity(activation, guide) / (guide.square().sum(0).mean() + TINY))
-    if divisor is not None and term.kind in ("log", "l2", "mix"):
+    if divisor is not None and term.kind in DIVIDED_KINDS:
         activation = activation / divisor.to(activation)[:, None, None]
     if term.kind == "mix":
         return mixed_energy(activation)
@@ -158,6 +163,11 @@ def log_mean_square(activation: Tensor) -> Tensor:
         (B,) float32.
     """
     return (activation.float().square().mean((1, 2, 3)) + TINY).log()
+
+
+def log_mean_fourth_power(activation: Tensor) -> Tensor:
+    """(B,) half the logarithm of the mean fourth power of (B, C, h, w)."""
+    return (activation.float().square().square().mean((1, 2, 3)) + TINY).log() / 2
 
 
 def log_local_energy(activation: Tensor) -> Tensor:
@@ -180,6 +190,7 @@ def total_activation(activation: Tensor) -> Tensor:
 SCORES: Mapping[str, Callable[[Tensor], Tensor]] = {
     "log": log_local_energy,
     "l2": log_mean_square,
+    "l4": log_mean_fourth_power,
     "mean": mean_activation,
     "sum": total_activation,
 }

@@ -92,10 +92,10 @@ class ObjectiveSettings:
         kind="file",
         metavar="FILE",
     )
-    objective: Literal["auto", "log", "l2", "mean", "sum", "mix"] = option(
+    objective: Literal["auto", "log", "l2", "l4", "mean", "sum", "mix"] = option(
         "auto",
-        "what is maximized of a layer: log (log of the local energy), l2 (mean square), mean, sum, mix (other channels "
-        "at each location), auto (depends on the network)",
+        "what is maximized of a layer: log (log of the local energy), l2 (mean square), l4 (mean fourth power: "
+        "fewer and larger shapes), mean, sum, mix (other channels at each location), auto (depends on the network)",
     )
 
     def __post_init__(self) -> None:
@@ -115,6 +115,15 @@ class DreamSettings:
         0.009, "mean absolute change of one step, in image units of 0 to 1", type=float, metavar="X"
     )
     jitter: int = option(16, "largest random shift before a step, in pixels", type=int, metavar="N")
+    border: Literal["reflect", "wrap"] = option(
+        "reflect", "what the shift moves into the image at its edges: reflect (mirrored), wrap (from the other side)"
+    )
+    noise: float = option(
+        0.0,
+        "deviation of noise on what the network sees, in image units: 0.05 to 0.12 makes shapes larger; 0 = off",
+        type=float,
+        metavar="X",
+    )
     smooth: float = option(
         0.7,
         "Gaussian smoothing of the gradient: sigma in pixels at the first step, twice that at the last; 0 = none",
@@ -172,6 +181,7 @@ class DreamSettings:
         check(self.iterations >= 0, f"--iterations {self.iterations}", "at least 0")
         check(self.step_size >= 0, f"--step-size {self.step_size}", "at least 0")
         check(self.jitter >= 0, f"--jitter {self.jitter}", "at least 0")
+        check(0 <= self.noise <= 1, f"--noise {self.noise}", "0 to 1")
         check(self.smooth >= 0, f"--smooth {self.smooth}", "at least 0")
         check(0 <= self.headroom < 0.5, f"--headroom {self.headroom}", "0 to 0.5")
         check(0 <= self.anchor <= 1, f"--anchor {self.anchor}", "0 to 1")

@@ -72,6 +72,7 @@ _ALL: Final = (
             "iterations": 10,
             "step_size": 1.5 / 255,
             "jitter": 32,
+            "border": "wrap",
             "smooth": 0.0,
             "color": -1.0,
             "headroom": 0.0,
@@ -92,6 +93,7 @@ _ALL: Final = (
             "iterations": 10,
             "step_size": 0.03,  # of the deviation of a color; the original's 0.005 is not normalized: --normalize none
             "jitter": 32,
+            "border": "wrap",
             "detail": False,
             "smoothing": "fixed",
             "smooth": 2.7,

@@ -23,7 +23,7 @@ from dreamvideo.models.registry import build_classifier
 from dreamvideo.models.tracing import SCALINGS
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 
-BARE = DreamSettings(color=-1.0, anchor=0.0, headroom=0.0, jitter=32)
+BARE = DreamSettings(color=-1.0, anchor=0.0, headroom=0.0, jitter=32, border="wrap")
 
 # JitheshPavan/deep_dream; its sigma is (iterations + 1) / iterations * 2 + 0.5, whatever the step.
 PAVAN = replace(

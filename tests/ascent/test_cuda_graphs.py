@@ -23,7 +23,7 @@ from dreamvideo.ascent import cuda_graphs
 from dreamvideo.ascent import octaves as dreaming
 from dreamvideo.ascent.ascend import ascend, gradient
 from dreamvideo.ascent.ascend import gain as gain_of
-from dreamvideo.ascent.jitter import roll
+from dreamvideo.ascent.jitter import shift, shift_gradient
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.models.network import Network, load_network
 from dreamvideo.models.objectives import Objective, Term
@@ -43,13 +43,18 @@ def tiny_score() -> Objective:
     return Objective(TinyNet(), (Term("second"),))
 
 
-@given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.data())
-def test_a_shift_by_tensor_is_a_roll_bit_for_bit(count: int, height: int, width: int, data: st.DataObject) -> None:
-    shifts = [(data.draw(st.integers(-20, 20)), data.draw(st.integers(-20, 20))) for _ in range(count)]
-    images = torch.rand(count, 3, height, width)
-    expected = [torch.roll(image, shift, (1, 2)) for image, shift in zip(images, shifts, strict=True)]
-    assert torch.equal(roll(images, torch.tensor(shifts)), torch.stack(expected))
-    assert torch.equal(roll(images, shifts), torch.stack(expected))
+@pytest.mark.parametrize("border", ["reflect", "wrap"])
+@given(count=st.integers(1, 3), height=st.integers(1, 9), width=st.integers(1, 9), data=st.data())
+def test_shifts_by_list_and_by_tensor_are_the_literal_ones(
+    border: str, count: int, height: int, width: int, data: st.DataObject
+) -> None:
+    down, right = (20, 20) if border == "wrap" else (height, width)
+    shifts = [(data.draw(st.integers(-down, down)), data.draw(st.integers(-right, right))) for _ in range(count)]
+    images = torch.rand(count, 3, height, width, dtype=torch.float64)
+    for move, literal in ((shift, reference.shifted), (shift_gradient, reference.shifted_back)):
+        expected = np.stack([literal(image, *by, border) for image, by in zip(images.numpy(), shifts, strict=True)])
+        for by in (torch.tensor(shifts), shifts):  # a corner pixel is shown up to four times, summed in any order
+            assert np.allclose(move(images, by, border), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("paced", [False, True])

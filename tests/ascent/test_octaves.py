@@ -43,6 +43,7 @@ def energy(net: torch.nn.Module) -> Objective:
         {},
         {"color": -1.0},
         {"smooth": 0.0, "anchor": 0.0, "headroom": 0.0},
+        {"border": "wrap"},
         {"octaves": 1, "jitter": 0},
         {"octaves": 2, "octave_scale": 1.8, "step_size": 0.05, "seed": 3},
     ],
@@ -257,3 +258,37 @@ def test_settings_that_do_not_go_together_say_what_to_type() -> None:
         DreamSettings(normalize="none")
     with pytest.raises(SettingsError, match="--tv -1.*expected at least 0"):
         DreamSettings(tv=-1)
+
+
+def test_noise_is_on_what_the_network_sees_and_moves_under_the_jitter() -> None:
+    seen: list[torch.Tensor] = []
+
+    def score(images: torch.Tensor) -> torch.Tensor:
+        seen.append(images.detach().clone())
+        return images.square().mean((1, 2, 3))
+
+    gray = torch.full((2, 3, 96, 600), 0.5)
+    settings = replace(SMALL, octaves=1, iterations=2, step_size=0.0, noise=0.1)
+    assert torch.equal(dream(gray, score, settings), gray)
+    first, second = (images - 0.5 for images in seen)
+    assert torch.equal(first, second)  # in the network's window it stays, so that a recorded graph may hold it
+    assert torch.equal(first[0], first[1])  # an image dreams in a batch as alone
+    assert first.std().item() == pytest.approx(0.1, rel=0.01)
+    assert abs(first.mean().item()) < 0.001
+    assert np.corrcoef(first[0, 0, :, 1:].flatten(), first[0, 0, :, :-1].flatten())[0, 1] < 0.02
+
+
+def test_a_shift_leaves_no_seam_at_the_edges_unless_it_is_circular() -> None:
+    noise = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    image = torch.linspace(0.2, 0.8, 96) + 0.02 * noise  # black on the left, white on the right
+
+    def contrast(images: torch.Tensor) -> torch.Tensor:
+        return images.diff(dim=3).square().mean((1, 2, 3))
+
+    plain = DreamSettings(octaves=1, iterations=20, step_size=0.002, smooth=0.0, color=-1.0, headroom=0.0, anchor=0.0)
+    ratios = {}
+    for border in ("reflect", "wrap"):
+        change = (dream(image, contrast, replace(plain, border=border)) - image).abs().mean((0, 1, 2))
+        ratios[border] = (change[:2].mean() / change[24:-24].mean()).item()
+    assert 0.2 < ratios["reflect"] < 1.5, ratios
+    assert ratios["wrap"] > 4, ratios
