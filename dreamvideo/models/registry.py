@@ -22,6 +22,7 @@ from dreamvideo.models import cpu_engine
 from dreamvideo.models.dreamnet.net import MAPS, DreamnetFeatures
 from dreamvideo.models.dreamnet.net import NODES as DREAMNET_NODES
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
+from dreamvideo.models.efficientnet_lite import CLASS_MAP, VARIANTS, EfficientNetLite, load_package_weights, own_names
 from dreamvideo.models.layers import AllLayers, default_layer
 from dreamvideo.models.objectives import Features, Term
 from dreamvideo.models.own_network import load_own_network
@@ -72,6 +73,12 @@ _INCEPTION = {"aux_logits": False, "transform_input": True, "init_weights": Fals
 
 DREAMNET: Final = "dreamnet"
 
+LITE_LAYERS: Final[Mapping[str, str]] = {
+    "efficientnet_lite0": "blocks.10.block.2",
+    "efficientnet_lite1": "blocks.14.block.2",
+    "efficientnet_lite2": "blocks.15.block.2",
+}
+
 CLASSIFIERS: Mapping[str, Entry] = {
     "googlenet": Entry("inception4c", _INCEPTION),
     "inception_v3": Entry("Mixed_6b", _INCEPTION),
@@ -102,6 +109,8 @@ def find_model(name: str, weights: str | None = None, scaling: str = "imagenet")
     """
     if name == DREAMNET:
         return dreamnet_model(weights)
+    if name in VARIANTS:
+        return efficientnet_lite_model(name, weights)
     if ":" in name:
         return factory_model(name, weights, scaling)
     _check_name(name)
@@ -110,7 +119,7 @@ def find_model(name: str, weights: str | None = None, scaling: str = "imagenet")
 
 def _check_name(name: str) -> None:
     if name not in CLASSIFIERS and name not in torchvision_names():
-        known = [DREAMNET, *CLASSIFIERS]
+        known = [DREAMNET, *VARIANTS, *CLASSIFIERS]
         raise ModelError(
             f"no network {name!r}{did_you_mean(name, [*known, *torchvision_names()])}; one of: {', '.join(known)}; "
             "any other classifier of torchvision; or package.module:factory"
@@ -167,6 +176,23 @@ def dreamnet_model(weights: str | None) -> Model:
     )
 
 
+def efficientnet_lite_model(name: str, weights: str | None) -> Model:
+    """Return an EfficientNet-Lite with the weights of its package, or those in a file, also for other classes."""
+    network, classes = EfficientNetLite(VARIANTS[name]), imagenet_classes()
+    state = read_weights(Path(weights)) if weights else None
+    if state is not None:
+        count = len(list(state.values())[-1])  # of the classifier's bias
+        if count != len(classes):
+            network, classes = EfficientNetLite(VARIANTS[name], count), ()
+
+    def fetch_state() -> Mapping[str, Tensor]:
+        return own_names(load_package_weights(name) if state is None else state, network)
+
+    return _traced(
+        name, network.eval(), LITE_LAYERS[name], fetch_state, weights or name, classes, "lite", class_node=CLASS_MAP
+    )
+
+
 def torchvision_model(name: str, weights: str | None, scaling: str = "imagenet") -> Model:
     """Return a classifier of torchvision with ImageNet weights, or those in a file, which may be for other classes."""
     entry, default = CLASSIFIERS.get(name), pretrained(name)
@@ -214,9 +240,16 @@ def class_names(name: str) -> tuple[str, ...]:
     """
     if name == DREAMNET:
         return load_dreamnet().classes
+    if name in VARIANTS:
+        return imagenet_classes()
     _check_name(name)
     default = pretrained(name)
     return tuple(default.meta.get("categories", ())) if default is not None else ()
+
+
+def imagenet_classes() -> tuple[str, ...]:
+    """Return the names of ImageNet's 1000 classes, in the order of the logits."""
+    return class_names("mobilenet_v2")
 
 
 def factory_model(spec: str, weights: str | None, scaling: str) -> Model:
@@ -240,6 +273,7 @@ def _traced(
     source: str,
     classes: tuple[str, ...],
     scaling: str,
+    class_node: str | None = None,
 ) -> Model:
     """Make a `Model` of a module."""
     outputs = find_outputs(network.requires_grad_(False), name, tried=layer is not None)
@@ -259,4 +293,4 @@ def _traced(
         return () if chosen is None else (Term(chosen),)
 
     nodes = outputs.nodes
-    return Model(name, tuple(nodes), cut, whole, find_terms, "l2", classes, list(nodes.values())[-1])
+    return Model(name, tuple(nodes), cut, whole, find_terms, "l2", classes, class_node or list(nodes.values())[-1])

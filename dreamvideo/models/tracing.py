@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 SCALINGS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "lite": ((127 / 255,) * 3, (128 / 255,) * 3),  # EfficientNet-Lite's own
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
 
