@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -219,8 +220,6 @@ def test_a_damaged_piece_is_told(
 def test_a_folder_that_vanishes_is_one_line(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import shutil
-
     (tmp_path / "out").mkdir()
     output = tmp_path / "out" / "out.mp4"
     keep = checkpoint.record_segment
@@ -413,6 +412,7 @@ def test_a_job_that_was_killed_makes_the_film_of_an_unbroken_one(
         child.communicate()
         if output.exists():  # it was quicker; once more from the beginning
             output.unlink()
+            shutil.rmtree(checkpoint_folder(output), ignore_errors=True)  # killed before it was deleted
             done, resume = 0, []
             continue
         finished = checkpoint.finished_segments(checkpoint_folder(output))

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from dreamvideo.errors import ModelError, SettingsError
+from dreamvideo.media.contact_sheet import GAP, line_height
 from dreamvideo.media.images import read_image
 from dreamvideo.models.dreamnet.net import BLOCKS, MAPS, DreamNet, fold_network
 from dreamvideo.models.dreamnet.trained import Trained, load_dreamnet, plain_divisor
@@ -234,7 +235,9 @@ def test_a_whole_run_and_its_resumption(tmp_path: Path) -> None:
     options = ["--out", str(tmp_path), "--images", "96", "--per-shard", "32", "--batch", "16", "--workers", "1"]
     assert training.train_main(["--minutes", "0.2", *options]) == 0
     assert load_dreamnet(tmp_path / "dreamnet.safetensors").classes == CLASSES
-    assert read_image(tmp_path / "sheet.png").shape == (3 * (160 + 14), 4 * 160, 3)
+    rows, columns, side = 3, 4, 160
+    height, width = rows * (side + line_height(side) + GAP) + GAP, columns * (side + GAP) + GAP
+    assert read_image(tmp_path / "sheet.png").shape == (height, width, 3)
     passes = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["counters"]["passes"]
     assert training.train_main(["--minutes", "0.4", "--resume", *options]) == 0
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["counters"]["passes"] > passes > 0
