@@ -94,6 +94,18 @@ def check(network: Any, size: Any) -> None:
     assert_same_grad(fast_grad, grad)
 
 
+@pytest.mark.skipif(not BFLOAT16, reason="no bfloat16 convolutions on this processor")
+def test_a_gradient_leaves_the_activations_alone() -> None:
+    network = inverted_residuals(SMALL, 8, "stem", "blocks.1.block.2", "blocks.1")
+    fast = cpu_engine.compile_network(network, torch.bfloat16)
+    assert fast is not None
+    images = pictures(1, 3, 65, 70).requires_grad_()
+    layers = fast(images)
+    before = {name: value.detach().clone() for name, value in layers.items()}
+    torch.autograd.grad(sum(value.float().mean() for value in layers.values()), images)  # type: ignore[arg-type]
+    assert all(torch.equal(value, before[name]) for name, value in layers.items())
+
+
 def test_the_network_of_these_tests_saturates() -> None:
     for value in inverted_residuals(SMALL, 8, "blocks.2.block.2", "blocks.5.block.5")(pictures(1, 3, 64, 64)).values():
         assert (value == 0).float().mean() > 0.05
@@ -112,13 +124,15 @@ class Clamped(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.first, self.left, self.right = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
+        self.third, self.fourth = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
         self.requires_grad_(False)
-        self.right.weight *= 9
+        for conv in (self.right, self.third, self.fourth):
+            conv.weight *= 12
 
     def forward(self, images: Any) -> dict[str, Any]:
         x = F.hardtanh(self.first(4 * images), -0.5, 0.75)
         left, right = torch.clamp(self.left(x), min=-0.1), F.relu6(self.right(x))
-        both = F.max_pool2d(torch.cat([left, right], 1), 2)
+        both = F.max_pool2d(torch.cat([F.relu(self.third(x)), F.relu6(self.fourth(x))], 1), 2)
         return {"sum": torch.clamp(left + right, max=1.0), "both": both}
 
 
@@ -130,12 +144,15 @@ def test_clamps_of_any_bounds() -> None:
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("kernel", [(3, 3), (5, 5), (2, 3), (4, 7)])
 @pytest.mark.parametrize("size", [(1, 16, 12, 14), (2, 32, 13, 17), (1, 3, 11, 9)])
-def test_the_gradient_of_a_depthwise_convolution(precision: Any, stride: int, kernel: Any, size: Any) -> None:
+@pytest.mark.parametrize("padded", [True, False])
+def test_the_gradient_of_a_depthwise_convolution(
+    precision: Any, stride: int, kernel: Any, size: Any, padded: bool
+) -> None:
     if precision == torch.bfloat16 and not BFLOAT16:
         pytest.skip("no bfloat16 convolutions on this processor")
     channels = size[1]
     weight, bias = torch.randn(channels, 1, *kernel), torch.randn(channels)
-    padding = (kernel[0] // 2, kernel[1] // 2)
+    padding = (kernel[0] // 2, kernel[1] // 2) if padded else (0, 0)
     x = torch.randn(size).to(memory_format=torch.channels_last).requires_grad_()
     expected = F.conv2d(x, weight, bias, stride, padding, groups=channels)
     step = Conv((0,), (1,), weight, bias, (stride, stride), padding, (1, 1), channels)
