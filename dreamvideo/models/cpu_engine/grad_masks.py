@@ -1,7 +1,8 @@
 """Gradients of clamps: zero where the activation is at a bound.
 
 In bfloat16 torch converts to float32 and back. The bits of numbers that are not negative are ordered as the numbers
-are, so they are compared as integers: 4 times as fast for a ReLU, 2.5 times for a ReLU6, which takes two passes.
+are, so they are compared as integers: 4 times as fast for a ReLU in a cache, 2.5 times for a ReLU6, which takes two
+passes; 1 to 2% of the gradient of a network, whose activations are mostly read from memory.
 """
 
 from __future__ import annotations
