@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -25,6 +26,7 @@ from dreamvideo.media import contact_sheet
 from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Objective, Term
 
+os.environ["DREAMVIDEO_MODEL"] = "dreamnet"  # quick to load; here and in every process that a test starts
 torch.set_num_threads(2)
 settings.register_profile("no deadline", deadline=None)  # no test is decided by a clock
 settings.load_profile("no deadline")

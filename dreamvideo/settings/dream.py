@@ -18,12 +18,17 @@ from dreamvideo.settings.parsers import parse_channel, parse_lanes, parse_weight
 class ModelSettings:
     """Network, device and precision. Where a network runs does not change what it dreams of."""
 
-    model: str = option("dreamnet", "network that dreams, or package.module:factory", metavar="NAME")
+    model: str = option(
+        "auto",
+        "network that dreams, see models, or package.module:factory; auto: efficientnet_lite2 if its weights are "
+        "installed, else dreamnet",
+        metavar="NAME",
+    )
     weights: str | None = option(None, "weights in a local .safetensors or .pth file", kind="file", metavar="FILE")
     scaling: Literal["imagenet", "half", "none"] = option(
         "imagenet",
         "input range that the network expects: imagenet (normalized by mean and deviation), half (-1 to 1), none "
-        "(0 to 1); dreamnet knows its own",
+        "(0 to 1); dreamnet and efficientnet_lite know their own",
     )
     device: str = option("auto", "auto, cpu, mps, cuda or cuda:N", kind="machine", metavar="DEVICE")
     precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = option(

@@ -12,26 +12,27 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from dreamvideo.errors import SettingsError, did_you_mean
+from dreamvideo.settings.network_looks import EMBEDDED_NETWORK
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A look by name: values for fields of `ModelSettings`, `ObjectiveSettings` and `DreamSettings`."""
+    """A look by name: a network, and values for fields of `ObjectiveSettings` and `DreamSettings`."""
 
     name: str
     summary: str
+    model: str  # of `ModelSettings`
     objective: Mapping[str, Any]
     dream: Mapping[str, Any] = field(default_factory=dict)
-    model: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def values(self) -> Mapping[str, Any]:
         """Field name -> value of all three dataclasses, which share no field name."""
-        return {**self.model, **self.objective, **self.dream}
+        return {"model": self.model, **self.objective, **self.dream}
 
 
 def _of_classes(name: str, summary: str, classes: str) -> Preset:
-    return Preset(name, summary, {"classes": tuple((each, 1.0) for each in classes.split())})
+    return Preset(name, summary, EMBEDDED_NETWORK, {"classes": tuple((each, 1.0) for each in classes.split())})
 
 
 _ALL: Final = (
@@ -57,11 +58,13 @@ _ALL: Final = (
     Preset(
         "pearls",
         "glowing beads and rows of them: the energy of two layers, no class",
+        EMBEDDED_NETWORK,
         {"layers": (("s8b", 1.0), ("s16a", 1.0))},
     ),
     Preset(
         "notebook2015",
         "google/deepdream: GoogLeNet inception_4c, 4 octaves of 1.4, 10 steps of 1.5/255",
+        "googlenet",
         {
             "layers": (("inception4c", 1.0),),
             "objective": "l2",
@@ -78,11 +81,11 @@ _ALL: Final = (
             "headroom": 0.0,
             "anchor": 0.0,
         },
-        {"model": "googlenet"},
     ),
     Preset(
         "pavan",
         "JitheshPavan/deep_dream: VGG16 features.22, 4 octaves of 1.8, wide smoothing",
+        "vgg16",
         {
             "layers": (("features.22", 1.0),),
             "objective": "sum",
@@ -102,7 +105,6 @@ _ALL: Final = (
             "headroom": 0.0,
             "anchor": 0.0,
         },
-        {"model": "vgg16"},
     ),
 )
 

@@ -96,7 +96,7 @@ def test_a_tile_is_what_typing_its_label_gives() -> None:
 def test_channels_are_the_strongest_of_the_picture_by_their_divisors() -> None:
     image = picture()
     activation = load_network(CPU, ObjectiveSettings(layers=(("s8a", 1.0),))).score.features(image)["s8a"]
-    means = activation.mean((0, 2, 3)) / DREAMNET.divisors["s8a"]
+    means = activation.mean((0, 2, 3)) / DREAMNET.divisors()["s8a"]
     expected = sorted(range(len(means)), key=lambda channel: -means[channel])[:5]
     found = tiles_of(AtlasSettings(channels_of="s8a", count=5), image=image)
     assert [tile.label for tile in found] == [f"s8a:{channel}" for channel in expected]
@@ -132,18 +132,18 @@ def test_what_is_named_is_shown_each_for_itself(photo: Path, sheets: list[tuple[
 def test_presets_are_tiles_with_settings_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"classes": (("human_eye", 1.0), ("owl", 1.0))}
     some = (
-        Preset("eyes", "", values, {"step_size": 0.05}),
-        Preset("other", "", {"layers": (("features.22", 1.0),)}, model={"model": "vgg16"}),
-        Preset("calm", "", {"layers": (("s4b", 1.0),)}),
+        Preset("eyes", "", "dreamnet", values, {"step_size": 0.05}),
+        Preset("other", "", "vgg16", {"layers": (("features.22", 1.0),)}),
+        Preset("calm", "", "dreamnet", {"layers": (("s4b", 1.0),)}),
     )
     monkeypatch.setattr(atlas, "PRESETS", {preset.name: preset for preset in some})
     eyes, calm = tiles_of(AtlasSettings(presets=True))
     assert (eyes.label, calm.label) == ("eyes", "calm")
     assert eyes.settings == replace(QUICK, step_size=0.05) and calm.settings == QUICK
     assert len(eyes.terms[0].picks) == 2 and calm.layers == ("s4b",)
-    with pytest.raises(SettingsError, match="expected dreamnet"):
+    with pytest.raises(SettingsError, match="expected one of dreamnet, vgg16"):
         atlas_dreams(
-            picture(), replace(DREAMNET, name="vgg16"), AtlasSettings(presets=True), ObjectiveSettings(), QUICK, CPU
+            picture(), replace(DREAMNET, name="alexnet"), AtlasSettings(presets=True), ObjectiveSettings(), QUICK, CPU
         )
 
 

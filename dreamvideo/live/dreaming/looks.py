@@ -11,8 +11,8 @@ from torch import Tensor
 from dreamvideo.live.controls import Menu
 from dreamvideo.live.dreaming.ascent_thread import Look, LookChoice
 from dreamvideo.models.layers import describe_layers, layer_stages
+from dreamvideo.models.model import Model
 from dreamvideo.models.network import choose_terms, place_network
-from dreamvideo.models.registry import DREAMNET, Model
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.presets import PRESETS
 
@@ -25,7 +25,7 @@ def build_menu(model: Model, settings: ModelSettings, own: str | None = None) ->
         settings: by which it was found.
         own: the preset of the command line, if any.
     """
-    presets = [name for name, preset in PRESETS.items() if preset.model.get("model", DREAMNET) == settings.model]
+    presets = [name for name, preset in PRESETS.items() if preset.model == model.name]
     return Menu(tuple(presets), layer_stages(describe_layers(model.whole)), own)
 
 
