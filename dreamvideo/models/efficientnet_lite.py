@@ -266,5 +266,6 @@ def efficientnet_lite_model(name: str, weights: str | None) -> Model:
         find_terms=lambda: (Term(variant.layer, kind="l4"),),
         kind="l4",
         class_node=CLASS_MAP,
+        class_kind="focus",
         divisors=lambda: expansion_divisors(fetch_state()),
     )

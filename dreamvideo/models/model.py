@@ -30,6 +30,7 @@ class Model:
     kind: str = "l2"  # the default objective of a layer, see `objectives`
     classes: tuple[str, ...] = ()  # names, in the order of the logits; empty: the classes have none
     class_node: str = ""  # the node of the logits
+    class_kind: str = "class"  # how classes are dreamed, see `objectives`: "class" or "focus"
     divisors: Callable[[], Mapping[str, Tensor]] = dict  # see `Objective`; needs the weights
 
     @cached_property

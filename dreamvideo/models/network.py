@@ -13,7 +13,7 @@ from dreamvideo.devices import pick_device, pick_precision, pick_tf32, precision
 from dreamvideo.errors import ModelError, SettingsError, did_you_mean, first_line
 from dreamvideo.models.class_groups import find_classes
 from dreamvideo.models.model import Model
-from dreamvideo.models.objectives import Features, Objective, Term
+from dreamvideo.models.objectives import CLASS_KINDS, Features, Objective, Term
 from dreamvideo.models.registry import find_model
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.network_looks import network_look
@@ -182,7 +182,7 @@ def _check_picks(features: Features, terms: Sequence[Term], device: torch.device
     for term in terms:
         count = activations[term.layer].shape[1]
         if term.picks and max(term.picks) >= count:
-            what, where = ("class", "") if term.kind == "class" else ("channel", f"{term.layer} of ")
+            what, where = ("class", "") if term.kind in CLASS_KINDS else ("channel", f"{term.layer} of ")
             raise ModelError(f"no {what} {max(term.picks)} in {where}{name}: expected 0 to {count - 1}")
 
 
@@ -207,7 +207,7 @@ def choose_terms(model: Model, objective: ObjectiveSettings, guided: bool = Fals
     layer_kind = "guide" if guided else kind
     terms = [Term(_checked_layer(name, model), weight, layer_kind) for name, weight in objective.layers]
     if guided and not terms:  # a guide needs layers, whatever else is raised
-        terms = [replace(term, kind="guide") for term in model.terms if term.kind != "class"]
+        terms = [replace(term, kind="guide") for term in model.terms if term.kind not in CLASS_KINDS]
     together: dict[tuple[str, float], list[int]] = {}  # channels of one layer and weight share a term
     for name, index, weight in objective.channels:
         together.setdefault((_checked_layer(name, model), weight), []).append(index)
@@ -216,19 +216,24 @@ def choose_terms(model: Model, objective: ObjectiveSettings, guided: bool = Fals
         Term(_checked_layer(name, model), weight, "mean", (index,), center=True)
         for name, index, weight in objective.neurons
     ]
-    if objective.classes:
-        by_weight: dict[float, list[int]] = {}  # classes of one weight share a term: each place chooses among them
-        for name, weight in objective.classes:
-            by_weight.setdefault(weight, []).extend(find_classes(name, model.classes, model.name))
-        terms += [
-            Term(model.class_node, weight, "class", tuple(dict.fromkeys(picks))) for weight, picks in by_weight.items()
-        ]
-    if terms:
-        return tuple(terms)
-    if not model.terms:
+    classes = _class_terms(objective.classes, model)
+    if not terms and (not classes or model.class_kind == "focus"):
+        terms = list(model.terms)
+        if objective.objective != "auto":
+            terms = [term if term.kind in CLASS_KINDS else replace(term, kind=kind) for term in terms]
+    if not (terms or classes):
         raise SettingsError(f"{model.name} has no default layer: name one with --layer")
-    explicit = objective.objective != "auto"
-    return tuple(replace(term, kind=kind) if explicit and term.kind != "class" else term for term in model.terms)
+    return (*terms, *classes)
+
+
+def _class_terms(classes: Sequence[tuple[str, float]], model: Model) -> list[Term]:
+    by_weight: dict[float, list[int]] = {}  # classes of one weight share a term: each place chooses among them
+    for name, weight in classes:
+        by_weight.setdefault(weight, []).extend(find_classes(name, model.classes, model.name))
+    return [
+        Term(model.class_node, weight, model.class_kind, tuple(dict.fromkeys(picks)))
+        for weight, picks in by_weight.items()
+    ]
 
 
 def _checked_layer(layer: str, model: Model) -> str:

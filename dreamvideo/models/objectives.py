@@ -7,13 +7,19 @@ and a ratio of energies is a difference of scores. `mean` and `sum` are plain, a
 `log` averages the logarithm of the local energy instead, S(x) = sum over channels of (activation / divisor)^2, so that
 flat sky and blurred ground dream too and strong places do not eat everything. The divisors balance the channels.
 
-`l4` is the mean fourth power. What responds strongly counts for far more than what responds a little, so that a few
-things grow whole and the ground between them stays calm, where `l2` crowds an image with parts of things. Its logarithm
-is halved, so that a difference of scores is a ratio of energies here, too.
+`l4` averages the logarithm of the mean fourth power over overlapping windows. What responds strongly counts for far
+more than what responds a little, so that in each window one thing grows whole and the ground around it stays calm,
+where `l2` crowds an image with parts of things. Half of it is taken, so that a difference of scores is a ratio of
+energies, too.
 
 `mix` raises other channels at every place, so that one image holds many motifs.
 
-`class` raises, at every place of a map of logits, the odds of some classes against all others. `guide` is the guided
+`class` raises, at every place of a map of logits, the odds of some classes against all others. `focus` has no score of
+its own: it multiplies what the other terms respond to, place by place, by the probability of some classes. So shapes
+are drawn by a layer whose gradients are clean, where and as the classes want them; the gradients of logits alone are
+noise for the most part.
+
+`guide` is the guided
 dream of the 2015 notebook: every place moves towards the feature of the guide that it is most similar to.
 """
 
@@ -40,11 +46,14 @@ TINY = 1e-12  # a black image must score low, not minus infinity
 MIX_CELLS = (5, 7)  # rows and columns of cells with channels of their own; chosen by eye
 MIX_CHANNELS = 6  # channels that each cell raises; chosen by eye
 
+WINDOW = 8  # places a side of the windows of `l4`; chosen by eye
+
 TEMPERATURE = 2.0  # of class odds: above 1, a place moves towards all likely classes, not the likeliest alone
 
 PRODUCTS = 1 << 24  # dot products with a guide that are in memory at once: 64 MB
 
 LAYER_KINDS = ("log", "l2", "l4", "mean", "sum", "mix")
+CLASS_KINDS = ("class", "focus")  # those of a layer of logits
 DIVIDED_KINDS = ("log", "l2", "l4", "mix")  # those that balance the channels
 
 
@@ -54,8 +63,8 @@ class Term:
 
     layer: str  # name of a node of the network
     weight: float = 1.0
-    kind: str = "l2"  # of `LAYER_KINDS`, or "class", "guide"
-    picks: tuple[int, ...] = ()  # channels, or for `class` class numbers; empty: all
+    kind: str = "l2"  # of `LAYER_KINDS`, or "class", "focus", "guide"
+    picks: tuple[int, ...] = ()  # channels, or for `class` and `focus` class numbers; empty: all
     center: bool = False  # only the place in the middle: a neuron instead of a channel
 
 
@@ -101,17 +110,20 @@ class Objective:
         """
         first = next(iter(activations.values()))
         score = torch.zeros(len(first), device=first.device)
+        focuses = [term for term in self.terms if term.kind == "focus"]
         for term in self.terms:
-            name = term.layer
-            score = score + term.weight * term_score(
-                activations[name], term, self.divisors.get(name), self.guides.get(name)
-            )
+            if term.kind == "focus":
+                continue
+            name, activation = term.layer, as_map(activations[term.layer])
+            for focus in focuses:
+                activation = focus_on_classes(activation, as_map(activations[focus.layer]), focus.picks, focus.weight)
+            score = score + term.weight * term_score(activation, term, self.divisors.get(name), self.guides.get(name))
         return score
 
     @property
     def logarithmic(self) -> bool:
         """Whether a difference of scores is a ratio of energies, so that a controller can hold the score."""
-        return all(term.kind in (*DIVIDED_KINDS, "class") for term in self.terms)
+        return all(term.kind in (*DIVIDED_KINDS, *CLASS_KINDS) for term in self.terms)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -131,15 +143,14 @@ def term_score(activation: Tensor, term: Term, divisor: Tensor | None = None, gu
     Returns:
         (B,) float32.
     """
-    if activation.ndim == 2:
-        activation = activation[:, :, None, None]
+    activation = as_map(activation)
     if activation.dtype == torch.float16:
         activation = activation.float()  # fp16 cannot hold its squares
     if term.center:
         h, w = activation.shape[2:]
         activation = activation[:, :, h // 2 : h // 2 + 1, w // 2 : w // 2 + 1]
     if term.kind == "class":
-        return class_log_odds(activation, term.picks)
+        return class_log_odds(activation, term.picks).mean((1, 2))
     if term.kind == "guide":
         assert guide is not None
         # Relative to the score of the guide itself, about. asinh is the logarithm of large values, for either sign.
@@ -151,6 +162,11 @@ def term_score(activation: Tensor, term: Term, divisor: Tensor | None = None, gu
     if term.picks:
         activation = activation.index_select(1, pick_indices(term.picks, activation.device))
     return SCORES[term.kind](activation)
+
+
+def as_map(activation: Tensor) -> Tensor:
+    """(B, C) or (B, C, h, w) -> (B, C, h, w)."""
+    return activation[:, :, None, None] if activation.ndim == 2 else activation
 
 
 def log_mean_square(activation: Tensor) -> Tensor:
@@ -165,9 +181,13 @@ def log_mean_square(activation: Tensor) -> Tensor:
     return (activation.float().square().mean((1, 2, 3)) + TINY).log()
 
 
-def log_mean_fourth_power(activation: Tensor) -> Tensor:
-    """(B,) half the logarithm of the mean fourth power of (B, C, h, w)."""
-    return (activation.float().square().square().mean((1, 2, 3)) + TINY).log() / 2
+def log_window_power(activation: Tensor) -> Tensor:
+    """(B,) half the mean over windows of the logarithm of the mean fourth power of (B, C, h, w) in each."""
+    power = activation.float().square().square().mean(1, keepdim=True)  # (B, 1, h, w)
+    side = min(WINDOW, *power.shape[2:])
+    power = F.avg_pool2d(power, side, max(1, side // 2), ceil_mode=True, count_include_pad=False)
+    floor = FLOOR * power.detach().mean((1, 2, 3), keepdim=True) + TINY
+    return (power + floor).log().mean((1, 2, 3)) / 2
 
 
 def log_local_energy(activation: Tensor) -> Tensor:
@@ -190,7 +210,7 @@ def total_activation(activation: Tensor) -> Tensor:
 SCORES: Mapping[str, Callable[[Tensor], Tensor]] = {
     "log": log_local_energy,
     "l2": log_mean_square,
-    "l4": log_mean_fourth_power,
+    "l4": log_window_power,
     "mean": mean_activation,
     "sum": total_activation,
 }
@@ -204,7 +224,7 @@ def mixed_energy(activation: Tensor) -> Tensor:
 
 
 def class_log_odds(logits: Tensor, picks: Sequence[int]) -> Tensor:
-    """(B,) mean over places of the logarithm of the odds of the classes `picks` against all others.
+    """(B, h, w) logarithm of the odds of the classes `picks` against all others.
 
     Args:
         logits: (B, classes, h, w).
@@ -214,7 +234,24 @@ def class_log_odds(logits: Tensor, picks: Sequence[int]) -> Tensor:
     raised = tuple(picks) or tuple(range(1, logits.shape[1]))
     others = tuple(sorted(set(range(logits.shape[1])) - set(raised)))
     chosen, rest = (logits.index_select(1, pick_indices(p, logits.device)).logsumexp(1) for p in (raised, others))
-    return TEMPERATURE * (chosen - rest).mean((1, 2))
+    return TEMPERATURE * (chosen - rest)
+
+
+def focus_on_classes(activation: Tensor, logits: Tensor, picks: Sequence[int], weight: float) -> Tensor:
+    """Multiply activations by the probability of some classes.
+
+    Args:
+        activation: (B, C, h, w).
+        logits: (B, classes, rows, columns), its map resized to the activation's.
+        picks: class numbers, see `class_log_odds`.
+        weight: exponent of the probability, for the fourth power of the activation.
+
+    Returns:
+        (B, C, h, w) float32.
+    """
+    log_probability = F.logsigmoid(class_log_odds(logits, picks))[:, None]
+    log_probability = F.interpolate(log_probability, activation.shape[2:], mode="bilinear", align_corners=False)
+    return activation.float() * (weight / 4 * log_probability).exp()
 
 
 # Constants are cached forever: a recorded graph points to those that it was recorded with.

@@ -153,7 +153,7 @@ def dreamnet_model(weights: str | None) -> Model:
         "log",
         trained.classes,
         MAPS[-1],
-        lambda: trained.divisors,
+        divisors=lambda: trained.divisors,
     )
 
 

@@ -1,6 +1,6 @@
 """Presets: settings that go well together, each under a name for what it looks like.
 
-Presets of the embedded network maximize several classes at once: each location takes the class that it is most like.
+Presets of several classes: each location takes the class that it is most like.
 To add one, add an entry to `_ALL`; the listing, the atlas and the live menu take it from there.
 """
 
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from dreamvideo.errors import SettingsError, did_you_mean
-from dreamvideo.settings.network_looks import EMBEDDED_NETWORK
+from dreamvideo.settings.network_looks import DEFAULT_NETWORK, EMBEDDED_NETWORK
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +31,50 @@ class Preset:
         return {"model": self.model, **self.objective, **self.dream}
 
 
-def _of_classes(name: str, summary: str, classes: str) -> Preset:
-    return Preset(name, summary, EMBEDDED_NETWORK, {"classes": tuple((each, 1.0) for each in classes.split())})
+def _focused(name: str, summary: str, classes: str, **dream: Any) -> Preset:
+    """What the default network dreams, drawn to some of ImageNet's classes or groups of them."""
+    return Preset(name, summary, DEFAULT_NETWORK, {"classes": _weighted(classes, 0.5)}, dream)
+
+
+def _drawn(name: str, summary: str, classes: str) -> Preset:
+    """Classes of the embedded network, which learned from drawings."""
+    return Preset(name, summary, EMBEDDED_NETWORK, {"classes": _weighted(classes, 1.0)})
+
+
+def _weighted(names: str, weight: float) -> tuple[tuple[str, float], ...]:
+    return tuple((name, weight) for name in names.split())
 
 
 _ALL: Final = (
-    _of_classes(
-        "creatures",
-        "frogs, foxes, parrots, octopuses with clear eyes",
-        "frog turtle chameleon parrot lion fox owl octopus seahorse koi snail dog cat bird fish snake",
+    _focused("dogs", "dogs of all breeds, wolves and foxes", "dogs wolves"),
+    _focused("cats", "leopards, tigers, cats", "cats"),
+    _focused("birds", "cocks, peacocks, parrots, owls", "birds"),
+    _focused("reptiles", "lizards, crocodiles, snakes, frogs", "reptiles amphibians"),
+    _focused("insects", "beetles, bees, butterflies with legs and wings", "insects"),
+    _focused("spiders", "spiders and their webs", "spiders"),
+    _focused("sea", "fish, jellyfish, crabs, corals", "sea fish"),
+    _focused("apes", "monkeys and apes", "apes"),
+    _focused("herds", "horses, zebras, cattle, elephants, bears", "herds bears"),
+    _focused("blossoms", "flowers and fruit", "flowers fruit"),
+    _focused("mushrooms", "mushrooms everywhere", "mushrooms"),
+    _focused("feast", "plates, cakes, vegetables, bread", "food"),
+    _focused("temples", "palaces, churches, mosques, castles", "buildings"),
+    _focused("machines", "cars, trains, bicycles", "vehicles"),
+    _focused("music", "guitars, drums, horns, pianos", "instruments"),
+    Preset(
+        "menagerie",
+        "crowded with heads and bodies of animals, as the dreams of 2015",
+        DEFAULT_NETWORK,
+        {"layers": (("blocks.15.block.2", 1.0),), "objective": "l2"},
     ),
-    _of_classes("portrait", "faces of lions, foxes, owls, cats; masks", "mask lion fox owl cat dog"),
-    _of_classes("eyes", "eyes of people, owls and reptiles", "human_eye reptile_eye owl peacock"),
-    _of_classes("feathers", "plumage, parrots, peacocks", "plumage peacock peafowl parrot wing bird"),
-    _of_classes("scales", "snakes and their skins", "scales snake fish frogskin turtle"),
-    _of_classes("insects", "butterflies, beetles, dragonflies", "butterfly beetle dragonfly caterpillar wing"),
-    _of_classes("flowers", "roses, sunflowers, daisies, lilies", "daisy rose lily sunflower"),
-    _of_classes("leaves", "leaves, ferns, trees", "leaf fern tree bamboo autumn"),
-    _of_classes("shells", "spiral and fan-shaped shells", "nautilus scallop snail"),
-    _of_classes("sea", "tentacles, corals, waves", "octopus tentacle jellyfish seahorse koi coral waves"),
-    _of_classes("glass", "stained glass and rose windows", "glass rosewin mosaic"),
-    _of_classes("architecture", "towers, temples, arches, domes", "arches pagoda castle temple dome"),
-    _of_classes("clockwork", "gears, honeycombs, lanterns", "gear honeycomb lantern"),
-    _of_classes("jewels", "bubbles, crystals, glazed vases", "crystal bubbles vase"),
-    _of_classes("night", "nebulae, jellyfish, lanterns", "nebula jellyfish lantern"),
+    _drawn("eyes", "eyes of people, owls and reptiles", "human_eye reptile_eye owl peacock"),
+    _drawn("feathers", "plumage, parrots, peacocks", "plumage peacock peafowl parrot wing bird"),
+    _drawn("scales", "snakes and their skins", "scales snake fish frogskin turtle"),
+    _drawn("flowers", "roses, sunflowers, daisies, lilies", "daisy rose lily sunflower"),
+    _drawn("leaves", "leaves, ferns, trees", "leaf fern tree bamboo autumn"),
+    _drawn("shells", "spiral and fan-shaped shells", "nautilus scallop snail"),
+    _drawn("glass", "stained glass and rose windows", "glass rosewin mosaic"),
+    _drawn("clockwork", "gears, honeycombs, lanterns", "gear honeycomb lantern"),
     Preset(
         "pearls",
         "glowing beads and rows of them: the energy of two layers, no class",

@@ -11,9 +11,11 @@ from dreamvideo.models.objectives import (
     LAYER_KINDS,
     MIX_CHANNELS,
     TEMPERATURE,
+    WINDOW,
     Objective,
     Term,
     class_log_odds,
+    focus_on_classes,
     guide_similarity,
     mix_cells,
     term_score,
@@ -49,7 +51,51 @@ def test_mean_and_sum_are_plain_and_know_no_divisor() -> None:
     assert torch.allclose(score(activation, "sum"), activation.sum((1, 2, 3)), atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["l2", "log", "mix"])
+@pytest.mark.parametrize(("height", "width"), [(5, 6), (8, 20), (19, 30)])
+def test_l4_averages_the_logarithm_of_the_mean_fourth_power_of_windows(height: int, width: int) -> None:
+    activation = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(2))
+    side = min(WINDOW, height, width)
+    windows = [
+        activation[:, :, y : y + side, x : x + side].pow(4).mean().item()
+        for y in starts(height, side)
+        for x in starts(width, side)
+    ]
+    floor = FLOOR * sum(windows) / len(windows)
+    expected = sum(math.log(power + floor) for power in windows) / len(windows) / 2
+    assert score(activation, "l4").item() == pytest.approx(expected, abs=1e-5)
+
+
+def starts(length: int, side: int) -> list[int]:
+    """Where windows begin that overlap by half; the last may be cut off, but begins before what is covered ends."""
+    found = [0]
+    while found[-1] + side < length:
+        found.append(found[-1] + side // 2)
+    return found
+
+
+def test_a_focus_multiplies_what_others_respond_to_by_the_probability_of_classes() -> None:
+    activation, logits = activations(), torch.randn(2, 7, 2, 3, generator=torch.Generator().manual_seed(1))
+
+    def features(images: Any) -> dict[str, Any]:
+        return {"layer": activation, "classes": logits}
+
+    odds = class_log_odds(logits, (2, 5))
+    probability = torch.nn.functional.interpolate(torch.sigmoid(odds).log()[:, None], (5, 6), mode="bilinear").exp()
+    for kind in ("l2", "l4", "log"):
+        terms = (Term("layer", 2.0, kind), Term("classes", 0.5, "focus", (2, 5)))
+        focused = activation * probability ** (0.5 / 4)
+        assert torch.allclose(Objective(features, terms)(torch.zeros(2)), 2 * score(focused, kind), atol=1e-5)
+    likely, unlikely = (torch.full((2, 7, 2, 3), 0.0) for _ in range(2))
+    likely[:, 2], unlikely[:, 2] = 9.0, -9.0
+    assert (score(activation, "l2") - focused_score(activation, likely)).abs().max() < 0.01
+    assert (focused_score(activation, unlikely) < score(activation, "l2") - 2).all()
+
+
+def focused_score(activation: Tensor, logits: Tensor) -> Tensor:
+    return score(focus_on_classes(activation, logits, (2,), 1.0), "l2")
+
+
+@pytest.mark.parametrize("kind", ["l2", "l4", "log", "mix"])
 def test_twice_the_activation_adds_the_logarithm_of_four(kind: str) -> None:
     gain = score(2 * activations(), kind) - score(activations(), kind)
     assert gain.tolist() == pytest.approx([math.log(4)] * 2, abs=1e-5)
@@ -109,11 +155,12 @@ def test_a_mix_raises_other_channels_at_every_place() -> None:
 def test_odds_are_those_of_the_softmax() -> None:
     logits = activations() * 3
     shares = (logits / TEMPERATURE).softmax(1)
-    expected = (shares[:, [1, 3]].sum(1) / shares[:, [0, 2]].sum(1)).log().mean((1, 2)) * TEMPERATURE
+    expected = (shares[:, [1, 3]].sum(1) / shares[:, [0, 2]].sum(1)).log() * TEMPERATURE
     assert torch.allclose(class_log_odds(logits, (1, 3)), expected, atol=1e-5)
     assert torch.allclose(class_log_odds(logits, ()), class_log_odds(logits, (1, 2, 3)))
     assert torch.allclose(
-        term_score(logits[:, :, 0, 0], Term("fc", kind="class", picks=(2,))), class_log_odds(logits[..., :1, :1], (2,))
+        term_score(logits[:, :, 0, 0], Term("fc", kind="class", picks=(2,))),
+        class_log_odds(logits[..., :1, :1], (2,)).flatten(),
     )
 
 

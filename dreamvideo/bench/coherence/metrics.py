@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dreamvideo.models.network import Network
+from dreamvideo.models.objectives import CLASS_KINDS
 from dreamvideo.motion.occlusion import unchanged_mask
 from dreamvideo.motion.warp import warp
 
@@ -34,7 +35,7 @@ def layer_energies(images: Tensor, network: Network) -> Tensor:
     for image in torch.split(images, 1):
         activations = network.score.features(image.to(network.device))
         row = []
-        for name in dict.fromkeys(term.layer for term in network.score.terms if term.kind != "class"):
+        for name in dict.fromkeys(term.layer for term in network.score.terms if term.kind not in CLASS_KINDS):
             divisor = network.score.divisors.get(name)
             activation = activations[name].float()
             if divisor is not None:
