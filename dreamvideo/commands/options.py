@@ -27,7 +27,7 @@ from dreamvideo.settings.job import (
     TileSettings,
 )
 from dreamvideo.settings.live import CameraSettings, LiveSettings
-from dreamvideo.settings.network_looks import network_look, resolve_network
+from dreamvideo.settings.network_looks import DEFAULT_NETWORK, EMBEDDED_NETWORK, network_look, resolve_network
 from dreamvideo.settings.option import option_choices, option_flag
 from dreamvideo.settings.presets import find_preset
 from dreamvideo.settings.toml_file import read_toml
@@ -82,7 +82,7 @@ class CommandLine:
         values = {**_look_values(arguments, kinds), **vars(arguments)}
         if ModelSettings in kinds:
             values["model"] = resolve_network(values.get("model", "auto"))
-            values = {**network_look(values["model"]), **values}
+            values = {**network_look(values["model"], values), **values}
         self._values = values
 
     def settings(self, kind: type[Settings]) -> Settings:
@@ -170,9 +170,16 @@ def add_settings(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
         if keywords.get("type") not in (None, int, float):
             keywords["type"] = _with_message(keywords["type"])
         if field.default not in (None, ()) and keywords.get("action") not in ("store_true", "store_false"):
-            keywords["help"] += f" (default: {field.default})"
+            keywords["help"] += f" (default: {_default_text(field)})"
         # Suppressed: an option that was not typed is absent, so that a preset or the field's default takes its place.
         group.add_argument(option_flag(field), dest=field.name, default=argparse.SUPPRESS, **keywords)
+
+
+def _default_text(field: dataclasses.Field[Any]) -> str:
+    look = network_look(DEFAULT_NETWORK)
+    if field.name not in look:
+        return str(field.default)
+    return f"{look[field.name]}; with {EMBEDDED_NETWORK} {field.default}"
 
 
 def _with_message(parse: Callable[[str], Any]) -> Callable[[str], Any]:

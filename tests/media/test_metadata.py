@@ -20,6 +20,7 @@ from dreamvideo.media.images import read_image, write_image
 from dreamvideo.media.metadata import comment_with_settings, image_with_settings, settings_comment, settings_in_file
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings, ReadSettings
+from dreamvideo.settings.network_looks import network_look
 from dreamvideo.settings.toml_file import read_toml
 
 LAYERS = st.lists(st.tuples(st.sampled_from(["s8b", "a.b"]), st.floats(-4, 4)), max_size=3).map(tuple)
@@ -60,7 +61,7 @@ def test_neither_code_nor_files_are_opened_because_an_image_names_them(
     line = settings_comment(
         ModelSettings("evil.module:factory", weights="some/where/w.pth"),
         ObjectiveSettings(guide="/home/me/g.png"),
-        DreamSettings(octaves=2),
+        DreamSettings(octaves=2, **network_look("evil.module:factory")),
     )
     assert "some/where" not in line and "/home" not in line
     assert settings_in_file(png(tmp_path, line)) == {"octaves": 2}
