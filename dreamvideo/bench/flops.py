@@ -12,6 +12,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from dreamvideo.ascent.octaves import octave_sizes
 from dreamvideo.models.dreamnet.net import DreamNet
+from dreamvideo.models.efficientnet_lite import VARIANTS, EfficientNetLite
 from dreamvideo.models.registry import build_classifier
 from dreamvideo.settings.dream import DreamSettings
 
@@ -23,14 +24,14 @@ def gradient_flop(name: str, layers: tuple[str, ...], height: int, width: int) -
     Operations that an implementation merges, pads or repeats are not counted: this is the work that the result needs.
 
     Args:
-        name: "dreamnet" or a classifier of torchvision.
+        name: "dreamnet", an EfficientNet-Lite, or a classifier of torchvision.
         layers: names of the layers that are ascended.
         height, width: of the image, in pixels.
     """
     if name == "dreamnet":
         net = DreamNet(1).to("meta").requires_grad_(False)
         return count_flop(lambda images: list(net.features(images, layers).values()), height, width)
-    whole = build_classifier(name)
+    whole = EfficientNetLite(VARIANTS[name]) if name in VARIANTS else build_classifier(name)
     extractor = create_feature_extractor(whole, list(layers)).to("meta").requires_grad_(False)
     return count_flop(lambda images: list(extractor(images).values()), height, width)
 

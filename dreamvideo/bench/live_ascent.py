@@ -40,6 +40,6 @@ def live_rows(run: BenchRun) -> Iterator[TableRow]:
         for _ in range(run.plan.rounds):
             carried.append(steady_rate(dream_video(frame_stream(frames), network, SETTINGS, CarrySettings()), count)[0])
         whole = median(carried)
-        share = run.peaks.share(precision, dream_flop("dreamnet", layers, HEIGHT, WIDTH, SETTINGS), alone)
+        share = run.peaks.share(precision, dream_flop(network.name, layers, HEIGHT, WIDTH, SETTINGS), alone)
         for what, seconds, of_peak in ((f"{STEPS}, ascent alone", alone, share), ("as video, whole loop", whole, None)):
             yield {"what": what, "precision": precision, "ms": 1000 * seconds, "fps": 1 / seconds, "%_of_peak": of_peak}

