@@ -8,7 +8,7 @@ The same by hand, frame by frame:
 
     network = load_network(ModelSettings(), ObjectiveSettings(classes=(("owl", 1.0),)))
     with open_video("in.mp4") as source:
-        frames = dream_video(prefetch(source.frames), network, DreamSettings(), CarrySettings())
+        frames = dream_video(prefetch(source.frames), network, network.look, CarrySettings())
         write_video(frames, "out.mp4", source.info)
 """
 

@@ -19,8 +19,8 @@ its own: it multiplies what the other terms respond to, place by place, by the p
 are drawn by a layer whose gradients are clean, where and as the classes want them; the gradients of logits alone are
 noise for the most part.
 
-`guide` is the guided
-dream of the 2015 notebook: every place moves towards the feature of the guide that it is most similar to.
+`guide` is the guided dream of the 2015 notebook: every place moves towards the feature of the guide that it is most
+similar to.
 """
 
 from __future__ import annotations

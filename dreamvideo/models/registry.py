@@ -1,8 +1,8 @@
-"""The registry of networks: the embedded one, torchvision's classifiers, and a user's own; each as a `Model`.
+"""The registry of networks: EfficientNet-Lite, dreamnet, torchvision's classifiers, a user's own; each as a `Model`.
 
-`dreamnet` is embedded. Of a classifier's weights in torchvision the first for ImageNet are taken: later recipes train
-with heavy regularization, which classifies better and dreams worse. A user's own network is a factory,
-`package.module:function`, that returns a `torch.nn.Module`.
+The weights of `efficientnet_lite2` and its siblings are in packages, `dreamnet` is embedded. Of a classifier's weights in
+torchvision the first for ImageNet are taken: later recipes train with heavy regularization, which classifies better and
+dreams worse. A user's own network is a factory, `package.module:function`, that returns a `torch.nn.Module`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def find_model(name: str, weights: str | None = None, scaling: str = "imagenet")
         name: as in `ModelSettings.model`.
         weights: a .safetensors or .pth file; None: embedded, of a package, downloaded when the model is cut, or the
             factory's own.
-        scaling: a key of `tracing.SCALINGS`; dreamnet has its own.
+        scaling: a key of `tracing.SCALINGS`; dreamnet and EfficientNet-Lite have their own.
 
     Raises:
         ModelError: there is no such network, or the weights do not fit it.
@@ -198,7 +198,7 @@ def class_names(name: str) -> tuple[str, ...]:
     """Return the classes of a network with its default weights, in the order of the logits, without a download.
 
     Args:
-        name: `dreamnet` or a classifier of torchvision.
+        name: `dreamnet`, a key of `VARIANTS`, or a classifier of torchvision.
 
     Raises:
         ModelError: there is no such network.

@@ -20,8 +20,8 @@ class ModelSettings:
 
     model: str = option(
         "auto",
-        "network that dreams, see models, or package.module:factory; auto: efficientnet_lite2 if its weights are "
-        "installed, else dreamnet",
+        "network that dreams, see models, or package.module:factory; auto: what the environment variable "
+        "DREAMVIDEO_MODEL names, else efficientnet_lite2 if its weights are installed, else dreamnet",
         metavar="NAME",
     )
     weights: str | None = option(None, "weights in a local .safetensors or .pth file", kind="file", metavar="FILE")
@@ -85,7 +85,8 @@ class ObjectiveSettings:
     )
     classes: tuple[tuple[str, float], ...] = option(
         (),
-        "class to dream of, by name or number, repeatable: each location takes the one it is most like",
+        "class to dream of, by name or number, a group such as birds, or a word of class names, repeatable: each "
+        "location takes the one it is most like",
         type=parse_weighted,
         metavar="NAME[:WEIGHT]",
         flag="--class",
