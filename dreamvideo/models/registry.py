@@ -1,8 +1,8 @@
 """The registry of networks: EfficientNet-Lite, dreamnet, torchvision's classifiers, a user's own; each as a `Model`.
 
-The weights of `efficientnet_lite2` and its siblings are in packages, `dreamnet` is embedded. Of a classifier's weights in
-torchvision the first for ImageNet are taken: later recipes train with heavy regularization, which classifies better and
-dreams worse. A user's own network is a factory, `package.module:function`, that returns a `torch.nn.Module`.
+The weights of `efficientnet_lite2` and its siblings are in packages, `dreamnet` is embedded. Of a classifier's weights
+in torchvision the first for ImageNet are taken: later recipes train with heavy regularization, which classifies better
+and dreams worse. A user's own network is a factory, `package.module:function`, that returns a `torch.nn.Module`.
 """
 
 from __future__ import annotations
