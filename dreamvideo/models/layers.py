@@ -14,6 +14,8 @@ from torch import Tensor
 SIDE: Final = 160
 WIDER: Final = 128
 
+FEW: Final = 6  # stages; a network that has fewer at one depth is a list of blocks at the next
+
 AllLayers = Callable[[Tensor], Mapping[str, Any]]  # (B, 3, H, W) -> node -> its output, of any type
 
 
@@ -80,14 +82,16 @@ def default_layer(layers: list[Layer], stride: float = 16) -> str | None:
 
 
 def layer_stages(layers: list[Layer]) -> tuple[str, ...]:
-    """Return the stages of a network: the maps with the shortest paths.
+    """Return the stages of a network: the maps with the shortest paths, of which there are at least `FEW`.
 
     Args:
         layers: of the network, in its order.
 
     Returns:
-        Their names.
+        Their names; of a network with fewer maps at every depth, those of the depth that has most.
     """
     maps = [layer.name for layer in layers if layer.stride is not None]
-    shortest = min((name.count(".") for name in maps), default=0)
-    return tuple(name for name in maps if name.count(".") == shortest)
+    depths = sorted({name.count(".") for name in maps})
+    by_depth = [tuple(name for name in maps if name.count(".") == depth) for depth in depths]
+    enough = [names for names in by_depth if len(names) >= FEW]
+    return enough[0] if enough else max([(), *by_depth], key=lambda names: len(names))

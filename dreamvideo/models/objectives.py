@@ -25,6 +25,7 @@ similar to.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -49,6 +50,8 @@ MIX_CHANNELS = 6  # channels that each cell raises; chosen by eye
 WINDOW = 8  # places a side of the windows of `l4`; chosen by eye
 
 TEMPERATURE = 2.0  # of class odds: above 1, a place moves towards all likely classes, not the likeliest alone
+
+FOCUS = 1.0  # exponent of the probability of classes at weight 1; chosen by eye
 
 PRODUCTS = 1 << 24  # dot products with a guide that are in memory at once: 64 MB
 
@@ -110,13 +113,13 @@ class Objective:
         """
         first = next(iter(activations.values()))
         score = torch.zeros(len(first), device=first.device)
-        focuses = [term for term in self.terms if term.kind == "focus"]
+        focuses = [(as_map(activations[term.layer]), term) for term in self.terms if term.kind == "focus"]
         for term in self.terms:
             if term.kind == "focus":
                 continue
             name, activation = term.layer, as_map(activations[term.layer])
-            for focus in focuses:
-                activation = focus_on_classes(activation, as_map(activations[focus.layer]), focus.picks, focus.weight)
+            if focuses:
+                activation = focus_on_classes(activation, focuses)
             score = score + term.weight * term_score(activation, term, self.divisors.get(name), self.guides.get(name))
         return score
 
@@ -237,21 +240,25 @@ def class_log_odds(logits: Tensor, picks: Sequence[int]) -> Tensor:
     return TEMPERATURE * (chosen - rest)
 
 
-def focus_on_classes(activation: Tensor, logits: Tensor, picks: Sequence[int], weight: float) -> Tensor:
+def focus_on_classes(activation: Tensor, focuses: Sequence[tuple[Tensor, Term]]) -> Tensor:
     """Multiply activations by the probability of some classes.
 
     Args:
         activation: (B, C, h, w).
-        logits: (B, classes, rows, columns), its map resized to the activation's.
-        picks: class numbers, see `class_log_odds`.
-        weight: exponent of the probability, for the fourth power of the activation.
+        focuses: (B, classes, rows, columns) logits and their term, each; at every place the likeliest counts, its
+            probability first multiplied by its weight over the largest. The largest weight times `FOCUS` is the
+            exponent of the probability, for the fourth power of the activation.
 
     Returns:
         (B, C, h, w) float32.
     """
-    log_probability = F.logsigmoid(class_log_odds(logits, picks))[:, None]
+    largest = max(term.weight for _, term in focuses)
+    each = [
+        F.logsigmoid(class_log_odds(logits, term.picks)) + math.log(term.weight / largest) for logits, term in focuses
+    ]
+    log_probability = torch.stack(each).amax(0)[:, None]
     log_probability = F.interpolate(log_probability, activation.shape[2:], mode="bilinear", align_corners=False)
-    return activation.float() * (weight / 4 * log_probability).exp()
+    return activation.float() * (FOCUS * largest / 4 * log_probability).exp()
 
 
 # Constants are cached forever: a recorded graph points to those that it was recorded with.

@@ -19,7 +19,7 @@ from dreamvideo.info.catalog import layer_lines
 from dreamvideo.media.images import read_image, write_image
 from dreamvideo.models import registry
 from dreamvideo.models.efficientnet_lite import VARIANTS
-from dreamvideo.models.layers import Layer, default_layer, describe_layers
+from dreamvideo.models.layers import Layer, default_layer, describe_layers, layer_stages
 from dreamvideo.models.network import PaddedFeatures, load_network
 from dreamvideo.models.objectives import Term, term_score
 from dreamvideo.models.own_network import call_factory
@@ -201,6 +201,14 @@ def test_the_networks_are_listed_and_whether_they_are_cached(
     path.touch()
     assert run("models", "googlenet") == 0
     assert capsys.readouterr().out.strip().endswith(f"1000  cached {path}")
+
+
+def test_stages_are_a_depth_at_which_there_are_several() -> None:
+    blocks = [f"blocks.{i}" for i in range(7)]
+    layers = [Layer(name, 9, 8.0) for name in ("stem", "blocks", "head", *blocks, "blocks.0.conv", "blocks.1.conv")]
+    assert layer_stages(layers) == tuple(blocks)
+    assert layer_stages(layers[:3]) == ("stem", "blocks", "head")
+    assert layer_stages([Layer("fc", 9, None)]) == ()
 
 
 def test_a_network_dreams_at_the_end_of_its_last_stage_of_stride_16() -> None:
