@@ -51,7 +51,7 @@ WINDOW = 8  # places a side of the windows of `l4`; chosen by eye
 
 TEMPERATURE = 2.0  # of class odds: above 1, a place moves towards all likely classes, not the likeliest alone
 
-FOCUS = 1.0  # exponent of the probability of classes at weight 1; chosen by eye
+FOCUS = 0.7  # exponent of the probability of classes at weight 1; chosen by eye
 
 PRODUCTS = 1 << 24  # dot products with a guide that are in memory at once: 64 MB
 

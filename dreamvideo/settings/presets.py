@@ -31,7 +31,7 @@ class Preset:
         return {"model": self.model, **self.objective, **self.dream}
 
 
-def _focused(name: str, summary: str, classes: str, weight: float = 0.5, **objective: Any) -> Preset:
+def _focused(name: str, summary: str, classes: str, weight: float = 0.7, **objective: Any) -> Preset:
     """What the default network dreams, drawn to some of ImageNet's classes or groups of them."""
     return Preset(name, summary, DEFAULT_NETWORK, {"classes": _weighted(classes, weight), **objective})
 
@@ -58,8 +58,8 @@ _ALL: Final = (
     _focused("blossoms", "flowers and fruit", "flowers fruit"),
     _focused("mushrooms", "mushrooms everywhere", "mushrooms"),
     _focused("feast", "plates, cakes, vegetables, bread", "food"),
-    _focused("temples", "palaces, churches, mosques, castles", "buildings", 1.0),
-    _focused("machines", "bicycles, buses, cars, trains", "vehicles", 0.7, layers=(("blocks.17.block.2", 1.0),)),
+    _focused("temples", "palaces, churches, mosques, castles", "buildings", 1.4),
+    _focused("machines", "bicycles, buses, cars, trains", "vehicles", 1.0, layers=(("blocks.17.block.2", 1.0),)),
     _focused("music", "guitars, drums, horns, pianos", "instruments"),
     Preset(
         "menagerie",
