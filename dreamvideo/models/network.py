@@ -19,15 +19,8 @@ from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSet
 from dreamvideo.settings.network_looks import network_look
 
 TRIAL_SIDES = (16, 32, 48, 64, 80, 96, 128)  # pixels; the smallest that a network can process is found by trial
-TRIAL_MULTIPLES = (
-    1,
-    2,
-    4,
-    8,
-    16,
-    32,
-    64,
-)  # pixels; of which sides have to be a multiple, in networks of several scales
+# Pixels of which sides have to be a multiple, in networks that bring several scales together; found by trial, too.
+TRIAL_MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
 
 @dataclass(frozen=True, slots=True)

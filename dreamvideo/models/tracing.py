@@ -63,9 +63,8 @@ def find_outputs(network: nn.Module, name: str, tried: bool = False) -> Outputs:
             raise _image_error(network, name, error) from error
         try:
             outputs = traced_outputs(network)
-            Nodes(outputs, list(outputs.nodes))(
-                images
-            )  # an isinstance in `forward` is not True of what torch.fx passes
+            # Run, too: an isinstance in `forward` is not True of what torch.fx passes.
+            Nodes(outputs, list(outputs.nodes))(images)
         except Exception as error:  # of any kind, from a symbolic run of a user's code
             log.info("%s: torch.fx cannot trace this network (%s); its layers are its modules", name, first_line(error))
             calls = count_calls(network, images)
