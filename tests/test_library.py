@@ -185,8 +185,8 @@ def test_every_error_is_a_class_of_its_own_and_a_builtin(tmp_path: Path, clip: P
 
 
 def test_a_preset_sets_what_is_not_set_otherwise(clip: Path, tmp_path: Path) -> None:
-    output = dream_file(clip, tmp_path / "out.mp4", preset="sea", dream=FAST, read=ReadSettings(frames=1))
-    assert ("coral", 1.0) in settings_in_file(output)["classes"] and settings_in_file(output)["octaves"] == 1
+    output = dream_file(clip, tmp_path / "out.mp4", preset="flowers", dream=FAST, read=ReadSettings(frames=1))
+    assert ("rose", 1.0) in settings_in_file(output)["classes"] and settings_in_file(output)["octaves"] == 1
     output = dream_file(
         clip, tmp_path / "owl.mp4", preset="sea", classes=["owl"], dream=FAST, read=ReadSettings(frames=1)
     )

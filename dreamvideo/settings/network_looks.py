@@ -33,13 +33,13 @@ def network_look(name: str, chosen: Collection[str] = ()) -> Mapping[str, Any]:
     """Return the values of `DreamSettings` that suit a network.
 
     Args:
-        name: as in `ModelSettings.model`, but not "auto".
+        name: as in `ModelSettings.model`.
         chosen: fields of `DreamSettings` that the user set; what contradicts them is left out.
 
     Returns:
         Field name -> value; empty for the embedded network, whose look is the default of `DreamSettings`.
     """
-    if name == EMBEDDED_NETWORK:
+    if resolve_network(name) == EMBEDDED_NETWORK:
         return {}
     contradicted = ("decorrelate",) if set(_COLOR_FIELDS) & set(chosen) else ()
     return {field: value for field, value in _PHOTOGRAPHS.items() if field not in contradicted}

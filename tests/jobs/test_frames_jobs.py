@@ -29,6 +29,7 @@ from dreamvideo.media.image_sequence import open_sequence
 from dreamvideo.media.images import read_image, write_image
 from dreamvideo.media.metadata import settings_in_file
 from dreamvideo.media.paths import IMAGE_SUFFIXES
+from dreamvideo.settings.dream import ModelSettings
 from dreamvideo.settings.job import ReadSettings, SequenceSettings
 from dreamvideo.settings.option import option_choices
 from dreamvideo.settings.parsers import parse_rate
@@ -278,7 +279,7 @@ def test_every_field_is_an_option_and_an_unset_option_is_the_default() -> None:
     assert {f".{choice}" for choice in choices} == set(IMAGE_SUFFIXES)
     line = parsed("frames", "folder")
     for kind in FRAMES_SETTINGS:
-        assert line.settings(kind) == kind()
+        assert line.settings(kind) == (kind(model="dreamnet") if kind is ModelSettings else kind())
 
 
 def test_a_file_of_settings_knows_those_of_pictures(tmp_path: Path) -> None:
