@@ -21,7 +21,7 @@ from dreamvideo.video.pipeline import dream_video
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "samples"))
 
-PEARLS = find_preset("pearls").dream
+PEARLS = find_preset("pearls").objective
 
 
 @pytest.fixture(scope="module")
