@@ -60,7 +60,12 @@ _ALL: Final = (
     _focused("mushrooms", "mushrooms everywhere", "mushrooms"),
     _focused("feast", "plates, cakes, vegetables, bread", "food"),
     _focused("temples", "palaces, churches, mosques, castles", "buildings", 1.4),
-    _focused("machines", "bicycles, buses, cars, trains", "vehicles", 1.0, layers=(("blocks.17.block.2", 1.0),)),
+    _focused(
+        "machines",
+        "bicycles, buses, cars, trains",
+        "vehicles",
+        layers=(("blocks.15.block.2", 1.0), ("blocks.17.block.2", 1.0)),
+    ),
     _focused("music", "guitars, drums, horns, pianos", "instruments"),
     Preset(
         "menagerie",

@@ -80,18 +80,19 @@ def test_inverted_residuals_are_those_of_autograd(layers: Any, size: Any) -> Non
 
 @pytest.mark.slow
 def test_efficientnet_lite0_is_that_of_autograd() -> None:
-    check(inverted_residuals(LITE0, 32, "blocks.3", "blocks.11.block.2", "blocks.15"), (1, 3, 161, 225))
+    layers = inverted_residuals(LITE0, 32, "blocks.3", "blocks.11.block.2", "blocks.15")
+    check(layers, (1, 3, 161, 225), rounding=1e-3)  # which adds up over sixteen blocks of random weights
 
 
-def check(network: Any, size: Any) -> None:
+def check(network: Any, size: Any, rounding: float = 1e-4) -> None:
     fast = cpu_engine.compile_network(network)
     assert fast is not None
     images = pictures(*size)
     expected, grad = run(network, images)
     actual, fast_grad = run(fast, images)
     for name, value in expected.items():
-        assert_same(actual[name], value)
-    assert_same_grad(fast_grad, grad)
+        assert_same(actual[name], value, rounding)
+    assert_same_grad(fast_grad, grad, rounding)
 
 
 @pytest.mark.skipif(not BFLOAT16, reason="no bfloat16 convolutions on this processor")
