@@ -140,3 +140,16 @@ def test_a_frame_of_1080_lines_dreams_alike_in_tiles() -> None:
     by_rounding, off = (other - whole).abs().mean(), (tiled - whole).abs().mean(1)[0]  # off: (H, W)
     assert off.mean() < by_rounding
     assert max(off.mean(0).max(), off.mean(1).max()) < 3 * off.mean()  # no seam stands out
+
+
+@pytest.mark.parametrize(("reach", "margin"), [(5, 32), (32, 32), (40, 64), (100, 64)])
+def test_the_margin_is_as_wide_as_a_place_looks_but_at_most_a_quarter_of_a_tile(reach: int, margin: int) -> None:
+    class Far(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+            padded = torch.nn.functional.pad(images, (reach, reach, reach, reach))
+            height, width = images.shape[2:]
+            near, far = images, padded[:, :, 2 * reach :, 2 * reach :][:, :, :height, :width]
+            return {"layer": torch.cat([near, far], 1)}
+
+    score = TiledScore(Objective(Far(), (Term("layer"),)), 256, torch.device("cpu"))
+    assert score.margin == margin
