@@ -30,7 +30,7 @@ Activations = Mapping[str, Tensor]  # layer name -> (B, C, h, w) or (B, C)
 GRID = 32
 
 # A tile's margin around its core is so wide that less than this share of a place's gradient, of its norm, lies beyond
-# it; found by trial. The embedded network's gradient then equals the whole image's but for rounding. An ascent amplifies
+# it. The embedded network's gradient then equals the whole image's but for rounding. An ascent amplifies
 # the least difference: a source moved by 1e-7 ends 8/255 elsewhere, as good and not the same.
 BEYOND = 1e-5
 
