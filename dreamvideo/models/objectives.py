@@ -25,8 +25,7 @@ similar to.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -35,6 +34,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamvideo.devices import tf32_products
+from dreamvideo.models.class_odds import class_log_odds, focus_map, focused, pick_indices
 
 Features = Callable[[Tensor], Mapping[str, Tensor]]  # (B, 3, H, W) RGB in [0, 1] -> layer name -> (B, C, h, w)
 
@@ -48,10 +48,6 @@ MIX_CELLS = (5, 7)  # rows and columns of cells with channels of their own; chos
 MIX_CHANNELS = 6  # channels that each cell raises; chosen by eye
 
 WINDOW = 8  # places a side of the windows of `l4`; chosen by eye
-
-TEMPERATURE = 2.0  # of class odds: above 1, a place moves towards all likely classes, not the likeliest alone
-
-FOCUS = 0.7  # exponent of the probability of classes at weight 1; chosen by eye
 
 PRODUCTS = 1 << 24  # dot products with a guide that are in memory at once: 64 MB
 
@@ -113,13 +109,16 @@ class Objective:
         """
         first = next(iter(activations.values()))
         score = torch.zeros(len(first), device=first.device)
-        focuses = [(as_map(activations[term.layer]), term) for term in self.terms if term.kind == "focus"]
+        focuses = [
+            (as_map(activations[term.layer]), term.picks, term.weight) for term in self.terms if term.kind == "focus"
+        ]
+        focus = focus_map(focuses) if focuses else None
         for term in self.terms:
             if term.kind == "focus":
                 continue
             name, activation = term.layer, as_map(activations[term.layer])
-            if focuses:
-                activation = focus_on_classes(activation, focuses)
+            if focus is not None:
+                activation = focused(activation, focus)
             score = score + term.weight * term_score(activation, term, self.divisors.get(name), self.guides.get(name))
         return score
 
@@ -226,48 +225,7 @@ def mixed_energy(activation: Tensor) -> Tensor:
     return ((activation.float().square() * weights).mean((1, 2, 3)) + TINY).log()
 
 
-def class_log_odds(logits: Tensor, picks: Sequence[int]) -> Tensor:
-    """(B, h, w) logarithm of the odds of the classes `picks` against all others.
-
-    Args:
-        logits: (B, classes, h, w).
-        picks: class numbers; empty: all but the first, which is the background.
-    """
-    logits = logits.float() / TEMPERATURE
-    raised = tuple(picks) or tuple(range(1, logits.shape[1]))
-    others = tuple(sorted(set(range(logits.shape[1])) - set(raised)))
-    chosen, rest = (logits.index_select(1, pick_indices(p, logits.device)).logsumexp(1) for p in (raised, others))
-    return TEMPERATURE * (chosen - rest)
-
-
-def focus_on_classes(activation: Tensor, focuses: Sequence[tuple[Tensor, Term]]) -> Tensor:
-    """Multiply activations by the probability of some classes.
-
-    Args:
-        activation: (B, C, h, w).
-        focuses: (B, classes, rows, columns) logits and their term, each; at every place the likeliest counts, its
-            probability first multiplied by its weight over the largest. The largest weight times `FOCUS` is the
-            exponent of the probability, for the fourth power of the activation.
-
-    Returns:
-        (B, C, h, w) float32.
-    """
-    largest = max(term.weight for _, term in focuses)
-    each = [
-        F.logsigmoid(class_log_odds(logits, term.picks)) + math.log(term.weight / largest) for logits, term in focuses
-    ]
-    log_probability = torch.stack(each).amax(0)[:, None]
-    log_probability = F.interpolate(log_probability, activation.shape[2:], mode="bilinear", align_corners=False)
-    return activation.float() * (FOCUS * largest / 4 * log_probability).exp()
-
-
 # Constants are cached forever: a recorded graph points to those that it was recorded with.
-
-
-@cache
-def pick_indices(picks: tuple[int, ...], device: torch.device) -> Tensor:
-    """(N,) int64 tensor of `picks`."""
-    return torch.tensor(picks, device=device)
 
 
 @cache

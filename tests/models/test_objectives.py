@@ -6,17 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from dreamvideo.models.class_odds import FOCUS, TEMPERATURE, class_log_odds, focus_map, focused
 from dreamvideo.models.objectives import (
     FLOOR,
-    FOCUS,
     LAYER_KINDS,
     MIX_CHANNELS,
-    TEMPERATURE,
     WINDOW,
     Objective,
     Term,
-    class_log_odds,
-    focus_on_classes,
     guide_similarity,
     mix_cells,
     term_score,
@@ -84,8 +81,8 @@ def test_a_focus_multiplies_what_others_respond_to_by_the_probability_of_classes
     probability = torch.nn.functional.interpolate(torch.sigmoid(odds).log()[:, None], (5, 6), mode="bilinear").exp()
     for kind in ("l2", "l4", "log"):
         terms = (Term("layer", 2.0, kind), Term("classes", 0.5, "focus", (2, 5)))
-        focused = activation * probability ** (0.5 * FOCUS / 4)
-        assert torch.allclose(Objective(features, terms)(torch.zeros(2)), 2 * score(focused, kind), atol=1e-5)
+        expected = 2 * score(activation * probability ** (0.5 * FOCUS / 4), kind)
+        assert torch.allclose(Objective(features, terms)(torch.zeros(2)), expected, atol=1e-5)
     likely, unlikely = (torch.full((2, 7, 2, 3), 0.0) for _ in range(2))
     likely[:, 2], unlikely[:, 2] = 9.0, -9.0
     assert (score(activation, "l2") - focused_score(activation, likely)).abs().max() < 0.01
@@ -93,16 +90,29 @@ def test_a_focus_multiplies_what_others_respond_to_by_the_probability_of_classes
 
 
 def focused_score(activation: Tensor, logits: Tensor) -> Tensor:
-    return score(focus_on_classes(activation, [(logits, Term("classes", 1.0, "focus", (2,)))]), "l2")
+    return score(focused(activation, focus_map([(logits, (2,), 1.0)])), "l2")
 
 
 def test_of_classes_with_weights_of_their_own_the_likelier_counts_at_each_place() -> None:
     activation, logits = torch.ones(1, 1, 1, 3), torch.zeros(1, 4, 1, 3)
     logits[0, 1, 0, 0] = logits[0, 2, 0, 1] = 30.0  # the first place is of class 1, the second of 2, the third of none
-    terms = [Term("classes", weight, "focus", (number,)) for number, weight in ((1, 1.0), (2, 0.5))]
-    focused = focus_on_classes(activation, [(logits, term) for term in terms]).flatten()
-    assert focused[:2].tolist() == pytest.approx([1.0, 0.5 ** (FOCUS / 4)], abs=1e-3)
-    assert focused[2] < 0.8
+    found = focused(activation, focus_map([(logits, (1,), 1.0), (logits, (2,), 0.5)])).flatten()
+    assert found[:2].tolist() == pytest.approx([1.0, 0.5 ** (FOCUS / 4)], abs=1e-3)
+    assert found[2] < 0.8
+
+
+def test_a_focus_of_negative_weight_leaves_what_is_not_of_the_classes_and_one_of_none_changes_nothing() -> None:
+    activation, logits = torch.ones(1, 1, 1, 2), torch.zeros(1, 4, 1, 2)
+    logits[0, 1, 0, 0] = logits[0, 2, 0, 1] = 30.0  # the first place is of class 1, the second of 2
+
+    def factors(*weights: float) -> list[float]:
+        focuses = [(logits, (number,), weight) for number, weight in zip((1, 2), weights, strict=False)]
+        found: list[float] = focused(activation, focus_map(focuses)).flatten().tolist()
+        return found
+
+    assert factors(-1.0) == pytest.approx([0.0, 1.0], abs=0.01)
+    assert factors(-1.0, 1.0) == pytest.approx([0.0, 1.0], abs=0.01)
+    assert factors(0.0) == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("kind", ["l2", "l4", "log", "mix"])

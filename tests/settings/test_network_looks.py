@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from conftest import parsed
 
@@ -65,7 +67,10 @@ def test_the_network_is_the_one_named_else_that_of_the_environment_else_what_is_
     assert resolve_network("vgg16") == "vgg16"
     assert resolve_network("auto") == "dreamnet"
     monkeypatch.delenv("DREAMVIDEO_MODEL")
-    for spec, expected in ((object(), "efficientnet_lite2"), (None, "dreamnet")):
+    for spec, expected in (
+        (SimpleNamespace(submodule_search_locations=["here"]), "efficientnet_lite2"),
+        (None, "dreamnet"),
+    ):
         monkeypatch.setattr("dreamvideo.settings.network_looks.find_spec", lambda name, spec=spec: spec)
         caplog.clear()
         assert resolve_network("auto") == expected

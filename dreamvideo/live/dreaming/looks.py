@@ -17,12 +17,11 @@ from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSet
 from dreamvideo.settings.presets import PRESETS
 
 
-def build_menu(model: Model, settings: ModelSettings, own: str | None = None) -> Menu:
+def build_menu(model: Model, own: str | None = None) -> Menu:
     """The presets made for this network, and its layers.
 
     Args:
         model: the network.
-        settings: by which it was found.
         own: the preset of the command line, if any.
     """
     presets = [name for name, preset in PRESETS.items() if preset.model == model.name]
