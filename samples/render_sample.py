@@ -17,18 +17,22 @@ from pathlib import Path
 
 import av
 import cv2
+import grounds
 import numpy as np
 from autumn import autumn
 from lake import lake
 from landscapes import Landscape, Pose
+from movers import Scene, Set, sights
 from noise import Floats, Noise
 from numpy.typing import NDArray
+from runner import runner
 from sky import bake_sky
 from soundtrack import RATE, shot_sound
 from terrain import Camera, bake
 from truth import flow_and_occlusion
 from valley import valley
 from view import OVER, Stage, View, draw, prepare_board
+from walker import walker
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,10 @@ class Truth:
     image: (H, W, 3) uint8 RGB. flow: (2, H, W) float32, where each pixel lay in the frame before, pixels, (dx, dy).
     occluded: (H, W) bool, True = not to be seen in the frame before. Both are None for the first frame of a shot.
     shot: number of the shot, from 0. time: seconds since the beginning.
+
+    The rest is None for landscapes. mover: (H, W) bool, True = the pixel shows something that moves by itself.
+    ground_flow: (2, H, W) float32, where the ground behind each pixel lay in the frame before, pixels, also where it is
+    covered; None for the first frame of a shot.
     """
 
     image: NDArray[np.uint8]
@@ -45,6 +53,8 @@ class Truth:
     occluded: NDArray[np.bool_] | None
     shot: int
     time: Fraction
+    mover: NDArray[np.bool_] | None = None
+    ground_flow: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,13 +83,19 @@ def _flash(share: float) -> tuple[float, float]:
 
 
 # pan, fade and flash are not in the clip: they are no cuts, and tests of cut detection use them.
-SHOTS = {
+# The scenes, from walker on, are not in it either: in them a figure covers ground and uncovers it again.
+SHOTS: dict[str, Shot | Scene] = {
     "valley": Shot(valley, Fraction(5, 2)),
     "lake": Shot(lake, Fraction(5, 2)),
     "autumn": Shot(autumn, Fraction(9, 4)),
     "pan": Shot(_whip, Fraction(1)),
     "fade": Shot(valley, Fraction(3, 2), _dip),
     "flash": Shot(valley, Fraction(1), _flash),
+    "walker": Scene(grounds.yard, walker, -1.1, 6.4, Fraction(5, 2)),
+    "walker_pan": Scene(grounds.street, walker, -1.1, 6.4, Fraction(5, 2), pan=0.45),
+    "runner": Scene(grounds.yard, runner, -2.4, 4.8, Fraction(5, 2)),
+    "runner_textured": Scene(grounds.meadow, runner, -2.4, 4.8, Fraction(5, 2)),
+    "runner_pan": Scene(grounds.street, runner, -2.4, 4.8, Fraction(5, 2), pan=0.34),
 }
 CLIP = ("valley", "lake", "autumn")
 FRAME_RATE = Fraction(24)
@@ -118,15 +134,21 @@ def build(landscape: Callable[[Noise], Landscape], seed: int, width: int, height
     return land, Stage(terrain, sky, ready, land.water, land.clarity, land.ripple)
 
 
+@lru_cache(maxsize=1)
+def build_set(scene: Scene, seed: int, width: int, height: int) -> Set:
+    """A scene with a figure, and what is painted of it for one size; kept, as a landscape is."""
+    return Set(scene, Noise(seed), width, height)
+
+
 def _camera(land: Landscape, share: float, width: int, height: int) -> Camera:
     w, h = width * OVER, height * OVER
     pose = land.pose(share)
     return Camera(pose.x, pose.y, pose.z, w * (0.5 - pose.aim) - 0.5, h * land.horizon - 0.5, w * land.focal)
 
 
-def _develop(view: View, width: int, height: int, exposure: tuple[float, float]) -> NDArray[np.uint8]:
+def _develop(color: Floats, width: int, height: int, exposure: tuple[float, float]) -> NDArray[np.uint8]:
     gain, lift = exposure
-    picture = cv2.resize(view.color, (width, height), interpolation=cv2.INTER_AREA) * gain + lift
+    picture = cv2.resize(color, (width, height), interpolation=cv2.INTER_AREA) * gain + lift
     image: NDArray[np.uint8] = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     return image
 
@@ -145,22 +167,39 @@ def render(
     """
     start = Fraction(0)
     for number, name in enumerate(shots):
-        shot = SHOTS[name]
-        land, stage = build(shot.landscape, seed, width, height)
-        count = frame_count(name, frame_rate)
-        before: tuple[View, Camera, float] | None = None
-        for index in range(count):
-            share, time = index / max(count - 1, 1), float(index / frame_rate)
-            camera = _camera(land, share, width, height)
-            view = draw(stage, camera, time, (height * OVER, width * OVER))
-            flow = occluded = None
-            if before is not None:
-                flow, occluded = flow_and_occlusion(stage, view, camera, time, *before)
-            exposure = shot.exposure(index / count) if shot.exposure else (1.0, 0.0)
-            image = _develop(view, width, height, exposure)
-            yield Truth(image, flow, occluded, number, start + Fraction(index) / frame_rate)
-            before = (view, camera, time)
+        shot, count = SHOTS[name], frame_count(name, frame_rate)
+        if isinstance(shot, Scene):
+            truths = _scene(shot, seed, width, height, frame_rate, count)
+        else:
+            truths = _landscape(shot, seed, width, height, frame_rate, count)
+        for truth in truths:
+            yield replace(truth, shot=number, time=start + truth.time)
         start += Fraction(count) / frame_rate
+
+
+def _landscape(shot: Shot, seed: int, width: int, height: int, frame_rate: Fraction, count: int) -> Iterator[Truth]:
+    """The frames of a landscape, as if it were the first shot."""
+    land, stage = build(shot.landscape, seed, width, height)
+    before: tuple[View, Camera, float] | None = None
+    for index in range(count):
+        share, time = index / max(count - 1, 1), float(index / frame_rate)
+        camera = _camera(land, share, width, height)
+        view = draw(stage, camera, time, (height * OVER, width * OVER))
+        flow = occluded = None
+        if before is not None:
+            flow, occluded = flow_and_occlusion(stage, view, camera, time, *before)
+        exposure = shot.exposure(index / count) if shot.exposure else (1.0, 0.0)
+        image = _develop(view.color, width, height, exposure)
+        yield Truth(image, flow, occluded, 0, Fraction(index) / frame_rate)
+        before = (view, camera, time)
+
+
+def _scene(scene: Scene, seed: int, width: int, height: int, frame_rate: Fraction, count: int) -> Iterator[Truth]:
+    """The frames of a scene with a figure, as if it were the first shot."""
+    for index, sight in enumerate(sights(build_set(scene, seed, width, height), frame_rate, count)):
+        image = _develop(sight.color, width, height, (1.0, 0.0))
+        time = Fraction(index) / frame_rate
+        yield Truth(image, sight.flow, sight.occluded, 0, time, sight.mover, sight.ground_flow)
 
 
 def write_clip(

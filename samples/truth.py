@@ -69,7 +69,7 @@ def _hidden(column: Floats, row: Floats, depth: Floats, now: View, before: View)
     return hidden
 
 
-def _blocks(samples: NDArray[Any]) -> NDArray[Any]:
+def blocks(samples: NDArray[Any]) -> NDArray[Any]:
     """(H, W) samples -> (H / OVER, W / OVER, OVER * OVER), a pixel's samples side by side."""
     h, w = samples.shape
     blocks = samples.reshape(h // OVER, OVER, w // OVER, OVER).swapaxes(1, 2)
@@ -84,11 +84,11 @@ def flow_and_occlusion(
     A pixel speaks for the surface that holds most of it (of two equal ones the nearer).
     """
     column, row, depth = _came_from(stage, now, camera, time, camera_before, time_before)
-    hidden = _blocks(_hidden(column, row, depth, now, before))
+    hidden = blocks(_hidden(column, row, depth, now, before))
     h, w = now.depth.shape
-    dx = _blocks(column - np.arange(w, dtype=np.float32)[None, :]) / np.float32(OVER)
-    dy = _blocks(row - np.arange(h, dtype=np.float32)[:, None]) / np.float32(OVER)
-    depths = _blocks(now.depth)
+    dx = blocks(column - np.arange(w, dtype=np.float32)[None, :]) / np.float32(OVER)
+    dy = blocks(row - np.arange(h, dtype=np.float32)[:, None]) / np.float32(OVER)
+    depths = blocks(now.depth)
     chosen = np.sort(depths, axis=-1)[..., 1:2]
     belongs = (np.abs(depths / chosen - 1) < 0.1).astype(np.float32)
     count = belongs.sum(-1)
