@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from noise import Floats, Noise, mix, vector
+from noise import Floats, Noise, look_up, mix, smoothstep, vector
 from numpy.typing import NDArray
 from terrain import film
 
@@ -40,9 +40,8 @@ class Part:
 
     def look(self, u: Floats, v: Floats) -> Floats:
         """The part's picture at (u, v), clear outside."""
-        column = ((u - np.float32(self.left)) * np.float32(self.scale)).astype(np.float32)
-        row = ((v - np.float32(self.top)) * np.float32(self.scale)).astype(np.float32)
-        return cv2.remap(self.picture, column, row, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, 0).astype(np.float32)
+        column, row = (u - self.left) * self.scale, (v - self.top) * self.scale
+        return look_up(self.picture, column, row, cv2.BORDER_CONSTANT)
 
 
 @dataclass(frozen=True)
@@ -114,9 +113,8 @@ def joint(start: Point, end: Point, upper: float, lower: float, side: float) -> 
 
 def _distance(chain: Chain, u: Floats, v: Floats) -> Floats:
     """Signed distance to a chain of tapered capsules, negative inside."""
-    links = list(zip(chain, chain[1:], strict=False)) if len(chain) > 1 else [(chain[0], chain[0])]
-    nearest = np.full(u.shape, np.float32(9))
-    for (u0, v0, r0), (u1, v1, r1) in links:
+    nearest: Floats = np.full(u.shape, 9, np.float32)
+    for (u0, v0, r0), (u1, v1, r1) in zip(chain, chain[1:], strict=False):
         length = max((u1 - u0) ** 2 + (v1 - v0) ** 2, 1e-9)
         share = np.clip(((u - u0) * (u1 - u0) + (v - v0) * (v1 - v0)) / length, 0, 1)
         distance = np.hypot(u - (u0 + share * (u1 - u0)), v - (v0 + share * (v1 - v0))) - (r0 + share * (r1 - r0))
@@ -136,7 +134,8 @@ def _shade(distance: Floats, thickness: float, angle: float, texel: float) -> Fl
     x, y, z = np.array(_TOWARDS_LIGHT) / np.linalg.norm(_TOWARDS_LIGHT)
     cos, sin = np.cos(angle), np.sin(angle)
     facing = (-gu * (cos * x + sin * y) - gv * (-sin * x + cos * y) + z) / np.sqrt(gu**2 + gv**2 + 1)
-    shade: Floats = (0.55 + 0.95 * np.clip(facing, 0, None)).astype(np.float32)
+    rim = 0.72 + 0.28 * smoothstep(0, 0.02, -distance)  # little light gets between two parts
+    shade: Floats = ((0.55 + 0.95 * np.clip(facing, 0, None)) * rim).astype(np.float32)
     return shade
 
 
@@ -176,7 +175,7 @@ def paint_part(
     distance = np.minimum.reduce([_distance(chain, u, v) for chain in chains])
     edge = distance
     if ragged:
-        edge = distance + np.float32(ragged) * noise.octaves(u / 0.018, v / 0.018, 2, offset=float(circles.sum()))
+        edge = distance + np.float32(ragged) * noise.octaves(u / 0.013, v / 0.013, 2, offset=float(circles.sum()))
     if hem is not None:
         edge = np.maximum(edge, v - np.float32(hem))
     cover = np.clip(0.5 - edge / np.float32(texel), 0, 1).astype(np.float32)

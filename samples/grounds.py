@@ -120,7 +120,8 @@ def meadow(noise: Noise, x: Floats, y: Floats) -> Floats:
     """Short grass strewn with leaves before a hedge."""
     u, v = _grid(x, y)
     across, away = _on_the_ground(u, v)
-    blade = noise.octaves(across / 0.035, away / 0.16, 4, 0.7, offset=4)
+    height = np.float32(_EYE) * np.log(away)  # changes along the picture's columns as `across` does along its rows
+    blade = noise.octaves(across / 0.020, height / 0.042, 4, 0.7, offset=4)
     tuft = noise.octaves(across / 0.30, away / 0.45, 4, 0.6, offset=14)
     dry = smoothstep(-0.2, 0.6, noise.octaves(across / 1.3, away / 1.6, 3, offset=24) + 0.3 * tuft)
     grass = mix(vector((0.085, 0.135, 0.030)), vector((0.24, 0.235, 0.075)), dry[..., None])
@@ -140,7 +141,7 @@ def meadow(noise: Noise, x: Floats, y: Floats) -> Floats:
 def _strew(noise: Noise, ground: Floats, across: Floats, away: Floats) -> Floats:
     """Fallen leaves on the ground: yellow and brown ovals, each with a place and a tilt of its own."""
     for layer, size in enumerate((0.21, 0.17, 0.26)):
-        x, z = across / np.float32(size) + 0.37 * layer, away / np.float32(size) + 0.61 * layer
+        x, z = across / np.float32(size) + 0.37 * layer, away / np.float32(2.4 * size) + 0.61 * layer
         column, row = np.floor(x).astype(np.int32), np.floor(z).astype(np.int32)
         jitter_x, jitter_z, turn, hue = (_table(60 + 4 * layer + k)[row % 64, column % 64] for k in range(4))
         dx, dz = x - column - 0.5 - 0.25 * jitter_x, z - row - 0.5 - 0.25 * jitter_z

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from figures import Body, Figure, Part, Placement
 from grounds import FOOT, Scenery
-from noise import Floats, Noise
+from noise import Floats, Noise, look_up
 from numpy.typing import NDArray
 from truth import blocks
 from view import OVER
@@ -71,15 +71,17 @@ class Set:
     def camera(self, time: float) -> float:
         return float(self.scene.pan * np.sin(2 * np.pi * time / _PAN_PERIOD))
 
-    def to_samples(self, x: Floats, y: Floats, camera: float) -> tuple[Floats, Floats]:
+    def to_samples(self, points: tuple[Floats, Floats], camera: float) -> tuple[Floats, Floats]:
         """Column and row of points in the world."""
         rows, columns = self.shape
+        x, y = points
         column = (x - (camera - self.scene.start)) * self.scale + (columns - 1) / 2
         return column, y * self.scale + (FOOT * rows - 0.5)
 
-    def to_world(self, column: Floats, row: Floats, camera: float) -> tuple[Floats, Floats]:
+    def to_world(self, samples: tuple[Floats, Floats], camera: float) -> tuple[Floats, Floats]:
         """The points that samples show; x is measured from where the figure starts."""
         rows, columns = self.shape
+        column, row = samples
         x = (column - (columns - 1) / 2) / self.scale + (camera - self.scene.start)
         return x, (row - (FOOT * rows - 0.5)) / self.scale
 
@@ -98,13 +100,13 @@ class Set:
         return drawing
 
     def _draw_part(self, drawing: _Drawing, number: int, part: Part, placement: Placement) -> None:
-        column, row = self.to_samples(*placement.forward(*part.corners()), drawing.camera)
+        column, row = self.to_samples(placement.forward(*part.corners()), drawing.camera)
         x0, x1 = max(0, int(column.min()) - 2), min(self.shape[1], int(column.max()) + 3)
         y0, y1 = max(0, int(row.min()) - 2), min(self.shape[0], int(row.max()) + 3)
         if x0 >= x1 or y0 >= y1:
             return
         box = (slice(y0, y1), slice(x0, x1))
-        drawn = part.look(*placement.inverse(*self.to_world(*_samples(box), drawing.camera)))
+        drawn = part.look(*placement.inverse(*self.to_world(_samples(box), drawing.camera)))
         drawing.color[box] = drawing.color[box] * (1 - drawn[..., 3:]) + drawn[..., :3]
         drawing.shown[box][drawn[..., 3] > 0.5] = number
 
@@ -117,9 +119,9 @@ class Set:
         for number in np.unique(now.shown[now.shown > 0]).tolist():
             mask = now.shown == number
             box = _bounds(mask)
-            x, y = self.to_world(*_samples(box), now.camera)
+            x, y = self.to_world(_samples(box), now.camera)
             points = before.placements[number - 1].forward(*now.placements[number - 1].inverse(x, y))
-            was_column, was_row = self.to_samples(*points, before.camera)
+            was_column, was_row = self.to_samples(points, before.camera)
             column[mask], row[mask] = was_column[mask[box]], was_row[mask[box]]
             hidden[mask] = _unseen(before.shown == number, was_column, was_row)[mask[box]]
         return column, row, hidden
@@ -147,8 +149,7 @@ def _unseen(showed: NDArray[np.bool_], column: Floats, row: Floats) -> NDArray[n
     h, w = showed.shape
     half = OVER / 2
     outside = (column < -half) | (row < -half) | (column > w - 1 + half) | (row > h - 1 + half)
-    maps = [np.ascontiguousarray(a, np.float32) for a in (column, row)]
-    read = cv2.remap(showed.astype(np.float32), *maps, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+    read = look_up(showed.astype(np.float32), column, row)
     unseen: NDArray[np.bool_] = outside | (read < 0.5)
     return unseen
 

@@ -4,7 +4,7 @@ import numpy as np
 from figures import Figure, Paint, Part, Placement, Point, attach, hair, joint, paint_part, place, place_between
 from noise import Floats, Noise, mix, smoothstep, vector
 
-SPEED = 4.9  # m/s
+SPEED = 4.4  # m/s
 _CYCLE = 0.4  # s, one bound
 _STANCE = 0.24  # share of the cycle that a paw is on the ground
 _HEIGHT = 0.50  # of the trunk's middle
@@ -111,7 +111,7 @@ def _hind_parts(noise: Noise, scale: float, light: float) -> tuple[Part, Part, P
     hock = paint_part(noise, scale, [hock_chain], stocking, 0.03, down, light=light)
     shank_chain = [(0, 0, 0.066), (0.09, 0.006, 0.050), (_SHANK, 0, 0.031)]
     shank = paint_part(noise, scale, [shank_chain], fur, 0.045, 2.1, ragged=0.004, light=light)
-    thigh_chain = [(-0.01, 0, 0.112), (0.10, 0.012, 0.100), (_THIGH, 0, 0.066)]
+    thigh_chain = [(-0.01, 0, 0.106), (0.10, 0.010, 0.088), (_THIGH, 0, 0.058)]
     return hock, shank, paint_part(noise, scale, [thigh_chain], fur, 0.09, 1.2, ragged=0.006, light=light)
 
 
@@ -140,7 +140,7 @@ def _place_fore(shoulder: Point, rest: float, share: float) -> tuple[Placement, 
 def _place_hind(hip: Point, rest: float, share: float) -> tuple[Placement, Placement, Placement]:
     x, height, fold = _paw(share, 0.15)
     ahead = x / 0.3
-    angle = np.pi / 2 - 0.30 + 0.50 * -ahead + 0.5 * fold
+    angle = np.pi / 2 - 0.30 - (0.5 if ahead > 0 else 1.4) * ahead + 0.5 * fold  # pushes off with the leg straight
     paw = (rest + x, -height - 0.022)
     heel = (paw[0] - _HOCK * float(np.cos(angle)), paw[1] - _HOCK * float(np.sin(angle)))
     knee, heel = joint(hip, heel, _THIGH, _SHANK, 1.0)

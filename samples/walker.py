@@ -11,8 +11,8 @@ _THIGH, _SHANK, _ANKLE = 0.42, 0.42, 0.07
 _UPPER_ARM = 0.27
 
 _SKIN = (0.52, 0.30, 0.21)
-_COAT = (0.40, 0.055, 0.040)
-_DENIM = (0.045, 0.075, 0.16)
+_COAT = (0.20, 0.030, 0.032)
+_DENIM = (0.028, 0.042, 0.085)
 _SHOE = (0.12, 0.055, 0.03)
 
 
@@ -21,7 +21,7 @@ def _leg_parts(noise: Noise, scale: float, light: float) -> tuple[Part, Part, Pa
     down = np.pi / 2
     denim = cloth(noise, _DENIM, 0.35, 0.35, 11)
     shoe_chains: list[Chain] = [
-        [(-0.055, 0.03, 0.035), (0.05, 0.045, 0.026), (0.155, 0.052, 0.02)],
+        [(-0.045, 0.040, 0.028), (0.05, 0.045, 0.026), (0.155, 0.052, 0.02)],
         [(0, -0.02, 0.036), (0, 0.03, 0.036)],
     ]
 
@@ -43,10 +43,8 @@ def _arm_parts(noise: Noise, scale: float, light: float) -> tuple[Part, Part]:
     def cuff(u: Floats, v: Floats) -> Floats:
         return mix(sleeve(u, v), np.broadcast_to(vector(_SKIN), (*u.shape, 3)), smoothstep(0.212, 0.216, u)[..., None])
 
-    fore_chains: list[Chain] = [
-        [(0, 0, 0.048), (0.20, 0, 0.040)],
-        [(0.20, 0, 0.024), (0.25, 0.0, 0.030), (0.315, -0.012, 0.017)],
-    ]
+    hand = [(0.20, 0, 0.024), (0.25, 0.0, 0.030), (0.315, -0.012, 0.017)]
+    fore_chains: list[Chain] = [[(0, 0, 0.048), (0.20, 0, 0.040)], hand]
     forearm = paint_part(noise, scale, fore_chains, cuff, 0.04, np.pi / 2 - 0.4, light=light)
     upper_chain = [(0, 0, 0.064), (_UPPER_ARM, 0, 0.049)]
     return forearm, paint_part(noise, scale, [upper_chain], sleeve, 0.05, np.pi / 2, light=light)
@@ -72,17 +70,17 @@ def _head_parts(noise: Noise, scale: float) -> tuple[Part, Part]:
 
     locks = [
         [
-            (0.015, -0.045, 0.078),
+            (0.005, -0.045, 0.076),
             (-0.035, -0.03, 0.092),
             (-0.062, 0.04, 0.072),
             (-0.075, 0.14, 0.058),
             (-0.085, 0.20, 0.03),
         ],
-        [(0.055, -0.062, 0.040), (-0.01, -0.05, 0.08)],
+        [(0.042, -0.066, 0.034), (-0.01, -0.05, 0.08)],
     ]
     strands = hair(noise, (0.045, 0.022, 0.010), (0.20, 0.095, 0.035), 0.018, 0.12, 43)
     head = paint_part(noise, scale, face_chains, face, 0.07)
-    return head, paint_part(noise, scale, locks, strands, 0.06, ragged=0.004)
+    return head, paint_part(noise, scale, locks, strands, 0.06, ragged=0.002)
 
 
 def _trunk_parts(noise: Noise, scale: float) -> tuple[Part, Part, Part]:
@@ -102,8 +100,8 @@ def _trunk_parts(noise: Noise, scale: float) -> tuple[Part, Part, Part]:
         (0.0, -0.46, 0.088),
         (0.0, -0.50, 0.062),
     ]
-    upper = paint_part(noise, scale, [upper_chain], buttoned, 0.09)
-    wool = cloth(noise, (0.50, 0.42, 0.26), 0.5, 0.4, 83)
+    upper = paint_part(noise, scale, [upper_chain], buttoned, 0.09, hem=-0.125)
+    wool = cloth(noise, (0.42, 0.30, 0.10), 0.5, 0.4, 83)
     scarf_chains = [
         [(-0.06, 0.0, 0.042), (0.06, 0.022, 0.042)],
         [(-0.07, 0.01, 0.036), (-0.16, 0.07, 0.030), (-0.22, 0.16, 0.034)],
@@ -143,7 +141,7 @@ def _place_arm(shoulder: Point, share: float) -> tuple[Placement, Placement]:
 def walker(noise: Noise, scale: float) -> Figure:
     """The figure; at t = 0 she is at x = 0."""
     far_leg, near_leg = _leg_parts(noise, scale, 0.62), _leg_parts(noise, scale, 1.0)
-    far_arm, near_arm = _arm_parts(noise, scale, 0.66), _arm_parts(noise, scale, 1.0)
+    far_arm, near_arm = _arm_parts(noise, scale, 0.60), _arm_parts(noise, scale, 1.0)
     skirt, upper, scarf = _trunk_parts(noise, scale)
     head, locks = _head_parts(noise, scale)
 
