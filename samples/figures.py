@@ -91,7 +91,7 @@ def place_between(start: Point, end: Point, bend: float = 0.0) -> Placement:
 
 def attach(placement: Placement, u: float, v: float) -> Point:
     """Where the point (u, v) of a placed part is."""
-    x, y = placement.forward(np.float64(u), np.float64(v))  # type: ignore[arg-type]
+    x, y = placement.forward(np.array(u), np.array(v))
     return float(x), float(y)
 
 

@@ -58,7 +58,7 @@ def test_true_flow_reproduces_the_frame(scene: str) -> None:
         found = errors(now, before, now.flow)[~now.occluded]
         assert np.percentile(found, 50) < 1 and np.percentile(found, 95) < 3
     figure = error_of_figure(scene, lambda now: now.flow)
-    assert np.percentile(figure, 50) < 3 and np.percentile(figure, 95) < 22  # most of it where two parts mix
+    assert np.percentile(figure, 50) < 3 and np.percentile(figure, 95) < 17  # most of it where two parts mix
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -68,7 +68,7 @@ def test_no_other_flow_of_the_figure_does_as_well(scene: str) -> None:
     assert error_of_figure(scene, lambda now: now.ground_flow).mean() > 2 * best
     for dx, dy in ((0.5, 0), (-0.5, 0), (0, 0.5), (0, -0.5)):
         shift = np.array([dx, dy], np.float32)[:, None, None]
-        assert error_of_figure(scene, lambda now, shift=shift: now.flow + shift).mean() > 1.2 * best
+        assert error_of_figure(scene, lambda now, shift=shift: now.flow + shift).mean() > 1.5 * best
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -148,7 +148,7 @@ def test_a_placed_point_is_found_again() -> None:
     u, v = rng.uniform(-1, 1, (2, 50))
     placement = place((3.0, -2.0), 0.7, 0.8, 0.3, 0.6)
     np.testing.assert_allclose(placement.inverse(*placement.forward(u, v)), (u, v), atol=1e-12)
-    x, y = placement.forward(np.float64(0), np.float64(0))
+    x, y = placement.forward(np.array(0), np.array(0))
     assert (x, y) == (3.0, -2.0)
 
 
