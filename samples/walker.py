@@ -4,8 +4,8 @@ import numpy as np
 from figures import Chain, Figure, Part, Placement, Point, attach, cloth, hair, joint, paint_part, place, place_between
 from noise import Floats, Noise, mix, smoothstep, vector
 
-SPEED = 0.8  # m/s
-_CYCLE = 1.0  # s, two steps
+SPEED = 0.7  # m/s
+_CYCLE = 1.1  # s, two steps
 _STANCE = 0.62  # share of the cycle that a foot is on the ground
 _THIGH, _SHANK, _ANKLE = 0.42, 0.42, 0.07
 _UPPER_ARM = 0.27
