@@ -65,13 +65,13 @@ def _stages(
     assert motion is not None
     source = to_tensor(frames[1].image, run.device)
     (first,) = dream_first_frames(to_tensor(frames[0].image, run.device), network, dreaming)
-    start = move_carry(first, motion, carrying.persistence)
+    start = move_carry(first, source, motion, carrying.persistence)
     # enough frames for each octave to have its turn
     ascents = 4 * max(1, len(octave_sizes(plan.height, plan.width, dreaming)) - 1)
 
     def convert() -> None:
         to_tensor(frames[1].image, run.device)
-        move_carry(first, motion, carrying.persistence)
+        move_carry(first, source, motion, carrying.persistence)
         to_image(source)
 
     def ascend() -> None:

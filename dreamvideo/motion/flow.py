@@ -6,7 +6,8 @@ images and one scale finer than its preset. RAFT: see `raft`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import cv2
@@ -30,12 +31,58 @@ LARGEST_SIDE = 270
 FINEST_SCALE = 1
 
 
-def dis() -> FlowEstimator:
-    """Return an estimator of DIS flow on the CPU: OpenCV's preset `fast`, one scale finer."""
-    return _dis
+# Boxes of what moves are at most this share of an image; a flow of more is estimated at the common scale alone.
+LARGEST_BOXES = 0.35
+BOX_MARGIN = 16  # pixels around what moves
 
 
-def _dis(current: Tensor, previous: Tensor) -> Tensor:
+def dis(finest_scale: int = FINEST_SCALE) -> FlowEstimator:
+    """Return an estimator of DIS flow on the CPU: OpenCV's preset `fast`, with another finest scale.
+
+    Args:
+        finest_scale: in halvings of the image.
+    """
+    return functools.partial(_dis, finest_scale)
+
+
+def refine_flow(
+    flow: Tensor, current: Tensor, previous: Tensor, boxes: Sequence[tuple[slice, slice]], estimate: FlowEstimator
+) -> None:
+    """Estimate a flow again in parts of an image, where an estimator of limited size sees more.
+
+    Args:
+        flow: (1, 2, H, W) float32 px, changed in place.
+        current, previous: (1, 3, H, W) uint8 RGB on the CPU.
+        boxes: (rows, columns) of the parts.
+        estimate: flow estimator.
+    """
+    for rows, columns in boxes:
+        part = estimate(*(image[:, :, rows, columns].contiguous() for image in (current, previous)))
+        flow[:, :, rows, columns] = part
+
+
+def boxes_around(moving: NDArray[np.bool_]) -> list[tuple[slice, slice]]:
+    """Return (rows, columns) around connected parts of a mask, with `BOX_MARGIN`.
+
+    Args:
+        moving: (H, W) of what moves.
+
+    Returns:
+        Nothing if all boxes together are more than `LARGEST_BOXES` of the image.
+    """
+    h, w = moving.shape
+    count, _, stats, _ = cv2.connectedComponentsWithStats(moving.astype(np.uint8))
+    boxes = []
+    area = 0
+    for left, top, width, height, _ in stats[1:count].tolist():
+        rows = slice(max(0, top - BOX_MARGIN), min(h, top + height + BOX_MARGIN))
+        columns = slice(max(0, left - BOX_MARGIN), min(w, left + width + BOX_MARGIN))
+        area += (rows.stop - rows.start) * (columns.stop - columns.start)
+        boxes.append((rows, columns))
+    return boxes if area <= LARGEST_BOXES * h * w else []
+
+
+def _dis(finest_scale: int, current: Tensor, previous: Tensor) -> Tensor:
     h, w = current.shape[2:]
     scale = min(1.0, LARGEST_SIDE / min(h, w))
     height, width = max(1, round(h * scale)), max(1, round(w * scale))
@@ -43,7 +90,7 @@ def _dis(current: Tensor, previous: Tensor) -> Tensor:
     for now, before, out in zip(current, previous, flow, strict=True):
         # A new estimator for each pair: OpenCV's keeps state, and would give another flow for the same pair later.
         estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        estimator.setFinestScale(FINEST_SCALE)
+        estimator.setFinestScale(finest_scale)
         planes = cv2.split(estimator.calc(_gray(now, scale), _gray(before, scale), None))  # type: ignore[call-overload]
         for plane, out_plane, ratio in zip(planes, out, (w / width, h / height), strict=True):
             plane = plane[:height, :width]

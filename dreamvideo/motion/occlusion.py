@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
@@ -19,11 +20,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamvideo.motion.flow import FlowEstimator
+from dreamvideo.motion.camera import camera_flow, camera_matrix, moving_places, near_movers
+from dreamvideo.motion.flow import FlowEstimator, boxes_around, refine_flow
 
 NOISE = 4.0  # gray levels of 255, averaged over 5 x 5 pixels; a webcam at night stays below. Chosen by measurement
 
-EDGE = 9  # pixels over which trust goes from 0 to 1; chosen by eye
+EDGE = 9  # pixels over which trust goes from 0 to 1 where the image has no edge; chosen by eye
+EDGE_CONTRAST = 8.0  # gray levels of 255 from which an edge of the image is one of trust; chosen by eye
+
+# Gray levels of 255, averaged over `MISMATCH_RADIUS`, a share of the shorter side, by which a warped image differs where
+# its flow explains it, and where it does not. By measurement: a bus stays below, a running dog above.
+EXPLAINED, UNEXPLAINED = 4.0, 12.0
+MISMATCH_RADIUS = 0.025
 
 MODES = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
@@ -36,6 +44,10 @@ class Motion:
     occluded: Tensor  # (1, 1, H, W) bool: True = do not trust
     trust: Tensor  # (1, 1, H, W) float32 in [0, 1]: the same with soft edges, 0 = do not trust
     unseen: float  # share of `occluded` that is True, 0..1
+    near: Tensor  # (1, 1, H, W) bool: near something that moves against the camera, or that is not to be trusted
+    mismatch: Tensor  # (1, 1, H, W) float32 in [0, 1]: how little the flow explains the image around there
+    mismatch_share: float  # mean of `mismatch`
+    camera: Tensor | None  # (1, 2, H, W) float32 px, the backward flow of the ground; None: it is not known
 
 
 def no_motion(height: int, width: int) -> Motion:
@@ -46,29 +58,97 @@ def no_motion(height: int, width: int) -> Motion:
         width: of the frame, px.
     """
     nowhere = torch.zeros(1, 1, height, width, dtype=torch.bool)
-    return Motion(torch.zeros(1, 2, height, width), nowhere, torch.ones(1, 1, height, width), 0.0)
+    flow, still = torch.zeros(1, 2, height, width), torch.zeros(1, 1, height, width)
+    return Motion(flow, nowhere, torch.ones_like(still), 0.0, nowhere, still, 0.0, flow)
 
 
-def estimate_motion(current: Tensor, previous: Tensor, estimate: FlowEstimator) -> Motion:
+def estimate_motion(
+    current: Tensor, previous: Tensor, estimate: FlowEstimator, estimate_part: FlowEstimator | None = None
+) -> Motion:
     """Estimate the motion between two frames, and where it cannot be trusted.
 
     Args:
         current, previous: (1, 3, H, W) uint8 RGB on the CPU.
         estimate: flow estimator; called twice, for the backward and the forward flow.
+        estimate_part: the same for parts of the image that move against the camera, which are estimated again; None:
+            they are not.
     """
-    backward = estimate(current, previous)
-    occluded = occlusion_mask(backward, estimate(previous, current)).numpy()
+    backward, forward = estimate(current, previous), estimate(previous, current)
+    matrix = camera_matrix(backward.numpy()[0])
+    camera = None if matrix is None else camera_flow(matrix, *backward.shape[2:])
+    if estimate_part is not None and camera is not None:
+        boxes = boxes_around(moving_places(backward.numpy()[0], camera.numpy()[0]))
+        refine_flow(backward, current, previous, boxes, estimate_part)
+        refine_flow(forward, previous, current, boxes, estimate_part)
+    occluded = occlusion_mask(backward, forward).numpy()
     # On flat ground a flow is a guess and seldom leads back; what has not changed has not moved.
     still = occluded & unchanged_mask(current, previous).numpy()
     backward.numpy()[:, :, still[0, 0]] = 0
     # Where the warped image looks like the current one the flow is good enough, wherever the forward flow leads.
     source = torch.from_numpy(np.ascontiguousarray(previous.numpy(), np.float32))
     warped = torch.from_numpy(np.rint(remap(source, backward).numpy()).astype(np.uint8))
-    alike = unchanged_mask(current, warped, 2 * NOISE).numpy() & ~outside_mask(backward).numpy()
+    change = _largest_change(current[0], warped[0])
+    alike = _is_noise(change, 2 * NOISE) & ~outside_mask(backward).numpy()[0, 0]
     occluded &= ~(still | alike)
-    # Soft at its edges, which are those of the estimator's patches: a dream cut along them shows steps.
-    trust = cv2.blur((~occluded[0, 0]).astype(np.float32), (EDGE, EDGE), borderType=cv2.BORDER_REPLICATE)
-    return Motion(backward, torch.from_numpy(occluded), torch.from_numpy(trust)[None, None], float(occluded.mean()))
+    flow, lost = backward.numpy()[0], occluded[0, 0]
+    near = np.ones_like(lost) if camera is None else near_movers(flow, camera.numpy()[0], lost)
+    mismatch = flow_mismatch(change, lost)
+    return Motion(
+        backward,
+        torch.from_numpy(occluded),
+        torch.from_numpy(soft_trust(lost, current))[None, None],
+        float(lost.mean()),
+        torch.from_numpy(near)[None, None],
+        torch.from_numpy(mismatch)[None, None],
+        float(mismatch.mean()),
+        camera,
+    )
+
+
+def flow_mismatch(change: NDArray[np.uint8], lost: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return how little a flow explains an image.
+
+    What deforms outruns its dream, whatever its flow; what moves as a whole keeps it.
+
+    Args:
+        change: (H, W) gray levels of 255 by which the image differs from the one before, warped.
+        lost: (H, W) where the flow is not trusted.
+
+    Returns:
+        (H, W) in [0, 1], smooth.
+    """
+    h, w = lost.shape
+    size = (max(1, w // 4), max(1, h // 4))
+    cells = cv2.resize(np.where(lost, np.uint8(4 * UNEXPLAINED), change), size, interpolation=cv2.INTER_AREA)
+    side = 2 * round(MISMATCH_RADIUS * min(h, w) / 4) + 1
+    mean = cv2.blur(cells.astype(np.float32), (side, side), borderType=cv2.BORDER_REPLICATE)
+    mismatch = np.clip((mean - EXPLAINED) / (UNEXPLAINED - EXPLAINED), 0, 1)
+    return cv2.resize(mismatch, (w, h), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+def soft_trust(lost: NDArray[np.bool_], current: Tensor) -> NDArray[np.float32]:
+    """Return trust with soft edges that follow those of the image, by a guided filter (He, Sun, Tang 2010).
+
+    The edges of `lost` are those of the estimator's patches: a dream that is cut along them shows steps.
+
+    Args:
+        lost: (H, W) True = do not trust.
+        current: (1, 3, H, W) uint8 RGB.
+
+    Returns:
+        (H, W) in [0, 1].
+    """
+    trust = (~lost).astype(np.float32)
+    if not lost.any():
+        return trust
+    guide = cv2.cvtColor(current[0].permute(1, 2, 0).numpy(), cv2.COLOR_RGB2GRAY).astype(np.float32)
+
+    def mean(plane: cv2.typing.MatLike) -> NDArray[np.float32]:
+        return cv2.blur(plane, (EDGE, EDGE), borderType=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+
+    mean_guide, mean_trust = mean(guide), mean(trust)
+    slope = (mean(guide * trust) - mean_guide * mean_trust) / (mean(guide * guide) - mean_guide**2 + EDGE_CONTRAST**2)
+    return np.clip(mean(slope) * guide + mean(mean_trust - slope * mean_guide), 0, 1)
 
 
 def remap(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
@@ -141,12 +221,18 @@ def unchanged_mask(current: Tensor, previous: Tensor, noise: float = NOISE) -> T
     Returns:
         (B, 1, H, W) bool, True = unchanged.
     """
-    masks = []
-    for now, before in zip(current, previous, strict=True):
-        red, green, blue = (cv2.absdiff(*pair) for pair in zip(_planes(now), _planes(before), strict=True))
-        change = cv2.max(cv2.max(red, green), blue)  # (H, W)
-        masks.append(cv2.blur(change.astype(np.float32), (5, 5)) < noise)
+    masks = [_is_noise(_largest_change(now, before), noise) for now, before in zip(current, previous, strict=True)]
     return torch.from_numpy(np.stack(masks))[:, None]
+
+
+def _largest_change(now: Tensor, before: Tensor) -> NDArray[np.uint8]:
+    """(H, W) difference of two (3, H, W) uint8 images, of the channel that differs most."""
+    red, green, blue = (cv2.absdiff(*pair) for pair in zip(_planes(now), _planes(before), strict=True))
+    return cast("NDArray[np.uint8]", cv2.max(cv2.max(red, green), blue))
+
+
+def _is_noise(change: NDArray[np.uint8], noise: float) -> NDArray[np.bool_]:
+    return cv2.blur(change.astype(np.float32), (5, 5)) < noise
 
 
 def _planes(image: Tensor) -> Sequence[cv2.typing.MatLike]:

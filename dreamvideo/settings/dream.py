@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dreamvideo.settings.option import check, check_choices, option
-from dreamvideo.settings.parsers import parse_channel, parse_lanes, parse_weighted
+from dreamvideo.settings.parsers import parse_auto, parse_channel, parse_weighted
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +219,18 @@ class CarrySettings:
         type=float,
         metavar="X",
     )
+    local_steps: int | None = option(
+        None,
+        "ascent steps a frame in windows around what moves fast or becomes visible (default: auto, 2 on a CPU, 4 on a "
+        "GPU); 0 = none",
+        type=parse_auto,
+        metavar="auto|N",
+    )
     lanes: int | None = option(
         None,
         "shots dreamed side by side as one batch, reading ahead (default: auto, 1 on a CPU, on a GPU by size)",
         kind="machine",
-        type=parse_lanes,
+        type=parse_auto,
         metavar="auto|N",
     )
     flow: Literal["dis", "raft", "none"] = option(
@@ -238,6 +245,7 @@ class CarrySettings:
         check_choices(self)
         check(0 <= self.persistence <= 1, f"--persistence {self.persistence}", "0 to 1")
         check(self.lanes is None or self.lanes >= 1, f"--lanes {self.lanes}", "at least 1")
+        check(self.local_steps is None or self.local_steps >= 0, f"--local-steps {self.local_steps}", "at least 0")
         check(self.warm_step >= 0, f"--warm-step {self.warm_step}", "at least 0")
         check(self.warm_iterations >= 0, f"--warm-iterations {self.warm_iterations}", "at least 0")
         check(

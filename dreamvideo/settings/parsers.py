@@ -146,7 +146,7 @@ def parse_preview(text: str) -> int:
     return int(text)
 
 
-def parse_lanes(text: str) -> int | None:
+def parse_auto(text: str) -> int | None:
     """Parse the number of lanes.
 
     Args:

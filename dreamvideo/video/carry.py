@@ -10,7 +10,9 @@ Ruder, Dosovitskiy, Brox 2016 start each frame from the last result, warped, and
   do not burn in, and fast ones do not fade.
 - Under a mask no score is held, as the score is that of the whole image, and strength is that of the masked part. Where
   the mask has become darker the residual fades with it; where it has become lighter the image counts as unseen.
-- Pixels that were not visible before start undreamed and take larger steps for some frames.
+- What has become visible, and what moves fast, is dreamed in windows at all sizes (`growth`). What moves fast outruns
+  its dream; that dream is worth less than a steady one, and so is steadiness there.
+- What stands behind moving things is remembered and comes back as it was (`ground`).
 """
 
 from __future__ import annotations
@@ -28,11 +30,15 @@ from dreamvideo.models.network import Network
 from dreamvideo.motion.occlusion import Motion, remap
 from dreamvideo.motion.warp import warp
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
+from dreamvideo.video.ground import Ground, move_ground, remember_ground, returned_ground
+from dreamvideo.video.growth import grow, local_gains
 
-# Frames until pixels that have become visible are dreamed like the rest, and the size of their first step, over that of
-# a first frame's. By eye and by measurement: with fewer and larger steps a hand-held camera is less steady.
-GROWTH_FRAMES = 12
-FIRST_STEP_SCALE = 3.5
+GROWTH_FRAMES = 12  # frames over which newly visible pixels count as unseen
+GROWN_STEPS = 12  # steps until pixels that have become visible count as dreamed like the rest
+DRAGGED = 0.9  # share of a residual that stays where its motion is not trusted; by measurement
+LOCAL_STEPS, LOCAL_STEPS_GPU = 2, 4  # steps in windows a frame, where the settings leave it open
+NEED_STEP = 0.8  # size of the steps of the whole image where it has to grow, over those of a first frame's
+LOCAL_SHARE = 0.002  # of the image that moves fast or is unseen, from which windows are dreamed
 
 # Share of the image that is not yet dreamed like the rest, above which the finest octave is stepped at every frame. By
 # measurement: cars before a fixed camera stay below, a hand-held camera does not.
@@ -46,12 +52,26 @@ class Carry:
     """All temporal state: what one frame hands to the next."""
 
     residual: Tensor  # (1, 3, H, W) float32 dream - source
-    age: Tensor  # (1, 1, H, W) float32 frames since a pixel became visible, over GROWTH_FRAMES, at most 1
+    age: Tensor  # (1, 1, H, W) float32 in [0, 1]: steps since a pixel became visible, over GROWN_STEPS
     strength: Tensor  # (1, 1, 1, 1) float32 mean |residual| of the shot's first frame, over the mean of its mask
     target_score: Tensor  # (1,) float32 score of the shot's first dream
     frame_index: int = 0  # frames since the shot began
     unseen: float = 0.0  # share of the image that became visible lately and is not dreamed like the rest, 0..1, about
     mask: Tensor | None = None  # (1, 1, H, W) in [0, 1], this frame's; None: no mask
+    ground: Ground | None = None  # what may be covered; None: nothing is remembered
+    mismatch: Tensor | None = None  # (1, 1, H, W) in [0, 1], how little its motion explains this frame; None: 0
+    mismatch_share: float = 0.0  # mean of `mismatch`
+
+    @property
+    def grows(self) -> bool:
+        """Whether enough is unseen or moves fast, so that windows are dreamed."""
+        return self.unseen + self.mismatch_share > LOCAL_SHARE
+
+    @property
+    def need(self) -> Tensor:
+        """How much each place has to be dreamed anew, (1, 1, H, W) in [0, 1]."""
+        need = 1 - self.age if self.mismatch is None else torch.maximum(1 - self.age, self.mismatch)
+        return need if self.mask is None else need * self.mask
 
 
 def steps_for(start: Carry, dreaming: DreamSettings, carrying: CarrySettings) -> tuple[int, ...]:
@@ -67,27 +87,31 @@ def steps_for(start: Carry, dreaming: DreamSettings, carrying: CarrySettings) ->
     """
     height, width = start.residual.shape[2:]
     octaves = len(octave_sizes(height, width, dreaming))
-    return steps_per_octave(octaves, start.frame_index, carrying.warm_iterations, start.unseen > UNSEEN_LIMIT)
+    much_unseen, local = start.unseen > UNSEEN_LIMIT, start.grows and carrying.local_steps != 0
+    return steps_per_octave(octaves, start.frame_index, carrying.warm_iterations, much_unseen, local)
 
 
-def steps_per_octave(octaves: int, frame_index: int, iterations: int, much_unseen: bool) -> tuple[int, ...]:
+def steps_per_octave(
+    octaves: int, frame_index: int, iterations: int, much_unseen: bool, local: bool = False
+) -> tuple[int, ...]:
     """Return the steps at each octave: `iterations` at those whose turn it is, else 0.
 
-    The finest has its turn every other frame, or every frame where `much_unseen`; of four frames one is for a coarser
-    octave, each in its turn.
+    The finest has its turn every other frame, or every frame where `much_unseen`, or else every fourth where `local`;
+    of four frames one is for a coarser octave, each in its turn.
 
     Args:
         octaves: how many there are.
         frame_index: frames since the shot began.
         iterations: steps of an octave whose turn it is.
         much_unseen: more than `UNSEEN_LIMIT` is newly visible.
+        local: windows take the time of every other of its turns.
 
     Returns:
         Numbers of steps, smallest octave first.
     """
     finest = octaves - 1
     chosen = set()
-    if frame_index % 2 or much_unseen:
+    if much_unseen or frame_index % (4 if local else 2) == 1:
         chosen.add(finest)
     if frame_index % 4 == 2 and finest:
         chosen.add(finest - 1 - frame_index // 4 % finest)
@@ -178,35 +202,78 @@ def _dream_carried(
 ) -> list[Carry]:
     residual = torch.cat([start.residual for start in starts])
     age = torch.cat([start.age for start in starts])
+    needs = torch.cat([start.need for start in starts])
     mask_rows = [start.mask for start in starts if start.mask is not None]
     masks = torch.cat(mask_rows) if mask_rows else None
+    if growing := [row for row, start in enumerate(starts) if start.grows]:
+        residual, age = _grow_locally(sources, residual, age, needs, growing, starts, steps, score, dreaming, carrying)
     if any(steps):
         dreamed = dream(
             sources,
             score,
             dreaming,
             residual=residual,
-            step_scale=carrying.warm_step + (FIRST_STEP_SCALE - carrying.warm_step) * (1 - age),
+            step_scale=carrying.warm_step + (NEED_STEP - carrying.warm_step) * needs,
             steps_per_octave=steps,
             jitter_index=[start.frame_index for start in starts],
             target_score=torch.cat([start.target_score for start in starts]) if holds_score and masks is None else None,
             mask=masks,
         )
         residual = dreamed - sources
+        age = (age + steps[-1] / GROWN_STEPS).clamp(max=1)
     elif dreaming.keep_colors:
         residual = confine(sources + residual, sources, dreaming, masks) - sources
+    # What moves or grows has a strength of its own; the rest keeps that of the first frame.
+    calm = 1 - needs
     strength = torch.cat([start.strength for start in starts])
-    residual = residual * (strength / strength_of(residual, masks)).clamp(max=1)
-    age = (age + 1 / GROWTH_FRAMES).clamp(max=1)
+    excess = (strength / strength_of(residual * calm, calm if masks is None else calm * masks)).clamp(max=1) - 1
+    residual = residual * (1 + calm * excess)
     rows = zip(starts, torch.split(residual, 1), torch.split(age, 1), strict=True)
     return [replace(start, residual=residual_row, age=age_row) for start, residual_row, age_row in rows]
 
 
-def move_carry(last: Carry, motion: Motion, persistence: float, mask: Tensor | None = None) -> Carry:
+def _grow_locally(
+    sources: Tensor,
+    residual: Tensor,
+    age: Tensor,
+    needs: Tensor,
+    rows: list[int],
+    starts: list[Carry],
+    steps: tuple[int, ...],
+    score: Score,
+    dreaming: DreamSettings,
+    carrying: CarrySettings,
+) -> tuple[Tensor, Tensor]:
+    """The residual and the age after windows of some rows of a batch were dreamed."""
+    calls = local_steps(carrying, sources.device)
+    whole = steps[-1] > 0  # the whole image steps at the finest octave
+    residual, age = residual.clone(), age.clone()
+    for call in range((calls + 1) // 2 if whole else calls):
+        index = [starts[row].frame_index * calls + call for row in rows]
+        gains = local_gains(len(steps), index[0], finest=not whole)
+        residual[rows], covered = grow(sources[rows], residual[rows], needs[rows], score, dreaming, gains, index)
+        age[rows] = (age[rows] + covered / GROWN_STEPS).clamp(max=1)
+    return residual, age
+
+
+def local_steps(carrying: CarrySettings, device: torch.device) -> int:
+    """Return how many steps in windows a frame takes at most.
+
+    Args:
+        carrying: `local_steps`.
+        device: that dreams.
+    """
+    if carrying.local_steps is None:
+        return LOCAL_STEPS if device.type == "cpu" else LOCAL_STEPS_GPU
+    return carrying.local_steps
+
+
+def move_carry(last: Carry, source: Tensor, motion: Motion, persistence: float, mask: Tensor | None = None) -> Carry:
     """Warp a carry to the current frame; the residual fades where the motion is not trusted.
 
     Args:
         last: after the frame before.
+        source: (1, 3, H, W) in [0, 1], the current frame.
         motion: from the frame before to this one.
         persistence: weight of the residual, in [0, 1].
         mask: (1, 1, H, W) float32 in [0, 1] of the current frame, applied to residual and age; None: no mask.
@@ -218,10 +285,19 @@ def move_carry(last: Carry, motion: Motion, persistence: float, mask: Tensor | N
     # Metal has no bicubic sampling; the motion is on the CPU anyway.
     where = device if device.type == "cuda" else torch.device("cpu")
     move = warp if where.type == "cuda" else remap
-    backward, occluded, trust = (upload(x, where) for x in (motion.backward, motion.occluded, motion.trust))
+    backward, occluded, trust, mismatch = (
+        upload(x, where) for x in (motion.backward, motion.occluded, motion.trust, motion.mismatch)
+    )
     residual = persistence * move(last.residual.to(where), backward, "bicubic")
     age = move(last.age.to(where), backward)
-    residual, age = residual * trust, age.masked_fill(occluded, 0)
+    residual, age = residual * torch.lerp(trust, torch.ones_like(trust), DRAGGED), age.masked_fill(occluded, 0)
+    ground = None
+    if last.ground is not None and motion.camera is not None:
+        ground = move_ground(last.ground, upload(motion.camera, where), move)
+        if motion.near.any():
+            back = returned_ground(ground, source.to(where), upload(motion.near, where))
+            residual = torch.lerp(residual, ground.residual, back)
+            age, mismatch = torch.maximum(age, back), mismatch * (1 - back)
     if mask is not None:
         now = mask.to(where)
         before = torch.ones_like(now) if last.mask is None else move(last.mask.to(where), backward)
@@ -232,9 +308,24 @@ def move_carry(last: Carry, motion: Motion, persistence: float, mask: Tensor | N
         residual=residual.to(device),
         age=age.to(device),
         mask=mask,
+        ground=ground,
+        mismatch=mismatch.to(device),
+        mismatch_share=motion.mismatch_share,
         frame_index=last.frame_index + 1,
         unseen=min(1.0, last.unseen * (1 - 1 / GROWTH_FRAMES) + motion.unseen),
     )
+
+
+def learn_ground(carry: Carry, source: Tensor, motion: Motion | None) -> Carry:
+    """Remember the ground of a frame.
+
+    Args:
+        carry: after the frame.
+        source: (1, 3, H, W) in [0, 1].
+        motion: to this frame; None: it is the first.
+    """
+    near = torch.zeros_like(carry.age) if motion is None else upload(motion.near, source.device)
+    return replace(carry, ground=remember_ground(carry.ground, source, carry.residual, carry.age, near))
 
 
 def strength_of(residual: Tensor, masks: Tensor | None = None) -> Tensor:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import torch
 from safetensors.torch import load, save
-from torch import Tensor
 
 from dreamvideo.devices import fetch, upload
 from dreamvideo.video.carry import Carry
+from dreamvideo.video.ground import Ground
 
 TENSORS = ("residual", "age", "strength", "target_score", "mask")
+GROUND = ("source", "residual", "weight", "covered")
 NUMBERS = ("frame_index", "unseen")
 
 
@@ -24,11 +25,10 @@ def carry_to_bytes(carry: Carry) -> Callable[[], bytes]:
     Returns:
         A function that waits for it and returns a safetensors file.
     """
-    tensors: dict[str, Callable[[], Tensor]] = {}
-    for name in TENSORS:
-        tensor = getattr(carry, name)
-        if tensor is not None:
-            tensors[name] = fetch(tensor.clone())
+    present = {name: getattr(carry, name) for name in TENSORS}
+    if carry.ground is not None:
+        present |= {f"ground.{name}": getattr(carry.ground, name) for name in GROUND}
+    tensors = {name: fetch(tensor.clone()) for name, tensor in present.items() if tensor is not None}
     numbers = {name: torch.tensor(getattr(carry, name), dtype=torch.float64) for name in NUMBERS}
     return lambda: save({name: wait().contiguous() for name, wait in tensors.items()} | numbers)
 
@@ -43,4 +43,6 @@ def carry_from_bytes(content: bytes, device: torch.device) -> Carry:
     tensors = load(content)
     numbers = {name: tensors.pop(name).item() for name in NUMBERS}
     uploaded = {name: upload(tensor, device) for name, tensor in tensors.items()}
-    return Carry(**uploaded, frame_index=int(numbers["frame_index"]), unseen=numbers["unseen"])
+    remembered = {name: uploaded.pop(f"ground.{name}", None) for name in GROUND}
+    ground = None if None in remembered.values() else Ground(**remembered)
+    return Carry(**uploaded, ground=ground, frame_index=int(numbers["frame_index"]), unseen=numbers["unseen"])

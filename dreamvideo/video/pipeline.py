@@ -15,6 +15,7 @@ import itertools
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,12 +28,12 @@ from dreamvideo.media.segments import SegmentCounter
 from dreamvideo.models.network import Network
 from dreamvideo.motion import occlusion
 from dreamvideo.motion.cuts import cut_detector
-from dreamvideo.motion.flow import FLOWS, FlowEstimator
+from dreamvideo.motion.flow import FLOWS, FlowEstimator, dis
 from dreamvideo.motion.occlusion import Motion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.tensors import to_mask, to_tensor, to_uint8
 from dreamvideo.threads import prefetch
-from dreamvideo.video.carry import Carry, dream_carried_frames, dream_first_frames, move_carry, steps_for
+from dreamvideo.video.carry import Carry, dream_carried_frames, dream_first_frames, learn_ground, move_carry, steps_for
 from dreamvideo.video.carry_bytes import carry_from_bytes, carry_to_bytes
 from dreamvideo.video.lanes import LaneStep, in_lockstep, in_order, lanes_for
 
@@ -54,6 +55,15 @@ class DreamInput:
     resume: ResumePoint | None = None  # where they go on: the first frame was dreamed and is not output again
     warmup: int = 0  # leading frames that are dreamed but not output, to warm up the carry
     min_segment_frames: int | None = None  # of a segment that a cut may end; None: the default for videos
+
+
+class Start(NamedTuple):
+    """A frame that is about to be dreamed."""
+
+    step: LaneStep
+    source: Tensor  # (1, 3, H, W) float32 in [0, 1]
+    motion: Motion | None
+    carry: Carry | None  # moved to this frame; None: it begins a shot
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +237,7 @@ def motion_of_step(step: LaneStep, estimator: FlowEstimator | None) -> Motion | 
         return None
     if estimator is None:
         return occlusion.no_motion(*step.frame.image.shape[:2])
-    return occlusion.estimate_motion(_planes(step.frame), _planes(step.previous), estimator)
+    return occlusion.estimate_motion(_planes(step.frame), _planes(step.previous), estimator, dis(0))
 
 
 def dream_rounds(
@@ -241,7 +251,7 @@ def dream_rounds(
     carries: dict[int, Carry] = {}  # after the last frame of each shot that is dreamed
     for steps in rounds:
         pending: list[Pending] = []
-        batches: dict[BatchKey, list[tuple[LaneStep, Carry | None]]] = {}
+        batches: dict[BatchKey, list[Start]] = {}
         for step, motion in steps:
             last, mask = carries.pop(step.shot, None), step.frame.mask
             if step.carry is not None:
@@ -250,14 +260,15 @@ def dream_rounds(
                 pending.append(Pending(step, functools.partial(torch.from_numpy, step.frame.image)))
                 continue
             mask_tensor = None if mask is None else to_mask(mask, network.device)
-            start = move_carry(last, motion, carry.persistence, mask_tensor) if motion and last else None
+            source = to_tensor(step.frame.image, network.device)
+            start = move_carry(last, source, motion, carry.persistence, mask_tensor) if motion and last else None
             octave_steps = steps_for(start, dream, carry) if start else None
-            batches.setdefault((step.frame.image.shape, octave_steps, mask is not None), []).append((step, start))
+            key = step.frame.image.shape, octave_steps, mask is not None
+            batches.setdefault(key, []).append(Start(step, source, motion, start))
         for (_, octave_steps, _), batch in batches.items():
-            sources = torch.cat([to_tensor(step.frame.image, network.device) for step, _ in batch])
-            dreamed = _dream_batch(batch, sources, octave_steps, network, dream, carry, budget)
-            for (step, _), source, after in zip(batch, sources, dreamed, strict=True):
-                carries[step.shot] = after
+            dreamed = _dream_batch(batch, octave_steps, network, dream, carry, budget)
+            for (step, source, motion, _), after in zip(batch, dreamed, strict=True):
+                carries[step.shot] = after = learn_ground(after, source, motion)
                 image = fetch(to_uint8(source + after.residual))
                 pending.append(Pending(step, image, carry_to_bytes(after) if step.stores_carry else None))
         yield pending
@@ -266,19 +277,19 @@ def dream_rounds(
 
 
 def _dream_batch(
-    batch: list[tuple[LaneStep, Carry | None]],
-    sources: Tensor,
+    batch: list[Start],
     octave_steps: tuple[int, ...] | None,
     network: Network,
     dream: DreamSettings,
     carry: CarrySettings,
     budget: MemoryBudget,
 ) -> list[Carry]:
-    """The carry after each of a batch of (B, 3, H, W) `sources`, which contains its dream."""
+    """The carry after each frame of a batch, which contains its dream."""
+    sources = torch.cat([start.source for start in batch])
     if octave_steps is None:
-        masks = [to_mask(step.frame.mask, network.device) for step, _ in batch if step.frame.mask is not None]
+        masks = [to_mask(each.step.frame.mask, network.device) for each in batch if each.step.frame.mask is not None]
         return dream_first_frames(sources, network, dream, torch.cat(masks) if masks else None, budget)
-    starts = [start for _, start in batch if start is not None]
+    starts = [each.carry for each in batch if each.carry is not None]
     return dream_carried_frames(sources, starts, octave_steps, network, dream, carry, budget)
 
 

@@ -48,7 +48,13 @@ def shift(dx: Any, dy: Any, hidden: Any = ()) -> Motion:
     occluded = torch.zeros(1, 1, H, W, dtype=torch.bool)
     for rows, columns in hidden:
         occluded[..., rows, columns] = True
-    return Motion(flow, occluded, (~occluded).float(), float(occluded.float().mean()))
+    return replace(
+        no_motion(H, W),
+        backward=flow,
+        occluded=occluded,
+        trust=(~occluded).float(),
+        unseen=float(occluded.float().mean()),
+    )
 
 
 def spot(x: Any, y: Any) -> torch.Tensor:

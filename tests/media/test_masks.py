@@ -133,7 +133,7 @@ def test_where_a_mask_becomes_lighter_counts_as_newly_visible() -> None:
         mask=torch.tensor([0.5, 0.0, 1.0]).repeat_interleave(4).expand(1, 1, 8, 12),
     )
     now = torch.tensor([1.0, 1.0, 0.25]).repeat_interleave(4).expand(1, 1, 8, 12)
-    moved = move_carry(start, occlusion.no_motion(8, 12), 1.0, now)
+    moved = move_carry(start, torch.rand(1, 3, 8, 12), occlusion.no_motion(8, 12), 1.0, now)
     assert moved.age[0, 0, 0, [0, 5, 11]].tolist() == pytest.approx([0.5, 0.0, 1.0])
     assert moved.residual[0, 0, 0, [0, 5, 11]].tolist() == pytest.approx([1.0, 1.0, 0.25])
     assert torch.equal(moved.mask, now)

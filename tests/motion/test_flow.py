@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import textured
 
-from dreamvideo.motion.flow import LARGEST_SIDE, dis
+from dreamvideo.motion.flow import BOX_MARGIN, LARGEST_SIDE, boxes_around, dis, refine_flow
 
 
 def planes(image: Any) -> Any:
@@ -51,3 +51,24 @@ def test_the_same_pair_has_the_same_flow_whatever_came_before() -> None:
     first = estimate(now, before)
     estimate(planes(textured(64, 80, 5)), before)
     assert torch.equal(estimate(now, before), first)
+
+
+def test_boxes_lie_around_what_moves_unless_that_is_most_of_the_image() -> None:
+    moving = np.zeros((90, 160), np.bool_)
+    moving[20:40, 30:50] = moving[70:, 140:] = True
+    assert boxes_around(moving) == [
+        (slice(20 - BOX_MARGIN, 40 + BOX_MARGIN), slice(30 - BOX_MARGIN, 50 + BOX_MARGIN)),
+        (slice(70 - BOX_MARGIN, 90), slice(140 - BOX_MARGIN, 160)),
+    ]
+    assert boxes_around(np.zeros_like(moving)) == []
+    assert boxes_around(np.ones_like(moving)) == []
+
+
+def test_a_part_is_estimated_again_and_the_rest_stays() -> None:
+    image = textured(540, 720)
+    now, before = planes(moved(image, 2.5, 0)), planes(image)
+    flow = torch.zeros(1, 2, 540, 720)
+    refine_flow(flow, now, before, [(slice(100, 300), slice(200, 420))], dis(0))
+    inner = flow[0, :, 130:270, 230:390]
+    assert inner.mean((1, 2)).tolist() == pytest.approx([-2.5, 0], abs=0.1)
+    assert not flow[:, :, :100].any() and not flow[:, :, :, 420:].any()

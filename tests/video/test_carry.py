@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamvideo.models.network import Network
-from dreamvideo.motion.occlusion import Motion
+from dreamvideo.motion.occlusion import no_motion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.video.carry import (
+    GROWN_STEPS,
     GROWTH_FRAMES,
     Carry,
     dream_carried_frames,
@@ -28,7 +29,8 @@ def test_a_residual_is_carried_where_the_motion_is_trusted() -> None:
     occluded = torch.zeros(1, 1, 8, 12, dtype=torch.bool)
     occluded[..., :2] = True
     last = Carry(residual, torch.ones(1, 1, 8, 12), torch.ones(1, 1, 1, 1), torch.zeros(1), frame_index=6, unseen=0.08)
-    moved = move_carry(last, Motion(backward, occluded, 1 - occluded.float(), 2 / 12), 0.5)
+    motion = replace(no_motion(8, 12), backward=backward, occluded=occluded, trust=1 - occluded.float(), unseen=2 / 12)
+    moved = move_carry(last, torch.rand(1, 3, 8, 12), motion, 0.5)
     assert (moved.residual[..., :2] == 0).all() and (moved.age[..., :2] == 0).all()
     assert torch.allclose(moved.residual[0, 0, 0, 3:], 0.5 * torch.arange(1.0, 10.0), atol=1e-3)
     assert torch.allclose(moved.age[..., 2:], torch.ones(1, 1, 8, 10))
@@ -72,16 +74,34 @@ def test_a_frame_without_a_turn_only_carries(tiny_network: Network) -> None:
         assert torch.allclose(before.residual, after.residual, atol=1e-6)
 
 
-def test_new_ground_takes_larger_steps_until_it_is_like_the_rest(tiny_network: Network) -> None:
-    sources = torch.rand(1, 3, 48, 64)
-    (start,) = dream_first_frames(sources, tiny_network, replace(QUICK, headroom=0.0))
-    age = start.age.clone()
-    age[..., :32] = 0
-    start = replace(start, age=age, strength=torch.full((1, 1, 1, 1), 9.0), target_score=torch.full((1,), 9.0))
-    (left,) = dream_carried_frames(sources, [start], (1,), tiny_network, replace(QUICK, headroom=0.0), CarrySettings())
+def test_new_ground_is_dreamed_at_all_sizes_in_every_frame_until_it_is_like_the_rest(tiny_network: Network) -> None:
+    look = replace(QUICK, octaves=2, headroom=0.0)
+    sources = torch.rand(1, 3, 96, 128)
+    (start,) = dream_first_frames(sources, tiny_network, look)
+    residual, age = start.residual.clone(), start.age.clone()
+    residual[..., 30:60, 30:60] = age[..., 30:60, 30:60] = 0
+    start = replace(start, residual=residual, age=age, unseen=0.1)
+    carrying = CarrySettings(local_steps=3)
+    (left,) = dream_carried_frames(sources, [start], (0, 0), tiny_network, look, carrying)
     change = (left.residual - start.residual).abs()
-    assert change[..., :28].mean() > 3 * change[..., 36:].mean()
-    assert left.age[..., :32].mean() == pytest.approx(1 / GROWTH_FRAMES)
+    assert change[..., 35:55, 35:55].mean() > 3 * look.step_size / 2
+    assert change[..., :20, :].max() < 1e-3
+    assert left.age[..., 35:55, 35:55].mean() == pytest.approx(3 / GROWN_STEPS)
+    for index in range(1, 8):
+        (left,) = dream_carried_frames(
+            sources, [replace(left, frame_index=index)], (0, 0), tiny_network, look, carrying
+        )
+    assert (left.age[..., 32:58, 32:58] > 0.99).all()
+    strength = left.residual[..., 30:60, 30:60].abs().mean() / left.residual[..., 64:].abs().mean()
+    assert 0.6 < strength < 1.6
+    (off,) = dream_carried_frames(sources, [start], (0, 0), tiny_network, look, CarrySettings(local_steps=0))
+    assert torch.equal(off.age, start.age)
+
+
+def test_windows_take_the_time_of_every_other_turn_of_the_finest() -> None:
+    rows = [steps_per_octave(3, tick, 1, much_unseen=False, local=True) for tick in range(8)]
+    assert [row[-1] for row in rows] == [0, 1, 0, 0, 0, 1, 0, 0]
+    assert all(steps_per_octave(3, tick, 1, much_unseen=True, local=True)[-1] for tick in range(8))
 
 
 def test_the_first_dream_is_the_most_that_is_carried(tiny_network: Network) -> None:

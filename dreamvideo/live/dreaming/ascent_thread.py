@@ -23,7 +23,7 @@ from dreamvideo.errors import DreamVideoError
 from dreamvideo.live.dreaming.tracking import ResidualUpdate, TrackedDream
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
-from dreamvideo.video.carry import UNSEEN_LIMIT, Carry, dream_carried_frames, steps_per_octave, strength_of
+from dreamvideo.video.carry import UNSEEN_LIMIT, dream_carried_frames, steps_per_octave, strength_of
 
 # Lower limit of a dream's mean |residual|, over `step_size` times the square root of its steps. Many cameras start with
 # black images, which hardly dream; without this limit what follows would stay as faint.
@@ -139,7 +139,8 @@ def _continue(
         unit_strength = (strength_of(residual) / tracked.strength).clamp(min=least)
         state = replace(state, unit_strength=unit_strength, frame_index=task.frame_index - 1)
     frames = task.frame_index - state.frame_index
-    turn_index, steps = next_turn(state.turn_index, frames, octaves, task.steps, tracked.carry.unseen)
+    local = tracked.carry.grows and carry_settings.local_steps != 0
+    turn_index, steps = next_turn(state.turn_index, frames, octaves, task.steps, tracked.carry.unseen, local)
     if steps is None:
         return state, None, 0
     if _target_is_stale(state, tracked):
@@ -148,7 +149,16 @@ def _continue(
         state = replace(state, target_score=target, strength=tracked.strength, unseen_sum=tracked.unseen_sum)
     assert state.unit_strength is not None and state.target_score is not None
     limit = state.unit_strength * tracked.strength
-    start = Carry(residual, age, limit, state.target_score, turn_index, tracked.carry.unseen)
+    start = replace(
+        tracked.carry,
+        residual=residual,
+        age=age,
+        strength=limit,
+        target_score=state.target_score,
+        frame_index=turn_index,
+        mismatch=None if tracked.carry.mismatch is None else upload(tracked.carry.mismatch, look.network.device),
+        ground=None,
+    )
     (after,) = dream_carried_frames(source, [start], steps, look.network, look.settings, carry_settings, look.budget)
     update = ResidualUpdate(download(after.residual - residual), download(after.age - age), tracked.strength)
     return replace(state, turn_index=turn_index, frame_index=task.frame_index), update, sum(steps)
@@ -162,7 +172,7 @@ def _planes(tracked: TrackedDream, look: Look) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def next_turn(
-    last: int, frames: int, octaves: int, iterations: int, unseen: float
+    last: int, frames: int, octaves: int, iterations: int, unseen: float, local: bool = False
 ) -> tuple[int, tuple[int, ...] | None]:
     """The next turn at which some octave steps.
 
@@ -174,13 +184,14 @@ def next_turn(
         octaves: number of octaves.
         iterations: steps of an octave whose turn it is.
         unseen: share of newly visible pixels; above `UNSEEN_LIMIT` the finest octave steps at every turn.
+        local: windows are dreamed, at every turn.
 
     Returns:
         (index of the turn, its steps at each octave), or (last, None) if no turn is due yet.
     """
     for turn_index in range(last + 1, last + 1 + frames):
-        steps = steps_per_octave(octaves, turn_index, iterations, unseen > UNSEEN_LIMIT)
-        if any(steps):
+        steps = steps_per_octave(octaves, turn_index, iterations, unseen > UNSEEN_LIMIT, local)
+        if any(steps) or local:
             return turn_index, steps
     return last, None
 

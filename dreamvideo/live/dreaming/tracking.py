@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.motion.occlusion import Motion, remap
-from dreamvideo.video.carry import Carry, move_carry
+from dreamvideo.video.carry import Carry, learn_ground, move_carry
 
 # Factor on the residual per second. Chosen by eye: what no step renews is gone within half a minute.
 DECAY_PER_SECOND: Final = 0.9
@@ -77,10 +77,12 @@ def track_motion(dream: TrackedDream, source: Tensor, motion: Motion, seconds: f
         motion: from the previous to the current frame.
         seconds: time between the two, over which the residual decays.
     """
+    image = source.float() / 255
+    carry = learn_ground(move_carry(dream.carry, image, motion, DECAY_PER_SECOND**seconds), image, motion)
     return replace(
         dream,
         source=source,
-        carry=move_carry(dream.carry, motion, DECAY_PER_SECOND**seconds),
+        carry=carry,
         unseen_sum=dream.unseen_sum + motion.unseen,
     )
 
@@ -90,16 +92,23 @@ def scale_strength(dream: TrackedDream, strength: float) -> TrackedDream:
     if strength == dream.strength:
         return dream
     factor = strength / dream.strength if dream.strength else 0.0
-    return replace(dream, carry=replace(dream.carry, residual=dream.carry.residual * factor), strength=strength)
+    carry, ground = dream.carry, dream.carry.ground
+    if ground is not None:
+        ground = replace(ground, residual=ground.residual * factor)
+    return replace(dream, carry=replace(carry, residual=carry.residual * factor, ground=ground), strength=strength)
 
 
 def resize_tracked(dream: TrackedDream, source: Tensor) -> TrackedDream:
-    """Resize a dream to the size of `source`, (1, 3, h, w) uint8: the same frame at another size."""
+    """Resize a dream to the size of `source`, (1, 3, h, w) uint8: the same frame at another size.
+
+    What was remembered of covered ground is forgotten.
+    """
     size = source.shape[2:]
     residual, age = (
         F.interpolate(plane, size, mode="bilinear", antialias=True) for plane in (dream.carry.residual, dream.carry.age)
     )
-    return replace(dream, source=source, carry=replace(dream.carry, residual=residual, age=age))
+    carry = replace(dream.carry, residual=residual, age=age, ground=None, mismatch=None, mismatch_share=0.0)
+    return replace(dream, source=source, carry=carry)
 
 
 def start_flow(dream: TrackedDream) -> AccumulatedFlow:

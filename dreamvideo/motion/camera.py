@@ -1,0 +1,97 @@
+"""The camera's own motion: a homography that most of a flow agrees with, and what moves against it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+GRID = 12  # pixels between the places of a flow that are looked at
+
+STILL = 0.25  # pixels; a flow that is shorter in most places is that of a fixed camera
+AGAINST = 0.5  # pixels per frame by which something moves against the camera
+AGREEING = 0.4  # share of the places that must agree with a homography
+
+# Share of the image's shorter side around what moves within which a flow drags the ground along. By measurement.
+HALO = 0.043
+
+
+def camera_matrix(backward: NDArray[np.float32]) -> NDArray[np.float64] | None:
+    """Fit the camera's motion to a flow.
+
+    Args:
+        backward: (2, H, W) px (dx, dy), current to previous.
+
+    Returns:
+        (3, 3) homography from positions of the current frame, px, to those of the previous one; exactly the identity
+        for a fixed camera; None: the flow agrees with no homography.
+    """
+    h, w = backward.shape[1:]
+    y, x = np.mgrid[GRID // 2 : h : GRID, GRID // 2 : w : GRID]
+    here = np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
+    flow = backward[:, y, x].reshape(2, -1).T  # (N, 2)
+    if len(here) < 16:
+        return None
+    if np.mean((flow**2).sum(1) < STILL**2) > 0.5:
+        return np.eye(3)
+    matrix, agree = cv2.findHomography(here, here + flow, cv2.RANSAC, max(AGAINST, 0.002 * min(h, w)))
+    if matrix is None or agree.mean() < AGREEING:
+        return None
+    return np.asarray(matrix, np.float64)
+
+
+def camera_flow(matrix: NDArray[np.float64], height: int, width: int) -> Tensor:
+    """Return the backward flow of a homography: (1, 2, height, width) float32 px (dx, dy)."""
+    if np.array_equal(matrix, np.eye(3)):
+        return torch.zeros(1, 2, height, width)
+    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+    across, down, depth = (np.float32(a) * x + np.float32(b) * y + np.float32(c) for a, b, c in matrix)
+    return torch.from_numpy(np.stack([across / depth - x, down / depth - y]))[None]
+
+
+def near_movers(
+    backward: NDArray[np.float32], camera: NDArray[np.float32], lost: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return what moves against the camera or is lost, with a margin as wide as flows drag the ground along.
+
+    Args:
+        backward, camera: (2, H, W) px, the flow and that of the camera.
+        lost: (H, W) where the flow is not trusted.
+
+    Returns:
+        (H, W), True = near.
+    """
+    h, w = lost.shape
+    cells = _moving_cells((_speed(backward, camera) > AGAINST) | lost)
+    if not cells.any():
+        return np.zeros(lost.shape, np.bool_)
+    radius = max(1, round(HALO * min(h, w) / 4))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return cv2.resize(cv2.dilate(cells.astype(np.uint8), kernel), (w, h), interpolation=cv2.INTER_NEAREST) > 0
+
+
+def moving_places(backward: NDArray[np.float32], camera: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return where a flow moves against the camera, (H, W), in cells of 4 x 4 pixels.
+
+    Args:
+        backward, camera: (2, H, W) px, the flow and that of the camera.
+    """
+    h, w = backward.shape[1:]
+    cells = _moving_cells(_speed(backward, camera) > AGAINST).astype(np.uint8)
+    return cv2.resize(cells, (w, h), interpolation=cv2.INTER_NEAREST) > 0
+
+
+def _speed(backward: NDArray[np.float32], camera: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W) px per frame, against the camera."""
+    dx, dy = backward - camera
+    speed: NDArray[np.float32] = np.sqrt(dx * dx + dy * dy)
+    return speed
+
+
+def _moving_cells(moving: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(H, W) -> (H / 4, W / 4): where an eighth of 4 x 4 pixels moves; single ones are noise."""
+    h, w = moving.shape
+    size = (max(1, w // 4), max(1, h // 4))
+    return cv2.resize(moving.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.125

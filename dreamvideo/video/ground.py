@@ -1,0 +1,122 @@
+"""Ground that was seen before comes back: what stands behind moving things is remembered, and restored when they go.
+
+Where something passes, optical flow drags the dream of the ground along with it, far beyond its edge. So the source and
+the residual of the ground are kept, away from anything that moves against the camera, moved as the camera moves, and
+put back near such things wherever the source is that of the ground again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Mean over about 5 x 5 pixels of the difference of the channel that differs most, below which a place shows the ground
+# that is remembered. By measurement: at half of it compressed ground is not found again.
+ALIKE = 12 / 255
+
+# Share of the shorter side around what is not the ground within which the ground is restored: as far as flows drag it
+# along. By measurement: with twice as much the roof of a bus is taken for ground.
+REACH = 0.04
+
+GROWN = 0.6  # age from which a dream is worth remembering
+KNOWN = 0.5  # weight from which the ground is restored
+FORGET = 0.999  # factor on the weight for each frame that the ground is covered
+REPLACE = 0.02  # by which it falls for each frame that something else stands there, which becomes ground at last
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The ground of a shot, as it was last seen. What is compared is of half the size."""
+
+    source: Tensor  # (1, 3, h, w) float32 in [0, 1], h = ceil(H / 2)
+    residual: Tensor  # (1, 3, H, W) float32 dream - source
+    weight: Tensor  # (1, 1, h, w) float32 in [0, 1]; below `KNOWN`: not known
+    covered: Tensor  # (1, 1, h, w) float32 in [0, 1]: something else was seen there in the last frame
+
+
+def halve(planes: Tensor) -> Tensor:
+    """(1, C, H, W) -> (1, C, ceil(H / 2), ceil(W / 2)), means of 2 x 2 pixels."""
+    return F.avg_pool2d(planes, 2, ceil_mode=True, count_include_pad=False)
+
+
+def move_ground(ground: Ground, camera: Tensor, move: Callable[..., Tensor]) -> Ground:
+    """Move the ground as the camera moves.
+
+    Args:
+        ground: of the frame before.
+        camera: (1, 2, H, W) backward flow of the ground, px.
+        move: `warp.warp` or `occlusion.remap`.
+    """
+    if not camera.any():
+        return ground
+    half = halve(camera) / 2
+    return Ground(
+        move(ground.source, half, "bicubic"),
+        move(ground.residual, camera, "bicubic"),
+        move(ground.weight, half, "bilinear"),
+        move(ground.covered, half, "bilinear"),
+    )
+
+
+def returned_ground(ground: Ground, source: Tensor, near: Tensor) -> Tensor:
+    """Return where the source shows the remembered ground.
+
+    Args:
+        ground: moved to this frame.
+        source: (1, 3, H, W) in [0, 1].
+        near: (1, 1, H, W) bool, near something that moves, or that is not to be trusted; only there.
+
+    Returns:
+        (1, 1, H, W) float32 in [0, 1], soft inwards, so that nothing of the ground shows on what moves.
+    """
+    alike = _is_alike(halve(source), ground.source)
+    # Something plain that moves over plain ground, or over itself, is taken for the ground, but for its outline.
+    side = 2 * max(2, round(REACH * min(source.shape[2:]) / 2)) + 1
+    covered = F.max_pool2d(torch.maximum(_covered(ground, alike), ground.covered), side, 1, side // 2) > 0.5
+    back = alike & (ground.weight > KNOWN) & covered & (halve(near.float()) > 0)
+    soft = (_box_mean(back.float(), 5) * 2 - 1).clamp(0, 1)
+    return F.interpolate(soft, source.shape[2:], mode="bilinear", align_corners=False)
+
+
+def remember_ground(ground: Ground | None, source: Tensor, residual: Tensor, age: Tensor, near: Tensor) -> Ground:
+    """Return the ground after a frame.
+
+    Args:
+        ground: moved to this frame; None: nothing is known.
+        source, residual, age: of this frame, see `carry.Carry`.
+        near: (1, 1, H, W) bool, near something that moves: nothing is learned there.
+    """
+    half_source, half_age = halve(source), halve(age)
+    if ground is None:
+        return Ground(half_source, residual, half_age, torch.zeros_like(half_age))
+    seen = (halve(near.float()) == 0) & (half_age > GROWN)
+    same = _is_alike(half_source, ground.source)
+    weight = torch.where(seen & ~same, ground.weight - REPLACE, ground.weight * FORGET)
+    learned = seen & (same | (weight < KNOWN))
+    everywhere = bool(learned.all())
+    full = F.interpolate(learned.float(), source.shape[2:], mode="nearest") > 0
+    return Ground(
+        torch.where(learned, half_source, ground.source),
+        residual if everywhere else torch.where(full, residual, ground.residual),
+        torch.where(learned, half_age, weight),
+        _covered(ground, same),
+    )
+
+
+def _covered(ground: Ground, alike: Tensor) -> Tensor:
+    """(1, 1, h, w) float32, 1 where something else than the known ground is seen; single places are noise."""
+    return (_box_mean(((ground.weight > KNOWN) & ~alike).float(), 3) > 0.5).float()
+
+
+def _box_mean(planes: Tensor, side: int) -> Tensor:
+    """The mean of (B, C, H, W) over `side` x `side` pixels, those beyond the edges left out."""
+    return F.avg_pool2d(planes, side, 1, side // 2, count_include_pad=False)
+
+
+def _is_alike(one: Tensor, other: Tensor) -> Tensor:
+    """(1, 1, h, w) bool: where two halved sources show the same."""
+    return _box_mean((one - other).abs().amax(1, keepdim=True), 3) < ALIKE

@@ -1,0 +1,197 @@
+"""Local growth: what has lost its dream, or loses it all the time, is dreamed in a few windows of the image.
+
+Windows of all octaves have one size, so that one batch holds them, and one gradient steps at several sizes at once. A
+window of a small octave covers much of the image. Only what has to grow changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dreamvideo.ascent.ascend import ascend
+from dreamvideo.ascent.jitter import jitter_offsets
+from dreamvideo.ascent.octaves import octave_sizes
+from dreamvideo.ascent.tiling import Score, at_size, score_tf32
+from dreamvideo.devices import tf32_products
+from dreamvideo.settings.dream import DreamSettings
+from dreamvideo.tensors import enlarge, resize
+
+CELL = 8  # pixels a side of the cells in which what has to grow is counted
+LEAST_NEED = 2.0  # cells that have to grow, below which a window does not pay
+LARGEST_SIDE = 128  # pixels; what fits into every octave. Larger ones cost more than they give, by measurement
+CORE = 0.8  # share of a window's side within which it counts as covering
+MOST_SHARE = 0.3  # of the image's pixels that the windows of one octave take, at most
+
+# Sizes of steps over those of a first frame. By measurement: larger ones at once undo each other.
+COARSE_GAIN = 1.0
+FINE_GAIN = 0.8
+
+JITTER_DRAW = 64  # number of the first draw of shifts; octaves of whole images have the smaller ones
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A square part of an octave's image."""
+
+    octave: int  # its number, 0 the smallest
+    top: int  # px of the octave's image
+    left: int
+
+
+def window_side(size: tuple[int, int]) -> int:
+    """Return the side of windows, px, for images whose smallest octave has this (height, width)."""
+    side = min(*size, LARGEST_SIDE)
+    return side // 32 * 32 if side >= 32 else side
+
+
+def choose_windows(
+    need: NDArray[np.float32], sizes: Mapping[int, tuple[int, int]], side: int, most: int
+) -> list[Window]:
+    """Cover what has to grow by windows at some octaves.
+
+    Args:
+        need: (rows, columns) in [0, 1], means over equal cells of the image.
+        sizes: octave -> (height, width) px, of those that step; each at least `side`.
+        side: px of a window.
+        most: windows of one octave.
+
+    Returns:
+        At each octave first those that cover most.
+    """
+    windows = []
+    for octave, (height, width) in sizes.items():
+        left = need.copy()
+        cell_height, cell_width = height / need.shape[0], width / need.shape[1]  # px of the octave
+        core = (max(1, round(CORE * side / cell_width)), max(1, round(CORE * side / cell_height)))
+        for _ in range(most):
+            covered = cv2.boxFilter(left, -1, core, normalize=False, borderType=cv2.BORDER_CONSTANT)
+            row, column = divmod(int(covered.argmax()), covered.shape[1])
+            if covered[row, column] < LEAST_NEED:
+                break
+            part = np.zeros_like(left)
+            top, start = max(0, row - core[1] // 2), max(0, column - core[0] // 2)
+            box = np.s_[top : top + core[1], start : start + core[0]]
+            part[box] = left[box]
+            # What is covered may lie at an edge of the box: the window is put around its middle.
+            middle_y = (part.sum(1) @ (np.arange(len(part)) + 0.5)) / part.sum() * cell_height
+            middle_x = (part.sum(0) @ (np.arange(part.shape[1]) + 0.5)) / part.sum() * cell_width
+            y, x = (
+                min(max(0, round(float(middle) - side / 2)), length - side)
+                for middle, length in ((middle_y, height), (middle_x, width))
+            )
+            windows.append(Window(octave, y, x))
+            left[
+                int(y / cell_height) : -int(-(y + side) // cell_height),
+                int(x / cell_width) : -int(-(x + side) // cell_width),
+            ] = 0
+    return windows
+
+
+def local_gains(octaves: int, call: int, finest: bool) -> dict[int, float]:
+    """Return the octaves that step in a call of `grow`, each with the factor on its steps.
+
+    The smallest steps for shape, the finest for the score, and the ones between take turns: by measurement those two
+    give three quarters of what all octaves together would.
+
+    Args:
+        octaves: how many there are.
+        call: number of the call.
+        finest: whether the finest has a turn; else the whole image steps there in this frame.
+    """
+    gains = {0: COARSE_GAIN}
+    if octaves > 2 and call % 2:
+        gains = {1 + call // 2 % (octaves - 2): COARSE_GAIN}
+    if finest:
+        gains[octaves - 1] = FINE_GAIN
+    return gains
+
+
+def grow(
+    sources: Tensor,
+    residuals: Tensor,
+    needs: Tensor,
+    score: Score,
+    settings: DreamSettings,
+    gains: Mapping[int, float],
+    jitter_index: Sequence[int],
+) -> tuple[Tensor, Tensor]:
+    """Take one step at some octaves where something has to grow.
+
+    Args:
+        sources: (B, 3, H, W) in [0, 1].
+        residuals: (B, 3, H, W) dream - source.
+        needs: (B, 1, H, W) in [0, 1], factor on the steps.
+        score: is ascended.
+        settings: how.
+        gains: octave -> a further factor on its steps; others do not step.
+        jitter_index: of each image, see `octaves.dream`.
+
+    Returns:
+        The residuals, and a (B, 1, H, W) float32 mask of the windows of the finest of these octaves.
+    """
+    h, w = sources.shape[2:]
+    all_sizes = octave_sizes(h, w, settings)
+    sizes = {octave: all_sizes[octave] for octave in gains}
+    side = window_side(all_sizes[0])
+    most = max(1, round(MOST_SHARE * h * w / side**2))
+    cells = F.interpolate(needs, (-(-h // CELL), -(-w // CELL)), mode="area")[:, 0].cpu().numpy()
+    chosen = [choose_windows(each, sizes, side, most) for each in cells]
+    windows = [(row, each) for row, some in enumerate(chosen) for each in some]
+    covered = torch.zeros_like(needs)
+    if not windows:
+        return residuals, covered
+    planes = torch.cat([sources, residuals, needs], 1)
+    octaves = {octave: resize(planes, size) for octave, size in sizes.items()}
+    parts = torch.cat([_cut(octaves[each.octave][row : row + 1], each, side) for row, each in windows])
+    _step_once(parts[:, 6], windows, side)
+    bases, images = parts[:, :3].contiguous(), (parts[:, :3] + parts[:, 3:6]).clamp(0, 1)
+    factors = torch.tensor([gains[each.octave] for _, each in windows], device=parts.device)
+    scale = parts[:, 6:] * factors.view(-1, 1, 1, 1)
+    size = (side, side)
+    offsets = [
+        jitter_offsets(settings, JITTER_DRAW + number, 1, jitter_index[row], size)[0]
+        for row, some in enumerate(chosen)
+        for number in range(len(some))
+    ]
+    with tf32_products(score_tf32(score)):
+        changes = ascend(images, bases, at_size(score, size), settings, [offsets], scale) - images
+    for octave, octave_size in sizes.items():
+        total = sources.new_zeros(len(sources), 3, *octave_size)
+        for (row, window), change in zip(windows, torch.split(changes, 1), strict=True):
+            if window.octave == octave:
+                _cut(total[row : row + 1], window, side).add_(change)
+                if octave == max(gains):
+                    _cut_of_image(covered[row : row + 1], window, side, octave_size).fill_(1)
+        residuals = residuals + (total if octave_size == (h, w) else enlarge(total, (h, w)))
+    return (sources + residuals).clamp(0, 1) - sources, covered
+
+
+def _cut(image: Tensor, window: Window, side: int) -> Tensor:
+    """The view of a window in the (1, C, h, w) image of its octave."""
+    return image[:, :, window.top : window.top + side, window.left : window.left + side]
+
+
+def _cut_of_image(image: Tensor, window: Window, side: int, size: tuple[int, int]) -> Tensor:
+    """The view of a window of an octave of `size` in the (1, C, H, W) image at full size."""
+    rows, columns = (
+        slice(round(start * full / length), round((start + side) * full / length))
+        for start, length, full in zip((window.top, window.left), size, image.shape[2:], strict=True)
+    )
+    return image[:, :, rows, columns]
+
+
+def _step_once(needs: Tensor, windows: Sequence[tuple[int, Window]], side: int) -> None:
+    """Set (N, side, side) needs of windows to 0 where an earlier one of the same image and octave lies, in place."""
+    for i, (row, one) in enumerate(windows):
+        for earlier_row, earlier in windows[:i]:
+            if (earlier_row, earlier.octave) == (row, one.octave):
+                top, left = earlier.top - one.top, earlier.left - one.left
+                needs[i, max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)] = 0
