@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from dreamvideo.ascent.bars import picture_area
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.ascent.octaves import confine, dream, octave_sizes
 from dreamvideo.ascent.tiling import Score
@@ -195,6 +196,8 @@ def _dream_carried(
         residual = dreamed - sources
     elif dreaming.keep_colors:
         residual = confine(sources + residual, sources, dreaming, masks) - sources
+    elif not dreaming.dream_bars:  # the flow may have moved it there
+        residual = residual * picture_area(sources)
     strength = torch.cat([start.strength for start in starts])
     residual = residual * (strength / strength_of(residual, masks)).clamp(max=1)
     age = (age + 1 / GROWTH_FRAMES).clamp(max=1)
