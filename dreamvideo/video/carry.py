@@ -53,6 +53,9 @@ class Carry:
     frame_index: int = 0  # frames since the shot began
     unseen: float = 0.0  # share of the image that became visible lately and is not dreamed like the rest, 0..1, about
     mask: Tensor | None = None  # (1, 1, H, W) in [0, 1], this frame's; None: no mask
+    copy: Tensor | None = None  # (1, 1, h, w) on the CPU, the picture that is dreamed on, see `fading`
+    visible: float = 1.0  # share of the dream that fades have left, 0..1; of `strength`, too
+    renewed: bool = False  # the picture is new: `strength` and `target_score` are to be measured anew
 
 
 def steps_for(start: Carry, dreaming: DreamSettings, carrying: CarrySettings) -> tuple[int, ...]:
@@ -198,7 +201,7 @@ def _dream_carried(
         residual = confine(sources + residual, sources, dreaming, masks) - sources
     elif not dreaming.dream_bars:  # the flow may have moved it there
         residual = residual * picture_area(sources)
-    strength = torch.cat([start.strength for start in starts])
+    strength = torch.cat([start.strength * start.visible for start in starts])
     residual = residual * (strength / strength_of(residual, masks)).clamp(max=1)
     age = (age + 1 / GROWTH_FRAMES).clamp(max=1)
     rows = zip(starts, torch.split(residual, 1), torch.split(age, 1), strict=True)

@@ -11,8 +11,8 @@ from torch import Tensor
 from dreamvideo.devices import fetch, upload
 from dreamvideo.video.carry import Carry
 
-TENSORS = ("residual", "age", "strength", "target_score", "mask")
-NUMBERS = ("frame_index", "unseen")
+TENSORS = ("residual", "age", "strength", "target_score", "mask", "copy")
+NUMBERS = ("frame_index", "unseen", "visible")
 
 
 def carry_to_bytes(carry: Carry) -> Callable[[], bytes]:
@@ -42,5 +42,8 @@ def carry_from_bytes(content: bytes, device: torch.device) -> Carry:
     """
     tensors = load(content)
     numbers = {name: tensors.pop(name).item() for name in NUMBERS}
+    copy = tensors.pop("copy", None)  # stays on the CPU
     uploaded = {name: upload(tensor, device) for name, tensor in tensors.items()}
-    return Carry(**uploaded, frame_index=int(numbers["frame_index"]), unseen=numbers["unseen"])
+    frame_index, unseen, visible = (numbers[name] for name in NUMBERS)
+    residual, age, strength, target_score = (uploaded[name] for name in TENSORS[:4])
+    return Carry(residual, age, strength, target_score, int(frame_index), unseen, uploaded.get("mask"), copy, visible)
