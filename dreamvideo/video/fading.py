@@ -20,7 +20,6 @@ from torch import Tensor
 
 from dreamvideo.motion.occlusion import Motion, remap
 from dreamvideo.video.carry import Carry
-from dreamvideo.video.lanes import LaneStep
 
 GRID = 80  # pixels of the longer side of the copy
 LAYOUT_SIGMA = 5.0  # of them; larger shapes, such as a bright sky, are alike in many pictures and do not count
@@ -34,6 +33,7 @@ GROWN, SAME = 1.25, 0.92  # factor and correlation, above both of which it has g
 GROWN_MUCH = 2.0  # factor, above which it has whatever the correlation: that with an almost black copy is low
 REFRESH = 1 / 100  # share of the frame in the next copy: light changes, and a copy that is moved often blurs
 RISE = 0.1  # the most by which the visible share grows in a frame, so that no dream appears at once. By eye
+FAINTEST = 1e-3  # visible share, by which a gain divides
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +46,30 @@ class Fade:
     renewed: float  # share of the picture that is new, 0..1; above 0 the goals are to be measured anew
 
 
-def first_carry(after: Carry, step: LaneStep) -> Carry:
+def first_carry(after: Carry, image: NDArray[np.uint8], presence: float) -> Carry:
     """Return the carry after a shot's first frame: its dream is as faint as its picture, and belongs to that.
 
     Args:
         after: of the dream in full.
-        step: with the frame.
+        image: (H, W, 3) RGB of the frame.
+        presence: of a picture in it, above 0.
     """
-    residual = after.residual if step.presence == 1 else after.residual * step.presence
-    return replace(after, residual=residual, copy=picture_copy(step.frame.image), visible=step.presence)
+    residual = after.residual if presence == 1 else after.residual * presence
+    return replace(after, residual=residual, copy=picture_copy(image), visible=presence)
 
 
-def fade_carry(start: Carry, step: LaneStep, motion: Motion) -> Carry:
+def fade_carry(start: Carry, image: NDArray[np.uint8], presence: float, motion: Motion) -> Carry:
     """Return the carry that a frame starts from, faded with the picture.
 
     Args:
         start: moved to the frame.
-        step: with the frame.
+        image: (H, W, 3) RGB of the frame.
+        presence: of a picture in it, above 0.
         motion: from the frame before to this one.
     """
     if start.copy is None:
         return start
-    fade = follow_picture(start.copy, start.visible, picture_copy(step.frame.image), step.presence, motion)
+    fade = follow_picture(start.copy, start.visible, picture_copy(image), presence, motion)
     return replace(
         start,
         residual=start.residual if fade.gain == 1 else start.residual * fade.gain,
@@ -117,6 +119,7 @@ def follow_picture(copy: Tensor, visible: float, now: Tensor, presence: float, m
         return Fade(now, min(presence, RISE), 0.0, 1.0)
     there = min(1.0, factor / WHOLE) * min(1.0, (correlation - GONE) / (CLEAR - GONE))
     shows = min(there * presence, visible + RISE)
+    gain = shows / max(visible, FAINTEST)
     if factor > GROWN_MUCH or (factor > GROWN and correlation > SAME):
-        return Fade(now, shows, shows / visible, 1 - 1 / factor)
-    return Fade(now + trust * (1 - REFRESH) * (moved - now), shows, shows / visible, 0.0)
+        return Fade(now, shows, gain, 1 - 1 / factor)
+    return Fade(now + trust * (1 - REFRESH) * (moved - now), shows, gain, 0.0)

@@ -203,7 +203,8 @@ def dream_rounds(
             mask_tensor = None if mask is None else to_mask(mask, network.device)
             start = None
             if motion and last:
-                start = fade_carry(move_carry(last, motion, carry.persistence, mask_tensor), step, motion)
+                start = move_carry(last, motion, carry.persistence, mask_tensor)
+                start = fade_carry(start, step.frame.image, step.presence, motion)
             octave_steps = steps_for(start, dream, carry) if start else None
             batches.setdefault((step.frame.image.shape, octave_steps, mask is not None), []).append((step, start))
         for (_, octave_steps, _), batch in batches.items():
@@ -236,7 +237,9 @@ def _dream_batch(
 
     if octave_steps is None:
         firsts = first(list(range(len(batch))))
-        return [first_carry(after, step) for after, (step, _) in zip(firsts, batch, strict=True)]
+        return [
+            first_carry(after, step.frame.image, step.presence) for after, (step, _) in zip(firsts, batch, strict=True)
+        ]
     starts = [start for _, start in batch if start is not None]
     dreamed = dream_carried_frames(sources, starts, octave_steps, network, dream, carry, budget)
     renewed = [row for row, start in enumerate(starts) if start.renewed]
