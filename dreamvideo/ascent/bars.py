@@ -33,16 +33,17 @@ def picture_area(images: Tensor) -> Tensor:
     Returns:
         (B, 1, H, W): 0 in bars, 1 elsewhere.
     """
-    rows = _inside(images)[:, None, :, None]
-    columns = _inside(images.transpose(2, 3))[:, None, None, :]
+    brightest = images.amax(1)  # of the channels
+    rows = _inside(brightest)[:, None, :, None]
+    columns = _inside(brightest.transpose(1, 2))[:, None, None, :]
     return (rows & columns).to(images.dtype)
 
 
-def _inside(images: Tensor) -> Tensor:
-    """(B, H) bool, which rows of (B, 3, H, W) images are not those of bars."""
-    height = images.shape[2]
-    level = torch.minimum(*(images[:, :, row].median(2).values.amax(1) for row in (0, -1)))[:, None, None]
-    in_bar = ((images.amax(1) - level).abs() <= SPREAD) & (level <= LEVEL)
+def _inside(brightest: Tensor) -> Tensor:
+    """(B, H) bool, which rows of (B, H, W) brightness are not those of bars."""
+    height = brightest.shape[1]
+    level = torch.minimum(*(brightest[:, row].median(1).values for row in (0, -1)))[:, None, None]
+    in_bar = ((brightest - level).abs() <= SPREAD) & (level <= LEVEL)
     share, margin = in_bar.float().mean(2), max(1, round(MARGIN * in_bar.shape[2]))
     ends_share = torch.cat([in_bar[:, :, :margin], in_bar[:, :, -margin:]], 2).float().mean(2)
     uneven = max(2, round(UNEVEN * height))
@@ -55,7 +56,7 @@ def _inside(images: Tensor) -> Tensor:
     smallest = max(2, round(SMALLEST * height))
     real = (torch.minimum(first, second) >= smallest) & (torch.maximum(clean_top, clean_bottom) >= smallest)
     real &= first + second <= LARGEST * height
-    row = torch.arange(height, device=images.device)[None]
+    row = torch.arange(height, device=brightest.device)[None]
     return ~(real[:, None] & ((row < first[:, None]) | (row >= height - second[:, None])))
 
 

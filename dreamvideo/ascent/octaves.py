@@ -90,7 +90,7 @@ def dream(
         detail = dreamed - start
     if mask is not None and whole:  # small steps let it fade, but the source's own detail is lost under it too
         dreamed = torch.lerp(images, dreamed, mask)
-    return confine(dreamed.clamp(0, 1), images, settings, mask)
+    return confine(dreamed.clamp(0, 1), images, settings, mask, area)
 
 
 def _scale_at(size: tuple[int, int], step_scale: Tensor | None, area: Tensor | None) -> Tensor | None:
@@ -110,7 +110,9 @@ def _add_residual(base: Tensor, residual: Tensor | None) -> Tensor:
     return base if residual is None else base + resize(residual, (base.shape[2], base.shape[3]))
 
 
-def confine(dreamed: Tensor, images: Tensor, settings: DreamSettings, mask: Tensor | None) -> Tensor:
+def confine(
+    dreamed: Tensor, images: Tensor, settings: DreamSettings, mask: Tensor | None, area: Tensor | None = None
+) -> Tensor:
     """Take back what a dream must not change: colors, if `settings.keep_colors`, all where the mask is 0, black bars.
 
     Args:
@@ -118,6 +120,7 @@ def confine(dreamed: Tensor, images: Tensor, settings: DreamSettings, mask: Tens
         images: (B, 3, H, W) in [0, 1], the source.
         settings: `keep_colors` and `dream_bars` are read.
         mask: (B, 1, H, W) in [0, 1]; None: 1.
+        area: `picture_area` of the images, if it is known.
 
     Returns:
         (B, 3, H, W) in [0, 1].
@@ -125,7 +128,7 @@ def confine(dreamed: Tensor, images: Tensor, settings: DreamSettings, mask: Tens
     if settings.keep_colors:
         dreamed = (images + (dreamed - images).mean(1, keepdim=True)).clamp(0, 1)
     if not settings.dream_bars:
-        area = picture_area(images)
+        area = picture_area(images) if area is None else area
         mask = area if mask is None else mask * area
     return dreamed if mask is None else torch.where(mask > 0, dreamed, images)
 
