@@ -42,6 +42,7 @@ def ascend(
     offsets: Offsets,
     step_scale: Tensor | None = None,
     target_score: Tensor | None = None,
+    area: Tensor | None = None,
 ) -> Tensor:
     """Take one ascent step for each row of `offsets`, at one size.
 
@@ -54,6 +55,7 @@ def ascend(
         step_scale: (B, 1, H, W) factor on each step, place by place; None: 1.
         target_score: (B,) scores to hold: an image above its target takes smaller steps, one below it larger ones.
             None: steps of one size.
+        area: (B, 1, H, W) 1 where there is a picture, 0 in bars: these take no steps. None: 1.
 
     Returns:
         (B, 3, H, W) in [0, 1], unless `settings.space` is "imagenet", where steps are not clamped.
@@ -69,8 +71,12 @@ def ascend(
         with torch.no_grad():
             if settings.normalize == "none":
                 grad.div_(gain(images))
+            if area is not None:
+                grad.mul_(area)
             # In place from here on: some 10 to 30 MB less at the peak, at 640x360.
             step = shape_step(grad, settings, i / len(offsets), shifts)
+            if area is not None:  # normalized over the whole image, although there are only those of the picture
+                step.mul_(area * area.mean((1, 2, 3), keepdim=True))
             if settings.tv:
                 step = choose_smoother(step, images, settings.tv, settings.step_size)
             step.mul_(settings.step_size)

@@ -57,8 +57,7 @@ def dream(
         steps_per_octave: number of steps at each octave, small to large, one for each of `octave_sizes`; octaves
             without steps are skipped. None: `settings.iterations` at each.
         jitter_index: for each image the number of its draw of random shifts: the same number, the same shifts. None: 0.
-        target_score: (B,) scores at which the images are held at their full size, see `ascend`; None: the steps lead as
-            high as they do.
+        target_score: (B,) scores at which the images are held at their full size, see `ascend`; None: none.
         mask: (B, 1, H, W) in [0, 1], a further factor on the steps; where it is 0 images stay as they are. None: 1.
 
     Returns:
@@ -83,26 +82,15 @@ def dream(
             dreamed = dreamed.clamp(0, 1)
         shifts = [jitter_offsets(settings, octave, iterations, index, size) for index in jitter_index]
         offsets = list(zip(*shifts, strict=True))  # step -> image -> (dy, dx)
-        scale = _scale_at(size, step_scale, area)
+        scale = None if step_scale is None else resize(step_scale, size)
+        inside = None if area is None else F.interpolate(area, size)  # to the nearest, so that ones stay ones
         target = target_score if full_size else None
         with tf32_products(score_tf32(score)):
-            dreamed = ascend(dreamed, base, at_size(score, size), settings, offsets, scale, target)
+            dreamed = ascend(dreamed, base, at_size(score, size), settings, offsets, scale, target, inside)
         detail = dreamed - start
     if mask is not None and whole:  # small steps let it fade, but the source's own detail is lost under it too
         dreamed = torch.lerp(images, dreamed, mask)
     return confine(dreamed.clamp(0, 1), images, settings, mask, area)
-
-
-def _scale_at(size: tuple[int, int], step_scale: Tensor | None, area: Tensor | None) -> Tensor | None:
-    """The (B, 1, h, w) factor on steps at `size`: `step_scale` within the `area` of the picture."""
-    scale = None if step_scale is None else resize(step_scale, size)
-    if area is None:
-        return scale
-    inside = F.interpolate(area, size)  # to the nearest, so that ones stay ones
-    # A step is normalized over the whole image, and smaller in bars: so it is too large elsewhere. By measurement: with
-    # the root of the share a dream between bars is within a tenth as strong as without bars.
-    inside = inside * inside.mean((1, 2, 3), keepdim=True).sqrt()
-    return inside if scale is None else scale * inside
 
 
 def _add_residual(base: Tensor, residual: Tensor | None) -> Tensor:
