@@ -31,9 +31,12 @@ def letterboxed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def night(count: int, deviation: float = 12, codec: str | None = None) -> list[NDArray[np.uint8]]:
-    """Noise on black, as a camera in the dark has it."""
-    random = np.random.default_rng(0)
-    images = [np.clip(random.normal(0, deviation, (120, 214, 3)), 0, 255).astype(np.uint8) for _ in range(count)]
+    """Noise on black, as a camera in the dark has it: of pixels, and of color at half the size."""
+    random, images = np.random.default_rng(0), []
+    for _ in range(count):
+        color = cv2.resize(random.normal(0, 2 * deviation, (60, 107, 3)), (214, 120), interpolation=cv2.INTER_NEAREST)
+        noise = random.normal(0, deviation, (120, 214, 3)) + color - color.mean(2, keepdims=True)
+        images.append(np.clip(noise, 0, 255).astype(np.uint8))
     return images if codec is None else coded(images, codec)
 
 
