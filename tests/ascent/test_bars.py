@@ -95,6 +95,12 @@ def test_what_is_dark_keeps_its_color(tiny_network: Network) -> None:
     assert np.abs(change(replace(settings, dream_bars=True))).max() > 2.5, "nothing here would change color"
 
 
+def test_a_step_up_in_the_dark_is_no_larger_than_one_down(tiny_network: Network) -> None:
+    source = tensor((textured(96, 128) // 24).astype(np.uint8))
+    change = dream(source, tiny_network.score, replace(SETTINGS, octaves=1, iterations=3, step_size=0.03)) - source
+    assert change.max() < 2 * -change.min()
+
+
 def test_an_image_without_bars_and_dark_ground_is_dreamed_as_if_all_were(tiny_network: Network) -> None:
     source = tensor(textured(96, 128).clip(80))
     both = (replace(SETTINGS, dream_bars=on) for on in (False, True))
