@@ -55,6 +55,7 @@ class Ascend(Protocol):
         offsets: Offsets,
         step_scale: Tensor | None = None,
         target_score: Tensor | None = None,
+        area: Tensor | None = None,
     ) -> Tensor: ...
 
 
@@ -77,13 +78,14 @@ def replay(ascend: Ascend) -> Ascend:
         offsets: Offsets,
         step_scale: Tensor | None = None,
         target_score: Tensor | None = None,
+        area: Tensor | None = None,
     ) -> Tensor:
         if recorded_on(images.device) and len(offsets) and not isinstance(score, TiledScore):
             recorder = _recorder(images.device)
-            dreamed = recorder.run(ascend, images, base, score, settings, offsets, step_scale, target_score)
+            dreamed = recorder.run(ascend, images, base, score, settings, offsets, step_scale, target_score, area)
             if dreamed is not None:
                 return dreamed
-        return ascend(images, base, score, settings, offsets, step_scale, target_score)
+        return ascend(images, base, score, settings, offsets, step_scale, target_score, area)
 
     return run
 
@@ -144,12 +146,13 @@ class GraphRecorder:
         offsets: Offsets,
         step_scale: Tensor | None,
         target_score: Tensor | None,
+        area: Tensor | None = None,
     ) -> Tensor | None:
         """Replay the recording for these arguments; the first time, record it.
 
         Args:
             ascend: called to record.
-            images, base, score, settings, offsets, step_scale, target_score: its arguments.
+            images, base, score, settings, offsets, step_scale, target_score, area: its arguments.
 
         Returns:
             Its result (B, 3, H, W); None where it cannot be recorded, from the first failure on.
@@ -158,7 +161,7 @@ class GraphRecorder:
             torch.OutOfMemoryError: the recording does not fit into memory.
         """
         shifts = offsets if isinstance(offsets, Tensor) else upload(torch.tensor(offsets), images.device)
-        optional = {"step_scale": step_scale, "target_score": target_score}
+        optional = {"step_scale": step_scale, "target_score": target_score, "area": area}
         tensors = {"images": images, "base": base, "offsets": shifts}
         tensors |= {name: tensor for name, tensor in optional.items() if tensor is not None}
         tf32 = torch.backends.cudnn.allow_tf32  # a kernel is chosen when it is recorded

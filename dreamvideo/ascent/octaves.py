@@ -8,7 +8,7 @@ detail, a random circular shift before each step, a normalized gradient. What di
 - A step towards black or white shrinks as it nears them (`headroom`), and large areas are held at the source's
   brightness and color (`anchor`); both keep a dream from burning out over thousands of frames.
 - The ascent can start from a residual (dream - source) carried over from another frame, at every octave.
-- A mask can leave parts of the source alone.
+- A mask can leave parts of the source alone; black bars are, see `bars`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dreamvideo.ascent.ascend import ascend
+from dreamvideo.ascent.bars import picture_area
 from dreamvideo.ascent.jitter import jitter_offsets
 from dreamvideo.ascent.tiling import Score, at_size, score_tf32
 from dreamvideo.devices import tf32_products
@@ -43,9 +45,8 @@ def dream(
 ) -> Tensor:
     """Change images so that their score rises: DeepDream (Mordvintsev, Olah, Tyka 2015).
 
-    Images are resized to each octave, small to large; at each, what the ascent added so far is enlarged and put on
-    the resized image, and the gradient of the score is followed for some steps. The module's docstring lists what
-    differs from the paper. Each image of a batch dreams as it would alone.
+    Images are resized to each octave, small to large; at each, what the ascent added so far is enlarged and put on the
+    resized image, and the gradient of the score is followed. The module's docstring lists what differs from the paper.
 
     Args:
         images: (B, 3, H, W) RGB in [0, 1], float32.
@@ -56,9 +57,8 @@ def dream(
         steps_per_octave: number of steps at each octave, small to large, one for each of `octave_sizes`; octaves
             without steps are skipped. None: `settings.iterations` at each.
         jitter_index: for each image the number of its draw of random shifts: the same number, the same shifts. None: 0.
-        target_score: (B,) scores at which the images are held at their full size, see `ascend`; None: the steps lead as
-            high as they do.
-        mask: (B, 1, H, W) in [0, 1], a further factor on the steps; where it is 0 the images stay as they are. None: 1.
+        target_score: (B,) scores at which the images are held at their full size, see `ascend`; None: none.
+        mask: (B, 1, H, W) in [0, 1], a further factor on the steps; where it is 0 images stay as they are. None: 1.
 
     Returns:
         (B, 3, H, W) float32 in [0, 1].
@@ -69,6 +69,7 @@ def dream(
     whole = not settings.detail and residual is None  # the dreamed image itself is resized
     if mask is not None:
         step_scale = mask if step_scale is None else step_scale * mask
+    area = None if settings.dream_bars else picture_area(images)
     dreamed, detail = images, None  # detail: dreamed minus what the octave started from
     for octave, (size, iterations) in enumerate(zip(sizes, steps_per_octave, strict=True)):
         full_size = size == sizes[-1]
@@ -82,13 +83,14 @@ def dream(
         shifts = [jitter_offsets(settings, octave, iterations, index, size) for index in jitter_index]
         offsets = list(zip(*shifts, strict=True))  # step -> image -> (dy, dx)
         scale = None if step_scale is None else resize(step_scale, size)
+        inside = None if area is None else F.interpolate(area, size)  # to the nearest, so that ones stay ones
         target = target_score if full_size else None
         with tf32_products(score_tf32(score)):
-            dreamed = ascend(dreamed, base, at_size(score, size), settings, offsets, scale, target)
+            dreamed = ascend(dreamed, base, at_size(score, size), settings, offsets, scale, target, inside)
         detail = dreamed - start
     if mask is not None and whole:  # small steps let it fade, but the source's own detail is lost under it too
         dreamed = torch.lerp(images, dreamed, mask)
-    return confine(dreamed.clamp(0, 1), images, settings, mask)
+    return confine(dreamed.clamp(0, 1), images, settings, mask, area)
 
 
 def _add_residual(base: Tensor, residual: Tensor | None) -> Tensor:
@@ -96,20 +98,26 @@ def _add_residual(base: Tensor, residual: Tensor | None) -> Tensor:
     return base if residual is None else base + resize(residual, (base.shape[2], base.shape[3]))
 
 
-def confine(dreamed: Tensor, images: Tensor, settings: DreamSettings, mask: Tensor | None) -> Tensor:
-    """Take back what a dream must not change: colors, if `settings.keep_colors`, and all where the mask is 0.
+def confine(
+    dreamed: Tensor, images: Tensor, settings: DreamSettings, mask: Tensor | None, area: Tensor | None = None
+) -> Tensor:
+    """Take back what a dream must not change: colors, if `settings.keep_colors`, all where the mask is 0, black bars.
 
     Args:
         dreamed: (B, 3, H, W) in [0, 1].
         images: (B, 3, H, W) in [0, 1], the source.
-        settings: `keep_colors` is read.
+        settings: `keep_colors` and `dream_bars` are read.
         mask: (B, 1, H, W) in [0, 1]; None: 1.
+        area: `picture_area` of the images, if it is known.
 
     Returns:
         (B, 3, H, W) in [0, 1].
     """
     if settings.keep_colors:
         dreamed = (images + (dreamed - images).mean(1, keepdim=True)).clamp(0, 1)
+    if not settings.dream_bars:
+        area = picture_area(images) if area is None else area
+        mask = area if mask is None else mask * area
     return dreamed if mask is None else torch.where(mask > 0, dreamed, images)
 
 

@@ -232,12 +232,24 @@ class TiledScore:
 
 
 def at_size(score: Score, size: tuple[int, int]) -> Score:
-    """Return `score` for images of `size`, (height, width) px: without tiles where one tile would hold the image."""
+    """Return a score without tiles where one tile would hold the image.
+
+    Args:
+        score: in tiles or not.
+        size: (height, width) px of the images.
+    """
     return score.objective if isinstance(score, TiledScore) and max(size) <= score.side else score
 
 
 def score_tf32(score: Score) -> bool | None:
-    """Return whether `score` is to run in TF32, see `devices.tf32_products`; None: it does not say."""
+    """Return whether a score is to run in TF32, see `devices.tf32_products`.
+
+    Args:
+        score: in tiles or not.
+
+    Returns:
+        None: it does not say.
+    """
     objective = score.objective if isinstance(score, TiledScore) else score
     return objective.tf32 if isinstance(objective, Objective) else None
 

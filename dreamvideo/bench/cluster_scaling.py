@@ -33,7 +33,7 @@ from dreamvideo.media.video_writer import write_video
 from dreamvideo.settings.bench import ScalingSettings
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import ClusterSettings, EncodeSettings, MaskSettings, ReadSettings
-from dreamvideo.video.pipeline import single_input, split_shots
+from dreamvideo.video.shots import single_input, split_shots
 
 RATE: Final = 25  # frames per second of the clip
 PREDICTED_WORKERS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)  # numbers of workers that are predicted

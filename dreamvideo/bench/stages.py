@@ -25,7 +25,8 @@ from dreamvideo.settings.job import ReadSettings
 from dreamvideo.tensors import to_image, to_tensor
 from dreamvideo.threads import prefetch
 from dreamvideo.video.carry import dream_carried_frames, dream_first_frames, move_carry, steps_for
-from dreamvideo.video.pipeline import dream_video, estimate_rounds, single_input
+from dreamvideo.video.pipeline import dream_video, estimate_rounds
+from dreamvideo.video.shots import single_input
 
 MOTION, ASCENT, END_TO_END = "cuts, flow both ways, mask", "ascent", "end to end"
 

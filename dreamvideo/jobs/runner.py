@@ -26,7 +26,8 @@ from dreamvideo.jobs.observer import Observer
 from dreamvideo.media.checkpoint import ResumePoint, resume_point
 from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
-from dreamvideo.video.pipeline import DreamInput, dream_inputs
+from dreamvideo.video.pipeline import dream_inputs
+from dreamvideo.video.shots import DreamInput
 
 
 def dream_jobs(

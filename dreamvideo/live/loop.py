@@ -19,7 +19,7 @@ from dreamvideo.live.dreaming.state import apply_results, make_task, next_state,
 from dreamvideo.live.dreaming.stats import LiveStats
 from dreamvideo.live.dreaming.tracking import compose_image
 from dreamvideo.live.shared_state import SharedState
-from dreamvideo.motion.cuts import cut_detector
+from dreamvideo.motion.cuts import frame_comparer
 from dreamvideo.motion.flow import FlowEstimator
 from dreamvideo.threads import Latest
 
@@ -59,7 +59,7 @@ def dream_live(
     Raises:
         DreamVideoError: of the camera or the network.
     """
-    is_cut = cut_detector()
+    compare = frame_comparer()
     stats = LiveStats()
     sizes = SizeController(Workload(side or FIRST_SIDE), time.monotonic(), fixed=side is not None)
     state = None
@@ -83,8 +83,9 @@ def dream_live(
                     continue
                 state = apply_results(state, results)
                 new_frame = None if controls.frozen else frame
-                state = next_state(state, new_frame, controls, sizes.workload, working_on, estimate, is_cut)
-            ascent.offer(make_task(state, sizes.workload.steps))
+                state = next_state(state, new_frame, controls, sizes.workload, working_on, estimate, compare)
+            if state.presence:
+                ascent.offer(make_task(state, sizes.workload.steps))
             fresh = frame is not None and not controls.frozen
             at = state.frame.time if fresh else Fraction(time.monotonic())
             yield ShownFrame(Frame(compose_image(state.dream, state.camera), at), state.camera, fresh)

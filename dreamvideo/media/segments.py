@@ -58,18 +58,25 @@ class SegmentCounter:
         self.number = 0
         self._shortest = MIN_FRAMES if shortest is None else shortest
         self._count = 0
+        self._held = False
 
-    def advance(self, is_cut: bool) -> None:
-        """Count a frame, after which `number` is that of its segment; `is_cut`: the frame begins a shot."""
+    def advance(self, is_cut: bool, held: bool = False) -> None:
+        """Count a frame, after which `number` is that of its segment.
+
+        Args:
+            is_cut: the frame begins a shot.
+            held: it is looked over: the next one goes on from the frame before it, so that no segment ends here.
+        """
         if self.is_full or (is_cut and self._count >= self._shortest):
             self.number += 1
             self._count = 0
         self._count += 1
+        self._held = held
 
     @property
     def is_full(self) -> bool:
         """Whether the segment ends with this frame, wherever the shot ends."""
-        return self._count == MAX_FRAMES
+        return self._count >= MAX_FRAMES and not self._held
 
 
 def never() -> bool:

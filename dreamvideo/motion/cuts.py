@@ -4,11 +4,14 @@ A cut is where the previous image explains nothing of the current one, not even 
 160 pixels a flow is estimated, and a cut is reported if the flow does not lead back almost anywhere and the warped
 previous image is as far from the current one as two unrelated images. A pan moves, a flash brightens and a fade
 darkens, but the flow still leads back; plain frame or histogram differences cannot tell these from cuts.
+
+From a plain frame no flow leads anywhere: a whole picture after one is a cut, a faint one is not yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.motion.flow import dis
 from dreamvideo.motion.occlusion import occlusion_mask, remap
+from dreamvideo.motion.picture import contrast_of, presence
 
 SMALL = 160  # pixels of the longer side of the images that are compared
 
@@ -26,6 +30,11 @@ LOST = 0.75
 UNLIKE = 0.6
 FLATTEST = 4.0  # gray levels of contrast; two black images are alike
 
+# alike: the current image shows what the previous one does, if moved; unlike: something else, such as a flash; cut: it
+# begins a new shot.
+Comparison = Literal["alike", "unlike", "cut"]
+Compare = Callable[[NDArray[np.uint8], NDArray[np.uint8]], Comparison]  # (current, previous), each (H, W, 3) uint8 RGB
+
 
 def cut_detector() -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], bool]:
     """Return a function that tells whether a frame begins a new shot. Use one per thread.
@@ -34,13 +43,19 @@ def cut_detector() -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], bool]:
         (current, previous), each (H, W, 3) uint8 RGB -> True if `current` begins a new shot; images of different sizes
         do not belong to one shot.
     """
+    compare = frame_comparer()
+    return lambda current, previous: compare(current, previous) == "cut"
+
+
+def frame_comparer() -> Compare:
+    """Return a function that tells how a frame follows another one. Use one per thread."""
     estimate = dis()
 
-    def is_cut(current: NDArray[np.uint8], previous: NDArray[np.uint8]) -> bool:
+    def compare(current: NDArray[np.uint8], previous: NDArray[np.uint8]) -> Comparison:
         if current.shape != previous.shape:
-            return True
+            return "cut"
         if np.array_equal(current, previous):
-            return False
+            return "alike"
         now, before = (_shrink(image) for image in (current, previous))
         contrast = now.float().std((2, 3)).mean().clamp(min=FLATTEST)
 
@@ -48,13 +63,17 @@ def cut_detector() -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], bool]:
             return bool((predicted - now).abs().mean() > UNLIKE * contrast)
 
         if not unlike(before.float()):  # most frames are like the previous one as it stands
-            return False
+            return "alike"
+        after, until = (presence(contrast_of(image)) for image in (current, previous))
+        if not (after and until):
+            return "alike" if after == until else "cut" if after == 1 else "unlike"
         backward = estimate(now, before)
         if not unlike(remap(before.float(), backward)):
-            return False
-        return bool(occlusion_mask(backward, estimate(before, now)).float().mean() > LOST)
+            return "alike"
+        lost = occlusion_mask(backward, estimate(before, now)).float().mean()
+        return "cut" if lost > LOST else "unlike"
 
-    return is_cut
+    return compare
 
 
 def _shrink(image: NDArray[np.uint8]) -> torch.Tensor:

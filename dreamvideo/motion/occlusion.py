@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamvideo.motion.camera import camera_flow, camera_matrix, moving_places, near_movers
+from dreamvideo.motion.camera_motion import camera_flow, camera_matrix, moving_places, near_movers
 from dreamvideo.motion.flow import FlowEstimator, boxes_around, refine_flow
 
 NOISE = 4.0  # gray levels of 255, averaged over 5 x 5 pixels; a webcam at night stays below. Chosen by measurement
@@ -28,10 +28,14 @@ NOISE = 4.0  # gray levels of 255, averaged over 5 x 5 pixels; a webcam at night
 EDGE = 9  # pixels over which trust goes from 0 to 1 where the image has no edge; chosen by eye
 EDGE_CONTRAST = 8.0  # gray levels of 255 from which an edge of the image is one of trust; chosen by eye
 
-# Gray levels of 255, averaged over `MISMATCH_RADIUS`, a share of the shorter side, by which a warped image differs where
-# its flow explains it, and where it does not. By measurement: a bus stays below, a running dog above.
+# Gray levels of 255 by which a warped image differs where its flow explains it, and where it does not; averaged over a
+# radius that is a share of the shorter side. By measurement: a bus stays below, a running dog above.
 EXPLAINED, UNEXPLAINED = 4.0, 12.0
 MISMATCH_RADIUS = 0.025
+
+# Pixels between those at which light is measured, and the factor and gray levels by which it changes at least.
+LIGHT_GRID = 4
+LIGHT_FACTOR, LIGHT_LEVEL = 0.02, 2.0
 
 MODES = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
@@ -92,7 +96,7 @@ def estimate_motion(
     occluded &= ~(still | alike)
     flow, lost = backward.numpy()[0], occluded[0, 0]
     near = np.ones_like(lost) if camera is None else near_movers(flow, camera.numpy()[0], lost)
-    mismatch = flow_mismatch(change, lost)
+    mismatch = flow_mismatch(_change_of_picture(current[0], warped[0], change), lost)
     return Motion(
         backward,
         torch.from_numpy(occluded),
@@ -229,6 +233,17 @@ def _largest_change(now: Tensor, before: Tensor) -> NDArray[np.uint8]:
     """(H, W) difference of two (3, H, W) uint8 images, of the channel that differs most."""
     red, green, blue = (cv2.absdiff(*pair) for pair in zip(_planes(now), _planes(before), strict=True))
     return cast("NDArray[np.uint8]", cv2.max(cv2.max(red, green), blue))
+
+
+def _change_of_picture(now: Tensor, before: Tensor, change: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """`_largest_change` but for that of light: in a fade, or under another lamp, everything becomes darker at once."""
+    one, other = (image[:, ::LIGHT_GRID, ::LIGHT_GRID].numpy().astype(np.float32).ravel() for image in (before, now))
+    factor = (np.mean(one * other) - one.mean() * other.mean() + 1) / (one.var() + 1)
+    level = other.mean() - factor * one.mean()
+    if abs(factor - 1) < LIGHT_FACTOR and abs(level) < LIGHT_LEVEL:
+        return change
+    as_now = (before.float() * float(factor) + float(level)).clamp_(0, 255).byte()
+    return _largest_change(now, as_now)
 
 
 def _is_noise(change: NDArray[np.uint8], noise: float) -> NDArray[np.bool_]:

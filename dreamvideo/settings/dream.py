@@ -149,6 +149,11 @@ class DreamSettings:
         0.05, "pull of large areas towards the source's brightness and color at each step", type=float, metavar="X"
     )
     keep_colors: bool = option(False, "dream the lightness only and keep the source's colors", action="store_true")
+    dream_bars: bool = option(
+        False,
+        "dream on black bars too, and as strongly in the dark as elsewhere, which brightens it",
+        action="store_true",
+    )
     decorrelate: bool = option(
         False, "correlate the colors of the gradient as in photographs, instead of --color", action="store_true"
     )

@@ -10,8 +10,8 @@ Ruder, Dosovitskiy, Brox 2016 start each frame from the last result, warped, and
   do not burn in, and fast ones do not fade.
 - Under a mask no score is held, as the score is that of the whole image, and strength is that of the masked part. Where
   the mask has become darker the residual fades with it; where it has become lighter the image counts as unseen.
-- What has become visible, and what moves fast, is dreamed in windows at all sizes (`growth`). What moves fast outruns
-  its dream; that dream is worth less than a steady one, and so is steadiness there.
+- What has become visible, and what the flow does not explain, is dreamed in windows at all sizes (`growth`): what
+  deforms outruns its dream, and hides flicker.
 - What stands behind moving things is remembered and comes back as it was (`ground`).
 """
 
@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from dreamvideo.ascent.bars import picture_area
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.ascent.octaves import confine, dream, octave_sizes
 from dreamvideo.ascent.tiling import Score
@@ -31,18 +32,14 @@ from dreamvideo.motion.occlusion import Motion, remap
 from dreamvideo.motion.warp import warp
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.video.ground import Ground, move_ground, remember_ground, returned_ground
-from dreamvideo.video.growth import grow, local_gains
+from dreamvideo.video.growth import grow, local_steps
+from dreamvideo.video.octave_turns import UNSEEN_LIMIT, local_gains, steps_per_octave
 
 GROWTH_FRAMES = 12  # frames over which newly visible pixels count as unseen
 GROWN_STEPS = 12  # steps until pixels that have become visible count as dreamed like the rest
 DRAGGED = 0.9  # share of a residual that stays where its motion is not trusted; by measurement
-LOCAL_STEPS, LOCAL_STEPS_GPU = 2, 4  # steps in windows a frame, where the settings leave it open
 NEED_STEP = 0.8  # size of the steps of the whole image where it has to grow, over those of a first frame's
 LOCAL_SHARE = 0.002  # of the image that moves fast or is unseen, from which windows are dreamed
-
-# Share of the image that is not yet dreamed like the rest, above which the finest octave is stepped at every frame. By
-# measurement: cars before a fixed camera stay below, a hand-held camera does not.
-UNSEEN_LIMIT = 0.12
 
 MIN_MASK = 1 / 255  # the smallest value above 0 of an 8-bit mask
 
@@ -58,6 +55,9 @@ class Carry:
     frame_index: int = 0  # frames since the shot began
     unseen: float = 0.0  # share of the image that became visible lately and is not dreamed like the rest, 0..1, about
     mask: Tensor | None = None  # (1, 1, H, W) in [0, 1], this frame's; None: no mask
+    copy: Tensor | None = None  # (1, 1, h, w) on the CPU, the picture that is dreamed on, see `fading`
+    visible: float = 1.0  # share of the dream that fades have left, 0..1; of `strength`, too
+    renewed: bool = False  # the picture is new: `strength` and `target_score` are to be measured anew
     ground: Ground | None = None  # what may be covered; None: nothing is remembered
     mismatch: Tensor | None = None  # (1, 1, H, W) in [0, 1], how little its motion explains this frame; None: 0
     mismatch_share: float = 0.0  # mean of `mismatch`
@@ -89,33 +89,6 @@ def steps_for(start: Carry, dreaming: DreamSettings, carrying: CarrySettings) ->
     octaves = len(octave_sizes(height, width, dreaming))
     much_unseen, local = start.unseen > UNSEEN_LIMIT, start.grows and carrying.local_steps != 0
     return steps_per_octave(octaves, start.frame_index, carrying.warm_iterations, much_unseen, local)
-
-
-def steps_per_octave(
-    octaves: int, frame_index: int, iterations: int, much_unseen: bool, local: bool = False
-) -> tuple[int, ...]:
-    """Return the steps at each octave: `iterations` at those whose turn it is, else 0.
-
-    The finest has its turn every other frame, or every frame where `much_unseen`, or else every fourth where `local`;
-    of four frames one is for a coarser octave, each in its turn.
-
-    Args:
-        octaves: how many there are.
-        frame_index: frames since the shot began.
-        iterations: steps of an octave whose turn it is.
-        much_unseen: more than `UNSEEN_LIMIT` is newly visible.
-        local: windows take the time of every other of its turns.
-
-    Returns:
-        Numbers of steps, smallest octave first.
-    """
-    finest = octaves - 1
-    chosen = set()
-    if much_unseen or frame_index % (4 if local else 2) == 1:
-        chosen.add(finest)
-    if frame_index % 4 == 2 and finest:
-        chosen.add(finest - 1 - frame_index // 4 % finest)
-    return tuple(iterations if octave in chosen else 0 for octave in range(octaves))
 
 
 def dream_first_frames(
@@ -203,10 +176,21 @@ def _dream_carried(
     residual = torch.cat([start.residual for start in starts])
     age = torch.cat([start.age for start in starts])
     needs = torch.cat([start.need for start in starts])
+    if not dreaming.dream_bars:
+        needs = needs * picture_area(sources)
     mask_rows = [start.mask for start in starts if start.mask is not None]
     masks = torch.cat(mask_rows) if mask_rows else None
     if growing := [row for row, start in enumerate(starts) if start.grows]:
-        residual, age = _grow_locally(sources, residual, age, needs, growing, starts, steps, score, dreaming, carrying)
+        calls = local_steps(carrying.local_steps, sources.device)
+        whole = steps[-1] > 0  # the whole image steps at the finest octave
+        residual, age = residual.clone(), age.clone()
+        for call in range((calls + 1) // 2 if whole else calls):
+            index = [starts[row].frame_index * calls + call for row in growing]
+            gains = local_gains(len(steps), index[0], finest=not whole)
+            residual[growing], covered = grow(
+                sources[growing], residual[growing], needs[growing], score, dreaming, gains, index
+            )
+            age[growing] = (age[growing] + covered / GROWN_STEPS).clamp(max=1)
     if any(steps):
         dreamed = dream(
             sources,
@@ -223,49 +207,15 @@ def _dream_carried(
         age = (age + steps[-1] / GROWN_STEPS).clamp(max=1)
     elif dreaming.keep_colors:
         residual = confine(sources + residual, sources, dreaming, masks) - sources
+    elif not dreaming.dream_bars:  # the flow may have moved it there
+        residual = residual * picture_area(sources)
     # What moves or grows has a strength of its own; the rest keeps that of the first frame.
     calm = 1 - needs
-    strength = torch.cat([start.strength for start in starts])
+    strength = torch.cat([start.strength * start.visible for start in starts])
     excess = (strength / strength_of(residual * calm, calm if masks is None else calm * masks)).clamp(max=1) - 1
     residual = residual * (1 + calm * excess)
     rows = zip(starts, torch.split(residual, 1), torch.split(age, 1), strict=True)
     return [replace(start, residual=residual_row, age=age_row) for start, residual_row, age_row in rows]
-
-
-def _grow_locally(
-    sources: Tensor,
-    residual: Tensor,
-    age: Tensor,
-    needs: Tensor,
-    rows: list[int],
-    starts: list[Carry],
-    steps: tuple[int, ...],
-    score: Score,
-    dreaming: DreamSettings,
-    carrying: CarrySettings,
-) -> tuple[Tensor, Tensor]:
-    """The residual and the age after windows of some rows of a batch were dreamed."""
-    calls = local_steps(carrying, sources.device)
-    whole = steps[-1] > 0  # the whole image steps at the finest octave
-    residual, age = residual.clone(), age.clone()
-    for call in range((calls + 1) // 2 if whole else calls):
-        index = [starts[row].frame_index * calls + call for row in rows]
-        gains = local_gains(len(steps), index[0], finest=not whole)
-        residual[rows], covered = grow(sources[rows], residual[rows], needs[rows], score, dreaming, gains, index)
-        age[rows] = (age[rows] + covered / GROWN_STEPS).clamp(max=1)
-    return residual, age
-
-
-def local_steps(carrying: CarrySettings, device: torch.device) -> int:
-    """Return how many steps in windows a frame takes at most.
-
-    Args:
-        carrying: `local_steps`.
-        device: that dreams.
-    """
-    if carrying.local_steps is None:
-        return LOCAL_STEPS if device.type == "cpu" else LOCAL_STEPS_GPU
-    return carrying.local_steps
 
 
 def move_carry(last: Carry, source: Tensor, motion: Motion, persistence: float, mask: Tensor | None = None) -> Carry:

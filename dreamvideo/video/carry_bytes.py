@@ -11,9 +11,9 @@ from dreamvideo.devices import fetch, upload
 from dreamvideo.video.carry import Carry
 from dreamvideo.video.ground import Ground
 
-TENSORS = ("residual", "age", "strength", "target_score", "mask")
+TENSORS = ("residual", "age", "strength", "target_score", "mask", "copy")
 GROUND = ("source", "residual", "weight", "covered")
-NUMBERS = ("frame_index", "unseen")
+NUMBERS = ("frame_index", "unseen", "visible")
 
 
 def carry_to_bytes(carry: Carry) -> Callable[[], bytes]:
@@ -42,7 +42,9 @@ def carry_from_bytes(content: bytes, device: torch.device) -> Carry:
     """
     tensors = load(content)
     numbers = {name: tensors.pop(name).item() for name in NUMBERS}
+    copy = tensors.pop("copy", None)  # stays on the CPU
     uploaded = {name: upload(tensor, device) for name, tensor in tensors.items()}
     remembered = {name: uploaded.pop(f"ground.{name}", None) for name in GROUND}
     ground = None if None in remembered.values() else Ground(**remembered)
-    return Carry(**uploaded, ground=ground, frame_index=int(numbers["frame_index"]), unseen=numbers["unseen"])
+    numbers["frame_index"] = int(numbers["frame_index"])
+    return Carry(**uploaded, **numbers, copy=copy, ground=ground)

@@ -30,9 +30,7 @@ LARGEST_SIDE = 128  # pixels; what fits into every octave. Larger ones cost more
 CORE = 0.8  # share of a window's side within which it counts as covering
 MOST_SHARE = 0.3  # of the image's pixels that the windows of one octave take, at most
 
-# Sizes of steps over those of a first frame. By measurement: larger ones at once undo each other.
-COARSE_GAIN = 1.0
-FINE_GAIN = 0.8
+LOCAL_STEPS, LOCAL_STEPS_GPU = 2, 4  # a frame, where the settings leave it open
 
 JITTER_DRAW = 64  # number of the first draw of shifts; octaves of whole images have the smaller ones
 
@@ -50,6 +48,18 @@ def window_side(size: tuple[int, int]) -> int:
     """Return the side of windows, px, for images whose smallest octave has this (height, width)."""
     side = min(*size, LARGEST_SIDE)
     return side // 32 * 32 if side >= 32 else side
+
+
+def local_steps(chosen: int | None, device: torch.device) -> int:
+    """Return how many steps in windows a frame takes at most.
+
+    Args:
+        chosen: `CarrySettings.local_steps`.
+        device: that dreams.
+    """
+    if chosen is not None:
+        return chosen
+    return LOCAL_STEPS if device.type == "cpu" else LOCAL_STEPS_GPU
 
 
 def choose_windows(
@@ -95,25 +105,6 @@ def choose_windows(
     return windows
 
 
-def local_gains(octaves: int, call: int, finest: bool) -> dict[int, float]:
-    """Return the octaves that step in a call of `grow`, each with the factor on its steps.
-
-    The smallest steps for shape, the finest for the score, and the ones between take turns: by measurement those two
-    give three quarters of what all octaves together would.
-
-    Args:
-        octaves: how many there are.
-        call: number of the call.
-        finest: whether the finest has a turn; else the whole image steps there in this frame.
-    """
-    gains = {0: COARSE_GAIN}
-    if octaves > 2 and call % 2:
-        gains = {1 + call // 2 % (octaves - 2): COARSE_GAIN}
-    if finest:
-        gains[octaves - 1] = FINE_GAIN
-    return gains
-
-
 def grow(
     sources: Tensor,
     residuals: Tensor,
@@ -148,6 +139,7 @@ def grow(
     covered = torch.zeros_like(needs)
     if not windows:
         return residuals, covered
+    before = residuals
     planes = torch.cat([sources, residuals, needs], 1)
     octaves = {octave: resize(planes, size) for octave, size in sizes.items()}
     parts = torch.cat([_cut(octaves[each.octave][row : row + 1], each, side) for row, each in windows])
@@ -171,7 +163,8 @@ def grow(
                 if octave == max(gains):
                     _cut_of_image(covered[row : row + 1], window, side, octave_size).fill_(1)
         residuals = residuals + (total if octave_size == (h, w) else enlarge(total, (h, w)))
-    return (sources + residuals).clamp(0, 1) - sources, covered
+    residuals = (sources + residuals).clamp(0, 1) - sources
+    return torch.where(needs > 0, residuals, before), covered
 
 
 def _cut(image: Tensor, window: Window, side: int) -> Tensor:

@@ -37,6 +37,8 @@ class LaneStep:
     segment: int | None = 0  # of its input; None: a warmup frame, which is not output
     stores_carry: bool = False  # the segment ends with it, but not the shot: the carry after it is stored
     carry: bytes | None = None  # the carry before it, where the frame before was dreamed in an earlier run
+    presence: float = 1.0  # how much of a picture it shows, 0..1; 0: it is not dreamed
+    held: bool = False  # a flash: it is shown with the dream of `previous`, which goes on after it
 
 
 def lanes_for(pixels: int) -> int:

@@ -1,6 +1,6 @@
 """The way of a frame from its reader to its writer: cuts, motion, lanes, batches, and back into order.
 
-split_shots       which shot and segment each frame belongs to
+split_shots       which shot and segment each frame belongs to                  (video.shots)
 in_lockstep       rounds of the next frame of several shots, the lanes          (video.lanes)
 estimate_rounds   optical flow and occlusion of each frame, ahead, in a thread  (motion)
 dream_rounds      what can be is dreamed as one batch                           (video.carry)
@@ -24,10 +24,8 @@ from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.devices import fetch
 from dreamvideo.frames import Frame, Frames
 from dreamvideo.media.checkpoint import ResumePoint
-from dreamvideo.media.segments import SegmentCounter
 from dreamvideo.models.network import Network
 from dreamvideo.motion import occlusion
-from dreamvideo.motion.cuts import cut_detector
 from dreamvideo.motion.flow import FLOWS, FlowEstimator, dis
 from dreamvideo.motion.occlusion import Motion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
@@ -35,7 +33,9 @@ from dreamvideo.tensors import to_mask, to_tensor, to_uint8
 from dreamvideo.threads import prefetch
 from dreamvideo.video.carry import Carry, dream_carried_frames, dream_first_frames, learn_ground, move_carry, steps_for
 from dreamvideo.video.carry_bytes import carry_from_bytes, carry_to_bytes
+from dreamvideo.video.fading import fade_carry, first_carry
 from dreamvideo.video.lanes import LaneStep, in_lockstep, in_order, lanes_for
+from dreamvideo.video.shots import DreamInput, single_input, split_shots
 
 # Bytes of images that may wait, read or dreamed, so that later shots can be dreamed beside the first. By eye: about
 # 170 frames of 1080 lines.
@@ -45,16 +45,6 @@ Round = list[tuple[LaneStep, Motion | None]]  # one step a lane; no motion: the 
 # What one batch has in common: the shape of its images, the steps of each octave (None: shots begin), and whether there
 # are masks.
 BatchKey = tuple[tuple[int, ...], tuple[int, ...] | None, bool]
-
-
-@dataclass(frozen=True, slots=True)
-class DreamInput:
-    """Frames to be dreamed, or the rest of those of which some were dreamed in an earlier run."""
-
-    frames: Frames  # closed when they are dreamed
-    resume: ResumePoint | None = None  # where they go on: the first frame was dreamed and is not output again
-    warmup: int = 0  # leading frames that are dreamed but not output, to warm up the carry
-    min_segment_frames: int | None = None  # of a segment that a cut may end; None: the default for videos
 
 
 class Start(NamedTuple):
@@ -77,17 +67,6 @@ class Pending:
     def frame(self) -> Frame:
         """Wait for the dream."""
         return replace(self.step.frame, image=self.image().numpy(), segment=self.step.segment, carry=self.carry)
-
-
-def single_input(
-    frames: Frames, resume: ResumePoint | None = None, min_segment_frames: int | None = None
-) -> Generator[DreamInput, None, None]:
-    """Yield one `DreamInput`.
-
-    Args:
-        frames, resume, min_segment_frames: its fields.
-    """
-    yield DreamInput(frames, resume, min_segment_frames=min_segment_frames)
 
 
 def dream_video(
@@ -163,36 +142,6 @@ def _by_input(
             yield number, (frame for _, frame in group)
 
 
-def split_shots(inputs: Generator[DreamInput, None, None], alone: bool) -> Generator[LaneStep, None, None]:
-    """Find the shot and the segment of each frame.
-
-    Args:
-        inputs: closed at the end, as is each one's `frames`.
-        alone: every frame is a shot of its own.
-    """
-    is_cut = cut_detector()
-    index, shot = 0, -1
-    with closing(inputs):
-        for number, source in enumerate(inputs):
-            segments, previous, carry = SegmentCounter(source.min_segment_frames), None, None
-            shot += 1
-            with closing(source.frames):
-                if source.resume is not None:
-                    finished, carry = next(source.frames, None), source.resume.carry
-                    previous = None if carry is None else finished
-                for count, frame in enumerate(source.frames):
-                    begins = alone or previous is None or is_cut(frame.image, previous.image)
-                    if begins:
-                        shot, previous, carry = shot + 1, None, None
-                    is_output = count >= source.warmup
-                    if is_output:
-                        segments.advance(begins)
-                    segment = segments.number if is_output else None
-                    stores_carry = segments.is_full and not alone
-                    yield LaneStep(index, number, shot, frame, previous, segment, stores_carry, carry)
-                    index, previous, carry = index + 1, frame, None
-
-
 def estimate_rounds(
     inputs: Generator[DreamInput, None, None], carry: CarrySettings, device: torch.device, tf32: bool | None = None
 ) -> Generator[Round, None, None]:
@@ -231,9 +180,9 @@ def motion_of_step(step: LaneStep, estimator: FlowEstimator | None) -> Motion | 
         estimator: of the flow; None: nothing moves.
 
     Returns:
-        The motion; None: no frame is before this one in its shot.
+        The motion; None: no frame is before this one in its shot, or it is a flash.
     """
-    if step.previous is None:
+    if step.previous is None or step.held:
         return None
     if estimator is None:
         return occlusion.no_motion(*step.frame.image.shape[:2])
@@ -256,12 +205,16 @@ def dream_rounds(
             last, mask = carries.pop(step.shot, None), step.frame.mask
             if step.carry is not None:
                 last = carry_from_bytes(step.carry, network.device)
-            if mask is not None and not mask.any():  # nothing to dream; the next frame starts anew
-                pending.append(Pending(step, functools.partial(torch.from_numpy, step.frame.image)))
+            if step.held or not step.presence:  # nothing is dreamed
+                if last is not None:
+                    carries[step.shot] = last
+                pending.append(_undreamed(step, last, network.device))
                 continue
             mask_tensor = None if mask is None else to_mask(mask, network.device)
-            source = to_tensor(step.frame.image, network.device)
-            start = move_carry(last, source, motion, carry.persistence, mask_tensor) if motion and last else None
+            source, start = to_tensor(step.frame.image, network.device), None
+            if motion and last:
+                start = move_carry(last, source, motion, carry.persistence, mask_tensor)
+                start = fade_carry(start, step.frame.image, step.presence, motion)
             octave_steps = steps_for(start, dream, carry) if start else None
             key = step.frame.image.shape, octave_steps, mask is not None
             batches.setdefault(key, []).append(Start(step, source, motion, start))
@@ -285,12 +238,36 @@ def _dream_batch(
     budget: MemoryBudget,
 ) -> list[Carry]:
     """The carry after each frame of a batch, which contains its dream."""
-    sources = torch.cat([start.source for start in batch])
+    sources = torch.cat([each.source for each in batch])
+    masks = [to_mask(each.step.frame.mask, network.device) for each in batch if each.step.frame.mask is not None]
+
+    def first(rows: list[int]) -> list[Carry]:
+        row_masks = torch.cat([masks[row] for row in rows]) if masks else None
+        return dream_first_frames(sources[rows], network, dream, row_masks, budget)
+
     if octave_steps is None:
-        masks = [to_mask(each.step.frame.mask, network.device) for each in batch if each.step.frame.mask is not None]
-        return dream_first_frames(sources, network, dream, torch.cat(masks) if masks else None, budget)
+        firsts = first(list(range(len(batch))))
+        return [
+            first_carry(after, each.step.frame.image, each.step.presence)
+            for after, each in zip(firsts, batch, strict=True)
+        ]
     starts = [each.carry for each in batch if each.carry is not None]
-    return dream_carried_frames(sources, starts, octave_steps, network, dream, carry, budget)
+    dreamed = dream_carried_frames(sources, starts, octave_steps, network, dream, carry, budget)
+    renewed = [row for row, start in enumerate(starts) if start.renewed]
+    if renewed:  # the goals are those of a first frame
+        for row, goals in zip(renewed, first(renewed), strict=True):
+            dreamed[row] = replace(
+                dreamed[row], strength=goals.strength, target_score=goals.target_score, renewed=False
+            )
+    return dreamed
+
+
+def _undreamed(step: LaneStep, last: Carry | None, device: torch.device) -> Pending:
+    """A frame without a dream of its own; a flash that shows a picture is shown with the `last` dream."""
+    image = torch.from_numpy(step.frame.image)
+    if last is None or not step.presence:
+        return Pending(step, lambda: image)
+    return Pending(step, fetch(to_uint8(to_tensor(step.frame.image, device)[0] + last.residual)))
 
 
 def fetch_dreams(rounds: Iterator[list[Pending]], late: bool) -> Generator[tuple[LaneStep, Frame], None, None]:

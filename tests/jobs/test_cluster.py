@@ -39,7 +39,7 @@ from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import ClusterSettings, EncodeSettings, MaskSettings, ReadSettings, SequenceSettings
 from dreamvideo.video.lanes import LaneStep
-from dreamvideo.video.pipeline import single_input, split_shots
+from dreamvideo.video.shots import single_input, split_shots
 
 LENGTH = 25  # frames of a shot
 

@@ -17,14 +17,14 @@ from dreamvideo.live.dreaming.ascent_thread import (
     AscentThread,
     Look,
     LookChoice,
-    next_turn,
     run_ascent,
 )
 from dreamvideo.live.dreaming.tracking import TrackedDream, apply_update, source_tensor, start_flow, undreamed
+from dreamvideo.live.dreaming.turns import next_turn
 from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Objective
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
-from dreamvideo.video.carry import steps_per_octave
+from dreamvideo.video.carry import dream_first_frames, steps_per_octave
 
 HANG = 300.0  # seconds after which a thread counts as hanging
 SIZE = (150, 190)
@@ -201,3 +201,23 @@ def test_nothing_is_dreamed_at_no_strength(look: Look) -> None:
     ascent.offer(task(tracked(1.0), 1))
     assert results_of(ascent, 1)[0].task.frame_index == 1
     ascent.close()
+
+
+def test_the_goals_of_a_picture_that_has_grown_are_those_of_its_first_frame(look: Look) -> None:
+    at, state = ascended(look, 2 * GROWTH)
+    assert state.unit_strength is not None
+    faint = replace(state, unit_strength=state.unit_strength / 3)
+    same, _, _ = run_ascent(faint, task(at, state.frame_index + 1), look, CarrySettings())
+    assert same.unit_strength is faint.unit_strength
+    grown = replace(at, renewals=1)
+    renewed, _, _ = run_ascent(faint, task(grown, state.frame_index + 1), look, CarrySettings())
+    (first,) = dream_first_frames(at.source.float() / 255, look.network, look.settings)
+    torch.testing.assert_close(renewed.unit_strength, first.strength)
+    assert renewed.renewals == 1 and renewed.target_score is not None
+
+
+def test_a_faint_picture_grows_a_faint_dream(look: Look) -> None:
+    whole = tracked()
+    faint = replace(whole, carry=replace(whole.carry, visible=0.25))
+    strengths = [float(ascended(look, GROWTH, each)[0].carry.residual.abs().mean()) for each in (whole, faint)]
+    assert strengths[1] < 0.5 * strengths[0]

@@ -53,7 +53,9 @@ def still(current: Any, previous: Any) -> torch.Tensor:
 
 
 def gray(level: Any, height: Any = H, width: Any = W) -> NDArray[Any]:
-    return np.full((height, width, 3), level, np.uint8)
+    image = np.full((height, width, 3), level, np.uint8)
+    image[:, width // 2 :] += 30  # a picture: a plain frame is not dreamed
+    return image
 
 
 @pytest.fixture

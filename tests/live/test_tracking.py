@@ -36,6 +36,8 @@ from dreamvideo.live.dreaming.tracking import (
     track_motion,
     undreamed,
 )
+from dreamvideo.motion.cuts import Comparison, frame_comparer
+from dreamvideo.motion.flow import dis
 from dreamvideo.motion.occlusion import Motion, no_motion
 
 H, W = 48, 64
@@ -148,8 +150,8 @@ def still(current: Any, previous: Any) -> torch.Tensor:
     return torch.zeros(len(current), 2, *current.shape[2:])
 
 
-def never(current: Any, previous: Any) -> bool:
-    return False
+def never(current: Any, previous: Any) -> Comparison:
+    return "alike"
 
 
 def frame(number: int, image: Any = None) -> Frame:
@@ -223,7 +225,37 @@ def test_these_do_not(key: str) -> None:
 
 def test_a_cut_begins_a_new_dream() -> None:
     state = apply_results(started(), [result_of(started(), spot(30, 20))])
-    assert next_state(state, frame(1), Controls(), Workload(H), 0, still, lambda *_: True).generation == 1
+    assert next_state(state, frame(1), Controls(), Workload(H), 0, still, lambda *_: "cut").generation == 1
+
+
+def test_after_a_flash_the_dream_goes_on() -> None:
+    state = apply_results(started(), [result_of(started(), spot(30, 20))])
+    compare, white = frame_comparer(), np.full((H, W, 3), 255, np.uint8)
+    for number, image in enumerate([white, white, None, None], 1):
+        state = next_state(state, frame(number, image), Controls(), Workload(H), 0, dis(), compare)
+        if image is not None:
+            assert state.presence == 0 and not state.dream.carry.residual.any()
+            assert (state.generation, state.frame_index) == (number if number == 1 else 1, number)
+    assert state.generation == 0 and state.frame_index == 4 and state.before is None
+    assert state.dream.carry.residual.max() > 0.2
+
+
+def test_after_more_than_a_flash_it_begins_anew() -> None:
+    state = apply_results(started(), [result_of(started(), spot(30, 20))])
+    compare = frame_comparer()
+    for number in range(1, 10):
+        image = np.zeros((H, W, 3), np.uint8) if number < 6 else None
+        state = next_state(state, frame(number, image), Controls(), Workload(H), 0, dis(), compare)
+    assert state.generation == 6 and not state.dream.carry.residual.any() and state.presence == 1
+
+
+def test_a_dream_fades_with_its_picture() -> None:
+    state = apply_results(started(), [result_of(started(), spot(30, 20))])
+    compare = frame_comparer()
+    for number in range(1, 8):
+        image = (textured(H, W) * (1 - number / 10)).astype(np.uint8)
+        state = next_state(state, frame(number, image), Controls(), Workload(H), 0, dis(), compare)
+    assert state.generation == 0 and 0 < state.dream.carry.residual.max() < 0.15
 
 
 def test_without_a_new_picture_the_dream_goes_on_and_does_not_fade() -> None:

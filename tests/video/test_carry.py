@@ -16,8 +16,8 @@ from dreamvideo.video.carry import (
     dream_first_frames,
     move_carry,
     steps_for,
-    steps_per_octave,
 )
+from dreamvideo.video.octave_turns import steps_per_octave
 
 QUICK = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4, anchor=0.0)
 

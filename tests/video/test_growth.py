@@ -8,7 +8,8 @@ from torch import Tensor
 from dreamvideo.ascent.octaves import octave_sizes
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import DreamSettings
-from dreamvideo.video.growth import CELL, choose_windows, grow, local_gains, window_side
+from dreamvideo.video.growth import CELL, choose_windows, grow, window_side
+from dreamvideo.video.octave_turns import local_gains
 
 LOOK = DreamSettings(octaves=3, iterations=4, step_size=0.02, jitter=4, anchor=0.0)
 H, W = 120, 160

@@ -14,7 +14,8 @@ from dreamvideo.frames import Frame
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.video.lanes import LaneStep, in_lockstep, in_order, lanes_for
-from dreamvideo.video.pipeline import DreamInput, Pending, dream_inputs, dream_video, fetch_dreams
+from dreamvideo.video.pipeline import Pending, dream_inputs, dream_video, fetch_dreams
+from dreamvideo.video.shots import DreamInput
 
 
 def steps(lengths: Any, read: Any = None) -> Generator[LaneStep, None, None]:

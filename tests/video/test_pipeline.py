@@ -18,7 +18,8 @@ from dreamvideo.motion import occlusion
 from dreamvideo.motion.flow import FLOWS
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.tensors import to_image, to_tensor
-from dreamvideo.video.pipeline import dream_video, estimate_rounds, single_input
+from dreamvideo.video.pipeline import dream_video, estimate_rounds
+from dreamvideo.video.shots import single_input
 
 QUICK = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4, anchor=0.0)
 CARRY = CarrySettings()
@@ -129,6 +130,7 @@ def test_flat_ground_that_has_not_changed_stands_still_whatever_the_flow_says(mo
 
     monkeypatch.setitem(FLOWS, "dis", lambda device, weights, tf32: guess)
     ground = np.full((40, 60, 3), 200, np.uint8)
+    ground[:6] = 60  # without it there would be no picture
     noisy = [np.clip(ground + random.normal(0, 1.2, ground.shape), 0, 255).astype(np.uint8) for _ in range(2)]
     noisy[1][:, 40:] = 90  # something came
     _, ((_, motion),) = estimate_rounds(single_input(stream(noisy)), CarrySettings(), CPU)

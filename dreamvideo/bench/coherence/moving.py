@@ -24,7 +24,7 @@ SETTLED = 5  # frames after which ground that is seen again is compared
 BESIDE = 9  # pixels from a mover within which ground counts as beside its edge
 
 
-def moving_places(sources: Tensor, ground_flows: Tensor, noise: float = 2 * NOISE) -> Tensor:
+def find_movers(sources: Tensor, ground_flows: Tensor, noise: float = 2 * NOISE) -> Tensor:
     """Return what does not move with the ground: pixels that the frame before, moved along with it, does not explain.
 
     Args:

@@ -22,7 +22,7 @@ from dreamvideo.media.checkpoint import ResumePoint, Segment
 from dreamvideo.media.video_file import translate_errors
 from dreamvideo.media.video_reader import silence_reader
 from dreamvideo.threads import prefetch
-from dreamvideo.video.pipeline import single_input, split_shots
+from dreamvideo.video.shots import single_input, split_shots
 
 
 @dataclass(slots=True, eq=False)

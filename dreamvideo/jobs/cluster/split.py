@@ -60,7 +60,7 @@ def split_into_units(
     """Group the frames of one video into work units, each of which begins at a cut.
 
     Args:
-        steps: all frames with their segments, from `pipeline.split_shots`.
+        steps: all frames with their segments, from `shots.split_shots`.
         split_after: seconds after which a shot is split, at the end of a segment; the next unit then has warmup frames.
             Default: shots are not split.
     """

@@ -18,7 +18,8 @@ from dreamvideo.media.segments import write_segments
 from dreamvideo.media.video_reader import silence_reader
 from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
-from dreamvideo.video.pipeline import DreamInput, dream_inputs
+from dreamvideo.video.pipeline import dream_inputs
+from dreamvideo.video.shots import DreamInput
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,12 @@ from dreamvideo.ascent.octaves import dream, octave_sizes
 from dreamvideo.devices import download, upload
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.live.dreaming.tracking import ResidualUpdate, TrackedDream
+from dreamvideo.live.dreaming.turns import next_turn
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
-from dreamvideo.video.carry import UNSEEN_LIMIT, dream_carried_frames, steps_per_octave, strength_of
+from dreamvideo.video.carry import dream_carried_frames, dream_first_frames, strength_of
+from dreamvideo.video.octave_turns import UNSEEN_LIMIT
+from dreamvideo.video.shots import FLASH_FRAMES
 
 # Lower limit of a dream's mean |residual|, over `step_size` times the square root of its steps. Many cameras start with
 # black images, which hardly dream; without this limit what follows would stay as faint.
@@ -83,6 +86,7 @@ class AscentState:
     target_score: Tensor | None = None  # (1,) score to hold; None: to be measured
     strength: float = 0.0  # `TrackedDream.strength` when `target_score` was measured
     unseen_sum: float = 0.0  # `TrackedDream.unseen_sum` when `target_score` was measured
+    renewals: int = 0  # `TrackedDream.renewals` when the dream began to grow, or when both goals were measured anew
 
 
 def run_ascent(
@@ -100,7 +104,7 @@ def run_ascent(
         The new state, what the ascent adds (None: no turn is due yet), and its steps.
     """
     if state.generation != task.generation:
-        state = AscentState(task.generation)
+        state = AscentState(task.generation, renewals=task.dream.renewals)
     if state.size != task.dream.size:
         state = replace(state, size=task.dream.size, target_score=None)
     octaves = len(octave_sizes(*state.size, look.settings))
@@ -118,7 +122,7 @@ def _grow(state: AscentState, task: AscentTask, look: Look, octaves: int) -> tup
         look.network.score,
         look.settings,
         residual=residual,
-        step_scale=torch.full_like(age, task.dream.strength),
+        step_scale=torch.full_like(age, task.dream.strength * task.dream.carry.visible),
         steps_per_octave=[task.steps if each == octave else 0 for each in range(octaves)],
         jitter_index=[state.growth_steps],
     )
@@ -136,8 +140,19 @@ def _continue(
     source, residual, age = _planes(tracked, look)
     if state.unit_strength is None:
         least = MIN_STRENGTH * look.settings.step_size * math.sqrt(octaves * look.settings.iterations)
-        unit_strength = (strength_of(residual) / tracked.strength).clamp(min=least)
+        # A faint picture has a faint dream; its goal is that of a whole one.
+        unit_strength = (strength_of(residual) / (tracked.strength * max(tracked.carry.visible, 0.01))).clamp(min=least)
         state = replace(state, unit_strength=unit_strength, frame_index=task.frame_index - 1)
+    if state.renewals != tracked.renewals:
+        (first,) = dream_first_frames(source, look.network, look.settings, budget=look.budget)
+        state = replace(
+            state,
+            unit_strength=first.strength,
+            target_score=first.target_score if tracked.strength == 1 else None,
+            strength=tracked.strength,
+            unseen_sum=tracked.unseen_sum,
+            renewals=tracked.renewals,
+        )
     frames = task.frame_index - state.frame_index
     local = tracked.carry.grows and carry_settings.local_steps != 0
     turn_index, steps = next_turn(state.turn_index, frames, octaves, task.steps, tracked.carry.unseen, local)
@@ -169,31 +184,6 @@ def _planes(tracked: TrackedDream, look: Look) -> tuple[Tensor, Tensor, Tensor]:
     device = look.network.device
     source = upload(tracked.source, device).float() / 255
     return source, upload(tracked.carry.residual, device), upload(tracked.carry.age, device)
-
-
-def next_turn(
-    last: int, frames: int, octaves: int, iterations: int, unseen: float, local: bool = False
-) -> tuple[int, tuple[int, ...] | None]:
-    """The next turn at which some octave steps.
-
-    A fast machine takes one turn per frame, as for a file. A slow one takes fewer, but leaves none out.
-
-    Args:
-        last: index of the last turn.
-        frames: that have come since then.
-        octaves: number of octaves.
-        iterations: steps of an octave whose turn it is.
-        unseen: share of newly visible pixels; above `UNSEEN_LIMIT` the finest octave steps at every turn.
-        local: windows are dreamed, at every turn.
-
-    Returns:
-        (index of the turn, its steps at each octave), or (last, None) if no turn is due yet.
-    """
-    for turn_index in range(last + 1, last + 1 + frames):
-        steps = steps_per_octave(octaves, turn_index, iterations, unseen > UNSEEN_LIMIT, local)
-        if any(steps) or local:
-            return turn_index, steps
-    return last, None
 
 
 def _target_is_stale(state: AscentState, tracked: TrackedDream) -> bool:
@@ -268,7 +258,7 @@ class AscentThread:
             return task
 
     def _work(self) -> None:
-        state, choice = AscentState(), None
+        states, choice = [AscentState()] * (FLASH_FRAMES + 1), None  # of the newest dreams: after a flash one goes on
         try:
             self._prepare()
             while (task := self._next()) is not None:
@@ -280,7 +270,9 @@ class AscentThread:
                 if not look.settings.iterations or not task.dream.strength:
                     continue
                 start = time.monotonic()
-                state, update, steps = run_ascent(state, task, look, self._carry_settings)
+                state = next((each for each in states if each.generation == task.generation), states[-1])
+                after, update, steps = run_ascent(state, task, look, self._carry_settings)
+                states = [*(each for each in states if each.generation != task.generation), after][-FLASH_FRAMES - 1 :]
                 if update is not None:
                     with self._changed:
                         self._results.append(AscentResult(task, update, steps, time.monotonic() - start))

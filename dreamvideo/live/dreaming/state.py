@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -18,6 +18,7 @@ from dreamvideo.live.dreaming.tracking import (
     TrackedDream,
     apply_update,
     extend_flow,
+    fade_tracked,
     resize_tracked,
     scale_strength,
     source_tensor,
@@ -25,12 +26,14 @@ from dreamvideo.live.dreaming.tracking import (
     track_motion,
     undreamed,
 )
+from dreamvideo.motion.cuts import Compare
 from dreamvideo.motion.flow import FlowEstimator
 from dreamvideo.motion.occlusion import estimate_motion
+from dreamvideo.motion.picture import contrast_of, presence
+from dreamvideo.video.fading import picture_copy
+from dreamvideo.video.shots import FLASH_FRAMES
 
 MAX_DECAY_SECONDS: Final = 0.2  # chosen by eye; after a camera stood still the dream fades no more than in this time
-
-CutTest = Callable[[NDArray[np.uint8], NDArray[np.uint8]], bool]  # (current, previous)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,11 @@ class LiveFrameState:
     controls: Controls  # that are in effect
     dream: TrackedDream
     frame_index: int = 0
-    generation: int = 0  # incremented whenever the dream restarts
+    generation: int = 0  # the frame_index at which the dream started
     flows: Mapping[int, AccumulatedFlow] = field(default_factory=dict)  # by the frame_index at which an ascent started
+    presence: float = 1.0  # of a picture in the image, 0..1; 0: it is not dreamed
+    before: LiveFrameState | None = None  # the state before what may be a flash; None: there was none lately
+    flash_frames: int = 0  # since `before`
 
 
 def start_dream(
@@ -52,7 +58,10 @@ def start_dream(
     """A new dream that starts with `frame`."""
     camera = prepare_image(frame, controls)
     source = source_tensor(camera, workload.size(camera.shape[:2]))
-    return LiveFrameState(frame, camera, controls, undreamed(source, controls.strength), frame_index, generation)
+    visible = presence(contrast_of(camera))
+    dream = undreamed(source, controls.strength)
+    dream = replace(dream, carry=replace(dream.carry, copy=picture_copy(camera), visible=visible))
+    return LiveFrameState(frame, camera, controls, dream, frame_index, generation, presence=visible)
 
 
 def apply_results(state: LiveFrameState, results: Sequence[AscentResult]) -> LiveFrameState:
@@ -75,7 +84,7 @@ def next_state(
     workload: Workload,
     working_on: int | None,
     estimate: FlowEstimator,
-    is_cut: CutTest,
+    compare: Compare,
 ) -> LiveFrameState:
     """Move the dream to the next frame, with the present controls and workload.
 
@@ -86,12 +95,20 @@ def next_state(
         workload: the size to dream at.
         working_on: frame_index from which the running ascent started; None: none is running.
         estimate: the optical flow.
-        is_cut: whether the camera's image has changed altogether, which restarts the dream.
+        compare: how the camera's image follows the one before: whether it has changed altogether, which restarts the
+            dream, unless the image before that returns within a few frames.
     """
     fresh, frame = frame is not None, frame or state.frame
     camera = prepare_image(frame, controls)
-    if _restarts(state.controls, controls) or (fresh and is_cut(camera, state.camera)):
-        return start_dream(frame, controls, workload, state.frame_index + 1, state.generation + 1)
+    if _restarts(state.controls, controls):
+        return start_dream(frame, controls, workload, state.frame_index + 1, state.frame_index + 1)
+    visible = presence(contrast_of(camera)) if fresh else state.presence
+    if fresh:
+        state = _after_flash(state, camera, compare)
+        if compare(camera, state.camera) == "cut" or (visible > 0) != (state.presence > 0):
+            begun = start_dream(frame, controls, workload, state.frame_index + 1, state.frame_index + 1)
+            # What comes back within a few frames is that before the first of them.
+            return replace(begun, before=state.before or state, flash_frames=state.flash_frames + 1)
     source = source_tensor(camera, workload.size(camera.shape[:2]))
     dream, flows = state.dream, state.flows
     if source.shape != dream.source.shape:
@@ -105,8 +122,35 @@ def next_state(
         motion = estimate_motion(source, dream.source, estimate)
         seconds = min(float(frame.time - state.frame.time), MAX_DECAY_SECONDS)
         dream = track_motion(dream, source, motion, seconds)
+        dream = fade_tracked(dream, camera, visible, motion)
         flows = {index: extend_flow(flow, motion) for index, flow in flows.items()}
-    return LiveFrameState(frame, camera, controls, dream, state.frame_index + 1, state.generation, flows)
+    return replace(
+        state,
+        frame=frame,
+        camera=camera,
+        controls=controls,
+        dream=dream,
+        frame_index=state.frame_index + 1,
+        # Nothing is left of the dream where another picture has taken the place of the one before.
+        generation=state.frame_index + 1 if fresh and _is_gone(dream) else state.generation,
+        flows=flows,
+        presence=visible,
+    )
+
+
+def _is_gone(dream: TrackedDream) -> bool:
+    return dream.carry.renewed and not dream.carry.residual.any()
+
+
+def _after_flash(state: LiveFrameState, camera: NDArray[np.uint8], compare: Compare) -> LiveFrameState:
+    """The state that an image continues: that before a flash, if the image is like that; `before` is kept a while."""
+    if state.before is None:
+        return state
+    if compare(camera, state.before.camera) == "alike":
+        return replace(state.before, frame_index=state.frame_index)
+    if state.flash_frames >= FLASH_FRAMES:
+        return replace(state, before=None, flash_frames=0)
+    return replace(state, flash_frames=state.flash_frames + 1)
 
 
 def make_task(state: LiveFrameState, steps: int) -> AscentTask:

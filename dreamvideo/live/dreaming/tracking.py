@@ -19,6 +19,7 @@ from torch import Tensor
 
 from dreamvideo.motion.occlusion import Motion, remap
 from dreamvideo.video.carry import Carry, learn_ground, move_carry
+from dreamvideo.video.fading import fade_carry
 
 # Factor on the residual per second. Chosen by eye: what no step renews is gone within half a minute.
 DECAY_PER_SECOND: Final = 0.9
@@ -32,6 +33,7 @@ class TrackedDream:
     carry: Carry
     strength: float  # factor on the dream, as set by the user, that the residual has been scaled to
     unseen_sum: float = 0.0  # shares of newly visible pixels, added up since the dream began; may exceed 1
+    renewals: int = 0  # how often its picture has grown, and its goals are to be measured anew
 
     @property
     def size(self) -> tuple[int, int]:
@@ -85,6 +87,19 @@ def track_motion(dream: TrackedDream, source: Tensor, motion: Motion, seconds: f
         carry=carry,
         unseen_sum=dream.unseen_sum + motion.unseen,
     )
+
+
+def fade_tracked(dream: TrackedDream, camera: NDArray[np.uint8], presence: float, motion: Motion) -> TrackedDream:
+    """Fade a dream, carried to a frame, with its picture.
+
+    Args:
+        dream: after `track_motion`.
+        camera: (H, W, 3) image of the frame.
+        presence: of a picture in it.
+        motion: from the previous to the current frame.
+    """
+    carry = fade_carry(dream.carry, camera, presence, motion)
+    return replace(dream, carry=carry, renewals=dream.renewals + carry.renewed)
 
 
 def scale_strength(dream: TrackedDream, strength: float) -> TrackedDream:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dreamvideo.motion.camera import camera_flow, camera_matrix, moving_places, near_movers
+from dreamvideo.motion.camera_motion import camera_flow, camera_matrix, moving_places, near_movers
 
 H, W = 96, 160
 FIGURE = np.s_[30:70, 40:72]  # rows and columns of something that moves

@@ -10,7 +10,7 @@ from torch import Tensor
 
 GRID = 12  # pixels between the places of a flow that are looked at
 
-STILL = 0.25  # pixels; a flow that is shorter in most places is that of a fixed camera
+STILL = 0.1  # pixels; a flow that is shorter in most places is that of a fixed camera
 AGAINST = 0.5  # pixels per frame by which something moves against the camera
 AGREEING = 0.4  # share of the places that must agree with a homography
 
