@@ -64,7 +64,7 @@ def near_movers(
         (H, W), True = near.
     """
     h, w = lost.shape
-    cells = _moving_cells((_speed(backward, camera) > AGAINST) | lost)
+    cells = _moving_cells((_speed(backward, camera) > AGAINST) | lost[::2, ::2], lost.shape)
     if not cells.any():
         return np.zeros(lost.shape, np.bool_)
     radius = max(1, round(HALO * min(h, w) / 4))
@@ -72,26 +72,26 @@ def near_movers(
     return cv2.resize(cv2.dilate(cells.astype(np.uint8), kernel), (w, h), interpolation=cv2.INTER_NEAREST) > 0
 
 
-def moving_places(backward: NDArray[np.float32], camera: NDArray[np.float32]) -> NDArray[np.bool_]:
+def moving_places(backward: NDArray[np.float32], camera: NDArray[np.float32], speed: float) -> NDArray[np.bool_]:
     """Return where a flow moves against the camera, (H, W), in cells of 4 x 4 pixels.
 
     Args:
         backward, camera: (2, H, W) px, the flow and that of the camera.
+        speed: px, what is slower does not count.
     """
     h, w = backward.shape[1:]
-    cells = _moving_cells(_speed(backward, camera) > AGAINST).astype(np.uint8)
+    cells = _moving_cells(_speed(backward, camera) > speed, (h, w)).astype(np.uint8)
     return cv2.resize(cells, (w, h), interpolation=cv2.INTER_NEAREST) > 0
 
 
 def _speed(backward: NDArray[np.float32], camera: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(H, W) px per frame, against the camera."""
-    dx, dy = backward - camera
+    """Px per frame, against the camera, of every other row and column."""
+    dx, dy = backward[:, ::2, ::2] - camera[:, ::2, ::2]
     speed: NDArray[np.float32] = np.sqrt(dx * dx + dy * dy)
     return speed
 
 
-def _moving_cells(moving: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(H, W) -> (H / 4, W / 4): where an eighth of 4 x 4 pixels moves; single ones are noise."""
-    h, w = moving.shape
-    size = (max(1, w // 4), max(1, h // 4))
-    return cv2.resize(moving.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.125
+def _moving_cells(moving: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """(H / 4, W / 4) of an image of shape (H, W): where most of what is looked at moves; single places are noise."""
+    size = (max(1, shape[1] // 4), max(1, shape[0] // 4))
+    return cv2.resize(moving.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.3

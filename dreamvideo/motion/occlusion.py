@@ -30,11 +30,13 @@ EDGE_CONTRAST = 8.0  # gray levels of 255 from which an edge of the image is one
 
 # Gray levels of 255 by which a warped image differs where its flow explains it, and where it does not; averaged over a
 # radius that is a share of the shorter side. By measurement: a bus stays below, a running dog above.
-EXPLAINED, UNEXPLAINED = 4.0, 12.0
+EXPLAINED, UNEXPLAINED = 6.0, 12.0
 MISMATCH_RADIUS = 0.025
 
+FAST = 2.0  # pixels per frame, from which what moves is worth a flow of its own
+
 # Pixels between those at which light is measured, and the factor and gray levels by which it changes at least.
-LIGHT_GRID = 4
+LIGHT_GRID = 8
 LIGHT_FACTOR, LIGHT_LEVEL = 0.02, 2.0
 
 MODES = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
@@ -81,7 +83,7 @@ def estimate_motion(
     matrix = camera_matrix(backward.numpy()[0])
     camera = None if matrix is None else camera_flow(matrix, *backward.shape[2:])
     if estimate_part is not None and camera is not None:
-        boxes = boxes_around(moving_places(backward.numpy()[0], camera.numpy()[0]))
+        boxes = boxes_around(moving_places(backward.numpy()[0], camera.numpy()[0], FAST))
         refine_flow(backward, current, previous, boxes, estimate_part)
         refine_flow(forward, previous, current, boxes, estimate_part)
     occluded = occlusion_mask(backward, forward).numpy()
@@ -142,17 +144,25 @@ def soft_trust(lost: NDArray[np.bool_], current: Tensor) -> NDArray[np.float32]:
     Returns:
         (H, W) in [0, 1].
     """
-    trust = (~lost).astype(np.float32)
     if not lost.any():
-        return trust
-    guide = cv2.cvtColor(current[0].permute(1, 2, 0).numpy(), cv2.COLOR_RGB2GRAY).astype(np.float32)
+        return np.ones(lost.shape, np.float32)
+    h, w = lost.shape
+    size = (-(-w // 2), -(-h // 2))  # half of it: the filter is a blur
+    gray = cv2.cvtColor(current[0].permute(1, 2, 0).numpy(), cv2.COLOR_RGB2GRAY)
+    guide, trust = (
+        cv2.resize(plane, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        for plane in (gray, np.where(lost, np.uint8(0), np.uint8(255)))
+    )
+    trust /= 255
 
     def mean(plane: cv2.typing.MatLike) -> NDArray[np.float32]:
-        return cv2.blur(plane, (EDGE, EDGE), borderType=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+        side = EDGE // 2 + 1
+        return cast("NDArray[np.float32]", cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE))
 
     mean_guide, mean_trust = mean(guide), mean(trust)
     slope = (mean(guide * trust) - mean_guide * mean_trust) / (mean(guide * guide) - mean_guide**2 + EDGE_CONTRAST**2)
-    return np.clip(mean(slope) * guide + mean(mean_trust - slope * mean_guide), 0, 1)
+    soft = np.clip(mean(slope) * guide + mean(mean_trust - slope * mean_guide), 0, 1)
+    return cast("NDArray[np.float32]", cv2.resize(soft, (w, h), interpolation=cv2.INTER_LINEAR))
 
 
 def remap(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:

@@ -226,7 +226,7 @@ class CarrySettings:
     )
     local_steps: int | None = option(
         None,
-        "ascent steps a frame in windows around what moves fast or becomes visible (default: auto, 2 on a CPU, 4 on a "
+        "ascent steps a frame in windows around what moves fast or becomes visible (default: auto, 1 on a CPU, 4 on a "
         "GPU); 0 = none",
         type=parse_auto,
         metavar="auto|N",

@@ -39,7 +39,8 @@ GROWTH_FRAMES = 12  # frames over which newly visible pixels count as unseen
 GROWN_STEPS = 12  # steps until pixels that have become visible count as dreamed like the rest
 DRAGGED = 0.9  # share of a residual that stays where its motion is not trusted; by measurement
 NEED_STEP = 0.8  # size of the steps of the whole image where it has to grow, over those of a first frame's
-LOCAL_SHARE = 0.002  # of the image that moves fast or is unseen, from which windows are dreamed
+CALM_FRAMES = 8  # of which one is remembered where nothing moves
+LOCAL_SHARE = 0.01  # of the image that moves fast or is unseen, from which windows are dreamed
 
 MIN_MASK = 1 / 255  # the smallest value above 0 of an 8-bit mask
 
@@ -176,17 +177,16 @@ def _dream_carried(
     residual = torch.cat([start.residual for start in starts])
     age = torch.cat([start.age for start in starts])
     needs = torch.cat([start.need for start in starts])
-    if not dreaming.dream_bars:
-        needs = needs * picture_area(sources)
     mask_rows = [start.mask for start in starts if start.mask is not None]
     masks = torch.cat(mask_rows) if mask_rows else None
     if growing := [row for row, start in enumerate(starts) if start.grows]:
+        if not dreaming.dream_bars:
+            needs = needs * picture_area(sources)
         calls = local_steps(carrying.local_steps, sources.device)
-        whole = steps[-1] > 0  # the whole image steps at the finest octave
         residual, age = residual.clone(), age.clone()
-        for call in range((calls + 1) // 2 if whole else calls):
+        for call in range(calls - any(steps)):  # the whole image's turn counts as one
             index = [starts[row].frame_index * calls + call for row in growing]
-            gains = local_gains(len(steps), index[0], finest=not whole)
+            gains = local_gains(len(steps), index[0], finest=not steps[-1])
             residual[growing], covered = grow(
                 sources[growing], residual[growing], needs[growing], score, dreaming, gains, index
             )
@@ -241,9 +241,12 @@ def move_carry(last: Carry, source: Tensor, motion: Motion, persistence: float, 
     residual = persistence * move(last.residual.to(where), backward, "bicubic")
     age = move(last.age.to(where), backward)
     residual, age = residual * torch.lerp(trust, torch.ones_like(trust), DRAGGED), age.masked_fill(occluded, 0)
-    ground = None
-    if last.ground is not None and motion.camera is not None:
-        ground = move_ground(last.ground, upload(motion.camera, where), move)
+    unseen = min(1.0, last.unseen * (1 - 1 / GROWTH_FRAMES) + motion.unseen)
+    ground, calm = last.ground, unseen + motion.mismatch_share <= LOCAL_SHARE
+    if motion.camera is None or (calm and motion.camera.any()):
+        ground = None  # where nothing moves but the camera nothing is covered: it is cheaper to learn anew
+    elif ground is not None and not calm:
+        ground = move_ground(ground, upload(motion.camera, where), move)
         if motion.near.any():
             back = returned_ground(ground, source.to(where), upload(motion.near, where))
             residual = torch.lerp(residual, ground.residual, back)
@@ -262,7 +265,7 @@ def move_carry(last: Carry, source: Tensor, motion: Motion, persistence: float, 
         mismatch=mismatch.to(device),
         mismatch_share=motion.mismatch_share,
         frame_index=last.frame_index + 1,
-        unseen=min(1.0, last.unseen * (1 - 1 / GROWTH_FRAMES) + motion.unseen),
+        unseen=unseen,
     )
 
 
@@ -274,7 +277,9 @@ def learn_ground(carry: Carry, source: Tensor, motion: Motion | None) -> Carry:
         source: (1, 3, H, W) in [0, 1].
         motion: to this frame; None: it is the first.
     """
-    near = torch.zeros_like(carry.age) if motion is None else upload(motion.near, source.device)
+    if carry.ground is not None and not carry.grows and carry.frame_index % CALM_FRAMES:
+        return carry
+    near = None if carry.ground is None or motion is None else upload(motion.near, source.device)
     return replace(carry, ground=remember_ground(carry.ground, source, carry.residual, carry.age, near))
 
 

@@ -75,25 +75,27 @@ def returned_ground(ground: Ground, source: Tensor, near: Tensor) -> Tensor:
     """
     alike = _is_alike(halve(source), ground.source)
     # Something plain that moves over plain ground, or over itself, is taken for the ground, but for its outline.
-    side = 2 * max(2, round(REACH * min(source.shape[2:]) / 2)) + 1
-    covered = F.max_pool2d(torch.maximum(_covered(ground, alike), ground.covered), side, 1, side // 2) > 0.5
+    radius = max(2, round(REACH * min(source.shape[2:]) / 2))
+    covered = _dilate(torch.maximum(_covered(ground, alike), ground.covered), radius) > 0.5
     back = alike & (ground.weight > KNOWN) & covered & (halve(near.float()) > 0)
     soft = (_box_mean(back.float(), 5) * 2 - 1).clamp(0, 1)
     return F.interpolate(soft, source.shape[2:], mode="bilinear", align_corners=False)
 
 
-def remember_ground(ground: Ground | None, source: Tensor, residual: Tensor, age: Tensor, near: Tensor) -> Ground:
+def remember_ground(
+    ground: Ground | None, source: Tensor, residual: Tensor, age: Tensor, near: Tensor | None
+) -> Ground:
     """Return the ground after a frame.
 
     Args:
         ground: moved to this frame; None: nothing is known.
         source, residual, age: of this frame, see `carry.Carry`.
-        near: (1, 1, H, W) bool, near something that moves: nothing is learned there.
+        near: (1, 1, H, W) bool, near something that moves: nothing is learned there. None: nothing moves.
     """
     half_source, half_age = halve(source), halve(age)
     if ground is None:
         return Ground(half_source, residual, half_age, torch.zeros_like(half_age))
-    seen = (halve(near.float()) == 0) & (half_age > GROWN)
+    seen = half_age > GROWN if near is None else (half_age > GROWN) & (halve(near.float()) == 0)
     same = _is_alike(half_source, ground.source)
     weight = torch.where(seen & ~same, ground.weight - REPLACE, ground.weight * FORGET)
     learned = seen & (same | (weight < KNOWN))
@@ -110,6 +112,12 @@ def remember_ground(ground: Ground | None, source: Tensor, residual: Tensor, age
 def _covered(ground: Ground, alike: Tensor) -> Tensor:
     """(1, 1, h, w) float32, 1 where something else than the known ground is seen; single places are noise."""
     return (_box_mean(((ground.weight > KNOWN) & ~alike).float(), 3) > 0.5).float()
+
+
+def _dilate(mask: Tensor, radius: int) -> Tensor:
+    """The largest of (1, 1, h, w) within `radius` px, along rows and columns; twice as fast as both at once."""
+    side = 2 * radius + 1
+    return F.max_pool2d(F.max_pool2d(mask, (side, 1), 1, (radius, 0)), (1, side), 1, (0, radius))
 
 
 def _box_mean(planes: Tensor, side: int) -> Tensor:

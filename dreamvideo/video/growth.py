@@ -28,9 +28,9 @@ CELL = 8  # pixels a side of the cells in which what has to grow is counted
 LEAST_NEED = 2.0  # cells that have to grow, below which a window does not pay
 LARGEST_SIDE = 128  # pixels; what fits into every octave. Larger ones cost more than they give, by measurement
 CORE = 0.8  # share of a window's side within which it counts as covering
-MOST_SHARE = 0.3  # of the image's pixels that the windows of one octave take, at most
+MOST_SHARE = 0.25  # of the image's pixels that the windows of one octave take, at most
 
-LOCAL_STEPS, LOCAL_STEPS_GPU = 2, 4  # a frame, where the settings leave it open
+LOCAL_STEPS, LOCAL_STEPS_GPU = 1, 4  # a frame, where the settings leave it open
 
 JITTER_DRAW = 64  # number of the first draw of shifts; octaves of whole images have the smaller ones
 

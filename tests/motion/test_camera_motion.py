@@ -57,15 +57,15 @@ def test_what_is_lost_is_near_and_noise_is_not() -> None:
     lost[FIGURE] = True
     assert near_movers(still(), still(), lost)[FIGURE].all()
     noise = still()
-    noise[0, ::8, ::8] = 5
+    noise[0, ::8, ::8] = noise[0, 1::8, 1::8] = 5
     assert not near_movers(noise, still(), NOWHERE).any()
 
 
 def test_with_the_camera_nothing_moves() -> None:
     pan = still() + np.float32(3)
     assert not near_movers(pan, pan, NOWHERE).any()
-    assert not moving_places(pan, pan).any()
-    assert moving_places(with_figure(pan, -3, 0), pan)[FIGURE].all()
+    assert not moving_places(pan, pan, 0.5).any()
+    assert moving_places(with_figure(pan, -3, 0), pan, 0.5)[FIGURE].all()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (40, 3)])
