@@ -129,7 +129,7 @@ def flow_mismatch(change: NDArray[np.uint8], lost: NDArray[np.bool_]) -> NDArray
     side = 2 * round(MISMATCH_RADIUS * min(h, w) / 4) + 1
     mean = cv2.blur(cells.astype(np.float32), (side, side), borderType=cv2.BORDER_REPLICATE)
     mismatch = np.clip((mean - EXPLAINED) / (UNEXPLAINED - EXPLAINED), 0, 1)
-    return cv2.resize(mismatch, (w, h), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return cast("NDArray[np.float32]", cv2.resize(mismatch, (w, h), interpolation=cv2.INTER_LINEAR))
 
 
 def soft_trust(lost: NDArray[np.bool_], current: Tensor) -> NDArray[np.float32]:

@@ -44,7 +44,20 @@ def carry_from_bytes(content: bytes, device: torch.device) -> Carry:
     numbers = {name: tensors.pop(name).item() for name in NUMBERS}
     copy = tensors.pop("copy", None)  # stays on the CPU
     uploaded = {name: upload(tensor, device) for name, tensor in tensors.items()}
-    remembered = {name: uploaded.pop(f"ground.{name}", None) for name in GROUND}
-    ground = None if None in remembered.values() else Ground(**remembered)
-    numbers["frame_index"] = int(numbers["frame_index"])
-    return Carry(**uploaded, **numbers, copy=copy, ground=ground)
+    ground = None
+    if "ground.source" in uploaded:
+        ground = Ground(*(uploaded[f"ground.{name}"] for name in GROUND))
+    frame_index, unseen, visible = (numbers[name] for name in NUMBERS)
+    residual, age, strength, target_score = (uploaded[name] for name in TENSORS[:4])
+    return Carry(
+        residual,
+        age,
+        strength,
+        target_score,
+        int(frame_index),
+        unseen,
+        uploaded.get("mask"),
+        copy,
+        visible,
+        ground=ground,
+    )

@@ -157,7 +157,9 @@ def test_curves_are_straight_between_their_points_on_logarithmic_axes() -> None:
 @pytest.fixture
 def moving_clip() -> CoherenceClip:
     images = [(255 * image).round().byte().permute(1, 2, 0).numpy() for image in pictures(shift=1)]
-    return CoherenceClip("texture", tuple(images[:4]), flows(-1.0)[:3], NOTHING_HIDDEN[:3], True)
+    return CoherenceClip(
+        "texture", tuple(images[:4]), flows(-1.0)[:3], NOTHING_HIDDEN[:3], True, NOTHING_HIDDEN[:4], flows(-1.0)[:3]
+    )
 
 
 @pytest.mark.parametrize("name", COHERENCE_METHODS)

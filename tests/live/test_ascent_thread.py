@@ -24,7 +24,8 @@ from dreamvideo.live.dreaming.turns import next_turn
 from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Objective
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
-from dreamvideo.video.carry import dream_first_frames, steps_per_octave
+from dreamvideo.video.carry import dream_first_frames
+from dreamvideo.video.octave_turns import steps_per_octave
 
 HANG = 300.0  # seconds after which a thread counts as hanging
 SIZE = (150, 190)

@@ -17,8 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dreamvideo.bench.coherence.moving import find_movers
 from dreamvideo.errors import SettingsError, SourceError
 from dreamvideo.media.video_reader import open_video
+from dreamvideo.motion.camera_motion import camera_flow, camera_matrix
 from dreamvideo.motion.cuts import cut_detector
 from dreamvideo.motion.occlusion import occlusion_mask
 from dreamvideo.settings.job import ReadSettings
@@ -38,6 +40,8 @@ class CoherenceClip:
     flows: Tensor  # (N - 1, 2, H, W) float32 pixels, backward
     occluded: Tensor  # (N - 1, 1, H, W) bool
     known_motion: bool  # else the flows and occlusions are estimated
+    movers: Tensor  # (N, 1, H, W) bool, what moves on the ground
+    ground_flows: Tensor  # (N - 1, 2, H, W) float32 pixels, backward, of the ground, also where it is covered
 
 
 def can_render_samples() -> bool:
@@ -63,7 +67,13 @@ def rendered_clip(shot: str, height: int, width: int | None, count: int) -> Cohe
     frames = list(islice(sample.render(width or round(height * 16 / 9), height, shots=(shot,)), count))
     flows = torch.from_numpy(np.stack([frame.flow for frame in frames[1:]]))
     occluded = torch.from_numpy(np.stack([frame.occluded for frame in frames[1:]]))[:, None]
-    return CoherenceClip(shot, tuple(frame.image for frame in frames), flows, occluded, known_motion=True)
+    images = tuple(frame.image for frame in frames)
+    if frames[0].mover is None:  # a landscape: all of it is ground
+        movers, ground_flows = torch.zeros(len(frames), 1, *flows.shape[2:], dtype=torch.bool), flows
+    else:
+        movers = torch.from_numpy(np.stack([frame.mover for frame in frames]))[:, None]
+        ground_flows = torch.from_numpy(np.stack([frame.ground_flow for frame in frames[1:]]))
+    return CoherenceClip(shot, images, flows, occluded, True, movers, ground_flows)
 
 
 @contextlib.contextmanager
@@ -98,7 +108,17 @@ def video_clip(path: Path, height: int, width: int | None, count: int) -> Cohere
         raise SourceError(f"{path} starts with a shot of {end} frames: expected at least {LEAST_FRAMES}")
     if end < count:
         log.warning("%s: its first %d frames are measured; there a shot or the clip ends", path, end)
-    return CoherenceClip(path.stem, tuple(images[:end]), *estimate_clip_motion(images[:end]), known_motion=False)
+    flows, occluded = estimate_clip_motion(images[:end])
+    ground_flows = torch.cat([_camera(flow) for flow in flows])
+    sources = torch.from_numpy(np.stack(images[:end])).permute(0, 3, 1, 2).float() / 255
+    movers = find_movers(sources, ground_flows)
+    return CoherenceClip(path.stem, tuple(images[:end]), flows, occluded, False, movers, ground_flows)
+
+
+def _camera(flow: Tensor) -> Tensor:
+    """(1, 2, H, W) flow of the ground in a (2, H, W) flow; the flow itself where no camera explains it."""
+    matrix = camera_matrix(flow.numpy())
+    return flow[None] if matrix is None else camera_flow(matrix, *flow.shape[1:])
 
 
 def estimate_clip_motion(images: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +18,7 @@ from torch import Tensor
 from dreamvideo.bench.coherence import clips, metrics
 from dreamvideo.bench.coherence.curves import Curve, CurvePoint, best_curve, interpolate_at
 from dreamvideo.bench.coherence.methods import METHOD_FUNCTIONS, dream_independently, sweep_settings
+from dreamvideo.bench.coherence.moving import lately, moving_strength, return_likeness, smear
 from dreamvideo.bench.system import describe_system
 from dreamvideo.bench.timing import TimeLimit, synchronize
 from dreamvideo.errors import SettingsError
@@ -38,6 +39,7 @@ from dreamvideo.tensors import to_tensor
 
 EQUAL_STRENGTH = "equal strength"  # the last section
 CPU = torch.device("cpu")
+HALF_SECOND = 12  # frames
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ class PreparedClip:
     energies: Tensor  # (N, layers)
     error: float  # the source's own warping error
     still: Tensor  # (N - 1, 1, H, W) bool
-    fresh: Tensor | None  # (N, 3, H, W) frames dreamed alone, with other jitter; None if occlusion is only estimated
+    fresh: Tensor  # (N, 3, H, W) frames dreamed alone, with other jitter
+    changed: Tensor  # (N, 1, H, W) bool: what moved there, or uncovered it, in the last half second
+    smear: float | None  # of `fresh`; None: nothing moves
 
 
 def measure_coherence(
@@ -136,14 +140,18 @@ def prepare_clip(clip: clips.CoherenceClip, network: Network, dreaming: DreamSet
     """Measure the source of a clip, and dream its frames alone if its occlusions are known."""
     sources = torch.cat([to_tensor(image, CPU) for image in clip.images])
     other = dataclasses.replace(dreaming, seed=dreaming.seed + 1)
-    alone = dream_independently(clip, network, other)
+    fresh, _ = collect_images(dream_independently(clip, network, other), network.device)
+    first = torch.zeros_like(clip.occluded[:1])
+    changed = lately(clip.movers | torch.cat([first, clip.occluded]), clip.ground_flows, HALF_SECOND)
     return PreparedClip(
         clip,
         sources,
         metrics.layer_energies(sources, network),
         metrics.warping_error(sources, clip.flows, clip.occluded),
         metrics.still_places(sources, clip.flows),
-        collect_images(alone, network.device)[0] if clip.known_motion else None,
+        fresh,
+        changed,
+        smear(fresh, sources, clip.movers, clip.ground_flows),
     )
 
 
@@ -183,8 +191,13 @@ def method_row(name: str, images: Tensor, clip: PreparedClip, network: Network, 
     first, last = metrics.first_and_last_tenth(strengths)
     error = metrics.warping_error(images, clip.clip.flows, clip.clip.occluded)
     ghosting = None
-    if clip.fresh is not None and name != COHERENCE_SOURCE:
+    if clip.clip.known_motion and name != COHERENCE_SOURCE:
         ghosting = metrics.ghosting(images, clip.sources, clip.fresh, clip.clip.occluded)
+    moving: Mapping[str, float | None] = dict.fromkeys(("large", "fine", "score"))
+    if name != COHERENCE_SOURCE and clip.changed.float().mean() >= metrics.LEAST_SHARE:
+        score = functools.partial(_score_on, network)
+        moving = moving_strength(images, clip.sources, [clip.fresh], clip.changed, score)
+    own = None if name == COHERENCE_SOURCE else smear(images, clip.sources, clip.clip.movers, clip.clip.ground_flows)
     contrast = metrics.frame_contrast(images) / metrics.frame_contrast(clip.sources).clamp(min=1e-6)
     return {
         "method": name,
@@ -197,12 +210,20 @@ def method_row(name: str, images: Tensor, clip: PreparedClip, network: Network, 
         "x_source": error / clip.error if clip.error else float("nan"),
         "flicker": metrics.flicker(images, clip.still),
         "ghosting": ghosting,
+        **{f"moving_{what}": value for what, value in moving.items()},
+        "return": None if name == COHERENCE_SOURCE else return_likeness(images, clip.sources, clip.clip.ground_flows),
+        "smear": None if not clip.smear or own is None else own / clip.smear,
         "contrast": contrast.mean().item(),
         "mean_%": metrics.drift_percent(images, clip.sources, metrics.frame_brightness),
         "contrast_%": metrics.drift_percent(images, clip.sources, metrics.frame_contrast),
         "color_%": metrics.drift_percent(images, clip.sources, metrics.frame_colorfulness),
         "s_per_frame": known.get("s_per_frame"),
     }
+
+
+def _score_on(network: Network, images: Tensor) -> Tensor:
+    """The scores of images on the CPU, (B,)."""
+    return network.score(images.to(network.device)).cpu()
 
 
 def method_curve(section: ReportSection, method: str, over: str = "strength", what: str = "x_source") -> Curve:

@@ -171,7 +171,7 @@ def return_likeness(images: Tensor, sources: Tensor, ground_flows: Tensor) -> fl
     return torch.corrcoef(torch.stack([torch.cat(before), torch.cat(after)]))[0, 1].item()
 
 
-def smear(images: Tensor, sources: Tensor, movers: Tensor, ground_flows: Tensor) -> float:
+def smear(images: Tensor, sources: Tensor, movers: Tensor, ground_flows: Tensor) -> float | None:
     """Return how much the dream of the ground changes beside what moves, where the source does not.
 
     Args:
@@ -180,7 +180,7 @@ def smear(images: Tensor, sources: Tensor, movers: Tensor, ground_flows: Tensor)
         ground_flows: of the ground.
 
     Returns:
-        The mean |change of dream - source| along the ground, in gray levels of 255; NaN where nothing moves.
+        The mean |change of dream - source| along the ground, in gray levels of 255; None: nothing moves.
     """
     near = F.max_pool2d(movers.float(), 2 * BESIDE + 1, 1, BESIDE) > 0
     total = count = 0.0
@@ -191,4 +191,4 @@ def smear(images: Tensor, sources: Tensor, movers: Tensor, ground_flows: Tensor)
         change = (now - warp(before, flow, "bicubic")).abs().mean(1)
         total += change[where].sum().item()
         count += where.sum().item()
-    return 255 * total / count if count else float("nan")
+    return 255 * total / count if count else None
