@@ -43,7 +43,15 @@ def camera_matrix(backward: NDArray[np.float32]) -> NDArray[np.float64] | None:
 
 
 def camera_flow(matrix: NDArray[np.float64], height: int, width: int) -> Tensor:
-    """Return the backward flow of a homography: (1, 2, height, width) float32 px (dx, dy)."""
+    """Return the backward flow of a homography.
+
+    Args:
+        matrix: (3, 3), see `camera_matrix`.
+        height, width: px.
+
+    Returns:
+        (1, 2, height, width) float32 px (dx, dy).
+    """
     if np.array_equal(matrix, np.eye(3)):
         return torch.zeros(1, 2, height, width)
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]

@@ -432,10 +432,10 @@ def test_a_small_disk_that_is_full_can_be_freed_and_the_job_gone_on_with(
 ) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "none", disk], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "none", disk], capture_output=True).returncode:
         pytest.skip("no tmpfs can be mounted here")
     try:
-        (disk / "old").write_bytes(bytes(400_000))
+        (disk / "old").write_bytes(bytes(700_000))
         words = ["video", film, "-o", disk / "out.mp4", *QUICK, "--crf", "0"]
         assert run(*words) == 1
         assert "disk is full" in only_line(capsys)
