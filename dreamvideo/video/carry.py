@@ -246,7 +246,9 @@ def move_carry(last: Carry, source: Tensor, motion: Motion, persistence: float, 
     if motion.camera is None or (calm and motion.camera.any()):
         ground = None  # where nothing moves but the camera nothing is covered: it is cheaper to learn anew
     elif ground is not None and not calm:
-        ground = move_ground(ground, upload(motion.camera, where), move)
+        ground = ground.to(where)
+        if motion.camera.any():
+            ground = move_ground(ground, upload(motion.camera, where), move)
         if motion.near.any():
             back = returned_ground(ground, source.to(where), upload(motion.near, where))
             residual = torch.lerp(residual, ground.residual, back)
@@ -261,7 +263,7 @@ def move_carry(last: Carry, source: Tensor, motion: Motion, persistence: float, 
         residual=residual.to(device),
         age=age.to(device),
         mask=mask,
-        ground=ground,
+        ground=None if ground is None else ground.to(device),
         mismatch=mismatch.to(device),
         mismatch_share=motion.mismatch_share,
         frame_index=last.frame_index + 1,

@@ -37,6 +37,10 @@ class Ground:
     weight: Tensor  # (1, 1, h, w) float32 in [0, 1]; below `KNOWN`: not known
     covered: Tensor  # (1, 1, h, w) float32 in [0, 1]: something else was seen there in the last frame
 
+    def to(self, device: torch.device) -> Ground:
+        """Return the same on a device."""
+        return Ground(*(plane.to(device) for plane in (self.source, self.residual, self.weight, self.covered)))
+
 
 def halve(planes: Tensor) -> Tensor:
     """(1, C, H, W) -> (1, C, ceil(H / 2), ceil(W / 2)), means of 2 x 2 pixels."""
@@ -51,8 +55,6 @@ def move_ground(ground: Ground, camera: Tensor, move: Callable[..., Tensor]) -> 
         camera: (1, 2, H, W) backward flow of the ground, px.
         move: `warp.warp` or `occlusion.remap`.
     """
-    if not camera.any():
-        return ground
     half = halve(camera) / 2
     return Ground(
         move(ground.source, half, "bicubic"),
@@ -99,11 +101,10 @@ def remember_ground(
     same = _is_alike(half_source, ground.source)
     weight = torch.where(seen & ~same, ground.weight - REPLACE, ground.weight * FORGET)
     learned = seen & (same | (weight < KNOWN))
-    everywhere = bool(learned.all())
     full = F.interpolate(learned.float(), source.shape[2:], mode="nearest") > 0
     return Ground(
         torch.where(learned, half_source, ground.source),
-        residual if everywhere else torch.where(full, residual, ground.residual),
+        torch.where(full, residual, ground.residual),
         torch.where(learned, half_age, weight),
         _covered(ground, same),
     )
