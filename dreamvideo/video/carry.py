@@ -242,7 +242,8 @@ def move_carry(last: Carry, source: Tensor, motion: Motion, persistence: float, 
     age = move(last.age.to(where), backward)
     residual, age = residual * torch.lerp(trust, torch.ones_like(trust), DRAGGED), age.masked_fill(occluded, 0)
     unseen = min(1.0, last.unseen * (1 - 1 / GROWTH_FRAMES) + motion.unseen)
-    ground, calm = last.ground, unseen + motion.mismatch_share <= LOCAL_SHARE
+    moved = replace(last, unseen=unseen, mismatch_share=motion.mismatch_share)
+    ground, calm = last.ground, not moved.grows
     if motion.camera is None or (calm and motion.camera.any()):
         ground = None  # where nothing moves but the camera nothing is covered: it is cheaper to learn anew
     elif ground is not None and not calm:
@@ -259,15 +260,13 @@ def move_carry(last: Carry, source: Tensor, motion: Motion, persistence: float, 
         residual = residual * (now / before.clamp(min=MIN_MASK)).clamp(max=1)
         age = age * (before / now.clamp(min=MIN_MASK)).clamp(max=1)
     return replace(
-        last,
+        moved,
         residual=residual.to(device),
         age=age.to(device),
         mask=mask,
         ground=None if ground is None else ground.to(device),
         mismatch=mismatch.to(device),
-        mismatch_share=motion.mismatch_share,
         frame_index=last.frame_index + 1,
-        unseen=unseen,
     )
 
 
