@@ -167,17 +167,22 @@ def estimate_rounds(
         height, width = frame.image.shape[:2]
         return carry.lanes or (lanes_for(height * width) if device.type == "cuda" else 1)
 
+    # A flow of DIS is estimated again where things move fast; a network's is as fine as that already.
+    estimate_part = dis(0) if carry.flow == "dis" else None
     with closing(in_lockstep(split_shots(inputs, alone), lanes_of, READ_AHEAD_BYTES)) as rounds:
         for steps in rounds:  # the inputs are open: they are closed even if there is no estimator
-            yield [(step, motion_of_step(step, estimator())) for step in steps]
+            yield [(step, motion_of_step(step, estimator(), estimate_part)) for step in steps]
 
 
-def motion_of_step(step: LaneStep, estimator: FlowEstimator | None) -> Motion | None:
+def motion_of_step(
+    step: LaneStep, estimator: FlowEstimator | None, estimate_part: FlowEstimator | None = None
+) -> Motion | None:
     """Estimate the motion from the frame before to this one.
 
     Args:
         step: with both frames.
         estimator: of the flow; None: nothing moves.
+        estimate_part: see `estimate_motion`.
 
     Returns:
         The motion; None: no frame is before this one in its shot, or it is a flash.
@@ -186,7 +191,7 @@ def motion_of_step(step: LaneStep, estimator: FlowEstimator | None) -> Motion | 
         return None
     if estimator is None:
         return occlusion.no_motion(*step.frame.image.shape[:2])
-    return occlusion.estimate_motion(_planes(step.frame), _planes(step.previous), estimator, dis(0))
+    return occlusion.estimate_motion(_planes(step.frame), _planes(step.previous), estimator, estimate_part)
 
 
 def dream_rounds(
