@@ -127,17 +127,32 @@ def from_source(display: Any, clip: Any) -> tuple[Any, Any]:
     return far[:, : W // 2 - 2].mean(), far[:, W // 2 + 2 :].mean()
 
 
+def until_shown(apart: Any) -> None:
+    """Wait for a window that shows something like the clip; a black one is further away.
+
+    On a busy machine one of twenty windows of OpenCV never learns that it is visible, and stays black; a loop of
+    `imshow` alone shows that, too. Then it is taken off the screen and put back, as a person does.
+    """
+    (window, *_) = eventually(lambda: xdotool("search", "--name", "dreamvideo"))
+    for _ in range(10):
+        with suppress(AssertionError):
+            eventually(lambda: max(apart()) < 60, 20)
+            return
+        xdotool("windowunmap", "--sync", window, "windowmap", "--sync", window)
+    raise AssertionError("the window stayed black")
+
+
 @needs_display
 def test_a_window_dreams_and_its_keys_act(live: tuple[Any, Any]) -> None:
     child, apart = live
-    eventually(lambda: xdotool("search", "--name", "dreamvideo"))
-    eventually(lambda: min(apart()) > 8 and max(apart()) < 60)  # a black window is further away
+    until_shown(apart)
+    eventually(lambda: min(apart()) > 5)
     press("d")
     eventually(lambda: apart()[0] < 3 < apart()[1])
     press("d")
     eventually(lambda: press("minus") or max(apart()) < 3)
     press("h")
-    eventually(lambda: apart()[0] > 8)
+    eventually(lambda: apart()[0] > 5)
     press("Escape")
     assert child.wait(300) == 0
     assert "Traceback" not in child.stderr.read()
@@ -147,8 +162,7 @@ def test_a_window_dreams_and_its_keys_act(live: tuple[Any, Any]) -> None:
 @pytest.mark.slow
 def test_a_snapshot_and_a_recording_are_kept(live: tuple[Any, Any], tmp_path: Path) -> None:
     child, apart = live
-    eventually(lambda: xdotool("search", "--name", "dreamvideo"))
-    eventually(lambda: max(apart()) < 60)
+    until_shown(apart)
     press("s")
     eventually(lambda: list(tmp_path.glob("dream_*.png")))
     press("r")
