@@ -1,8 +1,8 @@
 """Black bars of a letterboxed or pillarboxed image, found in the image alone.
 
 A bar is a run of rows or columns along a border, dark and of one level. There is one at either side, about as wide as
-the other: so a bar is found where subtitles stand in it, if its opposite is clean. Nothing is decided on the CPU, which
-would wait for a GPU: an image without bars has an area of ones.
+the other: so a bar is found where subtitles stand in it, if its opposite is clean. On a GPU nothing is decided by the
+CPU, which would wait for it: an image without bars has an area of ones.
 """
 
 from __future__ import annotations
@@ -24,25 +24,40 @@ SMALLEST = 0.02  # of the side; narrower ones are edges of a scan
 LARGEST = 0.8  # of the side, both bars together; what is left would be no picture
 
 
-def picture_area(images: Tensor) -> Tensor:
+def picture_area(images: Tensor) -> Tensor | None:
     """Return where images are not black bars.
 
     Args:
         images: (B, 3, H, W) in [0, 1].
 
     Returns:
-        (B, 1, H, W): 0 in bars, 1 elsewhere.
+        (B, 1, H, W): 0 in bars, 1 elsewhere. None on a CPU if no border looks like that of a bar.
     """
+    if images.device.type == "cpu" and not (_may_have_bars(images) or _may_have_bars(images.transpose(2, 3))):
+        return None
     brightest = images.amax(1)  # of the channels
     rows = _inside(brightest)[:, None, :, None]
     columns = _inside(brightest.transpose(1, 2))[:, None, None, :]
     return (rows & columns).to(images.dtype)
 
 
+def _may_have_bars(images: Tensor) -> bool:
+    """Whether the first or the last of the rows of (B, 3, H, W) images is a bar's: else `_inside` finds none."""
+    ends = images[:, :, [0, -1]].amax(1)
+    level = _level_of(ends)
+    clean = ((ends - level).abs() <= SPREAD).float().mean(2) >= CLEAN
+    return bool((clean & (level[:, 0] <= LEVEL)).any())
+
+
+def _level_of(brightest: Tensor) -> Tensor:
+    """(B, 1, 1) brightness of a bar, if the first and the last rows are bars."""
+    return torch.minimum(*(brightest[:, row].median(1).values for row in (0, -1)))[:, None, None]
+
+
 def _inside(brightest: Tensor) -> Tensor:
     """(B, H) bool, which rows of (B, H, W) brightness are not those of bars."""
     height = brightest.shape[1]
-    level = torch.minimum(*(brightest[:, row].median(1).values for row in (0, -1)))[:, None, None]
+    level = _level_of(brightest)
     in_bar = ((brightest - level).abs() <= SPREAD) & (level <= LEVEL)
     share, margin = in_bar.float().mean(2), max(1, round(MARGIN * in_bar.shape[2]))
     ends_share = torch.cat([in_bar[:, :, :margin], in_bar[:, :, -margin:]], 2).float().mean(2)

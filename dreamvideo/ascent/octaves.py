@@ -117,6 +117,7 @@ def confine(
         dreamed = (images + (dreamed - images).mean(1, keepdim=True)).clamp(0, 1)
     if not settings.dream_bars:
         area = picture_area(images) if area is None else area
+    if area is not None:
         mask = area if mask is None else mask * area
     return dreamed if mask is None else torch.where(mask > 0, dreamed, images)
 

@@ -42,37 +42,61 @@ def camera_matrix(backward: NDArray[np.float32]) -> NDArray[np.float64] | None:
     return np.asarray(matrix, np.float64)
 
 
-def camera_flow(matrix: NDArray[np.float64], height: int, width: int) -> Tensor:
+def is_fixed(matrix: NDArray[np.float64]) -> bool:
+    """Return whether a camera is fixed.
+
+    Args:
+        matrix: (3, 3), see `camera_matrix`.
+    """
+    return np.array_equal(matrix, np.eye(3))
+
+
+def camera_flow(matrix: NDArray[np.float64], height: int, width: int, step: int = 1) -> Tensor:
     """Return the backward flow of a homography.
 
     Args:
         matrix: (3, 3), see `camera_matrix`.
         height, width: px.
+        step: px between the rows and columns that are returned.
 
     Returns:
-        (1, 2, height, width) float32 px (dx, dy).
+        (1, 2, ceil(height / step), ceil(width / step)) float32 px (dx, dy).
     """
-    if np.array_equal(matrix, np.eye(3)):
-        return torch.zeros(1, 2, height, width)
-    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+    x, y = np.arange(0, width, step, dtype=np.float32), np.arange(0, height, step, dtype=np.float32)[:, None]
+    if is_fixed(matrix):
+        return torch.zeros(1, 2, len(y), len(x))
     across, down, depth = (np.float32(a) * x + np.float32(b) * y + np.float32(c) for a, b, c in matrix)
     return torch.from_numpy(np.stack([across / depth - x, down / depth - y]))[None]
 
 
-def near_movers(
-    backward: NDArray[np.float32], camera: NDArray[np.float32], lost: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def speed_against(backward: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return how fast what is seen moves against the camera, in every other row and column.
+
+    Args:
+        backward: (2, H, W) px.
+        matrix: (3, 3), see `camera_matrix`.
+
+    Returns:
+        (ceil(H / 2), ceil(W / 2)) px per frame.
+    """
+    h, w = backward.shape[1:]
+    dx, dy = backward[:, ::2, ::2] - camera_flow(matrix, h, w, step=2).numpy()[0]
+    speed: NDArray[np.float32] = np.sqrt(dx * dx + dy * dy)
+    return speed
+
+
+def near_movers(speed: NDArray[np.float32], lost: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return what moves against the camera or is lost, with a margin as wide as flows drag the ground along.
 
     Args:
-        backward, camera: (2, H, W) px, the flow and that of the camera.
+        speed: of `speed_against`.
         lost: (H, W) where the flow is not trusted.
 
     Returns:
         (H, W), True = near.
     """
     h, w = lost.shape
-    cells = _moving_cells((_speed(backward, camera) > AGAINST) | lost[::2, ::2], lost.shape)
+    cells = _moving_cells((speed > AGAINST) | lost[::2, ::2], lost.shape)
     if not cells.any():
         return np.zeros(lost.shape, np.bool_)
     radius = max(1, round(HALO * min(h, w) / 4))
@@ -80,23 +104,19 @@ def near_movers(
     return cv2.resize(cv2.dilate(cells.astype(np.uint8), kernel), (w, h), interpolation=cv2.INTER_NEAREST) > 0
 
 
-def moving_places(backward: NDArray[np.float32], camera: NDArray[np.float32], speed: float) -> NDArray[np.bool_]:
-    """Return where a flow moves against the camera, (H, W), in cells of 4 x 4 pixels.
+def moving_places(speed: NDArray[np.float32], least: float, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return where something moves against the camera, in cells of 4 x 4 pixels.
 
     Args:
-        backward, camera: (2, H, W) px, the flow and that of the camera.
-        speed: px, what is slower does not count.
+        speed: of `speed_against`.
+        least: px per frame, what is slower does not count.
+        shape: (H, W) of the image.
+
+    Returns:
+        (H, W), True = moves.
     """
-    h, w = backward.shape[1:]
-    cells = _moving_cells(_speed(backward, camera) > speed, (h, w)).astype(np.uint8)
-    return cv2.resize(cells, (w, h), interpolation=cv2.INTER_NEAREST) > 0
-
-
-def _speed(backward: NDArray[np.float32], camera: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Px per frame, against the camera, of every other row and column."""
-    dx, dy = backward[:, ::2, ::2] - camera[:, ::2, ::2]
-    speed: NDArray[np.float32] = np.sqrt(dx * dx + dy * dy)
-    return speed
+    cells = _moving_cells(speed > least, shape).astype(np.uint8)
+    return cv2.resize(cells, shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
 
 
 def _moving_cells(moving: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:

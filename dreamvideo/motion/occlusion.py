@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamvideo.motion.camera_motion import camera_flow, camera_matrix, moving_places, near_movers
+from dreamvideo.motion.camera_motion import camera_matrix, moving_places, near_movers, speed_against
 from dreamvideo.motion.flow import FlowEstimator, boxes_around, refine_flow
 
 NOISE = 4.0  # gray levels of 255, averaged over 5 x 5 pixels; a webcam at night stays below. Chosen by measurement
@@ -53,7 +53,7 @@ class Motion:
     near: Tensor  # (1, 1, H, W) bool: near something that moves against the camera, or that is not to be trusted
     mismatch: Tensor  # (1, 1, H, W) float32 in [0, 1]: how little the flow explains the image around there
     mismatch_share: float  # mean of `mismatch`
-    camera: Tensor | None  # (1, 2, H, W) float32 px, the backward flow of the ground; None: it is not known
+    camera: NDArray[np.float64] | None  # (3, 3) `camera_matrix`; None: it is not known
 
 
 def no_motion(height: int, width: int) -> Motion:
@@ -65,7 +65,7 @@ def no_motion(height: int, width: int) -> Motion:
     """
     nowhere = torch.zeros(1, 1, height, width, dtype=torch.bool)
     flow, still = torch.zeros(1, 2, height, width), torch.zeros(1, 1, height, width)
-    return Motion(flow, nowhere, torch.ones_like(still), 0.0, nowhere, still, 0.0, flow)
+    return Motion(flow, nowhere, torch.ones_like(still), 0.0, nowhere, still, 0.0, np.eye(3))
 
 
 def estimate_motion(
@@ -80,10 +80,10 @@ def estimate_motion(
             they are not.
     """
     backward, forward = estimate(current, previous), estimate(previous, current)
-    matrix = camera_matrix(backward.numpy()[0])
-    camera = None if matrix is None else camera_flow(matrix, *backward.shape[2:])
+    h, w = backward.shape[2:]
+    camera = camera_matrix(backward.numpy()[0])
     if estimate_part is not None and camera is not None:
-        boxes = boxes_around(moving_places(backward.numpy()[0], camera.numpy()[0], FAST))
+        boxes = boxes_around(moving_places(speed_against(backward.numpy()[0], camera), FAST, (h, w)))
         refine_flow(backward, current, previous, boxes, estimate_part)
         refine_flow(forward, previous, current, boxes, estimate_part)
     occluded = occlusion_mask(backward, forward).numpy()
@@ -97,7 +97,7 @@ def estimate_motion(
     alike = _is_noise(change, 2 * NOISE) & ~outside_mask(backward).numpy()[0, 0]
     occluded &= ~(still | alike)
     flow, lost = backward.numpy()[0], occluded[0, 0]
-    near = np.ones_like(lost) if camera is None else near_movers(flow, camera.numpy()[0], lost)
+    near = np.ones_like(lost) if camera is None else near_movers(speed_against(flow, camera), lost)
     mismatch = flow_mismatch(_change_of_picture(current[0], warped[0], change), lost)
     return Motion(
         backward,

@@ -28,6 +28,7 @@ from dreamvideo.ascent.octaves import confine, dream, octave_sizes
 from dreamvideo.ascent.tiling import Score
 from dreamvideo.devices import upload
 from dreamvideo.models.network import Network
+from dreamvideo.motion.camera_motion import camera_flow, is_fixed
 from dreamvideo.motion.occlusion import Motion, remap
 from dreamvideo.motion.warp import warp
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
@@ -40,7 +41,7 @@ GROWN_STEPS = 12  # steps until pixels that have become visible count as dreamed
 DRAGGED = 0.9  # share of a residual that stays where its motion is not trusted; by measurement
 NEED_STEP = 0.8  # size of the steps of the whole image where it has to grow, over those of a first frame's
 CALM_FRAMES = 8  # of which one is remembered where nothing moves
-LOCAL_SHARE = 0.01  # of the image that moves fast or is unseen, from which windows are dreamed
+LOCAL_SHARE = 0.02  # of the image that moves fast or is unseen, from which windows are dreamed
 
 MIN_MASK = 1 / 255  # the smallest value above 0 of an 8-bit mask
 
@@ -179,9 +180,10 @@ def _dream_carried(
     needs = torch.cat([start.need for start in starts])
     mask_rows = [start.mask for start in starts if start.mask is not None]
     masks = torch.cat(mask_rows) if mask_rows else None
+    area = None if dreaming.dream_bars else picture_area(sources)
     if growing := [row for row, start in enumerate(starts) if start.grows]:
-        if not dreaming.dream_bars:
-            needs = needs * picture_area(sources)
+        if area is not None:
+            needs = needs * area
         calls = local_steps(carrying.local_steps, sources.device)
         residual, age = residual.clone(), age.clone()
         for call in range(calls - any(steps)):  # the whole image's turn counts as one
@@ -207,8 +209,8 @@ def _dream_carried(
         age = (age + steps[-1] / GROWN_STEPS).clamp(max=1)
     elif dreaming.keep_colors:
         residual = confine(sources + residual, sources, dreaming, masks) - sources
-    elif not dreaming.dream_bars:  # the flow may have moved it there
-        residual = residual * picture_area(sources)
+    elif area is not None:  # the flow may have moved it there
+        residual = residual * area
     # What moves or grows has a strength of its own; the rest keeps that of the first frame.
     calm = 1 - needs
     strength = torch.cat([start.strength * start.visible for start in starts])
@@ -243,13 +245,13 @@ def move_carry(last: Carry, source: Tensor, motion: Motion, persistence: float, 
     residual, age = residual * torch.lerp(trust, torch.ones_like(trust), DRAGGED), age.masked_fill(occluded, 0)
     unseen = min(1.0, last.unseen * (1 - 1 / GROWTH_FRAMES) + motion.unseen)
     moved = replace(last, unseen=unseen, mismatch_share=motion.mismatch_share)
-    ground, calm = last.ground, not moved.grows
-    if motion.camera is None or (calm and motion.camera.any()):
+    ground = last.ground
+    if motion.camera is None or not (moved.grows or is_fixed(motion.camera)):
         ground = None  # where nothing moves but the camera nothing is covered: it is cheaper to learn anew
-    elif ground is not None and not calm:
+    elif ground is not None and moved.grows:
         ground = ground.to(where)
-        if motion.camera.any():
-            ground = move_ground(ground, upload(motion.camera, where), move)
+        if not is_fixed(motion.camera):
+            ground = move_ground(ground, upload(camera_flow(motion.camera, *source.shape[2:]), where), move)
         if motion.near.any():
             back = returned_ground(ground, source.to(where), upload(motion.near, where))
             residual = torch.lerp(residual, ground.residual, back)
@@ -278,9 +280,9 @@ def learn_ground(carry: Carry, source: Tensor, motion: Motion | None) -> Carry:
         source: (1, 3, H, W) in [0, 1].
         motion: to this frame; None: it is the first.
     """
-    if carry.ground is not None and not carry.grows and carry.frame_index % CALM_FRAMES:
+    if not carry.grows and carry.frame_index % CALM_FRAMES:
         return carry
-    near = None if carry.ground is None or motion is None else upload(motion.near, source.device)
+    near = None if motion is None else upload(motion.near, source.device)
     return replace(carry, ground=remember_ground(carry.ground, source, carry.residual, carry.age, near))
 
 

@@ -62,9 +62,11 @@ def split_shots(inputs: Generator[DreamInput, None, None], alone: bool) -> Gener
                     previous = None if carry is None else finished
                 for count, (frame, ahead) in enumerate(_with_frames_ahead(source.frames)):
                     visible = 1.0 if alone else presence(contrast_of(frame.image))
-                    held = previous is not None and not alone and _is_flash(frame, previous, ahead, visible, compare)
+                    follows = "cut" if previous is None or alone else compare(frame.image, previous.image)
+                    looked_over = follows != "alike" or visible == 0
+                    held = previous is not None and not alone and looked_over and _is_flash(previous, ahead, compare)
                     plain = not held and (visible == 0 or (frame.mask is not None and not frame.mask.any()))
-                    begins = _begins(frame, previous, compare) if not (held or plain or alone) else not held
+                    begins = not held and (plain or follows == "cut")
                     if begins:
                         shot, previous, carry = shot + (not (plain and was_plain)), None, None
                     is_output = count >= source.warmup
@@ -79,14 +81,8 @@ def split_shots(inputs: Generator[DreamInput, None, None], alone: bool) -> Gener
                         previous = None if plain else frame
 
 
-def _begins(frame: Frame, previous: Frame | None, compare: Compare) -> bool:
-    return previous is None or compare(frame.image, previous.image) == "cut"
-
-
-def _is_flash(frame: Frame, previous: Frame, ahead: Iterable[Frame], visible: float, compare: Compare) -> bool:
-    """Whether `frame` shows something else than the frames before and soon after it."""
-    if visible and compare(frame.image, previous.image) == "alike":
-        return False
+def _is_flash(previous: Frame, ahead: Iterable[Frame], compare: Compare) -> bool:
+    """Whether the picture before a frame that shows something else returns soon after it."""
     return any(compare(later.image, previous.image) == "alike" for later in islice(ahead, FLASH_FRAMES))
 
 

@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dreamvideo.motion.camera_motion import camera_flow, camera_matrix, moving_places, near_movers
+from dreamvideo.motion.camera_motion import (
+    camera_flow,
+    camera_matrix,
+    moving_places,
+    near_movers,
+    speed_against,
+)
 
 H, W = 96, 160
 FIGURE = np.s_[30:70, 40:72]  # rows and columns of something that moves
@@ -20,6 +26,10 @@ def with_figure(flow: NDArray[np.float32], dx: float, dy: float) -> NDArray[np.f
     flow = flow.copy()
     flow[0][FIGURE], flow[1][FIGURE] = dx, dy
     return flow
+
+
+def speed(flow: NDArray[np.float32], camera: tuple[float, float] = (0, 0)) -> NDArray[np.float32]:
+    return speed_against(flow, np.array([[1, 0, camera[0]], [0, 1, camera[1]], [0, 0, 1.0]]))
 
 
 def test_a_fixed_camera_is_exactly_fixed_whatever_walks_before_it() -> None:
@@ -47,7 +57,7 @@ def test_what_agrees_with_no_homography_has_no_camera() -> None:
 
 
 def test_a_walker_is_near_with_a_margin() -> None:
-    near = near_movers(with_figure(still(), -6, 0), still(), NOWHERE)
+    near = near_movers(speed(with_figure(still(), -6, 0)), NOWHERE)
     assert near[28:72, 38:74].all()
     assert not near[:20].any() and not near[:, 90:].any()
 
@@ -55,21 +65,21 @@ def test_a_walker_is_near_with_a_margin() -> None:
 def test_what_is_lost_is_near_and_noise_is_not() -> None:
     lost = NOWHERE.copy()
     lost[FIGURE] = True
-    assert near_movers(still(), still(), lost)[FIGURE].all()
+    assert near_movers(speed(still()), lost)[FIGURE].all()
     noise = still()
     noise[0, ::8, ::8] = noise[0, 1::8, 1::8] = 5
-    assert not near_movers(noise, still(), NOWHERE).any()
+    assert not near_movers(speed(noise), NOWHERE).any()
 
 
 def test_with_the_camera_nothing_moves() -> None:
     pan = still() + np.float32(3)
-    assert not near_movers(pan, pan, NOWHERE).any()
-    assert not moving_places(pan, pan, 0.5).any()
-    assert moving_places(with_figure(pan, -3, 0), pan, 0.5)[FIGURE].all()
+    assert not near_movers(speed(pan, (3, 3)), NOWHERE).any()
+    assert not moving_places(speed(pan, (3, 3)), 0.5, (H, W)).any()
+    assert moving_places(speed(with_figure(pan, -3, 0), (3, 3)), 0.5, (H, W))[FIGURE].all()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (40, 3)])
 def test_tiny_images_have_no_camera(size: tuple[int, int]) -> None:
     assert camera_matrix(np.zeros((2, *size), np.float32)) is None
     flow = np.full((2, *size), 9, np.float32)
-    assert near_movers(flow, 0 * flow, np.zeros(size, np.bool_)).all()
+    assert near_movers(speed(flow), np.zeros(size, np.bool_)).all()
