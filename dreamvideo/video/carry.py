@@ -253,7 +253,7 @@ def move_carry(last: Carry, source: Tensor, motion: Motion, persistence: float, 
         if not is_fixed(motion.camera):
             ground = move_ground(ground, upload(camera_flow(motion.camera, *source.shape[2:]), where), move)
         if motion.near.any():
-            back = returned_ground(ground, source.to(where), upload(motion.near, where))
+            back = returned_ground(ground, source.to(where), upload(motion.near & ~motion.inside, where))
             residual = torch.lerp(residual, ground.residual, back)
             age, mismatch = torch.maximum(age, back), mismatch * (1 - back)
     if mask is not None:
