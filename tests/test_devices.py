@@ -12,23 +12,15 @@ from unittest import mock
 import pytest
 import torch
 
-from dreamvideo import devices
+from dreamvideo import devices, tensors
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.ascent.tiling import TiledScore
 from dreamvideo.commands.console import Console
-from dreamvideo.devices import (
-    download,
-    missing_operation,
-    pick_device,
-    pick_precision,
-    pick_tf32,
-    precision_name,
-    tf32_products,
-    upload,
-)
+from dreamvideo.devices import missing_operation, pick_device, pick_precision, pick_tf32, precision_name, tf32_products
 from dreamvideo.errors import DeviceError, SettingsError
 from dreamvideo.models.network import Network, load_network
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.tensors import download, upload
 
 CPU = torch.device("cpu")
 
@@ -216,7 +208,7 @@ def test_what_is_fetched_is_held_until_its_copy_is_done(monkeypatch: pytest.Monk
     """On a stand-in of CUDA: no `record_stream`, which leaks after a recording that failed."""
     done = mock.Mock()
     stream = mock.Mock(**{"record_event.return_value": done})
-    monkeypatch.setattr(devices, "_copy_stream", lambda device: stream)
+    monkeypatch.setattr(tensors, "_copy_stream", lambda device: stream)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
 
@@ -228,7 +220,7 @@ def test_what_is_fetched_is_held_until_its_copy_is_done(monkeypatch: pytest.Monk
 
     tensor = OnCuda()
     alive = weakref.ref(tensor)
-    wait = devices.fetch(tensor)  # type: ignore[arg-type]
+    wait = tensors.fetch(tensor)  # type: ignore[arg-type]
     del tensor
     gc.collect()
     assert alive() is not None

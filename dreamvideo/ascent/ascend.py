@@ -84,8 +84,7 @@ def ascend(
             if step_scale is not None:
                 step.mul_(step_scale)
             if target_score is not None:
-                held = (CONTROL_GAIN * (target_score - scores)).nan_to_num(0).exp().clamp(*CONTROL_LIMITS)
-                step.mul_(held[:, None, None, None])
+                step.mul_(_control(target_score - scores))
             if settings.headroom:
                 step.mul_(_distance(step, images, highest).div_(settings.headroom).clamp_(0, 1))
             images = step.add_(images)
@@ -95,6 +94,11 @@ def ascend(
             if settings.space == "image":
                 images.clamp_(0, 1)
     return images
+
+
+def _control(missing: Tensor) -> Tensor:
+    """(B, 1, 1, 1) factor on steps of images whose (B,) scores miss their targets by so much."""
+    return (CONTROL_GAIN * missing).nan_to_num(0).exp().clamp(*CONTROL_LIMITS)[:, None, None, None]
 
 
 def _distance(step: Tensor, images: Tensor, highest: Tensor | None) -> Tensor:

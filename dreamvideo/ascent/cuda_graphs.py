@@ -28,8 +28,8 @@ from torch import Tensor
 
 from dreamvideo.ascent.memory import is_out_of_memory
 from dreamvideo.ascent.tiling import Score, TiledScore
-from dreamvideo.devices import upload
 from dreamvideo.settings.dream import DreamSettings
+from dreamvideo.tensors import upload
 
 log = logging.getLogger(__name__)
 

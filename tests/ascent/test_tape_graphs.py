@@ -1,5 +1,6 @@
 """Recordings with the semantics of CUDA graphs, on a CPU: operations at fixed addresses, Python's values frozen."""
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -100,7 +101,7 @@ def carried(seed: int, score: Objective, look: DreamSettings) -> Tensor:
 def test_a_tape_gives_what_plain_calls_give(recorder: cuda_graphs.GraphRecorder, look: DreamSettings) -> None:
     score = Objective(TinyNet(), (Term("second", kind="l4"),))
     for seed in range(4):
-        assert torch.equal(carried(seed, score, look), plainly(lambda seed=seed: carried(seed, score, look)))
+        assert torch.equal(carried(seed, score, look), plainly(functools.partial(carried, seed, score, look)))
 
 
 def test_a_tape_sees_a_shift_that_was_baked_in(
@@ -109,12 +110,12 @@ def test_a_tape_sees_a_shift_that_was_baked_in(
     """The mistake for which a recorder that calls Python again is blind."""
 
     def baked(images: Tensor, shifts: Any, border: str) -> Tensor:
-        return shift(images, [tuple(map(int, row)) for row in shifts], border)
+        return shift(images, [(int(down), int(right)) for down, right in shifts], border)
 
     monkeypatch.setattr(ascend_module, "shift", baked)
     score = Objective(TinyNet(), (Term("second"),))
     worst = [
-        (carried(seed, score, LOOK) - plainly(lambda seed=seed: carried(seed, score, LOOK))).abs().max()
+        (carried(seed, score, LOOK) - plainly(functools.partial(carried, seed, score, LOOK))).abs().max()
         for seed in (0, 1, 7)
     ]
     assert max(worst) > 0.01
@@ -131,5 +132,5 @@ def test_videos_in_lanes_are_those_of_plain_calls_on_tape(
         return [frame.image for frame in frames]
 
     for lanes in (1, 2):
-        for there, here in zip(video(lanes), plainly(lambda lanes=lanes: video(lanes)), strict=True):
+        for there, here in zip(video(lanes), plainly(functools.partial(video, lanes)), strict=True):
             np.testing.assert_array_equal(there, here)
