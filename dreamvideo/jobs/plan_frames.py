@@ -54,13 +54,13 @@ def plan_frames(
     if resume and skip:
         raise SettingsError("--resume with --skip-existing (-n): expected one of the two")
     images: tuple[Path, ...] = ()
-    if any(is_video(word) and not word.is_dir() for word in words):
+    if any(is_video(word) and not os.path.isdir(word) for word in words):
         if len(words) > 1:
             raise SettingsError(f"{len(words)} inputs with a video among them: expected pictures, or one video")
         source = words[0]
     else:
         images = _find_images(words, read, settings, tell)
-        source = words[0] if words[0].is_dir() else images[0].parent
+        source = words[0] if os.path.isdir(words[0]) else images[0].parent
     output = target or _beside(source)
     if not output.name or output.name == "..":
         output = Path(os.path.abspath(output))
@@ -130,7 +130,7 @@ def _find_images(
     # Files on a command line come in the order of the shell, which sorts digits as letters.
     named = set(expanded.paths) <= set(words)
     paths = natural_order(expanded.paths) if named else list(expanded.paths)
-    foreign = {path for path in paths if path.exists() and not is_image(path)}
+    foreign = {path for path in paths if os.path.exists(path) and not is_image(path)}
     if others := [*expanded.skipped, *natural_order(foreign)]:
         tell(describe_skipped(others, "pictures"))
     images = [path for path in paths if path not in foreign]
@@ -144,7 +144,7 @@ def _find_images(
 
 def _beside(source: Path) -> Path:
     """NAME_dream beside a folder or video."""
-    if is_video(source) and not source.is_dir():
+    if is_video(source) and not os.path.isdir(source):
         return source.with_name(f"{source.stem}_dream")
     named = source if source.name not in ("", "..") else Path(os.path.abspath(source))
     return named.with_name(f"{named.name}_dream")
@@ -161,7 +161,7 @@ def _existing(output: Path, images: ImagePaths, settings: SequenceSettings) -> l
     """Which outputs exist, none of them an input."""
     if not images:
         numbered = re.compile(r"frame_\d{6,}" + re.escape(Path(numbered_name(1, settings.format)).suffix))
-        return [path for path in output.iterdir() if numbered.fullmatch(path.name)] if output.exists() else []
+        return [path for path in output.iterdir() if numbered.fullmatch(path.name)] if os.path.exists(output) else []
     paths = [path for path in images if path is not None]
     by_name: dict[str, Path] = {}
     for path in paths:
@@ -170,8 +170,8 @@ def _existing(output: Path, images: ImagePaths, settings: SequenceSettings) -> l
         if twin is not path:
             raise SettingsError(f"{twin} and {path} would both be written to {output / name}")
     names = (output_image_name(path, settings.format) for path in paths)
-    existing = [output / name for name in names if (output / name).exists()]
-    sources = {(about.st_dev, about.st_ino): path for path in paths if path.exists() and (about := path.stat())}
+    existing = [output / name for name in names if os.path.exists(output / name)]
+    sources = {(about.st_dev, about.st_ino): path for path in paths if os.path.exists(path) and (about := path.stat())}
     for path in existing:
         about = path.stat()
         if about.st_ino and (about.st_dev, about.st_ino) in sources:

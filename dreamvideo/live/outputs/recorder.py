@@ -220,7 +220,7 @@ def check_recording(path: Path, settings: EncodeSettings, overwrite: bool) -> No
 
 
 def _check_name(path: Path) -> None:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f"{path} is a folder: expected a file name, such as {path / 'dream.mkv'}")
     if path.suffix.lower() not in _CRASH_SAFE:
         raise OutputError(f"{path}: expected a name ending in {', '.join(_CRASH_SAFE)} for a recording")
