@@ -23,11 +23,11 @@ from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.info.results import ReportSection, results_table
 from dreamvideo.info.tables import TableRow
 from dreamvideo.jobs.cluster.scheduler import run_on_cluster
-from dreamvideo.jobs.cluster.split import split_into_units
 from dreamvideo.jobs.cluster.workers import WorkerPool, open_pool
 from dreamvideo.jobs.job import Job, JobSettings, open_job
 from dreamvideo.jobs.job_output import finish_job
 from dreamvideo.jobs.observer import Observer
+from dreamvideo.jobs.split import split_into_units
 from dreamvideo.media import checkpoint
 from dreamvideo.media.segment_content import read_segment, write_segment
 from dreamvideo.media.segment_records import finished_segments, record_segment

@@ -23,7 +23,8 @@ from dreamvideo.jobs.job import (
 )
 from dreamvideo.jobs.job_output import finish_job, job_result, write_job
 from dreamvideo.jobs.observer import Observer
-from dreamvideo.media.checkpoint import ResumePoint, resume_point
+from dreamvideo.jobs.repair import repair_segments
+from dreamvideo.media.checkpoint import ResumePoint, is_resumable, resume_point
 from dreamvideo.media.checkpoint_lock import CheckpointLock
 from dreamvideo.media.video_writer import check_absent
 from dreamvideo.models.network import Network
@@ -110,7 +111,7 @@ def _dream_jobs(
             observer.finished(result)
         reported = len(refused)
 
-    inputs = _open_jobs(jobs, settings, resume, opened, refused)
+    inputs = _open_jobs(jobs, settings, load, observer, resume, opened, refused)
     first = next(inputs, None)  # an input that cannot be read shows before a network is loaded
     finish()
     if first is None:
@@ -138,7 +139,13 @@ def _dream_jobs(
 
 
 def _open_jobs(
-    jobs: list[Job], settings: JobSettings, resume: bool, opened: list[_OpenJob], refused: list[JobResult]
+    jobs: list[Job],
+    settings: JobSettings,
+    load: Callable[[], Network],
+    observer: Observer,
+    resume: bool,
+    opened: list[_OpenJob],
+    refused: list[JobResult],
 ) -> Generator[DreamInput, None, None]:
     """Lock the output and open the input of each job when its frames are needed, and append it to `opened`."""
     for job in jobs:
@@ -150,14 +157,16 @@ def _open_jobs(
             refused.append(JobResult(job, error=error))
             continue
         try:
-            point = resume_point(job.output) if resume else None
             state = source_state(job)
+            if resume and is_resumable(job.output):
+                repair_segments(job, settings, lock, load, observer.message)
+            point = resume_point(job.output) if resume else None
             with open_job(job, settings, point.time if point else None) as source:
                 frames = masked(source.frames, settings, before=point.frames - 1 if point else 0)
                 with closing(prefetch(frames)) as frames:  # decode in a thread
                     opened.append(_OpenJob(job, source, state, point, lock))
                     yield DreamInput(frames, point, min_segment_frames=min_segment_frames(job, settings))
-        except SourceError as error:
+        except (SourceError, OutputError) as error:
             lock.release()
             refused.append(JobResult(job, error=error))
         except BaseException:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dreamvideo.errors import OutputError
 from dreamvideo.media.atomic_files import read_json, write_atomically
@@ -87,12 +87,9 @@ def segment_from_record(folder: Path, number: int) -> Segment | None:
         number: of the segment.
     """
     record = dict(read_json(folder / f"{number:06}.json") or {})
-    kinds: dict[str, type | tuple[type, ...]] = {
-        "int": int,
-        "str": str,
-        "Fraction": str,
-        "str | None": (str, type(None)),
-    }
+    kinds: dict[str, Any] = {"int": int, "str": str, "Fraction": str, "str | None": str | None}
+    if record.pop("check", None) != _hash_record(record):
+        return None
     if record.keys() != {field.name for field in fields(Segment)}:
         return None
     if not all(isinstance(record[field.name], kinds[str(field.type)]) for field in fields(Segment)):
@@ -122,6 +119,7 @@ def record_segment(folder: Path, segment: Segment, carry: bytes | None) -> None:
         write_atomically(_carry_path(folder, segment.number), carry)
         segment = replace(segment, carry=hashlib.sha256(carry).hexdigest())
     record = {**asdict(segment), "start": str(segment.start), "last": str(segment.last)}
+    record["check"] = _hash_record(record)
     write_atomically(folder / f"{segment.number:06}.json", json.dumps(record).encode())
     _carry_path(folder, segment.number - 1).unlink(missing_ok=True)
 
@@ -221,3 +219,7 @@ def remove_folder(folder: Path) -> None:
 
 def _carry_path(folder: Path, number: int) -> Path:
     return folder / f"{number:06}.carry"
+
+
+def _hash_record(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()

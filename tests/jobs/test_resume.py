@@ -20,7 +20,7 @@ from clips import UNEVEN, make_clip, sound_tracks, video_times
 from conftest import only_line, run, textured
 from numpy.typing import NDArray
 
-from dreamvideo.jobs import runner
+from dreamvideo.jobs import repair, runner
 from dreamvideo.media import checkpoint, segment_records, segments, video_file
 from dreamvideo.media.checkpoint import checkpoint_folder
 
@@ -209,15 +209,21 @@ def only_read(inputs: Any) -> Generator[Any, None, None]:
 
 
 @pytest.mark.parametrize(
-    "harm",
-    ["flip", "carry", *(pytest.param(harm, marks=pytest.mark.slow) for harm in ("cut", "flip a time", "record"))],
+    ("harm", "again"),
+    [
+        ("flip", range(4)),  # to the cut before it; the segments after it are good
+        ("carry", range(4, 8)),  # the newest: from the cut before it
+        pytest.param("cut", range(4), marks=pytest.mark.slow),
+        pytest.param("flip a time", range(4), marks=pytest.mark.slow),
+        pytest.param("record", range(4), marks=pytest.mark.slow),
+    ],
 )
 def test_a_damaged_piece_is_found_and_dreamed_again(
-    film: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], harm: str
+    film: Path, monkeypatch: pytest.MonkeyPatch, harm: str, again: range
 ) -> None:
     output, whole = film.with_name("out.mp4"), film.with_name("whole.mp4")
     assert run("video", film, "-o", whole, *QUICK) == 0
-    heal = killed_after(monkeypatch, 5)
+    heal = killed_after(monkeypatch, 6)
     with pytest.raises(Killed):
         run("video", film, "-o", output, *QUICK)
     heal()
@@ -233,13 +239,22 @@ def test_a_damaged_piece_is_found_and_dreamed_again(
         content[content.index(b'"pts": ') + 7] ^= 1
         packets.write_bytes(content)
     elif harm == "record":
-        record.write_bytes(record.read_bytes().replace(b'"frames": ', b'"frames": "'))
+        record.write_bytes(record.read_bytes().replace(b'"frames": 5', b'"frames": 4'))
     else:
         (carry,) = folder.glob("*.carry")
         carry.write_bytes(carry.read_bytes()[:-1] + b"x")
+    keep, written = segment_records.record_segment, []
+
+    def watched(folder: Path, piece: Any, state: Any) -> None:
+        written.append(piece.number)
+        keep(folder, piece, state)
+
+    monkeypatch.setattr(segment_records, "record_segment", watched)
+    monkeypatch.setattr(repair, "record_segment", watched)
     assert run("video", film, "-o", output, "--resume", *QUICK) == 0
     assert digest(output) == digest(whole)
     assert not folder.exists()
+    assert written[: len(again)] == list(again), written
 
 
 def test_a_folder_that_vanishes_is_one_line(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -145,8 +146,9 @@ def test_a_record_says_which_run_and_encoder_made_a_segment_and_others_are_not_j
     record = json.loads((folder / "000001.json").read_text())
     assert record["run"] == json.loads((folder / "run.json").read_text())["run"]
     assert record["encoder"].startswith("libx264 yuv420p 96x64, 1/16000 s, header ")
-    record["encoder"] = record["encoder"].replace("96x64", "64x96")
-    (folder / "000001.json").write_text(json.dumps(record))
+    segment = segment_records.segment_from_record(folder, 1)
+    other = segment.encoder.replace("96x64", "64x96")
+    segment_records.record_segment(folder, replace(segment, encoder=other), None)
     assert run("video", film, "-o", output, "--resume", *THROUGH) == 1
     assert "segment 1" in (said := only_line(capsys)) and "was made by libx264 yuv420p 64x96" in said
     assert not output.exists()

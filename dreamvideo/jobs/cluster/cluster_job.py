@@ -12,11 +12,11 @@ from typing import TypeAlias
 
 from dreamvideo.errors import Cancelled, SourceError
 from dreamvideo.frames import Source
-from dreamvideo.jobs.cluster.split import WorkUnit, split_into_units
-from dreamvideo.jobs.cluster.task import ClusterTask, FinishedSegment
 from dreamvideo.jobs.cluster.transfer import StoredFile
 from dreamvideo.jobs.image_output import publish_images
 from dreamvideo.jobs.job import Job, JobResult, JobSettings, check_unchanged, min_segment_frames, open_job, source_state
+from dreamvideo.jobs.split import WorkUnit, split_into_units
+from dreamvideo.jobs.task import ClusterTask, FinishedSegment
 from dreamvideo.media.checkpoint import ResumePoint, checkpoint_folder
 from dreamvideo.media.checkpoint_lock import CheckpointLock
 from dreamvideo.media.segment_content import write_segment

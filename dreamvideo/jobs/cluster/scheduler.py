@@ -25,13 +25,13 @@ from dreamvideo.jobs.cluster.cluster_job import (
     resume_point_after,
     store_finished,
 )
-from dreamvideo.jobs.cluster.split import WorkUnit
-from dreamvideo.jobs.cluster.task import ClusterTask, FinishedSegment
 from dreamvideo.jobs.cluster.transfer import store_file
 from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
 from dreamvideo.jobs.job import Job, JobResult, JobSettings
 from dreamvideo.jobs.job_output import begin_job, finish_job
 from dreamvideo.jobs.observer import Observer
+from dreamvideo.jobs.split import WorkUnit
+from dreamvideo.jobs.task import ClusterTask, FinishedSegment
 from dreamvideo.media.checkpoint import is_resumable
 from dreamvideo.media.checkpoint_lock import CheckpointLock
 from dreamvideo.media.concat import check_same_encoder

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.frames import Frames, StreamInfo
-from dreamvideo.jobs.cluster.split import WorkUnit
 from dreamvideo.jobs.job import Job, JobSettings, masked, min_segment_frames, open_job
 from dreamvideo.jobs.job_output import segment_opener
+from dreamvideo.jobs.split import WorkUnit
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.media.segment_content import read_segment
 from dreamvideo.media.segment_records import Segment, forget_segment
