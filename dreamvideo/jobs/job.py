@@ -15,7 +15,7 @@ from dreamvideo.errors import DreamVideoError, OutputError, SourceError
 from dreamvideo.frames import Frames, Source
 from dreamvideo.jobs.fingerprint import differences, fingerprint
 from dreamvideo.media import checkpoint
-from dreamvideo.media.checkpoint_lock import check_free, check_lock
+from dreamvideo.media.checkpoint_lock import check_free, move_checkpoint
 from dreamvideo.media.image_sequence import ImagePaths, open_sequence
 from dreamvideo.media.images import check_large_enough
 from dreamvideo.media.masks import with_masks
@@ -125,7 +125,7 @@ def check_checkpoint(job: Job, settings: JobSettings, resume: bool, overwrite: b
             or the folder is not that of a checkpoint.
     """
     folder = checkpoint.checkpoint_folder(job.output)
-    if resume and not checkpoint.is_resumable(job.output):
+    if resume and not job.to_folder and not checkpoint.is_resumable(job.output):
         adopt_checkpoint(job, settings)
     check_free(job.output)
     if not folder.exists() or (overwrite and not resume):
@@ -155,7 +155,7 @@ def adopt_checkpoint(job: Job, settings: JobSettings) -> None:
     """Take over the checkpoint of the same job from an output of another name in the same folder, if there is one.
 
     Args:
-        job: what is dreamed into what; it has no checkpoint.
+        job: a video, which has no checkpoint; images of a folder are where the earlier run has put them.
         settings: of the job.
 
     Raises:
@@ -171,11 +171,7 @@ def adopt_checkpoint(job: Job, settings: JobSettings) -> None:
         return  # what is wrong with the input shows when it is opened
     same = [path for path in others if checkpoint.stored_job(path) == now]
     if len(same) == 1:
-        check_lock(same[0])
-        try:
-            same[0].rename(folder)
-        except OSError as error:
-            raise OutputError(f"{same[0]} cannot be renamed to {folder.name}: {error.strerror}") from None
+        move_checkpoint(same[0], folder)
         log.warning("resuming what %s holds", same[0])
 
 

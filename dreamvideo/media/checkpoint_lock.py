@@ -112,27 +112,39 @@ def check_free(output: Path) -> None:
     Raises:
         OutputError: one does, or the folder of its checkpoint holds files of somebody else.
     """
-    check_lock(checkpoint_folder(output))
+    folder = checkpoint_folder(output)
+    check_own(folder)
+    if (folder / LOCK_FILE).exists():
+        with _locked(folder):
+            pass
 
 
-def check_lock(folder: Path) -> None:
-    """Check that no run holds a checkpoint.
+def move_checkpoint(folder: Path, target: Path) -> None:
+    """Rename a checkpoint, so that it is that of another output.
 
     Args:
         folder: of the checkpoint.
+        target: its new name, which does not exist.
 
     Raises:
-        OutputError: one does, or the folder holds files of somebody else.
+        OutputError: a run holds it, or it cannot be renamed.
     """
     check_own(folder)
-    if (folder / LOCK_FILE).exists():
-        try:
-            with FileLock(folder / LOCK_FILE, timeout=0, thread_local=False):
-                pass
-        except Timeout:
-            raise OutputError(f"{folder} is in use by {holder(folder) or 'another run'}: wait for it") from None
-        except OSError as error:
-            raise OutputError(f"{folder} cannot be written: {error.strerror}") from None
+    with _locked(folder) as lock:
+        if os.name == "nt":  # a folder with an open file cannot be renamed there
+            lock.release()
+        folder.rename(target)
+
+
+@contextmanager
+def _locked(folder: Path) -> Generator[FileLock, None, None]:
+    try:
+        with FileLock(folder / LOCK_FILE, timeout=0, thread_local=False) as lock:
+            yield lock
+    except Timeout:
+        raise OutputError(f"{folder} is in use by {holder(folder) or 'another run'}: wait for it") from None
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be used: {error.strerror or error}") from None
 
 
 def holder(folder: Path) -> str | None:

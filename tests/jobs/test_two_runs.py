@@ -267,7 +267,7 @@ def first_is_interrupted(runs: Runs, first: list[Any], second: list[Any]) -> Non
         (two_after_a_kill, ["-y"], ["--resume"]),
         (both_at_once, ["-y"], ["-y", "--crf", "30"]),
         (first_is_interrupted, [], ["--resume"]),
-        (both_run, CLUSTER, ["--resume"]),
+        (first_is_stopped, CLUSTER, ["--resume"]),
         (both_run, [], ["-y", *CLUSTER]),
         (first_is_killed, CLUSTER, ["--resume"]),
     ],
@@ -518,6 +518,17 @@ def test_what_does_not_show_in_a_frame_may_change_when_a_job_is_resumed(
     assert bool(sound_tracks(output)) == ("--no-audio" not in words)
     left = {path.name for path in film.parent.iterdir()}
     assert left == {"film.mp4", "whole.mp4", output.name}
+
+
+def test_images_are_resumed_where_they_are(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heal = killed_after(monkeypatch, 3)
+    with pytest.raises(Killed):
+        run("frames", film, "-o", tmp_path / "one", *THROUGH)
+    heal()
+    assert run("frames", film, "-o", tmp_path / "two", *THROUGH, "--resume") == 0
+    assert len(list((tmp_path / "two").iterdir())) == 44
+    assert run("frames", film, "-o", tmp_path / "one", *THROUGH, "--resume") == 0
+    assert len(list((tmp_path / "one").iterdir())) == 44
 
 
 @pytest.mark.parametrize("suffix", [".webm", ".avi"])
