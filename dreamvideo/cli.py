@@ -29,6 +29,7 @@ from dreamvideo.commands.presets import add_presets_command
 from dreamvideo.commands.signals import interrupt_on_sigterm
 from dreamvideo.commands.video import add_video_command
 from dreamvideo.errors import Cancelled, DreamVideoError, SettingsError
+from dreamvideo.process import networks_from
 
 log = logging.getLogger("dreamvideo")
 
@@ -52,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Command[Any] = arguments.command
     try:
         with logging_to_stderr(logging.WARNING - 10 * arguments.verbose + 10 * arguments.quiet):
-            return command.run(command.parse(CommandLine(arguments, words, command.settings)), console)
+            line = CommandLine(arguments, words, command.settings)
+            with networks_from(line.network_folder):
+                return command.run(command.parse(line), console)
     except SettingsError as error:
         console.error(error)
         return USAGE

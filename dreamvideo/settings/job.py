@@ -157,6 +157,7 @@ class ClusterSettings:
         kind="machine",
         nargs="?",
         const="local",
+        reach="runs code that others may send",
         metavar="ADDRESS",
     )
     workers: int | None = option(
@@ -167,7 +168,11 @@ class ClusterSettings:
         metavar="N",
     )
     ship: bool = option(
-        False, "send files to workers that cannot read them under the same path", kind="machine", action="store_true"
+        False,
+        "send files to workers that cannot read them under the same path",
+        kind="machine",
+        reach="sends files",
+        action="store_true",
     )
     # Not of kind "machine": where a shot is split shows in the dream.
     split_shots: Fraction | None = option(

@@ -53,20 +53,34 @@ class LiveSettings:
     overlay: bool = option(True, "show no numbers over the image (key o)", flag="--no-overlay", action="store_false")
     duration: Fraction | None = option(None, "end after this time", type=parse_seconds, metavar="TIME")
     record: str | None = option(
-        None, "record into this .mkv or .mp4 from the start (key r: start and stop)", metavar="FILE"
+        None,
+        "record into this .mkv or .mp4 from the start (key r: start and stop)",
+        reach="records what the camera sees",
+        metavar="FILE",
     )
     codec: str | None = option(None, "video encoder of recordings", metavar="NAME")
-    folder: str = option(".", "folder of snapshots (key s) and of recordings without a name", metavar="FOLDER")
+    folder: str = option(
+        ".", "folder of snapshots (key s) and of recordings without a name", reach="chooses a folder", metavar="FOLDER"
+    )
     virtual_camera: bool = option(
-        False, "be a camera for other programs, with pyvirtualcam (an extra)", action="store_true"
+        False,
+        "be a camera for other programs, with pyvirtualcam (an extra)",
+        reach="shows other programs what the camera sees",
+        action="store_true",
     )
     serve: Address | None = option(
         None,
         "show image and controls on a page instead of in a window; for this machine only unless a host is given",
         type=parse_address,
+        reach="serves what the camera sees",
         metavar="[HOST:]PORT",
     )
-    password: str | None = option(None, "password of the page; required if other machines can reach it", metavar="WORD")
+    password: str | None = option(
+        None,
+        "password of the page; required if other machines can reach it",
+        reach="lets in whoever knows it",
+        metavar="WORD",
+    )
     window: bool = option(True, "show neither window nor page", flag="--no-window", action="store_false")
 
     def __post_init__(self) -> None:

@@ -17,7 +17,9 @@ OptionKind = Literal["plain", "file", "machine"]
 _CHOICES: Final[dict[type[Any], dict[str, tuple[Any, ...]]]] = {}
 
 
-def option(default: Any, help: str, *, kind: OptionKind = "plain", **argparse_keywords: Any) -> Any:
+def option(
+    default: Any, help: str, *, kind: OptionKind = "plain", reach: str | None = None, **argparse_keywords: Any
+) -> Any:
     """Declare a dataclass field that is also a command-line option.
 
     A field annotated with a `Literal` offers its values as choices, see `option_choices`.
@@ -28,12 +30,14 @@ def option(default: Any, help: str, *, kind: OptionKind = "plain", **argparse_ke
         kind: `file`: the value is a path; its name is stored in outputs, its content identifies a job, and a cluster
             may have to transfer it. `machine`: it describes where a dream runs and never changes what is dreamed, so it
             is neither stored nor compared when a job is resumed. `plain`: everything else.
+        reach: what the option does beyond the dream, such as "opens a page to others"; a TOML file may set it only with
+            `--trust-config`.
         argparse_keywords: `flag` replaces the option's name; all others go to `ArgumentParser.add_argument`.
 
     Returns:
         A `dataclasses.field`.
     """
-    return field(default=default, metadata={"help": help, "kind": kind, **argparse_keywords})
+    return field(default=default, metadata={"help": help, "kind": kind, "reach": reach, **argparse_keywords})
 
 
 def option_kind(field: Field[Any]) -> OptionKind:
@@ -44,6 +48,19 @@ def option_kind(field: Field[Any]) -> OptionKind:
     """
     kind: OptionKind = field.metadata.get("kind", "plain")
     return kind
+
+
+def option_reach(field: Field[Any], value: Any) -> str | None:
+    """Return what a value of an option does beyond the dream; None: nothing.
+
+    Args:
+        field: a field of a settings dataclass.
+        value: its value.
+    """
+    if field.name == "model":
+        return "runs code" if ":" in str(value) else None
+    reach: str | None = field.metadata.get("reach")
+    return reach
 
 
 def option_flag(field: Field[Any]) -> str:

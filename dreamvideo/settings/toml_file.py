@@ -9,22 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from dreamvideo.errors import SettingsError, did_you_mean
-from dreamvideo.settings.option import option_choices, option_flag
+from dreamvideo.settings.option import option_choices, option_flag, option_reach
 
 
-def read_toml(path: Path, *kinds: type[Any]) -> Mapping[str, Any]:
+def read_toml(path: Path, *kinds: type[Any], trusted: bool = False) -> Mapping[str, Any]:
     """Read settings from a TOML file.
 
     Args:
         path: the file. A value has its TOML type, or is a string as on the command line; an option that can be repeated
             may be an array.
         kinds: the settings dataclasses whose fields the file may set.
+        trusted: the file may also set options that reach beyond the dream, see `option_reach`.
 
     Returns:
         Field name -> value, for the fields that the file sets.
 
     Raises:
-        SettingsError: the file cannot be read, is not valid TOML, has a key that is not a setting, or an invalid value.
+        SettingsError: the file cannot be read, is not valid TOML, has a key that is not a setting, or an invalid value,
+            or sets what only a trusted file may.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -39,7 +41,13 @@ def read_toml(path: Path, *kinds: type[Any]) -> Mapping[str, Any]:
         if name not in known:
             raise SettingsError(f"{path}: no setting {key!r}{did_you_mean(name, known)}; see: dreamvideo video --help")
         field, kind = known[name]
-        values[field.name] = _parse_field(field, option_choices(kind).get(field.name), value, f"{path}: {key}")
+        parsed = _parse_field(field, option_choices(kind).get(field.name), value, f"{path}: {key}")
+        if not trusted and (reach := option_reach(field, parsed)) and parsed != field.default:
+            raise SettingsError(
+                f"{path}: {key} = {value!r} {reach}: expected {option_flag(field)} on the command line instead, or "
+                "--trust-config if you know who wrote this file"
+            )
+        values[field.name] = parsed
     return values
 
 
