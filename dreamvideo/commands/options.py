@@ -171,7 +171,9 @@ def add_settings(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
     choices = option_choices(settings)
     group = parser.add_argument_group((settings.__doc__ or "").split(".")[0].lower())
     for field in dataclasses.fields(settings):
-        keywords = {name: value for name, value in field.metadata.items() if name not in ("flag", "kind", "reach")}
+        keywords = {
+            name: value for name, value in field.metadata.items() if name not in ("flag", "kind", "reach", "most")
+        }
         if field.name in choices:
             keywords["choices"] = choices[field.name]
         if keywords.get("type") not in (None, int, float):
