@@ -19,6 +19,7 @@ import av
 
 from dreamvideo._version import __version__
 from dreamvideo.errors import SettingsError, SourceError, did_you_mean
+from dreamvideo.media.local_files import open_local
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.field_types import shortened
 from dreamvideo.settings.network_looks import network_look
@@ -137,7 +138,7 @@ def _comment(path: Path) -> str:
             if start == _PNG or start.startswith(_JPEG):
                 content = start + file.read()
                 return "\n".join(_png_comments(content) if start == _PNG else _jpeg_comments(content))
-        with av.open(str(path.resolve()), metadata_errors="replace") as container:
+        with open_local(path) as container:
             return "\n".join(value for key, value in container.metadata.items() if key.lower() == "comment")
     except (OSError, av.error.FFmpegError) as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
