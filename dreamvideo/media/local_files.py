@@ -7,13 +7,16 @@ lists: a film from somewhere else could thus show any video of this computer in 
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
-from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 import av
+
+log = logging.getLogger(__name__)
 
 # By these, in lower case, libav knows files that name others; it looks for them in the first megabyte.
 _MARKS: Final = (b"#extm3u", b"ffconcat", b"<mpd", b"<compositionplaylist", b"c=in ip")
@@ -36,9 +39,20 @@ def open_local(path: str | os.PathLike[str], **options: Any) -> av.container.Inp
         OSError: it cannot be read.
     """
     absolute = os.path.abspath(path)
-    if _may_be_playlist(absolute):
-        options["io_open"] = partial(_open_beside, Path(absolute).resolve().parent)
-    return cast(av.container.InputContainer, av.open(absolute, metadata_errors="replace", **options))
+    if not _may_be_playlist(absolute):
+        return cast(av.container.InputContainer, av.open(absolute, metadata_errors="replace", **options))
+    folder = _Folder(Path(absolute).resolve().parent)
+    try:
+        container = av.open(absolute, metadata_errors="replace", io_open=folder.open, **options)
+    except (av.error.FFmpegError, ValueError):
+        folder.check(absolute)
+        raise
+    try:
+        folder.check(absolute)
+    except av.error.FFmpegError:
+        container.close()
+        raise
+    return cast(av.container.InputContainer, container)
 
 
 def _may_be_playlist(path: str) -> bool:
@@ -47,10 +61,27 @@ def _may_be_playlist(path: str) -> bool:
     return any(mark in head for mark in _MARKS)
 
 
-def _open_beside(folder: Path, url: str, flags: int, options: Any) -> BinaryIO:
-    """Open a file that libav asks for, if it is in `folder` or below it."""
-    name = re.sub(r"^file:(//(?=/))?", "", url)
-    path = Path(name).resolve()
-    if flags != _READ_ONLY or re.match(r"[\w+.,-]{2,}:", name) or not path.is_relative_to(folder):
-        raise av.error.PermissionError(errno.EPERM, _REASON, url)
-    return path.open("rb")
+class _Folder:
+    """The folder of a playlist, from which libav may read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._refused = False
+
+    def open(self, url: str, flags: int, options: Any) -> BinaryIO:
+        """Open a file that libav asks for; others are empty, since PyAV prints what is raised here."""
+        name = re.sub(r"^file:(//(?=/))?", "", url)
+        try:
+            path = Path(name).resolve()
+            if flags == _READ_ONLY and not re.match(r"[\w+.,-]{2,}:", name) and path.is_relative_to(self._path):
+                return path.open("rb")
+            self._refused = True
+            log.debug("%s: refused", url)
+        except (OSError, ValueError) as error:
+            log.debug("%s: %s", url, error)
+        return BytesIO()
+
+    def check(self, playlist: str) -> None:
+        """Raise a PermissionError if libav asked for anything else."""
+        if self._refused:
+            raise av.error.PermissionError(errno.EPERM, _REASON, playlist)
