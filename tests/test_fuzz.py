@@ -1,11 +1,14 @@
 """The command meets damaged and hostile files of every kind that it reads: it ends, in words, and harms no file."""
 
 import dataclasses
+import itertools
 import json
 import random
 import shutil
 import warnings
 from collections.abc import Callable
+from fractions import Fraction
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,12 +20,17 @@ from conftest import run, textured
 from mutants import mutant_bytes, mutant_json, mutant_playlist, mutant_toml
 from PIL import Image
 
+from dreamvideo.commands.console import ConsoleObserver
 from dreamvideo.commands.options import IMAGE_SETTINGS, VIDEO_SETTINGS
+from dreamvideo.media.checkpoint import checkpoint_folder, finished_segments
 from dreamvideo.media.images import write_image
 from dreamvideo.media.metadata import settings_comment
+from dreamvideo.media.segments import MIN_FRAMES
+from dreamvideo.media.video_reader import open_video
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 
 EXIT_CODES = (0, 1, 2, 3)
+RESUMED = ["--iterations", "0", "-q"]
 LARGEST = 4_000_000  # pixels: how much memory a header may ask for is tested elsewhere
 
 STORED = [
@@ -144,6 +152,68 @@ CASES = {
     "playlist": playlist_case,
     "film": film_case,
 }
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with clip.mp4 and the checkpoint of out.mp4, of which two of three segments are finished."""
+    folder = tmp_path_factory.mktemp("stopped")
+    make_clip(folder / "clip.mp4", times=[Fraction(n, 25) for n in range(3 * MIN_FRAMES)], size=(32, 32))
+    asked = itertools.count()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConsoleObserver, "should_stop", lambda self: next(asked) > 2 * MIN_FRAMES + 5)
+        assert run("video", folder / "clip.mp4", "-o", folder / "out.mp4", *RESUMED) == 130
+    assert len(finished_segments(checkpoint_folder(folder / "out.mp4"))) == 2
+    return folder
+
+
+def job_case(stopped: Path, folder: Path, chance: random.Random) -> list[Any]:
+    """A checkpoint of which one file is damaged, or holds other values."""
+    shutil.copytree(stopped, folder, dirs_exist_ok=True)
+    victims = sorted(path for path in checkpoint_folder(folder / "out.mp4").rglob("*") if path.is_file())
+    victim = chance.choice(victims)
+    if victim.suffix == ".json" and chance.random() < 0.6:
+        record = json.loads(victim.read_bytes())
+        victim.write_text(mutant_json(record, [*record, "unknown"], chance), encoding="utf-8", errors="replace")
+    else:
+        victim.write_bytes(mutant_bytes(victim.read_bytes(), chance))
+    words = ["video", folder / "clip.mp4", "-o", folder / "out.mp4", *RESUMED]
+    return [*words, chance.choice(("--resume", "--resume", "--resume", "-y"))]
+
+
+def try_job(stopped: Path, folder: Path, seed: str, whole: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    folder.mkdir()
+    words = job_case(stopped, folder, random.Random(seed))
+    clip = (folder / "clip.mp4").read_bytes()
+    code = run(*words)
+    printed = capsys.readouterr()
+    assert code in EXIT_CODES and "Traceback" not in printed.err, seed
+    assert (folder / "clip.mp4").read_bytes() == clip, seed
+    if code == 0:
+        found = video_frames(folder / "out.mp4")
+        assert [time for time, _ in found] == [time for time, _ in whole], seed
+        differences = [np.abs(a - b).mean() for (_, a), (_, b) in zip(found, whole, strict=True)]
+        assert max(differences) < 4, (seed, "a wrong film, and exit code 0")  # x264 differs by up to 2 between two runs
+    else:
+        assert printed.err.strip() and not (folder / "out.mp4").exists(), seed
+    shutil.rmtree(folder)
+
+
+def video_frames(path: Path) -> list[Any]:
+    """(time, image) of each frame of a film."""
+    with open_video(path) as source:
+        return [(frame.time, frame.image.astype(int)) for frame in source.frames]
+
+
+@pytest.mark.skipif(not find_spec("dreamvideo.media.segment_records"), reason="records have no hashes here")
+@pytest.mark.parametrize("count", [15, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+def test_a_damaged_checkpoint_is_refused_or_mended_and_never_makes_a_wrong_film(
+    stopped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int
+) -> None:
+    assert run("video", stopped / "clip.mp4", "-o", tmp_path / "whole.mp4", *RESUMED) == 0
+    whole = video_frames(tmp_path / "whole.mp4")
+    for number in range(count):
+        try_job(stopped, tmp_path / "it", f"job {number}", whole, capsys)
 
 
 def content_of(folder: Path) -> dict[str, bytes]:
