@@ -5,8 +5,13 @@ Ctrl-C ends it with one line even while its modules are being imported, which ta
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
+
+# `python -m` puts the current folder in front, where a file such as cv2.py would be imported in place of the library.
+if not sys.flags.safe_path and sys.path and sys.path[0] in ("", os.getcwd()):
+    del sys.path[0]
 
 
 def start() -> int:

@@ -11,7 +11,7 @@ import logging
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from dreamvideo._version import __version__
 from dreamvideo.commands.atlas import add_atlas_command
@@ -29,7 +29,8 @@ from dreamvideo.commands.options import Command, CommandLine
 from dreamvideo.commands.presets import add_presets_command
 from dreamvideo.commands.signals import interrupt_on_sigterm
 from dreamvideo.commands.video import add_video_command
-from dreamvideo.errors import Cancelled, DreamVideoError, SettingsError
+from dreamvideo.errors import Cancelled, DreamVideoError, SettingsError, printable
+from dreamvideo.process import networks_from
 
 log = logging.getLogger("dreamvideo")
 
@@ -61,7 +62,9 @@ def _run(words: list[str]) -> int:
     command: Command[Any] = arguments.command
     try:
         with logging_to_stderr(logging.WARNING - 10 * arguments.verbose + 10 * arguments.quiet):
-            return command.run(command.parse(CommandLine(arguments, words, command.settings)), console)
+            line = CommandLine(arguments, words, command.settings)
+            with networks_from(line.network_folder):
+                return command.run(command.parse(line), console)
     except SettingsError as error:
         console.error(error)
         return USAGE
@@ -73,9 +76,23 @@ def _run(words: list[str]) -> int:
         return FAILED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Shows the control characters of a command line, which a pattern may have filled with names of files."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
+class _LogFormatter(logging.Formatter):
+    """Escapes control characters of messages, not the line breaks of tracebacks."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(super().formatMessage(record))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of the command line; options of settings are made from the fields of their dataclasses."""
-    parser = argparse.ArgumentParser(prog="dreamvideo", description="Makes video dream.")
+    parser = _Parser(prog="dreamvideo", description="Makes video dream.")
     parser.add_argument("--version", action="version", version=f"dreamvideo {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in (
@@ -103,7 +120,7 @@ def logging_to_stderr(level: int) -> Generator[None, None, None]:
         level: of the messages to be printed, see `logging`.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("dreamvideo: %(message)s"))
+    handler.setFormatter(_LogFormatter("dreamvideo: %(message)s"))
     before = log.level
     log.addHandler(handler)
     log.setLevel(level)

@@ -17,7 +17,14 @@ A message says what was got, what was expected, and what to type.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+from typing import Final
+
+# Control characters, which terminals obey; format characters, some of which reverse what is shown; surrogates, which
+# stand for bytes of a file name that are not UTF-8 and cannot be printed; breaks of lines and paragraphs.
+_UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS: Final = "\u200c\u200d"  # of emoji, and of letters in Persian and Indian scripts
 
 
 class DreamVideoError(Exception):
@@ -89,3 +96,30 @@ def first_line(error: BaseException) -> str:
     """
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Escape the characters of a text that a terminal would not show but act on, as `\\u001b`.
+
+    Names, tags and comments of files may hold any: some change the title or the colors of a terminal, delete what was
+    printed before, or type commands into it.
+
+    Args:
+        text: what is to be printed.
+        keep: characters that are not escaped, such as a line break.
+
+    Returns:
+        The text; inside a JSON string it means the same.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escaped(each) if _is_unprintable(each) and each not in keep else each for each in text)
+
+
+def _is_unprintable(character: str) -> bool:
+    return unicodedata.category(character) in _UNPRINTABLE and character not in _JOINERS
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

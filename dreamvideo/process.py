@@ -1,24 +1,29 @@
-"""Process-wide switches: threads, TF32, the allocator of the C library, the import path.
+"""Process-wide switches: threads, TF32, the allocator of the C library, and from which folders code is imported.
 
 Each of them affects everything else in a process, so the library never touches them. `configure_process` is called
-once by the command, and by the processes that it starts (cluster workers, children of a benchmark).
+once by the command, and by the processes that it starts (cluster workers, children of a benchmark). torch and OpenCV
+are imported where they are used: a child process that opens a window or a camera needs little of this.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
+import importlib.machinery
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Generator
 from functools import cache
-from typing import Final
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
 
-import cv2
-import torch
-
-from dreamvideo.devices import auto_device
 from dreamvideo.settings.dream import ModelSettings
+
+if TYPE_CHECKING:
+    import torch
 
 # Parameters of mallopt, from <malloc.h>.
 _TRIM_THRESHOLD = -1
@@ -29,11 +34,14 @@ _KEPT_BYTES = 256 * 2**20  # more than the largest tensor of an ascent, and than
 # Seconds that a Python thread may keep the others waiting; with Python's default of 5 ms the waits add up to a stutter.
 SWITCH_INTERVAL: Final = 0.001
 
+_ROOT: Final = Path(__file__).resolve().parents[1]  # from where this package is imported
+
+_network_folder: Path | None = None  # see `networks_from`
+
 
 def configure_process(model: ModelSettings, *, opencv_threads: bool = False) -> None:
     """Set up this process to run the network of `model` as fast as it can.
 
-    - The current directory can be imported from, as with `python -m`, for `--model module:factory`.
     - On a CPU: `model.threads` threads in PyTorch, and freed memory is kept, see `keep_freed_memory`.
     - On CUDA: products of float32 numbers are rounded to TF32 if `model.precision` is "tf32", and else are not.
 
@@ -44,8 +52,9 @@ def configure_process(model: ModelSettings, *, opencv_threads: bool = False) -> 
         model: device, precision and threads. A device that does not exist is left for `load_network` to report.
         opencv_threads: also limit OpenCV to `model.threads`, for several processes that share one machine.
     """
-    if "" not in sys.path:
-        sys.path.insert(0, "")
+    import cv2
+    import torch
+
     device = _device(model)
     if opencv_threads and model.threads:
         cv2.setNumThreads(model.threads)
@@ -55,6 +64,79 @@ def configure_process(model: ModelSettings, *, opencv_threads: bool = False) -> 
         keep_freed_memory()
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = model.precision == "tf32"
+
+
+@contextlib.contextmanager
+def networks_from(folder: Path | None) -> Generator[None, None, None]:
+    """Let `import_network_module` also import from a folder inside the block.
+
+    Args:
+        folder: the current folder of the command whose `--model` names a module; None: no such folder.
+    """
+    global _network_folder
+    before, _network_folder = _network_folder, folder
+    try:
+        yield
+    finally:
+        _network_folder = before
+
+
+def network_folder() -> Path | None:
+    """Return the folder of the innermost `networks_from`."""
+    return _network_folder
+
+
+@contextlib.contextmanager
+def importing_networks() -> Generator[Callable[[str], ModuleType], None, None]:
+    """Make the folder of `networks_from` importable inside the block, behind all others.
+
+    A file that lies there by chance, or on purpose, under the name of an installed module is thus not executed.
+
+    Yields:
+        A function that imports a module, like `importlib.import_module`; the folder has the first word about the module
+        that it names.
+    """
+    folder = _network_folder
+    if folder is None:
+        yield importlib.import_module
+        return
+    sys.path.append(str(folder))
+    importlib.invalidate_caches()
+    try:
+        yield lambda name: _import_from(folder, name)
+    finally:
+        with contextlib.suppress(ValueError):  # the module has taken it away
+            sys.path.remove(str(folder))
+
+
+def _import_from(folder: Path, name: str) -> ModuleType:
+    top = name.partition(".")[0]
+    spec = None if top in sys.modules else importlib.machinery.PathFinder.find_spec(top, [str(folder)])
+    if spec is not None and spec.loader is not None:
+        module = sys.modules[top] = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[top]
+            raise
+    return importlib.import_module(name)
+
+
+def python_child(*words: str) -> list[str]:
+    """Return the command line of a child process of this Python that imports nothing from the current folder.
+
+    Args:
+        words: what follows the interpreter, such as `-c` and code.
+    """
+    return [sys.executable, "-P", *words]
+
+
+def child_environment() -> dict[str, str]:
+    """Return the environment of a child process that imports this package, installed or not."""
+    installed = _ROOT.name in ("site-packages", "dist-packages")  # found anyway, and not to come before Python's own
+    paths = [] if installed else [str(_ROOT)]
+    paths += os.environ.get("PYTHONPATH", "").split(os.pathsep)  # an empty item means the current folder
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 @contextlib.contextmanager
@@ -70,6 +152,9 @@ def responsive_threads(model: ModelSettings) -> Generator[Callable[[], None], No
     Yields:
         A function to be called first in the thread of the ascent.
     """
+    import cv2
+    import torch
+
     cores = os.cpu_count() or 1
     ascent_threads = model.threads or max(1, cores - 1)
     before = sys.getswitchinterval(), cv2.getNumThreads(), torch.get_num_threads()
@@ -91,6 +176,10 @@ def responsive_threads(model: ModelSettings) -> Generator[Callable[[], None], No
 
 
 def _device(model: ModelSettings) -> torch.device:
+    import torch
+
+    from dreamvideo.devices import auto_device
+
     return auto_device()[0] if model.device == "auto" else torch.device(model.device)
 
 

@@ -69,6 +69,24 @@ def only_line(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 @pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """A folder of files named like modules that the program imports; each writes down that it was executed."""
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    names = "argparse cv2 torch torchvision av numpy PIL safetensors tqdm json ray cv2_enumerate_cameras psutil"
+    for name in names.split():
+        note = f"open({str(folder / 'executed')!r}, 'a').write('{name} ')\nraise SystemExit(99)\n"
+        (folder / f"{name}.py").write_text(note)
+    return folder
+
+
+def executed(hostile: Path) -> list[str]:
+    """Which files of the folder `hostile` were executed."""
+    note = hostile / "executed"
+    return note.read_text().split() if note.exists() else []
+
+
+@pytest.fixture
 def sheets(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Any], list[Any]]]:
     """(tiles, labels) of each sheet that is made."""
     sheets: list[tuple[list[Any], list[Any]]] = []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import cast
 from dreamvideo.bench.bench_plan import BenchRun
 from dreamvideo.bench.precisions import Precision
 from dreamvideo.info.tables import TableRow
+from dreamvideo.process import child_environment, python_child
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +67,8 @@ def memory_rows(run: BenchRun) -> Iterator[TableRow]:
 
 def measure_memory(job: MemoryJob) -> dict[str, float]:
     """Run one job in a fresh process; returns its byte counts by name, empty if the process failed."""
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    words = [sys.executable, "-m", "dreamvideo.bench.peak_memory", json.dumps(asdict(job))]
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(job.threads)}
+    words = python_child("-m", "dreamvideo.bench.peak_memory", json.dumps(asdict(job)))
+    environment = {**child_environment(), "OMP_NUM_THREADS": str(job.threads)}
     child = subprocess.run(words, stdout=subprocess.PIPE, text=True, env=environment, check=False)
     if child.returncode:
         log.warning("the process that measures the memory of %s ended with exit code %d", job.way, child.returncode)

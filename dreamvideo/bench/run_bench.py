@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 
 from dreamvideo.bench.sections import bench_headline, run_sections, wrong_results
-from dreamvideo.errors import OutputError
+from dreamvideo.errors import OutputError, printable
 from dreamvideo.info.results import ReportSection, results_table, results_to_json
 from dreamvideo.settings.bench import BenchSettings
 
@@ -28,10 +28,10 @@ def run_benchmarks(settings: BenchSettings, quiet: bool) -> int:
 
     def print_progress(text: str) -> None:
         if not quiet:
-            print(text, file=sys.stderr, flush=True)
+            print(printable(text), file=sys.stderr, flush=True)
 
     def print_section(section: ReportSection) -> None:
-        print("\n" + results_table(section), flush=True)
+        print("\n" + printable(results_table(section), keep="\n"), flush=True)
 
     report = run_sections(settings, print_progress, print_section, datetime.now(UTC).astimezone())
     print(f"\n{bench_headline(report)}", flush=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from dreamvideo.errors import printable
 from dreamvideo.info.tables import TableRow, format_table
 from dreamvideo.jobs.observer import Observer
 
@@ -108,13 +109,13 @@ class Console:
         self._write(f"dreamvideo: {one_line(problem)}")
 
     def _write(self, text: str) -> None:
-        tqdm.write(text, file=sys.stderr)
+        tqdm.write(printable(text), file=sys.stderr)
         sys.stderr.flush()
 
     def results(self, lines: Iterable[str]) -> None:
         """Print lines on stdout for as long as they are read, such as by `| head`."""
         for line in lines:
-            print(line)
+            print(printable(line, keep="\n"))
             if getattr(sys.stdout, "is_lost", False):
                 return
         sys.stdout.flush()
@@ -158,7 +159,7 @@ class Console:
             tqdm(
                 total=count,
                 initial=done,
-                desc=label,
+                desc=printable(label),
                 unit=f" {unit}",
                 disable=not shown,
                 file=sys.stderr,

@@ -71,7 +71,7 @@ def run_models(request: ModelsRequest, console: Console) -> int:
     from dreamvideo.info.catalog import class_lines, model_line, model_lines
     from dreamvideo.process import configure_process
 
-    configure_process(ModelSettings(device="cpu"))  # a package.module:factory is imported from the current directory
+    configure_process(ModelSettings(device="cpu"))
     if request.name is None:
         console.results(model_lines())
     else:

@@ -79,10 +79,10 @@ class CommandLine:
         """
         self.arguments = arguments
         self.words = tuple(words)
-        values = {**_look_values(arguments, kinds), **vars(arguments)}
+        values = self._named = {**_look_values(arguments, kinds), **vars(arguments)}
         if ModelSettings in kinds:
-            values["model"] = resolve_network(values.get("model", "auto"))
-            values = {**network_look(values["model"], values), **values}
+            model = resolve_network(values.get("model", "auto"))
+            values = {**network_look(model, values), **values, "model": model}
         self._values = values
 
     def settings(self, kind: type[Settings]) -> Settings:
@@ -97,6 +97,13 @@ class CommandLine:
         names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # any dataclass
         chosen = {name: value for name, value in self._values.items() if name in names}
         return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()})
+
+    @property
+    def network_folder(self) -> Path | None:
+        """The current folder if a network of the user's own is named, from which it may be imported; else None."""
+        # What the environment names has to be installed: it is not typed with this folder in view.
+        names = [self._named.get("model"), getattr(self.arguments, "name", None)]
+        return Path.cwd() if any(":" in str(name) for name in names) else None
 
     def typed(self) -> str:
         """Return the command line as it can be typed again."""
@@ -116,7 +123,7 @@ def _look_values(arguments: argparse.Namespace, kinds: Sequence[type[Any]]) -> M
         from dreamvideo.media.metadata import settings_in_file
     return {
         **(settings_in_file(like) if like else {}),
-        **(read_toml(config, *kinds) if config else {}),
+        **(read_toml(config, *kinds, trusted=arguments.trust_config) if config else {}),
         **(find_preset(preset).values if preset else {}),
     }
 
@@ -164,7 +171,9 @@ def add_settings(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
     choices = option_choices(settings)
     group = parser.add_argument_group((settings.__doc__ or "").split(".")[0].lower())
     for field in dataclasses.fields(settings):
-        keywords = {name: value for name, value in field.metadata.items() if name not in ("flag", "kind")}
+        keywords = {
+            name: value for name, value in field.metadata.items() if name not in ("flag", "kind", "reach", "most")
+        }
         if field.name in choices:
             keywords["choices"] = choices[field.name]
         if keywords.get("type") not in (None, int, float):
@@ -202,6 +211,11 @@ def add_look(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument("--preset", metavar="NAME", help="a look by name, see presets; other options change it")
     parser.add_argument("--config", type=Path, metavar="TOML", help="settings from a file; other options change them")
+    parser.add_argument(
+        "--trust-config",
+        action="store_true",
+        help="let that file also run code (model = module:factory), record, open the page, and use a cluster",
+    )
     parser.add_argument("--like", type=Path, metavar="OLD", help="the settings stored in an earlier dream")
 
 

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamvideo._version import __version__
+from dreamvideo.errors import printable
 from dreamvideo.info.forecast import Forecast
 from dreamvideo.info.probe import Probe, StreamProbe, VideoProbe
 from dreamvideo.media.sample_frames import format_time
@@ -108,7 +109,7 @@ def report_lines(report: FileReport) -> Iterator[str]:
         Lines of text, wrapped except for the first.
     """
     probe, forecast = report.probe, report.forecast
-    yield f"{report.path}: {', '.join(_file_words(probe))}"
+    yield f"{printable(str(report.path))}: {', '.join(_file_words(probe))}"
     plans = {} if forecast is None else {plan.stream: plan for plan in forecast.streams}
     for stream in probe.streams:
         yield from _wrapped(f"  {stream.index:>2}  {stream.kind}", ", ".join(_stream_words(stream)))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from pathlib import Path
 
 import av
 
 from dreamvideo.errors import SourceError
+from dreamvideo.media.local_files import open_local
 from dreamvideo.media.paths import check_readable
 from dreamvideo.settings.job import ReadSettings
 
@@ -32,9 +32,7 @@ def open_container(path: Path) -> av.container.InputContainer:
     """
     check_readable(path)
     try:
-        # An absolute path, since a colon in a relative one would read as a protocol. Tags that are not UTF-8 do not
-        # make a video unreadable.
-        container = av.open(os.path.abspath(path), metadata_errors="replace")
+        container = open_local(path)
     except av.error.FFmpegError as error:
         reason = "it is encrypted" if is_encrypted(path) else f"{error.strerror}".lower()
         raise SourceError(f"{path} cannot be opened as a video: {reason}") from None

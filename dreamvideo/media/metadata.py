@@ -19,7 +19,9 @@ import av
 
 from dreamvideo._version import __version__
 from dreamvideo.errors import SettingsError, SourceError, did_you_mean
+from dreamvideo.media.local_files import open_local
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.field_types import shortened
 from dreamvideo.settings.network_looks import network_look
 from dreamvideo.settings.option import option_kind
 
@@ -83,9 +85,12 @@ def settings_in_file(path: Path) -> Mapping[str, Any]:
         SettingsError: the file holds no settings.
     """
     for line in reversed(_comment(path).splitlines()):
-        values = _parsed(line)
-        if values is not None:
-            return _known_settings(path, values)
+        try:
+            values = _parsed(line)
+            if values is not None:
+                return _known_settings(path, values)
+        except RecursionError:
+            raise SettingsError(f"{path}: its settings are nested too deeply: they are not of dreamvideo") from None
     raise SettingsError(f"{path} does not say how it was dreamed: --like expects an output of dreamvideo")
 
 
@@ -93,12 +98,18 @@ def _known_settings(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     kinds = {field.name: option_kind(field) for settings in _STORED_SETTINGS for field in fields(settings)}
     known: dict[str, Any] = {}
     for name, value in sorted(values.items()):
-        option = f"--{name.replace('_', '-')} {value}"
+        option = f"--{shortened(name).replace('_', '-')} {shortened(value)}"
         if name == KEY:
             continue
         if name not in kinds:
             nearest = did_you_mean(name, kinds)
-            log.warning("%s: ignoring the unknown setting %s = %s%s", path, name, json.dumps(value), nearest)
+            log.warning(
+                "%s: ignoring the unknown setting %s = %s%s",
+                path,
+                shortened(name),
+                shortened(json.dumps(value)),
+                nearest,
+            )
         elif kinds[name] == "file":
             log.warning("%s was dreamed with %s: give this option too", path, option)
         elif name == "model" and ":" in str(value):
@@ -127,7 +138,7 @@ def _comment(path: Path) -> str:
             if start == _PNG or start.startswith(_JPEG):
                 content = start + file.read()
                 return "\n".join(_png_comments(content) if start == _PNG else _jpeg_comments(content))
-        with av.open(str(path.resolve()), metadata_errors="replace") as container:
+        with open_local(path) as container:
             return "\n".join(value for key, value in container.metadata.items() if key.lower() == "comment")
     except (OSError, av.error.FFmpegError) as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None

@@ -6,7 +6,6 @@ Packets are read from the input a second time, in step with the frames that are 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +15,7 @@ import av
 from dreamvideo.frames import StreamInfo
 from dreamvideo.media.audio import audio_format, open_transcoder
 from dreamvideo.media.demux import is_cover
+from dreamvideo.media.local_files import open_local
 from dreamvideo.media.stream_policy import StreamPlan, holds_chapters, plan_streams
 from dreamvideo.media.video_encoder import Container
 
@@ -73,7 +73,7 @@ class StreamCopier:
         if info.path is None:
             return
         try:
-            self._input = av.open(os.path.abspath(info.path), metadata_errors="replace")
+            self._input = open_local(info.path)
         except av.error.FFmpegError as error:
             log.warning("%s: its audio cannot be read (%s)", info.path, error.strerror)
             return

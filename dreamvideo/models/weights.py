@@ -1,4 +1,4 @@
-"""Weights of networks: read from a file, or downloaded once into torchvision's cache and checked by hash."""
+"""Weights of networks: read from a file, or downloaded once into the cache of torchvision and held to their hash."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
 from typing import cast
-from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
 
 from dreamvideo.errors import ModelError, WeightsError, did_you_mean, first_line
+from dreamvideo.models.downloads import check_hash, download_file
 
 log = logging.getLogger(__name__)
 
@@ -96,21 +96,26 @@ def download_weights(url: str, name: str, otherwise: str) -> Mapping[str, Tensor
         WeightsError: the download failed, or the file in the cache is broken; the message says what to do.
     """
     path = cache_path(url)
+    digest = path.stem.rsplit("-", 1)[1]
     if not path.exists():
         log.warning("downloading the weights of %s: %s", name, url)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             bar = log.isEnabledFor(logging.WARNING) and sys.stderr.isatty()
-            torch.hub.download_url_to_file(url, str(path), path.stem.rsplit("-", 1)[1], progress=bar)
-        except (URLError, OSError, RuntimeError, HTTPException) as error:
+            download_file(url, path, digest, progress=bar)
+        except (OSError, ValueError, HTTPException) as error:
             raise WeightsError(
                 f"cannot download the weights of {name} ({error}). Offline: fetch {url} elsewhere and put it at "
                 f"{path}, or {otherwise}, which needs no download"
             ) from error
+    again = "delete this file, and it will be downloaded again"
     try:
+        check_hash(path, digest)
         return read_weights(path)
     except WeightsError as error:
-        raise WeightsError(f"{error}; delete this file, and it will be downloaded again") from error
+        raise WeightsError(f"{error}; {again}") from error
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path}: {first_line(error)}; {again}") from error
 
 
 def load_needed_weights(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, get_args
 
 from dreamvideo.settings.dream import check_device
 from dreamvideo.settings.network_looks import DEFAULT_NETWORK
-from dreamvideo.settings.option import check, check_choices, option, option_flag
+from dreamvideo.settings.option import MOST_PIXELS, MOST_STEPS, check, check_fields, option, option_flag
 from dreamvideo.settings.parsers import parse_camera_size, parse_size
 
 # Ours first, then its lower bound, then the baselines in the order in which tables list them.
@@ -62,28 +62,35 @@ class CoherenceSettings:
     )
     rendered: bool = option(True, "measure the given clips only", flag="--no-rendered", action="store_false")
     size: tuple[int | None, int] | None = option(
-        None, "frame size (default: 180; 90 with --quick)", type=parse_size, metavar="WxH|HEIGHT"
+        None, "frame size (default: 180; 90 with --quick)", type=parse_size, metavar="WxH|HEIGHT", most=MOST_PIXELS
     )
     frames: int | None = option(None, "frames of each clip (default: 24; 8 with --quick)", type=int, metavar="N")
     minutes: float = option(15, "start no further measurement after this time", type=float, metavar="M")
     json: Path | None = option(None, "write all results to this file", type=Path, metavar="FILE")
     plot: Path | None = option(None, "draw the curves to this PNG", type=Path, metavar="FILE")
     device: str = option("auto", "auto, cpu, mps, cuda or cuda:N", kind="machine", metavar="DEVICE")
-    threads: int | None = option(None, "CPU threads (default: all cores)", kind="machine", type=int, metavar="N")
+    threads: int | None = option(
+        None, "CPU threads (default: all cores)", kind="machine", type=int, metavar="N", most=1024
+    )
     model: str = option("auto", "network that dreams", metavar="NAME")
     weights: str | None = option(None, "weights in a local .safetensors or .pth file", kind="file", metavar="FILE")
     iterations: int | None = option(
-        None, "ascent steps per octave of a full dream (default: as suits the network)", type=int, metavar="N"
+        None,
+        "ascent steps per octave of a full dream (default: as suits the network)",
+        type=int,
+        metavar="N",
+        most=MOST_STEPS,
     )
     step_size: float | None = option(
         None,
         "mean absolute change of one step, in image units of 0 to 1 (default: as suits the network)",
         type=float,
         metavar="X",
+        most=10,
     )
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_fields(self)
         check_device(self.device)
         _check_at_least(self, frames=4, threads=1, iterations=1)
         _check_positive(self, "minutes", "step_size")
@@ -122,6 +129,7 @@ class LiveBenchSettings:
     json: Path | None = option(None, "write all results to this file", type=Path, metavar="FILE")
 
     def __post_init__(self) -> None:
+        check_fields(self)
         _check_positive(self, "seconds", "fps")
         _check_directory_exists("--json", self.json)
 
@@ -137,6 +145,7 @@ class ScalingSettings:
     rounds: int = option(2, "how often one worker and several take turns", type=int, metavar="N")
 
     def __post_init__(self) -> None:
+        check_fields(self)
         _check_at_least(self, workers=2, shots=2, frames=2, rounds=1)
 
 
@@ -164,7 +173,9 @@ class BenchSettings:
     minutes: float = option(7.5, "start no section and no further round after this time", type=float, metavar="M")
     json: Path | None = option(None, "write all results to this file", type=Path, metavar="FILE")
     device: str = option("auto", "auto, cpu, mps, cuda or cuda:N", kind="machine", metavar="DEVICE")
-    threads: int | None = option(None, "CPU threads (default: all cores)", kind="machine", type=int, metavar="N")
+    threads: int | None = option(
+        None, "CPU threads (default: all cores)", kind="machine", type=int, metavar="N", most=1024
+    )
     model: str = option(
         "googlenet", "network of the comparison: a classifier of torchvision or dreamnet", metavar="NAME"
     )
@@ -176,14 +187,15 @@ class BenchSettings:
     size: tuple[int | None, int] | None = option(
         None, "image size (default: 640x360; 384x216 with --quick)", type=parse_size, metavar="WxH|HEIGHT"
     )
-    octaves: int = option(4, "sizes of the image pyramid", type=int, metavar="N")
-    octave_scale: float = option(1.8, "size ratio of neighboring octaves", type=float, metavar="X")
-    iterations: int = option(10, "ascent steps per octave", type=int, metavar="N")
+    octaves: int = option(4, "sizes of the image pyramid", type=int, metavar="N", most=64)
+    octave_scale: float = option(1.8, "size ratio of neighboring octaves", type=float, metavar="X", most=100)
+    iterations: int = option(10, "ascent steps per octave", type=int, metavar="N", most=MOST_STEPS)
     step_size: float = option(
         BENCH_STEP_SIZE,
         "mean absolute change of our steps, in image units; baselines have their own",
         type=float,
         metavar="X",
+        most=10,
     )
     clip: Path | None = option(
         None, "a video to dream (default: a synthetic clip)", kind="file", type=Path, metavar="FILE"
@@ -193,7 +205,7 @@ class BenchSettings:
     )
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_fields(self)
         check_device(self.device)
         _check_at_least(self, rounds=1, threads=1, octaves=1, iterations=1, frames=1)
         check(self.octave_scale > 1, f"--octave-scale {self.octave_scale}", "more than 1")

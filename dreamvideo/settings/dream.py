@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from dreamvideo.settings.option import check, check_choices, option
+from dreamvideo.settings.option import MOST_PIXELS, MOST_STEPS, check, check_fields, option
 from dreamvideo.settings.parsers import parse_auto, parse_channel, parse_weighted
 
 
@@ -34,10 +34,12 @@ class ModelSettings:
     precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = option(
         "auto", "arithmetic of the network; auto is bf16 where the hardware has it", kind="machine"
     )
-    threads: int | None = option(None, "CPU threads (default: all cores)", kind="machine", type=int, metavar="N")
+    threads: int | None = option(
+        None, "CPU threads (default: all cores)", kind="machine", type=int, metavar="N", most=1024
+    )
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_fields(self)
         check_device(self.device)
         check(self.threads is None or self.threads > 0, f"--threads {self.threads}", "at least 1")
 
@@ -51,7 +53,7 @@ def check_device(device: str) -> None:
     Raises:
         SettingsError: it is none of these.
     """
-    valid = re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device) is not None
+    valid = re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,2})?", device) is not None
     check(valid, f"--device {device}", "auto, cpu, mps, cuda or cuda:N")
 
 
@@ -66,6 +68,7 @@ class ObjectiveSettings:
         metavar="NAME[:WEIGHT]",
         flag="--layer",
         action="append",
+        most=1e6,
     )
     channels: tuple[tuple[str, int, float], ...] = option(
         (),
@@ -74,6 +77,7 @@ class ObjectiveSettings:
         metavar="LAYER:NUMBER[:WEIGHT]",
         flag="--channel",
         action="append",
+        most=1e6,
     )
     neurons: tuple[tuple[str, int, float], ...] = option(
         (),
@@ -82,6 +86,7 @@ class ObjectiveSettings:
         metavar="LAYER:NUMBER[:WEIGHT]",
         flag="--neuron",
         action="append",
+        most=1e6,
     )
     classes: tuple[tuple[str, float], ...] = option(
         (),
@@ -91,6 +96,7 @@ class ObjectiveSettings:
         metavar="NAME[:WEIGHT]",
         flag="--class",
         action="append",
+        most=1e6,
     )
     guide: str | None = option(
         None,
@@ -105,7 +111,7 @@ class ObjectiveSettings:
     )
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +119,20 @@ class DreamSettings:
     """How an image is dreamed. Steps and colors are in image units, 0 to 1."""
 
     octaves: int | None = option(
-        None, "sizes of the image pyramid (default: down to a shorter side of about 130 pixels)", type=int, metavar="N"
+        None,
+        "sizes of the image pyramid (default: down to a shorter side of about 130 pixels)",
+        type=int,
+        metavar="N",
+        most=64,
     )
-    octave_scale: float = option(1.4, "size ratio of neighboring octaves", type=float, metavar="X")
-    iterations: int = option(10, "ascent steps per octave; 0 passes frames through undreamed", type=int, metavar="N")
+    octave_scale: float = option(1.4, "size ratio of neighboring octaves", type=float, metavar="X", most=100)
+    iterations: int = option(
+        10, "ascent steps per octave; 0 passes frames through undreamed", type=int, metavar="N", most=MOST_STEPS
+    )
     step_size: float = option(
-        0.009, "mean absolute change of one step, in image units of 0 to 1", type=float, metavar="X"
+        0.009, "mean absolute change of one step, in image units of 0 to 1", type=float, metavar="X", most=10
     )
-    jitter: int = option(16, "largest random shift before a step, in pixels", type=int, metavar="N")
+    jitter: int = option(16, "largest random shift before a step, in pixels", type=int, metavar="N", most=MOST_PIXELS)
     border: Literal["reflect", "wrap"] = option(
         "reflect", "what the shift moves into the image at its edges: reflect (mirrored), wrap (from the other side)"
     )
@@ -135,12 +147,14 @@ class DreamSettings:
         "Gaussian smoothing of the gradient: sigma in pixels at the first step, twice that at the last; 0 = none",
         type=float,
         metavar="X",
+        most=100,
     )
     color: float = option(
         0.65,
         "spread of color relative to that of lightness in each step; negative: as the gradient has it",
         type=float,
         metavar="X",
+        most=100,
     )
     headroom: float = option(
         0.2, "distance from black and white within which steps towards them shrink; 0 = off", type=float, metavar="X"
@@ -162,6 +176,7 @@ class DreamSettings:
         "smoothing by total variation: its share of each step, relative to the gradient's; 0 = off",
         type=float,
         metavar="X",
+        most=100,
     )
     detail: bool = option(
         True,
@@ -183,10 +198,10 @@ class DreamSettings:
         "color space of the steps: image (0 to 1, clamped after each step), imagenet (normalized as for ImageNet "
         "networks, clamped at the end only)",
     )
-    seed: int = option(0, "random seed of the jitter", type=int, metavar="N")
+    seed: int = option(0, "random seed of the jitter", type=int, metavar="N", most=1 << 63)
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_fields(self)
         check(self.octaves is None or self.octaves > 0, f"--octaves {self.octaves}", "at least 1")
         check(self.octave_scale > 1, f"--octave-scale {self.octave_scale}", "more than 1")
         check(self.iterations >= 0, f"--iterations {self.iterations}", "at least 0")
@@ -217,12 +232,14 @@ class CarrySettings:
         "ascent steps on a frame that starts from a carried dream, at the octave whose turn it is",
         type=int,
         metavar="N",
+        most=MOST_STEPS,
     )
     warm_step: float = option(
         0.5,
         "size of those steps relative to those of a first frame: larger is stronger and less steady",
         type=float,
         metavar="X",
+        most=100,
     )
     local_steps: int | None = option(
         None,
@@ -230,6 +247,7 @@ class CarrySettings:
         "GPU); 0 = none",
         type=parse_auto,
         metavar="auto|N",
+        most=MOST_STEPS,
     )
     lanes: int | None = option(
         None,
@@ -237,6 +255,7 @@ class CarrySettings:
         kind="machine",
         type=parse_auto,
         metavar="auto|N",
+        most=1024,
     )
     flow: Literal["dis", "raft", "none"] = option(
         "dis",
@@ -247,7 +266,7 @@ class CarrySettings:
     )
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_fields(self)
         check(0 <= self.persistence <= 1, f"--persistence {self.persistence}", "0 to 1")
         check(self.lanes is None or self.lanes >= 1, f"--lanes {self.lanes}", "at least 1")
         check(self.local_steps is None or self.local_steps >= 0, f"--local-steps {self.local_steps}", "at least 0")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
 
-from dreamvideo.settings.option import check, check_choices, option
+from dreamvideo.settings.option import MOST_PIXELS, check, check_fields, option
 from dreamvideo.settings.parsers import parse_preview, parse_rate, parse_seconds, parse_size, parse_tile
 
 MIN_TILE: Final = 256  # pixels a side; below it a tile is mostly the margin that it shares with its neighbors
@@ -20,10 +20,11 @@ class ReadSettings:
     duration: Fraction | None = option(None, "read at most this long", type=parse_seconds, metavar="TIME")
     frames: int | None = option(None, "stop after N frames", type=int, metavar="N")
     size: tuple[int | None, int] | None = option(
-        None, "dream and write at this size in pixels", type=parse_size, metavar="WxH|HEIGHT"
+        None, "dream and write at this size in pixels", type=parse_size, metavar="WxH|HEIGHT", most=MOST_PIXELS
     )
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check(self.frames is None or self.frames > 0, f"--frames {self.frames}", "at least 1")
         check(self.duration is None or self.duration > 0, f"--duration {self.duration}", "more than 0")
 
@@ -40,13 +41,14 @@ class SequenceSettings:
         "frame rate of a video made of images; 29.97 means 30000/1001",
         type=parse_rate,
         metavar="RATE",
+        most=1000,
     )
     format: Literal["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"] | None = option(
         None, "format of the images written (default: that of each input; png for a video)"
     )
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,11 @@ class PreviewSettings:
         nargs="?",
         const=9,
         metavar="N",
+        most=1000,
     )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +83,16 @@ class AtlasSettings:
         "at most N channels or classes, the most active first (default: 24; up to 100 classes: all)",
         type=int,
         metavar="N",
+        most=100000,
     )
-    tile: int = option(240, "longer side of each dream, in pixels", type=int, metavar="N")
-    columns: int | None = option(None, "dreams per row (default: to fill a screen)", type=int, metavar="N")
+    tile: int = option(240, "longer side of each dream, in pixels", type=int, metavar="N", most=MOST_PIXELS)
+    columns: int | None = option(None, "dreams per row (default: to fill a screen)", type=int, metavar="N", most=1000)
     start: Fraction | None = option(
         None, "take the frame of a video at this time (default: its middle)", type=parse_seconds, metavar="TIME"
     )
 
     def __post_init__(self) -> None:
+        check_fields(self)
         chosen = ["--channels"] * (self.channels_of is not None) + ["--classes"] * self.all_classes
         chosen += ["--presets"] * self.presets
         check(len(chosen) < 2, " with ".join(chosen), "one of them")
@@ -102,6 +110,9 @@ class InfoSettings:
     )
     json: bool = option(False, "print one JSON object instead of text", action="store_true")
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
 
 @dataclass(frozen=True, slots=True)
 class TileSettings:
@@ -115,9 +126,11 @@ class TileSettings:
         type=parse_tile,
         flag="--tile",
         metavar="auto|N",
+        most=MOST_PIXELS,
     )
 
     def __post_init__(self) -> None:
+        check_fields(self)
         tile = self.tile_side
         check(tile is None or tile >= MIN_TILE, f"--tile {tile}", f"at least {MIN_TILE}, or auto")
 
@@ -131,6 +144,7 @@ class EncodeSettings:
     audio: bool = option(True, "do not write sound", flag="--no-audio", action="store_false")
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check(0 <= self.crf <= 63, f"--crf {self.crf}", "0 to 63")
 
 
@@ -146,6 +160,9 @@ class MaskSettings:
         metavar="FILE",
     )
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
@@ -157,6 +174,7 @@ class ClusterSettings:
         kind="machine",
         nargs="?",
         const="local",
+        reach="runs code that others may send",
         metavar="ADDRESS",
     )
     workers: int | None = option(
@@ -165,9 +183,14 @@ class ClusterSettings:
         kind="machine",
         type=int,
         metavar="N",
+        most=100000,
     )
     ship: bool = option(
-        False, "send files to workers that cannot read them under the same path", kind="machine", action="store_true"
+        False,
+        "send files to workers that cannot read them under the same path",
+        kind="machine",
+        reach="sends files",
+        action="store_true",
     )
     # Not of kind "machine": where a shot is split shows in the dream.
     split_shots: Fraction | None = option(
@@ -179,6 +202,7 @@ class ClusterSettings:
     )
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check(self.workers is None or self.workers > 0, f"--workers {self.workers}", "at least 1")
         check(self.split_shots is None or self.split_shots > 0, f"--split-shots {self.split_shots}", "more than 0")
         check(

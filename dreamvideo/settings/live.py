@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from dreamvideo.settings.option import check, option
+from dreamvideo.settings.option import MOST_PIXELS, check, check_fields, option
 from dreamvideo.settings.parsers import Address, parse_address, parse_camera_size, parse_seconds
 
 
@@ -18,14 +18,16 @@ class CameraSettings:
         "size requested of the camera in pixels, which may choose another; a video file is resized to it",
         type=parse_camera_size,
         metavar="WxH",
+        most=MOST_PIXELS,
     )
-    camera_fps: float | None = option(None, "frame rate requested of the camera", type=float, metavar="N")
+    camera_fps: float | None = option(None, "frame rate requested of the camera", type=float, metavar="N", most=1000)
     loop: bool = option(False, "start a video file again when it ends", action="store_true")
     reconnect: float = option(
         10.0, "how long to wait for a camera that is gone; 0 = do not wait", type=float, metavar="SECONDS"
     )
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check(self.camera_fps is None or self.camera_fps > 0, f"--camera-fps {self.camera_fps}", "more than 0")
         check(self.reconnect >= 0, f"--reconnect {self.reconnect}", "at least 0")
 
@@ -40,9 +42,14 @@ class LiveSettings:
         "the camera's)",
         type=float,
         metavar="N",
+        most=1000,
     )
     dream_size: int | None = option(
-        None, "always dream at this shorter side in pixels, however long it takes", type=int, metavar="N"
+        None,
+        "always dream at this shorter side in pixels, however long it takes",
+        type=int,
+        metavar="N",
+        most=MOST_PIXELS,
     )
     strength: float = option(
         1.0, "strength of the dream, relative to that of the look (keys + and -)", type=float, metavar="X"
@@ -53,23 +60,38 @@ class LiveSettings:
     overlay: bool = option(True, "show no numbers over the image (key o)", flag="--no-overlay", action="store_false")
     duration: Fraction | None = option(None, "end after this time", type=parse_seconds, metavar="TIME")
     record: str | None = option(
-        None, "record into this .mkv or .mp4 from the start (key r: start and stop)", metavar="FILE"
+        None,
+        "record into this .mkv or .mp4 from the start (key r: start and stop)",
+        reach="records what the camera sees",
+        metavar="FILE",
     )
     codec: str | None = option(None, "video encoder of recordings", metavar="NAME")
-    folder: str = option(".", "folder of snapshots (key s) and of recordings without a name", metavar="FOLDER")
+    folder: str = option(
+        ".", "folder of snapshots (key s) and of recordings without a name", reach="chooses a folder", metavar="FOLDER"
+    )
     virtual_camera: bool = option(
-        False, "be a camera for other programs, with pyvirtualcam (an extra)", action="store_true"
+        False,
+        "be a camera for other programs, with pyvirtualcam (an extra)",
+        reach="shows other programs what the camera sees",
+        action="store_true",
     )
     serve: Address | None = option(
         None,
         "show image and controls on a page instead of in a window; for this machine only unless a host is given",
         type=parse_address,
+        reach="serves what the camera sees",
         metavar="[HOST:]PORT",
     )
-    password: str | None = option(None, "password of the page; required if other machines can reach it", metavar="WORD")
+    password: str | None = option(
+        None,
+        "password of the page; required if other machines can reach it",
+        reach="lets in whoever knows it",
+        metavar="WORD",
+    )
     window: bool = option(True, "show neither window nor page", flag="--no-window", action="store_false")
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check(self.fps is None or self.fps > 0, f"--fps {self.fps}", "more than 0")
         check(self.dream_size is None or self.dream_size >= 32, f"--dream-size {self.dream_size}", "at least 32")
         check(0 <= self.strength <= 3, f"--strength {self.strength}", "0 to 3")

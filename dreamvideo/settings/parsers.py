@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Final
 
 from dreamvideo.errors import SettingsError
+from dreamvideo.settings.field_types import shortened
+
+_shown: Final = partial(shortened, quoted=True)  # of what was typed, in messages
 
 MIN_SIDE: Final = 16  # pixels; the embedded network halves an image four times
 
@@ -24,8 +28,10 @@ def parse_seconds(text: str) -> Fraction:
     Raises:
         SettingsError: the text has none of these forms.
     """
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?|(\d+:){0,2}\.\d+", text):
-        raise SettingsError(f"invalid time {text!r}: expected seconds, mm:ss or hh:mm:ss, such as 12.5 or 1:02:03.5")
+    if not re.fullmatch(r"([0-9]{1,9}:){0,2}([0-9]{1,9}(\.[0-9]{0,12})?|\.[0-9]{1,12})", text):
+        raise SettingsError(
+            f"invalid time {_shown(text)}: expected seconds, mm:ss or hh:mm:ss, such as 12.5 or 1:02:03.5"
+        )
     total = Fraction(0)
     for part in text.split(":"):
         total = total * 60 + Fraction(part if not part.startswith(".") else "0" + part)
@@ -44,11 +50,13 @@ def parse_rate(text: str) -> Fraction:
     Raises:
         SettingsError: the text has none of these forms.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:/([1-9]\d*))?", text)
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(?:/([1-9][0-9]{0,11}))?", text)
     rate = Fraction(match[1]) / int(match[2] or 1) if match else Fraction(0)
-    if not 0 < rate <= 1000:
-        raise SettingsError(f"invalid rate {text!r}: expected frames per second, such as 24, 29.97 or 30000/1001")
+    if not Fraction(1, 3600) <= rate <= 1000:
+        raise SettingsError(f"invalid rate {_shown(text)}: expected frames per second, such as 24, 29.97 or 30000/1001")
     ntsc = Fraction(round(rate * 1001 / 1000) * 1000, 1001)  # 23.976, 29.97 and 59.94 are rounded NTSC rates
+    if max(rate.numerator, rate.denominator) >= 1 << 31:  # libav holds both in 32 bits
+        rate = rate.limit_denominator(10**6)
     return ntsc if "." in text and rate.denominator > 1 and abs(ntsc - rate) < Fraction(1, 200) else rate
 
 
@@ -64,10 +72,10 @@ def parse_size(text: str) -> tuple[int | None, int]:
     Raises:
         SettingsError: the text has neither form, or a side is shorter than `MIN_SIDE`.
     """
-    match = re.fullmatch(r"(?:(\d+)x)?(\d+)", text)
+    match = re.fullmatch(r"(?:([0-9]{1,9})x)?([0-9]{1,9})", text)
     if not match or int(match[2]) < MIN_SIDE or (match[1] and int(match[1]) < MIN_SIDE):
         raise SettingsError(
-            f"invalid size {text!r}: expected WxH or HEIGHT of at least {MIN_SIDE} pixels, such as 640x360 or 360"
+            f"invalid size {_shown(text)}: expected WxH or HEIGHT of at least {MIN_SIDE} pixels, such as 640x360 or 360"
         )
     return (int(match[1]) if match[1] else None), int(match[2])
 
@@ -86,7 +94,7 @@ def parse_camera_size(text: str) -> tuple[int, int]:
     """
     width, height = parse_size(text)
     if width is None:
-        raise SettingsError(f"incomplete size {text!r}: expected both sides, such as 1280x720")
+        raise SettingsError(f"incomplete size {_shown(text)}: expected both sides, such as 1280x720")
     return width, height
 
 
@@ -108,7 +116,7 @@ def parse_weighted(text: str) -> tuple[str, float]:
     try:
         return name, float(weight)
     except ValueError:
-        raise SettingsError(f"{text!r}: expected NAME or NAME:WEIGHT, such as s8b:0.5") from None
+        raise SettingsError(f"{_shown(text)}: expected NAME or NAME:WEIGHT, such as s8b:0.5") from None
 
 
 def parse_channel(text: str) -> tuple[str, int, float]:
@@ -123,13 +131,13 @@ def parse_channel(text: str) -> tuple[str, int, float]:
     Raises:
         SettingsError: the text has neither form.
     """
-    match = re.fullmatch(r"(.+?):(\d+)(?::([-+.\deE]+))?", text)
+    match = re.fullmatch(r"(.+?):([0-9]{1,9})(?::([-+.0-9eE]+))?", text)
     try:
         if match:
             return match[1], int(match[2]), float(match[3] or 1)
     except ValueError:
         pass
-    raise SettingsError(f"{text!r}: expected LAYER:NUMBER or LAYER:NUMBER:WEIGHT, such as s8b:17 or s8b:17:-0.5")
+    raise SettingsError(f"{_shown(text)}: expected LAYER:NUMBER or LAYER:NUMBER:WEIGHT, such as s8b:17 or s8b:17:-0.5")
 
 
 def parse_preview(text: str) -> int:
@@ -141,8 +149,10 @@ def parse_preview(text: str) -> int:
     Raises:
         SettingsError: the text is not such a number.
     """
-    if not text.isdecimal() or not int(text):
-        raise SettingsError(f"invalid number of frames {text!r}: expected one such as 9, or --preview after the inputs")
+    if not re.fullmatch("[0-9]{1,9}", text) or not int(text):
+        raise SettingsError(
+            f"invalid number of frames {_shown(text)}: expected one such as 9, or --preview after the inputs"
+        )
     return int(text)
 
 
@@ -177,8 +187,8 @@ def parse_tile(text: str) -> int | None:
 
 
 def _auto_or_number(flag: str, text: str, example: int) -> int | None:
-    if text != "auto" and not text.isdecimal():
-        raise SettingsError(f"{flag} {text}: expected auto or a number, such as {example}")
+    if text != "auto" and not re.fullmatch("[0-9]{1,9}", text):
+        raise SettingsError(f"{flag} {shortened(text)}: expected auto or a number, such as {example}")
     return None if text == "auto" else int(text)
 
 
@@ -205,6 +215,6 @@ def parse_address(text: str) -> Address:
     match = re.fullmatch(r"(?:(?:\[([^][/@\s]+)]|([^][:/@\s]+)):)?([0-9]{1,5})", text)
     if not match or int(match[3]) > 65535:
         raise SettingsError(
-            f"invalid address {text!r}: expected PORT or HOST:PORT, such as 8000, 127.0.0.1:8000 or [::1]:8000"
+            f"invalid address {_shown(text)}: expected PORT or HOST:PORT, such as 8000, 127.0.0.1:8000 or [::1]:8000"
         )
     return Address(match[1] or match[2] or "127.0.0.1", int(match[3]))

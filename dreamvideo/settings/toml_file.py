@@ -6,40 +6,60 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dreamvideo.errors import SettingsError, did_you_mean
-from dreamvideo.settings.option import option_choices, option_flag
+from dreamvideo.settings.field_types import shortened
+from dreamvideo.settings.option import check, option_choices, option_flag, option_reach
+
+_MOST_BYTES: Final = 1 << 20  # no file of settings is as long; a device or a film is longer
 
 
-def read_toml(path: Path, *kinds: type[Any]) -> Mapping[str, Any]:
+def read_toml(path: Path, *kinds: type[Any], trusted: bool = False) -> Mapping[str, Any]:
     """Read settings from a TOML file.
 
     Args:
         path: the file. A value has its TOML type, or is a string as on the command line; an option that can be repeated
             may be an array.
         kinds: the settings dataclasses whose fields the file may set.
+        trusted: the file may also set options that reach beyond the dream, see `option_reach`.
 
     Returns:
         Field name -> value, for the fields that the file sets.
 
     Raises:
-        SettingsError: the file cannot be read, is not valid TOML, has a key that is not a setting, or an invalid value.
+        SettingsError: the file cannot be read, is not valid TOML, has a key that is not a setting, or an invalid value,
+            or sets what only a trusted file may.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1)
+        check(len(text) <= _MOST_BYTES, f"--config {path} is longer than {_MOST_BYTES} bytes", "a file of settings")
+        pairs = _flatten(tomllib.loads(text.decode()))
+    except SettingsError:
+        raise
     except OSError as error:
         raise SettingsError(f"--config {path} cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise SettingsError(f"--config {path} is nested too deeply: expected keys, at most in tables") from None
     except ValueError as error:  # not UTF-8, or not TOML
-        raise SettingsError(f"--config {path} is not valid TOML: {error}") from None
+        raise SettingsError(f"--config {path} is not valid TOML: {shortened(str(error))}") from None
     known = {_key(field): (field, kind) for kind in kinds for field in fields(kind)}
     values: dict[str, Any] = {}
-    for key, value in _flatten(content):
+    for key, value in pairs:
         name = key.replace("_", "-")
         if name not in known:
-            raise SettingsError(f"{path}: no setting {key!r}{did_you_mean(name, known)}; see: dreamvideo video --help")
+            unknown = f"{shortened(key, quoted=True)}{did_you_mean(name, known)}"
+            raise SettingsError(f"{path}: no setting {unknown}; see: dreamvideo video --help")
         field, kind = known[name]
-        values[field.name] = _parse_field(field, option_choices(kind).get(field.name), value, f"{path}: {key}")
+        parsed = _parse_field(field, option_choices(kind).get(field.name), value, f"{path}: {key}")
+        if not trusted and (reach := option_reach(field, parsed)) and parsed != field.default:
+            shown = shortened(value, quoted=True)
+            raise SettingsError(
+                f"{path}: {key} = {shown} {reach}: expected {option_flag(field)} on the command line instead, or "
+                "--trust-config if you know who wrote this file"
+            )
+        values[field.name] = parsed
     return values
 
 
@@ -60,22 +80,22 @@ def _parse_field(field: Field[Any], choices: tuple[Any, ...] | None, value: Any,
         return tuple(_parse_value(field, choices, each, where) for each in values)
     if field.metadata.get("action") in ("store_true", "store_false"):
         if not isinstance(value, bool):
-            raise SettingsError(f"{where} = {value!r}: expected true or false")
+            raise SettingsError(f"{where} = {shortened(value, quoted=True)}: expected true or false")
         return value
     return _parse_value(field, choices, value, where)
 
 
 def _parse_value(field: Field[Any], choices: tuple[Any, ...] | None, value: Any, where: str) -> Any:
-    parse = field.metadata.get("type", str)
+    parse, shown = field.metadata.get("type", str), shortened(value, quoted=True)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise SettingsError(f"{where} = {value!r}: expected {field.metadata.get('metavar', 'a string')}")
+        raise SettingsError(f"{where} = {shown}: expected {field.metadata.get('metavar', 'a string')}")
     try:
         parsed = parse(str(value))
     except SettingsError:
         raise
     except ValueError:
-        raise SettingsError(f"{where} = {value!r}: expected {field.metadata.get('metavar', 'another value')}") from None
+        raise SettingsError(f"{where} = {shown}: expected {field.metadata.get('metavar', 'another value')}") from None
     if choices and parsed not in choices:
         nearest = did_you_mean(str(parsed), choices)
-        raise SettingsError(f"{where} = {value!r}{nearest}; expected one of: {', '.join(choices)}")
+        raise SettingsError(f"{where} = {shown}{nearest}; expected one of: {', '.join(choices)}")
     return parsed

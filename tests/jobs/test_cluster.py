@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from clips import make_clip
-from conftest import run, textured
+from clips import make_clip, video_times
+from conftest import executed, run, textured
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -579,14 +579,47 @@ def records(output: Path) -> list[Path]:
     return list(checkpoint_folder(output).glob("0*.json"))
 
 
-def test_several_workers_make_the_video_of_one(
-    clip: Path, alone: Any, address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_several_workers_make_the_video_of_one_and_run_nothing_that_lies_in_the_folder(
+    clip: Path,
+    alone: Any,
+    address: str,
+    tmp_path: Path,
+    hostile: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(hostile)
     assert run("video", clip, "-o", tmp_path / "out.mp4", *WORDS, "--cluster", address) == 0
     printed = capsys.readouterr().err
+    assert executed(hostile) == []
     assert "2 workers" in printed and "150 frames in" in printed
     assert digest(tmp_path / "out.mp4") == alone
-    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [hostile.name, "out.mp4"]
+
+
+@pytest.mark.slow
+def test_workers_import_the_network_that_is_named_from_the_folder_of_the_command(
+    address: str, tmp_path: Path, hostile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = "from torch import nn\nimport cv2\ndef net(): return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())"
+    (hostile / "its_net.py").write_text(network)
+    clip = clip_of_shots(tmp_path / "short.mp4", 1)
+    monkeypatch.chdir(hostile)
+    words = [*WORDS, "--model", "its_net:net", "-q", "-o", tmp_path / "out.mp4"]
+    assert run("video", clip, *words, "--cluster", address) == 0
+    assert video_times(tmp_path / "out.mp4") == video_times(clip)
+    assert executed(hostile) == []
+
+
+@pytest.mark.slow
+def test_what_ray_warns_of_is_shown(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    clip = clip_of_shots(tmp_path / "short.mp4", 1)
+    words = [sys.executable, "-m", "dreamvideo", "video", str(clip), "--iterations", "0", "-q", "--cluster"]
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"}
+    done = subprocess.run(words, env={**environment, "HOME": str(tmp_path)}, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Token authentication is enabled" in done.stderr
 
 
 @pytest.mark.slow

@@ -1,5 +1,9 @@
+import itertools
 import logging
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from dreamvideo.errors import ModelError, WeightsError
+from dreamvideo.models import downloads
+from dreamvideo.models.downloads import download_file
 from dreamvideo.models.weights import download_weights, load_needed_weights, read_weights
 
 
@@ -52,6 +58,71 @@ def test_a_file_that_broke_in_the_cache_is_named(publish: Callable[..., str], co
         download(url)
     assert str(cached) in str(caught.value) and "delete this file" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_another_file_of_the_same_size_in_the_cache_is_found_at_its_first_use(
+    publish: Callable[..., str], content: bytes, tmp_path: Path
+) -> None:
+    url = publish("net", content)
+    download(url)
+    (cached,) = (tmp_path / "cache").rglob("*.pth")
+    at = content.index(torch.tensor([512.0]).numpy().tobytes())  # still a state dict, with another value
+    cached.write_bytes(content[:at] + torch.tensor([513.0]).numpy().tobytes() + content[at + 4 :])
+    with pytest.raises(WeightsError, match=r"net-\w+.pth: got SHA-256 .*, expected .*; delete this file"):
+        download(url)
+    cached.unlink()
+    assert torch.equal(download(url), torch.arange(1000.0))
+
+
+@pytest.fixture
+def slow_server() -> Iterator[Callable[[bytes], str]]:
+    """A server that sends a head and then one byte every 50 ms: serve(head) -> address."""
+    heads: list[bytes] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+    ended = threading.Event()
+
+    def serve() -> None:
+        while not ended.is_set():
+            try:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\n" + heads[-1] + b"\r\n")
+                    while not ended.wait(0.05):
+                        connection.sendall(b"x")
+            except OSError:
+                return
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield lambda head: heads.append(head) or f"http://127.0.0.1:{listener.getsockname()[1]}/net-01234567.pth"
+    ended.set()
+    listener.close()
+
+
+def test_a_download_ends_after_its_time(slow_server: Callable[[bytes], str], tmp_path: Path) -> None:
+    seconds = itertools.count(0, 3000)
+    with pytest.raises(OSError, match="longer than 3 hours"):
+        download_file(slow_server(b""), tmp_path / "net.pth", "01234567", clock=lambda: next(seconds))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_falls_silent_ends_a_download(
+    slow_server: Callable[[bytes], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "SILENCE", 0.01)
+    with pytest.raises(OSError, match="timed out"):
+        download_file(slow_server(b""), tmp_path / "net.pth", "01234567")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 99999999999\r\n", b""])
+def test_a_download_ends_at_its_size(
+    slow_server: Callable[[bytes], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    monkeypatch.setattr(downloads, "LARGEST", 5)
+    with pytest.raises(OSError, match="larger than"):
+        download_file(slow_server(head), tmp_path / "net.pth", "01234567")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("file", ["w.pth", "w.safetensors"])

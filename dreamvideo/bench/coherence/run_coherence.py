@@ -11,7 +11,7 @@ from pathlib import Path
 from dreamvideo.bench.coherence.curves import Curve
 from dreamvideo.bench.coherence.evaluate import EQUAL_STRENGTH, measure_coherence, method_curve
 from dreamvideo.bench.coherence.plot import plot_curves
-from dreamvideo.errors import OutputError
+from dreamvideo.errors import OutputError, printable
 from dreamvideo.info.results import Report, ReportSection, results_table, results_to_json
 from dreamvideo.settings.bench import CoherenceSettings
 
@@ -35,15 +35,15 @@ def bench_coherence(settings: CoherenceSettings, clips: Sequence[Path], quiet: b
 
     def print_progress(text: str) -> None:
         if not quiet:
-            print(text, file=sys.stderr, flush=True)
+            print(printable(text), file=sys.stderr, flush=True)
 
     def print_section(section: ReportSection) -> None:
-        print("\n" + results_table(section), flush=True)
+        print("\n" + printable(results_table(section), keep="\n"), flush=True)
 
     if settings.plot is not None:
         plot_curves({})  # fails before anything is measured if matplotlib is missing
     report = measure_coherence(settings, clips, print_progress, print_section, datetime.now(UTC).astimezone())
-    print(f"\n{coherence_headline(report)}", flush=True)
+    print("\n" + printable(coherence_headline(report), keep="\n"), flush=True)
     if settings.json is not None:
         _write("--json", settings.json, results_to_json(report).encode())
     if settings.plot is not None:

@@ -20,7 +20,7 @@ from dreamvideo.jobs.cluster.transfer import StoredFile, fetch_file, replace_fil
 from dreamvideo.jobs.job import Job, JobSettings
 from dreamvideo.jobs.task import ClusterTask, FinishedSegment, dream_tasks
 from dreamvideo.models.network import Network, load_network
-from dreamvideo.process import configure_process
+from dreamvideo.process import configure_process, networks_from
 
 
 class ClusterWorker:
@@ -38,12 +38,13 @@ class ClusterWorker:
         self._folder = tempfile.TemporaryDirectory(prefix="dreamvideo-")
         self._local_paths: dict[Path, Path] = {}  # path where the jobs were started -> path here
 
-    def prepare(self, version: str, files: Mapping[Path, StoredFile]) -> str:
+    def prepare(self, version: str, files: Mapping[Path, StoredFile], networks: Path | None = None) -> str:
         """Load the network.
 
         Args:
             version: of dreamvideo where the jobs were started.
             files: weights and masks to fetch from the object store.
+            networks: folder from which a user's own network may be imported, see `process.networks_from`.
 
         Returns:
             Ray's name of the machine.
@@ -59,7 +60,8 @@ class ClusterWorker:
         self._fetch(files)
         self._settings = replace_files(self._settings, lambda path: self._local_paths.get(path, path))
         if self._settings.dream.iterations:
-            self._network = load_network(self._settings.model, self._settings.objective, self._guide)
+            with networks_from(networks):
+                self._network = load_network(self._settings.model, self._settings.objective, self._guide)
         return str(ray.get_runtime_context().get_node_id())
 
     def dream(

@@ -23,6 +23,7 @@ from dreamvideo.jobs.cluster.transfer import StoredFile, replace_files, store_fi
 from dreamvideo.jobs.cluster.worker import ClusterWorker
 from dreamvideo.jobs.job import JobSettings
 from dreamvideo.jobs.task import ClusterTask, FinishedSegment
+from dreamvideo.process import network_folder
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class WorkerPool:
 
     def _start_worker(self) -> None:
         worker = self._new_worker()
-        self._pending[worker.prepare.remote(__version__, self._files)] = worker, None
+        self._pending[worker.prepare.remote(__version__, self._files, network_folder())] = worker, None
 
     @property
     def free(self) -> int:
@@ -230,7 +231,7 @@ def connect_ray(address: str) -> Generator[Any, None, None]:
         import ray
     except ImportError:
         raise ClusterError("--cluster needs Ray: pip install 'dreamvideo[cluster]'") from None
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray").setLevel(logging.WARNING)  # such as of a cluster that anyone who reaches it may use
     _check_address(address)
     on_term = signal.getsignal(signal.SIGTERM)
     try:
@@ -238,8 +239,9 @@ def connect_ray(address: str) -> Generator[Any, None, None]:
             address=address,
             include_dashboard=None if address != "local" else False,
             log_to_driver=False,
-            logging_level=logging.ERROR,
+            logging_level=logging.WARNING,
             configure_logging=False,
+            **({} if "://" in address else {"job_config": _own_path_job()}),
         )
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise _unreachable(address, error) from None
@@ -249,6 +251,20 @@ def connect_ray(address: str) -> Generator[Any, None, None]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _own_path_job() -> Any:
+    """Return the configuration of a Ray job whose workers do not import from the current folder of this process.
+
+    By itself Ray puts that folder in front of their import path, so that a file such as cv2.py in it would be executed.
+    It does not for jobs that a server of its clients started; nothing else depends on this mark, which has no public
+    name.
+    """
+    from ray.job_config import JobConfig
+
+    config = JobConfig()
+    config._client_job = True
+    return config
 
 
 def _check_address(address: str) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from cv2_enumerate_cameras import CameraInfo, enumerate_cameras
 
 from dreamvideo.errors import SourceError
+from dreamvideo.process import child_environment, python_child
 from dreamvideo.settings.live import CameraSettings
 
 log = logging.getLogger(__name__)
@@ -219,11 +220,11 @@ def _image_format(index: int) -> str:
     """The output of `print_image_format` in a child process, or a remark if the camera hangs."""
     try:
         child = subprocess.run(
-            [sys.executable, "-c", f"from {__name__} import print_image_format; print_image_format({index})"],
+            python_child("-c", f"from {__name__} import print_image_format; print_image_format({index})"),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},  # as far as it is not installed
+            env=child_environment(),
             text=True,
             timeout=_PROBE_TIMEOUT,
         )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import OutputError
+from dreamvideo.process import child_environment, python_child
 
 TITLE: Final = "dreamvideo"
 
@@ -34,7 +35,8 @@ def check_display() -> None:
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise OutputError(message)
     try:
-        trial = subprocess.run([sys.executable, "-c", _TRIAL], capture_output=True, timeout=_TRIAL_TIMEOUT, text=True)
+        words, environment = python_child("-c", _TRIAL), child_environment()
+        trial = subprocess.run(words, env=environment, capture_output=True, timeout=_TRIAL_TIMEOUT, text=True)
     except subprocess.TimeoutExpired:
         raise OutputError(f"no window could be opened within {_TRIAL_TIMEOUT} s; {message}") from None
     if "The function is not implemented" in trial.stderr:
