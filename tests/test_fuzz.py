@@ -22,9 +22,10 @@ from PIL import Image
 
 from dreamvideo.commands.console import ConsoleObserver
 from dreamvideo.commands.options import IMAGE_SETTINGS, VIDEO_SETTINGS
-from dreamvideo.media.checkpoint import checkpoint_folder, finished_segments
+from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.images import write_image
 from dreamvideo.media.metadata import settings_comment
+from dreamvideo.media.segment_records import finished_segments
 from dreamvideo.media.segments import MIN_FRAMES
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
