@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -154,12 +154,11 @@ def check_checkpoint(job: Job, settings: JobSettings, resume: bool, overwrite: b
 def adopt_checkpoint(job: Job, settings: JobSettings) -> None:
     """Take over the checkpoint of the same job from an output of another name in the same folder, if there is one.
 
+    One that another run holds, or that cannot be renamed, stays: the job then begins.
+
     Args:
         job: a video, which has no checkpoint; images of a folder are where the earlier run has put them.
         settings: of the job.
-
-    Raises:
-        OutputError: another run holds it, or it cannot be renamed.
     """
     folder = checkpoint.checkpoint_folder(job.output)
     others = [path for path in folder.parent.glob("*.checkpoint") if path != folder and checkpoint.stored_job(path)]
@@ -171,8 +170,9 @@ def adopt_checkpoint(job: Job, settings: JobSettings) -> None:
         return  # what is wrong with the input shows when it is opened
     same = [path for path in others if checkpoint.stored_job(path) == now]
     if len(same) == 1:
-        move_checkpoint(same[0], folder)
-        log.warning("resuming what %s holds", same[0])
+        with suppress(OutputError):
+            move_checkpoint(same[0], folder)
+            log.warning("resuming what %s holds", same[0])
 
 
 def min_segment_frames(job: Job, settings: JobSettings) -> int | None:

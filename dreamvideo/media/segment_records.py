@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
@@ -14,6 +15,8 @@ from dreamvideo.errors import OutputError
 from dreamvideo.media.atomic_files import read_json, write_atomically
 
 RUN_FILE: Final = "run.json"  # which process writes the segments
+
+_FRACTION: Final = re.compile(r"-?[0-9]{1,40}(/0*[1-9][0-9]{0,39})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,10 @@ def segment_from_record(folder: Path, number: int) -> Segment | None:
         return None
     if not all(isinstance(record[field.name], kinds[str(field.type)]) for field in fields(Segment)):
         return None
-    try:
-        segment = Segment(**{**record, "start": Fraction(record["start"]), "last": Fraction(record["last"])})
-    except (ValueError, ZeroDivisionError):
-        return None
+    times = {name: str(record[name]) for name in ("start", "last")}
+    if not all(_FRACTION.fullmatch(time) for time in times.values()):
+        return None  # Fraction would also take 1e999999999, and work on it for ever
+    segment = Segment(**{**record, **{name: Fraction(time) for name, time in times.items()}})
     return segment if segment.number == number and segment.frames > 0 else None
 
 

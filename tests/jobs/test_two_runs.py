@@ -520,6 +520,16 @@ def test_what_does_not_show_in_a_frame_may_change_when_a_job_is_resumed(
     assert left == {"film.mp4", "whole.mp4", output.name}
 
 
+def test_a_checkpoint_that_another_run_holds_stays_with_its_output(
+    film: Path, monkeypatch: pytest.MonkeyPatch, held: Callable[[Path], subprocess.Popen[str]]
+) -> None:
+    folder = left_behind(monkeypatch, film, film.with_name("out.mp4"))
+    held(film.with_name("out.mp4"))
+    assert run("video", film, "-o", film.with_name("other.mp4"), *THROUGH, "--resume") == 0
+    assert len(digest(film.with_name("other.mp4"))[0]) == 44
+    assert len(segment_records.finished_segments(folder)) == 3
+
+
 def test_images_are_resumed_where_they_are(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heal = killed_after(monkeypatch, 3)
     with pytest.raises(Killed):
