@@ -66,7 +66,17 @@ class LiveSettings:
         type=parse_address,
         metavar="[HOST:]PORT",
     )
-    password: str | None = option(None, "password of the page; required if other machines can reach it", metavar="WORD")
+    password: str | None = option(
+        None,
+        "password of the page; other users of this machine can see it here, see --password-file",
+        metavar="WORD",
+    )
+    password_file: str | None = option(
+        None,
+        "file whose first line is the password of the page, required if other machines can reach it (default: the "
+        "environment variable DREAMVIDEO_PASSWORD)",
+        metavar="FILE",
+    )
     window: bool = option(True, "show neither window nor page", flag="--no-window", action="store_false")
 
     def __post_init__(self) -> None:
