@@ -202,6 +202,6 @@ def dream_image(
     weights = None if mask is None else to_mask(resize_mask(mask, *image.shape[:2]), network.device)
     source = to_tensor(image, network.device)
     (dreamed,) = MemoryBudget(tile.tile_side).run_in_batches(
-        source, network.score, lambda _, score: [to_image(octaves.dream(source, score, settings, mask=weights))]
+        source, network.score, lambda _, score: [to_image(octaves.dream_octaves(source, score, settings, mask=weights))]
     )
     return dreamed

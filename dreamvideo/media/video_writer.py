@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from dreamvideo.errors import OutputError
-from dreamvideo.frames import Frames, StreamInfo
+from dreamvideo.frames import Frame, StreamInfo, checked_frames
 from dreamvideo.media.checkpoint import (
     checkpoint_folder,
     create_checkpoint,
@@ -114,7 +114,7 @@ def check_encoder(
 
 
 def write_video(
-    frames: Frames,
+    frames: Iterable[Frame],
     output: str | os.PathLike[str],
     info: StreamInfo,
     encode: EncodeSettings = EncodeSettings(),  # noqa: B008
@@ -131,7 +131,8 @@ def write_video(
     holds all frames up to then and plays.
 
     Args:
-        frames: of one size, times ascending; closed at the end. To resume: those after `resume_point(output).frames`.
+        frames: of one size, times ascending; closed at the end, if they can be. Each image is copied. To resume:
+            those after `resume_point(output).frames`.
         output: the video; its suffix names the container.
         info: of the frames, as their reader returned it.
         encode: codec, quality, and whether there is sound.
@@ -145,6 +146,7 @@ def write_video(
 
     Raises:
         OutputError: it cannot be written, the disk is full, the encoder cannot be used, or there is no frame.
+        SettingsError: a frame is not (H, W, 3) uint8.
         Cancelled: `should_stop` returned True.
         Whatever `frames` raises.
     """
@@ -158,6 +160,7 @@ def write_video(
         join_partial(output, info, encode, comment)
         return False
 
+    frames = checked_frames(frames)
     with closing(frames):
         if not (resume and is_resumable(output)):
             begin_video(output, info, encode, job)
