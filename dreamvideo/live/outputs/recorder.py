@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.live.outputs.letterbox import letterbox
+from dreamvideo.live.outputs.recording_lock import RecordingLock
 from dreamvideo.media.color import assume_color
 from dreamvideo.media.metadata import comment_with_settings
 from dreamvideo.media.video_encoder import VideoEncoder, container_of
@@ -116,7 +117,13 @@ class Recorder:
         self._waiting: deque[tuple[Frame, Fraction]] = deque()  # with the delay of each
         self._closed: Fraction | None = None
         self._shown: NDArray[np.uint8] | None = None  # the image that was shown last
-        self._file = _open_file(path, size, settings, signature, overwrite)
+        _check_name(path)
+        self._lock = RecordingLock(path)
+        try:
+            self._file = _open_file(path, size, settings, signature, overwrite)
+        except BaseException:
+            self._lock.release()
+            raise
         self.start = Fraction(clock())
         self._thread = Thread(target=self._work, name="recording", daemon=True)
         self._thread.start()
@@ -163,6 +170,7 @@ class Recorder:
             self._file.abandon()
             if self._file.empty:
                 self.path.unlink(missing_ok=True)
+            self._lock.release()
 
     def _fail(self, message: str) -> None:
         with self._changed:
@@ -215,6 +223,7 @@ def check_recording(path: Path, settings: EncodeSettings, overwrite: bool) -> No
     """
     _check_name(path)
     check_output(path, [], overwrite)
+    RecordingLock(path).release()
     check_encoder(path, settings, live=True)
 
 
@@ -228,7 +237,6 @@ def _check_name(path: Path) -> None:
 def _open_file(
     path: Path, size: tuple[int, int], settings: EncodeSettings, signature: str | None, overwrite: bool
 ) -> _LiveFile:
-    _check_name(path)
     height, width = size
     info = StreamInfo(width, height, time_base=TIME_BASE, color=assume_color(height))
     check_encoder(path, settings, info, live=True)
@@ -236,8 +244,6 @@ def _open_file(
         file = path.open("wb" if overwrite else "xb")
     except FileExistsError:
         raise OutputError(f"{path} exists: use --overwrite (-y) to replace it, or choose another name") from None
-    except FileNotFoundError:
-        raise OutputError(f"{path.parent} is not a folder: create it first, or choose another") from None
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}") from None
     try:
