@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,14 @@ from dreamvideo import (
     ModelSettings,
     Network,
     ObjectiveSettings,
+    StreamInfo,
     dream,
+    dream_file,
     dream_video,
+    open_video,
+    read_image,
+    write_image,
+    write_video,
 )
 from dreamvideo import load_network as load
 from dreamvideo.errors import SettingsError
@@ -116,6 +123,29 @@ def test_nothing_kept_from_inference_mode_breaks_a_later_dream(network: Network,
         mask, image = torch.ones(1, 1, 64, 96), picture()
     assert torch.isfinite(dream(image, mix.score, FAST)).all()
     assert torch.equal(dream(image, network.score, FAST, mask=mask), expected)
+
+
+@pytest.mark.parametrize("name", ["inference mode", "bfloat16", "another device"])
+def test_files_are_dreamed_the_same_in_every_state(name: str, tmp_path: Path) -> None:
+    image = (picture()[0].permute(1, 2, 0) * 255).byte().numpy()
+    write_image(image, tmp_path / "guide.png")
+    write_image(image, tmp_path / "photo.png")
+    write_video([Frame(image, Fraction(n, 25)) for n in range(3)], tmp_path / "clip.mkv", StreamInfo(96, 64))
+    objective = ObjectiveSettings(guide=str(tmp_path / "guide.png"))
+    for path in (tmp_path / "photo.png", tmp_path / "clip.mkv"):
+        outputs = [tmp_path / f"{state}{path.suffix}" for state in ("plain", "changed")]
+        dream_file(path, outputs[0], objective=objective, dream=FAST)
+        with in_state(name):
+            dream_file(path, outputs[1], objective=objective, dream=FAST)
+        plain, changed = (images_of(output) for output in outputs)
+        assert np.array_equal(plain, changed) and not np.array_equal(plain[0], image)
+
+
+def images_of(path: Path) -> list[Any]:
+    if path.suffix == ".png":
+        return [read_image(path)]
+    with open_video(path) as source:
+        return [frame.image for frame in source.frames]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])

@@ -31,6 +31,7 @@ from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, 
 from dreamvideo.settings.network_looks import network_look, resolve_network
 from dreamvideo.settings.presets import find_preset
 from dreamvideo.tensors import to_image, to_mask, to_tensor
+from dreamvideo.torch_state import plain_torch
 
 Progress = Callable[[int, int | None], None]  # (frames finished, frames in all or None: unknown)
 Settings = TypeVar("Settings")
@@ -177,6 +178,7 @@ def _dream_image_file(path: Path, output: Path, settings: JobSettings, observer:
     observer.count(1, 1)
 
 
+@plain_torch()
 def dream_image(
     image: NDArray[np.uint8],
     network: Network,
