@@ -31,7 +31,8 @@ from dreamvideo import (
 )
 from dreamvideo import load_network as load
 from dreamvideo.errors import SettingsError
-from dreamvideo.models.objectives import mix_cells
+from dreamvideo.jobs.dream_file import dream_image
+from dreamvideo.models.objectives import Objective, Term, mix_cells
 from dreamvideo.tensors import checked_images
 from dreamvideo.torch_state import in_plain_torch, plain_torch
 
@@ -98,6 +99,22 @@ def test_a_dream_is_the_same_in_every_state(name: str, network: Network, expecte
             torch.is_autocast_enabled("cpu"),
         )
     assert dreamed.dtype == torch.float32 and torch.equal(dreamed, expected) and not dreamed.is_inference()
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_score_of_plain_autograd_is_ascended_the_same_in_every_state(name: str) -> None:
+    layer = torch.nn.Conv2d(3, 4, 3)
+    objective = Objective(lambda images: {"layer": layer(images).relu()}, (Term("layer"),))
+    network = Network("own", objective, torch.device("cpu"), torch.float32)
+    image = (picture()[0].permute(1, 2, 0) * 255).byte().numpy()
+
+    def dreams() -> list[Any]:
+        return [dream(picture(), objective, FAST).numpy(), dream_image(image, network, FAST), *film(network)]
+
+    plain = dreams()
+    with in_state(name):
+        changed = dreams()
+    assert all(np.array_equal(*pair) for pair in zip(plain, changed, strict=True))
 
 
 @pytest.mark.parametrize("name", STATES)
