@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dreamvideo.errors import SettingsError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,69 @@ class Frame:
 
 
 Frames = Generator[Frame, None, None]  # its consumer closes it
+
+
+def as_generator(items: Iterable[T]) -> Generator[T, None, None]:
+    """Return an iterable as a generator, which can be closed.
+
+    Args:
+        items: closed with the generator returned, if it can be.
+    """
+    if isinstance(items, Generator):
+        return items
+    return _closing_generator(items)
+
+
+def _closing_generator(items: Iterable[T]) -> Generator[T, None, None]:
+    try:
+        yield from items
+    finally:
+        close = getattr(items, "close", None)
+        if close is not None:
+            close()
+
+
+def checked_frames(frames: Iterable[Frame]) -> Frames:
+    """Check and copy frames that a program has made itself.
+
+    Args:
+        frames: may all have the same image, which is filled again for each, as a camera's buffer is.
+
+    Yields:
+        Each frame with an image and a mask of its own.
+
+    Raises:
+        SettingsError: a frame is not (H, W, 3) uint8, or its mask not (H, W).
+    """
+    source = as_generator(frames)
+    try:
+        for frame in source:
+            if not isinstance(frame, Frame):
+                raise SettingsError(f"got a frame as {type(frame).__name__}, expected Frame(image, time)")
+            yield replace(frame, image=_own_image(frame), mask=_own_mask(frame))
+    finally:
+        source.close()
+
+
+def _own_image(frame: Frame) -> NDArray[np.uint8]:
+    image = frame.image
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
+        return np.array(image, order="C")
+    raise SettingsError(f"frame at {float(frame.time):.3f} s: got {_kind(image)}, expected uint8 (H, W, 3) RGB")
+
+
+def _own_mask(frame: Frame) -> NDArray[np.uint8] | None:
+    mask, size = frame.mask, frame.image.shape[:2]
+    if mask is None:
+        return None
+    if isinstance(mask, np.ndarray) and mask.dtype in (np.uint8, np.bool_) and mask.shape == size:
+        return np.array(mask, np.uint8, order="C") * (255 if mask.dtype == np.bool_ else 1)
+    expected = f"uint8 or bool {size}"
+    raise SettingsError(f"mask of the frame at {float(frame.time):.3f} s: got {_kind(mask)}, expected {expected}")
+
+
+def _kind(value: object) -> str:
+    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
 
 
 @dataclass(frozen=True, slots=True)

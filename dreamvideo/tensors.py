@@ -11,6 +11,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dreamvideo.errors import SettingsError
+from dreamvideo.torch_state import differentiable
+
+OVERSHOOT = 0.1  # beyond [0, 1]; a bicubic resize of a sharp edge overshoots as much. It is clamped
 GUIDE_SIDE = 224  # pixels of the longer side of a guide, as in the 2015 notebook
 
 
@@ -77,6 +81,48 @@ def to_uint8(image: Tensor) -> Tensor:
         (H, W, 3) uint8, rounded.
     """
     return (image[0] * 255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
+
+
+def checked_images(images: Tensor) -> Tensor:
+    """Check images that a program has made itself.
+
+    Args:
+        images: expected to be (B, 3, H, W) of a float type, in [0, 1] but for what resizing overshoots.
+
+    Returns:
+        (B, 3, H, W) float32 in [0, 1].
+
+    Raises:
+        SettingsError: they have another shape, type or range.
+    """
+    if not isinstance(images, Tensor):
+        raise SettingsError(f"got images as {type(images).__name__}, expected a tensor (B, 3, H, W) in [0, 1]")
+    if images.ndim != 4 or images.shape[1] != 3 or not images.numel():
+        hint = {2: ": type images.expand(1, 3, -1, -1)", 3: ": type images[None]"}.get(images.ndim, "")
+        if images.ndim == 4 and images.shape[1] == 1:
+            hint = ": type images.expand(-1, 3, -1, -1)"
+        elif images.ndim == 4 and images.shape[3] == 3:
+            hint = ": type images.permute(0, 3, 1, 2)"
+        raise SettingsError(f"got images of shape {tuple(images.shape)}, expected (B, 3, H, W){hint}")
+    if not images.is_floating_point():
+        hint = ": type images / 255" if images.dtype == torch.uint8 else ""
+        raise SettingsError(f"got {images.dtype} images, expected floats in [0, 1]{hint}")
+    images = as_float32(images)
+    low, high = (float(value) for value in images.detach().aminmax())
+    if not -OVERSHOOT <= low <= high <= 1 + OVERSHOOT:
+        hint = ": type images / 255" if low >= 0 and 2 < high <= 256 else ""
+        hint = ": type (images + 1) / 2" if -1.5 < low < 0 and high < 1.5 else hint
+        raise SettingsError(f"got images with values from {low:.4g} to {high:.4g}, expected 0 to 1{hint}")
+    return images.clamp(0, 1) if low < 0 or high > 1 else images
+
+
+def as_float32(tensor: Tensor) -> Tensor:
+    """Return a tensor as float32, usable for gradients wherever it was made.
+
+    Args:
+        tensor: of any shape and type.
+    """
+    return differentiable(tensor.detach()).float()
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:

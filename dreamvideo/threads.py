@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from queue import Empty, Queue
 from threading import Event, Thread
 from typing import Generic, TypeVar
+
+from dreamvideo.frames import as_generator
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -32,14 +34,14 @@ class Latest(Generic[T]):
     dropped: int  # items since the beginning that newer ones replaced
 
 
-def prefetch(frames: Generator[T, None, None], depth: int = 4) -> Generator[T, None, None]:
+def prefetch(frames: Iterable[T], depth: int = 4) -> Generator[T, None, None]:
     """Run a generator ahead in a thread of its own, and yield the same items in the same order.
 
     What it raises is raised here, after the items before. Closing this generator closes it, in its thread, and returns
     when that thread has ended: after the item that it is working on.
 
     Args:
-        frames: runs in the thread.
+        frames: runs in the thread. Several of its items are in memory at once, so they must not share a buffer.
         depth: items that may wait, at least 1.
 
     Raises:
@@ -47,7 +49,7 @@ def prefetch(frames: Generator[T, None, None], depth: int = 4) -> Generator[T, N
     """
     if depth < 1:
         raise ValueError(f"depth {depth}: expected at least 1")
-    stream = _prefetch(frames, depth)
+    stream = _prefetch(as_generator(frames), depth)
     next(stream)  # past its first yield, so that close() reaches the thread even if nothing is ever pulled
     return stream  # type: ignore[return-value]
 

@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from dreamvideo import (
     ModelSettings,
     ObjectiveSettings,
     ReadSettings,
+    SettingsError,
     dream_file,
     dream_video,
     load_network,
@@ -108,6 +110,105 @@ def test_an_image_is_dreamed_in_one_call_as_the_command_dreams_it(tmp_path: Path
     assert output == tmp_path / "photo_dream.png"
     assert np.array_equal(read_image(output), read_image(tmp_path / "command.png"))
     assert not np.array_equal(read_image(output), picture(0))
+
+
+def one_buffer(images: Any) -> Iterator[Frame]:
+    """Frames as a camera's driver may give them: all in the same memory."""
+    buffer = np.empty_like(images[0])
+    for n, image in enumerate(images):
+        buffer[:] = image
+        yield Frame(buffer, Fraction(n, 25))
+    buffer[:] = 0
+
+
+@pytest.fixture(scope="module")
+def owl() -> Any:
+    return load_network(ModelSettings(device="cpu"), ObjectiveSettings(classes=(("owl", 1.0),)))
+
+
+def test_frames_may_be_any_iterable_and_share_one_buffer(owl: Any) -> None:
+    images = [picture(n) for n in range(4)]
+    frames = [Frame(image, Fraction(n, 25)) for n, image in enumerate(images)]
+    for network in (owl, None):
+        expected = [frame.image for frame in dream_video((frame for frame in frames), network, FAST, CarrySettings())]
+        for same in (frames, tuple(frames), iter(frames), one_buffer(images), map(replace, frames)):
+            dreamed = list(dream_video(same, network, FAST, CarrySettings()))
+            assert np.array_equal([frame.image for frame in dreamed], expected)
+    assert list(dream_video([], owl, FAST, CarrySettings())) == [] and list(prefetch(frames)) == frames
+
+
+def test_an_iterable_is_written_and_its_buffer_may_be_shared(tmp_path: Path, clip: Path) -> None:
+    images = [picture(n) for n in range(12)]
+    with open_video(clip) as source:
+        info = source.info
+    write_video([Frame(image, Fraction(n, 25)) for n, image in enumerate(images)], tmp_path / "list.mkv", info)
+    write_video(one_buffer(images), tmp_path / "buffer.mkv", info)
+    for name in ("list.mkv", "buffer.mkv"):
+        with open_video(tmp_path / name) as source:
+            written = [frame.image for frame in source.frames]
+        assert len(written) == 12
+        assert max(np.abs(np.subtract(a, b, dtype=float)).mean() for a, b in zip(written, images, strict=True)) < 6
+
+
+def test_an_iterable_is_closed_when_its_dream_is(owl: Any) -> None:
+    class Camera:
+        closed = False
+
+        def __iter__(self) -> Iterator[Frame]:
+            return (Frame(picture(n), Fraction(n, 25)) for n in range(1000))
+
+        def close(self) -> None:
+            self.closed = True
+
+    camera = Camera()
+    dreamed = dream_video(camera, owl, FAST, CarrySettings())
+    next(dreamed)
+    dreamed.close()
+    assert camera.closed
+
+
+@pytest.mark.parametrize(
+    "frame, message",
+    [
+        (picture(0), r"got a frame as ndarray, expected Frame\(image, time\)"),
+        (Frame(picture(0) / 255, Fraction(1, 25)), r"frame at 0.040 s: got float64 \(.*\), expected uint8 \(H, W, 3\)"),  # type: ignore[arg-type]
+        (Frame(picture(0)[..., 0], Fraction(0)), r"expected uint8 \(H, W, 3\)"),
+        (Frame(picture(0).tolist(), Fraction(0)), "got list, expected uint8"),
+        (Frame(picture(0), Fraction(0), mask=np.zeros((3, 3), np.uint8)), r"mask .* got uint8 \(3, 3\), expected"),
+    ],
+)
+def test_an_odd_frame_is_one_clear_error(frame: Any, message: str, owl: Any) -> None:
+    with pytest.raises(SettingsError, match=message):
+        list(dream_video([frame], owl, FAST, CarrySettings()))
+
+
+def test_frames_of_any_memory_layout_are_dreamed_alike(owl: Any) -> None:
+    image, mask = picture(0), np.arange(picture(0).shape[1])[None] < 20
+    mask = np.broadcast_to(mask, image.shape[:2])
+    plain = Frame(image, Fraction(0), mask=mask.astype(np.uint8) * 255)
+    swapped = image[..., ::-1].copy()[..., ::-1]  # as BGR of OpenCV is turned
+    (expected,) = dream_video([plain], owl, FAST, CarrySettings())
+    (dreamed,) = dream_video([Frame(swapped, Fraction(0), mask=mask)], owl, FAST, CarrySettings())  # type: ignore[arg-type]
+    assert np.array_equal(dreamed.image, expected.image) and not np.array_equal(expected.image, image)
+
+
+@pytest.mark.parametrize("command", ["video", "frames", "live", "image"])
+def test_the_command_runs_in_a_thread_that_is_not_the_main_one(command: str, clip: Path, tmp_path: Path) -> None:
+    from dreamvideo.cli import main
+
+    write_image(picture(0), tmp_path / "photo.png")
+    words = {
+        "video": [str(clip), "-o", str(tmp_path / "out.mp4"), "--iterations", "1", "--octaves", "1"],
+        "frames": [str(clip), "-o", str(tmp_path / "out"), "--iterations", "1", "--octaves", "1"],
+        "live": [str(clip), "--no-window", "--record", str(tmp_path / "out.mkv"), "--duration", "0.3"],
+        "image": [str(tmp_path / "photo.png"), "--iterations", "1", "--octaves", "1"],
+    }
+    codes: list[int] = []
+    before = process_state()["signals"]
+    path_before = list(sys.path)
+    assert in_thread(lambda: codes.append(main([command, *words[command], "-q"]))) is None
+    sys.path[:] = path_before  # the command may change its own process
+    assert codes == [0] and process_state()["signals"] == before
 
 
 def test_frames_from_an_array_are_dreamed_and_written(tmp_path: Path, clip: Path) -> None:

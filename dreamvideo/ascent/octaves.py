@@ -25,12 +25,14 @@ from dreamvideo.ascent.jitter import jitter_offsets
 from dreamvideo.ascent.tiling import Score, at_size, score_tf32
 from dreamvideo.devices import tf32_products
 from dreamvideo.settings.dream import DreamSettings
-from dreamvideo.tensors import enlarge, resize
+from dreamvideo.tensors import as_float32, checked_images, enlarge, resize
+from dreamvideo.torch_state import plain_torch
 
 SMALLEST_SIDE = 130  # pixels; below it an octave is too small for the large shapes of a dream. Chosen by eye
 LEAST_SIDE = 32  # pixels; no octave is smaller, whatever the settings
 
 
+@plain_torch()
 def dream(
     images: Tensor,
     score: Score,
@@ -49,7 +51,7 @@ def dream(
     resized image, and the gradient of the score is followed. The module's docstring lists what differs from the paper.
 
     Args:
-        images: (B, 3, H, W) RGB in [0, 1], float32.
+        images: (B, 3, H, W) RGB in [0, 1], of any float type.
         score: images (B, 3, h, w) in [0, 1] of any size -> (B,) float, differentiable; such as `Network.score`.
         settings: octaves, steps and look.
         residual: (B, 3, H, W) dream minus source in [-1, 1], on which the ascent starts at every octave; None: zero.
@@ -59,6 +61,45 @@ def dream(
         jitter_index: for each image the number of its draw of random shifts: the same number, the same shifts. None: 0.
         target_score: (B,) scores at which the images are held at their full size, see `ascend`; None: none.
         mask: (B, 1, H, W) in [0, 1], a further factor on the steps; where it is 0 images stay as they are. None: 1.
+
+    Returns:
+        (B, 3, H, W) float32 in [0, 1].
+
+    Raises:
+        SettingsError: the images have another shape, type or range.
+    """
+    others = (residual, step_scale, target_score, mask)
+    residual, step_scale, target_score, mask = (None if each is None else as_float32(each) for each in others)
+    return dream_octaves(
+        checked_images(images),
+        score,
+        settings,
+        residual=residual,
+        step_scale=step_scale,
+        steps_per_octave=steps_per_octave,
+        jitter_index=jitter_index,
+        target_score=target_score,
+        mask=mask,
+    )
+
+
+def dream_octaves(
+    images: Tensor,
+    score: Score,
+    settings: DreamSettings,
+    *,
+    residual: Tensor | None = None,
+    step_scale: Tensor | None = None,
+    steps_per_octave: Sequence[int] | None = None,
+    jitter_index: Sequence[int] | None = None,
+    target_score: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Dream as `dream` does, without its checks, which wait for the device.
+
+    Args:
+        images, score, settings, residual, step_scale, steps_per_octave, jitter_index, target_score, mask: as for
+            `dream`; all tensors float32.
 
     Returns:
         (B, 3, H, W) float32 in [0, 1].

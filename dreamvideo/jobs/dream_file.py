@@ -31,6 +31,7 @@ from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, 
 from dreamvideo.settings.network_looks import network_look, resolve_network
 from dreamvideo.settings.presets import find_preset
 from dreamvideo.tensors import to_image, to_mask, to_tensor
+from dreamvideo.torch_state import plain_torch
 
 Progress = Callable[[int, int | None], None]  # (frames finished, frames in all or None: unknown)
 Settings = TypeVar("Settings")
@@ -184,6 +185,7 @@ def _dream_image_file(
     observer.count(1, 1)
 
 
+@plain_torch()
 def dream_image(
     image: NDArray[np.uint8],
     network: Network,
@@ -209,6 +211,6 @@ def dream_image(
     weights = None if mask is None else to_mask(resize_mask(mask, *image.shape[:2]), network.device)
     source = to_tensor(image, network.device)
     (dreamed,) = MemoryBudget(tile.tile_side).run_in_batches(
-        source, network.score, lambda _, score: [to_image(octaves.dream(source, score, settings, mask=weights))]
+        source, network.score, lambda _, score: [to_image(octaves.dream_octaves(source, score, settings, mask=weights))]
     )
     return dreamed

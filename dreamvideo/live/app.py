@@ -24,6 +24,7 @@ from dreamvideo.live.outputs.recorder import check_recording
 from dreamvideo.live.outputs.virtual_camera import open_virtual_camera
 from dreamvideo.live.outputs.window import LiveWindow, check_display, open_window
 from dreamvideo.live.shared_state import SharedState
+from dreamvideo.live.web.password import page_password
 from dreamvideo.live.web.server import serve_page
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.models.registry import find_model
@@ -133,7 +134,7 @@ def virtual_camera_sink(fps: float | None, report: Report) -> Generator[FrameSin
 def page_sink(shared: SharedState, live: LiveSettings, report: Report) -> Generator[FrameSink, None, None]:
     """A page in the browser, which has its own numbers and help."""
     assert live.serve is not None
-    with serve_page(shared, live.serve, live.password) as url:
+    with serve_page(shared, live.serve, page_password(live)) as url:
         report(f"open {url}")
 
         def show(shown: ShownFrame, controls: Controls) -> None:

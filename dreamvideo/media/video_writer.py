@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from dreamvideo.errors import OutputError
-from dreamvideo.frames import Frames, StreamInfo
+from dreamvideo.frames import Frame, Frames, StreamInfo, checked_frames
 from dreamvideo.media.atomic_files import check_folder
 from dreamvideo.media.checkpoint import (
     checkpoint_folder,
@@ -113,7 +113,7 @@ def check_encoder(
 
 
 def write_video(
-    frames: Frames,
+    frames: Iterable[Frame],
     output: str | os.PathLike[str],
     info: StreamInfo,
     encode: EncodeSettings = EncodeSettings(),  # noqa: B008
@@ -131,7 +131,8 @@ def write_video(
     holds all frames up to then and plays. No two calls, in any processes, write one output at a time.
 
     Args:
-        frames: of one size, times ascending; closed at the end. To resume: those after `resume_point(output).frames`.
+        frames: of one size, times ascending; closed at the end, if they can be. Each image is copied. To resume:
+            those after `resume_point(output).frames`.
         output: the video; its suffix names the container, its folder is made if it does not exist.
         info: of the frames, as their reader returned it.
         encode: codec, quality, and whether there is sound.
@@ -147,16 +148,17 @@ def write_video(
     Raises:
         OutputError: it cannot be written or exists, another run writes it, the disk is full, the encoder cannot be
             used, or there is no frame.
+        SettingsError: a frame is not (H, W, 3) uint8.
         Cancelled: `should_stop` returned True.
         Whatever `frames` raises.
     """
     output = Path(output)
-    with closing(frames):
+    with closing(checked_frames(frames)) as own_frames:
         check_absent(output, overwrite)
         with hold_checkpoint(output) as lock:
             if not (resume and is_resumable(output)):
                 begin_video(output, info, encode, job)
-            store_video(frames, output, info, encode, comment, lock.run, should_stop=should_stop)
+            store_video(own_frames, output, info, encode, comment, lock.run, should_stop=should_stop)
             return finish_video(output, info, encode, comment, overwrite, should_stop)
 
 

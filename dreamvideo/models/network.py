@@ -17,6 +17,7 @@ from dreamvideo.models.objectives import CLASS_KINDS, Features, Objective, Term
 from dreamvideo.models.registry import find_model
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.network_looks import network_look
+from dreamvideo.torch_state import differentiable, plain_torch
 
 TRIAL_SIDES = (16, 32, 48, 64, 80, 96, 128)  # pixels; the smallest that a network can process is found by trial
 # Pixels of which sides have to be a multiple, in networks that bring several scales together; found by trial, too.
@@ -50,6 +51,7 @@ class Network:
         return precision_name(self.precision, self.score.tf32)
 
 
+@plain_torch()
 def load_network(
     settings: ModelSettings = ModelSettings(),  # noqa: B008
     objective: ObjectiveSettings = ObjectiveSettings(),  # noqa: B008
@@ -75,6 +77,7 @@ def load_network(
     return place_network(model, choose_terms(model, objective, guided=guide is not None), settings, guide)
 
 
+@plain_torch()
 def place_network(
     model: Model, terms: tuple[Term, ...], settings: ModelSettings, guide: Tensor | None = None
 ) -> Network:
@@ -99,7 +102,7 @@ def place_network(
     score = Objective(features, terms, divisors, tf32=pick_tf32(settings.precision, device))
     if guide is not None:
         with torch.no_grad(), tf32_products(score.tf32):
-            activations = features(guide.to(device))
+            activations = features(differentiable(guide).float().to(device))
         score = replace(score, guides={name: guide_columns(activations[name]) for name in score.layers})
     return Network(model.name, score, device, precision)
 

@@ -36,6 +36,7 @@ from torch import Tensor
 
 from dreamvideo.devices import tf32_products
 from dreamvideo.models.class_odds import class_log_odds, focus_map, focused, pick_indices
+from dreamvideo.torch_state import plain_torch
 
 Features = Callable[[Tensor], Mapping[str, Tensor]]  # (B, 3, H, W) RGB in [0, 1] -> layer name -> (B, C, h, w)
 
@@ -91,6 +92,7 @@ class Objective:
     guides: Mapping[str, Tensor] = field(default_factory=dict)
     tf32: bool | None = None
 
+    @plain_torch()
     def __call__(self, images: Tensor) -> Tensor:
         """Score images. A score higher by 1 means e times the energy of a `log` or `l2` layer of weight 1.
 

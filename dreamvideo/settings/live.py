@@ -84,9 +84,16 @@ class LiveSettings:
     )
     password: str | None = option(
         None,
-        "password of the page; required if other machines can reach it",
+        "password of the page; other users of this machine can see it here, see --password-file",
         reach="lets in whoever knows it",
         metavar="WORD",
+    )
+    password_file: str | None = option(
+        None,
+        "file whose first line is the password of the page, required if other machines can reach it (default: the "
+        "environment variable DREAMVIDEO_PASSWORD)",
+        reach="lets in whoever knows it",
+        metavar="FILE",
     )
     window: bool = option(True, "show neither window nor page", flag="--no-window", action="store_false")
 

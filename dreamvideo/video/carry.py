@@ -24,7 +24,7 @@ from torch import Tensor
 
 from dreamvideo.ascent.bars import picture_area
 from dreamvideo.ascent.memory_budget import MemoryBudget
-from dreamvideo.ascent.octaves import confine, dream, octave_sizes
+from dreamvideo.ascent.octaves import confine, dream_octaves, octave_sizes
 from dreamvideo.ascent.tiling import Score
 from dreamvideo.models.network import Network
 from dreamvideo.motion.camera_motion import camera_flow, is_fixed
@@ -123,7 +123,7 @@ def dream_first_frames(
 
 
 def _dream_first(sources: Tensor, score: Score, dreaming: DreamSettings, masks: Tensor | None) -> list[Carry]:
-    dreamed = dream(sources, score, dreaming, mask=masks)
+    dreamed = dream_octaves(sources, score, dreaming, mask=masks)
     with torch.no_grad():
         scores = score(dreamed)
     age = torch.ones_like(sources[:1, :1])
@@ -194,7 +194,7 @@ def _dream_carried(
             )
             age[growing] = (age[growing] + covered / GROWN_STEPS).clamp(max=1)
     if any(steps):
-        dreamed = dream(
+        dreamed = dream_octaves(
             sources,
             score,
             dreaming,

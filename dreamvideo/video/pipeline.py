@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
-from dreamvideo.frames import Frame, Frames
+from dreamvideo.frames import Frame, Frames, checked_frames
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.models.network import Network
 from dreamvideo.motion import occlusion
@@ -30,6 +30,7 @@ from dreamvideo.motion.occlusion import Motion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.tensors import fetch, to_mask, to_tensor, to_uint8
 from dreamvideo.threads import prefetch
+from dreamvideo.torch_state import in_plain_torch
 from dreamvideo.video.carry import Carry, dream_carried_frames, dream_first_frames, learn_ground, move_carry, steps_for
 from dreamvideo.video.carry_bytes import carry_from_bytes, carry_to_bytes
 from dreamvideo.video.fading import fade_carry, first_carry
@@ -69,7 +70,7 @@ class Pending:
 
 
 def dream_video(
-    frames: Frames,
+    frames: Iterable[Frame],
     network: Network | None,
     dream: DreamSettings,
     carry: CarrySettings,
@@ -79,7 +80,8 @@ def dream_video(
     """Dream frames, carrying the dream along the motion; optical flow is estimated ahead in a thread.
 
     Args:
-        frames: to be dreamed, times ascending; closed at the end.
+        frames: to be dreamed, times ascending; closed at the end, if they can be. Each image is copied, so that they
+            may share one buffer.
         network: what dreams; None: the frames pass through as they are.
         dream: how a frame is dreamed.
         carry: how a dream is carried from frame to frame, and how many shots are dreamed at once.
@@ -92,9 +94,10 @@ def dream_video(
     Raises:
         WeightsError, ModelError: of the network for the flow.
         MemoryBudgetError: an image does not fit into memory.
+        SettingsError: a frame is not (H, W, 3) uint8.
         Whatever `frames` raises.
     """
-    with closing(dream_inputs(single_input(frames, resume), network, dream, carry, budget)) as inputs:
+    with closing(dream_inputs(single_input(checked_frames(frames), resume), network, dream, carry, budget)) as inputs:
         for _, dreamed in inputs:
             yield from dreamed
 
@@ -125,9 +128,10 @@ def dream_inputs(
         pairs = ((step, replace(step.frame, segment=step.segment)) for step in steps)
         yield from _by_input(pairs)
         return
-    with closing(prefetch(estimate_rounds(inputs, carry, network.device, network.score.tf32), depth=1)) as rounds:
-        pending = dream_rounds(rounds, network, dream, carry, budget or MemoryBudget())
-        landed = fetch_dreams(pending, late=network.device.type == "cuda")
+    estimated = in_plain_torch(estimate_rounds(inputs, carry, network.device, network.score.tf32))
+    with closing(prefetch(estimated, depth=1)) as rounds:
+        pending = in_plain_torch(dream_rounds(rounds, network, dream, carry, budget or MemoryBudget()))
+        landed = in_plain_torch(fetch_dreams(pending, late=network.device.type == "cuda"))
         yield from _by_input(in_order((step.index, (step, frame)) for step, frame in landed))
 
 

@@ -355,11 +355,11 @@ sys.exit(main(sys.argv[1:]))
 SAYING_DRIVER = """
 import sys
 from dreamvideo.video import carry
-plain = carry.dream
+plain = carry.dream_octaves
 def saying(*arguments, **more):
     print("the first frame is begun", file=sys.stderr, flush=True)
     return plain(*arguments, **more)
-carry.dream = saying
+carry.dream_octaves = saying
 from dreamvideo.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import BT601, BT709, Frame, StreamInfo
 from dreamvideo.live.outputs.letterbox import letterbox
-from dreamvideo.live.outputs.recorder import DEPTH, Recorder, unused_name
+from dreamvideo.live.outputs.recorder import DEPTH, Recorder, check_recording, unused_name
 from dreamvideo.media.images import write_image
 from dreamvideo.media.metadata import settings_comment, settings_in_file
 from dreamvideo.media.video_encoder import VideoEncoder, container_of
@@ -459,3 +459,39 @@ def test_names_are_never_those_of_what_is_there(tmp_path: Path) -> None:
     stems = ["dream_20250131_235958", "dream_20250131_235958_2", "dream_20250131_235958_3"]
     assert names == [f"{stem}{suffix}" for stem in stems for suffix in (".mkv", ".png")]
     assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(names)
+
+
+def test_two_runs_do_not_record_into_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "dream.mkv"
+    with Recorder(path, SIZE, overwrite=True) as first:
+        first.put(Frame(stamped(7, *SIZE), first.start))
+        with pytest.raises(OutputError, match="dream.mkv is being recorded by another run"):
+            Recorder(path, SIZE, overwrite=True)
+        with pytest.raises(OutputError, match="dream.mkv is being recorded by another run"):
+            check_recording(path, EncodeSettings(), overwrite=True)
+        with Recorder(tmp_path / "other.mkv", SIZE) as other:
+            other.put(Frame(stamped(7, *SIZE), other.start))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["dream.mkv", "other.mkv"]
+    with open_video(path) as source:
+        assert stamp_of(next(source.frames).image) == 7
+    check_recording(path, EncodeSettings(), overwrite=True)
+
+
+def test_a_run_that_was_killed_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "dream.mkv"
+    code = f"from dreamvideo.live.outputs.recording_lock import RecordingLock; from pathlib import Path; import os; \
+hold = RecordingLock(Path({str(path)!r})); print('held', flush=True); os.read(0, 1)"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline()
+        with pytest.raises(OutputError, match="another run"):
+            check_recording(path, EncodeSettings(), overwrite=True)
+        holder.kill()
+    check_recording(path, EncodeSettings(), overwrite=True)
+
+
+def test_a_recording_that_cannot_start_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "dream.mkv"
+    path.touch()
+    with pytest.raises(OutputError, match="exists"):
+        Recorder(path, SIZE)
+    assert [file.name for file in tmp_path.iterdir()] == ["dream.mkv"]

@@ -4,6 +4,8 @@ import hashlib
 import http.client
 import json
 import logging
+import math
+import os
 import re
 import shutil
 import socket
@@ -11,6 +13,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -19,14 +22,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from page_attacks import ATTACKS, attack
 
 from dreamvideo.errors import OutputError, SettingsError
 from dreamvideo.live.controls import KEYS, Controls, Menu
 from dreamvideo.live.shared_state import LiveNumbers, SharedState
-from dreamvideo.live.web import jpegs
-from dreamvideo.live.web import server as serving
+from dreamvideo.live.web import guesses, jpegs, places
+from dreamvideo.live.web import page_server as serving
+from dreamvideo.live.web.guesses import GuessLimit
 from dreamvideo.live.web.http_security import MAX_BODY
+from dreamvideo.live.web.password import PASSWORD_VARIABLE, page_password
+from dreamvideo.live.web.places import network_of
+from dreamvideo.live.web.request_reader import MAX_HEAD
 from dreamvideo.live.web.server import serve_page
+from dreamvideo.settings.live import LiveSettings
 from dreamvideo.settings.parsers import Address, parse_address
 
 HERE = Address("127.0.0.1", 0)
@@ -262,7 +271,7 @@ def test_a_name_of_our_own_for_this_machine_is_known(shared: SharedState, monkey
         assert ask(port_of(url), "/state", headers={"Host": "bax:1"})[0] == 403
 
 
-@pytest.mark.parametrize("password", [None, "word"])
+@pytest.mark.parametrize("password", [None, "password"])
 @pytest.mark.parametrize(
     "headers",
     [
@@ -296,42 +305,46 @@ def test_another_site_may_link_to_the_page_but_take_nothing_from_it(port: int) -
 
 
 def test_a_password_stands_before_every_route(shared: SharedState) -> None:
-    with serve_page(shared, HERE, "wörd:2") as url:
+    with serve_page(shared, HERE, "wörd:2345") as url:
         for path in ROUTES:
             for body in (None, b"{}"):
                 status, headers, _ = ask(port_of(url), path, body)
                 assert status == 401 and headers["WWW-Authenticate"].startswith("Basic ")
-        assert ask(port_of(url), "/state", headers=basic("wörd:2"))[0] == 200
-        assert post(port_of(url), "/press", {"key": "m"}, {**JSON, **basic("wörd:2", "")})[0] == 200
+        assert ask(port_of(url), "/state", headers=basic("wörd:2345"))[0] == 200
+        assert post(port_of(url), "/press", {"key": "m"}, {**JSON, **basic("wörd:2345", "")})[0] == 200
     assert shared.controls == Controls(mirror=True)
 
 
 @pytest.mark.parametrize(
     "header",
     [
-        *("Basic", "Basic !", "Basic AAAAA", "Bearer word", "Basic " + base64.b64encode(b"word").decode()),
-        *(basic(word)["Authorization"] for word in ("", "Word", "word ", "wor", "word:", "w\xf6rd")),
-        basic("word")["Authorization"].replace("Basic", "Digest"),
+        *("Basic", "Basic !", "Basic AAAAA", "Bearer word", "Basic " + base64.b64encode(b"password").decode()),
+        *(
+            basic(word)["Authorization"]
+            for word in ("", "Password", "password ", "passwor", "password:", "passw\xf6rd")
+        ),
+        basic("password")["Authorization"].replace("Basic", "Digest"),
     ],
 )
 def test_a_wrong_password_does_not_do(shared: SharedState, monkeypatch: pytest.MonkeyPatch, header: Any) -> None:
-    monkeypatch.setattr(serving, "WRONG_PASSWORD_DELAY", 0)
-    with serve_page(shared, HERE, "word") as url:
+    monkeypatch.setattr(guesses, "GUESSES_PER_SECOND", 1e9)
+    with serve_page(shared, HERE, "password") as url:
         assert ask(port_of(url), "/state", headers={"Authorization": header})[0] == 401
 
 
 def test_a_wrong_password_costs_time_but_only_those_who_give_it(
     shared: SharedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "WRONG_PASSWORD_DELAY", 1000)
+    monkeypatch.setattr(guesses, "GUESSES_PER_SECOND", 1e-3)
+    monkeypatch.setattr(guesses, "MAX_AHEAD", 2)
     with (
-        serve_page(shared, HERE, "word") as url,
+        serve_page(shared, HERE, "password") as url,
         socket.create_connection(("127.0.0.1", port_of(url)), SOON) as guesser,
     ):
         guesser.sendall(
             f"GET /state HTTP/1.1\r\nAuthorization: {basic('w')['Authorization']}\r\nHost: localhost\r\n\r\n".encode()
         )
-        assert ask(port_of(url), "/state", headers=basic("word"))[0] == 200
+        assert ask(port_of(url), "/state", headers=basic("password"))[0] == 200
         assert ask(port_of(url), "/state")[0] == 401
         guesser.settimeout(0.3)
         with pytest.raises(TimeoutError):
@@ -344,15 +357,16 @@ def test_other_machines_need_a_password_and_are_warned_once(
     for host in ("0.0.0.0", "192.0.2.1"):
         with pytest.raises(SettingsError, match="--password"), serve_page(shared, Address(host, 0), None):
             pass
-    with pytest.raises(SettingsError, match="--password"), serve_page(shared, HERE, ""):
-        pass
+    for short in ("", "7 chars"):
+        with pytest.raises(SettingsError, match="expected 8 or more"), serve_page(shared, HERE, short):
+            pass
     assert not caplog.records
-    with serve_page(shared, Address("0.0.0.0", 0), "s3cret") as url:
+    with serve_page(shared, Address("0.0.0.0", 0), "s3cret-word") as url:
         assert socket.gethostname() in url
         for _ in range(2):
-            assert ask(port_of(url), "/state", headers={"Host": "gpu-box.lan", **basic("s3cret")})[0] == 200
+            assert ask(port_of(url), "/state", headers={"Host": "gpu-box.lan", **basic("s3cret-word")})[0] == 200
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "not encrypted" in caplog.text and "s3cret" not in caplog.text
+    assert "not encrypted" in caplog.text and "s3cret-word" not in caplog.text
 
 
 @pytest.mark.parametrize("address", [None, Address("192.0.2.1", 0), Address("b" * 64, 0)])
@@ -360,7 +374,7 @@ def test_where_no_page_can_be_is_said_in_a_line(shared: SharedState, port: int, 
     address = address or Address("127.0.0.1", port)
     with (
         pytest.raises(OutputError, match="expected an address of this machine") as caught,
-        serve_page(shared, address, "word"),
+        serve_page(shared, address, "password"),
     ):
         pass
     assert "\n" not in str(caught.value) and str(address) in str(caught.value)
@@ -467,28 +481,157 @@ def test_who_goes_away_in_the_middle_of_a_picture_goes_quietly(
     assert not caplog.records and capfd.readouterr() == ("", "")
 
 
-def test_a_crowd_is_turned_away(port: int) -> None:
+def silent(stack: contextlib.ExitStack, port: int, origin: str = "127.0.0.1") -> socket.socket:
+    """A connection that says nothing, of an address of this machine."""
+    return stack.enter_context(socket.create_connection(("127.0.0.1", port), SOON, (origin, 0)))
+
+
+def test_a_newcomer_pushes_out_the_oldest_of_those_who_have_said_nothing(
+    shared: SharedState, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "MAX_NEWCOMERS_OF_ADDRESS", 3)
+    shared.show(plain(1))
     with contextlib.ExitStack() as stack:
-        for _ in range(serving.MAX_CONNECTIONS):
-            stack.enter_context(socket.create_connection(("127.0.0.1", port), SOON))
-        with socket.create_connection(("127.0.0.1", port), SOON) as late:
-            assert late.recv(1) == b""
+        line, stream = stack.enter_context(viewer(port))
+        assert b" 200 " in line and next(stream)
+        crowd = [silent(stack, port) for _ in range(3)]
+        assert ask(port, "/state")[0] == 200
+        assert crowd[0].recv(1) == b""
+        shared.show(plain(2))
+        assert next(stream)  # who was admitted stays
     until(lambda: not threads())
     assert ask(port, "/state")[0] == 200
+
+
+def test_the_address_with_the_most_connections_makes_room(
+    shared: SharedState, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "MAX_NEWCOMERS", 3)
+    with contextlib.ExitStack() as stack:
+        single = silent(stack, port, "127.0.0.1")
+        crowd = [silent(stack, port, "127.0.0.2") for _ in range(3)]
+        assert crowd[0].recv(1) == b""
+        single.sendall(b"GET /state HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert single.recv(15) == b"HTTP/1.0 200 OK"
+
+
+def test_a_request_has_one_deadline_however_slowly_it_comes(
+    shared: SharedState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "TIMEOUT", 0.4)
+    with (
+        serve_page(shared, HERE, None) as url,
+        socket.create_connection(("127.0.0.1", port_of(url)), SOON) as connection,
+    ):
+        started = time.monotonic()
+        connection.sendall(b"GET /state HTTP/1.1\r\nX: ")
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() < started + SOON:
+                connection.sendall(b"x")
+                time.sleep(0.1)
+        assert time.monotonic() < started + SOON
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"A: " + b"x" * 2 * MAX_HEAD, b"".join(b"A%d: %s\r\n" % (number, b"x" * 1000) for number in range(20)), b"\r\n"],
+)
+def test_headers_are_16_kilobytes_in_all(port: int, head: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", port), SOON) as connection:
+        request = b"GET /state HTTP/1.1\r\nHost: localhost\r\n" + head
+        connection.sendall(request[: MAX_HEAD + MAX_BODY])
+        answer = connection.recv(15)
+    assert answer == (b"HTTP/1.0 200 OK" if head == b"\r\n" else b"HTTP/1.0 431 Re")
+
+
+def test_who_has_been_let_in_is_not_delayed_by_guessers(shared: SharedState, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guesses, "MAX_AHEAD", -math.inf)
+    monkeypatch.setattr(serving, "TOO_MANY_GUESSES_DELAY", 0.01)
+    with serve_page(shared, HERE, "password") as url:
+        port = port_of(url)
+        assert ask(port, "/", headers=basic("password"))[0] == 429  # passwords of this address are not looked at
+        monkeypatch.setattr(guesses, "MAX_AHEAD", 1)
+        status, headers, _ = ask(port, "/", headers=basic("password"))
+        monkeypatch.setattr(guesses, "MAX_AHEAD", -math.inf)
+        cookie, *attributes = headers["Set-Cookie"].split("; ")
+        assert status == 200 and {"HttpOnly", "SameSite=Strict"} <= set(attributes)
+        assert ask(port, "/state", headers={"Cookie": f"other=1; {cookie}", **basic("wrong")})[0] == 200
+        for wrong in (cookie[:-1], f"{cookie}a", cookie.partition("=")[0] + "=", "=", ""):
+            assert ask(port, "/state", headers={"Cookie": wrong})[0] == 401
+    with serve_page(shared, Address("127.0.0.1", port), "password"):
+        assert ask(port, "/state", headers={"Cookie": cookie})[0] == 401
+
+
+def test_guesses_are_as_many_as_the_rate_allows_for_each_network_alone() -> None:
+    now = 0.0
+    limit = GuessLimit(lambda: now)
+
+    def count() -> int:
+        held = []
+        while limit.allows("a"):
+            held.append(limit.add("a"))
+        assert np.allclose(np.diff(held), 1 / guesses.GUESSES_PER_SECOND) and max(held) > 4.9
+        return len(held)
+
+    assert abs(count() - guesses.MAX_AHEAD) <= 1 and limit.allows("b")
+    now = 1.0
+    assert abs(count() - guesses.GUESSES_PER_SECOND) <= 1
+
+
+def test_a_network_is_what_one_owner_has() -> None:
+    assert network_of("192.0.2.7") == network_of("::ffff:192.0.2.7") != network_of("192.0.2.8")
+    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:2%eth0") != network_of("2001:db8:0:1::1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ATTACKS)
+def test_no_attack_shuts_out_the_owner_or_takes_memory(name: str) -> None:
+    damage = attack(name, 8)
+    assert damage.answered == damage.asked > 20 and damage.grown < 20, damage
+
+
+def test_a_password_comes_from_a_file_or_the_environment(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "secret"
+    path.write_text("from a file\nnot this\n")
+    path.chmod(0o600)
+    environment = {PASSWORD_VARIABLE: "from the environment"}
+    assert page_password(LiveSettings(), {}) is None
+    assert page_password(LiveSettings(), environment) == "from the environment"
+    assert page_password(LiveSettings(password_file=str(path)), environment) == "from a file"
+    assert page_password(LiveSettings(password="from here", password_file=str(path)), environment) == "from here"
+    assert not caplog.records
+    path.chmod(0o644)
+    page_password(LiveSettings(password_file=str(path)), {})
+    assert "chmod 600" in caplog.text or os.name != "posix"
+
+
+def test_a_password_that_is_short_or_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    empty, binary = tmp_path / "empty", tmp_path / "binary"
+    empty.touch(0o600)
+    binary.write_bytes(b"\xff" * 20)
+    for settings, environment, message in (
+        (LiveSettings(password="7 chars"), {}, "got a password of 7 characters"),
+        (LiveSettings(), {PASSWORD_VARIABLE: ""}, "got a password of 0 characters"),
+        (LiveSettings(password_file=str(empty)), {}, "got a password of 0 characters"),
+        (LiveSettings(password_file=str(tmp_path / "none")), {}, "No such file"),
+        (LiveSettings(password_file=str(tmp_path)), {}, "expected a file"),
+        (LiveSettings(password_file=str(binary)), {}, "not text"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            page_password(settings, environment)
 
 
 def test_closing_waits_for_nobody(
     shared: SharedState, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(serving, "TIMEOUT", 1000)
-    monkeypatch.setattr(serving._Handler, "timeout", 1000)
-    monkeypatch.setattr(serving, "WRONG_PASSWORD_DELAY", 1000)
+    monkeypatch.setattr(guesses, "GUESSES_PER_SECOND", 1e-3)
     monkeypatch.setattr(jpegs, "encode_jpeg", lambda picture: bytes(10_000_000))
     with contextlib.ExitStack() as stack:
         page = contextlib.ExitStack()
-        port = port_of(page.enter_context(serve_page(shared, HERE, "word")))
+        port = port_of(page.enter_context(serve_page(shared, HERE, "password")))
         known, wrong = (
-            f"Host: localhost\r\nAuthorization: {basic(word)['Authorization']}\r\n" for word in ("word", "w")
+            f"Host: localhost\r\nAuthorization: {basic(word)['Authorization']}\r\n" for word in ("password", "w")
         )
         for request in (
             "",  # says nothing

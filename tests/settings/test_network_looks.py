@@ -41,7 +41,7 @@ def test_a_call_of_the_library_does_the_same(monkeypatch: pytest.MonkeyPatch) ->
         found = []
         monkeypatch.setattr(dream_file_module, "check_output", lambda *rest: None)
         monkeypatch.setattr(
-            dream_file_module, "_dream_image_file", lambda source, target, job, observer: found.append(job)
+            dream_file_module, "_dream_image_file", lambda source, target, job, *rest: found.append(job)
         )
         dream_file("a.png", **arguments)  # type: ignore[arg-type]
         return found[0].model, found[0].objective, found[0].dream

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
-from dreamvideo.ascent.octaves import dream, octave_sizes
+from dreamvideo.ascent.octaves import dream_octaves, octave_sizes
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.live.dreaming.tracking import ResidualUpdate, TrackedDream
 from dreamvideo.live.dreaming.turns import next_turn
@@ -117,7 +117,7 @@ def _grow(state: AscentState, task: AscentTask, look: Look, octaves: int) -> tup
     """Take the next steps of a new dream, at the octave whose turn it is."""
     source, residual, age = _planes(task.dream, look)
     octave = state.growth_steps // look.settings.iterations
-    dreamed = dream(
+    dreamed = dream_octaves(
         source,
         look.network.score,
         look.settings,

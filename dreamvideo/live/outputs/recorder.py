@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.live.outputs.letterbox import letterbox
+from dreamvideo.live.outputs.recording_lock import RecordingLock
 from dreamvideo.media.atomic_files import make_folder
 from dreamvideo.media.color import assume_color
 from dreamvideo.media.metadata import comment_with_settings
@@ -117,7 +118,13 @@ class Recorder:
         self._waiting: deque[tuple[Frame, Fraction]] = deque()  # with the delay of each
         self._closed: Fraction | None = None
         self._shown: NDArray[np.uint8] | None = None  # the image that was shown last
-        self._file = _open_file(path, size, settings, signature, overwrite)
+        _check_name(path)
+        self._lock = RecordingLock(path)
+        try:
+            self._file = _open_file(path, size, settings, signature, overwrite)
+        except BaseException:
+            self._lock.release()
+            raise
         self.start = Fraction(clock())
         self._thread = Thread(target=self._work, name="recording", daemon=True)
         self._thread.start()
@@ -164,6 +171,7 @@ class Recorder:
             self._file.abandon()
             if self._file.empty:
                 self.path.unlink(missing_ok=True)
+            self._lock.release()
 
     def _fail(self, message: str) -> None:
         with self._changed:
@@ -216,6 +224,7 @@ def check_recording(path: Path, settings: EncodeSettings, overwrite: bool) -> No
     """
     _check_name(path)
     check_output(path, [], overwrite)
+    RecordingLock(path).release()
     check_encoder(path, settings, live=True)
 
 
@@ -229,7 +238,6 @@ def _check_name(path: Path) -> None:
 def _open_file(
     path: Path, size: tuple[int, int], settings: EncodeSettings, signature: str | None, overwrite: bool
 ) -> _LiveFile:
-    _check_name(path)
     height, width = size
     info = StreamInfo(width, height, time_base=TIME_BASE, color=assume_color(height))
     check_encoder(path, settings, info, live=True)

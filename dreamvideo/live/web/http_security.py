@@ -75,6 +75,13 @@ def is_authorized(headers: Message, password: str) -> bool:
     return False
 
 
+def has_session(headers: Message, name: str, session: str) -> bool:
+    """Whether the request carries the cookie `name` with the value `session`."""
+    cookies = "; ".join(headers.get_all("Cookie", []))
+    expected = f"{name}={session}".encode()
+    return any(hmac.compare_digest(os.fsencode(cookie.strip()), expected) for cookie in cookies.split(";"))
+
+
 def body_length(headers: Message) -> int:
     """Return the length in bytes of the JSON body.
 
