@@ -11,6 +11,7 @@ import av
 from av.codec.context import Flags
 
 from dreamvideo.errors import SourceError
+from dreamvideo.live.cameras.same_host import open_stream
 from dreamvideo.media.color import RgbConverter
 from dreamvideo.media.decode import decoder_for
 from dreamvideo.media.demux import best_video
@@ -29,12 +30,13 @@ _OPTIONS: Final = {
 }
 
 
-def stream_images(url: str, name: str) -> Generator[Any, None, None]:
+def stream_images(url: str, name: str, follow: bool = False) -> Generator[Any, None, None]:
     """Yield the newest image of a stream each time; frames that arrive during a conversion are skipped.
 
     Args:
         url: the address, with user and password if the camera needs them.
         name: the address without them, for messages.
+        follow: it may lead to other hosts, see `same_host`.
 
     Yields:
         (H, W, 3) uint8 RGB; None where there is nothing new, or a frame is damaged.
@@ -43,7 +45,7 @@ def stream_images(url: str, name: str) -> Generator[Any, None, None]:
         SourceError: the stream does not open, is not live video, or has stopped.
     """
     converter = RgbConverter(0, 0)
-    with closing(latest(_decoded(url, name), timeout=1.0)) as newest:
+    with closing(latest(_decoded(url, name, follow), timeout=1.0)) as newest:
         for latest_frame in newest:
             frame = latest_frame.item
             if frame is None:
@@ -59,10 +61,9 @@ def stream_images(url: str, name: str) -> Generator[Any, None, None]:
             yield image
 
 
-def _decoded(url: str, name: str) -> Generator[av.VideoFrame, None, None]:
+def _decoded(url: str, name: str, follow: bool) -> Generator[av.VideoFrame, None, None]:
     try:
-        # Two timeouts: a single number would count for opening only.
-        container = av.open(url, options=dict(_OPTIONS), timeout=(_TIMEOUT, _TIMEOUT), metadata_errors="replace")
+        container = open_stream(url, follow, _OPTIONS, (_TIMEOUT, _TIMEOUT))
     except (av.error.FFmpegError, ValueError) as error:
         raise SourceError(f"{name} does not open: {_reason(error)}. Is it on, and is the address right?") from None
     with container:
