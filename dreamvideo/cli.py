@@ -21,6 +21,7 @@ from dreamvideo.commands.console import DONE, FAILED, INTERRUPTED, USAGE, Consol
 from dreamvideo.commands.frames import add_frames_command
 from dreamvideo.commands.image import add_image_command
 from dreamvideo.commands.info import add_info_command
+from dreamvideo.commands.lasting_stream import lasting_output
 from dreamvideo.commands.layers import add_layers_command
 from dreamvideo.commands.live import add_live_command
 from dreamvideo.commands.models import add_models_command
@@ -44,10 +45,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    try:
-        arguments = build_parser().parse_args(words)
-    except SystemExit as stop:  # argparse has printed its message
-        return int(stop.code or DONE)
+    with lasting_output():
+        try:
+            return _run(words)
+        except SystemExit as stop:  # argparse has printed its message
+            return int(stop.code or DONE)
+        except KeyboardInterrupt:
+            Console().error("interrupted")
+            return INTERRUPTED
+
+
+def _run(words: list[str]) -> int:
+    arguments = build_parser().parse_args(words)
     interrupt_on_sigterm()
     console = Console(arguments.quiet > 0)
     command: Command[Any] = arguments.command
@@ -65,9 +74,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DreamVideoError as error:
         console.error(error)
         return FAILED
-    except KeyboardInterrupt:
-        console.error("interrupted")
-        return INTERRUPTED
 
 
 class _Parser(argparse.ArgumentParser):

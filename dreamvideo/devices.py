@@ -1,4 +1,4 @@
-"""Devices and arithmetic: checks the choice, or picks the best there is; copies tensors to a device and back."""
+"""Devices and arithmetic: checks the choice, or picks the best there is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -37,37 +36,64 @@ def pick_device(requested: str) -> torch.device:
     if requested == "auto":
         device, gap = auto_device()
         if gap:
-            log.warning("dreaming on the CPU: this version of torch has no %s on Metal; a newer one may", gap)
+            log.warning("dreaming on the CPU: %s", gap)
         return device
     device = torch.device(requested)
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device.type == "cuda" and (device.index or 0) >= count:
-        built = "" if torch.version.cuda else "; this torch is built without CUDA"
-        raise DeviceError(f"--device {requested}: {count} CUDA devices found{built}; --device auto takes what there is")
-    if device.type == "mps":
-        if not torch.backends.mps.is_available():
-            raise DeviceError("--device mps: no Metal device found; --device auto takes what there is")
-        gap = missing_operation(device)
-        if gap:
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            built = "" if torch.version.cuda else "; this torch is built without CUDA"
             raise DeviceError(
-                f"--device mps: this version of torch has no {gap} on Metal; update it, set "
-                "PYTORCH_ENABLE_MPS_FALLBACK=1 before the start, or use --device cpu"
+                f"--device {requested}: {count} CUDA devices found{built}; --device auto takes what there is"
             )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("--device mps: no Metal device found; --device auto takes what there is")
+    if gap := missing_support(device):
+        raise DeviceError(f"--device {requested}: {gap}; --device cpu is there")
     return device
 
 
 def auto_device() -> tuple[torch.device, str | None]:
-    """Return the device that `auto` stands for, and why it is not Metal where there is one.
+    """Return the device that `auto` stands for, and why it is not the GPU where there is one.
 
     Returns:
-        The device, and the name of the operation that Metal lacks; None: Metal lacks none, or is not there.
+        The device, and what this version of torch lacks on the GPU; None: nothing, or there is none.
     """
     if torch.cuda.is_available() and torch.cuda.device_count():
-        return torch.device("cuda"), None
-    if not torch.backends.mps.is_available():
+        device = torch.device("cuda")
+    elif torch.backends.mps.is_available():
+        device = torch.device("mps")
+    else:
         return torch.device("cpu"), None
-    gap = missing_operation(torch.device("mps"))
-    return torch.device("cpu" if gap else "mps"), gap
+    gap = missing_support(device)
+    return torch.device("cpu") if gap else device, gap
+
+
+def missing_support(device: torch.device) -> str | None:
+    """Return what this version of torch lacks on a device, and what helps, as part of a message.
+
+    Args:
+        device: a CPU lacks nothing.
+    """
+    if device.type == "mps" and (gap := missing_operation(device)):
+        return f"this version of torch has no {gap} on Metal; a newer one may, or set PYTORCH_ENABLE_MPS_FALLBACK=1"
+    if device.type == "cuda" and not _runs_kernels(device):
+        major, minor = torch.cuda.get_device_capability(device)
+        name = torch.cuda.get_device_name(device)
+        return f"this version of torch has no kernels for {name} (sm_{major}{minor}); another build may"
+    return None
+
+
+def _runs_kernels(device: torch.device) -> bool:
+    """Whether a kernel runs; PyTorch's wheels leave out cards that are too old, and call them available."""
+    try:
+        torch.ones(1, device=device).add_(1).item()
+    except torch.OutOfMemoryError:  # it is busy, not too old
+        return True
+    except RuntimeError as error:
+        log.debug("%s: %s", device, error)
+        return False
+    return True
 
 
 def missing_operation(device: torch.device) -> str | None:
@@ -225,61 +251,3 @@ def has_fast_bf16(device: torch.device) -> bool:
         probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private: absent in some versions
         return any(getattr(torch.cpu, probe, bool)() for probe in probes)
     return False
-
-
-def upload(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copy a tensor of the CPU to `device`; on CUDA the copy goes on while the CPU returns.
-
-    Args:
-        tensor: of any shape and type, on the CPU.
-        device: where to.
-
-    Returns:
-        The same values on `device`; the tensor itself if that is the CPU.
-    """
-    if device.type != "cuda":
-        return tensor.to(device)
-    # Only copies from pinned memory are asynchronous. PyTorch does not reuse the block before the copy is done.
-    return tensor.pin_memory().to(device, non_blocking=True)
-
-
-def fetch(tensor: Tensor) -> Callable[[], Tensor]:
-    """Start to copy a tensor to the CPU.
-
-    On CUDA the copy has a stream of its own, so that the device continues with its next work.
-
-    Args:
-        tensor: of any shape and type, on any device.
-
-    Returns:
-        A function that waits for the copy and returns it.
-    """
-    if not tensor.is_cuda:
-        copied = tensor.cpu()
-        return lambda: copied
-    stream = _copy_stream(tensor.device)
-    stream.wait_stream(torch.cuda.current_stream(tensor.device))
-    with torch.cuda.stream(stream):
-        copy = tensor.to("cpu", non_blocking=True)  # into pinned memory, twice as fast
-    done = stream.record_event()
-    tensor.record_stream(stream)  # its memory is not reused before the copy is done
-
-    def wait() -> Tensor:
-        done.synchronize()
-        return copy
-
-    return wait
-
-
-def download(tensor: Tensor) -> Tensor:
-    """Copy a tensor to the CPU and wait for it.
-
-    Args:
-        tensor: of any shape and type, on any device.
-    """
-    return fetch(tensor)()
-
-
-@cache
-def _copy_stream(device: torch.device) -> torch.cuda.Stream:
-    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

@@ -1,14 +1,15 @@
-"""Conversion between images as arrays, (H, W, 3) uint8, and as tensors, (1, 3, H, W) float32 in [0, 1]."""
+"""Images as arrays, (H, W, 3) uint8, and as tensors, (1, 3, H, W) float32 in [0, 1], on any device."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
-
-from dreamvideo.devices import fetch, upload
 
 GUIDE_SIDE = 224  # pixels of the longer side of a guide, as in the 2015 notebook
 
@@ -104,3 +105,64 @@ def enlarge(images: Tensor, size: tuple[int, int]) -> Tensor:
         (B, C, *size); may overshoot their range.
     """
     return F.interpolate(images, size, mode="bicubic", align_corners=False)
+
+
+def upload(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor of the CPU to `device`; on CUDA the copy goes on while the CPU returns.
+
+    Args:
+        tensor: of any shape and type, on the CPU.
+        device: where to.
+
+    Returns:
+        The same values on `device`; the tensor itself if that is the CPU.
+    """
+    if device.type != "cuda":
+        return tensor.to(device)
+    # Only copies from pinned memory are asynchronous. PyTorch does not reuse the block before the copy is done.
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def fetch(tensor: Tensor) -> Callable[[], Tensor]:
+    """Start to copy a tensor to the CPU.
+
+    On CUDA the copy has a stream of its own, so that the device continues with its next work.
+
+    Args:
+        tensor: of any shape and type, on any device.
+
+    Returns:
+        A function that waits for the copy and returns it.
+    """
+    if not tensor.is_cuda:
+        copied = tensor.cpu()
+        return lambda: copied
+    stream = _copy_stream(tensor.device)
+    stream.wait_stream(torch.cuda.current_stream(tensor.device))
+    with torch.cuda.stream(stream):
+        copy = tensor.to("cpu", non_blocking=True)  # into pinned memory, twice as fast
+    done = stream.record_event()
+    # Its memory must not be reused before the copy is done. `record_stream` would see to that, but after a recording
+    # that failed some versions of torch never free what went through it.
+    held = [tensor]
+
+    def wait() -> Tensor:
+        done.synchronize()
+        held.clear()
+        return copy
+
+    return wait
+
+
+def download(tensor: Tensor) -> Tensor:
+    """Copy a tensor to the CPU and wait for it.
+
+    Args:
+        tensor: of any shape and type, on any device.
+    """
+    return fetch(tensor)()
+
+
+@cache
+def _copy_stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

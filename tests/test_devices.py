@@ -1,30 +1,26 @@
+import contextlib
+import gc
 import logging
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent import futures
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
 
-from dreamvideo import devices
+from dreamvideo import devices, tensors
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.ascent.tiling import TiledScore
 from dreamvideo.commands.console import Console
-from dreamvideo.devices import (
-    download,
-    missing_operation,
-    pick_device,
-    pick_precision,
-    pick_tf32,
-    precision_name,
-    tf32_products,
-    upload,
-)
+from dreamvideo.devices import missing_operation, pick_device, pick_precision, pick_tf32, precision_name, tf32_products
 from dreamvideo.errors import DeviceError, SettingsError
 from dreamvideo.models.network import Network, load_network
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.tensors import download, upload
 
 CPU = torch.device("cpu")
 
@@ -178,8 +174,60 @@ def test_metal_that_lacks_something_is_left_or_refused(
     with caplog.at_level(logging.WARNING):
         assert pick_device("auto").type == "cpu"
     assert "no bicubic resizing on Metal" in caplog.text
-    with pytest.raises(DeviceError, match="no bicubic resizing on Metal; update it, set PYTORCH_ENABLE_MPS_FALLBACK=1"):
+    with pytest.raises(
+        DeviceError, match="no bicubic resizing on Metal; a newer one may, or set PYTORCH_EN.*; --device cpu"
+    ):
         pick_device("mps")
+
+
+def test_a_card_that_torch_has_no_kernels_for_is_left_or_refused(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_kernels(*_: Any, device: torch.device) -> torch.Tensor:
+        raise torch.AcceleratorError("CUDA error: no kernel image is available for execution on the device")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (6, 1))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "GeForce GTX 1080")
+    monkeypatch.setattr(torch, "ones", no_kernels)
+    with caplog.at_level(logging.WARNING):
+        assert pick_device("auto") == CPU
+    assert "dreaming on the CPU: this version of torch has no kernels for GeForce GTX 1080 (sm_61)" in caplog.text
+    with pytest.raises(DeviceError, match="--device cuda: .*sm_61.*--device cpu"):
+        pick_device("cuda")
+
+    def busy(*_: Any, device: torch.device) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch, "ones", busy)
+    assert pick_device("auto").type == "cuda"
+
+
+def test_what_is_fetched_is_held_until_its_copy_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a stand-in of CUDA: no `record_stream`, which leaks after a recording that failed."""
+    done = mock.Mock()
+    stream = mock.Mock(**{"record_event.return_value": done})
+    monkeypatch.setattr(tensors, "_copy_stream", lambda device: stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
+
+    class OnCuda:
+        is_cuda, device = True, torch.device("cuda")
+
+        def to(self, where: str, non_blocking: bool) -> str:
+            return "copy"
+
+    tensor = OnCuda()
+    alive = weakref.ref(tensor)
+    wait = tensors.fetch(tensor)  # type: ignore[arg-type]
+    del tensor
+    gc.collect()
+    assert alive() is not None
+    assert wait() == wait() == "copy"  # type: ignore[comparison-overlap]
+    done.synchronize.assert_called()
+    gc.collect()
+    assert alive() is None
 
 
 def test_on_a_cpu_nothing_is_copied() -> None:

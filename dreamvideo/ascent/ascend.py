@@ -69,8 +69,9 @@ def ascend(
     for i, shifts in enumerate(offsets):
         grad, scores = gradient(images, score, shifts, settings.border, settings.noise)
         with torch.no_grad():
+            grad.nan_to_num_(0, 0, 0)  # what float16 could not hold: no step, else it would be carried for ever
             if settings.normalize == "none":
-                grad.div_(gain(images))
+                grad.div_(gain(images, score))
             if area is not None:
                 grad.mul_(area)
             # In place from here on: some 10 to 30 MB less at the peak, at 640x360.
@@ -83,7 +84,7 @@ def ascend(
             if step_scale is not None:
                 step.mul_(step_scale)
             if target_score is not None:
-                step.mul_((CONTROL_GAIN * (target_score - scores)).exp().clamp(*CONTROL_LIMITS)[:, None, None, None])
+                step.mul_(_control(target_score - scores))
             if settings.headroom:
                 step.mul_(_distance(step, images, highest).div_(settings.headroom).clamp_(0, 1))
             images = step.add_(images)
@@ -93,6 +94,11 @@ def ascend(
             if settings.space == "image":
                 images.clamp_(0, 1)
     return images
+
+
+def _control(missing: Tensor) -> Tensor:
+    """(B, 1, 1, 1) factor on steps of images whose (B,) scores miss their targets by so much."""
+    return (CONTROL_GAIN * missing).nan_to_num(0).exp().clamp(*CONTROL_LIMITS)[:, None, None, None]
 
 
 def _distance(step: Tensor, images: Tensor, highest: Tensor | None) -> Tensor:
@@ -132,15 +138,15 @@ def gradient(
     seen = shift(images, shifts, border)
     if noise:
         seen = seen + noise * noise_field(images.shape[2], images.shape[3], images.device)
-    grad, scores = tiled_gradient(score, seen, gain(images))
+    grad, scores = tiled_gradient(score, seen, gain(images, score))
     return shift_gradient(grad, shifts, border), scores
 
 
-def gain(images: Tensor) -> float:
+def gain(images: Tensor, score: Score) -> float:
     """Return a factor for the gradient of the score of (B, C, H, W) images, so that fp16 can hold it in the network.
 
-    A score is a mean over places, so the gradient of each is as small as the image is large. The factor is a power of
-    two: multiplying and dividing by it is exact.
+    A score is a mean over places, so the gradient of each is as small as the image is large; an objective tells where
+    it is not. The factor is a power of two: multiplying and dividing by it is exact.
     """
     h, w = images.shape[2:]
-    return 2.0 ** round(math.log2(h * w) - 4)
+    return min(2.0 ** round(math.log2(h * w) - 4), getattr(score, "largest_gain", math.inf))

@@ -1,9 +1,10 @@
-"""CUDA graphs: records the ascent of an octave the first time, and from then on replays it in one launch.
+"""CUDA graphs: records the ascent of an octave the second time, and from then on replays it in one launch.
 
 A step of an ascent is some hundred small kernels; the processor launches them more slowly than a GPU runs them, at
 small octaves by far. A CUDA graph holds them all (PyTorch's notes on CUDA graphs). A recorded graph works on buffers
 that stay in place, so everything that changes from frame to frame, the jitter too, is copied there before a replay.
 
+What is done once, such as a photo, is not recorded: that takes as long as four ascents, and more memory than they do.
 An image in tiles is not recorded: its kernels are large, and their number grows with that of the tiles.
 
 Graphs are cached by network, settings, TF32, shapes and number of steps. Pass values that change from frame to frame
@@ -25,9 +26,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from dreamvideo.ascent.memory import is_out_of_memory
 from dreamvideo.ascent.tiling import Score, TiledScore
-from dreamvideo.devices import upload
 from dreamvideo.settings.dream import DreamSettings
+from dreamvideo.tensors import upload
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,8 @@ RecordFunction = Callable[[Callable[[], object]], Callable[[], object]]  # work 
 
 # Graphs that are kept: first and later frames at six octaves in batches of one to four.
 MAX_RECORDINGS = 48
+
+MAX_SEEN = 1024  # ascents of which is known whether they were asked for before
 
 # Runs before the recording, in which libraries choose and load their kernels. PyTorch's notes advise a few; two do.
 WARMUP_RUNS = 2
@@ -112,9 +116,9 @@ def recorded_on(device: torch.device) -> bool:
 
 def forget_recordings() -> None:
     """Drop all recordings and release the memory that they hold."""
-    if _recorder.cache_info().currsize:
-        torch.cuda.synchronize()  # none may be in the middle of a replay
-        _recorder.cache_clear()
+    for device in list(_recorders):
+        torch.cuda.synchronize(device)  # none may be in the middle of a replay
+        del _recorders[device]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,7 @@ class GraphRecorder:
         self.record = record
         self.recordings: OrderedDict[Hashable, GraphRecording] = OrderedDict()  # the last one used comes last
         self.buffers: dict[Hashable, Tensor] = {}
+        self.seen: OrderedDict[Hashable, bool] = OrderedDict()  # asked for once -> False; does not fit -> True
         self.lock = threading.Lock()
         self.works = True
 
@@ -148,17 +153,15 @@ class GraphRecorder:
         target_score: Tensor | None,
         area: Tensor | None = None,
     ) -> Tensor | None:
-        """Replay the recording for these arguments; the first time, record it.
+        """Replay the recording for these arguments; the second time, record it.
 
         Args:
             ascend: called to record.
             images, base, score, settings, offsets, step_scale, target_score, area: its arguments.
 
         Returns:
-            Its result (B, 3, H, W); None where it cannot be recorded, from the first failure on.
-
-        Raises:
-            torch.OutOfMemoryError: the recording does not fit into memory.
+            Its result (B, 3, H, W); None: call it. So the first time, where a recording does not fit into memory, and
+            from the first other failure on.
         """
         shifts = offsets if isinstance(offsets, Tensor) else upload(torch.tensor(offsets), images.device)
         optional = {"step_scale": step_scale, "target_score": target_score, "area": area}
@@ -167,11 +170,11 @@ class GraphRecorder:
         tf32 = torch.backends.cudnn.allow_tf32  # a kernel is chosen when it is recorded
         key = (id(score), settings, tf32, *((name, tensor.shape, tensor.dtype) for name, tensor in tensors.items()))
         with self.lock:
-            if self.works and key not in self.recordings:
+            if self.works and key not in self.recordings and self._is_worth_it(key):
                 self._add(key, ascend, score, settings, tensors)
-            if not self.works:
+            recording = self.recordings.get(key)
+            if recording is None:
                 return None
-            recording = self.recordings[key]
             self.recordings.move_to_end(key)
             fill_buffer(recording.inputs, tensors)
             recording.replay()
@@ -188,16 +191,25 @@ class GraphRecorder:
 
         try:
             self.recordings[key] = GraphRecording(self.record(work), inputs, score)
-        except torch.OutOfMemoryError:  # the caller tries again with less
-            self._clear()
-            raise
         except RuntimeError as error:
+            self._clear()
+            if is_out_of_memory(error):  # a plain call takes less
+                self.seen[key] = True
+                return
             reason = str(error).partition("\n")[0]
             log.warning("CUDA graphs are off, kernels are launched one by one: cannot record (%s)", reason)
             self.works = False
-            self._clear()
         while len(self.recordings) > MAX_RECORDINGS:  # none is being replayed: recording has waited for all
             self.recordings.popitem(last=False)
+
+    def _is_worth_it(self, key: Hashable) -> bool:
+        """Whether this is the second time, and a recording has not failed yet."""
+        known = key in self.seen
+        too_large = self.seen.setdefault(key, False)
+        self.seen.move_to_end(key)
+        while len(self.seen) > MAX_SEEN:
+            self.seen.popitem(last=False)
+        return known and not too_large
 
     def _clear(self) -> None:
         self.recordings.clear()
@@ -217,9 +229,13 @@ def fill_buffer(buffers: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) ->
         buffers[name].copy_(tensor, non_blocking=True)
 
 
-@functools.cache
+_recorders: dict[torch.device, GraphRecorder] = {}
+
+
 def _recorder(device: torch.device) -> GraphRecorder:
-    return GraphRecorder(on_cuda(device))
+    if device not in _recorders:
+        _recorders[device] = GraphRecorder(on_cuda(device))
+    return _recorders[device]
 
 
 def on_cuda(device: torch.device) -> RecordFunction:

@@ -12,9 +12,16 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-# Messages of errors that are neither MemoryError nor torch.OutOfMemoryError: of the CPU (on Windows the second), of a
-# library of CUDA, of Metal.
-MESSAGES: Final = ("can't allocate memory", "not enough memory", "_ALLOC_FAILED", "out of memory")
+# Messages of errors that are neither MemoryError nor torch.OutOfMemoryError: of the CPU (on Windows the second), of
+# libraries of CUDA (the last two when cuDNN finds no room for a workspace), of Metal and of CUDA itself.
+MESSAGES: Final = (
+    "can't allocate memory",
+    "not enough memory",
+    "_ALLOC_FAILED",
+    "out of memory",
+    "nable to find an engine",
+    "CUDNN_STATUS_INTERNAL_ERROR",
+)
 
 # Files of a control group with its limit, its usage and the part of that which is only cached: versions 2 and 1.
 CGROUP_FILES: Final = (

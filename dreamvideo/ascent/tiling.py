@@ -128,6 +128,11 @@ class TiledScore:
         with torch.no_grad(), tf32_products(self.objective.tf32):
             return self.objective.score_activations(self._activations(images, self._tiles(images)))
 
+    @property
+    def largest_gain(self) -> float:
+        """That of the objective."""
+        return self.objective.largest_gain
+
     def grad(self, images: Tensor, factor: float) -> tuple[Tensor, Tensor]:
         """Differentiate the scores of images.
 

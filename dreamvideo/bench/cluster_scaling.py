@@ -23,12 +23,14 @@ from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.info.results import ReportSection, results_table
 from dreamvideo.info.tables import TableRow
 from dreamvideo.jobs.cluster.scheduler import run_on_cluster
-from dreamvideo.jobs.cluster.split import split_into_units
 from dreamvideo.jobs.cluster.workers import WorkerPool, open_pool
 from dreamvideo.jobs.job import Job, JobSettings, open_job
 from dreamvideo.jobs.job_output import finish_job
 from dreamvideo.jobs.observer import Observer
+from dreamvideo.jobs.split import split_into_units
 from dreamvideo.media import checkpoint
+from dreamvideo.media.segment_content import read_segment, write_segment
+from dreamvideo.media.segment_records import finished_segments, record_segment
 from dreamvideo.media.video_writer import write_video
 from dreamvideo.settings.bench import ScalingSettings
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
@@ -147,7 +149,7 @@ def time_dreaming(pool: WorkerPool, job: Job, settings: JobSettings) -> float:
 
     class StopWhenDone(Observer):
         def should_stop(self) -> bool:
-            return len(checkpoint.finished_segments(folder)) > last
+            return len(finished_segments(folder)) > last
 
     start = time.monotonic()
     with contextlib.suppress(Cancelled):  # it ends before the segments are joined
@@ -171,11 +173,11 @@ def measure_frame_costs(job: Job, settings: JobSettings, count: int, dream_secon
             pass
     split = time.monotonic() - start
     returned_bytes, start = 0, time.monotonic()
-    for segment in checkpoint.finished_segments(folder):
-        files = checkpoint.read_segment(folder, segment.number)
+    for segment in finished_segments(folder):
+        files = read_segment(folder, segment.number)
         returned_bytes += sum(map(len, files.values()))
-        checkpoint.write_segment(folder, segment.number, files, images=False)
-        checkpoint.record_segment(folder, segment, None)
+        write_segment(folder, segment, files, images=False)
+        record_segment(folder, segment, None)
     store = time.monotonic() - start
     start = time.monotonic()
     finish_job(job, source, settings, 0)

@@ -84,6 +84,7 @@ def run_atlas(request: AtlasRequest, console: Console) -> int:
 
 
 def _draw_atlas(request: AtlasRequest, console: Console, find: Callable[[], Model], path: Path, output: Path) -> int:
+    from dreamvideo.media.atomic_files import make_folder
     from dreamvideo.media.contact_sheet import contact_sheet
     from dreamvideo.media.images import write_image
     from dreamvideo.media.sample_frames import read_one_frame
@@ -99,5 +100,7 @@ def _draw_atlas(request: AtlasRequest, console: Console, find: Callable[[], Mode
     console.message(f"{path}: {len(dreams)} dreams of {source.shape[3]}x{source.shape[2]}, {model.name}")
     images = dream_tiles(source, dreams, model, request.model, guide)
     tiles = [to_image(source), *console.progress(images, len(dreams), path.name, "dreams")]
-    write_image(contact_sheet(tiles, ["source", *(each.label for each in dreams)], request.atlas.columns), output)
+    sheet = contact_sheet(tiles, ["source", *(each.label for each in dreams)], request.atlas.columns)
+    make_folder(output.parent)
+    write_image(sheet, output, overwrite=request.files.overwrite)
     return len(dreams)

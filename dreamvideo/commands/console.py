@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
@@ -114,14 +113,12 @@ class Console:
         sys.stderr.flush()
 
     def results(self, lines: Iterable[str]) -> None:
-        """Print lines on stdout for as long as they are read."""
-        try:
-            for line in lines:
-                print(printable(line, keep="\n"))
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # `| head` has read enough. Without another stdout Python would complain again when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        """Print lines on stdout for as long as they are read, such as by `| head`."""
+        for line in lines:
+            print(printable(line, keep="\n"))
+            if getattr(sys.stdout, "is_lost", False):
+                return
+        sys.stdout.flush()
 
     def network(self, path: Path | str, size: str, network: Network) -> None:
         """Announce which network dreams an input, and where it runs."""

@@ -13,6 +13,7 @@ from dreamvideo.commands.console import Console, SummaryRow, exit_code, one_line
 from dreamvideo.commands.network import load_requested_network
 from dreamvideo.commands.options import IMAGE_SETTINGS, Command, CommandLine, add_command, add_look
 from dreamvideo.commands.outputs import FilesRequest, add_files, parse_files, plan_outputs
+from dreamvideo.commands.signals import outlive_terminal
 from dreamvideo.errors import DreamVideoError, SettingsError
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import MaskSettings, TileSettings
@@ -89,7 +90,7 @@ def run_image(request: ImageRequest, console: Console) -> int:
     load = functools.cache(lambda: load_requested_network(request.model, request.objective))
     failed = 0
     rows: list[SummaryRow] = []
-    with console.files_bar(len(jobs)) as count_file:
+    with outlive_terminal(), console.files_bar(len(jobs)) as count_file:
         for path, output in jobs:
             start = time.monotonic()
             try:
@@ -114,10 +115,12 @@ def _dream_image(
     path: Path,
     output: Path,
 ) -> None:
+    from dreamvideo.media.atomic_files import check_name_length, make_folder
     from dreamvideo.media.images import check_large_enough, read_image, write_image
     from dreamvideo.media.metadata import settings_comment
 
     start = time.monotonic()
+    check_name_length(output)
     image = read_image(path)
     if request.dream.iterations:
         check_large_enough(path, image.shape[1], image.shape[0])
@@ -126,5 +129,7 @@ def _dream_image(
         from dreamvideo.jobs.dream_file import dream_image
 
         image = dream_image(image, network, request.dream, request.tile, mask)
-    write_image(image, output, settings_comment(request.model, request.objective, request.dream))
+    make_folder(output.parent)
+    comment = settings_comment(request.model, request.objective, request.dream)
+    write_image(image, output, comment, overwrite=request.files.overwrite)
     console.message(f"{output}: dreamed in {time.monotonic() - start:.1f} s")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dreamvideo.commands.console import INTERRUPTED, Console, ConsoleObserver
 from dreamvideo.commands.network import load_requested_network
 from dreamvideo.commands.options import CommandLine
-from dreamvideo.commands.signals import cancel_on_signals
+from dreamvideo.commands.signals import cancel_on_signals, outlive_terminal
 from dreamvideo.errors import Cancelled
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import (
@@ -58,6 +58,7 @@ def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hi
     """Dream jobs, here or on a cluster, and show how each ends.
 
     The first Ctrl-C stops after the frame in progress, the second ends the process.
+    A terminal that is lost stops nothing.
 
     Args:
         jobs: checked, their outputs free to be written.
@@ -80,7 +81,7 @@ def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hi
         console.message("Stopping after this frame. Press Ctrl-C again to quit now.")
 
     on_cluster = settings.cluster.cluster is not None
-    with cancel_on_signals(stopping, INTERRUPTED) as should_stop:
+    with outlive_terminal(), cancel_on_signals(stopping, INTERRUPTED) as should_stop:
         with ConsoleObserver(console, len(jobs), should_stop, one_bar=on_cluster) as observer:
             try:
                 if on_cluster:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ class FilesRequest:
     overwrite: bool = False
     skip_existing: bool = False
     resume: bool = False
+    into_folder: bool = False  # the output is a folder, which need not exist
 
 
 def add_files(
@@ -45,7 +47,7 @@ def add_files(
         resume: add `--resume`.
     """
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help=inputs)
-    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help=f"{output} (default: {default})")
+    parser.add_argument("-o", "--output", metavar="OUT", help=f"{output}, made if there is none (default: {default})")
     parser.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
     parser.add_argument("-n", "--skip-existing", action="store_true", help="skip inputs whose output exists")
     if resume:
@@ -59,12 +61,14 @@ def parse_files(line: CommandLine) -> FilesRequest:
         line: the parsed command line.
     """
     arguments = line.arguments
+    output = None if arguments.output is None else Path(arguments.output)
     return FilesRequest(
         tuple(arguments.inputs),
-        arguments.output,
+        output,
         arguments.overwrite,
         arguments.skip_existing,
         getattr(arguments, "resume", False),
+        output is not None and (not output.suffix or arguments.output.endswith(("/", os.sep))),
     )
 
 
@@ -87,21 +91,16 @@ def plan_outputs(
         SettingsError: two inputs would be written to one output.
         OutputError: an output exists, is an input, or cannot be written.
     """
-    from dreamvideo.media.checkpoint import checkpoint_folder
-    from dreamvideo.media.video_writer import check_output
+    from dreamvideo.media.video_writer import check_output, is_complete
 
     inputs, jobs = named_outputs(request, console, kind, name)
     if request.skip_existing or request.resume:
-        skipped = [
-            output
-            for _, output in jobs
-            if output.exists() and not (request.resume and checkpoint_folder(output).exists())
-        ]
+        skipped = [output for _, output in jobs if is_complete(output, request.resume)]
         for output in skipped:
             console.message(f"{output} exists: skipped")
         jobs = [job for job in jobs if job[1] not in skipped]
     for _, output in jobs:
-        check_output(output, inputs, request.overwrite or request.resume)
+        check_output(output, inputs, request.overwrite)
     return jobs
 
 
@@ -130,10 +129,12 @@ def named_outputs(
     if expanded.skipped:
         console.message(describe_skipped(expanded.skipped, kind))
     inputs, target = expanded.paths, request.output
-    folder = target if target is not None and (target.is_dir() or str(target).endswith(("/", "\\"))) else None
+    folder = target if target is not None and (request.into_folder or os.path.isdir(target)) else None
     if target is not None and folder is None:
         if len(inputs) > 1:
-            raise SettingsError(f"-o {target} is one file for {len(inputs)} inputs: expected a folder")
+            raise SettingsError(
+                f"-o {target} is one file for {len(inputs)} inputs: expected a folder, such as {target}/"
+            )
         jobs = [(inputs[0], target)]
     else:
         jobs = [(path, (name or default_output)(path, folder)) for path in inputs]

@@ -79,6 +79,7 @@ def run_preview(request: PreviewRequest, console: Console) -> int:
 def _draw_preview(
     request: PreviewRequest, console: Console, load: Callable[[], Network], path: Path, output: Path
 ) -> int:
+    from dreamvideo.media.atomic_files import make_folder
     from dreamvideo.media.contact_sheet import contact_sheet, shrink_to_side
     from dreamvideo.media.images import check_large_enough, write_image
     from dreamvideo.media.sample_frames import format_time, sample_frames
@@ -96,5 +97,6 @@ def _draw_preview(
     for frame in console.progress(dreamed, info.frame_count, path.name):
         tiles.append(shrink_to_side(frame.image, PREVIEW_SIDE, info.pixel_aspect))
         labels.append(format_time(frame.time))
-    write_image(contact_sheet(tiles, labels), output)
+    make_folder(output.parent)
+    write_image(contact_sheet(tiles, labels), output, overwrite=request.files.overwrite)
     return len(tiles)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks a running job to stop after its frame, the second ends the process.
+"""Ctrl-C and SIGTERM: the first asks a running job to stop after its frame, the second ends the process. SIGHUP: none.
 
 Signal handlers belong to the process, so only the command installs them. The library is cancelled by `should_stop`.
 """
@@ -20,6 +20,19 @@ def interrupt_on_sigterm() -> None:
     """Let SIGTERM raise KeyboardInterrupt as SIGINT does, so that files are closed and temporary ones removed."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@contextmanager
+def outlive_terminal() -> Generator[None, None, None]:
+    """Ignore SIGHUP inside the block, so that a terminal that is closed, or a lost connection, ends no batch."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def run_video(request: VideoRequest | PreviewRequest, console: Console) -> int:
     from dreamvideo.media.video_writer import check_encoder
 
     settings, files = request.settings, request.files
-    jobs = [Job(*pair) for pair in plan_outputs(files, console, "videos")]
+    jobs = [Job(*pair, overwrite=files.overwrite) for pair in plan_outputs(files, console, "videos")]
     if settings.encode.codec is not None:
         for output in {job.output.suffix: job.output for job in jobs}.values():
             check_encoder(output, settings.encode)

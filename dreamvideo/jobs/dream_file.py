@@ -19,12 +19,12 @@ from dreamvideo.jobs.guide import load_job_network
 from dreamvideo.jobs.job import Job, JobResult, JobSettings, check_checkpoint
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.runner import dream_jobs
-from dreamvideo.media.checkpoint import checkpoint_folder
+from dreamvideo.media.atomic_files import make_folder
 from dreamvideo.media.images import check_image_name, check_large_enough, read_image, write_image
 from dreamvideo.media.masks import read_image_mask, resize_mask
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.media.paths import is_image
-from dreamvideo.media.video_writer import check_encoder, check_output, default_output
+from dreamvideo.media.video_writer import check_encoder, check_output, default_output, is_complete
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, TileSettings
@@ -87,12 +87,14 @@ def dream_file(
     model, objective, dream = _with_look(model, _with_classes(objective, classes), dream, preset)
     masking = MaskSettings(None if mask is None else os.fspath(mask))
     settings = JobSettings(read, model, objective, dream, carry, masking, encode, tile=tile)
-    check_output(target, [path], overwrite or (resume and checkpoint_folder(target).exists()))
+    if resume and is_complete(target, resume) and not overwrite:
+        return target
+    check_output(target, [path], overwrite)
     observer = _FileObserver(should_stop, progress)
     if is_image(path):
-        _dream_image_file(path, target, settings, observer)
+        _dream_image_file(path, target, settings, overwrite, observer)
     else:
-        _dream_video_file(Job(path, target), settings, overwrite, resume, observer)
+        _dream_video_file(Job(path, target, overwrite=overwrite), settings, overwrite, resume, observer)
     return target
 
 
@@ -160,7 +162,9 @@ def _dream_video_file(job: Job, settings: JobSettings, overwrite: bool, resume: 
         raise observer.result.error
 
 
-def _dream_image_file(path: Path, output: Path, settings: JobSettings, observer: _FileObserver) -> None:
+def _dream_image_file(
+    path: Path, output: Path, settings: JobSettings, overwrite: bool, observer: _FileObserver
+) -> None:
     for name, value in (("read", settings.read), ("carry", settings.carry), ("encode", settings.encode)):
         if value != type(value)():
             raise SettingsError(f"{name}={value} with the image {path}: expected a video, or none of these settings")
@@ -173,7 +177,10 @@ def _dream_image_file(path: Path, output: Path, settings: JobSettings, observer:
         mask = None if settings.mask.mask is None else read_image_mask(Path(settings.mask.mask))
         network = load_job_network(settings.model, settings.objective)
         image = dream_image(image, network, settings.dream, settings.tile, mask)
-    write_image(image, output, settings_comment(settings.model, settings.objective, settings.dream))
+    make_folder(output.parent)
+    write_image(
+        image, output, settings_comment(settings.model, settings.objective, settings.dream), overwrite=overwrite
+    )
     observer.count(1, 1)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -10,18 +12,15 @@ from typing import Any
 
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import Frame, Frames, StreamInfo
-from dreamvideo.media.checkpoint import (
-    checkpoint_folder,
-    create_checkpoint,
-    finished_segments,
-    images_folder,
-    is_resumable,
-    remove_checkpoint,
-)
+from dreamvideo.media.atomic_files import make_folder, read_json, write_atomically
+from dreamvideo.media.checkpoint import checkpoint_folder, create_checkpoint, is_resumable, remove_checkpoint
+from dreamvideo.media.checkpoint_lock import hold_checkpoint
 from dreamvideo.media.image_sequence import output_image_name
 from dreamvideo.media.images import encode_image, restore_format, write_image_bytes
 from dreamvideo.media.paths import is_image
-from dreamvideo.media.segments import never, store_segments
+from dreamvideo.media.segment_content import hash_images, read_segment
+from dreamvideo.media.segment_records import finished_segments, images_folder, remove_folder
+from dreamvideo.media.segments import SegmentContent, never, store_segments
 from dreamvideo.media.video_file import translate_errors
 
 log = logging.getLogger(__name__)
@@ -41,7 +40,7 @@ class ImageSegmentWriter:
     """Keeps the images of one segment in a folder of the checkpoint, under their final names.
 
     Args:
-        folder: to be made for them.
+        folder: to be made for them, in place of an unfinished one.
         format: of all of them; None: each that of its input, frames of a video png.
         comment: a line for the comment of each that can hold one; None: none.
         before: frames before this segment.
@@ -53,7 +52,8 @@ class ImageSegmentWriter:
     def __init__(self, folder: Path, format: str | None, comment: str | None, before: int) -> None:
         self._folder, self._format, self._comment, self._count = folder, format, comment, before
         with translate_errors(folder):
-            folder.mkdir(exist_ok=True)
+            remove_folder(folder)
+            folder.mkdir()
 
     def add(self, frame: Frame) -> None:
         """Encode and write a frame."""
@@ -65,11 +65,13 @@ class ImageSegmentWriter:
             name, image = output_image_name(still.path, self._format), restore_format(frame.image, still)
         content = encode_image(image, Path(name), self._comment)
         with translate_errors(self._folder):
-            (self._folder / name).write_bytes(content)
+            write_atomically(self._folder / name, content)
 
-    def finish(self) -> int:
-        """Return 0: there are no packets."""
-        return 0
+    def finish(self) -> SegmentContent:
+        """Return what there is; each file was brought onto the disk when it was written."""
+        with translate_errors(self._folder):
+            number = int(self._folder.stem)
+            return SegmentContent(0, hash_images(read_segment(self._folder.parent, number)))
 
     def close(self) -> None:
         """Do nothing: each file was closed when it was written."""
@@ -84,6 +86,7 @@ def write_images(
     comment: str | None = None,
     job: Mapping[str, Any] | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     should_stop: Callable[[], bool] = never,
 ) -> int:
     """Write frames as images, named like their inputs, or by number if they are of a video.
@@ -96,14 +99,42 @@ def write_images(
         output: the folder; made if it does not exist.
         info: of the frames, as their reader returned it.
         format: suffix of all images without its dot; None: each that of its input, frames of a video png.
+        overwrite: replace images that exist.
         comment, job, resume, should_stop: as for `write_video`.
 
     Returns:
         How many images were written, earlier runs included.
 
     Raises:
-        OutputError: one cannot be written, the disk is full, or there is no frame.
+        OutputError: one cannot be written or exists, another run writes them, the disk is full, or there is no frame.
         Cancelled: `should_stop` returned True.
+        Whatever `frames` raises.
+    """
+    with closing(frames), hold_checkpoint(output) as lock:
+        if not (resume and is_resumable(output)):
+            begin_images(output, info, job)
+        store_images(frames, output, format, comment, overwrite, lock.run, should_stop=should_stop)
+        return finish_images(output)
+
+
+def store_images(
+    frames: Frames,
+    output: Path,
+    format: str | None,
+    comment: str | None,
+    overwrite: bool,
+    run: str,
+    done: int | None = None,
+    should_stop: Callable[[], bool] = never,
+) -> None:
+    """Write frames as segments of images, whose checkpoint this run holds.
+
+    Args:
+        frames, output, format, comment, overwrite, should_stop: as for `write_images`.
+        run, done: as for `store_video`.
+
+    Raises:
+        OutputError, Cancelled: as `write_images`.
         Whatever `frames` raises.
     """
     folder = checkpoint_folder(output)
@@ -112,30 +143,41 @@ def write_images(
         return ImageSegmentWriter(images_folder(folder, number), format, comment, before)
 
     def publish(number: int) -> None:
-        publish_images(images_folder(folder, number), output)
+        publish_images(images_folder(folder, number), output, overwrite)
 
     def leave_partial() -> bool:
         unfinished = images_folder(folder, len(finished_segments(folder)))
-        return publish_images(unfinished, output) > 0
+        return publish_images(unfinished, output, overwrite) > 0
 
-    with closing(frames):
-        if not (resume and is_resumable(output)):
-            begin_images(output, info, job)
-        store_segments(
-            frames,
-            output,
-            open_segment,
-            publish=publish,
-            leave_partial=leave_partial,
-            should_stop=should_stop,
-        )
+    store_segments(
+        frames,
+        output,
+        open_segment,
+        run=run,
+        done=done,
+        publish=publish,
+        leave_partial=leave_partial,
+        should_stop=should_stop,
+    )
+
+
+def finish_images(output: Path) -> int:
+    """Delete the checkpoint of images all of which are written; return how many there are.
+
+    Args:
+        output: their folder.
+
+    Raises:
+        OutputError: it cannot be deleted.
+    """
+    folder = checkpoint_folder(output)
     count = finished_segments(folder)[-1].through
     remove_checkpoint(folder)
     return count
 
 
 def begin_images(output: Path, info: StreamInfo, job: Mapping[str, Any] | None) -> None:
-    """Make a folder for images, with an empty checkpoint beside it.
+    """Make a folder for images, with an empty checkpoint beside it, which this run holds.
 
     Args:
         output: the folder.
@@ -149,28 +191,38 @@ def begin_images(output: Path, info: StreamInfo, job: Mapping[str, Any] | None) 
         log.warning("pixels are %.4g times as wide as high: images hold them as they are", info.pixel_aspect)
     with translate_errors(output):
         create_checkpoint(checkpoint_folder(output), job or {})
-        output.mkdir(exist_ok=True)
+    make_folder(output)
 
 
-def publish_images(segment: Path, output: Path) -> int:
+def publish_images(segment: Path, output: Path, overwrite: bool) -> int:
     """Move the images of a segment into the output folder, which may be on another disk.
 
     Args:
         segment: their folder; deleted when it is empty.
         output: where to.
+        overwrite: replace images that exist. Those that an earlier try has put there are replaced in any case.
 
     Returns:
         How many there were; 0 if there is no such segment.
 
     Raises:
-        OutputError: one cannot be written, the disk is full, or it is not named like an image.
+        OutputError: one cannot be written or exists, the disk is full, or it is not named like an image.
     """
     if not segment.is_dir():
         return 0
     paths = sorted(segment.iterdir())
+    ours = set((read_json(segment.with_suffix(".names")) or {}).get("names", ()))
     for path in paths:
         if not is_image(path):  # a segment may come from a worker
             raise OutputError(f"{path.name!r} is not the name of an image: expected one as images have")
+        if not overwrite and path.name not in ours and os.path.lexists(output / path.name):
+            raise OutputError(
+                f"{output / path.name} exists: use --resume with --overwrite (-y) to replace it, or move it away"
+            )
+    with translate_errors(output):
+        names = sorted(ours | {path.name for path in paths})
+        write_atomically(segment.with_suffix(".names"), json.dumps({"names": names}).encode())
+    for path in paths:
         write_image_bytes(path.read_bytes(), output / path.name)
         path.unlink()
     segment.rmdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,11 +15,14 @@ from dreamvideo.errors import DreamVideoError, OutputError, SourceError
 from dreamvideo.frames import Frames, Source
 from dreamvideo.jobs.fingerprint import differences, fingerprint
 from dreamvideo.media import checkpoint
+from dreamvideo.media.checkpoint_lock import check_free, move_checkpoint
 from dreamvideo.media.image_sequence import ImagePaths, open_sequence
 from dreamvideo.media.images import check_large_enough
 from dreamvideo.media.masks import with_masks
 from dreamvideo.media.metadata import settings_comment
+from dreamvideo.media.segment_records import stored_segments
 from dreamvideo.media.segments import MIN_FRAMES_INDEPENDENT
+from dreamvideo.media.video_encoder import container_of
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import (
@@ -30,6 +34,10 @@ from dreamvideo.settings.job import (
     TileSettings,
 )
 
+log = logging.getLogger(__name__)
+
+_FREE = ("audio",)  # settings of a job that never show in a frame
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -39,6 +47,7 @@ class Job:
     output: Path
     images: ImagePaths = ()  # empty: `source` is a video
     to_folder: bool = False  # the output is a folder of images
+    overwrite: bool = False  # replace what exists under the names of the output, once the new one is complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,9 @@ class JobSettings:
         return settings_comment(self.model, self.objective, self.dream, self.carry)
 
     def record(self, job: Job) -> dict[str, Any]:
-        """Return what must be the same for a job to be resumed: all settings but `tile`, and the input files.
+        """Return what must be the same for a job to be resumed: the input files, and all settings that show in a frame.
+
+        Whether there is sound, the name of the output, and its container may change, as long as its encoder does not.
 
         Args:
             job: its inputs are read.
@@ -82,7 +93,10 @@ class JobSettings:
             self.sequence,
             self.cluster,
         )
-        return fingerprint(images or [job.source], *settings)
+        record = fingerprint(images or [job.source], *settings)
+        for name in _FREE:
+            record.pop(name, None)
+        return {**record, "codec": None if job.to_folder else self.encode.codec or container_of(job.output).codec}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +121,25 @@ def check_checkpoint(job: Job, settings: JobSettings, resume: bool, overwrite: b
         overwrite: they are to be deleted.
 
     Raises:
-        OutputError: there are segments and neither was asked for, or they are of another job.
+        OutputError: there are segments and neither was asked for, or they are of another job; another run writes them;
+            or the folder is not that of a checkpoint.
     """
     folder = checkpoint.checkpoint_folder(job.output)
+    if resume and not job.to_folder and not checkpoint.is_resumable(job.output):
+        adopt_checkpoint(job, settings)
+    check_free(job.output)
     if not folder.exists() or (overwrite and not resume):
         return
-    before = checkpoint.stored_job(folder)
+    before, segments = checkpoint.stored_job(folder), stored_segments(folder)
     if not resume:
-        count = len(checkpoint.finished_segments(folder))
-        raise OutputError(
-            f"{folder} holds {count} finished segments of an earlier run: "
-            f"continue with --resume, or start again with --overwrite (-y)"
-        )
+        if segments:
+            raise OutputError(
+                f"{folder} holds {len(segments)} finished segments of an earlier run: "
+                f"continue with --resume, or start again with --overwrite (-y)"
+            )
+        return
+    if before is None and segments:
+        raise OutputError(f"{folder / checkpoint.JOB_FILE} is damaged: start again with --overwrite (-y)")
     try:
         now = settings.record(job)
     except OSError:
@@ -128,6 +149,30 @@ def check_checkpoint(job: Job, settings: JobSettings, resume: bool, overwrite: b
             f"{folder} is of another job: {'; '.join(changes)}. "
             f"Use the same settings to resume, or start again with --overwrite (-y)"
         )
+
+
+def adopt_checkpoint(job: Job, settings: JobSettings) -> None:
+    """Take over the checkpoint of the same job from an output of another name in the same folder, if there is one.
+
+    Args:
+        job: a video, which has no checkpoint; images of a folder are where the earlier run has put them.
+        settings: of the job.
+
+    Raises:
+        OutputError: another run holds it, or it cannot be renamed.
+    """
+    folder = checkpoint.checkpoint_folder(job.output)
+    others = [path for path in folder.parent.glob("*.checkpoint") if path != folder and checkpoint.stored_job(path)]
+    if not others or folder.exists():
+        return
+    try:
+        now = settings.record(job)
+    except OSError:
+        return  # what is wrong with the input shows when it is opened
+    same = [path for path in others if checkpoint.stored_job(path) == now]
+    if len(same) == 1:
+        move_checkpoint(same[0], folder)
+        log.warning("resuming what %s holds", same[0])
 
 
 def min_segment_frames(job: Job, settings: JobSettings) -> int | None:

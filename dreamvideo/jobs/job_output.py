@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import Frames, Source, StreamInfo
-from dreamvideo.jobs.image_output import ImageSegmentWriter, begin_images, write_images
+from dreamvideo.jobs.image_output import ImageSegmentWriter, begin_images, finish_images, store_images
 from dreamvideo.jobs.job import (
     Job,
     JobResult,
     JobSettings,
 )
-from dreamvideo.media import checkpoint
+from dreamvideo.media import segment_records
 from dreamvideo.media.concat import VideoSegmentWriter
 from dreamvideo.media.segments import OpenSegment, never
-from dreamvideo.media.video_writer import begin_video, write_video
+from dreamvideo.media.video_writer import begin_video, finish_video, store_video
 
 
 def begin_job(job: Job, info: StreamInfo, settings: JobSettings) -> None:
-    """Make an empty checkpoint for a job, and warn of what its output will lack.
+    """Make an empty checkpoint for a job, which this run holds, and warn of what its output will lack.
 
     Args:
         job: what is dreamed into what.
@@ -44,17 +43,19 @@ def write_job(
     job: Job,
     info: StreamInfo,
     settings: JobSettings,
-    resume: bool = False,
+    run: str,
+    done: int | None = None,
     should_stop: Callable[[], bool] = never,
 ) -> int:
-    """Write the dreamed frames of a job as a video or a folder of images.
+    """Write the dreamed frames of a job as a video or a folder of images, whose checkpoint this run holds.
 
     Args:
-        frames: dreamed; with `resume` those after the finished segments, which may be none.
+        frames: dreamed; those after the finished segments, if the job is resumed.
         job: what is dreamed into what.
         info: of its frames.
         settings: of the job.
-        resume: go on after the finished segments.
+        run: that holds the checkpoint, see `CheckpointLock`.
+        done: frames that an earlier run finished; None: the job begins.
         should_stop: asked after each frame, whether to end with that one.
 
     Returns:
@@ -64,30 +65,30 @@ def write_job(
         OutputError, Cancelled: as `write_video`.
         Whatever `frames` raises.
     """
-    begun = resume and checkpoint.is_resumable(job.output)
     with closing(frames):
-        record: Mapping[str, Any] | None = None if begun else settings.record(job)
+        if done is None:
+            begin_job(job, info, settings)
         if job.to_folder:
-            return write_images(
+            store_images(
                 frames,
                 job.output,
-                info,
                 settings.sequence.format,
-                comment=settings.comment,
-                job=record,
-                resume=resume,
-                should_stop=should_stop,
+                settings.comment,
+                job.overwrite,
+                run,
+                done,
+                should_stop,
             )
-        return write_video(
-            frames,
-            job.output,
-            info,
-            settings.encode,
-            comment=settings.comment,
-            job=record,
-            resume=resume,
-            should_stop=should_stop,
-        )
+        else:
+            store_video(frames, job.output, info, settings.encode, settings.comment, run, done, should_stop)
+    return _complete(job, info, settings, should_stop)
+
+
+def _complete(job: Job, info: StreamInfo, settings: JobSettings, should_stop: Callable[[], bool]) -> int:
+    """Make the output of its segments; return how many frames it has."""
+    if job.to_folder:
+        return finish_images(job.output)
+    return finish_video(job.output, info, settings.encode, settings.comment, job.overwrite, should_stop)
 
 
 def segment_opener(job: Job, info: StreamInfo, settings: JobSettings, folder: Path) -> OpenSegment:
@@ -101,10 +102,10 @@ def segment_opener(job: Job, info: StreamInfo, settings: JobSettings, folder: Pa
     """
     if job.to_folder:
         return lambda number, before: ImageSegmentWriter(
-            checkpoint.images_folder(folder, number), settings.sequence.format, settings.comment, before
+            segment_records.images_folder(folder, number), settings.sequence.format, settings.comment, before
         )
     return lambda number, before: VideoSegmentWriter(
-        checkpoint.segment_path(folder, number), job.output, info, settings.encode, before
+        segment_records.segment_path(folder, number), job.output, info, settings.encode, before
     )
 
 
@@ -133,7 +134,7 @@ def finish_job(
         Cancelled: `should_stop` returned True.
     """
     try:
-        frames = write_job(_no_frames(), job, source.info, settings, resume=True, should_stop=should_stop)
+        frames = _complete(job, source.info, settings, should_stop)
     except OutputError as error:
         return JobResult(job, error=error)
     return job_result(job, source, frames, earlier, seconds)
@@ -152,7 +153,3 @@ def job_result(job: Job, source: Source, frames: int, earlier: int, seconds: flo
     # Images that an earlier run could not read count as lost, too.
     lost = (source.info.frame_count or 0) - frames if job.images else source.lost
     return JobResult(job, frames, frames - earlier, seconds, lost)
-
-
-def _no_frames() -> Frames:
-    yield from ()

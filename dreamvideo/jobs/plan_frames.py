@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dreamvideo.errors import OutputError, SettingsError, SourceError
 from dreamvideo.jobs.image_output import numbered_name
 from dreamvideo.jobs.job import Job
-from dreamvideo.media.checkpoint import checkpoint_folder
+from dreamvideo.media.atomic_files import check_folder
+from dreamvideo.media.checkpoint import is_resumable
 from dreamvideo.media.image_sequence import ImagePaths, output_image_name, select_images
 from dreamvideo.media.paths import describe_skipped, expand_paths, is_image, is_video, natural_order
-from dreamvideo.media.video_writer import check_output
+from dreamvideo.media.video_writer import check_output, is_complete
 from dreamvideo.settings.job import ReadSettings, SequenceSettings
 
 Report = Callable[[str], None]
@@ -52,20 +54,22 @@ def plan_frames(
     if resume and skip:
         raise SettingsError("--resume with --skip-existing (-n): expected one of the two")
     images: tuple[Path, ...] = ()
-    if any(is_video(word) and not word.is_dir() for word in words):
+    if any(is_video(word) and not os.path.isdir(word) for word in words):
         if len(words) > 1:
             raise SettingsError(f"{len(words)} inputs with a video among them: expected pictures, or one video")
         source = words[0]
     else:
         images = _find_images(words, read, settings, tell)
-        source = words[0] if words[0].is_dir() else images[0].parent
+        source = words[0] if os.path.isdir(words[0]) else images[0].parent
     output = target or _beside(source)
     if not output.name or output.name == "..":
         output = Path(os.path.abspath(output))
-    skip = skip or (resume and not checkpoint_folder(output).exists())
-    if output.is_dir() or not (is_video(output) or is_image(output)):
-        return _job_into_folder(source, output, images, settings, tell, overwrite or resume, skip)
-    return _job_into_video(source, output, images, settings, tell, overwrite or resume, skip)
+    skip = skip or (resume and not is_resumable(output))
+    if os.path.isdir(output) or not (is_video(output) or is_image(output)):
+        job = _job_into_folder(source, output, images, settings, tell, overwrite or resume, skip)
+    else:
+        job = _job_into_video(source, output, images, settings, tell, overwrite, resume, skip)
+    return job and replace(job, overwrite=overwrite)
 
 
 def _job_into_folder(
@@ -74,12 +78,12 @@ def _job_into_folder(
     images: tuple[Path, ...],
     settings: SequenceSettings,
     tell: Report,
-    replace: bool,
+    may_exist: bool,
     skip: bool,
 ) -> Job | None:
     _check_folder(output)
     existing = _existing(output, images, settings)
-    if existing and not skip and not replace:
+    if existing and not skip and not may_exist:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         raise OutputError(
             f"{output} already holds {existing[0].name}{more}: use --overwrite (-y) to replace, "
@@ -100,7 +104,8 @@ def _job_into_video(
     images: tuple[Path, ...],
     settings: SequenceSettings,
     tell: Report,
-    replace: bool,
+    overwrite: bool,
+    resume: bool,
     skip: bool,
 ) -> Job | None:
     if not images:
@@ -111,10 +116,10 @@ def _job_into_video(
         )
     if settings.format:
         raise SettingsError(f"--format {settings.format} with the video {output}: expected a folder")
-    if output.exists() and skip:
+    if (skip or resume) and is_complete(output, resume):
         tell(f"{output} exists: skipped")
         return None
-    check_output(output, (), replace)
+    check_output(output, (), overwrite)
     return Job(source, output, images)
 
 
@@ -125,7 +130,7 @@ def _find_images(
     # Files on a command line come in the order of the shell, which sorts digits as letters.
     named = set(expanded.paths) <= set(words)
     paths = natural_order(expanded.paths) if named else list(expanded.paths)
-    foreign = {path for path in paths if path.exists() and not is_image(path)}
+    foreign = {path for path in paths if os.path.exists(path) and not is_image(path)}
     if others := [*expanded.skipped, *natural_order(foreign)]:
         tell(describe_skipped(others, "pictures"))
     images = [path for path in paths if path not in foreign]
@@ -139,27 +144,24 @@ def _find_images(
 
 def _beside(source: Path) -> Path:
     """NAME_dream beside a folder or video."""
-    if is_video(source) and not source.is_dir():
+    if is_video(source) and not os.path.isdir(source):
         return source.with_name(f"{source.stem}_dream")
     named = source if source.name not in ("", "..") else Path(os.path.abspath(source))
     return named.with_name(f"{named.name}_dream")
 
 
 def _check_folder(output: Path) -> None:
-    if output.exists() and not output.is_dir():
+    if os.path.lexists(output) and not os.path.isdir(output):
         raise OutputError(f"{output} is a file: expected a folder, or a video such as {output.with_suffix('.mp4')}")
-    if not output.parent.is_dir():
-        raise OutputError(f"{output.parent} is not a folder: create it first, or choose another with -o")
-    for folder in {output, output.parent}:
-        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
-            raise OutputError(f"{folder} is read-only: choose another folder with -o")
+    for folder in (output, output.parent):
+        check_folder(folder)
 
 
 def _existing(output: Path, images: ImagePaths, settings: SequenceSettings) -> list[Path]:
     """Which outputs exist, none of them an input."""
     if not images:
         numbered = re.compile(r"frame_\d{6,}" + re.escape(Path(numbered_name(1, settings.format)).suffix))
-        return [path for path in output.iterdir() if numbered.fullmatch(path.name)] if output.exists() else []
+        return [path for path in output.iterdir() if numbered.fullmatch(path.name)] if os.path.exists(output) else []
     paths = [path for path in images if path is not None]
     by_name: dict[str, Path] = {}
     for path in paths:
@@ -168,8 +170,8 @@ def _existing(output: Path, images: ImagePaths, settings: SequenceSettings) -> l
         if twin is not path:
             raise SettingsError(f"{twin} and {path} would both be written to {output / name}")
     names = (output_image_name(path, settings.format) for path in paths)
-    existing = [output / name for name in names if (output / name).exists()]
-    sources = {(about.st_dev, about.st_ino): path for path in paths if path.exists() and (about := path.stat())}
+    existing = [output / name for name in names if os.path.exists(output / name)]
+    sources = {(about.st_dev, about.st_ino): path for path in paths if os.path.exists(path) and (about := path.stat())}
     for path in existing:
         about = path.stat()
         if about.st_ino and (about.st_dev, about.st_ino) in sources:

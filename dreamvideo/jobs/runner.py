@@ -23,7 +23,10 @@ from dreamvideo.jobs.job import (
 )
 from dreamvideo.jobs.job_output import finish_job, job_result, write_job
 from dreamvideo.jobs.observer import Observer
-from dreamvideo.media.checkpoint import ResumePoint, resume_point
+from dreamvideo.jobs.repair import repair_segments
+from dreamvideo.media.checkpoint import ResumePoint, is_resumable, resume_point
+from dreamvideo.media.checkpoint_lock import CheckpointLock
+from dreamvideo.media.video_writer import check_absent
 from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
 from dreamvideo.video.pipeline import dream_inputs
@@ -65,6 +68,7 @@ class _OpenJob:
     source: Source
     state: tuple[int, int]  # of the input file when it was opened
     resume: ResumePoint | None
+    lock: CheckpointLock
 
     @property
     def done(self) -> int:
@@ -77,20 +81,41 @@ def _dream_until_failure(
 ) -> list[Job]:
     """Run jobs; after one failed, return those to start again with, as frames of it may be in the lanes."""
     opened: list[_OpenJob] = []  # by the number of the input
-    unreadable: list[JobResult] = []  # appended to by the thread that reads
-    reported = 0  # of `unreadable`
+    refused: list[JobResult] = []  # appended to by the thread that reads
+    try:
+        failed = _dream_jobs(jobs, settings, load, observer, resume, opened, refused)
+    finally:
+        for each in opened:
+            each.lock.release()
+    if failed is None:
+        return []
+    tried = {result.job for result in refused}  # ahead of the one that failed
+    return [job for job in jobs[jobs.index(failed) + 1 :] if job not in tried]
+
+
+def _dream_jobs(
+    jobs: list[Job],
+    settings: JobSettings,
+    load: Callable[[], Network],
+    observer: Observer,
+    resume: bool,
+    opened: list[_OpenJob],
+    refused: list[JobResult],
+) -> Job | None:
+    """Run jobs up to one that fails, which is returned; None: none did."""
+    reported = 0  # of `refused`
 
     def finish(*results: JobResult) -> None:
         nonlocal reported
-        for result in (*unreadable[reported:], *results):
+        for result in (*refused[reported:], *results):
             observer.finished(result)
-        reported = len(unreadable)
+        reported = len(refused)
 
-    inputs = _open_jobs(jobs, settings, resume, opened, unreadable)
+    inputs = _open_jobs(jobs, settings, load, observer, resume, opened, refused)
     first = next(inputs, None)  # an input that cannot be read shows before a network is loaded
     finish()
     if first is None:
-        return []
+        return None
     network = load() if settings.dream.iterations else None
     budget = MemoryBudget(settings.tile.tile_side)
     done = 0  # of `opened`
@@ -108,27 +133,45 @@ def _dream_until_failure(
             for each in opened[done:]:
                 finish(_join(each, settings, observer))
             finish()
-            return []
+            return None
     finish()
-    tried = {result.job for result in unreadable}  # ahead of the one that failed
-    return [job for job in jobs[jobs.index(result.job) + 1 :] if job not in tried]
+    return result.job
 
 
 def _open_jobs(
-    jobs: list[Job], settings: JobSettings, resume: bool, opened: list[_OpenJob], unreadable: list[JobResult]
+    jobs: list[Job],
+    settings: JobSettings,
+    load: Callable[[], Network],
+    observer: Observer,
+    resume: bool,
+    opened: list[_OpenJob],
+    refused: list[JobResult],
 ) -> Generator[DreamInput, None, None]:
-    """Open the input of each job when its frames are needed, and append it to `opened`."""
+    """Lock the output and open the input of each job when its frames are needed, and append it to `opened`."""
     for job in jobs:
-        point = resume_point(job.output) if resume else None
+        try:
+            if not job.to_folder:
+                check_absent(job.output, job.overwrite)
+            lock = CheckpointLock(job.output)
+        except OutputError as error:
+            refused.append(JobResult(job, error=error))
+            continue
         try:
             state = source_state(job)
+            if resume and is_resumable(job.output):
+                repair_segments(job, settings, lock, load, observer.message)
+            point = resume_point(job.output) if resume else None
             with open_job(job, settings, point.time if point else None) as source:
                 frames = masked(source.frames, settings, before=point.frames - 1 if point else 0)
                 with closing(prefetch(frames)) as frames:  # decode in a thread
-                    opened.append(_OpenJob(job, source, state, point))
+                    opened.append(_OpenJob(job, source, state, point, lock))
                     yield DreamInput(frames, point, min_segment_frames=min_segment_frames(job, settings))
-        except SourceError as error:
-            unreadable.append(JobResult(job, error=error))
+        except (SourceError, OutputError) as error:
+            lock.release()
+            refused.append(JobResult(job, error=error))
+        except BaseException:
+            lock.release()
+            raise
 
 
 def _chain(first: DreamInput, rest: Generator[DreamInput, None, None]) -> Generator[DreamInput, None, None]:
@@ -148,15 +191,21 @@ def _write(
     frames = _while_unchanged(frames, opened)
     frames = _with_progress(frames, job, observer)
     try:
-        count = write_job(frames, job, info, settings, opened.resume is not None, observer.should_stop)
+        done = opened.done if opened.resume is not None else None
+        count = write_job(frames, job, info, settings, opened.lock.run, done, observer.should_stop)
     except (SourceError, OutputError) as error:
         return JobResult(job, error=error)
+    finally:
+        opened.lock.release()
     return job_result(job, opened.source, count, opened.done, time.monotonic() - began)
 
 
 def _join(opened: _OpenJob, settings: JobSettings, observer: Observer) -> JobResult:
     """Finish a job of which nothing is left to be dreamed."""
-    return finish_job(opened.job, opened.source, settings, opened.done, should_stop=observer.should_stop)
+    try:
+        return finish_job(opened.job, opened.source, settings, opened.done, should_stop=observer.should_stop)
+    finally:
+        opened.lock.release()
 
 
 def _while_unchanged(frames: Frames, opened: _OpenJob) -> Frames:

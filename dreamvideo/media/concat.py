@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Callable
@@ -12,9 +13,11 @@ import av
 
 from dreamvideo.errors import Cancelled, OutputError
 from dreamvideo.frames import Frame, StreamInfo
-from dreamvideo.media import checkpoint
+from dreamvideo.media import segment_records
+from dreamvideo.media.atomic_files import create_file
+from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.packets import read_packets, write_packets
-from dreamvideo.media.segments import never
+from dreamvideo.media.segments import SegmentContent, never
 from dreamvideo.media.video_encoder import VideoEncoder, container_of
 from dreamvideo.media.video_file import Muxer, translate_errors
 from dreamvideo.settings.job import EncodeSettings
@@ -24,7 +27,7 @@ class VideoSegmentWriter:
     """Encodes the frames of one segment and keeps their packets in a log.
 
     Args:
-        path: of the log.
+        path: of the log; an unfinished one there is replaced.
         output: the video that the segment is of.
         info: of its frames.
         settings: of its encoder.
@@ -35,11 +38,12 @@ class VideoSegmentWriter:
     """
 
     def __init__(self, path: Path, output: Path, info: StreamInfo, settings: EncodeSettings, before: int) -> None:
-        self._output = output
+        self._output, self._path = output, path
         self._packets = 0
         container = container_of(output)
         with translate_errors(output), ExitStack() as opened:
-            self._file = opened.enter_context(path.open("wb"))
+            path.unlink(missing_ok=True)
+            self._file = opened.enter_context(create_file(path))
             # No file is made of it: packets are kept as they leave the encoder.
             nowhere = opened.enter_context(av.open(io.BytesIO(), "w", format=container.format))
             self._encoder = VideoEncoder(nowhere, container, info, settings, aloud=before == 0)
@@ -52,18 +56,66 @@ class VideoSegmentWriter:
             packets = self._encoder.encode(frame.image, frame.time, frame.duration)
             self._packets += write_packets(packets, self._file)
 
-    def finish(self) -> int:
-        """Write the packets that the encoder holds back, flush to disk, and return how many there are in all."""
+    def finish(self) -> SegmentContent:
+        """Write the packets that the encoder holds back, flush to disk, and return what there is in all."""
         with translate_errors(self._output):
             self._packets += write_packets(self._encoder.flush(), self._file)
             self._file.flush()
             os.fsync(self._file.fileno())
-        return self._packets
+            with self._path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+        return SegmentContent(self._packets, content, describe_encoder(self._encoder))
 
     def close(self) -> None:
         """Close the log and the encoder."""
         with translate_errors(self._output):
             self._opened.close()
+
+
+def describe_encoder(encoder: VideoEncoder) -> str:
+    """Describe an open encoder by all that a header says of its packets, so that those of another are not joined.
+
+    Args:
+        encoder: of a segment, or of the file that segments are joined into.
+
+    Returns:
+        Name, format, size, unit of time, and a hash of the header.
+    """
+    context = encoder.stream.codec_context
+    header = hashlib.sha256(context.extradata or b"").hexdigest()[:16]
+    size = f"{context.width}x{context.height}"
+    return f"{context.name} {context.pix_fmt} {size}, {encoder.time_base} s, header {header}"
+
+
+def check_same_encoder(output: Path, info: StreamInfo, settings: EncodeSettings) -> None:
+    """Check that the finished segments of a video can be joined with those that are still to be made.
+
+    Args:
+        output: the video; its checkpoint is to be resumed.
+        info: of its frames.
+        settings: of the encoder.
+
+    Raises:
+        OutputError: another encoder made them.
+    """
+    segments = segment_records.stored_segments(checkpoint_folder(output))
+    if not segments:
+        return
+    container = container_of(output)
+    with translate_errors(output), av.open(io.BytesIO(), "w", format=container.format) as nowhere:
+        encoder = VideoEncoder(nowhere, container, info, settings, aloud=False)
+        encoder.open()
+        now = describe_encoder(encoder)
+    for segment in segments:
+        _check_encoder_of(segment, output, now)
+
+
+def _check_encoder_of(segment: segment_records.Segment, output: Path, now: str) -> None:
+    if segment.encoder != now:
+        raise OutputError(
+            f"segment {segment.number} in {checkpoint_folder(output)} was made by {segment.encoder}, here it is {now}: "
+            f"use the kind of file and the machine of the earlier run, or start again with --overwrite (-y)"
+        )
 
 
 def join_segments(
@@ -72,6 +124,8 @@ def join_segments(
     settings: EncodeSettings,
     comment: str | None = None,
     should_stop: Callable[[], bool] = never,
+    *,
+    overwrite: bool = False,
 ) -> int:
     """Make a video of its finished segments, with what else the input file holds, and give it its name.
 
@@ -81,33 +135,37 @@ def join_segments(
         settings: of the encoder that made them.
         comment: a line for its comment, see `settings_comment`; None: none.
         should_stop: asked after each segment; then what is joined remains as a `.part` that plays.
+        overwrite: replace an existing output.
 
     Returns:
         How many frames it has.
 
     Raises:
-        OutputError: it cannot be written, the disk is full, or a segment is damaged.
+        OutputError: it cannot be written, the disk is full, a segment is damaged or of another encoder, or the output
+            exists meanwhile.
         Cancelled: `should_stop` returned True.
     """
-    folder = checkpoint.checkpoint_folder(output)
-    segments = checkpoint.finished_segments(folder)
+    folder = checkpoint_folder(output)
+    segments = segment_records.finished_segments(folder)
     muxer = Muxer(output, info, settings, comment)
     try:
+        now = describe_encoder(muxer.encoder)
         for segment in segments:
             if should_stop():
                 raise Cancelled(f"{output}: cancelled while its segments were joined")
-            if _copy(folder, segment.number, muxer) != segment.packets:
-                raise OutputError(f"{folder} is damaged at segment {segment.number}: start again with --overwrite (-y)")
+            _check_encoder_of(segment, output, now)
+            if not segment_records.is_whole(folder, segment) or _copy(folder, segment.number, muxer) != segment.packets:
+                raise OutputError(f"{folder} is damaged at segment {segment.number}: --resume dreams that one again")
         muxer.finish(whole=segments[-1].through != info.frame_limit)
     except BaseException as error:
         if not isinstance(error, Cancelled) or not muxer.keep():
             muxer.abandon()
         raise
-    muxer.publish()
+    muxer.publish(overwrite)
     return segments[-1].through
 
 
-def join_partial(output: Path, info: StreamInfo, settings: EncodeSettings, comment: str | None = None) -> None:
+def join_partial(output: Path, info: StreamInfo, settings: EncodeSettings, comment: str | None = None) -> bool:
     """Make a video that plays, `output` + '.part', of as much as there is, the unfinished segment included.
 
     Args:
@@ -116,23 +174,27 @@ def join_partial(output: Path, info: StreamInfo, settings: EncodeSettings, comme
         settings: of the encoder that made them.
         comment: a line for its comment; None: none.
 
+    Returns:
+        Whether there is one.
+
     Raises:
         OutputError: it cannot be written.
     """
-    folder = checkpoint.checkpoint_folder(output)
+    folder = checkpoint_folder(output)
     muxer = Muxer(output, info, settings, comment)
     kept = False
     try:
-        for number in range(len(checkpoint.finished_segments(folder)) + 1):
-            if checkpoint.segment_path(folder, number).exists():
+        for number in range(len(segment_records.finished_segments(folder)) + 1):
+            if segment_records.segment_path(folder, number).exists():
                 _copy(folder, number, muxer)
         kept = muxer.keep()
     finally:
         if not kept:
             muxer.abandon()
+    return kept
 
 
 def _copy(folder: Path, number: int, muxer: Muxer) -> int:
     """Mux a segment; return how many packets it had."""
-    with closing(read_packets(checkpoint.segment_path(folder, number), muxer.encoder.time_base)) as packets:
+    with closing(read_packets(segment_records.segment_path(folder, number), muxer.encoder.time_base)) as packets:
         return muxer.add(packets)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import OutputError, SourceError
 from dreamvideo.frames import Still
+from dreamvideo.media.atomic_files import write_atomically
 from dreamvideo.media.color import composite_on_white
 from dreamvideo.media.exif import exif_matrix
 from dreamvideo.media.metadata import image_with_settings
@@ -182,20 +182,27 @@ def to_eight_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
     return image.astype(np.uint8, copy=False)
 
 
-def write_image(image: NDArray[np.uint8], output: str | os.PathLike[str], signature: str | None = None) -> None:
+def write_image(
+    image: NDArray[np.uint8],
+    output: str | os.PathLike[str],
+    signature: str | None = None,
+    *,
+    overwrite: bool = True,
+) -> None:
     """Write an image file; it appears under its name only when it is complete.
 
     Args:
         image: (H, W, 3) RGB.
         output: file to write, in the format of its suffix.
         signature: a line for the comment of a PNG or JPEG.
+        overwrite: replace an existing file.
 
     Raises:
-        OutputError: the suffix is not that of an image format, or the file cannot be written.
+        OutputError: the suffix is not that of an image format, or the file cannot be written, or it exists.
     """
     output = Path(output)
     check_image_name(output)
-    write_image_bytes(encode_image(image, output, signature), output)
+    write_image_bytes(encode_image(image, output, signature), output, overwrite)
 
 
 def encode_image(image: NDArray[Any], output: Path, signature: str | None = None) -> bytes:
@@ -222,24 +229,22 @@ def encode_image(image: NDArray[Any], output: Path, signature: str | None = None
     return content if signature is None else image_with_settings(content, signature)
 
 
-def write_image_bytes(content: bytes, output: Path) -> None:
+def write_image_bytes(content: bytes, output: Path, overwrite: bool = True) -> None:
     """Write an encoded image; it appears under its name only when it is complete.
 
     Args:
         content: the encoded image.
-        output: file to write; an existing one is replaced.
+        output: file to write.
+        overwrite: replace an existing one.
 
     Raises:
-        OutputError: the disk is full, or the file cannot be written.
+        OutputError: the disk is full, or the file cannot be written, or it exists.
     """
-    part = output.with_name(output.name + ".part")
     try:
-        part.write_bytes(content)
-        os.replace(part, output)
+        write_atomically(output, content, overwrite)
+    except FileExistsError:
+        raise OutputError(f"{output} exists: use --overwrite (-y) to replace it, or choose another name") from None
     except OSError as error:
         full = error.errno == errno.ENOSPC
         reason = ": the disk is full" if full else f" cannot be written: {error.strerror}"
         raise OutputError(f"{output}{reason}") from None
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
@@ -74,7 +75,7 @@ def read_masks(path: Path, settings: ReadSettings = ReadSettings()) -> Generator
     Raises:
         SourceError: the file is missing, or there is no image in it.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         images = natural_order(filter(is_image, path.iterdir()))
         if not images:
             raise SourceError(f"{path} holds no images: expected masks as an image, a folder of images, or a video")
@@ -101,7 +102,7 @@ def read_image_mask(path: Path) -> Mask:
         SettingsError: it is a folder or a video.
         SourceError: the file is missing or cannot be read as an image.
     """
-    if path.is_dir() or not is_image(path):
+    if os.path.isdir(path) or not is_image(path):
         raise SettingsError(
             f"--mask {path}: expected an image, since the inputs are images: one of {', '.join(IMAGE_SUFFIXES)}"
         )

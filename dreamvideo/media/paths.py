@@ -74,7 +74,7 @@ def is_video(path: Path) -> bool:
 
 def check_readable(path: Path) -> None:
     """Raise SourceError unless `path` is a file that is not empty and may be read."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise SourceError(f"{path} is a folder: expected a video or image file")
     try:
         if path.stat().st_size == 0:
@@ -83,8 +83,8 @@ def check_readable(path: Path) -> None:
             pass
     except FileNotFoundError:
         raise SourceError(f"{path}: no such file") from None
-    except PermissionError:
-        raise SourceError(f"{path} cannot be read: permission denied") from None
+    except OSError as error:  # no permission, or a name that is too long
+        raise SourceError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
 def expand_paths(words: Sequence[Path], accepts: Accepts, kind: str) -> ExpandedPaths:
@@ -108,11 +108,11 @@ def expand_paths(words: Sequence[Path], accepts: Accepts, kind: str) -> Expanded
     paths: list[Path] = []
     skipped: list[Path] = []
     for word in words:
-        if word.is_dir():
+        if os.path.isdir(word):
             expanded = _accepted(_files_in(word), accepts)
             if not expanded.paths:
                 raise SourceError(f"{word} is a folder with no {kind} in it")
-        elif not word.exists() and glob.has_magic(str(word)):
+        elif not os.path.exists(word) and glob.has_magic(str(word)):
             expanded = _accepted(natural_order(_matches(word)), accepts)
             if not expanded.paths:
                 raise SourceError(f"{word} matches no {kind}")
@@ -155,7 +155,7 @@ def _key(name: str) -> list[tuple[int, str]]:
 
 def _matches(pattern: Path) -> Iterable[Path]:
     # The part of the pattern that exists is taken literally: a folder may be called "shots [day 1]".
-    folder = next((parent for parent in pattern.parents if parent.exists()), Path())
+    folder = next((parent for parent in pattern.parents if os.path.exists(parent)), Path())
     rest = pattern.relative_to(folder)
     return map(Path, glob.glob(os.path.join(glob.escape(str(folder)), str(rest)), recursive=True))
 
@@ -168,7 +168,7 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def _accepted(paths: Sequence[Path], accepts: Accepts) -> ExpandedPaths:
-    files = [path for path in paths if path.is_file()]  # folders among them are not searched
+    files = [path for path in paths if os.path.isfile(path)]  # folders among them are not searched
     stems = {(path.parent, path.stem) for path in files}
     outputs = {path for path in files if _source_of(path) in stems}
     accepted = tuple(path for path in files if accepts(path) and path not in outputs)

@@ -11,15 +11,15 @@ import itertools
 import logging
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
 from dreamvideo.errors import Cancelled, DreamVideoError, OutputError
 from dreamvideo.frames import Frame, Frames
-from dreamvideo.media import checkpoint
-from dreamvideo.media.checkpoint import Segment
+from dreamvideo.media import checkpoint, segment_records
+from dreamvideo.media.segment_records import Segment
 from dreamvideo.media.video_file import translate_errors
 
 log = logging.getLogger(__name__)
@@ -30,14 +30,23 @@ MIN_FRAMES = 40  # of a segment that a cut may end: shots can be as short as one
 MIN_FRAMES_INDEPENDENT = 8  # the same where each image is a shot: such a segment costs only a record
 
 
+@dataclass(frozen=True, slots=True)
+class SegmentContent:
+    """What a writer has put into a segment."""
+
+    packets: int  # of a video; of images 0
+    content: str  # hash of its packets or images
+    encoder: str = ""  # see `concat.describe_encoder`; of images empty
+
+
 class SegmentWriter(Protocol):
     """Writes the frames of one segment; all methods raise OutputError where it cannot be written."""
 
     def add(self, frame: Frame) -> None:
         """Write a frame; its duration is known."""
 
-    def finish(self) -> int:
-        """Write what is held back and bring all of it onto the disk; return the number of packets."""
+    def finish(self) -> SegmentContent:
+        """Write what is held back and bring all of it onto the disk; return what there is."""
 
     def close(self) -> None:
         """Close the files."""
@@ -89,6 +98,8 @@ def store_segments(
     output: Path,
     open_segment: OpenSegment,
     *,
+    run: str = "",
+    done: int | None = None,
     publish: Callable[[int], None] = lambda number: None,
     leave_partial: Callable[[], bool],
     should_stop: Callable[[], bool] = never,
@@ -97,8 +108,10 @@ def store_segments(
 
     Args:
         frames: those that come after the finished segments.
-        output: has a checkpoint, see `create_checkpoint`.
+        output: has a checkpoint, see `create_checkpoint`, which this run holds.
         open_segment: opens what writes a segment.
+        run: that holds the checkpoint, see `CheckpointLock`.
+        done: how many frames are in the finished segments, which `frames` go on after; None: as many as there are.
         publish: gets the number of each segment that is written, before it is recorded as finished.
         leave_partial: makes something to look at of what there is when the frames end early, other than by an
             OutputError; returns whether the checkpoint must stay for it, even with no finished segment.
@@ -112,14 +125,18 @@ def store_segments(
     folder = checkpoint.checkpoint_folder(output)
     needed = False
     try:
-        finished = checkpoint.finished_segments(folder)
+        with translate_errors(output):
+            finished = segment_records.usable_segments(folder, segment_records.finished_segments(folder))
+            segment_records.forget_after(folder, len(finished))
         before = finished[-1].through if finished else 0
+        if done is not None and before != done:
+            raise OutputError(f"{folder} holds {before} frames, and not {done} as before: continue with --resume")
         with closing(write_segments(frames, output, open_segment, len(finished), before, should_stop)) as segments:
             for segment, carry in segments:
                 publish(segment.number)
                 with translate_errors(output):
-                    checkpoint.record_segment(folder, segment, carry)
-        if not checkpoint.finished_segments(folder):
+                    segment_records.record_segment(folder, replace(segment, run=run), carry)
+        if not segment_records.finished_segments(folder):
             raise OutputError(f"{output} was not written: there was no frame")
     except BaseException as error:
         if not isinstance(error, OutputError):
@@ -127,7 +144,7 @@ def store_segments(
                 needed = leave_partial()
             except DreamVideoError as second:
                 log.debug("nothing is left to look at: %s", second)
-        if not needed and not checkpoint.finished_segments(folder):  # nothing to resume
+        if not needed and not segment_records.finished_segments(folder):  # nothing to resume
             with suppress(OutputError):
                 checkpoint.remove_checkpoint(folder)
         raise
@@ -159,10 +176,11 @@ def write_segments(
     with closing(frames):
         numbered = _numbered(with_durations(frames), first)
         for number, group in itertools.groupby(numbered, lambda pair: pair[0]):
-            count = 0
+            count, start = 0, Fraction(0)
             with closing(open_segment(number, before)) as writer:
                 try:
                     for _, frame in group:
+                        start = start if count else frame.time
                         writer.add(frame)
                         count += 1
                         if should_stop():
@@ -172,8 +190,8 @@ def write_segments(
                 except BaseException:
                     writer.finish()  # what the encoder holds back can be looked at
                     raise
-                packets = writer.finish()
-            segment = Segment(number, before, count, packets, frame.time)
+                made = writer.finish()
+            segment = Segment(number, before, count, made.packets, start, frame.time, made.content, made.encoder)
             yield segment, frame.carry() if frame.carry is not None else None
             before = segment.through
 

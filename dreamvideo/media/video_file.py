@@ -15,6 +15,9 @@ import av
 
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import StreamInfo
+from dreamvideo.media.atomic_files import create_file, flush_to_disk, publish_file
+from dreamvideo.media.checkpoint import checkpoint_folder
+from dreamvideo.media.kept_part import keep_part, remove_kept
 from dreamvideo.media.metadata import comment_with_settings
 from dreamvideo.media.stream_copy import StreamCopier
 from dreamvideo.media.video_encoder import VideoEncoder, container_of
@@ -49,7 +52,7 @@ def translate_errors(output: Path) -> Generator[None, None, None]:
 
 
 class Muxer:
-    """One video file, called `output` + '.part' until `publish`.
+    """One video file, in the checkpoint of `output` until `publish` or `keep`.
 
     Args:
         output: its name when it is complete.
@@ -62,16 +65,17 @@ class Muxer:
     """
 
     def __init__(self, output: Path, info: StreamInfo, settings: EncodeSettings, comment: str | None) -> None:
-        self.part = output.with_name(output.name + ".part")
+        self.part = checkpoint_folder(output) / f"joined{output.suffix.lower()}"
         self._output = output
         self._count = 0
         self._end = Fraction(0)
         self._next_pts = _EARLIEST_PTS  # the earliest that the next packet may have
-        self._has_begun = False  # from then on the .part file is ours to remove
         self._copier: StreamCopier | None = None
         container = container_of(output)
         options = {"movflags": "+faststart"} if container.format in ("mp4", "mov") else {}
         with translate_errors(output):
+            self.part.unlink(missing_ok=True)
+            create_file(self.part).close()  # libav would follow a link
             self._container = av.open(
                 os.path.abspath(self.part), "w", format=container.format, container_options=options
             )
@@ -102,7 +106,6 @@ class Muxer:
         """
         assert self._copier is not None
         unit = self.encoder.time_base
-        self._has_begun = True
         before = self._count
         for packet in packets:
             late = max(0, self._next_pts - (packet.pts or 0))  # two times of two segments may be rounded to one
@@ -132,17 +135,28 @@ class Muxer:
             self._container.close()
             self._copier.close()
 
-    def publish(self) -> None:
+    def publish(self, overwrite: bool) -> None:
         """Give the finished file its name.
 
+        Args:
+            overwrite: replace an existing file.
+
         Raises:
-            OutputError: it cannot be renamed.
+            OutputError: it cannot be renamed, or a file of that name exists and stays.
         """
         with translate_errors(self._output):
-            os.replace(self.part, self._output)
+            flush_to_disk(self.part)
+            try:
+                publish_file(self.part, self._output, overwrite)
+            except FileExistsError:
+                self.part.unlink()
+                raise OutputError(
+                    f"{self._output} exists: use --resume with --overwrite (-y) to replace it, or with another name"
+                ) from None
+            remove_kept(self._output)
 
     def keep(self) -> bool:
-        """Close the file as it is, so that it plays; return False if it is empty or cannot be closed."""
+        """Close the file as it is, so that it plays, as `output` + '.part'; return False if that cannot be."""
         if not self._count:
             return False
         try:
@@ -152,8 +166,14 @@ class Muxer:
             return False
         if self._copier is not None:
             self._copier.close()
-        log.warning("%d frames are kept in %s", self._count, self.part)
-        return True
+        try:
+            kept = keep_part(self.part, self._output)
+        except OSError as error:
+            log.debug("the unfinished file cannot be moved: %s", error)
+            return False
+        if kept is not None:
+            log.warning("%d frames are kept in %s", self._count, kept)
+        return kept is not None
 
     def abandon(self) -> None:
         """Close the file and delete it."""
@@ -161,5 +181,5 @@ class Muxer:
             self._copier.close()
         with suppress(OSError, av.error.FFmpegError):
             self._container.close()
-        if self._has_begun:
+        with suppress(OSError):
             self.part.unlink(missing_ok=True)

@@ -15,15 +15,18 @@ import numpy as np
 
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import Frames, StreamInfo
+from dreamvideo.media.atomic_files import check_folder
 from dreamvideo.media.checkpoint import (
     checkpoint_folder,
     create_checkpoint,
+    is_published,
     is_resumable,
     remove_checkpoint,
-    segment_path,
 )
-from dreamvideo.media.concat import VideoSegmentWriter, join_partial, join_segments
+from dreamvideo.media.checkpoint_lock import hold_checkpoint
+from dreamvideo.media.concat import VideoSegmentWriter, check_same_encoder, join_partial, join_segments
 from dreamvideo.media.paths import is_image
+from dreamvideo.media.segment_records import segment_path
 from dreamvideo.media.segments import never, store_segments
 from dreamvideo.media.stream_policy import warn_of_lost_streams
 from dreamvideo.media.video_encoder import CONTAINERS, VideoEncoder, container_of
@@ -62,22 +65,18 @@ def check_output(output: Path, inputs: Sequence[Path], overwrite: bool) -> None:
         overwrite: whether an existing output is replaced.
 
     Raises:
-        OutputError: it is a folder or one of `inputs`, is there already, or its folder or suffix will not do.
+        OutputError: it is a folder or one of `inputs`, is there already, or its folder or suffix will not do. A folder
+            that does not exist will do, and is made when something is written.
     """
-    if output.is_dir():
+    if os.path.isdir(output):
         raise OutputError(f"{output} is a folder: expected a file name, such as {output / 'dream.mp4'}")
     if not is_image(output):
         container_of(output)
     for source in inputs:
         if _same_file(output, source):
             raise OutputError(f"{output} is the input itself: choose another name with -o")
-    folder = output.parent
-    if not folder.is_dir():
-        raise OutputError(f"{folder} is not a folder: create it first, or choose another with -o")
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output} exists: use --overwrite (-y) to replace it, or choose another name with -o")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{folder} is read-only: choose another folder with -o")
+    check_folder(output.parent)
+    check_absent(output, overwrite)
 
 
 def _same_file(output: Path, source: Path) -> bool:
@@ -122,53 +121,142 @@ def write_video(
     comment: str | None = None,
     job: Mapping[str, Any] | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     should_stop: Callable[[], bool] = never,
 ) -> int:
     """Write frames as a video with the sound, subtitles, chapters and tags of their input.
 
     Until it is complete its segments are kept in a folder beside it, see `media.checkpoint`. If the frames end early,
     by an error or because `should_stop` says so, finished segments stay there to be resumed, and `output` + '.part'
-    holds all frames up to then and plays.
+    holds all frames up to then and plays. No two calls, in any processes, write one output at a time.
 
     Args:
         frames: of one size, times ascending; closed at the end. To resume: those after `resume_point(output).frames`.
-        output: the video; its suffix names the container.
+        output: the video; its suffix names the container, its folder is made if it does not exist.
         info: of the frames, as their reader returned it.
         encode: codec, quality, and whether there is sound.
         comment: a line for the comment of the file, see `settings_comment`; None: none.
         job: stored with the segments, see `stored_job`: what has to be the same to resume; None: nothing is checked.
         resume: go on after the finished segments, if there are any; else they are deleted.
+        overwrite: replace an existing output, once the new one is complete.
         should_stop: asked after each frame, whether to end with that one.
 
     Returns:
         How many frames the video has, earlier runs included.
 
     Raises:
-        OutputError: it cannot be written, the disk is full, the encoder cannot be used, or there is no frame.
+        OutputError: it cannot be written or exists, another run writes it, the disk is full, the encoder cannot be
+            used, or there is no frame.
         Cancelled: `should_stop` returned True.
         Whatever `frames` raises.
     """
     output = Path(output)
+    with closing(frames):
+        check_absent(output, overwrite)
+        with hold_checkpoint(output) as lock:
+            if not (resume and is_resumable(output)):
+                begin_video(output, info, encode, job)
+            store_video(frames, output, info, encode, comment, lock.run, should_stop=should_stop)
+            return finish_video(output, info, encode, comment, overwrite, should_stop)
+
+
+def check_absent(output: Path, overwrite: bool) -> None:
+    """Check that an output does not exist, unless it is to be replaced.
+
+    Args:
+        output: the file.
+        overwrite: it is to be replaced.
+
+    Raises:
+        OutputError: it exists.
+    """
+    if os.path.lexists(output) and not overwrite:
+        raise OutputError(f"{output} exists: use --overwrite (-y) to replace it, or choose another name with -o")
+
+
+def is_complete(output: Path, resume: bool) -> bool:
+    """Return whether an output exists, and what an earlier run left beside it need not be resumed.
+
+    Args:
+        output: the file.
+        resume: what an earlier run left is to be resumed; what it left of a complete output is deleted.
+
+    Raises:
+        OutputError: that cannot be deleted, or another run is at it.
+    """
+    if not os.path.lexists(output):
+        return False
+    if resume and is_published(output):
+        with hold_checkpoint(output) as lock:
+            remove_checkpoint(lock.folder)
+    return not (resume and is_resumable(output))
+
+
+def store_video(
+    frames: Frames,
+    output: Path,
+    info: StreamInfo,
+    encode: EncodeSettings,
+    comment: str | None,
+    run: str,
+    done: int | None = None,
+    should_stop: Callable[[], bool] = never,
+) -> None:
+    """Write frames as segments of a video, whose checkpoint this run holds.
+
+    Args:
+        frames, output, info, encode, comment, should_stop: as for `write_video`.
+        run: that holds the checkpoint.
+        done: frames that are finished, which `frames` go on after; None: as many as there are.
+
+    Raises:
+        OutputError, Cancelled: as `write_video`.
+        Whatever `frames` raises.
+    """
     folder = checkpoint_folder(output)
 
     def open_segment(number: int, before: int) -> VideoSegmentWriter:
         return VideoSegmentWriter(segment_path(folder, number), output, info, encode, before)
 
-    def leave_partial() -> bool:
-        join_partial(output, info, encode, comment)
-        return False
-
     with closing(frames):
-        if not (resume and is_resumable(output)):
-            begin_video(output, info, encode, job)
-        store_segments(frames, output, open_segment, leave_partial=leave_partial, should_stop=should_stop)
-    count = join_segments(output, info, encode, comment, should_stop)
-    remove_checkpoint(folder)
+        check_same_encoder(output, info, encode)
+        store_segments(
+            frames,
+            output,
+            open_segment,
+            run=run,
+            done=done,
+            leave_partial=lambda: join_partial(output, info, encode, comment),
+            should_stop=should_stop,
+        )
+
+
+def finish_video(
+    output: Path,
+    info: StreamInfo,
+    encode: EncodeSettings,
+    comment: str | None,
+    overwrite: bool,
+    should_stop: Callable[[], bool] = never,
+) -> int:
+    """Join the segments of a video, all of which are finished, give it its name, and delete them.
+
+    Args:
+        output, info, encode, comment, overwrite, should_stop: as for `write_video`.
+
+    Returns:
+        How many frames the video has.
+
+    Raises:
+        OutputError, Cancelled: as `write_video`.
+    """
+    count = join_segments(output, info, encode, comment, should_stop, overwrite=overwrite)
+    remove_checkpoint(checkpoint_folder(output))
     return count
 
 
 def begin_video(output: Path, info: StreamInfo, encode: EncodeSettings, job: Mapping[str, Any] | None) -> None:
-    """Make an empty checkpoint for a video, and warn of streams of its input that it will lack.
+    """Make an empty checkpoint for a video, which this run holds, and warn of streams of its input that it will lack.
 
     Args:
         output: the video.

@@ -25,6 +25,7 @@ similar to.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -48,6 +49,10 @@ MIX_CELLS = (5, 7)  # rows and columns of cells with channels of their own; chos
 MIX_CHANNELS = 6  # channels that each cell raises; chosen by eye
 
 WINDOW = 8  # places a side of the windows of `l4`; chosen by eye
+
+# Largest factors on gradients that do not become smaller as the image grows: of logits of the whole image, which may be
+# pooled over it, and of one place.
+CLASS_GAIN, NEURON_GAIN = 2.0**8, 2.0**4
 
 PRODUCTS = 1 << 24  # dot products with a guide that are in memory at once: 64 MB
 
@@ -128,6 +133,11 @@ class Objective:
         return all(term.kind in (*DIVIDED_KINDS, *CLASS_KINDS) for term in self.terms)
 
     @property
+    def largest_gain(self) -> float:
+        """The largest factor on the gradient with which float16 holds it: inf where all terms are means over places."""
+        return min((_largest_gain(term) for term in self.terms), default=math.inf)
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """The layers of the terms, each once."""
         return tuple(dict.fromkeys(term.layer for term in self.terms))
@@ -164,6 +174,12 @@ def term_score(activation: Tensor, term: Term, divisor: Tensor | None = None, gu
     if term.picks:
         activation = activation.index_select(1, pick_indices(term.picks, activation.device))
     return SCORES[term.kind](activation)
+
+
+def _largest_gain(term: Term) -> float:
+    if term.kind == "sum":
+        return 1.0
+    return NEURON_GAIN if term.center else CLASS_GAIN if term.kind == "class" else math.inf
 
 
 def as_map(activation: Tensor) -> Tensor:

@@ -51,6 +51,7 @@ class Motion:
     trust: Tensor  # (1, 1, H, W) float32 in [0, 1]: the same with soft edges, 0 = do not trust
     unseen: float  # share of `occluded` that is True, 0..1
     near: Tensor  # (1, 1, H, W) bool: near something that moves against the camera, or that is not to be trusted
+    inside: Tensor  # (1, 1, H, W) bool: far inside of something that moves against the camera
     mismatch: Tensor  # (1, 1, H, W) float32 in [0, 1]: how little the flow explains the image around there
     mismatch_share: float  # mean of `mismatch`
     camera: NDArray[np.float64] | None  # (3, 3) `camera_matrix`; None: it is not known
@@ -65,7 +66,7 @@ def no_motion(height: int, width: int) -> Motion:
     """
     nowhere = torch.zeros(1, 1, height, width, dtype=torch.bool)
     flow, still = torch.zeros(1, 2, height, width), torch.zeros(1, 1, height, width)
-    return Motion(flow, nowhere, torch.ones_like(still), 0.0, nowhere, still, 0.0, np.eye(3))
+    return Motion(flow, nowhere, torch.ones_like(still), 0.0, nowhere, nowhere, still, 0.0, np.eye(3))
 
 
 def estimate_motion(
@@ -97,7 +98,8 @@ def estimate_motion(
     alike = _is_noise(change, 2 * NOISE) & ~outside_mask(backward).numpy()[0, 0]
     occluded &= ~(still | alike)
     flow, lost = backward.numpy()[0], occluded[0, 0]
-    near = np.ones_like(lost) if camera is None else near_movers(speed_against(flow, camera), lost)
+    everywhere = np.ones_like(lost)
+    near, inside = (everywhere,) * 2 if camera is None else near_movers(speed_against(flow, camera), lost)
     mismatch = flow_mismatch(_change_of_picture(current[0], warped[0], change), lost)
     return Motion(
         backward,
@@ -105,6 +107,7 @@ def estimate_motion(
         torch.from_numpy(soft_trust(lost, current))[None, None],
         float(lost.mean()),
         torch.from_numpy(near)[None, None],
+        torch.from_numpy(inside)[None, None],
         torch.from_numpy(mismatch)[None, None],
         float(mismatch.mean()),
         camera,

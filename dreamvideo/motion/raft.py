@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dreamvideo.devices import download, tf32_products, upload
+from dreamvideo.devices import tf32_products
 from dreamvideo.errors import ModelError
 from dreamvideo.models.weights import download_weights, load_needed_weights, read_weights
+from dreamvideo.tensors import download, upload
 
 log = logging.getLogger(__name__)
 

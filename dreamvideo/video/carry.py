@@ -26,12 +26,12 @@ from dreamvideo.ascent.bars import picture_area
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.ascent.octaves import confine, dream, octave_sizes
 from dreamvideo.ascent.tiling import Score
-from dreamvideo.devices import upload
 from dreamvideo.models.network import Network
 from dreamvideo.motion.camera_motion import camera_flow, is_fixed
 from dreamvideo.motion.occlusion import Motion, remap
 from dreamvideo.motion.warp import warp
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
+from dreamvideo.tensors import upload
 from dreamvideo.video.ground import Ground, move_ground, remember_ground, returned_ground
 from dreamvideo.video.growth import grow, local_steps
 from dreamvideo.video.octave_turns import UNSEEN_LIMIT, local_gains, steps_per_octave
@@ -253,7 +253,7 @@ def move_carry(last: Carry, source: Tensor, motion: Motion, persistence: float, 
         if not is_fixed(motion.camera):
             ground = move_ground(ground, upload(camera_flow(motion.camera, *source.shape[2:]), where), move)
         if motion.near.any():
-            back = returned_ground(ground, source.to(where), upload(motion.near, where))
+            back = returned_ground(ground, source.to(where), upload(motion.near & ~motion.inside, where))
             residual = torch.lerp(residual, ground.residual, back)
             age, mismatch = torch.maximum(age, back), mismatch * (1 - back)
     if mask is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from safetensors.torch import load, save
 
-from dreamvideo.devices import fetch, upload
+from dreamvideo.tensors import fetch, upload
 from dreamvideo.video.carry import Carry
 from dreamvideo.video.ground import Ground
 

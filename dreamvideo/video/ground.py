@@ -118,12 +118,17 @@ def _covered(ground: Ground, alike: Tensor) -> Tensor:
 
 
 def _dilate(mask: Tensor, radius: int) -> Tensor:
-    """The largest of (1, 1, h, w) within about `radius` px, along rows and columns, in cells of 2 x 2."""
-    cells = F.max_pool2d(mask, 2, ceil_mode=True)
-    radius = -(-radius // 2)
+    """The largest of (1, 1, h, w) in [0, 1] within `radius` px, along rows and columns; faster than a pooling."""
     side = 2 * radius + 1
-    cells = F.max_pool2d(F.max_pool2d(cells, (side, 1), 1, (radius, 0)), (1, side), 1, (0, radius))
-    return F.interpolate(cells, mask.shape[2:], mode="nearest")
+    planes = F.pad(mask, (radius,) * 4)
+    for dim in (2, 3):
+        window = 1
+        while window < side:
+            step = min(window, side - window)
+            length = planes.shape[dim] - step
+            planes = torch.maximum(planes.narrow(dim, 0, length), planes.narrow(dim, step, length))
+            window += step
+    return planes
 
 
 def _box_mean(planes: Tensor, side: int) -> Tensor:

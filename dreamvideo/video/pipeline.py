@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
-from dreamvideo.devices import fetch
 from dreamvideo.frames import Frame, Frames
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.models.network import Network
@@ -29,7 +28,7 @@ from dreamvideo.motion import occlusion
 from dreamvideo.motion.flow import FLOWS, FlowEstimator, dis
 from dreamvideo.motion.occlusion import Motion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
-from dreamvideo.tensors import to_mask, to_tensor, to_uint8
+from dreamvideo.tensors import fetch, to_mask, to_tensor, to_uint8
 from dreamvideo.threads import prefetch
 from dreamvideo.video.carry import Carry, dream_carried_frames, dream_first_frames, learn_ground, move_carry, steps_for
 from dreamvideo.video.carry_bytes import carry_from_bytes, carry_to_bytes

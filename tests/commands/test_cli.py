@@ -5,7 +5,7 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import av
 import numpy as np
@@ -14,6 +14,8 @@ from clips import UNEVEN, make_clip, picture, sound_tracks, video_times
 
 from dreamvideo._version import __version__
 from dreamvideo.cli import main
+from dreamvideo.media import video_file
+from dreamvideo.media.atomic_files import create_file
 from dreamvideo.media.images import read_image, write_image
 
 STRONG = ["--iterations", "1", "--octaves", "1", "--step-size", "0.05"]
@@ -33,6 +35,18 @@ def only_line(capsys: pytest.CaptureFixture[str]) -> Any:
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1, lines
     return lines[0]
+
+
+def fill_disk(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The disk is full when the video of that name is joined."""
+
+    def create(path: Path) -> IO[bytes]:
+        if name not in str(path):
+            return create_file(path)
+        path.symlink_to("/dev/full")  # libav follows it
+        return Path(os.devnull).open("wb")
+
+    monkeypatch.setattr(video_file, "create_file", create)
 
 
 def test_a_video_in_a_dreamed_video_out_with_its_sound(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -205,7 +219,7 @@ def test_what_cannot_be_dreamed_is_one_line_and_no_file(
         (["video", "a.mp4", "--flow", "psychic"], 2, "invalid choice"),
         (["video"], 2, "required"),
         ([], 2, "required"),
-        (["video", "/nowhere/a.mp4", "-o", "/nowhere/b.mp4"], 1, "create it first"),
+        (["video", "/nowhere/a.mp4", "-o", "/dev/null/b.mp4"], 1, "is not a folder"),
     ],
 )
 def test_bad_options_are_usage_errors(
@@ -224,11 +238,11 @@ def test_a_wrong_layer_or_network_suggests_another(clip: Path, capsys: pytest.Ca
 
 
 def test_several_files_share_lanes_and_a_full_disk_stops_only_its_own(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clips = [make_clip(tmp_path / f"{name}.mp4", audio=[("aac", "eng")]) for name in "abc"]
     (tmp_path / "text.mp4").write_text("no video")
-    (tmp_path / "b_dream.mp4.part").symlink_to("/dev/full")
+    fill_disk(monkeypatch, "b_dream")
     assert run("video", *clips[:2], tmp_path / "text.mp4", clips[2], "--lanes", "4", *QUICK) == 3
     said = capsys.readouterr().err
     assert "disk is full" in said and "text.mp4" in said
@@ -238,11 +252,11 @@ def test_several_files_share_lanes_and_a_full_disk_stops_only_its_own(
 
 
 def test_an_input_refused_while_another_output_fails_counts_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clips = [make_clip(tmp_path / f"{name}.mp4") for name in "ab"]
     (tmp_path / "text.mp4").write_text("no video")
-    (tmp_path / "b_dream.mp4.part").symlink_to("/dev/full")
+    fill_disk(monkeypatch, "b_dream")
     assert run("video", *clips, tmp_path / "text.mp4", "--lanes", "4", *QUICK) == 3
     assert capsys.readouterr().err.count("text.mp4") == 1
 

@@ -23,14 +23,14 @@ from dreamvideo.errors import Cancelled, SettingsError, SourceError
 from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.jobs.cluster.cluster_job import ClusterJob
 from dreamvideo.jobs.cluster.scheduler import _JobTask, _Scheduler, run_on_cluster
-from dreamvideo.jobs.cluster.split import WARMUP_SECONDS, SegmentRange, WorkUnit, split_into_units
-from dreamvideo.jobs.cluster.task import ClusterTask, FinishedSegment, dream_tasks
 from dreamvideo.jobs.cluster.transfer import StoredFile, fetch_file, replace_files, store_file
 from dreamvideo.jobs.cluster.workers import TaskResult
 from dreamvideo.jobs.job import Job, JobResult, JobSettings
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.plan_frames import plan_frames
 from dreamvideo.jobs.runner import dream_jobs
+from dreamvideo.jobs.split import WARMUP_SECONDS, SegmentRange, WorkUnit, split_into_units
+from dreamvideo.jobs.task import ClusterTask, FinishedSegment, dream_tasks
 from dreamvideo.media import segments, video_writer
 from dreamvideo.media.checkpoint import ResumePoint, checkpoint_folder
 from dreamvideo.media.segments import SegmentCounter

@@ -1,5 +1,6 @@
 """Folders of pictures, dreamed end to end."""
 
+import errno
 import hashlib
 import signal
 import subprocess
@@ -23,12 +24,15 @@ from dreamvideo.commands.options import FRAMES_SETTINGS
 from dreamvideo.errors import OutputError, SettingsError
 from dreamvideo.jobs import job
 from dreamvideo.jobs.image_output import publish_images
-from dreamvideo.media import checkpoint, segments
-from dreamvideo.media.checkpoint import checkpoint_folder, write_segment
+from dreamvideo.media import images, segments
+from dreamvideo.media.atomic_files import write_atomically
+from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.image_sequence import open_sequence
 from dreamvideo.media.images import read_image, write_image
 from dreamvideo.media.metadata import settings_in_file
 from dreamvideo.media.paths import IMAGE_SUFFIXES
+from dreamvideo.media.segment_content import hash_images, hash_packets, write_segment
+from dreamvideo.media.segment_records import Segment, finished_segments
 from dreamvideo.settings.dream import ModelSettings
 from dreamvideo.settings.job import ReadSettings, SequenceSettings
 from dreamvideo.settings.option import option_choices
@@ -231,7 +235,7 @@ def test_inputs_are_never_outputs_and_two_never_one(tmp_path: Path, capsys: pyte
     assert run("frames", folder, other, "-o", tmp_path / "out", *QUICK) == 2
     assert "would both be written" in only_line(capsys)
     for words, said in (
-        (["-o", tmp_path / "a" / "b"], "create it first"),
+        (["-o", folder / "shot1.png" / "b"], "is not a folder"),
         (["-o", tmp_path / "one.png"], "is an image: expected a folder"),
         (["-o", tmp_path / "one.wmv"], "unknown kind of video"),
         (["-o", folder / "shot1.png", "-y"], "is an image: expected a folder"),
@@ -360,7 +364,7 @@ def test_a_job_that_died_goes_on_and_makes_the_same_pictures(
     with pytest.raises(Killed):
         run("frames", folder, *words)
     heal()
-    assert len(checkpoint.finished_segments(checkpoint_folder(output))) == after
+    assert len(finished_segments(checkpoint_folder(output))) == after
     assert run("frames", folder, *words) == 1  # not unasked
     assert run("frames", folder, *words, "--seed", 1, "--resume") == 1
     assert run("frames", folder, *words, "--resume") == 3  # shot4 is still lost
@@ -395,12 +399,19 @@ def test_an_interruption_leaves_finished_pictures_and_says_how_to_go_on(tmp_path
 
 
 def test_a_full_disk_is_one_line_and_costs_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], short_pieces: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], short_pieces: None
 ) -> None:
     folder, output = shots(tmp_path / "in"), tmp_path / "in_dream"
-    output.mkdir()
-    (output / "shot8.png.part").symlink_to("/dev/full")
-    assert run("frames", folder, *QUICK) == 1
+    plain = write_atomically
+
+    def full(path: Path, *rest: Any) -> None:
+        if path.name == "shot8.png":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        plain(path, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "write_atomically", full)
+        assert run("frames", folder, *QUICK) == 1
     assert "disk is full" in only_line(capsys)
     assert len(contents(output)) >= 6 and "shot8.png" not in contents(output)
     assert run("frames", folder, "--resume", *QUICK) == 0
@@ -408,20 +419,28 @@ def test_a_full_disk_is_one_line_and_costs_nothing(
 
 
 def test_a_segment_from_a_worker_writes_into_its_folder_only(tmp_path: Path) -> None:
+    def write(files: dict[str, bytes], are_images: bool) -> None:
+        content = hash_images(files) if are_images else hash_packets(files)
+        write_segment(tmp_path, Segment(0, 0, 1, 0, Fraction(0), Fraction(0), content), files, are_images)
+
     (tmp_path / "out").mkdir()
-    for images in (True, False):
-        good = "good.png" if images else "000000.packets"
+    for are_images in (True, False):
+        good = "good.png" if are_images else "000000.packets"
         for name in ("../evil.png", "/evil.png", "..", "sub/evil.png"):
             with pytest.raises(OutputError, match="not the name of a file of segment 0"):
-                write_segment(tmp_path, 0, {good: b"1", name: b"2"}, images)
+                write({good: b"1", name: b"2"}, are_images)
     with pytest.raises(OutputError, match="not the name of a file of segment 0"):
-        write_segment(tmp_path, 0, {"000001.packets": b"2"}, images=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["000000.images", "000000.packets", "out"]
-    assert publish_images(tmp_path / "000000.images", tmp_path / "out") == 1
+        write({"000001.packets": b"2"}, False)
+    segment = Segment(0, 0, 1, 1, Fraction(0), Fraction(0), hash_packets({"000000.packets": b"1"}))
+    with pytest.raises(OutputError, match="changed on its way"):
+        write_segment(tmp_path, segment, {"000000.packets": b"2"}, images=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    write({"good.png": b"1"}, True)
+    assert publish_images(tmp_path / "000000.images", tmp_path / "out", overwrite=False) == 1
     assert contents(tmp_path / "out") == {"good.png": b"1"}
-    write_segment(tmp_path, 0, {"evil.sh": b"2"}, images=True)
+    write({"evil.sh": b"2"}, True)
     with pytest.raises(OutputError, match="not the name of an image"):
-        publish_images(tmp_path / "000000.images", tmp_path / "out")
+        publish_images(tmp_path / "000000.images", tmp_path / "out", overwrite=True)
     assert contents(tmp_path / "out") == {"good.png": b"1"}
 
 

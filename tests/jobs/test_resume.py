@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import av
 import numpy as np
@@ -20,8 +20,8 @@ from clips import UNEVEN, make_clip, sound_tracks, video_times
 from conftest import only_line, run, textured
 from numpy.typing import NDArray
 
-from dreamvideo.jobs import runner
-from dreamvideo.media import checkpoint, segments
+from dreamvideo.jobs import repair, runner
+from dreamvideo.media import checkpoint, segment_records, segments, video_file
 from dreamvideo.media.checkpoint import checkpoint_folder
 
 QUICK = ["--iterations", "2", "--octaves", "1", "--step-size", "0.03", "--threads", "1", "-q"]
@@ -68,15 +68,15 @@ class Killed(BaseException):
 
 def killed_after(monkeypatch: pytest.MonkeyPatch, count: int) -> Callable[..., Any]:
     """The job dies when it is about to record piece `count`."""
-    keep = checkpoint.record_segment
+    keep = segment_records.record_segment
 
     def die(folder: Path, piece: Any, state: Any) -> None:
         if piece.number == count:
             raise Killed
         keep(folder, piece, state)
 
-    monkeypatch.setattr(checkpoint, "record_segment", die)
-    return lambda: monkeypatch.setattr(checkpoint, "record_segment", keep)
+    monkeypatch.setattr(segment_records, "record_segment", die)
+    return lambda: monkeypatch.setattr(segment_records, "record_segment", keep)
 
 
 @pytest.mark.parametrize("after", [*(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, 5)), 4])
@@ -91,7 +91,7 @@ def test_a_job_that_died_goes_on_and_makes_the_same_film(
         run("video", film, "-o", output, *QUICK, *words)
     heal()
     assert not output.exists()
-    before = len(checkpoint.finished_segments(checkpoint_folder(output)))
+    before = len(segment_records.finished_segments(checkpoint_folder(output)))
     assert before == after
     assert run("video", film, "-o", output, "--resume", *QUICK, *words) == 0
     assert digest(output) == digest(whole)
@@ -136,7 +136,7 @@ def test_what_is_left_is_neither_overwritten_nor_gone_on_with_unasked(
     assert run("video", film, "-o", output, *QUICK) == 1
     said = only_line(capsys)
     assert "2 finished segments" in said and "--resume" in said and "--overwrite (-y)" in said
-    assert len(checkpoint.finished_segments(checkpoint_folder(output))) == 2
+    assert len(segment_records.finished_segments(checkpoint_folder(output))) == 2
     assert run("video", film, "-o", output, "-y", *QUICK) == 0
     assert not checkpoint_folder(output).exists()
 
@@ -164,17 +164,17 @@ def test_an_input_that_changes_under_way_is_told_and_nothing_is_lost(
     film: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output, content = film.with_name("out.mp4"), film.read_bytes()
-    keep = checkpoint.record_segment
+    keep = segment_records.record_segment
 
     def meddle(folder: Path, piece: Any, state: Any) -> None:
         keep(folder, piece, state)
         if piece.number == 2:
             film.write_bytes(content + b"more")
 
-    monkeypatch.setattr(checkpoint, "record_segment", meddle)
+    monkeypatch.setattr(segment_records, "record_segment", meddle)
     assert run("video", film, "-o", output, *QUICK) == 1
     assert "has changed while it was dreamed" in only_line(capsys)
-    monkeypatch.setattr(checkpoint, "record_segment", keep)
+    monkeypatch.setattr(segment_records, "record_segment", keep)
     assert not output.exists()
     film.write_bytes(content)
     assert run("video", film, "-o", output, "--resume", *QUICK) == 0
@@ -186,8 +186,14 @@ def test_a_disk_that_is_full_when_pieces_are_joined_costs_nothing(
     film: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = film.with_name("out.mp4")
-    output.with_name("out.mp4.part").symlink_to("/dev/full")
-    assert run("video", film, "-o", output, *QUICK) == 1
+
+    def full(path: Path) -> IO[bytes]:
+        path.symlink_to("/dev/full")  # libav follows it
+        return Path(os.devnull).open("wb")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(video_file, "create_file", full)
+        assert run("video", film, "-o", output, *QUICK) == 1
     assert "disk is full" in only_line(capsys)
     assert not output.exists()
     monkeypatch.setattr(runner, "dream_inputs", lambda inputs, *rest: only_read(inputs))
@@ -202,19 +208,53 @@ def only_read(inputs: Any) -> Generator[Any, None, None]:
     yield from ()
 
 
-def test_a_damaged_piece_is_told(
-    film: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("harm", "again"),
+    [
+        ("flip", range(4)),  # to the cut before it; the segments after it are good
+        ("carry", range(4, 8)),  # the newest: from the cut before it
+        pytest.param("cut", range(4), marks=pytest.mark.slow),
+        pytest.param("flip a time", range(4), marks=pytest.mark.slow),
+        pytest.param("record", range(4), marks=pytest.mark.slow),
+    ],
+)
+def test_a_damaged_piece_is_found_and_dreamed_again(
+    film: Path, monkeypatch: pytest.MonkeyPatch, harm: str, again: range
 ) -> None:
-    output = film.with_name("out.mp4")
-    heal = killed_after(monkeypatch, 3)
+    output, whole = film.with_name("out.mp4"), film.with_name("whole.mp4")
+    assert run("video", film, "-o", whole, *QUICK) == 0
+    heal = killed_after(monkeypatch, 6)
     with pytest.raises(Killed):
         run("video", film, "-o", output, *QUICK)
     heal()
-    packets = checkpoint.segment_path(checkpoint_folder(output), 1)
-    packets.write_bytes(packets.read_bytes()[:-7])
-    assert run("video", film, "-o", output, "--resume", *QUICK) == 1
-    assert "damaged at segment 1" in only_line(capsys)
-    assert not output.exists()
+    folder = checkpoint_folder(output)
+    packets, record = folder / "000003.packets", folder / "000003.json"
+    content = bytearray(packets.read_bytes())
+    if harm == "cut":
+        packets.write_bytes(content[:-7])
+    elif harm == "flip":
+        content[-100] ^= 1
+        packets.write_bytes(content)
+    elif harm == "flip a time":
+        content[content.index(b'"pts": ') + 7] ^= 1
+        packets.write_bytes(content)
+    elif harm == "record":
+        record.write_bytes(record.read_bytes().replace(b'"frames": 5', b'"frames": 4'))
+    else:
+        (carry,) = folder.glob("*.carry")
+        carry.write_bytes(carry.read_bytes()[:-1] + b"x")
+    keep, written = segment_records.record_segment, []
+
+    def watched(folder: Path, piece: Any, state: Any) -> None:
+        written.append(piece.number)
+        keep(folder, piece, state)
+
+    monkeypatch.setattr(segment_records, "record_segment", watched)
+    monkeypatch.setattr(repair, "record_segment", watched)
+    assert run("video", film, "-o", output, "--resume", *QUICK) == 0
+    assert digest(output) == digest(whole)
+    assert not folder.exists()
+    assert written[: len(again)] == list(again), written
 
 
 def test_a_folder_that_vanishes_is_one_line(
@@ -222,16 +262,16 @@ def test_a_folder_that_vanishes_is_one_line(
 ) -> None:
     (tmp_path / "out").mkdir()
     output = tmp_path / "out" / "out.mp4"
-    keep = checkpoint.record_segment
+    keep = segment_records.record_segment
 
     def vanish(folder: Path, piece: Any, state: Any) -> None:
         if piece.number == 2:
             shutil.rmtree(tmp_path / "out")
         keep(folder, piece, state)
 
-    monkeypatch.setattr(checkpoint, "record_segment", vanish)
+    monkeypatch.setattr(segment_records, "record_segment", vanish)
     assert run("video", film, "-o", output, *QUICK) == 1
-    assert "cannot be written" in only_line(capsys)
+    assert "out.mp4.checkpoint was deleted" in only_line(capsys)
 
 
 def test_resuming_passes_over_what_is_done_and_begins_what_is_not(
@@ -331,7 +371,7 @@ def started(*words: object, driver: str = DRIVER) -> Any:
 
 
 def pieces_done(output: Any) -> int:
-    return len(list(checkpoint_folder(output).glob("*.json"))) - 1
+    return len(list(checkpoint_folder(output).glob("0*.json")))
 
 
 def until(child: subprocess.Popen[str], check: Callable[[], bool]) -> None:
@@ -415,7 +455,7 @@ def test_a_job_that_was_killed_makes_the_film_of_an_unbroken_one(
             shutil.rmtree(checkpoint_folder(output), ignore_errors=True)  # killed before it was deleted
             done, resume = 0, []
             continue
-        finished = checkpoint.finished_segments(checkpoint_folder(output))
+        finished = segment_records.finished_segments(checkpoint_folder(output))
         assert len(finished) >= done
         # At most one piece is done again.
         assert len(list(checkpoint_folder(output).glob("*.packets"))) <= len(finished) + 1

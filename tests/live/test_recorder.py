@@ -367,7 +367,7 @@ def test_what_cannot_be_begun_is_refused_and_leaves_nothing(tmp_path: Path) -> N
         (there, {}, "there.mkv exists: use --overwrite"),
         (tmp_path, {}, "is a folder: expected a file name"),
         (tmp_path / "folder.mkv", {}, "folder.mkv is a folder: expected a file name"),
-        (tmp_path / "none" / "dream.mkv", {}, "none is not a folder: create it first"),
+        (there / "dream.mkv", {}, "there.mkv is a file, or below one: expected a folder"),
         (tmp_path / "dream.avi", {}, "ending in .mkv, .mp4, .mov"),
         (tmp_path / "dream", {}, "ending in .mkv, .mp4, .mov"),
         (tmp_path / "dream.mkv", {"codec": "libx266"}, "--codec libx266: there is no such encoder"),

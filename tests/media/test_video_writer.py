@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 
 import av
 import cv2
@@ -20,11 +20,13 @@ from hypothesis import strategies as st
 
 from dreamvideo.errors import Cancelled, OutputError
 from dreamvideo.frames import BT601, BT709, Frame, StreamInfo
-from dreamvideo.media import segments
-from dreamvideo.media.checkpoint import checkpoint_folder, finished_segments, resume_point
+from dreamvideo.media import segments, video_file
+from dreamvideo.media.checkpoint import checkpoint_folder, resume_point
+from dreamvideo.media.checkpoint_lock import hold_checkpoint
 from dreamvideo.media.images import read_image, write_image
 from dreamvideo.media.packets import read_packets, write_packets
 from dreamvideo.media.rotation import display_matrix
+from dreamvideo.media.segment_records import finished_segments
 from dreamvideo.media.video_file import Muxer
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.media.video_writer import check_encoder, check_output, default_output, write_video
@@ -90,7 +92,7 @@ def test_pictures_and_times_come_back(tmp_path: Path, suffix: str, size: tuple[i
 def test_any_times_are_exact_in_mp4(tmp_path: Path, steps: list[int], start: int) -> None:
     times = [Fraction(start + sum(steps[:n]), 1000) for n in range(len(steps) + 1)]
     output = tmp_path / "dream.mp4"
-    write_video(made(times, last=Fraction(1234, 1000)), output, info_of())
+    write_video(made(times, last=Fraction(1234, 1000)), output, info_of(), overwrite=True)
     assert video_times(output) == (times, times[-1] + Fraction(1234, 1000))
 
 
@@ -211,7 +213,7 @@ def test_damaged_sound_costs_itself_alone(rich: Path, tmp_path: Path, caplog: py
             yield time, packet
 
     output = tmp_path / "dream.mp4"
-    with open_video(rich, ReadSettings()) as source:
+    with open_video(rich, ReadSettings()) as source, hold_checkpoint(output):
         film = Muxer(output, source.info, FAST, None)
         assert film._copier is not None
         film._copier._packets = broken(film._copier._packets)
@@ -219,7 +221,7 @@ def test_damaged_sound_costs_itself_alone(rich: Path, tmp_path: Path, caplog: py
             film.add(film.encoder.encode(frame.image, frame.time, frame.duration))
         film.add(film.encoder.flush())
         film.finish(whole=True)
-        film.publish()
+        film.publish(overwrite=False)
     before, after = sound_tracks(rich), sound_tracks(output)
     assert sum(len(times) for _, times, _ in after) == sum(len(times) for _, times, _ in before) - 1
     assert len(video_times(output)[0]) == 40
@@ -492,7 +494,7 @@ def test_an_interruption_leaves_a_part_that_plays(tmp_path: Path, rich: Path, er
     with pytest.raises(type(error)) as caught:
         write_video(broken(), tmp_path / "dream.mp4", info_of(path=rich, stream=0))
     assert caught.value is error
-    assert [path.name for path in tmp_path.iterdir()] == ["dream.mp4.part"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dream.mp4.checkpoint", "dream.mp4.part"]
     assert len(read(tmp_path / "dream.mp4.part")[1]) >= 59
 
 
@@ -503,7 +505,9 @@ def test_a_failure_before_the_first_frame_leaves_nothing(tmp_path: Path) -> None
 
     (tmp_path / "dream.mp4").write_text("an older film")
     with pytest.raises(ValueError, match="no dream"):
-        write_video(broken(), tmp_path / "dream.mp4", info_of())
+        write_video(broken(), tmp_path / "dream.mp4", info_of(), overwrite=True)
+    with pytest.raises(OutputError, match="dream.mp4 exists"):
+        write_video(made(), tmp_path / "dream.mp4", info_of())
     assert (tmp_path / "dream.mp4").read_text() == "an older film"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -514,21 +518,35 @@ def test_no_frames_is_an_error(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def on_a_full_disk(path: Path) -> IO[bytes]:
+    """In place of `create_file`: libav follows the link."""
+    path.symlink_to("/dev/full")
+    return Path(os.devnull).open("wb")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which is always full")
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".gif"])
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, suffix: str) -> None:
-    (tmp_path / f"dream{suffix}.part").symlink_to("/dev/full")
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_file, "create_file", on_a_full_disk)
     output = tmp_path / f"dream{suffix}"
     with pytest.raises(OutputError, match="disk is full"):
         write_video(made(), output, info_of())
     assert list(tmp_path.iterdir()) == [checkpoint_folder(output)]  # what was finished is there to be resumed
+    monkeypatch.undo()
     assert write_video(made([]), output, info_of(), resume=True) == len(STEADY)
     assert list(tmp_path.iterdir()) == [output]
 
 
-def test_a_missing_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot be written"):
-        write_video(made(), tmp_path / "absent" / "dream.mp4", info_of())
+def test_a_missing_folder_is_made_and_one_that_cannot_be_is_told(tmp_path: Path) -> None:
+    write_video(made(), tmp_path / "a" / "b" / "dream.mp4", info_of())
+    (tmp_path / "file").write_text("mine")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(OutputError, match="expected a folder"):
+            write_video(made(), folder / "dream.mp4", info_of())
+    with pytest.raises(OutputError, match="there was no frame"):
+        write_video(made([]), tmp_path / "c" / "d" / "dream.mp4", info_of())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "file"]
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_nothing_is_printed_and_no_thread_stays(rich: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -660,11 +678,13 @@ def test_an_output_is_checked_before_any_work(tmp_path: Path) -> None:
     check_output(tmp_path / "new.mp4", [source], overwrite=False)
     check_output(tmp_path / "new.png", [source], overwrite=False)
     check_output(other, [source], overwrite=True)
+    check_output(tmp_path / "absent" / "below" / "new.mp4", [source], overwrite=False)
     for output, overwrite, message in [
         (other, False, "--overwrite"),
         (source, True, "input itself"),
         (link, True, "input itself"),
-        (tmp_path / "absent" / "new.mp4", False, "is not a folder"),
+        (other / "new.mp4", False, "is not a folder"),
+        (other / "below" / "new.mp4", False, "is not a folder"),
         (tmp_path, False, "is a folder"),
         (tmp_path / "new.xyz", False, r"unknown kind of video '\.xyz': expected \.mp4"),
         (tmp_path / "new", False, "unknown kind"),

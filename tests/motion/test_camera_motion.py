@@ -57,7 +57,9 @@ def test_what_agrees_with_no_homography_has_no_camera() -> None:
 
 
 def test_a_walker_is_near_with_a_margin() -> None:
-    near = near_movers(speed(with_figure(still(), -6, 0)), NOWHERE)
+    near, inside = near_movers(speed(with_figure(still(), -6, 0)), NOWHERE)
+    assert not (inside & ~near).any()
+    assert inside[46:54, 52:60].all() and not inside[:36].any() and not inside[:, :48].any()
     assert near[28:72, 38:74].all()
     assert not near[:20].any() and not near[:, 90:].any()
 
@@ -65,15 +67,15 @@ def test_a_walker_is_near_with_a_margin() -> None:
 def test_what_is_lost_is_near_and_noise_is_not() -> None:
     lost = NOWHERE.copy()
     lost[FIGURE] = True
-    assert near_movers(speed(still()), lost)[FIGURE].all()
+    assert near_movers(speed(still()), lost)[0][FIGURE].all()
     noise = still()
     noise[0, ::8, ::8] = noise[0, 1::8, 1::8] = 5
-    assert not near_movers(speed(noise), NOWHERE).any()
+    assert not near_movers(speed(noise), NOWHERE)[0].any()
 
 
 def test_with_the_camera_nothing_moves() -> None:
     pan = still() + np.float32(3)
-    assert not near_movers(speed(pan, (3, 3)), NOWHERE).any()
+    assert not near_movers(speed(pan, (3, 3)), NOWHERE)[0].any()
     assert not moving_places(speed(pan, (3, 3)), 0.5, (H, W)).any()
     assert moving_places(speed(with_figure(pan, -3, 0), (3, 3)), 0.5, (H, W))[FIGURE].all()
 
@@ -82,4 +84,4 @@ def test_with_the_camera_nothing_moves() -> None:
 def test_tiny_images_have_no_camera(size: tuple[int, int]) -> None:
     assert camera_matrix(np.zeros((2, *size), np.float32)) is None
     flow = np.full((2, *size), 9, np.float32)
-    assert near_movers(speed(flow), np.zeros(size, np.bool_)).all()
+    assert near_movers(speed(flow), np.zeros(size, np.bool_))[0].all()

@@ -16,9 +16,11 @@ from dreamvideo.cli import main
 from dreamvideo.errors import ModelError, WeightsError
 from dreamvideo.models.network import Network
 from dreamvideo.motion import raft as module
+from dreamvideo.motion.flow import FLOWS
 from dreamvideo.motion.raft import LARGEST_SIDE, LEAST_SIDE, pad_for_raft, raft, raft_flow
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
-from dreamvideo.video.pipeline import dream_video
+from dreamvideo.video.pipeline import dream_video, estimate_rounds
+from dreamvideo.video.shots import single_input
 
 CPU = torch.device("cpu")
 
@@ -244,6 +246,30 @@ def test_a_video_dreams_along_it(tiny_network: Network, files: Path, monkeypatch
     assert [frame.image.shape for frame in frames] == [(40, 72, 3)] * 4
     assert len(asked) == 6, "both ways for each frame but the first"
     assert len(loaded) == 1
+
+
+@pytest.mark.parametrize("flow", ["dis", "raft"])
+def test_only_dis_is_estimated_again_where_things_move_fast(flow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An estimator that sees a square move by 8 px to the right, where it moves by 5 to the left."""
+
+    def mistaken(current: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
+        seen = torch.zeros(1, 2, 96, 160)
+        seen[:, 0, 32:64, 56:96] = 8
+        return seen
+
+    images = []
+    for left in (60, 55):
+        image = textured(96, 160)
+        image[32:64, left : left + 40] = textured(32, 40, 3)
+        images.append(image)
+    monkeypatch.setitem(FLOWS, flow, lambda *_: mistaken)
+    from conftest import stream
+
+    rounds = estimate_rounds(single_input(stream(images)), CarrySettings(flow=flow), torch.device("cpu"))
+    ((_, motion),) = list(rounds)[1]
+    assert motion is not None
+    dx = motion.backward[0, 0, 40:56, 64:86].median()
+    assert dx == 8 if flow == "raft" else abs(dx - 5) < 0.5
 
 
 def test_weights_that_cannot_be_had_are_told_before_a_frame_is_dreamed_and_the_source_is_closed(

@@ -5,20 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import TypeAlias
 
 from dreamvideo.errors import Cancelled, SourceError
 from dreamvideo.frames import Source
-from dreamvideo.jobs.cluster.split import WorkUnit, split_into_units
-from dreamvideo.jobs.cluster.task import ClusterTask, FinishedSegment
 from dreamvideo.jobs.cluster.transfer import StoredFile
 from dreamvideo.jobs.image_output import publish_images
 from dreamvideo.jobs.job import Job, JobResult, JobSettings, check_unchanged, min_segment_frames, open_job, source_state
-from dreamvideo.media import checkpoint
-from dreamvideo.media.checkpoint import ResumePoint, Segment
+from dreamvideo.jobs.split import WorkUnit, split_into_units
+from dreamvideo.jobs.task import ClusterTask, FinishedSegment
+from dreamvideo.media.checkpoint import ResumePoint, checkpoint_folder
+from dreamvideo.media.checkpoint_lock import CheckpointLock
+from dreamvideo.media.segment_content import write_segment
+from dreamvideo.media.segment_records import (
+    Segment,
+    images_folder,
+    record_segment,
+    segment_from_record,
+    stored_carry,
+    usable_segments,
+)
 from dreamvideo.media.video_file import translate_errors
 from dreamvideo.media.video_reader import silence_reader
 from dreamvideo.threads import prefetch
@@ -39,6 +48,7 @@ class ClusterJob:
     all_found: bool = False  # every unit is known
     started: bool = False
     ended: bool = False  # finished or failed
+    lock: CheckpointLock | None = None  # from its start to its end
 
 
 # A job with a unit of it, or with None after its last one; or the result of a job whose input cannot be read.
@@ -95,23 +105,16 @@ def rest_of_unit(job: Job, unit: WorkUnit) -> ClusterTask | None:
         job: whose unit it is.
         unit: all of it.
     """
-    folder = checkpoint.checkpoint_folder(job.output)
-    stored = list(takewhile(bool, (checkpoint.segment_from_record(folder, each.number) for each in unit.segments)))
-    rest = unit.without(len(stored))
-    if rest is None:
+    folder = checkpoint_folder(job.output)
+    records = (segment_from_record(folder, each.number) for each in unit.segments)
+    stored = [segment for segment in takewhile(lambda each: each is not None, records) if segment is not None]
+    if len(stored) == len(unit.segments):
         return None
+    stored = usable_segments(folder, stored)
+    rest = unit.without(len(stored))
+    assert rest is not None
     last = stored[-1] if stored else None
-    return ClusterTask(job, rest, resume_point_after(last, checkpoint.stored_carry(folder, last)) if last else None)
-
-
-def stored_segments(folder: Path) -> list[Segment]:
-    """Return all finished segments of a checkpoint; on a cluster there may be gaps between them.
-
-    Args:
-        folder: of the checkpoint.
-    """
-    numbers = (int(path.stem) for path in folder.glob("*.json") if path.stem.isdigit())
-    return [segment for number in numbers if (segment := checkpoint.segment_from_record(folder, number)) is not None]
+    return ClusterTask(job, rest, resume_point_after(last, stored_carry(folder, last)) if last else None)
 
 
 def resume_point_after(segment: Segment, carry: bytes | None) -> ResumePoint | None:
@@ -137,9 +140,10 @@ def store_finished(active: ClusterJob, finished: FinishedSegment) -> None:
     """
     check_unchanged(active.job, active.state)
     output, segment = active.job.output, finished.segment
-    folder = checkpoint.checkpoint_folder(output)
+    folder = checkpoint_folder(output)
+    assert active.lock is not None
     with translate_errors(output):
-        checkpoint.write_segment(folder, segment.number, finished.files, active.job.to_folder)
+        write_segment(folder, segment, finished.files, active.job.to_folder)
         if active.job.to_folder:
-            publish_images(checkpoint.images_folder(folder, segment.number), output)
-        checkpoint.record_segment(folder, segment, finished.carry)
+            publish_images(images_folder(folder, segment.number), output, active.job.overwrite)
+        record_segment(folder, replace(segment, run=active.lock.run), finished.carry)

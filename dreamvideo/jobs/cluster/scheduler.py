@@ -24,18 +24,20 @@ from dreamvideo.jobs.cluster.cluster_job import (
     rest_of_unit,
     resume_point_after,
     store_finished,
-    stored_segments,
 )
-from dreamvideo.jobs.cluster.split import WorkUnit
-from dreamvideo.jobs.cluster.task import ClusterTask, FinishedSegment
 from dreamvideo.jobs.cluster.transfer import store_file
 from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
 from dreamvideo.jobs.job import Job, JobResult, JobSettings
 from dreamvideo.jobs.job_output import begin_job, finish_job
 from dreamvideo.jobs.observer import Observer
-from dreamvideo.media import checkpoint
+from dreamvideo.jobs.split import WorkUnit
+from dreamvideo.jobs.task import ClusterTask, FinishedSegment
+from dreamvideo.media.checkpoint import is_resumable
+from dreamvideo.media.checkpoint_lock import CheckpointLock
+from dreamvideo.media.concat import check_same_encoder
 from dreamvideo.media.sample_frames import format_time
-from dreamvideo.media.video_writer import check_encoder
+from dreamvideo.media.segment_records import damaged_segments, forget_segment, stored_segments
+from dreamvideo.media.video_writer import check_absent, check_encoder
 from dreamvideo.threads import prefetch
 from dreamvideo.video.lanes import lanes_for
 
@@ -92,9 +94,17 @@ class _Scheduler:
         self._waiting: deque[_JobTask] = deque()
         self._running: dict[int, list[_JobTask | None]] = {}  # request -> what is left of its tasks; None: nothing
         self._failures: Counter[tuple[Job, int]] = Counter()
+        self._locks: list[CheckpointLock] = []
 
     def run(self, found: Generator[Found, None, None]) -> None:
         """Dream all units that are found."""
+        try:
+            self._run(found)
+        finally:
+            for lock in self._locks:
+                lock.release()
+
+    def _run(self, found: Generator[Found, None, None]) -> None:
         more = True
         while more or self._waiting or self._pool.busy:
             if self._observer.should_stop():
@@ -156,11 +166,18 @@ class _Scheduler:
     def _start(self, active: ClusterJob) -> None:
         active.started = True
         job, info = active.job, active.source.info
-        folder = checkpoint.checkpoint_folder(job.output)
         if not job.to_folder:
+            check_absent(job.output, job.overwrite)
             check_encoder(job.output, self._settings.encode, info)
-        if self._resume and checkpoint.stored_job(folder) is not None:
-            active.resumed = sum(segment.frames for segment in stored_segments(folder))
+        active.lock = CheckpointLock(job.output)
+        self._locks.append(active.lock)
+        if self._resume and is_resumable(job.output):
+            for number in damaged_segments(active.lock.folder):
+                self._observer.message(f"{job.output}: segment {number} is damaged, and dreamed again")
+                forget_segment(active.lock.folder, number)
+            active.resumed = sum(segment.frames for segment in stored_segments(active.lock.folder))
+            if not job.to_folder:
+                check_same_encoder(job.output, info, self._settings.encode)
         else:
             begin_job(job, info, self._settings)
         if self._settings.cluster.ship:
@@ -216,9 +233,13 @@ class _Scheduler:
         result = finish_job(
             active.job, active.source, self._settings, active.resumed, seconds, self._observer.should_stop
         )
+        if active.lock is not None:
+            active.lock.release()
         self._observer.finished(result)
 
     def _fail(self, active: ClusterJob, error: DreamVideoError) -> None:
         active.ended = True
+        if active.lock is not None:
+            active.lock.release()
         self._observer.finished(JobResult(active.job, error=error))
         self._waiting = deque(each for each in self._waiting if each.active is not active)

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from dreamvideo._version import __version__
 from dreamvideo.errors import ClusterError, SourceError
-from dreamvideo.jobs.cluster.task import ClusterTask, FinishedSegment, dream_tasks
 from dreamvideo.jobs.cluster.transfer import StoredFile, fetch_file, replace_files
 from dreamvideo.jobs.job import Job, JobSettings
+from dreamvideo.jobs.task import ClusterTask, FinishedSegment, dream_tasks
 from dreamvideo.models.network import Network, load_network
 from dreamvideo.process import configure_process, networks_from
 

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from dreamvideo._version import __version__
 from dreamvideo.errors import ClusterError, DreamVideoError, first_line
-from dreamvideo.jobs.cluster.task import ClusterTask, FinishedSegment
 from dreamvideo.jobs.cluster.transfer import StoredFile, replace_files, store_file
 from dreamvideo.jobs.cluster.worker import ClusterWorker
 from dreamvideo.jobs.job import JobSettings
+from dreamvideo.jobs.task import ClusterTask, FinishedSegment
 from dreamvideo.process import network_folder
 
 log = logging.getLogger(__name__)

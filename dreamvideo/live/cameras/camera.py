@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from collections.abc import Callable, Generator
@@ -72,7 +73,7 @@ def camera_frames(where: str, settings: CameraSettings, clock: Clock = time.mono
         )
     if where.isdecimal() or where.startswith("/dev/"):
         return reconnecting_frames(f"camera {where}", partial(webcam.webcam_images, where, settings), settings, clock)
-    if not Path(where).exists():
+    if not os.path.exists(where):
         raise SourceError(
             f"{where}: no such camera or file: expected a number such as 0, a device such as /dev/video0, a URL such "
             "as rtsp://HOST/PATH, or a video file. See: dreamvideo cameras"

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.ascent.octaves import dream, octave_sizes
-from dreamvideo.devices import download, upload
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.live.dreaming.tracking import ResidualUpdate, TrackedDream
 from dreamvideo.live.dreaming.turns import next_turn
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
+from dreamvideo.tensors import download, upload
 from dreamvideo.video.carry import dream_carried_frames, dream_first_frames, strength_of
 from dreamvideo.video.octave_turns import UNSEEN_LIMIT
 from dreamvideo.video.shots import FLASH_FRAMES

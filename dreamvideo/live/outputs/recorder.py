@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.live.outputs.letterbox import letterbox
+from dreamvideo.media.atomic_files import make_folder
 from dreamvideo.media.color import assume_color
 from dreamvideo.media.metadata import comment_with_settings
 from dreamvideo.media.video_encoder import VideoEncoder, container_of
@@ -219,7 +220,7 @@ def check_recording(path: Path, settings: EncodeSettings, overwrite: bool) -> No
 
 
 def _check_name(path: Path) -> None:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f"{path} is a folder: expected a file name, such as {path / 'dream.mkv'}")
     if path.suffix.lower() not in _CRASH_SAFE:
         raise OutputError(f"{path}: expected a name ending in {', '.join(_CRASH_SAFE)} for a recording")
@@ -232,12 +233,11 @@ def _open_file(
     height, width = size
     info = StreamInfo(width, height, time_base=TIME_BASE, color=assume_color(height))
     check_encoder(path, settings, info, live=True)
+    make_folder(path.parent)
     try:
         file = path.open("wb" if overwrite else "xb")
     except FileExistsError:
         raise OutputError(f"{path} exists: use --overwrite (-y) to replace it, or choose another name") from None
-    except FileNotFoundError:
-        raise OutputError(f"{path.parent} is not a folder: create it first, or choose another") from None
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}") from None
     try:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.frames import Frames, StreamInfo
-from dreamvideo.jobs.cluster.split import WorkUnit
 from dreamvideo.jobs.job import Job, JobSettings, masked, min_segment_frames, open_job
 from dreamvideo.jobs.job_output import segment_opener
-from dreamvideo.media.checkpoint import ResumePoint, Segment, delete_segment, read_segment
+from dreamvideo.jobs.split import WorkUnit
+from dreamvideo.media.checkpoint import ResumePoint
+from dreamvideo.media.segment_content import read_segment
+from dreamvideo.media.segment_records import Segment, forget_segment
 from dreamvideo.media.segments import write_segments
 from dreamvideo.media.video_reader import silence_reader
 from dreamvideo.models.network import Network
@@ -68,7 +70,7 @@ def dream_tasks(
             with closing(write_segments(prefetch(frames), job.output, opener, first.number, first.before)) as segments:
                 for segment, carry in segments:
                     yield FinishedSegment(number, segment, carry, read_segment(folder, segment.number))
-                    delete_segment(folder, segment.number)
+                    forget_segment(folder, segment.number)
 
 
 def _open_tasks(

@@ -1,0 +1,205 @@
+"""Files that appear at once or not at all, never through a link, and never in place of another unless asked for.
+
+A neighbor in a shared folder, or a second run, may put a file or a link under any name at any time. So every new file
+is created with O_EXCL and O_NOFOLLOW under a name of its own, and gets its final name by a rename or a hard link.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import itertools
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, Final
+
+from dreamvideo.errors import OutputError
+
+_DEFAULT_LIMIT: Final = 255  # bytes of a file name, where the system does not tell
+_CREATE: Final = (
+    os.O_WRONLY
+    | os.O_CREAT
+    | os.O_EXCL
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+def name_limit(folder: Path) -> int:
+    """Return how many bytes the name of a file in a folder may have.
+
+    Args:
+        folder: need not exist; then its nearest parent that does is asked.
+    """
+    nearest = next((each for each in (folder, *folder.absolute().parents) if os.path.isdir(each)), folder)
+    try:
+        return os.pathconf(nearest, "PC_NAME_MAX")
+    except (OSError, ValueError, AttributeError):
+        return _DEFAULT_LIMIT
+
+
+def check_name_length(path: Path) -> None:
+    """Check that the name of a file is not too long for its folder.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        OutputError: it is.
+    """
+    length, limit = len(os.fsencode(path.name)), name_limit(path.parent)
+    if length > limit:
+        raise OutputError(
+            f"{path.name[:40]}...: a name of {length} bytes, expected at most {limit}: choose one with -o"
+        )
+
+
+def with_ending(path: Path, ending: str) -> Path:
+    """Return a name beside a file: NAME + ending, with a hash in place of the end of NAME where that is too long.
+
+    Args:
+        path: of the file.
+        ending: such as ".part".
+    """
+    name, limit = os.fsencode(path.name + ending), name_limit(path.parent)
+    if len(name) <= limit:
+        return path.with_name(path.name + ending)
+    mark = "~" + hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
+    kept = os.fsencode(path.name)[: limit - len(mark) - len(os.fsencode(ending))]
+    return path.with_name(kept.decode(errors="ignore") + mark + ending)
+
+
+def check_folder(folder: Path) -> None:
+    """Check that files can be written into a folder, or that it can be made.
+
+    Args:
+        folder: of an output.
+
+    Raises:
+        OutputError: it, or the nearest above it that exists, is a file or read-only.
+    """
+    nearest = next((each for each in (folder, *folder.absolute().parents) if os.path.lexists(each)), folder)
+    if not os.path.isdir(nearest):
+        raise OutputError(f"{nearest} is not a folder: expected one, choose another with -o")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(f"{nearest} is read-only: choose another folder with -o")
+
+
+def make_folder(folder: Path) -> list[Path]:
+    """Make a folder and those above it, unless they exist.
+
+    Args:
+        folder: of an output.
+
+    Returns:
+        The folders that were made, the innermost first.
+
+    Raises:
+        OutputError: it cannot be made, such as where a file has its name.
+    """
+    missing = list(itertools.takewhile(lambda each: not os.path.lexists(each), (folder, *folder.parents)))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise OutputError(f"{folder} is a file, or below one: expected a folder, choose another with -o") from None
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made: {error.strerror}") from None
+    return missing
+
+
+def create_file(path: Path) -> IO[bytes]:
+    """Create a file and open it for writing.
+
+    Args:
+        path: of the file; not of one that exists, nor of a link.
+
+    Raises:
+        OSError: it exists, or cannot be created.
+    """
+    return os.fdopen(os.open(path, _CREATE, 0o666), "wb")
+
+
+def write_atomically(path: Path, content: bytes, overwrite: bool = True) -> None:
+    """Write a file by way of a temporary one, fsync and rename: after a crash it is whole or absent.
+
+    Args:
+        path: of the file.
+        content: of the file.
+        overwrite: replace an existing one.
+
+    Raises:
+        FileExistsError: it exists, and must not be replaced.
+        OSError: it cannot be written.
+    """
+    part = with_ending(path, f".{secrets.token_hex(4)}.part")
+    try:
+        with create_file(part) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        publish_file(part, path, overwrite)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Bring a file that another program has written onto the disk.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        OSError: that fails, such as where the disk is full.
+    """
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def publish_file(part: Path, path: Path, overwrite: bool) -> None:
+    """Give a complete file its final name; without `overwrite` it may keep its old one, too.
+
+    Args:
+        part: the file, on the same disk as `path`.
+        path: its final name.
+        overwrite: replace an existing file.
+
+    Raises:
+        FileExistsError: it exists, and must not be replaced.
+        OSError: the file cannot be renamed.
+    """
+    if overwrite:
+        os.replace(part, path)
+        return
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOSPC, errno.EROFS, errno.ENAMETOOLONG):
+            raise
+        # FAT and some network file systems have no hard links: take the name first, then replace what is ours.
+        create_file(path).close()
+        try:
+            os.replace(part, path)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def read_json(path: Path) -> Mapping[str, Any] | None:
+    """Return the object that a file of JSON holds; None: there is no such file, or it holds something else.
+
+    Args:
+        path: of the file.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None

@@ -1,0 +1,225 @@
+"""The segments of a checkpoint: their files, and the records that make them finished ones; see `checkpoint`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+from dreamvideo.errors import OutputError
+from dreamvideo.media.atomic_files import read_json, write_atomically
+
+RUN_FILE: Final = "run.json"  # which process writes the segments
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The record of a finished segment."""
+
+    number: int
+    before: int  # frames of all segments before it
+    frames: int
+    packets: int  # of a video; of images 0
+    start: Fraction  # time of its first frame, in seconds
+    last: Fraction  # time of its last frame, in seconds
+    content: str  # hash of its packets or images
+    encoder: str = ""  # which encoder made its packets, see `concat.describe_encoder`; of images empty
+    run: str = ""  # which run wrote it, see `checkpoint_lock`
+    carry: str | None = None  # hash of the carry after it; None: the next frame needs none
+
+    @property
+    def through(self) -> int:
+        """Frames up to its end."""
+        return self.before + self.frames
+
+
+def segment_path(folder: Path, number: int) -> Path:
+    """Return the file of the packets of a segment.
+
+    Args:
+        folder: of the checkpoint.
+        number: of the segment.
+    """
+    return folder / f"{number:06}.packets"
+
+
+def images_folder(folder: Path, number: int) -> Path:
+    """Return the folder of the images of a segment.
+
+    Args:
+        folder: of the checkpoint.
+        number: of the segment.
+    """
+    return folder / f"{number:06}.images"
+
+
+def finished_segments(folder: Path) -> list[Segment]:
+    """Return the finished segments from the first on, up to the first gap.
+
+    Args:
+        folder: of the checkpoint.
+    """
+    segments: list[Segment] = []
+    while (segment := segment_from_record(folder, len(segments))) is not None:
+        segments.append(segment)
+    return segments
+
+
+def stored_segments(folder: Path) -> list[Segment]:
+    """Return all finished segments; on a cluster, and where some are damaged, there are gaps between them.
+
+    Args:
+        folder: of the checkpoint.
+    """
+    numbers = sorted(int(path.stem) for path in folder.glob("*.json") if path.stem.isdigit())
+    return [segment for number in numbers if (segment := segment_from_record(folder, number)) is not None]
+
+
+def segment_from_record(folder: Path, number: int) -> Segment | None:
+    """Return the record of a segment; None: it is not finished, or the record is damaged.
+
+    Args:
+        folder: of the checkpoint.
+        number: of the segment.
+    """
+    record = dict(read_json(folder / f"{number:06}.json") or {})
+    kinds: dict[str, Any] = {"int": int, "str": str, "Fraction": str, "str | None": str | None}
+    if record.pop("check", None) != _hash_record(record):
+        return None
+    if record.keys() != {field.name for field in fields(Segment)}:
+        return None
+    if not all(isinstance(record[field.name], kinds[str(field.type)]) for field in fields(Segment)):
+        return None
+    try:
+        segment = Segment(**{**record, "start": Fraction(record["start"]), "last": Fraction(record["last"])})
+    except (ValueError, ZeroDivisionError):
+        return None
+    return segment if segment.number == number and segment.frames > 0 else None
+
+
+def record_segment(folder: Path, segment: Segment, carry: bytes | None) -> None:
+    """Make a segment whose content is on the disk a finished one, and delete the carry of the segment before it.
+
+    Args:
+        folder: of the checkpoint.
+        segment: the record.
+        carry: what the frame after it needs; None: nothing.
+
+    Raises:
+        OutputError: another run has taken over the folder.
+        OSError: the folder cannot be written.
+    """
+    if segment.run and (read_json(folder / RUN_FILE) or {}).get("run") != segment.run:
+        raise OutputError(f"{folder} was deleted, or is written by another run: nothing more is stored in it")
+    if carry is not None:
+        write_atomically(_carry_path(folder, segment.number), carry)
+        segment = replace(segment, carry=hashlib.sha256(carry).hexdigest())
+    record = {**asdict(segment), "start": str(segment.start), "last": str(segment.last)}
+    record["check"] = _hash_record(record)
+    write_atomically(folder / f"{segment.number:06}.json", json.dumps(record).encode())
+    _carry_path(folder, segment.number - 1).unlink(missing_ok=True)
+
+
+def stored_carry(folder: Path, segment: Segment) -> bytes | None:
+    """Return the carry after the last frame of a segment; None: the next frame needs none, or it is not there.
+
+    Args:
+        folder: of the checkpoint.
+        segment: a finished one.
+    """
+    if segment.carry is None:
+        return None
+    try:
+        carry = _carry_path(folder, segment.number).read_bytes()
+    except OSError:
+        return None
+    return carry if hashlib.sha256(carry).hexdigest() == segment.carry else None
+
+
+def is_whole(folder: Path, segment: Segment) -> bool:
+    """Return whether the packets of a segment are those that were written; True of images, which have left the folder.
+
+    Args:
+        folder: of the checkpoint.
+        segment: its record.
+    """
+    if not segment.packets:
+        return True
+    try:
+        with segment_path(folder, segment.number).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == segment.content
+    except OSError:
+        return False
+
+
+def damaged_segments(folder: Path) -> list[int]:
+    """Return the numbers of finished segments whose content has changed since it was written.
+
+    Args:
+        folder: of the checkpoint.
+    """
+    return [segment.number for segment in stored_segments(folder) if not is_whole(folder, segment)]
+
+
+def usable_segments(folder: Path, segments: Sequence[Segment]) -> list[Segment]:
+    """Return the longest beginning of consecutive segments that is whole and that can be resumed after.
+
+    Args:
+        folder: of the checkpoint.
+        segments: finished ones, the first of which needs no carry.
+    """
+    damaged = next((n for n, segment in enumerate(segments) if not is_whole(folder, segment)), len(segments))
+    usable = list(segments[:damaged])
+    while usable and usable[-1].carry is not None and stored_carry(folder, usable[-1]) is None:
+        usable.pop()  # only the newest carry is kept: back to a cut, where the next frame needs none
+    return usable
+
+
+def forget_segment(folder: Path, number: int) -> None:
+    """Delete a segment, finished or not.
+
+    Args:
+        folder: of the checkpoint.
+        number: of the segment.
+    """
+    (folder / f"{number:06}.json").unlink(missing_ok=True)
+    _carry_path(folder, number).unlink(missing_ok=True)
+    segment_path(folder, number).unlink(missing_ok=True)
+    remove_folder(images_folder(folder, number))
+
+
+def forget_after(folder: Path, count: int) -> None:
+    """Delete all segments but the first, finished or not.
+
+    Args:
+        folder: of the checkpoint.
+        count: how many stay.
+    """
+    stems = {path.name.partition(".")[0] for path in folder.iterdir()}
+    for number in sorted((int(stem) for stem in stems if stem.isdecimal()), reverse=True):
+        if number >= count:
+            forget_segment(folder, number)
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete the folder of the images of a segment, if there is one.
+
+    Args:
+        folder: holds files only.
+    """
+    if folder.is_dir():
+        for path in list(folder.iterdir()):
+            path.unlink()
+        folder.rmdir()
+
+
+def _carry_path(folder: Path, number: int) -> Path:
+    return folder / f"{number:06}.carry"
+
+
+def _hash_record(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
