@@ -8,7 +8,6 @@ import shutil
 import warnings
 from collections.abc import Callable
 from fractions import Fraction
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,10 @@ from PIL import Image
 
 from dreamvideo.commands.console import ConsoleObserver
 from dreamvideo.commands.options import IMAGE_SETTINGS, VIDEO_SETTINGS
-from dreamvideo.media.checkpoint import checkpoint_folder, finished_segments
+from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.images import write_image
 from dreamvideo.media.metadata import settings_comment
+from dreamvideo.media.segment_records import finished_segments
 from dreamvideo.media.segments import MIN_FRAMES
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
@@ -205,7 +205,6 @@ def video_frames(path: Path) -> list[Any]:
         return [(frame.time, frame.image.astype(int)) for frame in source.frames]
 
 
-@pytest.mark.skipif(not find_spec("dreamvideo.media.segment_records"), reason="records have no hashes here")
 @pytest.mark.parametrize("count", [15, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 def test_a_damaged_checkpoint_is_refused_or_mended_and_never_makes_a_wrong_film(
     stopped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int
