@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 
 # `python -m` puts the current folder in front, where a file such as cv2.py would be imported in place of the library.
 if not sys.flags.safe_path and sys.path and sys.path[0] in ("", os.getcwd()):
     del sys.path[0]
+
+from contextlib import suppress  # noqa: E402
 
 
 def start() -> int:

@@ -73,7 +73,9 @@ def hostile(tmp_path: Path) -> Path:
     """A folder of files named like modules that the program imports; each writes down that it was executed."""
     folder = tmp_path / "hostile"
     folder.mkdir()
-    names = "argparse cv2 torch torchvision av numpy PIL safetensors tqdm json ray cv2_enumerate_cameras psutil"
+    names = (
+        "argparse contextlib cv2 torch torchvision av numpy PIL safetensors tqdm json ray cv2_enumerate_cameras psutil"
+    )
     for name in names.split():
         note = f"open({str(folder / 'executed')!r}, 'a').write('{name} ')\nraise SystemExit(99)\n"
         (folder / f"{name}.py").write_text(note)

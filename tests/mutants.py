@@ -104,7 +104,11 @@ def mutant_playlist(uris: list[str], chance: random.Random) -> str:
             lines.insert(0, chance.choice(tags).format(chance.choice(uris)))
         if chance.random() < 0.2:
             lines.insert(0, f"#EXT-X-STREAM-INF:BANDWIDTH=1\n{chance.choice(uris)}")
-        text = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n" + "\n".join(lines) + "\n#EXT-X-ENDLIST\n"
+        text = (
+            "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n"
+            + "\n".join(lines)
+            + chance.choice(("\n", "\n#EXT-X-ENDLIST\n"))
+        )
     else:
         text = "ffconcat version 1.0\n" + "\n".join(f"file {name}\nduration {chance.randrange(3)}" for name in names)
     if chance.random() < 0.3:

@@ -8,7 +8,6 @@ import shutil
 import warnings
 from collections.abc import Callable
 from fractions import Fraction
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -206,7 +205,6 @@ def video_frames(path: Path) -> list[Any]:
         return [(frame.time, frame.image.astype(int)) for frame in source.frames]
 
 
-@pytest.mark.skipif(not find_spec("dreamvideo.media.segment_records"), reason="records have no hashes here")
 @pytest.mark.parametrize("count", [15, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 def test_a_damaged_checkpoint_is_refused_or_mended_and_never_makes_a_wrong_film(
     stopped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int

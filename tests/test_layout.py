@@ -30,7 +30,7 @@ ORDER = {
     " < strided_depthwise < convs stem pools < executor < compile < __init__",
     "jobs": "* < cluster",
     "live": "controls < shared_state < cameras dreaming web < loop < outputs < app",
-    "live.cameras": "bursts < webcam network_camera file_camera < camera",
+    "live.cameras": "bursts same_host < webcam network_camera file_camera < camera",
     "bench": "* < coherence",
 }
 # (place, libraries that nothing there imports)

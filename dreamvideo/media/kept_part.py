@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -60,11 +61,11 @@ def remove_kept(output: Path) -> bool:
     record = checkpoint_folder(output) / KEPT_FILE
     kept = read_json(record)
     if kept is not None:
-        part = output.with_name(Path(str(kept.get("name"))).name)
+        part = output.parent / Path(str(kept.get("name"))).name  # the folder itself, if the record is damaged
         with suppress(FileNotFoundError):
             about = part.lstat()
             now = about.st_size, about.st_mtime_ns, about.st_ino
-            if now == (kept.get("size"), kept.get("modified"), kept.get("inode")):
+            if stat.S_ISREG(about.st_mode) and now == (kept.get("size"), kept.get("modified"), kept.get("inode")):
                 part.unlink()
         record.unlink(missing_ok=True)
     return not os.path.lexists(with_ending(output, ".part"))

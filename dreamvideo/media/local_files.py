@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 # By these, in lower case, libav knows files that name others; it looks for them in the first megabyte.
 _MARKS: Final = (b"#extm3u", b"ffconcat", b"<mpd", b"<compositionplaylist", b"c=in ip")
 _PROBED_BYTES: Final = 1 << 20
+_LONGEST_LIST: Final = 1 << 24  # bytes
 _READ_ONLY: Final = 1  # AVIO_FLAG_READ
 
 _REASON: Final = "it is a playlist that names something outside of its own folder"
@@ -61,6 +62,17 @@ def _may_be_playlist(path: str) -> bool:
     return any(mark in head for mark in _MARKS)
 
 
+def _is_hls(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(7) == b"#EXTM3U"
+
+
+def _ended(playlist: Path) -> BinaryIO:
+    """Return a playlist with its end: libav reads one without it again and again, for minutes, waiting for more."""
+    with playlist.open("rb") as file:
+        return BytesIO(file.read(_LONGEST_LIST) + b"\n#EXT-X-ENDLIST\n")
+
+
 class _Folder:
     """The folder of a playlist, from which libav may read."""
 
@@ -74,7 +86,7 @@ class _Folder:
         try:
             path = Path(name).resolve()
             if flags == _READ_ONLY and not re.match(r"[\w+.,-]{2,}:", name) and path.is_relative_to(self._path):
-                return path.open("rb")
+                return _ended(path) if _is_hls(path) else path.open("rb")
             self._refused = True
             log.debug("%s: refused", url)
         except (OSError, ValueError) as error:

@@ -22,6 +22,12 @@ class CameraSettings:
     )
     camera_fps: float | None = option(None, "frame rate requested of the camera", type=float, metavar="N", most=1000)
     loop: bool = option(False, "start a video file again when it ends", action="store_true")
+    follow: bool = option(
+        False,
+        "let a stream lead to other hosts, by a redirection or as a playlist (HLS)",
+        reach="lets a stream lead to other hosts",
+        action="store_true",
+    )
     reconnect: float = option(
         10.0, "how long to wait for a camera that is gone; 0 = do not wait", type=float, metavar="SECONDS"
     )

@@ -143,7 +143,7 @@ def hls(tmp_path: Path) -> Iterator[str]:
 
 def test_a_live_stream_in_pieces_is_no_slideshow(hls: str) -> None:
     levels = set()
-    with closing(camera_frames(hls, CameraSettings(reconnect=0))) as frames:
+    with closing(camera_frames(hls, CameraSettings(reconnect=0, follow=True))) as frames:
         for frame in frames:
             if frame is not None:
                 levels.add(int(frame.image.mean()))

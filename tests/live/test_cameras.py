@@ -575,6 +575,47 @@ def test_what_a_server_has_in_place_of_a_camera(served: Callable[..., Any], tmp_
         assert "\n" not in str(caught.value)
 
 
+def redirect_to(place: str) -> Callable[..., Any]:
+    def answer(request: Any, number: int, done: Any) -> None:
+        request.send_response(302)
+        request.send_header("Location", place)
+        request.end_headers()
+
+    return answer
+
+
+def first_image(url: str, **settings: Any) -> Any:
+    with closing(camera_frames(url, CameraSettings(reconnect=0, **settings))) as frames:
+        return next(frame for frame in frames if frame).image
+
+
+def test_a_stream_does_not_lead_to_another_host_unless_it_may(served: Callable[..., Any]) -> None:
+    asked: list[int] = []
+    there = served(lambda request, number, done: asked.append(number) or motion_jpeg(request, done))
+    elsewhere = there.replace("127.0.0.1", "localhost")
+    with pytest.raises(SourceError, match="does not open: it leads to another host, localhost: .* or --follow"):
+        first_image(served(redirect_to(elsewhere)))
+    assert asked == []
+    assert first_image(served(redirect_to(there))).shape == (48, 64, 3), "the same host may"
+    assert first_image(served(redirect_to(elsewhere)), follow=True).shape == (48, 64, 3)
+
+
+def test_a_playlist_is_opened_only_if_it_may_lead_elsewhere(served: Callable[..., Any], tmp_path: Path) -> None:
+    asked: list[int] = []
+    clip = make_clip(tmp_path / "clip.ts").read_bytes()
+
+    def send_clip(request: Any, number: int, done: Any) -> None:
+        asked.append(number)
+        answer_with("video/mp2t", clip)(request, number, done)
+
+    for address in (f"{served(send_clip)}.ts", f"file://{tmp_path}/clip.ts"):
+        lines = f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.5,\n{address}\n"
+        url = served(answer_with("application/vnd.apple.mpegurl", lines.encode()))
+        with pytest.raises(SourceError, match="it is a playlist, which may lead to other hosts: --follow opens it"):
+            first_image(url)
+    assert asked == []
+
+
 def test_nobody_listens_at_the_address() -> None:
     with pytest.raises(SourceError, match=r"^rtsp://127\.0\.0\.1:1/x does not open: connection refused\. Is it on"):
         next(camera_frames("rtsp://127.0.0.1:1/x", ASKED))

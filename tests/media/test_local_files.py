@@ -84,3 +84,9 @@ def test_a_list_that_hides_as_a_film_or_in_another_list_or_as_a_key_or_behind_a_
         count(keyed)
     with pytest.raises(SourceError, match="it is a playlist that names something outside of its own folder"):
         count(playlist(folder, "own.ts", secret))
+
+
+def test_a_list_without_an_end_ends(folder: Path) -> None:
+    path = playlist(folder, "own.ts")
+    path.write_text(path.read_text().replace("#EXT-X-ENDLIST", ""))
+    assert count(path) == len(video_times(folder / "own.ts")[0])

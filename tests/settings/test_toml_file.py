@@ -63,7 +63,8 @@ def test_the_command_line_and_harmless_values_need_no_trust(tmp_path: Path) -> N
 def test_every_option_that_reaches_further_says_so() -> None:
     fields = {field.name: field for kind in (*VIDEO_SETTINGS, *LIVE_SETTINGS) for field in dataclasses.fields(kind)}
     reaching = {name for name, field in fields.items() if field.metadata["reach"]}
-    assert reaching == {"cluster", "ship", "serve", "password", "password_file", "record", "folder", "virtual_camera"}
+    page = {"serve", "password", "password_file"}
+    assert reaching == page | {"cluster", "ship", "record", "folder", "virtual_camera", "follow"}
 
 
 def test_code_of_a_file_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,9 @@ def camera_frames(where: str, settings: CameraSettings, clock: Clock = time.mono
             raise SourceError(f"{name}: no such protocol{did_you_mean(scheme, SCHEMES)}; expected one of {known}")
         if settings.size is not None or settings.camera_fps is not None:
             log.warning("%s: a stream comes as it is sent: --size and --camera-fps change nothing", name)
-        return reconnecting_frames(name, partial(network_camera.stream_images, where, name), settings, clock)
+        return reconnecting_frames(
+            name, partial(network_camera.stream_images, where, name, settings.follow), settings, clock
+        )
     if where.isdecimal() or where.startswith("/dev/"):
         return reconnecting_frames(f"camera {where}", partial(webcam.webcam_images, where, settings), settings, clock)
     if not os.path.exists(where):

@@ -15,6 +15,7 @@ from av.codec.context import Flags
 
 from dreamvideo.errors import SourceError
 from dreamvideo.live.cameras.bursts import BurstClock
+from dreamvideo.live.cameras.same_host import open_stream
 from dreamvideo.media.color import RgbConverter
 from dreamvideo.media.decode import decoder_for
 from dreamvideo.media.demux import best_video
@@ -41,12 +42,13 @@ _OPTIONS: Final = {
 }
 
 
-def stream_images(url: str, name: str) -> Generator[Any, None, None]:
+def stream_images(url: str, name: str, follow: bool = False) -> Generator[Any, None, None]:
     """Yield the newest image of a stream each time; frames that arrive during a conversion are skipped.
 
     Args:
         url: the address, with user and password if the camera needs them.
         name: the address without them, for messages.
+        follow: it may lead to other hosts, see `same_host`.
 
     Yields:
         (H, W, 3) uint8 RGB; None where there is nothing new, or a frame is damaged.
@@ -55,7 +57,7 @@ def stream_images(url: str, name: str) -> Generator[Any, None, None]:
         SourceError: the stream does not open, is not live video, or has stopped.
     """
     converter = RgbConverter(0, 0)
-    with closing(latest(_decoded(url, name), timeout=1.0)) as newest:
+    with closing(latest(_decoded(url, name, follow), timeout=1.0)) as newest:
         for latest_frame in newest:
             frame = latest_frame.item
             if frame is None:
@@ -71,10 +73,10 @@ def stream_images(url: str, name: str) -> Generator[Any, None, None]:
             yield image
 
 
-def _decoded(url: str, name: str) -> Generator[av.VideoFrame | None, None, None]:
+def _decoded(url: str, name: str, follow: bool) -> Generator[av.VideoFrame | None, None, None]:
     """Frames when they are due; None while one is waited for."""
     clock: BurstClock | None = None
-    with closing(prefetch(_arrivals(url, name), _MAX_WAITING)) as arrivals:
+    with closing(prefetch(_arrivals(url, name, follow), _MAX_WAITING)) as arrivals:
         for arrival in arrivals:
             clock = clock or BurstClock(arrival.in_pieces)
             for frame in _frames(arrival, name):
@@ -109,11 +111,10 @@ def _wait_until(due: float) -> Generator[None, None, None]:
             yield None
 
 
-def _arrivals(url: str, name: str) -> Generator[_Arrival, None, None]:
+def _arrivals(url: str, name: str, follow: bool) -> Generator[_Arrival, None, None]:
     read_timeout = _PIECE_TIMEOUT if urlsplit(url).path.lower().endswith(_PLAYLISTS) else _TIMEOUT
     try:
-        # Two timeouts: a single number would count for opening only.
-        container = av.open(url, options=dict(_OPTIONS), timeout=(_TIMEOUT, read_timeout), metadata_errors="replace")
+        container = open_stream(url, follow, _OPTIONS, (_TIMEOUT, read_timeout))
     except (av.error.FFmpegError, ValueError) as error:
         raise SourceError(f"{name} does not open: {_reason(error)}. Is it on, and is the address right?") from None
     with container:
