@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import OutputError, SourceError
 from dreamvideo.frames import Still
-from dreamvideo.media.color import composite_on_white
+from dreamvideo.media.color import composite
 from dreamvideo.media.exif import exif_matrix
 from dreamvideo.media.metadata import image_with_settings
 from dreamvideo.media.paths import IMAGE_SUFFIXES, check_readable, is_image
@@ -125,7 +125,7 @@ def read_still(path: Path, number: int = 0, suffix: str = "") -> tuple[NDArray[n
             full = eight_bit if losses else upright
         elif eight_bit[..., 3].min() < 255:
             losses.append(_COMPOSITED)
-            image = full = np.ascontiguousarray(composite_on_white(eight_bit))
+            image = full = np.ascontiguousarray(composite(eight_bit))
     is_rgb = full.dtype == np.uint8 and full.shape[2] == 3
     still = Still(
         path, number, None if is_rgb else np.ascontiguousarray(full), gray=stored is not None and stored.ndim == 2
