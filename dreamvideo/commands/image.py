@@ -15,7 +15,7 @@ from dreamvideo.commands.options import IMAGE_SETTINGS, Command, CommandLine, ad
 from dreamvideo.commands.outputs import FilesRequest, add_files, parse_files, plan_outputs
 from dreamvideo.errors import DreamVideoError, SettingsError
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
-from dreamvideo.settings.job import MaskSettings, TileSettings
+from dreamvideo.settings.job import MaskSettings, PictureSettings, TileSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +34,7 @@ class ImageRequest:
     dream: DreamSettings
     mask: MaskSettings
     tile: TileSettings
+    picture: PictureSettings
 
 
 def add_image_command(commands: Any) -> None:
@@ -64,6 +65,7 @@ def parse_image(line: CommandLine) -> ImageRequest:
         line.settings(DreamSettings),
         line.settings(MaskSettings),
         line.settings(TileSettings),
+        line.settings(PictureSettings),
     )
 
 
@@ -114,11 +116,18 @@ def _dream_image(
     path: Path,
     output: Path,
 ) -> None:
-    from dreamvideo.media.images import check_large_enough, read_image, write_image
+    from dreamvideo.media.images import (
+        check_image_name,
+        check_large_enough,
+        encode_dream,
+        read_picture,
+        write_image_bytes,
+    )
     from dreamvideo.media.metadata import settings_comment
 
     start = time.monotonic()
-    image = read_image(path)
+    check_image_name(output)
+    image, still = read_picture(path, output, request.picture.size)
     if request.dream.iterations:
         check_large_enough(path, image.shape[1], image.shape[0])
         network = load()
@@ -126,5 +135,6 @@ def _dream_image(
         from dreamvideo.jobs.dream_file import dream_image
 
         image = dream_image(image, network, request.dream, request.tile, mask)
-    write_image(image, output, settings_comment(request.model, request.objective, request.dream))
+    line = settings_comment(request.model, request.objective, request.dream)
+    write_image_bytes(encode_dream(image, still, output, line, request.picture.metadata), output)
     console.message(f"{output}: dreamed in {time.monotonic() - start:.1f} s")

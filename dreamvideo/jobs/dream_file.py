@@ -20,7 +20,13 @@ from dreamvideo.jobs.job import Job, JobResult, JobSettings, check_checkpoint
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.runner import dream_jobs
 from dreamvideo.media.checkpoint import checkpoint_folder
-from dreamvideo.media.images import check_image_name, check_large_enough, read_image, write_image
+from dreamvideo.media.images import (
+    check_image_name,
+    check_large_enough,
+    encode_dream,
+    read_picture,
+    write_image_bytes,
+)
 from dreamvideo.media.masks import read_image_mask, resize_mask
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.media.paths import is_image
@@ -161,11 +167,13 @@ def _dream_video_file(job: Job, settings: JobSettings, overwrite: bool, resume: 
 
 
 def _dream_image_file(path: Path, output: Path, settings: JobSettings, observer: _FileObserver) -> None:
-    for name, value in (("read", settings.read), ("carry", settings.carry), ("encode", settings.encode)):
-        if value != type(value)():
-            raise SettingsError(f"{name}={value} with the image {path}: expected a video, or none of these settings")
+    size, metadata = settings.read.size, settings.encode.metadata
+    unused = (settings.read, ReadSettings(size=size)), (settings.encode, EncodeSettings(metadata=metadata))
+    for value, expected in (*unused, (settings.carry, CarrySettings())):
+        if value != expected:
+            raise SettingsError(f"{value} with the image {path}: expected a video, or none of these settings")
     check_image_name(output)
-    image = read_image(path)
+    image, still = read_picture(path, output, size)
     if observer.should_stop():
         raise Cancelled(f"{path}: cancelled before it was dreamed")
     if settings.dream.iterations:
@@ -173,7 +181,8 @@ def _dream_image_file(path: Path, output: Path, settings: JobSettings, observer:
         mask = None if settings.mask.mask is None else read_image_mask(Path(settings.mask.mask))
         network = load_job_network(settings.model, settings.objective)
         image = dream_image(image, network, settings.dream, settings.tile, mask)
-    write_image(image, output, settings_comment(settings.model, settings.objective, settings.dream))
+    line = settings_comment(settings.model, settings.objective, settings.dream)
+    write_image_bytes(encode_dream(image, still, output, line, metadata), output)
     observer.count(1, 1)
 
 

@@ -18,8 +18,9 @@ from dreamvideo.media.checkpoint import (
     is_resumable,
     remove_checkpoint,
 )
+from dreamvideo.media.image_encoder import encode_image
 from dreamvideo.media.image_sequence import output_image_name
-from dreamvideo.media.images import encode_image, restore_format, write_image_bytes
+from dreamvideo.media.images import encode_dream, write_image_bytes
 from dreamvideo.media.paths import is_image
 from dreamvideo.media.segments import never, store_segments
 from dreamvideo.media.video_file import translate_errors
@@ -45,13 +46,17 @@ class ImageSegmentWriter:
         format: of all of them; None: each that of its input, frames of a video png.
         comment: a line for the comment of each that can hold one; None: none.
         before: frames before this segment.
+        metadata: keep what the inputs say of themselves, and write `comment`.
 
     Raises:
         OutputError: the folder cannot be made.
     """
 
-    def __init__(self, folder: Path, format: str | None, comment: str | None, before: int) -> None:
-        self._folder, self._format, self._comment, self._count = folder, format, comment, before
+    def __init__(
+        self, folder: Path, format: str | None, comment: str | None, before: int, metadata: bool = True
+    ) -> None:
+        self._folder, self._format, self._count, self._metadata = folder, format, before, metadata
+        self._comment = comment if metadata else None
         with translate_errors(folder):
             folder.mkdir(exist_ok=True)
 
@@ -60,10 +65,11 @@ class ImageSegmentWriter:
         self._count += 1
         still = frame.still
         if still is None:
-            name, image = numbered_name(self._count, self._format), frame.image
+            name = numbered_name(self._count, self._format)
+            content = encode_image(frame.image, Path(name), self._comment)
         else:
-            name, image = output_image_name(still.path, self._format), restore_format(frame.image, still)
-        content = encode_image(image, Path(name), self._comment)
+            name = output_image_name(still.path, self._format)
+            content = encode_dream(frame.image, still, Path(name), self._comment, self._metadata)
         with translate_errors(self._folder):
             (self._folder / name).write_bytes(content)
 
@@ -82,6 +88,7 @@ def write_images(
     format: str | None = None,
     *,
     comment: str | None = None,
+    metadata: bool = True,
     job: Mapping[str, Any] | None = None,
     resume: bool = False,
     should_stop: Callable[[], bool] = never,
@@ -96,6 +103,7 @@ def write_images(
         output: the folder; made if it does not exist.
         info: of the frames, as their reader returned it.
         format: suffix of all images without its dot; None: each that of its input, frames of a video png.
+        metadata: keep what the inputs say of themselves, and write `comment`.
         comment, job, resume, should_stop: as for `write_video`.
 
     Returns:
@@ -109,7 +117,7 @@ def write_images(
     folder = checkpoint_folder(output)
 
     def open_segment(number: int, before: int) -> ImageSegmentWriter:
-        return ImageSegmentWriter(images_folder(folder, number), format, comment, before)
+        return ImageSegmentWriter(images_folder(folder, number), format, comment, before, metadata)
 
     def publish(number: int) -> None:
         publish_images(images_folder(folder, number), output)

@@ -74,6 +74,7 @@ def write_job(
                 info,
                 settings.sequence.format,
                 comment=settings.comment,
+                metadata=settings.encode.metadata,
                 job=record,
                 resume=resume,
                 should_stop=should_stop,
@@ -101,7 +102,11 @@ def segment_opener(job: Job, info: StreamInfo, settings: JobSettings, folder: Pa
     """
     if job.to_folder:
         return lambda number, before: ImageSegmentWriter(
-            checkpoint.images_folder(folder, number), settings.sequence.format, settings.comment, before
+            checkpoint.images_folder(folder, number),
+            settings.sequence.format,
+            settings.comment,
+            before,
+            settings.encode.metadata,
         )
     return lambda number, before: VideoSegmentWriter(
         checkpoint.segment_path(folder, number), job.output, info, settings.encode, before

@@ -12,7 +12,8 @@ from typing import Final
 
 from dreamvideo.errors import SourceError
 
-IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+WRITTEN_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # of images
+IMAGE_SUFFIXES: Final = (*WRITTEN_SUFFIXES, ".avif", ".heic", ".heif")
 VIDEO_SUFFIXES: Final = (
     ".mp4",
     ".m4v",

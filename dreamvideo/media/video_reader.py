@@ -108,8 +108,8 @@ class _UprightConverter:
     ) -> None:
         self.stored_size = first.width, first.height
         self._matrix = matrix
-        size = info.width, info.height
-        self._to_rgb = RgbConverter(*(reversed(size) if swaps_axes(matrix) else size), background)
+        size = (info.height, info.width) if swaps_axes(matrix) else (info.width, info.height)
+        self._to_rgb = RgbConverter(*size, background)
 
     def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
         return rotate_upright(self._to_rgb(frame), self._matrix)

@@ -256,7 +256,7 @@ def test_the_alpha_of_a_mask_counts_as_its_lightness_does(tmp_path: Path, name: 
 
 
 def test_the_alpha_of_a_video_of_masks_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    rgba = cv2.imdecode(np.fromfile(mask_with_alpha(tmp_path / "m.png"), np.uint8), cv2.IMREAD_UNCHANGED)
+    rgba: Any = cv2.imdecode(np.fromfile(mask_with_alpha(tmp_path / "m.png"), np.uint8), cv2.IMREAD_UNCHANGED)
     with av.open(str(tmp_path / "m.mov"), "w") as film:
         video = film.add_stream("qtrle", rate=25)
         video.width, video.height, video.pix_fmt = 60, 48, "argb"
