@@ -87,6 +87,25 @@ def count_pictures(path: Path) -> int:
             return getattr(image, "n_frames", 1)
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """Return (width, height) of an image file as stored, from its header.
+
+    Args:
+        path: as for `decode_picture`.
+
+    Raises:
+        SourceError: as `decode_picture`.
+    """
+    check_readable(path)
+    raw = path.read_bytes()
+    with _errors_of_pillow(path), _any_size():
+        if raw.startswith(_TIFF):
+            return tiff_size(tiff_directories(raw)[0])
+        with _image_class(path, raw)(io.BytesIO(raw)) as image:
+            width, height = image.size
+            return width, height
+
+
 def _decode(path: Path, raw: bytes) -> Picture:
     image_class = _image_class(path, raw)
     try:
