@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
+import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -58,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     arguments = build_parser().parse_args(words)
     interrupt_on_sigterm()
+    silence_libraries()
     console = Console(arguments.quiet > 0)
     command: Command[Any] = arguments.command
     try:
@@ -110,6 +113,12 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         add(commands)
     return parser
+
+
+def silence_libraries() -> None:
+    """Keep lines of OpenCV and Pillow off the terminal: what matters of a damaged file is said in a message."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # read when OpenCV is loaded, here and in child processes
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @contextmanager

@@ -24,6 +24,8 @@ class Still:
     number: int  # index among the images that were asked for
     stored: NDArray[Any] | None = None  # (H, W, 3 or 4) RGB(A) of more bits, or with alpha; None: the frame has it all
     gray: bool = False  # the file has one channel
+    profile: bytes | None = None  # ICC, that the colors are of; None: sRGB
+    exif: bytes | None = None  # for the output, which is upright; None: none
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from dreamvideo.media.free_memory import free_memory
 
 # Messages of errors that are neither MemoryError nor torch.OutOfMemoryError: of the CPU (on Windows the second), of
 # libraries of CUDA (the last two when cuDNN finds no room for a workspace), of Metal and of CUDA itself.
@@ -21,12 +23,6 @@ MESSAGES: Final = (
     "out of memory",
     "nable to find an engine",
     "CUDNN_STATUS_INTERNAL_ERROR",
-)
-
-# Files of a control group with its limit, its usage and the part of that which is only cached: versions 2 and 1.
-CGROUP_FILES: Final = (
-    ("", "memory.max", "memory.current", "inactive_file"),
-    ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 
 
@@ -52,40 +48,7 @@ def available_bytes(device: torch.device, root: Path = Path("/")) -> int | None:
         return int(torch.cuda.mem_get_info(device)[0]) + cached
     if device.type != "cpu":
         return None
-    kilobytes = _numbers(root / "proc/meminfo").get("MemAvailable")
-    system = [] if kilobytes is None else [kilobytes * 1024]
-    return min([*system, *_available_to_groups(root)], default=None)
-
-
-def _available_to_groups(root: Path) -> Sequence[int]:
-    # A group may be below others, each with a limit; inside a container its own may appear as the root.
-    available = []
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        _, kinds, path = line.split(":", 2)
-        for kind, limit, usage, cached in CGROUP_FILES:
-            if kind not in kinds.split(","):
-                continue
-            top = root / "sys/fs/cgroup" / kind
-            group = top / path.strip("/")
-            for folder in (group, *group.parents):
-                most, used = (_text(folder / name).strip() for name in (limit, usage))
-                if most.isdecimal() and used.isdecimal():
-                    available.append(max(0, int(most) - int(used) + _numbers(folder / "memory.stat").get(cached, 0)))
-                if folder == top:
-                    break
-    return available
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
-
-
-def _numbers(path: Path) -> Mapping[str, int]:
-    words = (line.replace(":", " ").split() for line in _text(path).splitlines())
-    return {name: int(value) for name, value, *_ in words if value.isdecimal()}
+    return free_memory(root)
 
 
 def measure_peak(work: Callable[[], object]) -> int:

@@ -16,7 +16,7 @@ from dreamvideo.commands.outputs import FilesRequest, add_files, parse_files, pl
 from dreamvideo.commands.signals import outlive_terminal
 from dreamvideo.errors import DreamVideoError, SettingsError
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
-from dreamvideo.settings.job import MaskSettings, TileSettings
+from dreamvideo.settings.job import MaskSettings, PictureSettings, TileSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,7 @@ class ImageRequest:
     dream: DreamSettings
     mask: MaskSettings
     tile: TileSettings
+    picture: PictureSettings
 
 
 def add_image_command(commands: Any) -> None:
@@ -65,6 +66,7 @@ def parse_image(line: CommandLine) -> ImageRequest:
         line.settings(DreamSettings),
         line.settings(MaskSettings),
         line.settings(TileSettings),
+        line.settings(PictureSettings),
     )
 
 
@@ -116,12 +118,19 @@ def _dream_image(
     output: Path,
 ) -> None:
     from dreamvideo.media.atomic_files import check_name_length, make_folder
-    from dreamvideo.media.images import check_large_enough, read_image, write_image
+    from dreamvideo.media.images import (
+        check_image_name,
+        check_large_enough,
+        encode_dream,
+        read_picture,
+        write_image_bytes,
+    )
     from dreamvideo.media.metadata import settings_comment
 
     start = time.monotonic()
     check_name_length(output)
-    image = read_image(path)
+    check_image_name(output)
+    image, still = read_picture(path, output, request.picture.size)
     if request.dream.iterations:
         check_large_enough(path, image.shape[1], image.shape[0])
         network = load()
@@ -129,7 +138,8 @@ def _dream_image(
         from dreamvideo.jobs.dream_file import dream_image
 
         image = dream_image(image, network, request.dream, request.tile, mask)
+    line = settings_comment(request.model, request.objective, request.dream)
+    content = encode_dream(image, still, output, line, request.picture.metadata)
     make_folder(output.parent)
-    comment = settings_comment(request.model, request.objective, request.dream)
-    write_image(image, output, comment, overwrite=request.files.overwrite)
+    write_image_bytes(content, output, request.files.overwrite)
     console.message(f"{output}: dreamed in {time.monotonic() - start:.1f} s")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamvideo.commands.console import Console, exit_code
+from dreamvideo.commands.console import DONE, Console, exit_code
 from dreamvideo.commands.network import load_requested_network
 from dreamvideo.commands.options import INFO_SETTINGS, Command, CommandLine, add_command, add_look
 from dreamvideo.commands.outputs import FilesRequest, named_outputs
@@ -86,8 +86,15 @@ def run_info(request: InfoRequest, console: Console) -> int:
         DreamVideoError: the inputs cannot be found, or the network of the forecast cannot be used.
     """
     from dreamvideo.info.describe import report_files
+    from dreamvideo.info.sequence_report import is_picture_folder, sequence_lines
 
-    _, files = named_outputs(request.files, console, "videos")
+    folders = [] if request.report.info.json else list(filter(is_picture_folder, request.files.inputs))
+    for folder in folders:
+        console.results(sequence_lines(folder))
+    inputs = tuple(path for path in request.files.inputs if path not in folders)
+    if not inputs:
+        return DONE
+    _, files = named_outputs(replace(request.files, inputs=inputs), console, "videos")
     load = functools.cache(lambda: load_requested_network(request.model, request.objective))
     failed = 0
 

@@ -21,6 +21,7 @@ from dreamvideo.settings.job import (
     EncodeSettings,
     InfoSettings,
     MaskSettings,
+    PictureSettings,
     PreviewSettings,
     ReadSettings,
     SequenceSettings,
@@ -48,7 +49,7 @@ _VIDEO_SETTINGS = (
 )
 VIDEO_SETTINGS = (PreviewSettings, *_VIDEO_SETTINGS)
 FRAMES_SETTINGS = (SequenceSettings, *_VIDEO_SETTINGS)
-IMAGE_SETTINGS = (*NETWORK_SETTINGS, MaskSettings, TileSettings)
+IMAGE_SETTINGS = (PictureSettings, *NETWORK_SETTINGS, MaskSettings, TileSettings)
 LIVE_SETTINGS = (LiveSettings, CameraSettings, *NETWORK_SETTINGS)
 INFO_SETTINGS = (InfoSettings, ReadSettings, *NETWORK_SETTINGS, CarrySettings, EncodeSettings)
 ATLAS_SETTINGS = (AtlasSettings, *NETWORK_SETTINGS)

@@ -20,7 +20,13 @@ from dreamvideo.jobs.job import Job, JobResult, JobSettings, check_checkpoint
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.runner import dream_jobs
 from dreamvideo.media.atomic_files import make_folder
-from dreamvideo.media.images import check_image_name, check_large_enough, read_image, write_image
+from dreamvideo.media.images import (
+    check_image_name,
+    check_large_enough,
+    encode_dream,
+    read_picture,
+    write_image_bytes,
+)
 from dreamvideo.media.masks import read_image_mask, resize_mask
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.media.paths import is_image
@@ -166,11 +172,13 @@ def _dream_video_file(job: Job, settings: JobSettings, overwrite: bool, resume: 
 def _dream_image_file(
     path: Path, output: Path, settings: JobSettings, overwrite: bool, observer: _FileObserver
 ) -> None:
-    for name, value in (("read", settings.read), ("carry", settings.carry), ("encode", settings.encode)):
-        if value != type(value)():
-            raise SettingsError(f"{name}={value} with the image {path}: expected a video, or none of these settings")
+    size, metadata = settings.read.size, settings.encode.metadata
+    unused = (settings.read, ReadSettings(size=size)), (settings.encode, EncodeSettings(metadata=metadata))
+    for value, expected in (*unused, (settings.carry, CarrySettings())):
+        if value != expected:
+            raise SettingsError(f"{value} with the image {path}: expected a video, or none of these settings")
     check_image_name(output)
-    image = read_image(path)
+    image, still = read_picture(path, output, size)
     if observer.should_stop():
         raise Cancelled(f"{path}: cancelled before it was dreamed")
     if settings.dream.iterations:
@@ -178,10 +186,10 @@ def _dream_image_file(
         mask = None if settings.mask.mask is None else read_image_mask(Path(settings.mask.mask))
         network = load_job_network(settings.model, settings.objective)
         image = dream_image(image, network, settings.dream, settings.tile, mask)
+    line = settings_comment(settings.model, settings.objective, settings.dream)
+    content = encode_dream(image, still, output, line, metadata)
     make_folder(output.parent)
-    write_image(
-        image, output, settings_comment(settings.model, settings.objective, settings.dream), overwrite=overwrite
-    )
+    write_image_bytes(content, output, overwrite)
     observer.count(1, 1)
 
 

@@ -15,8 +15,9 @@ from dreamvideo.frames import Frame, Frames, StreamInfo
 from dreamvideo.media.atomic_files import make_folder, read_json, write_atomically
 from dreamvideo.media.checkpoint import checkpoint_folder, create_checkpoint, is_resumable, remove_checkpoint
 from dreamvideo.media.checkpoint_lock import hold_checkpoint
+from dreamvideo.media.image_encoder import encode_image
 from dreamvideo.media.image_sequence import output_image_name
-from dreamvideo.media.images import encode_image, restore_format, write_image_bytes
+from dreamvideo.media.images import encode_dream, write_image_bytes
 from dreamvideo.media.paths import is_image
 from dreamvideo.media.segment_content import hash_images, read_segment
 from dreamvideo.media.segment_records import finished_segments, images_folder, remove_folder
@@ -44,13 +45,17 @@ class ImageSegmentWriter:
         format: of all of them; None: each that of its input, frames of a video png.
         comment: a line for the comment of each that can hold one; None: none.
         before: frames before this segment.
+        metadata: keep what the inputs say of themselves, and write `comment`.
 
     Raises:
         OutputError: the folder cannot be made.
     """
 
-    def __init__(self, folder: Path, format: str | None, comment: str | None, before: int) -> None:
-        self._folder, self._format, self._comment, self._count = folder, format, comment, before
+    def __init__(
+        self, folder: Path, format: str | None, comment: str | None, before: int, metadata: bool = True
+    ) -> None:
+        self._folder, self._format, self._count, self._metadata = folder, format, before, metadata
+        self._comment = comment if metadata else None
         with translate_errors(folder):
             remove_folder(folder)
             folder.mkdir()
@@ -60,10 +65,11 @@ class ImageSegmentWriter:
         self._count += 1
         still = frame.still
         if still is None:
-            name, image = numbered_name(self._count, self._format), frame.image
+            name = numbered_name(self._count, self._format)
+            content = encode_image(frame.image, Path(name), self._comment)
         else:
-            name, image = output_image_name(still.path, self._format), restore_format(frame.image, still)
-        content = encode_image(image, Path(name), self._comment)
+            name = output_image_name(still.path, self._format)
+            content = encode_dream(frame.image, still, Path(name), self._comment, self._metadata)
         with translate_errors(self._folder):
             write_atomically(self._folder / name, content)
 
@@ -84,6 +90,7 @@ def write_images(
     format: str | None = None,
     *,
     comment: str | None = None,
+    metadata: bool = True,
     job: Mapping[str, Any] | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -99,6 +106,7 @@ def write_images(
         output: the folder; made if it does not exist.
         info: of the frames, as their reader returned it.
         format: suffix of all images without its dot; None: each that of its input, frames of a video png.
+        metadata: keep what the inputs say of themselves, and write `comment`.
         overwrite: replace images that exist.
         comment, job, resume, should_stop: as for `write_video`.
 
@@ -113,7 +121,7 @@ def write_images(
     with closing(frames), hold_checkpoint(output) as lock:
         if not (resume and is_resumable(output)):
             begin_images(output, info, job)
-        store_images(frames, output, format, comment, overwrite, lock.run, should_stop=should_stop)
+        store_images(frames, output, format, comment, metadata, overwrite, lock.run, should_stop=should_stop)
         return finish_images(output)
 
 
@@ -122,6 +130,7 @@ def store_images(
     output: Path,
     format: str | None,
     comment: str | None,
+    metadata: bool,
     overwrite: bool,
     run: str,
     done: int | None = None,
@@ -130,7 +139,7 @@ def store_images(
     """Write frames as segments of images, whose checkpoint this run holds.
 
     Args:
-        frames, output, format, comment, overwrite, should_stop: as for `write_images`.
+        frames, output, format, comment, metadata, overwrite, should_stop: as for `write_images`.
         run, done: as for `store_video`.
 
     Raises:
@@ -140,7 +149,7 @@ def store_images(
     folder = checkpoint_folder(output)
 
     def open_segment(number: int, before: int) -> ImageSegmentWriter:
-        return ImageSegmentWriter(images_folder(folder, number), format, comment, before)
+        return ImageSegmentWriter(images_folder(folder, number), format, comment, before, metadata)
 
     def publish(number: int) -> None:
         publish_images(images_folder(folder, number), output, overwrite)

@@ -36,7 +36,7 @@ from dreamvideo.settings.job import (
 
 log = logging.getLogger(__name__)
 
-_FREE = ("audio",)  # settings of a job that never show in a frame
+_FREE = ("audio", "metadata")  # settings of a job that never show in a frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ def write_job(
                 job.output,
                 settings.sequence.format,
                 settings.comment,
+                settings.encode.metadata,
                 job.overwrite,
                 run,
                 done,
@@ -102,7 +103,11 @@ def segment_opener(job: Job, info: StreamInfo, settings: JobSettings, folder: Pa
     """
     if job.to_folder:
         return lambda number, before: ImageSegmentWriter(
-            segment_records.images_folder(folder, number), settings.sequence.format, settings.comment, before
+            segment_records.images_folder(folder, number),
+            settings.sequence.format,
+            settings.comment,
+            before,
+            settings.encode.metadata,
         )
     return lambda number, before: VideoSegmentWriter(
         segment_records.segment_path(folder, number), job.output, info, settings.encode, before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from dreamvideo.jobs.job import Job
 from dreamvideo.media.atomic_files import check_folder
 from dreamvideo.media.checkpoint import is_resumable
 from dreamvideo.media.image_sequence import ImagePaths, output_image_name, select_images
+from dreamvideo.media.numbered_names import missing_numbers, name_sequences, parallel_sequences
 from dreamvideo.media.paths import describe_skipped, expand_paths, is_image, is_video, natural_order
 from dreamvideo.media.video_writer import check_output, is_complete
 from dreamvideo.settings.job import ReadSettings, SequenceSettings
@@ -136,10 +138,33 @@ def _find_images(
     images = [path for path in paths if path not in foreign]
     if not images:
         raise SourceError(f"{words[0]} is not an image: expected the name of an image file, or a folder")
+    if not settings.independent:
+        _tell_sequences(images, tell)
     selected = tuple(path for path in select_images(tuple(images), read, settings.fps) if path is not None)
     if not selected:
         raise SourceError(f"no image at or after --start: {len(images)} at --fps {settings.fps} end before")
     return selected
+
+
+def _tell_sequences(images: Sequence[Path], tell: Report) -> None:
+    """Say what is missing among the images, or that they are of several sequences."""
+    folders = {path.parent for path in images}
+    if len(folders) != 1:
+        return
+    folder, names = images[0].parent, [path.name for path in images]
+    if parallel := parallel_sequences(names):
+        patterns = [each.pattern for each in parallel]
+        typed = shlex.quote(str(folder / patterns[0]))
+        tell(
+            f"{folder} holds {len(parallel)} sequences, {', '.join(patterns)}, and all are dreamed as one: "
+            f"to dream each by itself, type dreamvideo frames {typed} -o FOLDER"
+        )
+        return
+    sequences = name_sequences(names)
+    if len(sequences) == 1 and (missing := missing_numbers(sequences[0].numbers)):
+        tell(
+            f"{folder / sequences[0].pattern}: {missing} {'are' if ',' in missing or '-' in missing else 'is'} missing"
+        )
 
 
 def _beside(source: Path) -> Path:

@@ -18,6 +18,7 @@ from dreamvideo.media.tonemap import HDR_TRANSFERS as HDR
 from dreamvideo.media.tonemap import tone_map
 
 LIMITED, FULL = 1, 2
+BLACK, WHITE = 0, 255
 BT2020 = 9  # primaries
 
 # H.273 number of a matrix -> swscale's number
@@ -87,14 +88,16 @@ class RgbConverter:
     Args:
         width: of the arrays, in pixels.
         height: of the arrays, in pixels.
+        background: gray level that transparent pixels are composited on.
 
     Attributes:
         transparent: whether any pixel of any frame so far was.
     """
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, background: int = WHITE) -> None:
         self.width = width
         self.height = height
+        self._background = background
         self.transparent = False
         self._reformatter = VideoReformatter()
 
@@ -105,7 +108,7 @@ class RgbConverter:
             frame: decoded frame of any size and layout.
 
         Returns:
-            (height, width, 3) RGB; transparent pixels are composited on white, as on a web page.
+            (height, width, 3) RGB; transparent pixels are composited on the background.
 
         Raises:
             av.error.FFmpegError: swscale does not know the layout of the frame.
@@ -132,16 +135,16 @@ class RgbConverter:
         if high_range:
             return tone_map(cast("NDArray[np.uint16]", rgb.to_ndarray()), frame.color_trc, wide)
         image = cast("NDArray[np.uint8]", rgb.to_ndarray())
-        return self._on_white(image) if alpha else image
+        return self._opaque(image) if alpha else image
 
-    def _on_white(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _opaque(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if image[..., 3].min() == 255:
             return np.ascontiguousarray(image[..., :3])
         self.transparent = True
-        return composite_on_white(image)
+        return composite(image, self._background)
 
 
-def composite_on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB from (H, W, 4) RGBA with straight alpha, over white, rounded."""
+def composite(rgba: NDArray[np.uint8], background: int = WHITE) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB from (H, W, 4) RGBA with straight alpha, over a gray level (white as on a web page), rounded."""
     alpha = rgba[..., 3:].astype(np.uint16)
-    return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return ((rgba[..., :3] * alpha + background * (255 - alpha) + 127) // 255).astype(np.uint8)

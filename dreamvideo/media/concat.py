@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 
@@ -16,11 +17,15 @@ from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.media import segment_records
 from dreamvideo.media.atomic_files import create_file
 from dreamvideo.media.checkpoint import checkpoint_folder
-from dreamvideo.media.packets import read_packets, write_packets
+from dreamvideo.media.gif_blocks import without_gif_header
+from dreamvideo.media.packets import FIELDS, read_packets, write_packets
 from dreamvideo.media.segments import SegmentContent, never
 from dreamvideo.media.video_encoder import VideoEncoder, container_of
 from dreamvideo.media.video_file import Muxer, translate_errors
 from dreamvideo.settings.job import EncodeSettings
+
+if TYPE_CHECKING:
+    from dreamvideo.media.video_encoder import Packet
 
 
 class VideoSegmentWriter:
@@ -196,5 +201,21 @@ def join_partial(output: Path, info: StreamInfo, settings: EncodeSettings, comme
 
 def _copy(folder: Path, number: int, muxer: Muxer) -> int:
     """Mux a segment; return how many packets it had."""
+    into_gif = muxer.encoder.stream.container.format.name == "gif"
     with closing(read_packets(segment_records.segment_path(folder, number), muxer.encoder.time_base)) as packets:
-        return muxer.add(packets)
+        try:
+            return muxer.add(map(_without_header, packets) if number and into_gif else packets)
+        except ValueError as error:
+            raise OutputError(f"{folder} is damaged at segment {number}: {error}") from None
+
+
+def _without_header(packet: Packet) -> Packet:
+    content = bytes(packet)
+    bare = without_gif_header(content)
+    if len(bare) == len(content):
+        return packet
+    copy = av.Packet(bare)
+    copy.time_base = packet.time_base
+    for name in FIELDS:
+        setattr(copy, name, getattr(packet, name))
+    return copy

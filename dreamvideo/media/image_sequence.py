@@ -10,12 +10,11 @@ from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
-from dreamvideo.media.images import read_still, to_eight_bit
-from dreamvideo.media.resize import output_size, resize_image
+from dreamvideo.media.images import read_still, resize_still
+from dreamvideo.media.paths import WRITTEN_SUFFIXES
+from dreamvideo.media.resize import resize_image
 from dreamvideo.settings.job import ReadSettings, SequenceSettings
 
 log = logging.getLogger(__name__)
@@ -28,12 +27,14 @@ def output_image_name(path: Path, format: str | None) -> str:
 
     Args:
         path: the input image.
-        format: suffix of the output without its dot; None: the same as that of the input.
+        format: suffix of the output without its dot; None: that of the input, or jpg for a format that is only read.
 
     Returns:
         A file name without a folder.
     """
-    return path.name if format is None else f"{path.stem}.{format}"
+    if format is None and path.suffix.lower() in WRITTEN_SUFFIXES:
+        return path.name
+    return f"{path.stem}.{format or 'jpg'}"
 
 
 def select_images(paths: ImagePaths, read: ReadSettings, fps: Fraction) -> ImagePaths:
@@ -126,7 +127,8 @@ class _SequenceReader:
                 continue
             for loss in losses:
                 self._warn_once(path, loss)
-            yield _resized(Frame(image, Fraction(number) / fps, 1 / fps, still=still), self._read_settings)
+            image, still = resize_still(image, still, self._read_settings.size)
+            yield Frame(image, Fraction(number) / fps, 1 / fps, still=still)
 
     def _flow(self, frames: Frames, size: tuple[int, int], start: Fraction) -> Frames:
         """`frames` with `start` as their time 0, and of one `size` (height, width) if they go to a video."""
@@ -154,16 +156,3 @@ class _SequenceReader:
 
 def _generator(frames: Iterable[Frame]) -> Frames:
     yield from frames
-
-
-def _resized(frame: Frame, read: ReadSettings) -> Frame:
-    """`frame` at the size that `read` asks for, with all that is stored of it."""
-    height, width = frame.image.shape[:2]
-    width, height, _ = output_size(width, height, Fraction(1), read.size)
-    still = frame.still
-    if still is None or still.stored is None:
-        return replace(frame, image=resize_image(frame.image, height, width))
-    stored = resize_image(still.stored, height, width)
-    return replace(
-        frame, image=to_eight_bit(np.ascontiguousarray(stored[..., :3])), still=replace(still, stored=stored)
-    )

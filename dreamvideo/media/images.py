@@ -5,31 +5,27 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shlex
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamvideo.errors import OutputError, SourceError
 from dreamvideo.frames import Still
 from dreamvideo.media.atomic_files import write_atomically
-from dreamvideo.media.color import composite_on_white
-from dreamvideo.media.exif import exif_matrix
-from dreamvideo.media.metadata import image_with_settings
-from dreamvideo.media.paths import IMAGE_SUFFIXES, check_readable, is_image
-from dreamvideo.media.rotation import rotate_upright
+from dreamvideo.media.color import composite
+from dreamvideo.media.color_profile import rgb_to_srgb
+from dreamvideo.media.image_encoder import METADATA_SUFFIXES, encode_image
+from dreamvideo.media.paths import WRITTEN_SUFFIXES
+from dreamvideo.media.picture_file import count_pictures, decode_picture
+from dreamvideo.media.resize import output_size, resize_image
 from dreamvideo.settings.parsers import MIN_SIDE
 
 log = logging.getLogger(__name__)
-
-# libjpeg's default of 75 shows blocks in the fine texture of a dream. Only known flags: OpenCV warns of others.
-_QUALITY = {
-    ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
-    ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
-    ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
-}
 
 # What a format can hold besides 8-bit RGB.
 _ALPHA = (".png", ".webp", ".tif", ".tiff")
@@ -52,8 +48,8 @@ def check_image_name(output: Path) -> None:
     Raises:
         OutputError: it does not.
     """
-    if not is_image(output):
-        raise OutputError(f"{output}: expected a name ending in {', '.join(IMAGE_SUFFIXES)}")
+    if output.suffix.lower() not in WRITTEN_SUFFIXES:
+        raise OutputError(f"{output}: expected a name ending in {', '.join(WRITTEN_SUFFIXES)}")
 
 
 def check_large_enough(path: Path, width: int, height: int) -> None:
@@ -69,8 +65,7 @@ def check_large_enough(path: Path, width: int, height: int) -> None:
     """
     if min(width, height) < MIN_SIDE:
         raise SourceError(
-            f"{path} is {width}x{height}: expected at least {MIN_SIDE} pixels a side to dream on; a video can be "
-            f"enlarged with --size"
+            f"{path} is {width}x{height}: expected at least {MIN_SIDE} pixels a side to dream on, as with --size"
         )
 
 
@@ -78,18 +73,19 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read an image file.
 
     Args:
-        path: a PNG, JPEG, WebP, BMP or TIFF.
+        path: a PNG, JPEG, WebP, BMP, TIFF, GIF or AVIF; with pillow-heif a HEIC.
 
     Returns:
-        (H, W, 3) RGB, turned by its EXIF orientation, transparent parts composited on white; more than 8 bits are
-        rounded to 8, and gray becomes three equal channels.
+        (H, W, 3) sRGB, turned by its EXIF orientation, transparent parts composited on white; more than 8 bits are
+        rounded to 8, and gray becomes three equal channels. Of several frames or pages the first.
 
     Raises:
-        SourceError: the file is missing or cannot be read as an image.
+        SourceError: the file is missing, cannot be read as an image, or is larger than memory.
     """
     image, _, losses = read_still(Path(path))
-    if _COMPOSITED in losses:
-        log.warning("%s %s", path, _COMPOSITED)
+    for loss in losses:
+        if loss != _ROUNDED:
+            log.warning("%s %s", path, loss)
     return image
 
 
@@ -97,55 +93,93 @@ def read_still(path: Path, number: int = 0, suffix: str = "") -> tuple[NDArray[n
     """Read an image file with all that the output's format can hold of it.
 
     Args:
-        path: a PNG, JPEG, WebP, BMP or TIFF.
+        path: as for `read_image`.
         number: place of the image in its sequence, for the `Still`.
         suffix: of the file that the dream is written to, such as ".png". If it can hold alpha, the colors are read as
-            if there were none; if not, transparent parts are composited on white.
+            if there were none; if not, transparent parts are composited on white. If it can hold a color profile, the
+            colors stay as they are stored; if not, they are converted to sRGB.
 
     Returns:
         (image, still, losses): (H, W, 3) RGB to dream on, upright; what 8-bit RGB cannot hold of the file, upright;
         what the output cannot hold, each as the end of a sentence that begins with the path.
 
     Raises:
-        SourceError: the file is missing or cannot be read as an image.
+        SourceError: as `read_image`.
     """
-    check_readable(path)
-    raw = path.read_bytes()  # not cv2.imread: on Windows it cannot read every name
-    color, stored = _decode(path, raw)
-    matrix = exif_matrix(raw)
-    full: NDArray[Any] = rotate_upright(np.asarray(cv2.cvtColor(color, cv2.COLOR_BGR2RGB)), matrix)
-    image = to_eight_bit(full)
-    losses = [] if full.dtype in _DEPTHS.get(suffix, (np.uint8,)) else [_ROUNDED]
-    if losses:
-        full = image
-    if stored is not None and stored.ndim == 3 and stored.shape[2] == 4:
-        upright = rotate_upright(np.asarray(cv2.cvtColor(stored, cv2.COLOR_BGRA2RGBA)), matrix)
-        eight_bit = to_eight_bit(upright)
-        if suffix in _ALPHA:
-            full = eight_bit if losses else upright
-        elif eight_bit[..., 3].min() < 255:
+    picture = decode_picture(path)
+    losses = [] if picture.frames == 1 else [f"holds {picture.frames} frames or pages: the first is read"]
+    gray = picture.pixels.ndim == 2
+    full: NDArray[Any] = np.repeat(picture.pixels[..., None], 3, 2) if gray else picture.pixels
+    profile, exif = (picture.profile, picture.exif) if suffix in METADATA_SUFFIXES else (None, None)
+    if full.dtype not in _DEPTHS.get(suffix, (np.uint8,)) or (picture.profile is not None and profile is None):
+        losses += [_ROUNDED] if full.dtype != np.uint8 else []
+        full = to_eight_bit(full)
+    if picture.profile is not None and profile is None:
+        full = rgb_to_srgb(full, picture.profile)
+    if full.shape[2] == 4 and suffix not in _ALPHA:
+        eight_bit = to_eight_bit(full)
+        if eight_bit[..., 3].min() < 255:
             losses.append(_COMPOSITED)
-            image = full = np.ascontiguousarray(composite_on_white(eight_bit))
+        full = composite(eight_bit)
+    image = np.ascontiguousarray(to_eight_bit(full[..., :3]))
     is_rgb = full.dtype == np.uint8 and full.shape[2] == 3
-    still = Still(
-        path, number, None if is_rgb else np.ascontiguousarray(full), gray=stored is not None and stored.ndim == 2
-    )
-    return image, still, tuple(losses)
+    stored = None if is_rgb else np.ascontiguousarray(full)
+    return image, Still(path, number, stored, gray, profile, exif), tuple(losses)
 
 
-def _decode(path: Path, raw: bytes) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """((H, W, 3) BGR, the channels as stored, if OpenCV can), both before EXIF orientation is applied."""
-    encoded = np.frombuffer(raw, np.uint8)
-    try:
-        color = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
-        stored = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)  # never turned by OpenCV
-    except cv2.error:  # a header that promises too much
-        raise SourceError(f"{path} is damaged, or larger than 2^20 pixels a side or 2^30 in all") from None
-    if color is None:
-        raise SourceError(f"{path} cannot be read as an image: expected one of {', '.join(IMAGE_SUFFIXES)}")
-    if color.dtype not in (np.uint8, np.uint16, np.float32):
-        raise SourceError(f"{path} is stored as {color.dtype}: expected 8 or 16 bits a channel, or float32")
-    return color, stored
+def read_picture(
+    path: Path, output: Path, size: tuple[int | None, int] | None = None
+) -> tuple[NDArray[np.uint8], Still]:
+    """Read an image file that is to be dreamed alone; what the output cannot hold of it is logged.
+
+    Args:
+        path: as for `read_image`.
+        output: the file that the dream is written to, for `encode_dream`.
+        size: (width, height) to bring it to, see `output_size`; None: its own.
+
+    Returns:
+        (image, still), as `read_still` returns them.
+
+    Raises:
+        SourceError: as `read_image`; or it holds several frames or pages.
+    """
+    count = count_pictures(path)
+    if count > 1:
+        raise SourceError(f"{path} holds {count} {_what_to_type(path)}")
+    image, still, losses = read_still(path, suffix=output.suffix.lower())
+    for loss in losses:
+        log.warning("%s %s", path, loss)
+    return resize_still(image, still, size)
+
+
+def _what_to_type(path: Path) -> str:
+    suffix, typed = path.suffix.lower(), shlex.quote(str(path))
+    if suffix in (".tif", ".tiff"):
+        return "pages: expected one picture; save each page as a file (tiffsplit does), then: dreamvideo frames FOLDER"
+    if suffix in (".gif", ".png", ".apng"):
+        video = shlex.quote(str(path.with_name(f"{path.stem}_dream.gif")))
+        return f"frames: expected one picture; to dream them all: dreamvideo video {typed} -o {video}"
+    return "frames: expected one picture; save it as a GIF or a video, then: dreamvideo video FILE"
+
+
+def resize_still(
+    image: NDArray[np.uint8], still: Still, size: tuple[int | None, int] | None
+) -> tuple[NDArray[np.uint8], Still]:
+    """Bring an image, with all that is stored of it, to the size that `output_size` finds.
+
+    Args:
+        image: (H, W, 3) RGB.
+        still: of the image.
+        size: (width, height) in pixels, as for `output_size`.
+
+    Returns:
+        (image, still) of the new size.
+    """
+    width, height, _ = output_size(image.shape[1], image.shape[0], Fraction(1), size)
+    if still.stored is None:
+        return resize_image(image, height, width), still
+    stored = resize_image(still.stored, height, width)
+    return to_eight_bit(np.ascontiguousarray(stored[..., :3])), replace(still, stored=stored)
 
 
 def restore_format(dreamed: NDArray[np.uint8], still: Still) -> NDArray[Any]:
@@ -171,6 +205,25 @@ def restore_format(dreamed: NDArray[np.uint8], still: Still) -> NDArray[Any]:
         restored = np.concatenate([restored, still.stored[..., 3:]], 2)
     is_gray = still.gray and (restored == restored[..., :1]).all()
     return np.ascontiguousarray(restored[..., 0]) if is_gray else restored
+
+
+def encode_dream(
+    dreamed: NDArray[np.uint8], still: Still, output: Path, signature: str | None = None, metadata: bool = True
+) -> bytes:
+    """Encode a dreamed image with all that the output's format can hold of the file that it was read from.
+
+    Args:
+        dreamed: (H, W, 3) RGB.
+        still: the `Still` of its source, of the same size, as `read_still` returned it for the suffix of `output`.
+        output: name that ends in the suffix of the format; not written.
+        signature: a line for the comment, where the format has one.
+        metadata: keep its EXIF and write `signature`; the color profile is always kept.
+
+    Raises:
+        OutputError: it cannot be encoded in that format.
+    """
+    exif, line = (still.exif, signature) if metadata else (None, None)
+    return encode_image(restore_format(dreamed, still), output, line, still.profile, exif)
 
 
 def to_eight_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -203,30 +256,6 @@ def write_image(
     output = Path(output)
     check_image_name(output)
     write_image_bytes(encode_image(image, output, signature), output, overwrite)
-
-
-def encode_image(image: NDArray[Any], output: Path, signature: str | None = None) -> bytes:
-    """Encode an image in the format of a file name.
-
-    Args:
-        image: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, of a depth that the format holds.
-        output: name that ends in the suffix of the format; not written.
-        signature: a line for the comment, where the format has one.
-
-    Returns:
-        Content of the file.
-
-    Raises:
-        OutputError: OpenCV cannot encode it in that format.
-    """
-    suffix = output.suffix.lower()
-    if image.ndim == 3:
-        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR))
-    succeeded, encoded = cv2.imencode(suffix, image, _QUALITY.get(suffix, []))
-    if not succeeded:
-        raise OutputError(f"{output}: an image of {image.shape[1]}x{image.shape[0]} cannot be written as {suffix}")
-    content = encoded.tobytes()
-    return content if signature is None else image_with_settings(content, signature)
 
 
 def write_image_bytes(content: bytes, output: Path, overwrite: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""Reads masks for frames: white is dreamed on, black is left as it is."""
+"""Reads masks for frames: white is dreamed on, black or transparent parts are left as they are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import logging
 import os
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import SettingsError, SourceError
 from dreamvideo.frames import Frames
-from dreamvideo.media.images import read_image
+from dreamvideo.media.color import BLACK, composite
+from dreamvideo.media.images import read_still, to_eight_bit
 from dreamvideo.media.paths import IMAGE_SUFFIXES, is_image, natural_order
+from dreamvideo.media.segments import with_durations
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.settings.job import ReadSettings
 
@@ -24,12 +27,23 @@ Mask = NDArray[np.uint8]  # (H, W): 255 = dream here, 0 = leave alone
 
 log = logging.getLogger(__name__)
 
+_ROUNDING = Fraction(2, 1000)  # two files of one rate may round their times to milliseconds, each its own way
+
+
+@dataclass(frozen=True, slots=True)
+class _PlacedMask:
+    """A mask and the part of the frames that it is for, in seconds of a video, else in numbers of frames."""
+
+    begin: Fraction
+    end: Fraction
+    mask: Mask
+
 
 def with_masks(frames: Frames, path: Path, settings: ReadSettings, before: int = 0) -> Frames:
     """Give each frame its mask.
 
-    An image is the mask of all frames. Of a folder or video, mask n belongs to frame n, and the last one to all frames
-    after it.
+    An image is the mask of all frames. Of a folder, mask n belongs to frame n; of a video, a frame gets the mask that
+    is shown at its time. The last mask is that of all frames after it.
 
     Args:
         frames: frames to add masks to; closed when the result is.
@@ -44,29 +58,43 @@ def with_masks(frames: Frames, path: Path, settings: ReadSettings, before: int =
         SourceError: a mask cannot be read.
         Exception: whatever `frames` raises.
     """
-    with closing(frames), closing(_repeat_last(path, settings)) as masks:
+    by_time = _is_film(path)
+    with closing(frames), closing(_placed_masks(path, settings)) as masks:
+        placed, following = next(masks), next(masks, None)
+        count, warned = 1, is_image(path)
         mask = resized = np.empty((0, 0), np.uint8)
-        consumed = 0
-        for position, frame in enumerate(frames, before):
-            number = position if frame.still is None else frame.still.number  # unreadable images have one too
-            for _ in range(number + 1 - consumed):
-                following = next(masks)
-            consumed = number + 1
-            if following is not mask or resized.shape != frame.image.shape[:2]:
-                mask, resized = following, resize_mask(following, *frame.image.shape[:2])
+        for number, frame in enumerate(frames, before):
+            number = number if frame.still is None else frame.still.number  # unreadable images have one too
+            at = frame.time + _ROUNDING if by_time else Fraction(number)
+            while following is not None and following.begin <= at:
+                placed, following, count = following, next(masks, None), count + 1
+            if following is None and at >= placed.end and not warned:
+                warned = True
+                log.warning("%s ends before the frames do: mask %d, its last, is used for all others", path, count)
+            if placed.mask is not mask or resized.shape != frame.image.shape[:2]:
+                mask, resized = placed.mask, resize_mask(placed.mask, *frame.image.shape[:2])
             yield replace(frame, mask=resized)
 
 
-def _repeat_last(path: Path, settings: ReadSettings) -> Generator[Mask, None, None]:
-    count = 0
-    with closing(read_masks(path, settings)) as masks:
-        for mask in masks:
-            yield mask
-            count += 1
-    if not is_image(path):
-        log.warning("%s ends before the frames do: mask %d, its last, is used for all others", path, count)
-    while True:
-        yield mask
+def _is_film(path: Path) -> bool:
+    return not os.path.isdir(path) and not is_image(path)
+
+
+def _placed_masks(path: Path, settings: ReadSettings) -> Generator[_PlacedMask, None, None]:
+    """The masks in an image, a folder of images, or the part of a video that `settings` select, at their own size."""
+    if os.path.isdir(path):
+        images = natural_order(filter(is_image, path.iterdir()))
+        if not images:
+            raise SourceError(f"{path} holds no images: expected masks as an image, a folder of images, or a video")
+        for number, image in enumerate(images):
+            yield _PlacedMask(Fraction(number), Fraction(number + 1), _read_mask(image))
+    elif is_image(path):
+        yield _PlacedMask(Fraction(0), Fraction(1), _read_mask(path))
+    else:
+        part = replace(settings, size=None, frames=None)  # its rate may be another: N of its frames are another time
+        with open_video(path, part, background=BLACK) as source, closing(source.frames) as frames:
+            for frame in with_durations(frames):
+                yield _PlacedMask(frame.time, frame.time + (frame.duration or 0), to_gray(frame.image))
 
 
 def read_masks(path: Path, settings: ReadSettings = ReadSettings()) -> Generator[Mask, None, None]:  # noqa: B008
@@ -75,18 +103,17 @@ def read_masks(path: Path, settings: ReadSettings = ReadSettings()) -> Generator
     Raises:
         SourceError: the file is missing, or there is no image in it.
     """
-    if os.path.isdir(path):
-        images = natural_order(filter(is_image, path.iterdir()))
-        if not images:
-            raise SourceError(f"{path} holds no images: expected masks as an image, a folder of images, or a video")
-        for image in images:
-            yield to_gray(read_image(image))
-    elif is_image(path):
-        yield to_gray(read_image(path))
-    else:
-        with open_video(path, replace(settings, size=None)) as source, closing(source.frames) as frames:
-            for frame in frames:
-                yield to_gray(frame.image)
+    with closing(_placed_masks(path, settings)) as masks:
+        for placed in masks:
+            yield placed.mask
+
+
+def _read_mask(path: Path) -> Mask:
+    """(H, W): the lightness of an image times its alpha."""
+    image, still, _ = read_still(path, suffix=".png")
+    if still.stored is not None and still.stored.shape[2] == 4:
+        image = composite(to_eight_bit(still.stored), BLACK)
+    return to_gray(image)
 
 
 def read_image_mask(path: Path) -> Mask:
@@ -106,7 +133,7 @@ def read_image_mask(path: Path) -> Mask:
         raise SettingsError(
             f"--mask {path}: expected an image, since the inputs are images: one of {', '.join(IMAGE_SUFFIXES)}"
         )
-    return to_gray(read_image(path))
+    return _read_mask(path)
 
 
 def check_mask(path: Path) -> None:

@@ -156,13 +156,24 @@ def image_with_settings(encoded: bytes, line: str) -> bytes:
     """
     text = line.encode("ascii")
     if encoded.startswith(_PNG):
-        body = b"tEXt" + b"Comment\0" + text
-        chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-        after = len(_PNG) + 25  # after the header chunk: length, name, 13 bytes, checksum
-        return encoded[:after] + chunk + encoded[after:]
+        return png_with_chunk(encoded, b"tEXt", b"Comment\0" + text)
     if encoded.startswith(_JPEG) and len(text) < 65534:
         return _JPEG + b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text + encoded[2:]
     return encoded
+
+
+def png_with_chunk(encoded: bytes, name: bytes, content: bytes) -> bytes:
+    """Put a chunk into a PNG, after its header.
+
+    Args:
+        encoded: content of the file.
+        name: of the chunk, 4 letters.
+        content: of the chunk.
+    """
+    body = name + content
+    chunk = struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+    after = len(_PNG) + 25  # after the header chunk: length, name, 13 bytes, checksum
+    return encoded[:after] + chunk + encoded[after:]
 
 
 def _png_comments(content: bytes) -> Iterator[str]:

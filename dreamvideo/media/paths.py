@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from dreamvideo.errors import SourceError
+from dreamvideo.media.numbered_names import name_keys, natural_key
 
-IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+WRITTEN_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # of images
+IMAGE_SUFFIXES: Final = (*WRITTEN_SUFFIXES, ".avif", ".heic", ".heif")
 VIDEO_SUFFIXES: Final = (
     ".mp4",
     ".m4v",
@@ -138,7 +139,7 @@ def describe_skipped(skipped: Sequence[Path], kind: str) -> str:
 
 
 def natural_order(paths: Iterable[Path]) -> list[Path]:
-    """Sort paths by name, with numbers by value: frame2 comes before frame10.
+    """Sort paths by name, with numbers by value: frame2 comes before frame10, frame-2 before frame1.
 
     Args:
         paths: in any order.
@@ -146,11 +147,10 @@ def natural_order(paths: Iterable[Path]) -> list[Path]:
     Returns:
         The same paths; their order does not depend on the order of the input.
     """
-    return sorted(paths, key=lambda path: ([_key(part) for part in path.parts], str(path)))
-
-
-def _key(name: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+    paths = list(paths)
+    keys = name_keys(path.name for path in paths)
+    folders = {folder: [natural_key(part) for part in folder.parts] for folder in {path.parent for path in paths}}
+    return sorted(paths, key=lambda path: ([*folders[path.parent], keys[path.name]], str(path)))
 
 
 def _matches(pattern: Path) -> Iterable[Path]:

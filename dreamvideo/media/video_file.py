@@ -87,7 +87,9 @@ class Muxer:
             except BaseException:
                 self.abandon()
                 raise
-        if comment is not None:
+        if not settings.metadata:
+            _clear_names(self._container)
+        elif comment is not None:
             tags = self._container.metadata
             old = [tags.pop(key) for key in list(tags) if key.lower() == "comment"]
             tags["comment"] = comment_with_settings(comment, "\n".join(old))
@@ -183,3 +185,12 @@ class Muxer:
             self._container.close()
         with suppress(OSError):
             self.part.unlink(missing_ok=True)
+
+
+def _clear_names(output: av.container.OutputContainer) -> None:
+    """Remove what names or describes a video and its streams, other than their languages."""
+    output.metadata.clear()
+    for stream in output.streams:
+        kept = {key: value for key, value in stream.metadata.items() if key == "language"}
+        stream.metadata.clear()
+        stream.metadata.update(kept)

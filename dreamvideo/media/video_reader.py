@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
-from dreamvideo.media.color import RgbConverter, output_color
+from dreamvideo.media.color import WHITE, RgbConverter, output_color
 from dreamvideo.media.decode import TimedFrames, decode_frames, deinterlace, seek, with_times
 from dreamvideo.media.demux import (
     declared_frame_count,
@@ -47,6 +47,7 @@ def open_video(
     settings: ReadSettings = ReadSettings(),  # noqa: B008  (frozen)
     resume: Fraction | None = None,
     jump: bool = False,
+    background: int = WHITE,
 ) -> Generator[Source, None, None]:
     """Open a video file as a stream of frames; closing the block closes the stream and the file.
 
@@ -60,6 +61,7 @@ def open_video(
             their times are those of a full read.
         jump: with `resume`, seek to that frame instead of decoding what is before it, if the file can be sought in
             exactly.
+        background: gray level that transparent pixels are composited on; a warning is logged if it is white.
 
     Yields:
         The source: what is known of the stream, and its frames.
@@ -70,7 +72,7 @@ def open_video(
     path = Path(path)
     container = open_container(path)
     try:
-        source = _VideoReader(container, path, settings).open(resume, jump)
+        source = _VideoReader(container, path, settings, background).open(resume, jump)
         try:
             yield source
         finally:
@@ -101,11 +103,13 @@ def _close(frames: Frames) -> None:
 class _UprightConverter:
     """Decoded frames -> (H, W, 3) RGB, upright, of the size of the stream; all are turned like the first."""
 
-    def __init__(self, first: av.VideoFrame, info: StreamInfo, matrix: NDArray[np.int32] | None) -> None:
+    def __init__(
+        self, first: av.VideoFrame, info: StreamInfo, matrix: NDArray[np.int32] | None, background: int
+    ) -> None:
         self.stored_size = first.width, first.height
         self._matrix = matrix
-        size = info.width, info.height
-        self._to_rgb = RgbConverter(*(reversed(size) if swaps_axes(matrix) else size))
+        size = (info.height, info.width) if swaps_axes(matrix) else (info.width, info.height)
+        self._to_rgb = RgbConverter(*size, background)
 
     def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
         return rotate_upright(self._to_rgb(frame), self._matrix)
@@ -119,10 +123,13 @@ class _UprightConverter:
 class _VideoReader:
     """One pass over a video stream: `open` finds the first frame and returns the source that yields the frames."""
 
-    def __init__(self, container: av.container.InputContainer, path: Path, settings: ReadSettings) -> None:
+    def __init__(
+        self, container: av.container.InputContainer, path: Path, settings: ReadSettings, background: int
+    ) -> None:
         self._container = container
         self._path = path
         self._settings = settings
+        self._background = background
         self._stream = require_video(container, path)
         self._rate = frame_rate(self._stream)
         self._interval = 1 / self._rate if self._rate else _DEFAULT_DURATION
@@ -143,7 +150,7 @@ class _VideoReader:
         origin = Fraction(0) if self._cut is None else first[1] if skipped else self._cut
         matrix = display_matrix(first[0])
         self._source.info = self._describe(first[0], swaps_axes(matrix), origin)
-        convert = _UprightConverter(first[0], self._source.info, matrix)
+        convert = _UprightConverter(first[0], self._source.info, matrix, self._background)
         if first[0].color_trc in HDR_TRANSFERS:
             self._warn_once(f"is HDR ({HDR_TRANSFERS[first[0].color_trc]}): it is tone-mapped to standard range")
         if jump and resume:
@@ -246,7 +253,7 @@ class _VideoReader:
                 except av.error.FFmpegError as error:
                     self._on_loss(f"{error.strerror}")
                     continue
-                if convert.transparent:
+                if convert.transparent and self._background == WHITE:
                     self._warn_once("is transparent in places: it is composited on white")
                 duration = frame.duration * time_base_of(frame) if frame.duration else self._interval
                 yield Frame(image, time, duration if info.end is None else min(duration, info.end - time))

@@ -25,7 +25,7 @@ from dreamvideo.media.checkpoint import (
 )
 from dreamvideo.media.checkpoint_lock import hold_checkpoint
 from dreamvideo.media.concat import VideoSegmentWriter, check_same_encoder, join_partial, join_segments
-from dreamvideo.media.paths import is_image
+from dreamvideo.media.paths import WRITTEN_SUFFIXES, is_image
 from dreamvideo.media.segment_records import segment_path
 from dreamvideo.media.segments import never, store_segments
 from dreamvideo.media.stream_policy import warn_of_lost_streams
@@ -35,13 +35,15 @@ from dreamvideo.settings.job import EncodeSettings
 
 
 def default_output(path: Path, folder: Path | None = None) -> Path:
-    """Return the default output of an input: NAME_dream.EXT, with .mp4 for what cannot be written as EXT.
+    """Return the default output of an input: NAME_dream.EXT, with .mp4 or .jpg for what cannot be written as EXT.
 
     Args:
         path: the input.
         folder: where the output goes; None: beside the input.
     """
-    suffix = path.suffix if is_image(path) or path.suffix.lower() in CONTAINERS else ".mp4"
+    suffix = path.suffix
+    if suffix.lower() not in (*WRITTEN_SUFFIXES, *CONTAINERS):
+        suffix = ".jpg" if is_image(path) else ".mp4"
     return (folder or path.parent) / f"{path.stem}_dream{suffix}"
 
 
@@ -70,7 +72,7 @@ def check_output(output: Path, inputs: Sequence[Path], overwrite: bool) -> None:
     """
     if os.path.isdir(output):
         raise OutputError(f"{output} is a folder: expected a file name, such as {output / 'dream.mp4'}")
-    if not is_image(output):
+    if output.suffix.lower() not in WRITTEN_SUFFIXES:
         container_of(output)
     for source in inputs:
         if _same_file(output, source):

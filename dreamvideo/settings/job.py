@@ -12,6 +12,17 @@ from dreamvideo.settings.parsers import parse_preview, parse_rate, parse_seconds
 MIN_TILE: Final = 256  # pixels a side; below it a tile is mostly the margin that it shares with its neighbors
 
 
+_SIZE: Final = option(
+    None, "dream and write at this size in pixels", type=parse_size, metavar="WxH|HEIGHT", most=MOST_PIXELS
+)
+_METADATA: Final = option(
+    True,
+    "leave out what the input says of itself and the dream of its settings: place, camera, names, comments",
+    flag="--no-metadata",
+    action="store_false",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ReadSettings:
     """Which part of an input is read, and at what size."""
@@ -19,14 +30,23 @@ class ReadSettings:
     start: Fraction | None = option(None, "skip to this time", type=parse_seconds, metavar="TIME")
     duration: Fraction | None = option(None, "read at most this long", type=parse_seconds, metavar="TIME")
     frames: int | None = option(None, "stop after N frames", type=int, metavar="N")
-    size: tuple[int | None, int] | None = option(
-        None, "dream and write at this size in pixels", type=parse_size, metavar="WxH|HEIGHT", most=MOST_PIXELS
-    )
+    size: tuple[int | None, int] | None = _SIZE
 
     def __post_init__(self) -> None:
         check_fields(self)
         check(self.frames is None or self.frames > 0, f"--frames {self.frames}", "at least 1")
         check(self.duration is None or self.duration > 0, f"--duration {self.duration}", "more than 0")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSettings:
+    """How a still picture is read and written."""
+
+    size: tuple[int | None, int] | None = _SIZE
+    metadata: bool = _METADATA
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +162,7 @@ class EncodeSettings:
     codec: str | None = option(None, "video encoder (default: depends on the container)", metavar="NAME")
     crf: int = option(16, "quality of the encoder, 0 best", type=int, metavar="N")
     audio: bool = option(True, "do not write sound", flag="--no-audio", action="store_false")
+    metadata: bool = _METADATA
 
     def __post_init__(self) -> None:
         check_fields(self)

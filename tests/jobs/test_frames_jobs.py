@@ -30,7 +30,7 @@ from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.image_sequence import open_sequence
 from dreamvideo.media.images import read_image, write_image
 from dreamvideo.media.metadata import settings_in_file
-from dreamvideo.media.paths import IMAGE_SUFFIXES
+from dreamvideo.media.paths import WRITTEN_SUFFIXES
 from dreamvideo.media.segment_content import hash_images, hash_packets, write_segment
 from dreamvideo.media.segment_records import Segment, finished_segments
 from dreamvideo.settings.dream import ModelSettings
@@ -280,7 +280,7 @@ def test_every_field_is_an_option_and_an_unset_option_is_the_default() -> None:
     with pytest.raises(SystemExit):
         parsed("frames", "folder", "--format", "gif")
     choices = option_choices(SequenceSettings)["format"]
-    assert {f".{choice}" for choice in choices} == set(IMAGE_SUFFIXES)
+    assert {f".{choice}" for choice in choices} == set(WRITTEN_SUFFIXES)
     line = parsed("frames", "folder")
     for kind in FRAMES_SETTINGS:
         assert line.settings(kind) == (kind(model="dreamnet") if kind is ModelSettings else kind())

@@ -13,8 +13,8 @@ from clips import EXIF_TURNS, exif_block
 from numpy.typing import NDArray
 from PIL import Image
 
-from dreamvideo.media.exif import exif_matrix
-from dreamvideo.media.images import read_image, read_still, restore_format
+from dreamvideo.errors import SourceError
+from dreamvideo.media.images import encode_dream, read_image, read_still, restore_format
 
 H, W = 20, 31
 
@@ -99,16 +99,29 @@ def test_an_orientation_after_the_pixels_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("orientation", [0, 9, 255])
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
-def test_an_orientation_that_does_not_exist_is_ignored(suffix: str, orientation: int) -> None:
-    assert exif_matrix(encoded(suffix, logo()[..., :3], orientation)) is None
+def test_an_orientation_that_does_not_exist_is_ignored(tmp_path: Path, suffix: str, orientation: int) -> None:
+    for name, number in (("a", 1), ("b", orientation)):
+        (tmp_path / f"{name}{suffix}").write_bytes(encoded(suffix, logo()[..., :3], number))
+    assert np.array_equal(read_image(tmp_path / f"a{suffix}"), read_image(tmp_path / f"b{suffix}"))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged EXIF
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
-def test_a_damaged_file_has_no_orientation_or_one_of_the_eight(suffix: str) -> None:
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+def test_a_damaged_file_is_an_image_or_an_error(tmp_path: Path, suffix: str) -> None:
     whole, dice = encoded(suffix, logo()[..., :3], 6), np.random.default_rng(0)
-    shapes = {None if matrix is None else matrix.shape for matrix in map(exif_matrix, mutations(whole, dice))}
-    assert shapes <= {None, (2, 2)}
+    path = tmp_path / f"a{suffix}"
+    images = 0
+    for mutation in mutations(whole, dice):
+        path.write_bytes(mutation)
+        try:
+            image, still, _ = read_still(path, suffix=suffix)
+        except SourceError as error:
+            assert len(str(error).splitlines()) == 1 and str(path) in str(error)
+        else:
+            images += 1
+            assert image.ndim == 3 and image.dtype == np.uint8
+            encode_dream(image, still, path)
+    assert images > 0
 
 
 def mutations(whole: bytes, dice: np.random.Generator) -> list[bytes]:

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Still
+from dreamvideo.media.image_encoder import encode_image
 from dreamvideo.media.image_sequence import open_sequence, select_images
-from dreamvideo.media.images import encode_image, read_still, restore_format, to_eight_bit
+from dreamvideo.media.images import read_still, restore_format, to_eight_bit
 from dreamvideo.settings.job import ReadSettings, SequenceSettings
 
 RATE = Fraction(30_000, 1001)
@@ -109,14 +110,16 @@ def test_an_unreadable_image_is_warned_of_and_leaves_a_gap(
 def test_half_an_image_cannot_be_read(pictures: list[Path], tmp_path: Path) -> None:
     for path in (pictures[1], store(tmp_path / "a.jpg", textured(64, 64)), store(tmp_path / "a.webp", IMAGE)):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        with pytest.raises(SourceError, match=f"{path.name} cannot be read as an image"):
+        with pytest.raises(SourceError, match=f"{path.name} is damaged"):
             read_still(path)
 
 
-@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float64])
-def test_an_unusual_dtype_is_an_error(tmp_path: Path, dtype: Any) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "name"), [(np.int16, "16-bit signed"), (np.int32, "32-bit signed"), (np.float64, "64-bit float")]
+)
+def test_an_unusual_dtype_is_an_error(tmp_path: Path, dtype: Any, name: str) -> None:
     path = store(tmp_path / "a.tif", IMAGE.astype(dtype))
-    with pytest.raises(SourceError, match=f"stored as {np.dtype(dtype)}: expected 8 or 16 bits"):
+    with pytest.raises(SourceError, match=f"stored as {name}: expected 8 or 16 bits"):
         read_still(path)
 
 

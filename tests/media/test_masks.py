@@ -19,7 +19,7 @@ from dreamvideo.ascent.octaves import dream
 from dreamvideo.cli import main
 from dreamvideo.errors import SourceError
 from dreamvideo.media.images import read_image, write_image
-from dreamvideo.media.masks import read_masks, resize_mask, with_masks
+from dreamvideo.media.masks import read_image_mask, read_masks, resize_mask, with_masks
 from dreamvideo.models.network import Network
 from dreamvideo.motion import occlusion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
@@ -196,6 +196,74 @@ def test_a_video_gives_one_mask_a_frame_from_the_same_start(tmp_path: Path) -> N
     later = ReadSettings(start=Fraction(4, 25), size=(None, 16))
     masks = [frame.mask for frame in with_masks(stream([textured(H, W)] * 3), clip, later)]
     assert [m[0, 0] for m in masks] == [40, 50, 60] and masks[0].shape == (H, W)
+
+
+def counted_masks(path: Path, rate: int, count: int) -> Path:
+    """A video in which frame n is of gray level n."""
+    times = [Fraction(n, rate) for n in range(count)]
+    return make_clip(
+        path,
+        times,
+        last=Fraction(1, rate),
+        codec="ffv1",
+        pixels="bgr0",
+        image=lambda n, w, h: np.full((h, w, 3), n, np.uint8),
+    )
+
+
+@pytest.mark.parametrize("rate", [12, 25, 30, 50, 60])
+@pytest.mark.parametrize("film_rate", [25, Fraction(30_000, 1001)])
+def test_a_video_of_masks_of_any_rate_goes_by_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, rate: int, film_rate: Any
+) -> None:
+    clip = counted_masks(tmp_path / "mask.mkv", rate, 2 * rate)
+    images = [textured(8, 8)] * int(2 * film_rate)
+    settings = ReadSettings(frames=len(images))
+    masks = [frame.mask[0, 0] for frame in with_masks(stream(images, film_rate), clip, settings)]
+    # The mask whose time on screen holds that of the frame; times are rounded to milliseconds.
+    assert masks == [int((Fraction(n) / film_rate + Fraction(2, 1000)) * rate) for n in range(len(images))]
+    assert not caplog.messages
+    resumed = list(stream(images, film_rate))[20:]
+    again = with_masks((frame for frame in resumed), clip, settings, before=20)
+    assert [frame.mask[0, 0] for frame in again] == masks[20:]
+
+
+def test_a_video_of_masks_that_is_too_short_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clip = counted_masks(tmp_path / "mask.mkv", 50, 10)  # 0.2 s
+    masks = [frame.mask[0, 0] for frame in with_masks(stream([textured(8, 8)] * 9), clip, ReadSettings())]
+    assert masks == [0, 2, 4, 6, 8, 9, 9, 9, 9]
+    assert ["mask 10, its last, is used for all others" in message for message in caplog.messages] == [True]
+
+
+def mask_with_alpha(path: Path, depth: Any = np.uint8) -> Path:
+    """White everywhere, its shape in its alpha: opaque, half opaque, transparent."""
+    most = np.iinfo(depth).max
+    image = np.full((48, 60, 4), most, depth)
+    image[:, 20:40, 3], image[:, 40:, 3] = most // 2 + 1, 0
+    path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
+    return path
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("name", ["m.png", "m.webp", "m.tif"])
+def test_the_alpha_of_a_mask_counts_as_its_lightness_does(tmp_path: Path, name: str, depth: Any) -> None:
+    path = mask_with_alpha(tmp_path / name, np.uint8 if name == "m.webp" else depth)
+    expected = np.repeat([[255, 128, 0]], 20, 1)
+    assert np.array_equal(read_image_mask(path), np.broadcast_to(expected, (48, 60)))
+    (tmp_path / "folder").mkdir()
+    path.rename(tmp_path / "folder" / name)
+    assert np.array_equal(next(read_masks(tmp_path / "folder"))[0], expected[0])
+
+
+def test_the_alpha_of_a_video_of_masks_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rgba: Any = cv2.imdecode(np.fromfile(mask_with_alpha(tmp_path / "m.png"), np.uint8), cv2.IMREAD_UNCHANGED)
+    with av.open(str(tmp_path / "m.mov"), "w") as film:
+        video = film.add_stream("qtrle", rate=25)
+        video.width, video.height, video.pix_fmt = 60, 48, "argb"
+        frame = av.VideoFrame.from_ndarray(rgba, format="rgba").reformat(format="argb")
+        film.mux(video.encode(frame) + video.encode(None))
+    assert next(read_masks(tmp_path / "m.mov"))[0, [5, 25, 55]].tolist() == [255, 128, 0]
+    assert not caplog.messages
 
 
 def test_black_stays_black_and_white_white_at_every_size() -> None:

@@ -15,14 +15,17 @@ import cv2
 import numpy as np
 import pytest
 from clips import STEADY, UNEVEN, difference, make_clip, picture, set_display_matrix, sound_tracks, video_times
+from conftest import textured
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageSequence
 
 from dreamvideo.errors import Cancelled, OutputError
 from dreamvideo.frames import BT601, BT709, Frame, StreamInfo
 from dreamvideo.media import segments, video_file
 from dreamvideo.media.checkpoint import checkpoint_folder, resume_point
 from dreamvideo.media.checkpoint_lock import hold_checkpoint
+from dreamvideo.media.gif_blocks import without_gif_header
 from dreamvideo.media.images import read_image, write_image
 from dreamvideo.media.packets import read_packets, write_packets
 from dreamvideo.media.rotation import display_matrix
@@ -85,6 +88,39 @@ def test_pictures_and_times_come_back(tmp_path: Path, suffix: str, size: tuple[i
     if suffix not in (".avi", ".webm"):
         assert float(video_times(output)[1]) == pytest.approx(float(times[-1]) + 0.08, abs=0.001)
     assert list(tmp_path.iterdir()) == [output]
+
+
+@pytest.mark.parametrize("noise", [False, True], ids=["smooth", "noise"])
+@pytest.mark.parametrize("frames", [1, 4, 5, 13])
+def test_pillow_reads_every_frame_of_a_gif_of_several_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frames: int, noise: bool
+) -> None:
+    monkeypatch.setattr(segments, "MAX_FRAMES", 4)
+    images = [textured(48, 64, n) if noise else picture(n) for n in range(frames)]
+    made_of = (Frame(image, Fraction(n, 10), Fraction(1, 10)) for n, image in enumerate(images))
+    output = tmp_path / "dream.gif"
+    write_video(made_of, output, info_of(time_base=Fraction(1, 100)))
+    with Image.open(output) as gif:
+        assert (sum(1 for _ in ImageSequence.Iterator(gif)), gif.size) == (frames, (64, 48))
+        for number, image in enumerate(images):
+            gif.seek(number)
+            assert gif.info["duration"] == 100
+            assert difference(np.asarray(gif.convert("RGB")), image) < 8
+    _, read_by_libav = read(output)
+    with Image.open(output) as gif:
+        for number, frame in enumerate(read_by_libav):
+            gif.seek(number)
+            assert np.array_equal(frame.image, np.asarray(gif.convert("RGB")))
+
+
+@given(st.binary(max_size=60), st.sampled_from([b"", b"GIF89a", b"GIF89a" + b"\0" * 7, b"GIF87a\0\0\0\0\x80\0\0"]))
+def test_a_gif_packet_of_any_bytes_is_cut_or_refused(rest: bytes, begin: bytes) -> None:
+    try:
+        bare = without_gif_header(begin + rest)
+    except ValueError as error:
+        assert str(error)
+    else:
+        assert len(bare) <= len(begin + rest)
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
