@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # torch takes a while
     from dreamvideo.info.dream_rate import DreamRate
 
 _EXACT_FIELDS = ("frame_rate", "pixel_aspect")
-_HIDDEN_FIELDS = ("log_level",)  # of a stream plan
+_HIDDEN_FIELDS = ("log_level", "audio_format")  # of a stream plan
 _TECHNICAL_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "comment")
 _SHOWN_CHAPTERS = 12
 _TEXT_LENGTH = 200  # characters of a tag or title

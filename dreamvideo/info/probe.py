@@ -14,6 +14,7 @@ import av
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.info.labels import MATRICES, PRIMARIES, ROTATIONS, TRANSFERS, color_name, container_name
+from dreamvideo.media.channel_layout import read_layout
 from dreamvideo.media.color import FULL, assume_color, has_alpha
 from dreamvideo.media.decode import decode_frames
 from dreamvideo.media.demux import best_video, frame_rate, is_cover, open_container, time_base_of
@@ -182,9 +183,9 @@ def _probe_stream(stream: av.stream.Stream, samples: _Samples | None) -> StreamP
 
 
 def _probe_audio(stream: av.AudioStream) -> AudioProbe:
-    context = stream.codec_context
-    layout = {1: "mono", 2: "stereo"}.get(context.channels, context.layout.name)
-    return AudioProbe(context.sample_rate, layout, context.channels, context.bit_rate or None)
+    context, layout = stream.codec_context, read_layout(stream)
+    name = layout.name or {1: "mono", 2: "stereo"}.get(layout.channels, f"{layout.channels} channels")
+    return AudioProbe(context.sample_rate, name, layout.channels, context.bit_rate or None)
 
 
 def _as_image(stream: StreamProbe) -> StreamProbe:

@@ -9,14 +9,16 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 import av
 
 from dreamvideo.frames import StreamInfo
-from dreamvideo.media.audio import audio_format, open_transcoder
+from dreamvideo.media.audio import AudioFormat, add_audio_stream, open_transcoder
 from dreamvideo.media.demux import is_cover
 from dreamvideo.media.stream_policy import StreamPlan, holds_chapters, plan_streams
+from dreamvideo.media.stream_trial import AudioCopy, add_copy
 from dreamvideo.media.video_encoder import Container
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,10 @@ _FILE_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "d
 # The seek before a cut goes this many seconds further back: sound may be stored before the frame of its time.
 _SEEK_MARGIN = Fraction(2)
 
+# Seconds by which a packet of sound may be early; one that is earlier has a senseless time.
+_MAX_DELAY = 1
+_TS_NONSTRICT = 0x20000  # libav's flag of formats that hold packets of equal times
+
 
 class StreamCopier:
     """Muxes the streams of an input that are not dreamed on, up to the time of the last frame written."""
@@ -69,16 +75,19 @@ class StreamCopier:
         self._next: TimedPacket | None = None  # read, but later than what has been muxed
         self._packets: Iterator[TimedPacket] = iter(())
         self._labels: dict[int, str] = {}
+        self._tick = 0 if output.format.flags & _TS_NONSTRICT else 1  # least from one time to the next
+        self._earliest_dts: dict[int, int] = {}  # index in the output -> of the next packet, in units of its stream
         self._damaged: set[int] = set()  # indices of streams that packets were lost of
         if info.path is None:
             return
         try:
+            plans = plan_streams(info.path, container, info.stream, audio)
             self._input = av.open(os.path.abspath(info.path), metadata_errors="replace")
         except av.error.FFmpegError as error:
             log.warning("%s: its audio cannot be read (%s)", info.path, error.strerror)
             return
-        for plan in plan_streams(self._input, container, info.stream, audio):
-            self._add_stream(self._input.streams[plan.stream], plan, container)
+        for plan in plans:
+            self._add_stream(self._input.streams[plan.stream], plan)
         tags = {key: value for key, value in self._input.metadata.items() if key.lower() not in _FILE_TAGS}
         self._output.metadata.update(tags)
         if holds_chapters(container) and (chapters := _chapters_in_cut(self._input, info)):
@@ -107,28 +116,54 @@ class StreamCopier:
             self._input.close()
 
     def _mux(self, index: int, packets: list[Packet]) -> None:
+        self._output.start_encoding()  # from then on a stream has the time base of its muxer
         for packet in packets:
+            if not self._put_in_order(packet):
+                self._warn_once(index, "its times go back")
+                continue
             try:
                 self._output.mux(packet)
             except (av.error.ArgumentError, av.error.InvalidDataError) as error:  # a full disk raises others
                 self._warn_once(index, f"{error.strerror}")
+
+    def _put_in_order(self, packet: Packet) -> bool:
+        """Move a packet later by as much as it needs to come after the one before it; return False if that is far.
+
+        Times may be equal in the input, or in the units of the output; muxers refuse such packets.
+        """
+        stream = packet.stream
+        if packet.dts is None or stream.type != "audio":
+            return True
+        base = Fraction(stream.time_base or packet.time_base)
+        ratio = Fraction(packet.time_base) / base
+        dts, pts = (round((time or 0) * ratio) for time in (packet.dts, packet.pts))
+        earliest = self._earliest_dts.get(stream.index, dts)
+        if (earliest - dts) * base > _MAX_DELAY:
+            return False
+        packet.duration = round((packet.duration or 0) * ratio)
+        packet.time_base, packet.dts = base, max(dts, earliest)
+        packet.pts = max(packet.dts, pts if packet.pts is not None else dts)
+        self._earliest_dts[stream.index] = packet.dts + self._tick
+        return True
 
     def _warn_once(self, index: int, reason: str) -> None:
         if index not in self._damaged:
             self._damaged.add(index)
             log.warning("%s is damaged in part (%s)", self._labels[index], reason)
 
-    def _add_stream(self, stream: av.stream.Stream, plan: StreamPlan, container: Container) -> None:
+    def _add_stream(self, stream: av.stream.Stream, plan: StreamPlan) -> None:
         self._labels[stream.index] = plan.label
-        if plan.action == "transcoded":
-            self._handlers[stream.index] = self._transcode(cast(av.AudioStream, stream), container, plan)
+        if isinstance(plan.audio_format, AudioFormat):
+            target = add_audio_stream(self._output, plan.audio_format)
+            _copy_stream_tags(stream, target)
+            self._handlers[stream.index] = open_transcoder(cast(av.AudioStream, stream), target, plan.label)
         elif plan.action == "copied" and stream.type == "attachment":
             self._output.add_stream_from_template(stream)  # it has no packets
         elif plan.action == "copied":
-            self._handlers[stream.index] = self._copy(stream)
+            self._handlers[stream.index] = self._copy(stream, plan.audio_format)
 
-    def _copy(self, stream: av.stream.Stream) -> Handler:
-        copy = self._output.add_stream_from_template(stream, opaque=True)
+    def _copy(self, stream: av.stream.Stream, audio: AudioCopy | None) -> Handler:
+        copy = add_copy(self._output, stream, audio)
         _copy_stream_tags(stream, copy)
 
         def handle(packet: Packet | None) -> list[Packet]:
@@ -138,13 +173,6 @@ class StreamCopier:
             return [packet]
 
         return handle
-
-    def _transcode(self, stream: av.AudioStream, container: Container, plan: StreamPlan) -> Handler:
-        codec, bit_rate = container.audio
-        rate, layout = audio_format(stream, codec)
-        target = cast(av.AudioStream, self._output.add_stream(codec, rate=rate, layout=layout, bit_rate=bit_rate))
-        _copy_stream_tags(stream, target)
-        return open_transcoder(stream, target, plan.label)
 
     def _read(self, source: av.container.InputContainer) -> Iterator[TimedPacket]:
         """Packets of all streams that are copied or transcoded, in file order, inside the cut."""
@@ -197,16 +225,18 @@ def _packets_in_cut(
 
 
 def drop_time_jumps(packets: Iterable[TimedPacket], on_drop: Callable[[int, str], None]) -> Iterator[TimedPacket]:
-    """Drop audio packets that are later than the next one: muxers reject every packet after such a jump.
+    """Drop audio packets that are later than the next one: each packet after such a jump would be too early.
+
+    Packets of equal times, as TrueHD in Matroska has them, are kept.
 
     Args:
-        packets: of any streams, in file order; one of each audio stream is held back until the next is read.
+        packets: of any streams, in file order; those of one time of each audio stream are held back until the next.
         on_drop: called with the index of the stream and the reason for each packet that is dropped.
 
     Yields:
         The other packets; audio may come after packets of other streams that followed it.
     """
-    held: dict[int, TimedPacket] = {}
+    held: dict[int, list[TimedPacket]] = {}  # packets of one time
     last: dict[int, Fraction] = {}
     for timed in packets:
         time, packet = timed
@@ -215,13 +245,16 @@ def drop_time_jumps(packets: Iterable[TimedPacket], on_drop: Callable[[int, str]
             yield timed
             continue
         before = held.get(index)
-        if before is not None and time <= before[0] and (index not in last or last[index] < time):
+        if before is not None and time == before[0][0]:
+            before.append(timed)
+            continue
+        if before is not None and time < before[0][0] and (index not in last or last[index] < time):
             on_drop(index, "its times go back")
         elif before is not None:
-            last[index] = max(before[0], last.get(index, before[0]))
-            yield before
-        held[index] = timed
-    yield from sorted(held.values(), key=lambda pair: pair[0])
+            last[index] = max(before[0][0], last.get(index, before[0][0]))
+            yield from before
+        held[index] = [timed]
+    yield from sorted(chain.from_iterable(held.values()), key=lambda pair: pair[0])
 
 
 def _chapters_in_cut(source: av.container.InputContainer, info: StreamInfo) -> list[Any]:
