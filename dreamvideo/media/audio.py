@@ -152,13 +152,15 @@ def open_transcoder(
     def transcode(packet: Packet | None) -> list[Packet]:
         nonlocal warned
         packets: list[Packet] = []
-        try:
-            for frame in decode(packet):
-                packets += encode(frame)
-        except (av.error.FFmpegError, ValueError) as error:
-            if not warned:
-                warned = True
-                log.warning("%s is damaged in part (%s)", label, getattr(error, "strerror", None) or error)
-        return packets + encode(None) if packet is None else packets
+        # Whatever of the last packets is damaged, the encoder gives what it holds back.
+        for frames_of in (decode, None) if packet is None else (decode,):
+            try:
+                frames = [None] if frames_of is None else frames_of(packet)
+                packets += [part for frame in frames for part in encode(frame)]
+            except (av.error.FFmpegError, ValueError) as error:
+                if not warned:
+                    warned = True
+                    log.warning("%s is damaged in part (%s)", label, getattr(error, "strerror", None) or error)
+        return packets
 
     return transcode

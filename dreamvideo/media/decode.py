@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from fractions import Fraction
 from typing import Any, cast
 
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 DecodedFrames = Generator[av.VideoFrame, None, None]
 
+KEPT = "damaged frame, kept"  # the reason of a loss that is not one of a whole frame
+
 # A demuxer that fails this often in a row does not recover: the file ends there.
 _DEMUX_FAILURES = 8
-# Flushing a decoder returns at most the frames it holds back: 16 reordered ones and one per thread.
-_FLUSH_FAILURES = 64
 
 
 def decoder_for(stream: av.VideoStream) -> av.VideoCodecContext:
@@ -58,23 +58,57 @@ def decode_frames(
         Frames in presentation order.
     """
     decoder = decoder_for(stream)
+    last: av.VideoFrame | None = None
+    packets = lost = count = 0  # sent to the decoder, those refused by it, and frames that came of the others
     for packet in _packets(container, stream, on_loss):
         if not packet.size:
             continue  # demux ends with an empty packet; the flush is below
+        packets += 1
         try:
             frames = decoder.decode(packet)
         except av.error.FFmpegError as error:
+            lost += 1
             on_loss(error.strerror or "undecodable packet")
             continue
+        count, last = count + len(frames), frames[-1] if frames else last
         yield from _checked(frames, stream, on_loss)
-    for _ in range(_FLUSH_FAILURES):
-        try:
-            yield from _checked(decoder.decode(None), stream, on_loss)
-            return
-        except av.error.EOFError:
-            return
-        except av.error.FFmpegError as error:
-            on_loss(error.strerror or "undecodable packet")
+    with suppress(av.error.FFmpegError):
+        frames = decoder.decode(None)
+        count, last = count + len(frames), frames[-1] if frames else last
+        yield from _checked(frames, stream, on_loss)
+    if count + lost < packets and decoder is stream.codec_context and decoder.thread_count != 1:
+        yield from _decode_end(container.name, stream, count, last, on_loss)
+
+
+def _decode_end(
+    name: str, stream: av.VideoStream, count: int, last: av.VideoFrame | None, on_loss: Callable[[str], None]
+) -> DecodedFrames:
+    """Decode the frames after `last`, the one with number `count`, in one thread.
+
+    A decoder with several threads holds back frames of as many packets; where one of these is broken, PyAV returns none
+    of those after it. Files whose packets are not all shown come here in vain, which costs the last group of pictures.
+    """
+    passed = None if last is None else last.pts
+    with av.open(name, metadata_errors="replace") as container:
+        again = next(each for each in container.streams.video if each.index == stream.index)
+        decoder = again.codec_context
+        decoder.thread_count = 1
+        if passed is not None:
+            seek(container, again, passed * time_base_of(again))
+        for packet in _packets(container, again, lambda why: None):
+            time = packet.pts if packet.pts is not None else packet.dts
+            try:
+                frames = decoder.decode(packet if packet.size else None)
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError as error:
+                if passed is None or time is None or time > passed:
+                    on_loss(error.strerror or "undecodable packet")
+                continue
+            for frame in frames:
+                count -= 1
+                if count < 0 if frame.pts is None or passed is None else frame.pts > passed:
+                    yield from _checked([frame], stream, on_loss)
 
 
 def _checked(frames: list[av.VideoFrame], stream: av.VideoStream, on_loss: Callable[[str], None]) -> DecodedFrames:
@@ -82,7 +116,7 @@ def _checked(frames: list[av.VideoFrame], stream: av.VideoStream, on_loss: Calla
         if frame.time_base is None or not frame.time_base:
             frame.time_base = stream.time_base
         if frame.is_corrupt:
-            on_loss("damaged frame, kept")
+            on_loss(KEPT)
         yield frame
 
 

@@ -138,8 +138,7 @@ def declared_frame_count(
     """
     rate = frame_rate(stream)
     duration = stream.duration * time_base_of(stream) if stream.duration else _seconds(container.duration)
-    declared = stream.frames or stream.metadata.get("NUMBER_OF_FRAMES", "")
-    count = int(declared) if str(declared).isdigit() else None
+    count = _stated_frames(stream)
     if count is None and duration and rate:
         count = round(duration * rate)
     if count is not None and rate and duration:
@@ -151,6 +150,31 @@ def declared_frame_count(
     if settings.frames is not None:
         count = settings.frames if count is None else min(count, settings.frames)
     return count
+
+
+def missing_frames(stream: av.VideoStream, read: int, end: Fraction) -> int:
+    """Number of frames that the header of a stream promised and that were not there, as in a file that was cut short.
+
+    Args:
+        stream: a video stream of an open file.
+        read: how many were read, those that could not be decoded included.
+        end: seconds at which the last one ends. It must lie before the end of the stream, too, since a header also
+            counts frames that an edit list leaves out.
+
+    Returns:
+        The number; 0 if the header promised none.
+    """
+    promised, unit = _stated_frames(stream), time_base_of(stream)
+    if not promised or not stream.duration:
+        return 0
+    duration = stream.duration * unit
+    is_short = (stream.start_time or 0) * unit + duration - end > duration / promised
+    return max(0, promised - read) if is_short else 0
+
+
+def _stated_frames(stream: av.VideoStream) -> int | None:
+    declared = stream.frames or stream.metadata.get("NUMBER_OF_FRAMES", "")
+    return int(declared) if str(declared).isdigit() else None
 
 
 def start_time(container: av.container.InputContainer) -> Fraction:

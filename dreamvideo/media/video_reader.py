@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
 from dreamvideo.media.color import RgbConverter, output_color
-from dreamvideo.media.decode import TimedFrames, decode_frames, deinterlace, seek, with_times
+from dreamvideo.media.decode import KEPT, TimedFrames, decode_frames, deinterlace, seek, with_times
 from dreamvideo.media.demux import (
     declared_frame_count,
     frame_rate,
     is_encrypted,
+    missing_frames,
     open_container,
     require_video,
     start_time,
@@ -129,6 +130,7 @@ class _VideoReader:
         self._file_start = start_time(container)
         self._cut = self._file_start + settings.start if settings.start else None  # seconds in the file
         self._counts_losses = self._cut is None
+        self._damaged = 0  # frames that are damaged and kept; they are among the losses, too
         self._warned: set[str] = set()
         self._source = Source(StreamInfo(0, 0), _no_frames())
 
@@ -228,11 +230,13 @@ class _VideoReader:
         source, info = self._source, self._source.info
         decoded = chain([first], rest)
         del first  # else it would stay in memory as long as the stream
+        end = Fraction(0)
         count = 0  # of the frames since `settings.start`, those before `resume` included
         with closing(rest):
             for frame, time in decoded:
                 if source.lost:
                     self._warn_once("is damaged: what can be decoded of it is kept")
+                end = time + (frame.duration * time_base_of(frame) if frame.duration else self._interval)
                 time -= info.origin
                 if info.end is not None and time >= info.end:
                     return
@@ -248,15 +252,19 @@ class _VideoReader:
                     continue
                 if convert.transparent:
                     self._warn_once("is transparent in places: it is composited on white")
-                duration = frame.duration * time_base_of(frame) if frame.duration else self._interval
+                duration = end - info.origin - time
                 yield Frame(image, time, duration if info.end is None else min(duration, info.end - time))
                 count += 1
                 if count == self._settings.frames:
                     return
+        if self._cut is None and (missing := missing_frames(self._stream, count + source.lost - self._damaged, end)):
+            source.lost += missing
+            self._warn_once(f"ends early: {missing} of {info.frame_count} frames are missing")
 
     def _on_loss(self, reason: str) -> None:
         if self._counts_losses:
             self._source.lost += 1
+            self._damaged += reason == KEPT
             log.debug("%s: %s", self._path, reason)
 
     def _on_interlaced(self) -> None:
