@@ -7,12 +7,16 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from fractions import Fraction
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 import av
 from av.filter import Graph
 
+from dreamvideo.media.clock import demux_joined, may_jump
 from dreamvideo.media.demux import time_base_of
+
+if TYPE_CHECKING:
+    from dreamvideo.media.video_encoder import Packet
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +49,10 @@ def decoder_for(stream: av.VideoStream) -> av.VideoCodecContext:
 
 
 def decode_frames(
-    container: av.container.InputContainer, stream: av.VideoStream, on_loss: Callable[[str], None]
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    on_loss: Callable[[str], None],
+    on_jump: Callable[[], None] = lambda: None,
 ) -> DecodedFrames:
     """Decode every frame that can be decoded, from where the container stands.
 
@@ -53,6 +60,7 @@ def decode_frames(
         container: an open file.
         stream: a video stream of it.
         on_loss: called with the reason each time a packet or frame is lost or damaged.
+        on_jump: called where the clock of the file jumps; times go on as `join_clocks` says.
 
     Yields:
         Frames in presentation order.
@@ -60,7 +68,7 @@ def decode_frames(
     decoder = decoder_for(stream)
     last: av.VideoFrame | None = None
     packets = lost = count = 0  # sent to the decoder, those refused by it, and frames that came of the others
-    for packet in _packets(container, stream, on_loss):
+    for packet in _packets(container, stream, on_loss, on_jump):
         if not packet.size:
             continue  # demux ends with an empty packet; the flush is below
         packets += 1
@@ -93,7 +101,7 @@ def _decode_end(
         again = next(each for each in container.streams.video if each.index == stream.index)
         decoder = again.codec_context
         decoder.thread_count = 1
-        if passed is not None:
+        if passed is not None and not may_jump(container):
             seek(container, again, passed * time_base_of(again))
         for packet in _packets(container, again, lambda why: None):
             time = packet.pts if packet.pts is not None else packet.dts
@@ -121,12 +129,15 @@ def _checked(frames: list[av.VideoFrame], stream: av.VideoStream, on_loss: Calla
 
 
 def _packets(
-    container: av.container.InputContainer, stream: av.VideoStream, on_loss: Callable[[str], None]
-) -> Iterator[av.Packet[Any]]:
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    on_loss: Callable[[str], None],
+    on_jump: Callable[[], None] = lambda: None,
+) -> Iterator[Packet]:
     failures = 0
     while failures < _DEMUX_FAILURES:
         try:
-            for packet in container.demux(stream):
+            for packet in demux_joined(container, [stream], on_jump):
                 failures = 0
                 yield packet
             return
@@ -204,12 +215,13 @@ def frame_time(frame: av.VideoFrame) -> Fraction | None:
 TimedFrames = Generator[tuple[av.VideoFrame, Fraction], None, None]
 
 
-def with_times(frames: DecodedFrames, interval: Fraction) -> TimedFrames:
+def with_times(frames: DecodedFrames, interval: Fraction, start: Fraction = Fraction(0)) -> TimedFrames:
     """Pair frames with strictly increasing times.
 
     Args:
         frames: decoded frames; closed when the result is.
         interval: seconds after the last frame at which a frame without a time is placed.
+        start: seconds at which a first frame without a time is placed.
 
     Yields:
         (frame, seconds); a time that does not increase is replaced by one time base after the last.
@@ -219,7 +231,7 @@ def with_times(frames: DecodedFrames, interval: Fraction) -> TimedFrames:
         for frame in frames:
             time = frame_time(frame)
             if time is None:
-                time = Fraction(0) if last is None else last + interval
+                time = start if last is None else last + interval
             if last is not None and time <= last:
                 time = last + time_base_of(frame)
             last = time

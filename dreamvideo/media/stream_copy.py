@@ -10,13 +10,16 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import av
 
 from dreamvideo.frames import StreamInfo
 from dreamvideo.media.audio import AudioFormat, add_audio_stream, open_transcoder
-from dreamvideo.media.demux import is_cover
+from dreamvideo.media.clock import can_seek, demux_joined
+from dreamvideo.media.demux import is_cover, start_time
+from dreamvideo.media.packet_order import MAX_DELAY, PacketOrder
 from dreamvideo.media.stream_policy import StreamPlan, holds_chapters, plan_streams
 from dreamvideo.media.stream_trial import AudioCopy, add_copy
 from dreamvideo.media.video_encoder import Container
@@ -49,10 +52,6 @@ _FILE_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "d
 # The seek before a cut goes this many seconds further back: sound may be stored before the frame of its time.
 _SEEK_MARGIN = Fraction(2)
 
-# Seconds by which a packet of sound may be early; one that is earlier has a senseless time.
-_MAX_DELAY = 1
-_TS_NONSTRICT = 0x20000  # libav's flag of formats that hold packets of equal times
-
 
 class StreamCopier:
     """Muxes the streams of an input that are not dreamed on, up to the time of the last frame written."""
@@ -75,8 +74,7 @@ class StreamCopier:
         self._next: TimedPacket | None = None  # read, but later than what has been muxed
         self._packets: Iterator[TimedPacket] = iter(())
         self._labels: dict[int, str] = {}
-        self._tick = 0 if output.format.flags & _TS_NONSTRICT else 1  # least from one time to the next
-        self._earliest_dts: dict[int, int] = {}  # index in the output -> of the next packet, in units of its stream
+        self._order = PacketOrder(output)
         self._damaged: set[int] = set()  # indices of streams that packets were lost of
         if info.path is None:
             return
@@ -92,7 +90,7 @@ class StreamCopier:
         self._output.metadata.update(tags)
         if holds_chapters(container) and (chapters := _chapters_in_cut(self._input, info)):
             self._output.set_chapters(chapters)
-        self._packets = drop_time_jumps(self._read(self._input), self._warn_once)
+        self._packets = drop_time_jumps(self._read(self._input, info.path), self._warn_once)
 
     def mux_until(self, time: Fraction | None) -> None:
         """Mux the packets before `time`, in seconds on the output's clock; None: all packets."""
@@ -118,33 +116,13 @@ class StreamCopier:
     def _mux(self, index: int, packets: list[Packet]) -> None:
         self._output.start_encoding()  # from then on a stream has the time base of its muxer
         for packet in packets:
-            if not self._put_in_order(packet):
+            if not self._order.put_in_order(packet):
                 self._warn_once(index, "its times go back")
                 continue
             try:
                 self._output.mux(packet)
             except (av.error.ArgumentError, av.error.InvalidDataError) as error:  # a full disk raises others
                 self._warn_once(index, f"{error.strerror}")
-
-    def _put_in_order(self, packet: Packet) -> bool:
-        """Move a packet later by as much as it needs to come after the one before it; return False if that is far.
-
-        Times may be equal in the input, or in the units of the output; muxers refuse such packets.
-        """
-        stream = packet.stream
-        if packet.dts is None or stream.type != "audio":
-            return True
-        base = Fraction(stream.time_base or packet.time_base)
-        ratio = Fraction(packet.time_base) / base
-        dts, pts = (round((time or 0) * ratio) for time in (packet.dts, packet.pts))
-        earliest = self._earliest_dts.get(stream.index, dts)
-        if (earliest - dts) * base > _MAX_DELAY:
-            return False
-        packet.duration = round((packet.duration or 0) * ratio)
-        packet.time_base, packet.dts = base, max(dts, earliest)
-        packet.pts = max(packet.dts, pts if packet.pts is not None else dts)
-        self._earliest_dts[stream.index] = packet.dts + self._tick
-        return True
 
     def _warn_once(self, index: int, reason: str) -> None:
         if index not in self._damaged:
@@ -174,13 +152,13 @@ class StreamCopier:
 
         return handle
 
-    def _read(self, source: av.container.InputContainer) -> Iterator[TimedPacket]:
+    def _read(self, source: av.container.InputContainer, path: Path) -> Iterator[TimedPacket]:
         """Packets of all streams that are copied or transcoded, in file order, inside the cut."""
         if not self._handlers:
             return
         used = [source.streams[index] for index in self._handlers]
         yield from _cover_packets(source, [stream for stream in used if is_cover(stream)])
-        if self._info.origin:
+        if self._info.origin - _SEEK_MARGIN > start_time(source) and can_seek(path):
             try:
                 source.seek(int((self._info.origin - _SEEK_MARGIN) * av.time_base))
             except av.error.FFmpegError as error:
@@ -209,7 +187,7 @@ def _packets_in_cut(
 ) -> Iterator[TimedPacket]:
     """Packets from `info.origin` until each stream has passed `info.end`, moved to the output's clock."""
     origin, ended = info.origin, set[int]()
-    for packet in source.demux(*streams):
+    for packet in demux_joined(source, streams):
         timestamp = packet.pts if packet.pts is not None else packet.dts
         if timestamp is None or not packet.size:
             continue
@@ -225,7 +203,7 @@ def _packets_in_cut(
 
 
 def drop_time_jumps(packets: Iterable[TimedPacket], on_drop: Callable[[int, str], None]) -> Iterator[TimedPacket]:
-    """Drop audio packets that are later than the next one: each packet after such a jump would be too early.
+    """Drop audio packets that are much later than the next one: each packet after such a jump would be too early.
 
     Packets of equal times, as TrueHD in Matroska has them, are kept.
 
@@ -248,7 +226,7 @@ def drop_time_jumps(packets: Iterable[TimedPacket], on_drop: Callable[[int, str]
         if before is not None and time == before[0][0]:
             before.append(timed)
             continue
-        if before is not None and time < before[0][0] and (index not in last or last[index] < time):
+        if before is not None and time < before[0][0] - MAX_DELAY and (index not in last or last[index] < time):
             on_drop(index, "its times go back")
         elif before is not None:
             last[index] = max(before[0][0], last.get(index, before[0][0]))

@@ -17,6 +17,8 @@ import av
 
 from dreamvideo.media.audio import AudioFormat, add_audio_stream, audio_formats, open_audio_decoder, open_audio_encoder
 from dreamvideo.media.channel_layout import read_layout
+from dreamvideo.media.clock import demux_joined
+from dreamvideo.media.packet_order import PacketOrder
 from dreamvideo.media.video_encoder import Container
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def read_packet_samples(
     samples: dict[int, list[PacketSample]] = {stream.index: [] for stream in streams}
     missing, count = set(samples), 0
     try:
-        for packet in source.demux():
+        for packet in demux_joined(source, list(source.streams)):
             count += packet.size
             if not missing or count > _READ_BYTES:
                 break
@@ -179,12 +181,13 @@ def can_copy(
     memory = io.BytesIO()
     try:
         with av.open(memory, "w", format=container.format) as trial:
-            copy = add_copy(trial, stream, audio)
+            copy, order = add_copy(trial, stream, audio), PacketOrder(trial)
             trial.start_encoding()
             for sample in samples:
                 packet = sample.packet()
                 packet.stream = copy
-                trial.mux(packet)
+                if order.put_in_order(packet):
+                    trial.mux(packet)
         if audio is None or len(samples) < 2:
             return True
         duration = float((samples[-1].pts - samples[0].pts) * samples[0].time_base)

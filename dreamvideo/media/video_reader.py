@@ -7,6 +7,7 @@ import os
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import sleep
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
+from dreamvideo.media.clock import can_seek, first_time, may_jump
 from dreamvideo.media.color import RgbConverter, output_color
 from dreamvideo.media.decode import KEPT, TimedFrames, decode_frames, deinterlace, seek, with_times
 from dreamvideo.media.demux import (
@@ -128,6 +130,7 @@ class _VideoReader:
         self._rate = frame_rate(self._stream)
         self._interval = 1 / self._rate if self._rate else _DEFAULT_DURATION
         self._file_start = start_time(container)
+        self._video_start = (self._stream.start_time or 0) * time_base_of(self._stream)
         self._cut = self._file_start + settings.start if settings.start else None  # seconds in the file
         self._counts_losses = self._cut is None
         self._damaged = 0  # frames that are damaged and kept; they are among the losses, too
@@ -141,8 +144,7 @@ class _VideoReader:
         self._counts_losses = True
         if first is None:
             raise SourceError(self._why_no_frame())
-        # Time 0 is the first frame, unless the cut lies before all frames: then silence or sound comes first.
-        origin = Fraction(0) if self._cut is None else first[1] if skipped else self._cut
+        origin = self._origin(first[1], skipped)
         matrix = display_matrix(first[0])
         self._source.info = self._describe(first[0], swaps_axes(matrix), origin)
         convert = _UprightConverter(first[0], self._source.info, matrix)
@@ -154,12 +156,21 @@ class _VideoReader:
         self._source.frames = self._flow(first, rest, convert, resume)
         return self._source
 
+    def _origin(self, first: Fraction, skipped: bool) -> Fraction:
+        """Seconds in the file that are time 0; see `_first_frame` for `skipped`, `first` is the time of that frame."""
+        if self._cut is not None:
+            # The first frame, unless the cut lies before all frames: then silence or sound comes first.
+            return first if skipped else self._cut
+        # A clock that begins anywhere says nothing, and frames before 0 would be lost.
+        return first_time(self._container) if may_jump(self._container) or first < 0 else Fraction(0)
+
     def _first_frame(self) -> tuple[bool, tuple[av.VideoFrame, Fraction] | None, TimedFrames]:
         """(whether frames before the cut were skipped, the first frame at or after it or None, the frames after)."""
         if self._cut is None:
             frames = self._decode()
             return False, next(frames, None), frames
-        seek(self._container, self._stream, self._cut)
+        if can_seek(self._path):
+            seek(self._container, self._stream, self._cut)
         frames = self._decode()
         first = next(frames, None)
         if first is None or first[1] > self._cut:  # the seek went too far, or the video begins after the cut
@@ -174,7 +185,8 @@ class _VideoReader:
 
     def _frame_at(self, time: Fraction) -> tuple[tuple[av.VideoFrame, Fraction], TimedFrames]:
         """The frame at exactly `time` and those after it; where seeking does not lead there, all frames."""
-        seek(self._container, self._stream, max(self._file_start, time - _SEEK_MARGIN))
+        if can_seek(self._path):
+            seek(self._container, self._stream, max(self._file_start, time - _SEEK_MARGIN))
         frames = self._decode()
         for frame in frames:
             if frame[1] == time:
@@ -187,11 +199,13 @@ class _VideoReader:
 
     def _decode(self) -> TimedFrames:
         """Frames with their times in the file, from where the container stands."""
-        decoded = decode_frames(self._container, self._stream, self._on_loss)
-        return with_times(deinterlace(decoded, self._on_interlaced), self._interval)
+        on_jump = partial(self._warn_once, "has a clock that jumps: picture and sound go on without a gap")
+        on_interlaced = partial(self._warn_once, "is interlaced: it is deinterlaced frame for frame")
+        decoded = decode_frames(self._container, self._stream, self._on_loss, on_jump)
+        return with_times(deinterlace(decoded, on_interlaced), self._interval, self._video_start)
 
     def _rewind(self) -> TimedFrames:
-        seek(self._container, self._stream, (self._stream.start_time or 0) * time_base_of(self._stream))
+        seek(self._container, self._stream, self._video_start)
         return self._decode()
 
     def _describe(self, first: av.VideoFrame, swapped: bool, origin: Fraction) -> StreamInfo:
@@ -204,7 +218,7 @@ class _VideoReader:
         width, height, pixel_aspect = output_size(width, height, pixel_aspect, settings.size)
         end = settings.duration
         if end is not None and self._cut is None:
-            end += self._file_start
+            end += first_time(self._container) - origin
         return StreamInfo(
             width,
             height,
@@ -266,9 +280,6 @@ class _VideoReader:
             self._source.lost += 1
             self._damaged += reason == KEPT
             log.debug("%s: %s", self._path, reason)
-
-    def _on_interlaced(self) -> None:
-        self._warn_once("is interlaced: it is deinterlaced frame for frame")
 
     def _warn_once(self, what: str) -> None:
         if what not in self._warned:
