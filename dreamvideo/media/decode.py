@@ -66,37 +66,48 @@ def decode_frames(
         Frames in presentation order.
     """
     decoder = decoder_for(stream)
+    slots: deque[int] | None = deque() if container.format.name == "avi" else None
     last: av.VideoFrame | None = None
     packets = lost = count = 0  # sent to the decoder, those refused by it, and frames that came of the others
     for packet in _packets(container, stream, on_loss, on_jump):
         if not packet.size:
             continue  # demux ends with an empty packet; the flush is below
         packets += 1
+        if slots is not None and packet.dts is not None:
+            slots.append(packet.dts)
         try:
             frames = decoder.decode(packet)
         except av.error.FFmpegError as error:
             lost += 1
+            if slots:
+                slots.popleft()
             on_loss(error.strerror or "undecodable packet")
             continue
         count, last = count + len(frames), frames[-1] if frames else last
-        yield from _checked(frames, stream, on_loss)
+        yield from _checked(frames, stream, on_loss, slots)
     with suppress(av.error.FFmpegError):
         frames = decoder.decode(None)
         count, last = count + len(frames), frames[-1] if frames else last
-        yield from _checked(frames, stream, on_loss)
+        yield from _checked(frames, stream, on_loss, slots)
     if count + lost < packets and decoder is stream.codec_context and decoder.thread_count != 1:
-        yield from _decode_end(container.name, stream, count, last, on_loss)
+        yield from _decode_end(container.name, stream, (count, lost), last, on_loss, slots)
 
 
 def _decode_end(
-    name: str, stream: av.VideoStream, count: int, last: av.VideoFrame | None, on_loss: Callable[[str], None]
+    name: str,
+    stream: av.VideoStream,
+    before: tuple[int, int],
+    last: av.VideoFrame | None,
+    on_loss: Callable[[str], None],
+    slots: deque[int] | None,
 ) -> DecodedFrames:
-    """Decode the frames after `last`, the one with number `count`, in one thread.
+    """Decode the frames after `last` in one thread; `before`: how many frames and losses there were before.
 
     A decoder with several threads holds back frames of as many packets; where one of these is broken, PyAV returns none
     of those after it. Files whose packets are not all shown come here in vain, which costs the last group of pictures.
     """
-    passed = None if last is None else last.pts
+    count, lost = before
+    passed = None if last is None or slots is not None else last.pts
     with av.open(name, metadata_errors="replace") as container:
         again = next(each for each in container.streams.video if each.index == stream.index)
         decoder = again.codec_context
@@ -110,19 +121,27 @@ def _decode_end(
             except av.error.EOFError:
                 return
             except av.error.FFmpegError as error:
-                if passed is None or time is None or time > passed:
+                lost -= 1
+                if lost < 0 if passed is None or time is None else time > passed:
+                    if slots:
+                        slots.popleft()
                     on_loss(error.strerror or "undecodable packet")
                 continue
             for frame in frames:
                 count -= 1
                 if count < 0 if frame.pts is None or passed is None else frame.pts > passed:
-                    yield from _checked([frame], stream, on_loss)
+                    yield from _checked([frame], stream, on_loss, slots)
 
 
-def _checked(frames: list[av.VideoFrame], stream: av.VideoStream, on_loss: Callable[[str], None]) -> DecodedFrames:
+def _checked(
+    frames: list[av.VideoFrame], stream: av.VideoStream, on_loss: Callable[[str], None], slots: deque[int] | None
+) -> DecodedFrames:
+    """Frames with what they lack; `slots` are the times of AVI, which knows packets, not when frames are shown."""
     for frame in frames:
         if frame.time_base is None or not frame.time_base:
             frame.time_base = stream.time_base
+        if slots:
+            frame.pts = slots.popleft()
         if frame.is_corrupt:
             on_loss(KEPT)
         yield frame

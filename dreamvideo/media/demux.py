@@ -14,6 +14,7 @@ from dreamvideo.settings.job import ReadSettings
 
 # A rate above this is a time base in disguise: a 30 fps Matroska file may claim 1000.
 _MAX_FRAME_RATE = 240
+_NO_TIMESTAMPS = 0x80  # libav's flag of raw streams, such as those of recorders
 # libav would draw a text file as an ANSI image.
 _TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
 
@@ -94,6 +95,11 @@ def is_cover(stream: av.stream.Stream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
+def is_raw(container: av.container.Container) -> bool:
+    """Tell whether a file is a bare stream without times, as some recorders write it."""
+    return bool(container.format.flags & _NO_TIMESTAMPS)
+
+
 def time_base_of(timed: av.VideoFrame | av.VideoStream) -> Fraction:
     """Read the time base of a frame or stream.
 
@@ -115,7 +121,10 @@ def frame_rate(stream: av.VideoStream) -> Fraction | None:
     Returns:
         Frames per second, or None if no plausible rate is declared.
     """
-    for rate in (stream.average_rate, stream.guessed_rate):
+    rates = [stream.average_rate, stream.guessed_rate]
+    if is_raw(stream.container):
+        rates.reverse()  # of a file without times libav's average is always 25; its guess is what the frames say
+    for rate in rates:
         if rate and rate <= _MAX_FRAME_RATE:
             return Fraction(rate)
     return None

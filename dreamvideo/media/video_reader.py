@@ -25,6 +25,7 @@ from dreamvideo.media.demux import (
     declared_frame_count,
     frame_rate,
     is_encrypted,
+    is_raw,
     missing_frames,
     open_container,
     require_video,
@@ -135,7 +136,7 @@ class _VideoReader:
         self._counts_losses = self._cut is None
         self._damaged = 0  # frames that are damaged and kept; they are among the losses, too
         self._warned: set[str] = set()
-        self._source = Source(StreamInfo(0, 0), _no_frames())
+        self._source = Source(StreamInfo(0, 0), (frame for frame in ()))
 
     def open(self, resume: Fraction | None, jump: bool) -> Source:
         """Find the first frame and describe the stream by it; see `open_video` for the arguments."""
@@ -159,8 +160,9 @@ class _VideoReader:
     def _origin(self, first: Fraction, skipped: bool) -> Fraction:
         """Seconds in the file that are time 0; see `_first_frame` for `skipped`, `first` is the time of that frame."""
         if self._cut is not None:
-            # The first frame, unless the cut lies before all frames: then silence or sound comes first.
-            return first if skipped else self._cut
+            return first if skipped else self._cut  # before all frames: silence or sound comes first
+        if is_raw(self._container):
+            return first
         # A clock that begins anywhere says nothing, and frames before 0 would be lost.
         return first_time(self._container) if may_jump(self._container) or first < 0 else Fraction(0)
 
@@ -294,7 +296,3 @@ class _VideoReader:
             return f"{self._path} has no frame at or after {start} s{length}: expected an earlier --start"
         hint = " (is it encrypted?)" if is_encrypted(self._path) else ""
         return f"{self._path} opens, but not one frame of it can be decoded{hint}"
-
-
-def _no_frames() -> Frames:
-    yield from ()

@@ -2,11 +2,11 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import pytest
-from clips import make_clip, picture
+from clips import difference, make_clip, picture
 from conftest import only_line, run
 
 from dreamvideo.media import decode
@@ -16,12 +16,14 @@ from dreamvideo.media.video_reader import open_video
 FRAMES = 60
 
 
-def make_film(path: Path, b_frames: int) -> Path:
+def make_film(path: Path, b_frames: int, codec: str = "libx264", rate: int = 25) -> Path:
     """A film of 60 frames with a key frame every 25, and B-frames."""
+    options = {"g": "25", "crf": "30"} if codec == "libx264" else {"x265-params": "log-level=none"}
     with av.open(str(path), "w") as output:
-        stream = output.add_stream("libx264", rate=25, options={"g": "25", "crf": "30"})
+        stream = cast(av.VideoStream, output.add_stream(codec, rate=rate, options=options))
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.max_b_frames = b_frames
+        stream.codec_context.bit_rate = 2_000_000 if codec.startswith("mpeg") else 0
         for number in range(FRAMES):
             output.mux(stream.encode(av.VideoFrame.from_ndarray(picture(number), format="rgb24")))
         output.mux(stream.encode(None))
@@ -100,3 +102,35 @@ def test_frames_that_an_edit_list_leaves_out_are_there(tmp_path: Path, capsys: p
     film.write_bytes(bytes(content))
     assert run("video", film, "-o", tmp_path / "out.mp4", "--iterations", "0") == 0
     assert "20 frames" in only_line(capsys)
+
+
+@pytest.mark.parametrize("b_frames", [0, 3])
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".h264", "libx264"), (".265", "libx265"), (".m4v", "mpeg4"), (".m2v", "mpeg2video")]
+)
+def test_a_raw_stream_has_the_rate_that_it_tells(tmp_path: Path, suffix: str, codec: str, b_frames: int) -> None:
+    rate = 24 if codec == "mpeg2video" else 15  # MPEG-2 knows few rates
+    film = make_film(tmp_path / f"film{suffix}", b_frames, codec, rate)
+    with open_video(film) as source:
+        times = [frame.time for frame in source.frames]
+        assert source.info.frame_rate == rate
+    assert times == [Fraction(number, rate) for number in range(FRAMES)]
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+@pytest.mark.parametrize("b_frames", [0, 3])
+def test_the_frames_of_an_avi_are_evenly_spaced(tmp_path: Path, codec: str, b_frames: int) -> None:
+    with open_video(make_film(tmp_path / "film.avi", b_frames, codec)) as source:
+        frames = list(source.frames)
+    assert [frame.time for frame in frames] == [Fraction(number, 25) for number in range(FRAMES)]
+    for number in (0, 1, 2, 3, 30, 58, 59):
+        assert difference(frames[number].image, picture(number)) < 8
+
+
+def test_a_broken_frame_of_an_avi_leaves_the_last_ones_where_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = break_packet(make_film(tmp_path / "film.avi", 3), 55)
+    alone = decoded(film, 1, monkeypatch)
+    assert alone == decoded(film, 16, monkeypatch)
+    assert alone[0][-1] == FRAMES - 1 and alone[1] == 1
