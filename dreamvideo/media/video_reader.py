@@ -136,7 +136,7 @@ class _VideoReader:
         self._counts_losses = self._cut is None
         self._damaged = 0  # frames that are damaged and kept; they are among the losses, too
         self._warned: set[str] = set()
-        self._source = Source(StreamInfo(0, 0), (frame for frame in ()))
+        self._source = Source(StreamInfo(0, 0), (frame for frame in list[Frame]()))
 
     def open(self, resume: Fraction | None, jump: bool) -> Source:
         """Find the first frame and describe the stream by it; see `open_video` for the arguments."""
