@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -91,14 +92,16 @@ def join_segments(
     """
     folder = checkpoint.checkpoint_folder(output)
     segments = checkpoint.finished_segments(folder)
+    whole = segments[-1].through != info.frame_limit
     muxer = Muxer(output, info, settings, comment)
     try:
+        muxer.end_with(segments[-1].last + 1 / (info.frame_rate or Fraction(25)), whole)
         for segment in segments:
             if should_stop():
                 raise Cancelled(f"{output}: cancelled while its segments were joined")
             if _copy(folder, segment.number, muxer) != segment.packets:
                 raise OutputError(f"{folder} is damaged at segment {segment.number}: start again with --overwrite (-y)")
-        muxer.finish(whole=segments[-1].through != info.frame_limit)
+        muxer.finish(whole)
     except BaseException as error:
         if not isinstance(error, Cancelled) or not muxer.keep():
             muxer.abandon()

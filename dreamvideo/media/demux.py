@@ -191,5 +191,18 @@ def start_time(container: av.container.InputContainer) -> Fraction:
     return _seconds(container.start_time)
 
 
+def stream_end(stream: av.stream.Stream) -> Fraction | None:
+    """Seconds at which a stream ends, by its header; None: it does not tell."""
+    unit = Fraction(stream.time_base or 0)
+    if stream.duration:
+        return ((stream.start_time or 0) + stream.duration) * unit
+    parts = stream.metadata.get("DURATION", "").split(":")  # as Matroska states it
+    try:
+        hours, minutes, seconds = map(Fraction, parts)
+    except ValueError:
+        return None
+    return hours * 3600 + minutes * 60 + seconds
+
+
 def _seconds(microseconds: int | None) -> Fraction:
     return Fraction(microseconds or 0, av.time_base)

@@ -11,17 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import av
 
 from dreamvideo.frames import StreamInfo
 from dreamvideo.media.audio import AudioFormat, add_audio_stream, open_transcoder
 from dreamvideo.media.clock import can_seek, demux_joined
-from dreamvideo.media.demux import is_cover, start_time
+from dreamvideo.media.demux import is_cover, start_time, stream_end
 from dreamvideo.media.packet_order import MAX_DELAY, PacketOrder
 from dreamvideo.media.stream_policy import StreamPlan, holds_chapters, plan_streams
 from dreamvideo.media.stream_trial import AudioCopy, add_copy
+from dreamvideo.media.subtitles import open_subtitle_converter
+from dreamvideo.media.track_tags import attach_cover, chapters_in_cut, copy_track_tags
 from dreamvideo.media.video_encoder import Container
 
 log = logging.getLogger(__name__)
@@ -32,19 +34,6 @@ if TYPE_CHECKING:
 TimedPacket = tuple[Fraction, "Packet"]  # seconds on the output's clock, packet
 # From a packet of the input to those that are muxed; None flushes.
 Handler = Callable[["Packet | None"], "list[Packet]"]
-
-# QuickTime knows these languages by their bibliographic ISO 639-2 codes only.
-_BIBLIOGRAPHIC_CODES = {
-    "deu": "ger",
-    "fra": "fre",
-    "nld": "dut",
-    "ces": "cze",
-    "zho": "chi",
-    "ell": "gre",
-    "isl": "ice",
-    "ron": "rum",
-    "fas": "per",
-}
 
 # Tags that describe the file of the input, not its content.
 _FILE_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
@@ -75,6 +64,7 @@ class StreamCopier:
         self._packets: Iterator[TimedPacket] = iter(())
         self._labels: dict[int, str] = {}
         self._order = PacketOrder(output)
+        self._end: Fraction | None = None  # at which subtitles end, in seconds on the output's clock
         self._damaged: set[int] = set()  # indices of streams that packets were lost of
         if info.path is None:
             return
@@ -88,9 +78,22 @@ class StreamCopier:
             self._add_stream(self._input.streams[plan.stream], plan)
         tags = {key: value for key, value in self._input.metadata.items() if key.lower() not in _FILE_TAGS}
         self._output.metadata.update(tags)
-        if holds_chapters(container) and (chapters := _chapters_in_cut(self._input, info)):
+        if holds_chapters(container) and (chapters := chapters_in_cut(self._input, info)):
             self._output.set_chapters(chapters)
         self._packets = drop_time_jumps(self._read(self._input, info.path), self._warn_once)
+
+    def end_with(self, video_end: Fraction, whole: bool) -> None:
+        """Shorten subtitles that are shown beyond the end, before anything is muxed.
+
+        Args:
+            video_end: seconds on the output's clock.
+            whole: the video has all frames of its input, so that sound may be longer.
+        """
+        ends = [video_end]
+        if whole and self._input is not None:
+            tracks = [stream for stream in self._input.streams.audio if stream.index in self._handlers]
+            ends += [end - self._info.origin for end in map(stream_end, tracks) if end is not None]
+        self._end = max(ends)
 
     def mux_until(self, time: Fraction | None) -> None:
         """Mux the packets before `time`, in seconds on the output's clock; None: all packets."""
@@ -101,6 +104,9 @@ class StreamCopier:
             self._next = None
             packet = timed[1]
             index = packet.stream.index
+            if packet.stream.type == "subtitle" and self._end is not None and packet.duration:
+                rest = max(0, int((self._end - timed[0]) / Fraction(packet.time_base)))
+                packet.duration = min(packet.duration, rest)
             self._mux(index, self._handlers[index](packet))
 
     def flush(self) -> None:
@@ -131,18 +137,27 @@ class StreamCopier:
 
     def _add_stream(self, stream: av.stream.Stream, plan: StreamPlan) -> None:
         self._labels[stream.index] = plan.label
+        if plan.action == "dreamed" and self._output.format.name != "gif":
+            copy_track_tags(stream, self._output.streams.video[0])
         if isinstance(plan.audio_format, AudioFormat):
             target = add_audio_stream(self._output, plan.audio_format)
-            _copy_stream_tags(stream, target)
+            copy_track_tags(stream, target)
             self._handlers[stream.index] = open_transcoder(cast(av.AudioStream, stream), target, plan.label)
+        elif plan.action == "converted":
+            text = self._output.add_stream(str(plan.codec))
+            copy_track_tags(stream, text)
+            self._handlers[stream.index] = open_subtitle_converter(stream, text, plan.label)
         elif plan.action == "copied" and stream.type == "attachment":
             self._output.add_stream_from_template(stream)  # it has no packets
+        elif plan.action == "copied" and is_cover(stream) and self._output.format.name == "matroska":
+            assert self._info.path is not None
+            attach_cover(self._output, self._info.path, stream.index)
         elif plan.action == "copied":
             self._handlers[stream.index] = self._copy(stream, plan.audio_format)
 
     def _copy(self, stream: av.stream.Stream, audio: AudioCopy | None) -> Handler:
         copy = add_copy(self._output, stream, audio)
-        _copy_stream_tags(stream, copy)
+        copy_track_tags(stream, copy)
 
         def handle(packet: Packet | None) -> list[Packet]:
             if packet is None:
@@ -235,20 +250,6 @@ def drop_time_jumps(packets: Iterable[TimedPacket], on_drop: Callable[[int, str]
     yield from sorted(chain.from_iterable(held.values()), key=lambda pair: pair[0])
 
 
-def _chapters_in_cut(source: av.container.InputContainer, info: StreamInfo) -> list[Any]:
-    """The chapters that overlap the cut, clipped to it, on the output's clock."""
-    chapters: list[Any] = []
-    for chapter in source.chapters():
-        base = Fraction(chapter["time_base"] or 1)
-        start, end = (chapter[edge] * base - info.origin for edge in ("start", "end"))
-        if info.end is not None:
-            end = min(end, info.end)
-        start = max(start, Fraction(0))
-        if start < end:
-            chapters.append({**chapter, "start": int(start / base), "end": int(end / base)})
-    return chapters
-
-
 def _moved(packet: Packet, origin: Fraction) -> Packet:
     """`packet` on the output's clock."""
     shift = round(origin / Fraction(packet.time_base))
@@ -256,10 +257,3 @@ def _moved(packet: Packet, origin: Fraction) -> Packet:
         packet.pts = None if packet.pts is None else packet.pts - shift
         packet.dts = None if packet.dts is None else packet.dts - shift
     return packet
-
-
-def _copy_stream_tags(stream: av.stream.Stream, copy: av.stream.Stream) -> None:
-    copy.metadata.update({key: value for key, value in stream.metadata.items() if key in ("language", "title")})
-    if stream.language in _BIBLIOGRAPHIC_CODES and copy.container.format.name == "mov":
-        copy.metadata["language"] = _BIBLIOGRAPHIC_CODES[stream.language]
-    copy.disposition = stream.disposition

@@ -16,14 +16,16 @@ from dreamvideo.media.audio import AudioFormat
 from dreamvideo.media.channel_layout import read_layout
 from dreamvideo.media.demux import is_cover
 from dreamvideo.media.stream_trial import AudioCopy, PacketSample, can_copy, read_packet_samples, try_audio
+from dreamvideo.media.subtitles import text_codec
 from dreamvideo.media.video_encoder import Container, container_of
 
 log = logging.getLogger(__name__)
 
-Action = Literal["dreamed", "copied", "transcoded", "dropped"]
+Action = Literal["dreamed", "copied", "transcoded", "converted", "dropped"]
 
 # libav's names of the formats that hold chapters and cover art.
 _WITH_CHAPTERS = ("mp4", "mov", "matroska", "webm")
+_WITH_STEREO = ("matroska", "webm")  # in which how a picture holds those of both eyes is a tag
 _WITH_COVERS = ("mp4", "mov")
 
 
@@ -35,15 +37,15 @@ class StreamPlan:
     label: str  # kind, codec and language
     action: Action
     reason: str = ""  # for being transcoded or dropped
-    codec: str | None = None  # libav's name of the encoder that it is transcoded with
+    codec: str | None = None  # libav's name of the encoder that it is encoded with
     log_level: int = logging.DEBUG  # at which the plan is logged
     audio_format: AudioFormat | AudioCopy | None = None  # how sound is transcoded or copied
 
     @property
     def description(self) -> str:
         """The plan as one line."""
-        if self.action == "transcoded":
-            return f"transcoded to {self.codec}: {self.label}, {self.reason}"
+        if self.action in ("transcoded", "converted"):
+            return f"{self.action} to {self.codec}: {self.label}, {self.reason}"
         return f"{self.action}: {self.label}" + (f", {self.reason}" if self.reason else "")
 
 
@@ -119,7 +121,10 @@ class _StreamPlanner:
         """Plan one stream; `dreamed` is the index of the one that is dreamed on."""
         label, container = stream_label(stream), self._container
         if stream.index == dreamed:
-            return StreamPlan(stream.index, label, "dreamed")
+            if "stereo_mode" not in stream.metadata or container.format in _WITH_STEREO:
+                return StreamPlan(stream.index, label, "dreamed")
+            reason = f"a {container.format} file does not get the mark that it is stereoscopic"
+            return StreamPlan(stream.index, label, "dreamed", reason, log_level=logging.WARNING)
         if stream.type == "data":
             return self._drop(stream, "", logging.INFO)
         if stream.type == "audio":
@@ -129,12 +134,16 @@ class _StreamPlanner:
         if stream.type == "video":
             if not is_cover(stream):
                 return self._drop(stream, "since only the best video stream is dreamed on")
+            if container.format == "matroska":
+                return self._copy(stream)  # as an attachment
             if container.format not in _WITH_COVERS:
                 return StreamPlan(
                     stream.index, "the cover picture", "dropped", self._unsupported, log_level=logging.WARNING
                 )
         if stream.type in ("subtitle", "video") and can_copy(stream, container):
             return self._copy(stream)
+        if (codec := text_codec(stream, container.format)) is not None:
+            return StreamPlan(stream.index, label, "converted", self._unsupported, codec)
         return self._drop(stream)
 
     def _plan_audio(self, stream: av.AudioStream, label: str) -> StreamPlan:

@@ -34,6 +34,7 @@ from dreamvideo.media.demux import (
 )
 from dreamvideo.media.resize import output_size
 from dreamvideo.media.rotation import display_matrix, rotate_upright, swaps_axes
+from dreamvideo.media.side_data import lost_side_data
 from dreamvideo.media.tonemap import HDR_TRANSFERS
 from dreamvideo.settings.job import ReadSettings
 
@@ -151,6 +152,8 @@ class _VideoReader:
         convert = _UprightConverter(first[0], self._source.info, matrix)
         if first[0].color_trc in HDR_TRANSFERS:
             self._warn_once(f"is HDR ({HDR_TRANSFERS[first[0].color_trc]}): it is tone-mapped to standard range")
+        for lost in lost_side_data(first[0], self._stream):
+            self._warn_once(lost)
         if jump and resume:
             rest.close()
             first, rest = self._frame_at(origin + resume)
@@ -292,7 +295,6 @@ class _VideoReader:
         if self._settings.start and not self._source.lost:
             duration = self._container.duration
             length = f"; it is {duration / av.time_base:.2f} s long" if duration else ""
-            start = f"{float(self._settings.start):g}"
-            return f"{self._path} has no frame at or after {start} s{length}: expected an earlier --start"
+            return f"{self._path} has no frame at or after {float(self._settings.start):g} s{length}: expected an earlier --start"
         hint = " (is it encrypted?)" if is_encrypted(self._path) else ""
         return f"{self._path} opens, but not one frame of it can be decoded{hint}"
