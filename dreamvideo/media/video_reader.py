@@ -42,8 +42,7 @@ log = logging.getLogger(__name__)
 
 # A seek goes this many seconds further back: a filter may need the frames before.
 _SEEK_MARGIN = Fraction(1)
-# Seconds on screen of a frame that says nothing about it, in a file without a frame rate.
-_DEFAULT_DURATION = Fraction(1, 25)
+_DEFAULT_DURATION = Fraction(1, 25)  # seconds on screen of a frame, where neither it nor the file tells
 
 
 @contextmanager
@@ -152,8 +151,8 @@ class _VideoReader:
         convert = _UprightConverter(first[0], self._source.info, matrix)
         if first[0].color_trc in HDR_TRANSFERS:
             self._warn_once(f"is HDR ({HDR_TRANSFERS[first[0].color_trc]}): it is tone-mapped to standard range")
-        for lost in lost_side_data(first[0], self._stream):
-            self._warn_once(lost)
+        for words in lost_side_data(first[0], self._stream):
+            self._warn_once(words)
         if jump and resume:
             rest.close()
             first, rest = self._frame_at(origin + resume)
@@ -293,8 +292,9 @@ class _VideoReader:
 
     def _why_no_frame(self) -> str:
         if self._settings.start and not self._source.lost:
-            duration = self._container.duration
-            length = f"; it is {duration / av.time_base:.2f} s long" if duration else ""
-            return f"{self._path} has no frame at or after {float(self._settings.start):g} s{length}: expected an earlier --start"
+            seconds = (self._container.duration or 0) / av.time_base
+            length = f"; it is {seconds:.2f} s long" if seconds else ""
+            where = f"{float(self._settings.start):g} s{length}"
+            return f"{self._path} has no frame at or after {where}: expected an earlier --start"
         hint = " (is it encrypted?)" if is_encrypted(self._path) else ""
         return f"{self._path} opens, but not one frame of it can be decoded{hint}"

@@ -1,7 +1,10 @@
 """Written, then read again: the same pictures at the same times, with all that belonged to them."""
 
 import errno
+import json
 import os
+import shutil
+import subprocess
 import threading
 from collections.abc import Generator
 from dataclasses import replace
@@ -83,6 +86,34 @@ def test_pictures_and_times_come_back(tmp_path: Path, suffix: str, size: tuple[i
     if suffix not in (".avi", ".webm"):
         assert float(video_times(output)[1]) == pytest.approx(float(times[-1]) + 0.08, abs=0.001)
     assert list(tmp_path.iterdir()) == [output]
+
+
+@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="needs ffprobe, a parser of its own build")
+@pytest.mark.parametrize("suffix", CONTAINERS)
+def test_another_parser_reads_every_frame_of_several_segments(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "MAX_FRAMES", 10)
+    output = tmp_path / f"dream{suffix}"
+    write_video(made([Fraction(n, 25) for n in range(35)]), output, info_of())
+    asked = "stream=codec_type,width,height,nb_read_frames,nb_read_packets"
+    words = [
+        "ffprobe",
+        "-v",
+        "warning",
+        "-count_frames",
+        "-count_packets",
+        "-of",
+        "json",
+        "-show_entries",
+        asked,
+        output,
+    ]
+    probed = subprocess.run(words, capture_output=True, text=True)
+    assert (probed.returncode, probed.stderr) == (0, "")
+    (stream,) = json.loads(probed.stdout)["streams"]
+    assert (stream["codec_type"], stream["width"], stream["height"]) == ("video", 64, 48)
+    assert (int(stream["nb_read_frames"]), int(stream["nb_read_packets"])) == (35, 35)
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
