@@ -97,19 +97,8 @@ def test_another_parser_reads_every_frame_of_several_segments(
     output = tmp_path / f"dream{suffix}"
     write_video(made([Fraction(n, 25) for n in range(35)]), output, info_of())
     asked = "stream=codec_type,width,height,nb_read_frames,nb_read_packets"
-    words = [
-        "ffprobe",
-        "-v",
-        "warning",
-        "-count_frames",
-        "-count_packets",
-        "-of",
-        "json",
-        "-show_entries",
-        asked,
-        output,
-    ]
-    probed = subprocess.run(words, capture_output=True, text=True)
+    words = ["-v", "warning", "-count_frames", "-count_packets", "-of", "json", "-show_entries", asked, str(output)]
+    probed = subprocess.run(["ffprobe", *words], capture_output=True, text=True)
     assert (probed.returncode, probed.stderr) == (0, "")
     (stream,) = json.loads(probed.stdout)["streams"]
     assert (stream["codec_type"], stream["width"], stream["height"]) == ("video", 64, 48)
