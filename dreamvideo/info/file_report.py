@@ -12,9 +12,9 @@ seconds; null means unknown; rates and pixel aspects are exact, as "30000/1001".
               "profile", "language", "title", "default", "start", "duration", "file", "video": VIDEO or null,
               "audio": {"rate", "layout", "channels", "bit_rate"} or null}
     VIDEO     the fields of `probe.VideoProbe`
-    OUTPUT    {"path", "container", "streams": [{"stream", "label", "action" ("dreamed", "copied", "transcoded" or
-              "dropped"), "reason", "codec"}], "chapters" (whether kept), "codec", "encoder", "crf", "width", "height",
-              "pixels", "color", "frame_count", "warnings": [text]}
+    OUTPUT    {"path", "container", "streams": [{"stream", "label", "action" ("dreamed", "copied", "transcoded",
+              "converted" or "dropped"), "reason", "codec"}], "chapters" (whether kept), "codec", "encoder", "crf",
+              "width", "height", "pixels", "color", "frame_count", "warnings": [text]}
     TIME      {"first" (seconds, of a shot's first frame), "carried" (each other frame), "total" (as one shot) or null,
               "network", "precision", "device"}
 """
@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # torch takes a while
     from dreamvideo.info.dream_rate import DreamRate
 
 _EXACT_FIELDS = ("frame_rate", "pixel_aspect")
-_HIDDEN_FIELDS = ("log_level",)  # of a stream plan
+_HIDDEN_FIELDS = ("log_level", "audio_format")  # of a stream plan
 _TECHNICAL_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "comment")
 _SHOWN_CHAPTERS = 12
 _TEXT_LENGTH = 200  # characters of a tag or title
@@ -229,8 +229,8 @@ def _plan_text(plan: StreamPlan, forecast: Forecast) -> str:
     if plan.action == "dreamed":
         written = [f"{forecast.width}x{forecast.height}", forecast.pixels, forecast.color]
         return f"-> dreamed: {forecast.codec} by {forecast.encoder}, {', '.join(word for word in written if word)}"
-    if plan.action == "transcoded":
-        return f"-> transcoded to {plan.codec}, {plan.reason}"
+    if plan.action in ("transcoded", "converted"):
+        return f"-> {plan.action} to {plan.codec}, {plan.reason}"
     return f"-> {plan.action}" + (f", {plan.reason}" if plan.reason else "")
 
 

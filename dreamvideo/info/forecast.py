@@ -18,7 +18,6 @@ import av
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.info.labels import MATRICES
-from dreamvideo.media.demux import open_container
 from dreamvideo.media.stream_policy import StreamPlan, holds_chapters, plan_streams
 from dreamvideo.media.video_encoder import Container, VideoEncoder, container_of
 from dreamvideo.media.video_reader import open_video
@@ -96,8 +95,7 @@ def forecast_output(
             info = source.info
             with closing(source.frames) as frames:
                 first = list(itertools.islice(frames, count))
-        with open_container(path) as opened:
-            streams = plan_streams(opened, container, info.stream, encode.audio)
+        streams = plan_streams(path, container, info.stream, encode.audio)
         size, encoder, codec, pixels = _encoder_facts(container, info, encode)
     try:
         check_output(output, [path], overwrite=False)

@@ -14,6 +14,8 @@ import av
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.info.labels import MATRICES, PRIMARIES, ROTATIONS, TRANSFERS, color_name, container_name
+from dreamvideo.media.channel_layout import read_layout
+from dreamvideo.media.clock import demux_joined
 from dreamvideo.media.color import FULL, assume_color, has_alpha
 from dreamvideo.media.decode import decode_frames
 from dreamvideo.media.demux import best_video, frame_rate, is_cover, open_container, time_base_of
@@ -182,9 +184,9 @@ def _probe_stream(stream: av.stream.Stream, samples: _Samples | None) -> StreamP
 
 
 def _probe_audio(stream: av.AudioStream) -> AudioProbe:
-    context = stream.codec_context
-    layout = {1: "mono", 2: "stereo"}.get(context.channels, context.layout.name)
-    return AudioProbe(context.sample_rate, layout, context.channels, context.bit_rate or None)
+    context, layout = stream.codec_context, read_layout(stream)
+    name = layout.name or {1: "mono", 2: "stereo"}.get(layout.channels, f"{layout.channels} channels")
+    return AudioProbe(context.sample_rate, name, layout.channels, context.bit_rate or None)
 
 
 def _as_image(stream: StreamProbe) -> StreamProbe:
@@ -251,7 +253,7 @@ def _packet_times(container: av.container.InputContainer, stream: av.VideoStream
     if stream is None:
         return times, False
     try:
-        for packet in container.demux(stream):
+        for packet in demux_joined(container, [stream]):
             if packet.pts is not None and packet.size:
                 times.append(packet.pts * Fraction(packet.time_base))
             if len(times) == _TIMED_PACKETS:

@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -152,8 +153,10 @@ def join_segments(
     """
     folder = checkpoint_folder(output)
     segments = segment_records.finished_segments(folder)
+    whole = segments[-1].through != info.frame_limit
     muxer = Muxer(output, info, settings, comment)
     try:
+        muxer.end_with(segments[-1].last + 1 / (info.frame_rate or Fraction(25)), whole)
         now = describe_encoder(muxer.encoder)
         for segment in segments:
             if should_stop():
@@ -161,7 +164,7 @@ def join_segments(
             _check_encoder_of(segment, output, now)
             if not segment_records.is_whole(folder, segment) or _copy(folder, segment.number, muxer) != segment.packets:
                 raise OutputError(f"{folder} is damaged at segment {segment.number}: --resume dreams that one again")
-        muxer.finish(whole=segments[-1].through != info.frame_limit)
+        muxer.finish(whole)
     except BaseException as error:
         if not isinstance(error, Cancelled) or not muxer.keep():
             muxer.abandon()

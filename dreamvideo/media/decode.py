@@ -5,23 +5,28 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from fractions import Fraction
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 import av
 from av.filter import Graph
 
+from dreamvideo.media.clock import demux_joined, may_jump
 from dreamvideo.media.demux import time_base_of
+from dreamvideo.media.local_files import open_local
+
+if TYPE_CHECKING:
+    from dreamvideo.media.video_encoder import Packet
 
 log = logging.getLogger(__name__)
 
 DecodedFrames = Generator[av.VideoFrame, None, None]
 
+KEPT = "damaged frame, kept"  # the reason of a loss that is not one of a whole frame
+
 # A demuxer that fails this often in a row does not recover: the file ends there.
 _DEMUX_FAILURES = 8
-# Flushing a decoder returns at most the frames it holds back: 16 reordered ones and one per thread.
-_FLUSH_FAILURES = 64
 
 
 def decoder_for(stream: av.VideoStream) -> av.VideoCodecContext:
@@ -45,7 +50,10 @@ def decoder_for(stream: av.VideoStream) -> av.VideoCodecContext:
 
 
 def decode_frames(
-    container: av.container.InputContainer, stream: av.VideoStream, on_loss: Callable[[str], None]
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    on_loss: Callable[[str], None],
+    on_jump: Callable[[], None] = lambda: None,
 ) -> DecodedFrames:
     """Decode every frame that can be decoded, from where the container stands.
 
@@ -53,46 +61,103 @@ def decode_frames(
         container: an open file.
         stream: a video stream of it.
         on_loss: called with the reason each time a packet or frame is lost or damaged.
+        on_jump: called where the clock of the file jumps; times go on as `join_clocks` says.
 
     Yields:
         Frames in presentation order.
     """
     decoder = decoder_for(stream)
-    for packet in _packets(container, stream, on_loss):
+    slots: deque[int] | None = deque() if container.format.name == "avi" else None
+    last: av.VideoFrame | None = None
+    packets = lost = count = 0  # sent to the decoder, those refused by it, and frames that came of the others
+    for packet in _packets(container, stream, on_loss, on_jump):
         if not packet.size:
             continue  # demux ends with an empty packet; the flush is below
+        packets += 1
+        if slots is not None and packet.dts is not None:
+            slots.append(packet.dts)
         try:
             frames = decoder.decode(packet)
         except av.error.FFmpegError as error:
+            lost += 1
+            if slots:
+                slots.popleft()
             on_loss(error.strerror or "undecodable packet")
             continue
-        yield from _checked(frames, stream, on_loss)
-    for _ in range(_FLUSH_FAILURES):
-        try:
-            yield from _checked(decoder.decode(None), stream, on_loss)
-            return
-        except av.error.EOFError:
-            return
-        except av.error.FFmpegError as error:
-            on_loss(error.strerror or "undecodable packet")
+        count, last = count + len(frames), frames[-1] if frames else last
+        yield from _checked(frames, stream, on_loss, slots)
+    with suppress(av.error.FFmpegError):
+        frames = decoder.decode(None)
+        count, last = count + len(frames), frames[-1] if frames else last
+        yield from _checked(frames, stream, on_loss, slots)
+    if count + lost < packets and decoder is stream.codec_context and decoder.thread_count != 1:
+        yield from _decode_end(container.name, stream, (count, lost), last, on_loss, slots)
 
 
-def _checked(frames: list[av.VideoFrame], stream: av.VideoStream, on_loss: Callable[[str], None]) -> DecodedFrames:
+def _decode_end(
+    name: str,
+    stream: av.VideoStream,
+    before: tuple[int, int],
+    last: av.VideoFrame | None,
+    on_loss: Callable[[str], None],
+    slots: deque[int] | None,
+) -> DecodedFrames:
+    """Decode the frames after `last` in one thread; `before`: how many frames and losses there were before.
+
+    A decoder with several threads holds back frames of as many packets; where one of these is broken, PyAV returns none
+    of those after it. Files whose packets are not all shown come here in vain, which costs the last group of pictures.
+    """
+    count, lost = before
+    passed = None if last is None or slots is not None else last.pts
+    with open_local(name) as container:
+        again = next(each for each in container.streams.video if each.index == stream.index)
+        decoder = again.codec_context
+        decoder.thread_count = 1
+        if passed is not None and not may_jump(container):
+            seek(container, again, passed * time_base_of(again))
+        for packet in _packets(container, again, lambda why: None):
+            time = packet.pts if packet.pts is not None else packet.dts
+            try:
+                frames = decoder.decode(packet if packet.size else None)
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError as error:
+                lost -= 1
+                if lost < 0 if passed is None or time is None else time > passed:
+                    if slots:
+                        slots.popleft()
+                    on_loss(error.strerror or "undecodable packet")
+                continue
+            for frame in frames:
+                count -= 1
+                if count < 0 if frame.pts is None or passed is None else frame.pts > passed:
+                    yield from _checked([frame], stream, on_loss, slots)
+
+
+def _checked(
+    frames: list[av.VideoFrame], stream: av.VideoStream, on_loss: Callable[[str], None], slots: deque[int] | None
+) -> DecodedFrames:
+    """Frames with what they lack; `slots` are the times of AVI, which knows packets, not when frames are shown."""
     for frame in frames:
         if frame.time_base is None or not frame.time_base:
             frame.time_base = stream.time_base
+        if slots:
+            frame.pts = slots.popleft()
         if frame.is_corrupt:
-            on_loss("damaged frame, kept")
+            on_loss(KEPT)
         yield frame
 
 
 def _packets(
-    container: av.container.InputContainer, stream: av.VideoStream, on_loss: Callable[[str], None]
-) -> Iterator[av.Packet[Any]]:
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    on_loss: Callable[[str], None],
+    on_jump: Callable[[], None] = lambda: None,
+) -> Iterator[Packet]:
     failures = 0
     while failures < _DEMUX_FAILURES:
         try:
-            for packet in container.demux(stream):
+            for packet in demux_joined(container, [stream], on_jump):
                 failures = 0
                 yield packet
             return
@@ -170,12 +235,13 @@ def frame_time(frame: av.VideoFrame) -> Fraction | None:
 TimedFrames = Generator[tuple[av.VideoFrame, Fraction], None, None]
 
 
-def with_times(frames: DecodedFrames, interval: Fraction) -> TimedFrames:
+def with_times(frames: DecodedFrames, interval: Fraction, start: Fraction = Fraction(0)) -> TimedFrames:
     """Pair frames with strictly increasing times.
 
     Args:
         frames: decoded frames; closed when the result is.
         interval: seconds after the last frame at which a frame without a time is placed.
+        start: seconds at which a first frame without a time is placed.
 
     Yields:
         (frame, seconds); a time that does not increase is replaced by one time base after the last.
@@ -185,7 +251,7 @@ def with_times(frames: DecodedFrames, interval: Fraction) -> TimedFrames:
         for frame in frames:
             time = frame_time(frame)
             if time is None:
-                time = Fraction(0) if last is None else last + interval
+                time = start if last is None else last + interval
             if last is not None and time <= last:
                 time = last + time_base_of(frame)
             last = time

@@ -16,6 +16,7 @@ from dreamvideo.settings.job import ReadSettings
 
 # A rate above this is a time base in disguise: a 30 fps Matroska file may claim 1000.
 _MAX_FRAME_RATE = 240
+_NO_TIMESTAMPS = 0x80  # libav's flag of raw streams, such as those of recorders
 # libav would draw a text file as an ANSI image.
 _TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
 # Bytes a pixel at the peak of decoding, measured as the growth of the resident set with GIFs: 19.
@@ -116,6 +117,11 @@ def is_cover(stream: av.stream.Stream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
+def is_raw(container: av.container.Container) -> bool:
+    """Tell whether a file is a bare stream without times, as some recorders write it."""
+    return bool(container.format.flags & _NO_TIMESTAMPS)
+
+
 def time_base_of(timed: av.VideoFrame | av.VideoStream) -> Fraction:
     """Read the time base of a frame or stream.
 
@@ -137,7 +143,10 @@ def frame_rate(stream: av.VideoStream) -> Fraction | None:
     Returns:
         Frames per second, or None if no plausible rate is declared.
     """
-    for rate in (stream.average_rate, stream.guessed_rate):
+    rates = [stream.average_rate, stream.guessed_rate]
+    if is_raw(stream.container):
+        rates.reverse()  # of a file without times libav's average is always 25; its guess is what the frames say
+    for rate in rates:
         if rate and rate <= _MAX_FRAME_RATE:
             return Fraction(rate)
     return None
@@ -160,8 +169,7 @@ def declared_frame_count(
     """
     rate = frame_rate(stream)
     duration = stream.duration * time_base_of(stream) if stream.duration else _seconds(container.duration)
-    declared = stream.frames or stream.metadata.get("NUMBER_OF_FRAMES", "")
-    count = int(declared) if str(declared).isdigit() else None
+    count = _stated_frames(stream)
     if count is None and duration and rate:
         count = round(duration * rate)
     if count is not None and rate and duration:
@@ -175,9 +183,47 @@ def declared_frame_count(
     return count
 
 
+def missing_frames(stream: av.VideoStream, read: int, end: Fraction) -> int:
+    """Number of frames that the header of a stream promised and that were not there, as in a file that was cut short.
+
+    Args:
+        stream: a video stream of an open file.
+        read: how many were read, those that could not be decoded included.
+        end: seconds at which the last one ends. It must lie before the end of the stream, too, since a header also
+            counts frames that an edit list leaves out.
+
+    Returns:
+        The number; 0 if the header promised none.
+    """
+    promised, unit = _stated_frames(stream), time_base_of(stream)
+    if not promised or not stream.duration:
+        return 0
+    duration = stream.duration * unit
+    is_short = (stream.start_time or 0) * unit + duration - end > duration / promised
+    return max(0, promised - read) if is_short else 0
+
+
+def _stated_frames(stream: av.VideoStream) -> int | None:
+    declared = stream.frames or stream.metadata.get("NUMBER_OF_FRAMES", "")
+    return int(declared) if str(declared).isdigit() else None
+
+
 def start_time(container: av.container.InputContainer) -> Fraction:
     """Seconds at which the first stream of a container begins."""
     return _seconds(container.start_time)
+
+
+def stream_end(stream: av.stream.Stream) -> Fraction | None:
+    """Seconds at which a stream ends, by its header; None: it does not tell."""
+    unit = Fraction(stream.time_base or 0)
+    if stream.duration:
+        return ((stream.start_time or 0) + stream.duration) * unit
+    parts = stream.metadata.get("DURATION", "").split(":")  # as Matroska states it
+    try:
+        hours, minutes, seconds = map(Fraction, parts)
+    except ValueError:
+        return None
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def _seconds(microseconds: int | None) -> Fraction:

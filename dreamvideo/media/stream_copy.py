@@ -8,15 +8,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, cast
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import av
 
 from dreamvideo.frames import StreamInfo
-from dreamvideo.media.audio import audio_format, open_transcoder
-from dreamvideo.media.demux import is_cover
+from dreamvideo.media.audio import AudioFormat, add_audio_stream, open_transcoder
+from dreamvideo.media.clock import can_seek, demux_joined
+from dreamvideo.media.demux import is_cover, start_time, stream_end
 from dreamvideo.media.local_files import open_local
+from dreamvideo.media.packet_order import MAX_DELAY, PacketOrder
 from dreamvideo.media.stream_policy import StreamPlan, holds_chapters, plan_streams
+from dreamvideo.media.stream_trial import AudioCopy, add_copy
+from dreamvideo.media.subtitles import open_subtitle_converter
+from dreamvideo.media.track_tags import attach_cover, chapters_in_cut, copy_track_tags
 from dreamvideo.media.video_encoder import Container
 
 log = logging.getLogger(__name__)
@@ -27,19 +34,6 @@ if TYPE_CHECKING:
 TimedPacket = tuple[Fraction, "Packet"]  # seconds on the output's clock, packet
 # From a packet of the input to those that are muxed; None flushes.
 Handler = Callable[["Packet | None"], "list[Packet]"]
-
-# QuickTime knows these languages by their bibliographic ISO 639-2 codes only.
-_BIBLIOGRAPHIC_CODES = {
-    "deu": "ger",
-    "fra": "fre",
-    "nld": "dut",
-    "ces": "cze",
-    "zho": "chi",
-    "ell": "gre",
-    "isl": "ice",
-    "ron": "rum",
-    "fas": "per",
-}
 
 # Tags that describe the file of the input, not its content.
 _FILE_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
@@ -69,21 +63,37 @@ class StreamCopier:
         self._next: TimedPacket | None = None  # read, but later than what has been muxed
         self._packets: Iterator[TimedPacket] = iter(())
         self._labels: dict[int, str] = {}
+        self._order = PacketOrder(output)
+        self._end: Fraction | None = None  # at which subtitles end, in seconds on the output's clock
         self._damaged: set[int] = set()  # indices of streams that packets were lost of
         if info.path is None:
             return
         try:
+            plans = plan_streams(info.path, container, info.stream, audio)
             self._input = open_local(info.path)
         except av.error.FFmpegError as error:
             log.warning("%s: its audio cannot be read (%s)", info.path, error.strerror)
             return
-        for plan in plan_streams(self._input, container, info.stream, audio):
-            self._add_stream(self._input.streams[plan.stream], plan, container)
+        for plan in plans:
+            self._add_stream(self._input.streams[plan.stream], plan)
         tags = {key: value for key, value in self._input.metadata.items() if key.lower() not in _FILE_TAGS}
         self._output.metadata.update(tags)
-        if holds_chapters(container) and (chapters := _chapters_in_cut(self._input, info)):
+        if holds_chapters(container) and (chapters := chapters_in_cut(self._input, info)):
             self._output.set_chapters(chapters)
-        self._packets = drop_time_jumps(self._read(self._input), self._warn_once)
+        self._packets = drop_time_jumps(self._read(self._input, info.path), self._warn_once)
+
+    def end_with(self, video_end: Fraction, whole: bool) -> None:
+        """Shorten subtitles that are shown beyond the end, before anything is muxed.
+
+        Args:
+            video_end: seconds on the output's clock.
+            whole: the video has all frames of its input, so that sound may be longer.
+        """
+        ends = [video_end]
+        if whole and self._input is not None:
+            tracks = [stream for stream in self._input.streams.audio if stream.index in self._handlers]
+            ends += [end - self._info.origin for end in map(stream_end, tracks) if end is not None]
+        self._end = max(ends)
 
     def mux_until(self, time: Fraction | None) -> None:
         """Mux the packets before `time`, in seconds on the output's clock; None: all packets."""
@@ -94,6 +104,9 @@ class StreamCopier:
             self._next = None
             packet = timed[1]
             index = packet.stream.index
+            if packet.stream.type == "subtitle" and self._end is not None and packet.duration:
+                rest = max(0, int((self._end - timed[0]) / Fraction(packet.time_base)))
+                packet.duration = min(packet.duration, rest)
             self._mux(index, self._handlers[index](packet))
 
     def flush(self) -> None:
@@ -107,7 +120,11 @@ class StreamCopier:
             self._input.close()
 
     def _mux(self, index: int, packets: list[Packet]) -> None:
+        self._output.start_encoding()  # from then on a stream has the time base of its muxer
         for packet in packets:
+            if not self._order.put_in_order(packet):
+                self._warn_once(index, "its times go back")
+                continue
             try:
                 self._output.mux(packet)
             except (av.error.ArgumentError, av.error.InvalidDataError) as error:  # a full disk raises others
@@ -118,18 +135,29 @@ class StreamCopier:
             self._damaged.add(index)
             log.warning("%s is damaged in part (%s)", self._labels[index], reason)
 
-    def _add_stream(self, stream: av.stream.Stream, plan: StreamPlan, container: Container) -> None:
+    def _add_stream(self, stream: av.stream.Stream, plan: StreamPlan) -> None:
         self._labels[stream.index] = plan.label
-        if plan.action == "transcoded":
-            self._handlers[stream.index] = self._transcode(cast(av.AudioStream, stream), container, plan)
+        if plan.action == "dreamed" and self._output.format.name != "gif":
+            copy_track_tags(stream, self._output.streams.video[0])
+        if isinstance(plan.audio_format, AudioFormat):
+            target = add_audio_stream(self._output, plan.audio_format)
+            copy_track_tags(stream, target)
+            self._handlers[stream.index] = open_transcoder(cast(av.AudioStream, stream), target, plan.label)
+        elif plan.action == "converted":
+            text = self._output.add_stream(str(plan.codec))
+            copy_track_tags(stream, text)
+            self._handlers[stream.index] = open_subtitle_converter(stream, text, plan.label)
         elif plan.action == "copied" and stream.type == "attachment":
             self._output.add_stream_from_template(stream)  # it has no packets
+        elif plan.action == "copied" and is_cover(stream) and self._output.format.name == "matroska":
+            assert self._info.path is not None
+            attach_cover(self._output, self._info.path, stream.index)
         elif plan.action == "copied":
-            self._handlers[stream.index] = self._copy(stream)
+            self._handlers[stream.index] = self._copy(stream, plan.audio_format)
 
-    def _copy(self, stream: av.stream.Stream) -> Handler:
-        copy = self._output.add_stream_from_template(stream, opaque=True)
-        _copy_stream_tags(stream, copy)
+    def _copy(self, stream: av.stream.Stream, audio: AudioCopy | None) -> Handler:
+        copy = add_copy(self._output, stream, audio)
+        copy_track_tags(stream, copy)
 
         def handle(packet: Packet | None) -> list[Packet]:
             if packet is None:
@@ -139,20 +167,13 @@ class StreamCopier:
 
         return handle
 
-    def _transcode(self, stream: av.AudioStream, container: Container, plan: StreamPlan) -> Handler:
-        codec, bit_rate = container.audio
-        rate, layout = audio_format(stream, codec)
-        target = cast(av.AudioStream, self._output.add_stream(codec, rate=rate, layout=layout, bit_rate=bit_rate))
-        _copy_stream_tags(stream, target)
-        return open_transcoder(stream, target, plan.label)
-
-    def _read(self, source: av.container.InputContainer) -> Iterator[TimedPacket]:
+    def _read(self, source: av.container.InputContainer, path: Path) -> Iterator[TimedPacket]:
         """Packets of all streams that are copied or transcoded, in file order, inside the cut."""
         if not self._handlers:
             return
         used = [source.streams[index] for index in self._handlers]
         yield from _cover_packets(source, [stream for stream in used if is_cover(stream)])
-        if self._info.origin:
+        if self._info.origin - _SEEK_MARGIN > start_time(source) and can_seek(path):
             try:
                 source.seek(int((self._info.origin - _SEEK_MARGIN) * av.time_base))
             except av.error.FFmpegError as error:
@@ -181,7 +202,7 @@ def _packets_in_cut(
 ) -> Iterator[TimedPacket]:
     """Packets from `info.origin` until each stream has passed `info.end`, moved to the output's clock."""
     origin, ended = info.origin, set[int]()
-    for packet in source.demux(*streams):
+    for packet in demux_joined(source, streams):
         timestamp = packet.pts if packet.pts is not None else packet.dts
         if timestamp is None or not packet.size:
             continue
@@ -197,16 +218,18 @@ def _packets_in_cut(
 
 
 def drop_time_jumps(packets: Iterable[TimedPacket], on_drop: Callable[[int, str], None]) -> Iterator[TimedPacket]:
-    """Drop audio packets that are later than the next one: muxers reject every packet after such a jump.
+    """Drop audio packets that are much later than the next one: each packet after such a jump would be too early.
+
+    Packets of equal times, as TrueHD in Matroska has them, are kept.
 
     Args:
-        packets: of any streams, in file order; one of each audio stream is held back until the next is read.
+        packets: of any streams, in file order; those of one time of each audio stream are held back until the next.
         on_drop: called with the index of the stream and the reason for each packet that is dropped.
 
     Yields:
         The other packets; audio may come after packets of other streams that followed it.
     """
-    held: dict[int, TimedPacket] = {}
+    held: dict[int, list[TimedPacket]] = {}  # packets of one time
     last: dict[int, Fraction] = {}
     for timed in packets:
         time, packet = timed
@@ -215,27 +238,16 @@ def drop_time_jumps(packets: Iterable[TimedPacket], on_drop: Callable[[int, str]
             yield timed
             continue
         before = held.get(index)
-        if before is not None and time <= before[0] and (index not in last or last[index] < time):
+        if before is not None and time == before[0][0]:
+            before.append(timed)
+            continue
+        if before is not None and time < before[0][0] - MAX_DELAY and (index not in last or last[index] < time):
             on_drop(index, "its times go back")
         elif before is not None:
-            last[index] = max(before[0], last.get(index, before[0]))
-            yield before
-        held[index] = timed
-    yield from sorted(held.values(), key=lambda pair: pair[0])
-
-
-def _chapters_in_cut(source: av.container.InputContainer, info: StreamInfo) -> list[Any]:
-    """The chapters that overlap the cut, clipped to it, on the output's clock."""
-    chapters: list[Any] = []
-    for chapter in source.chapters():
-        base = Fraction(chapter["time_base"] or 1)
-        start, end = (chapter[edge] * base - info.origin for edge in ("start", "end"))
-        if info.end is not None:
-            end = min(end, info.end)
-        start = max(start, Fraction(0))
-        if start < end:
-            chapters.append({**chapter, "start": int(start / base), "end": int(end / base)})
-    return chapters
+            last[index] = max(before[0][0], last.get(index, before[0][0]))
+            yield from before
+        held[index] = [timed]
+    yield from sorted(chain.from_iterable(held.values()), key=lambda pair: pair[0])
 
 
 def _moved(packet: Packet, origin: Fraction) -> Packet:
@@ -245,10 +257,3 @@ def _moved(packet: Packet, origin: Fraction) -> Packet:
         packet.pts = None if packet.pts is None else packet.pts - shift
         packet.dts = None if packet.dts is None else packet.dts - shift
     return packet
-
-
-def _copy_stream_tags(stream: av.stream.Stream, copy: av.stream.Stream) -> None:
-    copy.metadata.update({key: value for key, value in stream.metadata.items() if key in ("language", "title")})
-    if stream.language in _BIBLIOGRAPHIC_CODES and copy.container.format.name == "mov":
-        copy.metadata["language"] = _BIBLIOGRAPHIC_CODES[stream.language]
-    copy.disposition = stream.disposition

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import av
 
 from dreamvideo.frames import StreamInfo
+from dreamvideo.media.audio import AudioFormat
+from dreamvideo.media.channel_layout import read_layout
 from dreamvideo.media.demux import is_cover
 from dreamvideo.media.local_files import open_local
+from dreamvideo.media.stream_trial import AudioCopy, PacketSample, can_copy, read_packet_samples, try_audio
+from dreamvideo.media.subtitles import text_codec
 from dreamvideo.media.video_encoder import Container, container_of
 
 log = logging.getLogger(__name__)
 
-Action = Literal["dreamed", "copied", "transcoded", "dropped"]
+Action = Literal["dreamed", "copied", "transcoded", "converted", "dropped"]
 
 # libav's names of the formats that hold chapters and cover art.
 _WITH_CHAPTERS = ("mp4", "mov", "matroska", "webm")
+_WITH_STEREO = ("matroska", "webm")  # in which how a picture holds those of both eyes is a tag
 _WITH_COVERS = ("mp4", "mov")
 
 
@@ -33,32 +37,36 @@ class StreamPlan:
     label: str  # kind, codec and language
     action: Action
     reason: str = ""  # for being transcoded or dropped
-    codec: str | None = None  # libav's name of the encoder that it is transcoded with
+    codec: str | None = None  # libav's name of the encoder that it is encoded with
     log_level: int = logging.DEBUG  # at which the plan is logged
+    audio_format: AudioFormat | AudioCopy | None = None  # how sound is transcoded or copied
 
     @property
     def description(self) -> str:
         """The plan as one line."""
-        if self.action == "transcoded":
-            return f"transcoded to {self.codec}: {self.label}, {self.reason}"
+        if self.action in ("transcoded", "converted"):
+            return f"{self.action} to {self.codec}: {self.label}, {self.reason}"
         return f"{self.action}: {self.label}" + (f", {self.reason}" if self.reason else "")
 
 
-def plan_streams(
-    source: av.container.InputContainer, container: Container, dreamed: int | None, audio: bool
-) -> list[StreamPlan]:
-    """Plan what is done with each stream of an input.
+def plan_streams(path: Path, container: Container, dreamed: int | None, audio: bool) -> list[StreamPlan]:
+    """Plan what is done with each stream of an input; whether it can be done is tried in memory.
 
     Args:
-        source: the open input.
+        path: the input.
         container: the kind of output.
         dreamed: index of the video stream that is dreamed on; None: none is.
         audio: whether sound is written.
 
     Returns:
-        One plan for each stream of `source`, in order.
+        One plan for each stream of the input, in order.
+
+    Raises:
+        av.error.FFmpegError: it cannot be opened.
     """
-    return [_plan_stream(stream, container, dreamed, audio) for stream in source.streams]
+    with open_local(path) as source:
+        planner = _StreamPlanner(source, container, audio)
+        return [planner.plan(stream, dreamed) for stream in source.streams]
 
 
 def warn_of_lost_streams(info: StreamInfo, output: Path, audio: bool) -> None:
@@ -75,8 +83,7 @@ def warn_of_lost_streams(info: StreamInfo, output: Path, audio: bool) -> None:
     if info.path is None:
         return
     try:
-        with open_local(info.path) as source:
-            log_plans(plan_streams(source, container_of(output), info.stream, audio))
+        log_plans(plan_streams(info.path, container_of(output), info.stream, audio))
     except av.error.FFmpegError as error:
         log.debug("%s cannot be opened again: %s", info.path, error.strerror)  # the writer warns of it
 
@@ -100,31 +107,74 @@ def holds_chapters(container: Container) -> bool:
     return container.format in _WITH_CHAPTERS
 
 
-def _plan_stream(stream: av.stream.Stream, container: Container, dreamed: int | None, audio: bool) -> StreamPlan:
-    index, label = stream.index, stream_label(stream)
-    unsupported = f"since a {container.format} file cannot hold it"
+class _StreamPlanner:
+    """Plans the streams of an open input."""
 
-    def drop(reason: str = unsupported, level: int = logging.WARNING) -> StreamPlan:
-        return StreamPlan(index, label, "dropped", reason, log_level=level)
+    def __init__(self, source: av.container.InputContainer, container: Container, audio: bool) -> None:
+        self._source = source
+        self._container = container
+        self._audio = audio
+        self._samples: dict[int, list[PacketSample]] | None = None
+        self._unsupported = f"since a {container.format} file cannot hold it"
 
-    if index == dreamed:
-        return StreamPlan(index, label, "dreamed")
-    if stream.type == "data":
-        return drop("", logging.INFO)
-    if stream.type == "audio" and not audio:
-        return drop("since --no-audio leaves the sound out", logging.DEBUG)
-    if stream.type == "attachment":
-        return StreamPlan(index, label, "copied") if container.format == "matroska" else drop()
-    if stream.type == "video":
-        if not is_cover(stream):
-            return drop("since only the best video stream is dreamed on")
-        if container.format not in _WITH_COVERS:
-            return StreamPlan(index, "the cover picture", "dropped", unsupported, log_level=logging.WARNING)
-    if stream.type in ("audio", "subtitle", "video") and _can_copy(stream, container):
-        return StreamPlan(index, label, "copied")
-    if stream.type == "audio" and container.format != "gif" and stream.codec_context is not None:
-        return StreamPlan(index, label, "transcoded", unsupported, container.audio[0], logging.WARNING)
-    return drop()
+    def plan(self, stream: av.stream.Stream, dreamed: int | None) -> StreamPlan:
+        """Plan one stream; `dreamed` is the index of the one that is dreamed on."""
+        label, container = stream_label(stream), self._container
+        if stream.index == dreamed:
+            if "stereo_mode" not in stream.metadata or container.format in _WITH_STEREO:
+                return StreamPlan(stream.index, label, "dreamed")
+            reason = f"a {container.format} file does not get the mark that it is stereoscopic"
+            return StreamPlan(stream.index, label, "dreamed", reason, log_level=logging.WARNING)
+        if stream.type == "data":
+            return self._drop(stream, "", logging.INFO)
+        if stream.type == "audio":
+            return self._plan_audio(cast(av.AudioStream, stream), label)
+        if stream.type == "attachment":
+            return self._copy(stream) if container.format == "matroska" else self._drop(stream)
+        if stream.type == "video":
+            if not is_cover(stream):
+                return self._drop(stream, "since only the best video stream is dreamed on")
+            if container.format == "matroska":
+                return self._copy(stream)  # as an attachment
+            if container.format not in _WITH_COVERS:
+                return StreamPlan(
+                    stream.index, "the cover picture", "dropped", self._unsupported, log_level=logging.WARNING
+                )
+        if stream.type in ("subtitle", "video") and can_copy(stream, container):
+            return self._copy(stream)
+        if (codec := text_codec(stream, container.format)) is not None:
+            return StreamPlan(stream.index, label, "converted", self._unsupported, codec)
+        return self._drop(stream)
+
+    def _plan_audio(self, stream: av.AudioStream, label: str) -> StreamPlan:
+        if not self._audio:
+            return self._drop(stream, "since --no-audio leaves the sound out", logging.DEBUG)
+        if self._container.format == "gif":
+            return self._drop(stream)
+        if stream.codec_context is None:
+            return self._drop(stream, "since libav has no decoder for it")
+        verdict = try_audio(stream, self._container, lambda: self._samples_of(stream))
+        if verdict is None:
+            return self._drop(
+                stream, f"since it can neither be copied into a {self._container.format} file nor decoded"
+            )
+        if isinstance(verdict, AudioCopy):
+            return StreamPlan(stream.index, label, "copied", audio_format=verdict)
+        mixed = f", mixed to {verdict.layout}" if verdict.channels < read_layout(stream).channels else ""
+        reason = self._unsupported + mixed
+        return StreamPlan(stream.index, label, "transcoded", reason, verdict.codec, logging.WARNING, verdict)
+
+    def _samples_of(self, stream: av.stream.Stream) -> list[PacketSample]:
+        if self._samples is None:
+            self._samples = read_packet_samples(self._source, self._source.streams.audio)
+        return self._samples[stream.index]
+
+    def _copy(self, stream: av.stream.Stream) -> StreamPlan:
+        return StreamPlan(stream.index, stream_label(stream), "copied")
+
+    def _drop(self, stream: av.stream.Stream, reason: str | None = None, level: int = logging.WARNING) -> StreamPlan:
+        why = self._unsupported if reason is None else reason
+        return StreamPlan(stream.index, stream_label(stream), "dropped", why, log_level=level)
 
 
 def stream_label(stream: av.stream.Stream) -> str:
@@ -133,14 +183,3 @@ def stream_label(stream: av.stream.Stream) -> str:
     language = stream.metadata.get("language", "und")
     kind = "subtitles" if stream.type == "subtitle" else stream.type
     return f"{kind} {codec}" + ("" if language == "und" else f" ({language})")
-
-
-def _can_copy(stream: av.stream.Stream, container: Container) -> bool:
-    """Whether the muxer accepts `stream` as it is, by writing a header in memory."""
-    try:
-        with av.open(io.BytesIO(), "w", format=container.format) as trial:
-            trial.add_stream_from_template(stream, opaque=True)
-            trial.start_encoding()
-    except (av.error.FFmpegError, ValueError):
-        return False
-    return True

@@ -94,6 +94,16 @@ class Muxer:
             old = [tags.pop(key) for key in list(tags) if key.lower() == "comment"]
             tags["comment"] = comment_with_settings(comment, "\n".join(old))
 
+    def end_with(self, video_end: Fraction, whole: bool) -> None:
+        """Tell where the video will end, before the first packet: subtitles do not outlast it.
+
+        Args:
+            video_end: seconds.
+            whole: the video has all frames of its input.
+        """
+        assert self._copier is not None
+        self._copier.end_with(video_end, whole)
+
     def add(self, packets: Iterable[Packet]) -> int:
         """Write video packets, and the other streams up to their time.
 

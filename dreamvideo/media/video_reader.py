@@ -7,38 +7,41 @@ import os
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import sleep
 
 import av
-import numpy as np
-from numpy.typing import NDArray
 
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
-from dreamvideo.media.color import WHITE, RgbConverter, output_color
-from dreamvideo.media.decode import TimedFrames, decode_frames, deinterlace, seek, with_times
+from dreamvideo.media.clock import can_seek, first_time, may_jump
+from dreamvideo.media.color import WHITE, output_color
+from dreamvideo.media.decode import KEPT, TimedFrames, decode_frames, deinterlace, seek, with_times
 from dreamvideo.media.demux import (
     declared_frame_count,
     frame_rate,
     is_encrypted,
+    is_raw,
+    missing_frames,
     open_container,
     require_video,
     start_time,
     time_base_of,
 )
 from dreamvideo.media.resize import output_size
-from dreamvideo.media.rotation import display_matrix, rotate_upright, swaps_axes
+from dreamvideo.media.rotation import display_matrix, swaps_axes
+from dreamvideo.media.side_data import lost_side_data
 from dreamvideo.media.tonemap import HDR_TRANSFERS
+from dreamvideo.media.upright import UprightConverter
 from dreamvideo.settings.job import ReadSettings
 
 log = logging.getLogger(__name__)
 
 # A seek goes this many seconds further back: a filter may need the frames before.
 _SEEK_MARGIN = Fraction(1)
-# Seconds on screen of a frame that says nothing about it, in a file without a frame rate.
-_DEFAULT_DURATION = Fraction(1, 25)
+_DEFAULT_DURATION = Fraction(1, 25)  # seconds on screen of a frame, where neither it nor the file tells
 
 
 @contextmanager
@@ -100,26 +103,6 @@ def _close(frames: Frames) -> None:
             sleep(0.005)
 
 
-class _UprightConverter:
-    """Decoded frames -> (H, W, 3) RGB, upright, of the size of the stream; all are turned like the first."""
-
-    def __init__(
-        self, first: av.VideoFrame, info: StreamInfo, matrix: NDArray[np.int32] | None, background: int
-    ) -> None:
-        self.stored_size = first.width, first.height
-        self._matrix = matrix
-        size = (info.height, info.width) if swaps_axes(matrix) else (info.width, info.height)
-        self._to_rgb = RgbConverter(*size, background)
-
-    def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        return rotate_upright(self._to_rgb(frame), self._matrix)
-
-    @property
-    def transparent(self) -> bool:
-        """Whether any pixel so far was."""
-        return self._to_rgb.transparent
-
-
 class _VideoReader:
     """One pass over a video stream: `open` finds the first frame and returns the source that yields the frames."""
 
@@ -134,10 +117,12 @@ class _VideoReader:
         self._rate = frame_rate(self._stream)
         self._interval = 1 / self._rate if self._rate else _DEFAULT_DURATION
         self._file_start = start_time(container)
+        self._video_start = (self._stream.start_time or 0) * time_base_of(self._stream)
         self._cut = self._file_start + settings.start if settings.start else None  # seconds in the file
         self._counts_losses = self._cut is None
+        self._damaged = 0  # frames that are damaged and kept; they are among the losses, too
         self._warned: set[str] = set()
-        self._source = Source(StreamInfo(0, 0), _no_frames())
+        self._source = Source(StreamInfo(0, 0), (frame for frame in list[Frame]()))
 
     def open(self, resume: Fraction | None, jump: bool) -> Source:
         """Find the first frame and describe the stream by it; see `open_video` for the arguments."""
@@ -146,25 +131,36 @@ class _VideoReader:
         self._counts_losses = True
         if first is None:
             raise SourceError(self._why_no_frame())
-        # Time 0 is the first frame, unless the cut lies before all frames: then silence or sound comes first.
-        origin = Fraction(0) if self._cut is None else first[1] if skipped else self._cut
+        origin = self._origin(first[1], skipped)
         matrix = display_matrix(first[0])
         self._source.info = self._describe(first[0], swaps_axes(matrix), origin)
-        convert = _UprightConverter(first[0], self._source.info, matrix, self._background)
+        convert = UprightConverter(first[0], self._source.info, matrix, self._background)
         if first[0].color_trc in HDR_TRANSFERS:
             self._warn_once(f"is HDR ({HDR_TRANSFERS[first[0].color_trc]}): it is tone-mapped to standard range")
+        for words in lost_side_data(first[0], self._stream):
+            self._warn_once(words)
         if jump and resume:
             rest.close()
             first, rest = self._frame_at(origin + resume)
         self._source.frames = self._flow(first, rest, convert, resume)
         return self._source
 
+    def _origin(self, first: Fraction, skipped: bool) -> Fraction:
+        """Seconds in the file that are time 0; see `_first_frame` for `skipped`, `first` is the time of that frame."""
+        if self._cut is not None:
+            return first if skipped else self._cut  # before all frames: silence or sound comes first
+        if is_raw(self._container):
+            return first
+        # A clock that begins anywhere says nothing, and frames before 0 would be lost.
+        return first_time(self._container) if may_jump(self._container) or first < 0 else Fraction(0)
+
     def _first_frame(self) -> tuple[bool, tuple[av.VideoFrame, Fraction] | None, TimedFrames]:
         """(whether frames before the cut were skipped, the first frame at or after it or None, the frames after)."""
         if self._cut is None:
             frames = self._decode()
             return False, next(frames, None), frames
-        seek(self._container, self._stream, self._cut)
+        if can_seek(self._path):
+            seek(self._container, self._stream, self._cut)
         frames = self._decode()
         first = next(frames, None)
         if first is None or first[1] > self._cut:  # the seek went too far, or the video begins after the cut
@@ -179,7 +175,8 @@ class _VideoReader:
 
     def _frame_at(self, time: Fraction) -> tuple[tuple[av.VideoFrame, Fraction], TimedFrames]:
         """The frame at exactly `time` and those after it; where seeking does not lead there, all frames."""
-        seek(self._container, self._stream, max(self._file_start, time - _SEEK_MARGIN))
+        if can_seek(self._path):
+            seek(self._container, self._stream, max(self._file_start, time - _SEEK_MARGIN))
         frames = self._decode()
         for frame in frames:
             if frame[1] == time:
@@ -192,11 +189,13 @@ class _VideoReader:
 
     def _decode(self) -> TimedFrames:
         """Frames with their times in the file, from where the container stands."""
-        decoded = decode_frames(self._container, self._stream, self._on_loss)
-        return with_times(deinterlace(decoded, self._on_interlaced), self._interval)
+        on_jump = partial(self._warn_once, "has a clock that jumps: picture and sound go on without a gap")
+        on_interlaced = partial(self._warn_once, "is interlaced: it is deinterlaced frame for frame")
+        decoded = decode_frames(self._container, self._stream, self._on_loss, on_jump)
+        return with_times(deinterlace(decoded, on_interlaced), self._interval, self._video_start)
 
     def _rewind(self) -> TimedFrames:
-        seek(self._container, self._stream, (self._stream.start_time or 0) * time_base_of(self._stream))
+        seek(self._container, self._stream, self._video_start)
         return self._decode()
 
     def _describe(self, first: av.VideoFrame, swapped: bool, origin: Fraction) -> StreamInfo:
@@ -209,7 +208,7 @@ class _VideoReader:
         width, height, pixel_aspect = output_size(width, height, pixel_aspect, settings.size)
         end = settings.duration
         if end is not None and self._cut is None:
-            end += self._file_start
+            end += first_time(self._container) - origin
         return StreamInfo(
             width,
             height,
@@ -229,17 +228,19 @@ class _VideoReader:
         self,
         first: tuple[av.VideoFrame, Fraction],
         rest: TimedFrames,
-        convert: _UprightConverter,
+        convert: UprightConverter,
         resume: Fraction | None,
     ) -> Frames:
         source, info = self._source, self._source.info
         decoded = chain([first], rest)
         del first  # else it would stay in memory as long as the stream
+        end = Fraction(0)
         count = 0  # of the frames since `settings.start`, those before `resume` included
         with closing(rest):
             for frame, time in decoded:
                 if source.lost:
                     self._warn_once("is damaged: what can be decoded of it is kept")
+                end = time + (frame.duration * time_base_of(frame) if frame.duration else self._interval)
                 time -= info.origin
                 if info.end is not None and time >= info.end:
                     return
@@ -255,19 +256,20 @@ class _VideoReader:
                     continue
                 if convert.transparent and self._background == WHITE:
                     self._warn_once("is transparent in places: it is composited on white")
-                duration = frame.duration * time_base_of(frame) if frame.duration else self._interval
+                duration = end - info.origin - time
                 yield Frame(image, time, duration if info.end is None else min(duration, info.end - time))
                 count += 1
                 if count == self._settings.frames:
                     return
+        if self._cut is None and (missing := missing_frames(self._stream, count + source.lost - self._damaged, end)):
+            source.lost += missing
+            self._warn_once(f"ends early: {missing} of {info.frame_count} frames are missing")
 
     def _on_loss(self, reason: str) -> None:
         if self._counts_losses:
             self._source.lost += 1
+            self._damaged += reason == KEPT
             log.debug("%s: %s", self._path, reason)
-
-    def _on_interlaced(self) -> None:
-        self._warn_once("is interlaced: it is deinterlaced frame for frame")
 
     def _warn_once(self, what: str) -> None:
         if what not in self._warned:
@@ -276,13 +278,9 @@ class _VideoReader:
 
     def _why_no_frame(self) -> str:
         if self._settings.start and not self._source.lost:
-            duration = self._container.duration
-            length = f"; it is {duration / av.time_base:.2f} s long" if duration else ""
-            start = f"{float(self._settings.start):g}"
-            return f"{self._path} has no frame at or after {start} s{length}: expected an earlier --start"
+            seconds = (self._container.duration or 0) / av.time_base
+            length = f"; it is {seconds:.2f} s long" if seconds else ""
+            where = f"{float(self._settings.start):g} s{length}"
+            return f"{self._path} has no frame at or after {where}: expected an earlier --start"
         hint = " (is it encrypted?)" if is_encrypted(self._path) else ""
         return f"{self._path} opens, but not one frame of it can be decoded{hint}"
-
-
-def _no_frames() -> Frames:
-    yield from ()

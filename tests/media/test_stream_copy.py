@@ -28,6 +28,8 @@ def packets(*marks: Any) -> list[tuple[Fraction, Any]]:
         ("s0 s1 s99 s2 s3", "s0 s1 s2 s3", 1),
         ("s99 s0 s1 s2", "s0 s1 s2", 1),
         ("s-1 s0 s1", "s-1 s0 s1", 0),
+        ("s0 s0 s0 s1 s1 s2", "s0 s0 s0 s1 s1 s2", 0),  # TrueHD in Matroska: 1200 packets a second, times in ms
+        ("s0 s1 s99 s99 s2 s3", "s0 s1 s2 s3", 1),
         ("s0 t0 t0 s1 t9 t2", "t0 t0 s0 t9 t2 s1", 0),  # of text and the like the muxer is the judge
         ("", "", 0),
     ],
@@ -39,7 +41,7 @@ def test_a_leap_costs_itself_alone(given: str, kept: str, missed: int) -> None:
     assert told == [1] * missed
 
 
-@given(st.lists(st.integers(0, 30), unique=True), st.data())
+@given(st.lists(st.integers(0, 30)), st.data())
 def test_sound_in_order_is_left_alone_whatever_comes_between(times: list[int], data: st.DataObject) -> None:
     marks = [f"s{time}" for time in sorted(times)]
     for time in data.draw(st.lists(st.integers(0, 30), max_size=5)):

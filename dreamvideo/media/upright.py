@@ -1,0 +1,38 @@
+"""Decoded frames as upright images of 8-bit RGB."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamvideo.frames import StreamInfo
+from dreamvideo.media.color import RgbConverter
+from dreamvideo.media.rotation import rotate_upright, swaps_axes
+
+
+class UprightConverter:
+    """Converts decoded frames to (H, W, 3) uint8 RGB, upright, of the size of the stream; all are turned like the first.
+
+    Args:
+        first: the first frame.
+        info: of the stream.
+        matrix: its display matrix, see `rotation.display_matrix`; None: it is upright.
+        background: gray level behind what is transparent.
+    """
+
+    def __init__(
+        self, first: av.VideoFrame, info: StreamInfo, matrix: NDArray[np.int32] | None, background: int
+    ) -> None:
+        self.stored_size = first.width, first.height
+        self._matrix = matrix
+        size = (info.height, info.width) if swaps_axes(matrix) else (info.width, info.height)
+        self._to_rgb = RgbConverter(*size, background)
+
+    def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        return rotate_upright(self._to_rgb(frame), self._matrix)
+
+    @property
+    def transparent(self) -> bool:
+        """Whether any pixel so far was."""
+        return self._to_rgb.transparent
