@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import av
 
+from dreamvideo.media.local_files import open_local
+
 if TYPE_CHECKING:
-    from dreamvideo.media.local_files import open_local
-from dreamvideo.media.video_encoder import Packet
+    from dreamvideo.media.video_encoder import Packet
 
 _TS_DISCONT = 0x200  # libav's flag of formats whose time may jump
 _BACKWARD = Fraction(1, 10)  # seconds by which a stream may go back; libav's programs take the same

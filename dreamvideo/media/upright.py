@@ -12,7 +12,7 @@ from dreamvideo.media.rotation import rotate_upright, swaps_axes
 
 
 class UprightConverter:
-    """Converts decoded frames to (H, W, 3) uint8 RGB, upright, of the size of the stream; all are turned like the first.
+    """Converts decoded frames to (H, W, 3) uint8 RGB, upright, of the size of the stream; all turned like the first.
 
     Args:
         first: the first frame.
