@@ -117,5 +117,5 @@ def time_end_to_end(run: BenchRun, clip: Path, read: ReadSettings, network: Netw
     with open_video(clip, read) as source, closing(prefetch(source.frames)) as frames:
         dreamed = prefetch(dream_video(frames, network, run.plan.dreaming, CarrySettings()))
         with closing(record_arrivals(dreamed)) as first_frames:
-            write_video(first_frames, output, info)
+            write_video(first_frames, output, info, overwrite=True)
     return (arrivals[-1] - arrivals[0]) / (len(arrivals) - 1)

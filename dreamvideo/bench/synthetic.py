@@ -96,7 +96,8 @@ def read_clip(path: Path, height: int, width: int, count: int) -> list[Frame]:
 def write_clip(frames: Sequence[Frame], path: Path) -> None:
     """Write the frames as a video at `RATE` frames per second."""
     height, width = frames[0].image.shape[:2]
-    write_video(frame_stream(frames), path, StreamInfo(width, height, Fraction(RATE), len(frames), Fraction(1, RATE)))
+    info = StreamInfo(width, height, Fraction(RATE), len(frames), Fraction(1, RATE))
+    write_video(frame_stream(frames), path, info, overwrite=True)
 
 
 def frame_stream(frames: Sequence[Frame]) -> Frames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ def is_picture_folder(path: Path) -> bool:
     Args:
         path: any path.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return False
     try:
         names = [each for each in path.iterdir() if not each.name.startswith(".")]

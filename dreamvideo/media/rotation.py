@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
-_SMALL = (16, 16)
-_YUV = ("yuv", "nv", "p0")  # how the names of layouts begin that no PNG has
+from dreamvideo.media.side_data import side_data_of
 
 
 def display_matrix(frame: av.VideoFrame) -> NDArray[np.int32] | None:
@@ -23,17 +22,8 @@ def display_matrix(frame: av.VideoFrame) -> NDArray[np.int32] | None:
     Returns:
         [[a, b], [c, d]] of -1, 0 and 1; None: the frame is shown as it is stored.
     """
-    if not frame.format.name.startswith(_YUV):
-        # The color profile of a PNG has a name, which PyAV 18 frees twice once its side data has been looked at.
-        return _signs(_matrix_of_rotation(frame.rotation))
-    try:
-        # A frame and its side data hold each other until garbage is collected, so a small copy is looked at. PyAV's
-        # stubs call side_data a dictionary; it is a sequence.
-        side_data = cast(Any, frame.reformat(*_SMALL).side_data)
-        raw = next((bytes(data) for data in side_data if data.type.name == "DISPLAYMATRIX"), None)
-    except ValueError:  # PyAV 18 has no name for the newest kinds of side data and then shows none at all
-        raw = _matrix_of_rotation(frame.rotation)
-    return _signs(raw)
+    side_data = side_data_of(frame)
+    return _signs(_matrix_of_rotation(frame.rotation) if side_data is None else side_data.get("DISPLAYMATRIX"))
 
 
 def _signs(raw: bytes | None) -> NDArray[np.int32] | None:

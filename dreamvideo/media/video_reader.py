@@ -32,7 +32,7 @@ from dreamvideo.media.demux import (
 )
 from dreamvideo.media.resize import output_size
 from dreamvideo.media.rotation import display_matrix, swaps_axes
-from dreamvideo.media.side_data import lost_side_data
+from dreamvideo.media.side_data import lost_side_data, side_data_of
 from dreamvideo.media.tonemap import HDR_TRANSFERS
 from dreamvideo.media.upright import UprightConverter
 from dreamvideo.settings.job import ReadSettings
@@ -137,7 +137,7 @@ class _VideoReader:
         convert = UprightConverter(first[0], self._source.info, matrix, self._background)
         if first[0].color_trc in HDR_TRANSFERS:
             self._warn_once(f"is HDR ({HDR_TRANSFERS[first[0].color_trc]}): it is tone-mapped to standard range")
-        for words in lost_side_data(first[0], self._stream):
+        for words in lost_side_data(side_data_of(first[0]) or (), self._stream):
             self._warn_once(words)
         if jump and resume:
             rest.close()

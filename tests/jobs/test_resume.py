@@ -410,7 +410,7 @@ def test_an_interruption_leaves_a_part_that_plays_and_says_how_to_go_on(film: Pa
 def test_a_second_interruption_is_the_end_at_once(film: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     # One frame of it takes minutes: longer than anything between the two signals.
-    words = ["video", film, "-o", output, "--iterations", "100000", "--octaves", "1", "--persistence", "0"]
+    words = ["video", film, "-o", output, "--iterations", "10000", "--octaves", "1", "--persistence", "0"]
     child = started(*words, driver=SAYING_DRIVER)
     try:
         until_line(child, "the first frame is begun")

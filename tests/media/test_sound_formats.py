@@ -18,6 +18,7 @@ from dreamvideo.info.probe import probe_file
 from dreamvideo.media import stream_trial
 from dreamvideo.media.audio import open_audio_decoder
 from dreamvideo.media.channel_layout import read_layout
+from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.stream_policy import plan_streams
 from dreamvideo.media.video_encoder import CONTAINERS
 from dreamvideo.media.video_file import Muxer
@@ -222,6 +223,7 @@ def test_packets_of_equal_times_are_kept(tmp_path: Path, suffix: str) -> None:
             packet.pts = packet.dts = packet.pts // 100 * 100
             yield time, packet
 
+    checkpoint_folder(output).mkdir()
     with open_video(clip, ReadSettings()) as source:
         film = Muxer(output, source.info, EncodeSettings(), None)
         assert film._copier is not None

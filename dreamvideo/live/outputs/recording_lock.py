@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from dreamvideo.errors import OutputError
+from dreamvideo.media.atomic_files import make_folder
 
 
 class RecordingLock:
@@ -24,8 +25,7 @@ class RecordingLock:
     def __init__(self, path: Path) -> None:
         # Not bound to a thread: the recorder opens the file in one thread and ends it in another.
         self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0, thread_local=False)
-        if not path.parent.is_dir():  # filelock would make it
-            raise OutputError(f"{path.parent} is not a folder: create it first, or choose another")
+        make_folder(path.parent)
         try:
             self._lock.acquire()
         except Timeout:
