@@ -177,6 +177,14 @@ def test_a_snapshot_and_a_recording_are_kept(live: tuple[Any, Any], tmp_path: Pa
     assert times == sorted(times)
 
 
+@pytest.mark.parametrize("first", ["media.video_reader", "live.app", "live.cameras.network_camera", "commands.video"])
+def test_opencv_is_imported_before_pyav(first: str) -> None:
+    """In the other order a window hangs when it is opened."""
+    code = f"import sys, dreamvideo.{first}; print([name for name in sys.modules if name in ('av', 'cv2')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(("['cv2'", "[]")), done.stdout
+
+
 def test_without_a_display_there_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
