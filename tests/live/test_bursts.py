@@ -149,4 +149,4 @@ def test_a_live_stream_in_pieces_is_no_slideshow(hls: str) -> None:
                 levels.add(int(frame.image.mean()))
                 if frame.image.mean() > 170:
                     break
-    assert len(levels) > 60  # of 100 to 140; by arrival alone there are one or two of each piece
+    assert len(levels) > 25  # of 100 to 140 on a quiet machine; by arrival alone one or two of each of 8 pieces
