@@ -63,9 +63,7 @@ def decode_picture(path: Path) -> Picture:
     Raises:
         SourceError: the file is missing, not an image, damaged, or larger than memory.
     """
-    check_readable(path)
-    raw = path.read_bytes()
-    with _errors_of_pillow(path), _any_size():
+    with _content(path) as raw:
         return _decode_tiff(path, raw) if raw.startswith(_TIFF) else _decode(path, raw)
 
 
@@ -78,9 +76,7 @@ def count_pictures(path: Path) -> int:
     Raises:
         SourceError: as `decode_picture`.
     """
-    check_readable(path)
-    raw = path.read_bytes()
-    with _errors_of_pillow(path), _any_size():
+    with _content(path) as raw:
         if raw.startswith(_TIFF):
             return count_pages(tiff_directories(raw))
         with _image_class(path, raw)(io.BytesIO(raw)) as image:
@@ -96,14 +92,21 @@ def picture_size(path: Path) -> tuple[int, int]:
     Raises:
         SourceError: as `decode_picture`.
     """
-    check_readable(path)
-    raw = path.read_bytes()
-    with _errors_of_pillow(path), _any_size():
+    with _content(path) as raw:
         if raw.startswith(_TIFF):
             return tiff_size(tiff_directories(raw)[0])
         with _image_class(path, raw)(io.BytesIO(raw)) as image:
             width, height = image.size
             return width, height
+
+
+@contextmanager
+def _content(path: Path) -> Generator[bytes, None, None]:
+    """The bytes of a file; what Pillow raises about them inside the block becomes a `SourceError`."""
+    check_readable(path)
+    raw = path.read_bytes()
+    with _errors_of_pillow(path), _any_size():
+        yield raw
 
 
 def _decode(path: Path, raw: bytes) -> Picture:
