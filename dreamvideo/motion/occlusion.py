@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.motion.camera_motion import camera_matrix, moving_places, near_movers, speed_against
-from dreamvideo.motion.flow import FlowEstimator, boxes_around, refine_flow
+from dreamvideo.motion.flow import boxes_around, refine_flow
+from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair, enlarge_flow
 
 NOISE = 4.0  # gray levels of 255, averaged over 5 x 5 pixels; a webcam at night stays below. Chosen by measurement
 
@@ -76,18 +77,18 @@ def estimate_motion(
 
     Args:
         current, previous: (1, 3, H, W) uint8 RGB on the CPU.
-        estimate: flow estimator; called twice, for the backward and the forward flow.
+        estimate: flow estimator.
         estimate_part: the same for parts of the image that move against the camera, which are estimated again; None:
             they are not.
     """
-    backward, forward = estimate(current, previous), estimate(previous, current)
-    h, w = backward.shape[2:]
+    h, w = current.shape[2:]
+    pair = FlowPair(*(enlarge_flow(flow, h, w) for flow in estimate(current, previous)))
+    backward = pair.backward
     camera = camera_matrix(backward.numpy()[0])
     if estimate_part is not None and camera is not None:
         boxes = boxes_around(moving_places(speed_against(backward.numpy()[0], camera), FAST, (h, w)))
-        refine_flow(backward, current, previous, boxes, estimate_part)
-        refine_flow(forward, previous, current, boxes, estimate_part)
-    occluded = occlusion_mask(backward, forward).numpy()
+        refine_flow(pair, current, previous, boxes, estimate_part)
+    occluded = occlusion_mask(*pair).numpy()
     # On flat ground a flow is a guess and seldom leads back; what has not changed has not moved.
     still = occluded & unchanged_mask(current, previous).numpy()
     backward.numpy()[:, :, still[0, 0]] = 0

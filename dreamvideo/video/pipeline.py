@@ -25,7 +25,8 @@ from dreamvideo.frames import Frame, Frames, checked_frames
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.models.network import Network
 from dreamvideo.motion import occlusion
-from dreamvideo.motion.flow import FLOWS, FlowEstimator, dis
+from dreamvideo.motion.flow import FLOWS, dis
+from dreamvideo.motion.flow_pair import FlowEstimator
 from dreamvideo.motion.occlusion import Motion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.tensors import fetch, to_mask, to_tensor, to_uint8

@@ -17,6 +17,7 @@ from dreamvideo.frames import Frame
 from dreamvideo.models.network import Network
 from dreamvideo.motion import occlusion
 from dreamvideo.motion.flow import FLOWS
+from dreamvideo.motion.flow_pair import FlowPair
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.tensors import to_image, to_tensor
 from dreamvideo.video.pipeline import dream_video, estimate_rounds
@@ -151,8 +152,9 @@ def test_no_flow_still_sees_cuts() -> None:
 def test_flat_ground_that_has_not_changed_stands_still_whatever_the_flow_says(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
 
-    def guess(current: Any, previous: Any) -> torch.Tensor:
-        return torch.from_numpy(random.normal(0, 4, (1, 2, *current.shape[2:])).astype(np.float32))
+    def guess(current: Any, previous: Any) -> FlowPair:
+        shape = (1, 2, *current.shape[2:])
+        return FlowPair(*(torch.from_numpy(random.normal(0, 4, shape).astype(np.float32)) for _ in range(2)))
 
     monkeypatch.setitem(FLOWS, "dis", lambda device, weights, tf32: guess)
     ground = np.full((40, 60, 3), 200, np.uint8)
@@ -173,11 +175,9 @@ def test_a_flow_is_trusted_where_the_moved_picture_looks_like_this_one_wherever_
     flow = torch.zeros(1, 2, 48, 64)
     flow[:, 0] = 4
     nonsense = torch.full((1, 2, 48, 64), 9.0)
-    flows = iter([flow, nonsense, -flow, nonsense])
-
-    right = occlusion.estimate_motion(now, before, lambda a, b: next(flows).clone())
+    right = occlusion.estimate_motion(now, before, lambda a, b: FlowPair(flow.clone(), nonsense.clone()))
     assert not right.occluded[..., :57].any() and right.occluded[..., 60:].all()  # there it lies outside
-    wrong = occlusion.estimate_motion(now, before, lambda a, b: next(flows).clone())
+    wrong = occlusion.estimate_motion(now, before, lambda a, b: FlowPair(-flow, nonsense.clone()))
     assert right.unseen < 0.12 and wrong.unseen > 0.7
 
 

@@ -27,7 +27,7 @@ from dreamvideo.live.dreaming.tracking import (
     undreamed,
 )
 from dreamvideo.motion.cuts import Compare
-from dreamvideo.motion.flow import FlowEstimator
+from dreamvideo.motion.flow_pair import FlowEstimator
 from dreamvideo.motion.occlusion import estimate_motion
 from dreamvideo.motion.picture import contrast_of, presence
 from dreamvideo.video.fading import picture_copy
