@@ -16,6 +16,7 @@ from dreamvideo.bench.bench_plan import BenchRun
 from dreamvideo.bench.synthetic import RATE, frame_stream, write_clip
 from dreamvideo.bench.timing import time_interleaved
 from dreamvideo.bench.video_rate import steady_rate
+from dreamvideo.devices import runs_asynchronously
 from dreamvideo.frames import Frame, Frames, StreamInfo
 from dreamvideo.info.tables import TableRow
 from dreamvideo.media.video_reader import open_video
@@ -64,7 +65,8 @@ def _stages(
     plan, carrying, frames, dreaming = run.plan, CarrySettings(), run.clip, run.plan.dreaming
     _, images = steady_rate(dream_video(frame_stream(frames), network, dreaming, carrying), plan.frames)
     dreamed = [Frame(image, Fraction(i, RATE)) for i, image in enumerate(images)]
-    motion_between = motion_estimator(carrying, run.device)
+    on_device = runs_asynchronously(run.device)
+    motion_between = motion_estimator(carrying, run.device, on_device)
     planes = [upload_planes(frame, run.device) for frame in frames[:2]]
     motion = motion_between(frames[1], frames[0])(planes[1], planes[0])()
     source = to_tensor(frames[1].image, run.device)
@@ -86,7 +88,7 @@ def _stages(
     def estimate() -> None:
         with ThreadPoolExecutor(1) as pool:
             inputs = single_input(frame_stream(frames))
-            for waiting in estimate_ahead(inputs, carrying, run.device, pool, lambda _: True):
+            for waiting in estimate_ahead(inputs, carrying, run.device, on_device, pool, lambda _: True):
                 waiting.launch(run.device)
                 waiting.motion()
 

@@ -6,7 +6,7 @@ next ones take (`progress`), are already on their way. The processor reads both 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,7 +24,7 @@ from dreamvideo.video.dream_frames import dream_first_frames, dream_residuals
 from dreamvideo.video.fading import begin_fading, fade_progress
 from dreamvideo.video.flow_stage import WaitingFrame
 from dreamvideo.video.frame_steps import FrameSteps, octave_steps, plan_steps
-from dreamvideo.video.lanes import LaneQueue, LaneStep, choose_batch
+from dreamvideo.video.lanes import BatchKind, LaneQueue, LaneStep, choose_batch
 from dreamvideo.video.progress import Progress, ResidualMove, learn, move_progress
 
 
@@ -54,12 +54,15 @@ class PlannedFrame:
         return self.waiting.step
 
     @property
-    def kind(self) -> Hashable | None:
-        """What frames have in common that can be a batch; None: nothing is dreamed."""
+    def kind(self) -> BatchKind:
+        """What it has in common with others of its batch."""
         if self.source is None:
-            return None
-        octaves = None if self.continuation is None else self.continuation.octaves
-        return self.source.shape, octaves, self.mask is not None
+            return BatchKind((), steps=False)
+        if self.continuation is None:
+            return BatchKind(self.source.shape, None, self.mask is not None)
+        octaves = self.continuation.octaves
+        steps = any(octaves) or self.continuation.progress.grows
+        return BatchKind(self.source.shape, octaves, self.mask is not None, steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +199,15 @@ class ShotDreamer:
 
 
 def dream_shots(
-    queue: LaneQueue[WaitingFrame], dreamer: ShotDreamer, device: torch.device
+    queue: LaneQueue[WaitingFrame], dreamer: ShotDreamer, device: torch.device, ahead: bool
 ) -> Generator[list[Pending], None, None]:
     """Dream the frames of a queue, batch by batch.
 
     Args:
         queue: of the frames.
         dreamer: of all of them.
-        device: of the dream; on CUDA what comes next is prepared before a batch is dreamed.
+        device: of the dream.
+        ahead: what comes next is prepared before a batch is dreamed.
 
     Yields:
         The dreams of each batch, which are then on their way from the device.
@@ -215,7 +219,7 @@ def dream_shots(
         heads, following = queue.in_flight(), queue.in_flight(1)
         for waiting in heads + following:
             waiting.begin()
-        if device.type == "cuda":
+        if ahead:
             for waiting in heads + following:
                 waiting.launch(device)
         for waiting in heads:
@@ -235,7 +239,7 @@ def dream_shots(
             yield [dreamer.show(frame.step) for frame in batch]
         else:
             decided = [dreamer.decide(frame) for frame in batch]
-            if device.type == "cuda":
+            if ahead:
                 prepare()
             yield dreamer.dream(decided)
         dreamer.forget(queue.is_over)

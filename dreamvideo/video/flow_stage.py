@@ -22,7 +22,7 @@ from dreamvideo.torch_state import plain_torch
 from dreamvideo.video.lanes import LaneStep
 from dreamvideo.video.shots import DreamInput, split_shots
 
-MAX_FLOW_THREADS = 8  # where the dream is on a GPU
+MAX_FLOW_THREADS = 8
 
 # (current, previous), each (1, 3, H, W) uint8 RGB on the device of the dream -> a function that waits for the motion.
 MotionOnDevice = Callable[[Tensor, Tensor], Callable[[], Motion]]
@@ -81,21 +81,20 @@ def upload_planes(frame: Frame, device: torch.device) -> Tensor:
     return upload(torch.from_numpy(frame.image), device).permute(2, 0, 1)[None]
 
 
-def flow_threads(device: torch.device, carry: CarrySettings) -> int:
-    """Return in how many threads flow is estimated.
+def flow_threads(carry: CarrySettings) -> int:
+    """Return in how many threads flow is estimated where the dream needs no cores.
 
     Args:
-        device: of the dream; where that is the CPU it needs the cores.
-        carry: which flow; one that is a network has a device of its own.
+        carry: which flow; one that is a network is on a device, one pair after the other.
     """
-    several = device.type == "cuda" and carry.flow == "dis"
-    return max(1, min(MAX_FLOW_THREADS, (os.cpu_count() or 1) // 2)) if several else 1
+    return max(1, min(MAX_FLOW_THREADS, (os.cpu_count() or 1) // 2)) if carry.flow == "dis" else 1
 
 
 def estimate_ahead(
     inputs: Generator[DreamInput, None, None],
     carry: CarrySettings,
     device: torch.device,
+    on_device: bool,
     pool: ThreadPoolExecutor,
     begins_at_once: Callable[[Frame], bool],
 ) -> Generator[WaitingFrame, None, None]:
@@ -105,6 +104,7 @@ def estimate_ahead(
         inputs: closed at the end.
         carry: which flow, and whether anything is carried at all.
         device: of the dream.
+        on_device: see `motion_estimator`.
         pool: threads.
         begins_at_once: whether flow is estimated as soon as a frame is read, given the first.
 
@@ -118,7 +118,7 @@ def estimate_ahead(
     with closing(split_shots(inputs, alone)) as steps:
         for step in steps:
             if step.index == 0:
-                estimate = plain_torch()(motion_estimator(carry, device))
+                estimate = plain_torch()(motion_estimator(carry, device, on_device))
                 at_once = begins_at_once(step.frame)
             submit, last = None, None
             if step.previous is not None and not step.held:
@@ -132,12 +132,15 @@ def estimate_ahead(
             yield waiting
 
 
-def motion_estimator(carry: CarrySettings, device: torch.device) -> Callable[[Frame, Frame], MotionOnDevice]:
+def motion_estimator(
+    carry: CarrySettings, device: torch.device, on_device: bool
+) -> Callable[[Frame, Frame], MotionOnDevice]:
     """Return a function that estimates the motion to a frame from the one before it.
 
     Args:
         carry: which flow; none where nothing is carried.
-        device: of the dream. On CUDA only flow is estimated on the CPU, and the rest is computed there.
+        device: of the dream.
+        on_device: only flow is estimated on the CPU, and the rest is computed on that device.
 
     Raises:
         WeightsError, ModelError: of the network for the flow.
@@ -152,7 +155,7 @@ def motion_estimator(carry: CarrySettings, device: torch.device) -> Callable[[Fr
 
     def estimate(current: Frame, previous: Frame) -> MotionOnDevice:
         images = upload_planes(current, cpu), upload_planes(previous, cpu)
-        if device.type == "cuda":
+        if on_device:
             return functools.partial(motion_on_device, estimate_flows(*images, estimator, estimate_part))
         motion = estimate_motion(*images, estimator, estimate_part)
         return lambda *_: lambda: motion

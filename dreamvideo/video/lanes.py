@@ -9,7 +9,7 @@ frame that is not done take at most `read_ahead` bytes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -17,7 +17,8 @@ from dreamvideo.frames import Frame
 
 T = TypeVar("T")
 
-# Frames read in search of more shots before the next batch goes out, so that nobody waits for a whole film. By eye.
+# Frames for each lane, read in search of more shots before the next batch goes out, so that nobody waits for a whole
+# film. By eye.
 READ_AHEAD_FRAMES = 32
 
 # Shots in flight for each lane of several. By simulation of 16 lanes and shots of 24 to 120 frames: batches are full to
@@ -52,6 +53,16 @@ def lanes_for(pixels: int) -> int:
         pixels: of one image.
     """
     return max(1, min(MAX_LANES, BUSY_PIXELS // pixels))
+
+
+@dataclass(frozen=True, slots=True)
+class BatchKind:
+    """What frames have in common that can be a batch."""
+
+    shape: tuple[int, ...]  # of the images; (): nothing is dreamed
+    octaves: tuple[int, ...] | None = None  # steps of the whole image at each octave; None: it begins a shot
+    masked: bool = False
+    steps: bool = True  # whether anything steps: else there is nothing to wait for
 
 
 class Waiting(Protocol):
@@ -130,25 +141,25 @@ class LaneQueue(Generic[W]):
     def _reads_on(self, count: int) -> bool:
         if sum(map(len, self._shots)) < self._ahead:
             return True
-        has_room = self._held_bytes < self._read_ahead and count < READ_AHEAD_FRAMES
+        has_room = self._held_bytes < self._read_ahead and count < READ_AHEAD_FRAMES * self.lanes
         return len(self._shots) < self._most_shots and has_room
 
 
-def choose_batch(kinds: Sequence[Hashable | None], lanes: int) -> list[int]:
-    """Choose what is dreamed next: at best a full batch, the oldest first.
+def choose_batch(kinds: Sequence[BatchKind], lanes: int) -> list[int]:
+    """Choose what is dreamed next: what takes no step, else at best a full batch, the oldest first.
 
     Args:
-        kinds: of each frame, oldest shots first; those of one kind can be a batch. None: nothing is dreamed.
+        kinds: of each frame, oldest shots first.
         lanes: the most images of a batch.
 
     Returns:
         The places of its frames.
     """
-    groups: dict[Hashable | None, list[int]] = {}
+    groups: dict[BatchKind, list[int]] = {}
     for place, kind in enumerate(kinds):
         groups.setdefault(kind, []).append(place)
     full = min(lanes, len(kinds))
-    ready = [group for kind, group in groups.items() if kind is None or len(group) >= full]
+    ready = [group for kind, group in groups.items() if not kind.steps or len(group) >= full]
     chosen = ready[0] if ready else max(groups.values(), key=len)
     return chosen[:lanes]
 

@@ -17,6 +17,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
+from dreamvideo.devices import runs_asynchronously
 from dreamvideo.frames import Frame, Frames, checked_frames
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.models.network import Network
@@ -93,24 +94,25 @@ def dream_inputs(
         yield from _by_input(pairs)
         return
     device = network.device
+    ahead = runs_asynchronously(device)
 
     def lanes_of(frame: Frame) -> int:
         height, width = frame.image.shape[:2]
-        return carry.lanes or (lanes_for(height * width) if device.type == "cuda" else 1)
+        return carry.lanes or (lanes_for(height * width) if ahead else 1)
 
     def flow_at_once(frame: Frame) -> bool:
-        return device.type == "cuda" or lanes_of(frame) == 1  # else motion at full size would fill the memory
+        return ahead or lanes_of(frame) == 1  # else motion at full size would fill the memory
 
-    threads = flow_threads(device, carry)
+    threads = flow_threads(carry) if ahead else 1  # on a CPU the dream needs the cores
     with ExitStack() as stack:
         pool = ThreadPoolExecutor(threads, "flow")
         stack.callback(pool.shutdown, cancel_futures=True)
-        estimated = in_plain_torch(estimate_ahead(inputs, carry, device, pool, flow_at_once))
+        estimated = in_plain_torch(estimate_ahead(inputs, carry, device, ahead, pool, flow_at_once))
         waiting = stack.enter_context(closing(prefetch(estimated, depth=threads)))
-        queue = LaneQueue(waiting, lanes_of, READ_AHEAD_BYTES, ahead=2 if device.type == "cuda" else 1)
+        queue = LaneQueue(waiting, lanes_of, READ_AHEAD_BYTES, 2 if ahead else 1)
         dreamer = ShotDreamer(network, dream, carry, budget)
-        pending = in_plain_torch(dream_shots(queue, dreamer, device))
-        landed = in_plain_torch(fetch_dreams(pending, late=device.type == "cuda"))
+        pending = in_plain_torch(dream_shots(queue, dreamer, device, ahead))
+        landed = in_plain_torch(fetch_dreams(pending, late=ahead))
         yield from _by_input(in_order((step.index, (step, frame)) for step, frame in landed))
 
 

@@ -265,7 +265,7 @@ def test_only_dis_is_estimated_again_where_things_move_fast(flow: Any, monkeypat
     from conftest import stream
 
     before, now = stream(images)
-    motion = motion_estimator(CarrySettings(flow=flow), CPU)(now, before)(*pair(96, 160))()
+    motion = motion_estimator(CarrySettings(flow=flow), CPU, False)(now, before)(*pair(96, 160))()
     dx = motion.backward[0, 0, 40:56, 64:86].median()
     assert dx == 8 if flow == "raft" else abs(dx - 5) < 0.5
 

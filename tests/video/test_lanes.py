@@ -16,7 +16,7 @@ from dreamvideo.frames import Frame
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.video.dream_shots import Pending, fetch_dreams
-from dreamvideo.video.lanes import LaneQueue, LaneStep, choose_batch, in_order, lanes_for
+from dreamvideo.video.lanes import BatchKind, LaneQueue, LaneStep, choose_batch, in_order, lanes_for
 from dreamvideo.video.pipeline import dream_inputs, dream_video
 from dreamvideo.video.shots import DreamInput
 
@@ -52,12 +52,16 @@ def batches(
         assert [each.step.shot for each in heads] == sorted({each.step.shot for each in heads})
         for each in queue.in_flight(1):
             assert each.step.index - 1 in [head.step.index for head in heads]
-        chosen = [heads[i] for i in choose_batch([place_in_shot(each.step) % 4 for each in heads], queue.lanes)]
+        chosen = [heads[i] for i in choose_batch([kind(place_in_shot(each.step) % 4) for each in heads], queue.lanes)]
         for item in chosen:
             queue.take(item)
         yield [item.step for item in chosen]
         over = [shot for shot in range(len(lengths)) if queue.is_over(shot)]
         assert all(item.step.shot not in over for item in queue.in_flight())
+
+
+def kind(number: int, steps: bool = True) -> BatchKind:
+    return BatchKind((number,), steps=steps)
 
 
 def place_in_shot(step: LaneStep) -> int:
@@ -96,12 +100,15 @@ def test_no_more_is_read_ahead_than_there_is_room_for(lengths: list[int], lanes:
 
 
 def test_what_is_of_a_kind_is_chosen_the_oldest_first() -> None:
-    assert choose_batch(["a"], 1) == [0]
-    assert choose_batch(["a", "b", "a", "b", "b"], 3) == [1, 3, 4]
-    assert choose_batch(["a", "b", "b", "a", "c"], 2) == [0, 3], "both are full: that of the oldest shot"
-    assert choose_batch(["a", "b", "c", "b"], 8) == [1, 3]
-    assert choose_batch(["a", "a", "a", None], 3) == [0, 1, 2]
-    assert choose_batch(["a", "b", None, "b", None], 3) == [2, 4], "what is not dreamed does not wait"
+    def chosen(kinds: list[int], lanes: int) -> list[int]:
+        return choose_batch([kind(abs(number), steps=number > 0) for number in kinds], lanes)
+
+    assert chosen([1], 1) == [0]
+    assert chosen([1, 2, 1, 2, 2], 3) == [1, 3, 4]
+    assert chosen([1, 2, 2, 1, 3], 2) == [0, 3], "both are full: that of the oldest shot"
+    assert chosen([1, 2, 3, 2], 8) == [1, 3]
+    assert chosen([1, 1, 1, -2], 3) == [0, 1, 2]
+    assert chosen([1, 2, -3, 2, -3], 3) == [2, 4], "what takes no step does not wait"
 
 
 @pytest.mark.parametrize(("lanes", "least"), [(4, 0.9), (16, 0.9)])

@@ -148,7 +148,7 @@ def test_ground_comes_back_as_it_was_when_what_covered_it_has_passed(
 def motions_of(images: Any, carrying: CarrySettings) -> Generator[Motion | None, None, None]:
     """The motion to each image."""
     with ThreadPoolExecutor(1) as pool:
-        for waiting in estimate_ahead(single_input(stream(images)), carrying, CPU, pool, lambda frame: True):
+        for waiting in estimate_ahead(single_input(stream(images)), carrying, CPU, False, pool, lambda frame: True):
             waiting.launch(CPU)
             yield waiting.motion()
 
