@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls
-from dreamvideo.live.dreaming.ascent_thread import AscentResult, AscentTask, LookChoice
+from dreamvideo.live.dreaming.ascent_task import AscentTask, LookChoice
+from dreamvideo.live.dreaming.ascent_thread import AscentResult
 from dreamvideo.live.dreaming.size_control import Workload
 from dreamvideo.live.dreaming.tracking import (
     AccumulatedFlow,
