@@ -32,7 +32,8 @@ from dreamvideo.info.tables import TableRow
 from dreamvideo.live.app import KEY_INTERVAL, window_sink
 from dreamvideo.live.cameras.camera import camera_frames
 from dreamvideo.live.controls import Controls
-from dreamvideo.live.dreaming.ascent_thread import AscentThread, Look, LookChoice
+from dreamvideo.live.dreaming.ascent_task import Look, LookChoice
+from dreamvideo.live.dreaming.ascent_thread import AscentThread
 from dreamvideo.live.dreaming.looks import build_menu, look_loader
 from dreamvideo.live.loop import dream_live
 from dreamvideo.live.outputs.window import check_display

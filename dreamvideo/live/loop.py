@@ -73,7 +73,7 @@ def dream_live(
                 return
             results, working_on = ascent.results()
             stats.ascents_ended(start, results)
-            sizes.add_ascents(start, [result.seconds for result in results])
+            sizes.add_ascents(start, [result.seconds for result in results if not result.one_off])
             if state is None:
                 if frame is None:  # the camera is still opening
                     continue

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls
-from dreamvideo.live.dreaming.ascent_thread import AscentResult, AscentTask, LookChoice
+from dreamvideo.live.dreaming.ascent_task import AscentTask, LookChoice
+from dreamvideo.live.dreaming.ascent_thread import AscentResult
 from dreamvideo.live.dreaming.size_control import Workload
 from dreamvideo.live.dreaming.tracking import (
     AccumulatedFlow,
@@ -46,7 +47,8 @@ class LiveFrameState:
     dream: TrackedDream
     frame_index: int = 0
     generation: int = 0  # the frame_index at which the dream started
-    flows: Mapping[int, AccumulatedFlow] = field(default_factory=dict)  # by the frame_index at which an ascent started
+    # By the frame_index at which an ascent started; None: nothing has moved since.
+    flows: Mapping[int, AccumulatedFlow | None] = field(default_factory=dict)
     presence: float = 1.0  # of a picture in the image, 0..1; 0: it is not dreamed
     before: LiveFrameState | None = None  # the state before what may be a flash; None: there was none lately
     flash_frames: int = 0  # since `before`
@@ -72,8 +74,8 @@ def apply_results(state: LiveFrameState, results: Sequence[AscentResult]) -> Liv
         task = result.task
         if task.generation != state.generation or task.dream.source.shape != dream.source.shape:
             continue
-        flow = start_flow(dream) if task.frame_index == state.frame_index else state.flows.get(task.frame_index)
-        if flow is not None:
+        if task.frame_index == state.frame_index or task.frame_index in state.flows:
+            flow = state.flows.get(task.frame_index) or start_flow(dream)
             dream = apply_update(dream, result.update, flow)
     return replace(state, dream=dream)
 
@@ -118,7 +120,7 @@ def next_state(
     dream = scale_strength(dream, controls.strength)
     # The previous frame is kept too: the next ascent may start from it before this frame is done.
     flows = {index: flow for index, flow in flows.items() if index == working_on}
-    flows[state.frame_index] = start_flow(dream)
+    flows[state.frame_index] = None
     if fresh:
         motion = estimate_motion(source, dream.source, estimate)
         seconds = min(float(frame.time - state.frame.time), MAX_DECAY_SECONDS)
