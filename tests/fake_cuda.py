@@ -174,8 +174,6 @@ class FakeCuda:
         if name in COPYING and (copied := self._copy(name, args, kwargs)) is not None:
             return copied
         self._check(name, args, kwargs, tensors)
-        if not func.is_view and name not in NO_KERNEL:
-            self.record.kernels[name] += 1
         if name == "_local_scalar_dense" and not self.values:
             return self.fill
         plain_args = _held(args)
@@ -183,6 +181,8 @@ class FakeCuda:
         if target is not None:
             plain_kwargs["device"] = self._held_device
         plain = func(*plain_args, **plain_kwargs)
+        if not func.is_view and name not in NO_KERNEL and any(each.numel() for each in _tensors((plain,))):
+            self.record.kernels[name] += 1
         if self.tape is not None:
             self.tape.append((func, plain_args, plain_kwargs, plain))
         if func._schema.is_mutable:

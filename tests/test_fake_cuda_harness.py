@@ -166,10 +166,11 @@ def test_fake_cuda_tells_who_copies_how_much(device: FakeCuda) -> None:
     assert (down.up, down.bytes, down.by, down.blocking) == (False, 12, "tensors.fetch", False)
 
 
-def test_fake_cuda_counts_kernels_but_not_views(device: FakeCuda) -> None:
+def test_fake_cuda_counts_kernels_but_not_views_and_what_is_empty(device: FakeCuda) -> None:
     x = start()
     device.record.clear()
     (x.view(4, 3).T[1:] * 2).add_(1)
+    x[5:].fill_(1)
     assert device.record.kernels == {"mul": 1, "add_": 1}
 
 
