@@ -21,6 +21,7 @@ from dreamvideo.live.dreaming.tracking import ResidualUpdate
 from dreamvideo.live.loop import dream_live
 from dreamvideo.live.shared_state import SharedState
 from dreamvideo.models.network import Network
+from dreamvideo.motion.flow_pair import FlowPair
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.threads import Latest
 
@@ -48,8 +49,8 @@ class Ascending:
         return [AscentResult(task, update, 1, 0.01)], None
 
 
-def still(current: Any, previous: Any) -> torch.Tensor:
-    return torch.zeros(len(current), 2, *current.shape[2:])
+def still(current: Any, previous: Any) -> FlowPair:
+    return FlowPair(*(torch.zeros(len(current), 2, *current.shape[2:]) for _ in range(2)))
 
 
 def gray(level: Any, height: Any = H, width: Any = W) -> NDArray[Any]:

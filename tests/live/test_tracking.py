@@ -38,7 +38,8 @@ from dreamvideo.live.dreaming.tracking import (
 )
 from dreamvideo.motion.cuts import Comparison, frame_comparer
 from dreamvideo.motion.flow import dis
-from dreamvideo.motion.occlusion import Motion, no_motion
+from dreamvideo.motion.flow_pair import FlowPair
+from dreamvideo.motion.frame_motion import Motion, no_motion
 
 H, W = 48, 64
 
@@ -146,8 +147,8 @@ def test_resizing_keeps_the_dream_in_its_place() -> None:
 # One picture after the other.
 
 
-def still(current: Any, previous: Any) -> torch.Tensor:
-    return torch.zeros(len(current), 2, *current.shape[2:])
+def still(current: Any, previous: Any) -> FlowPair:
+    return FlowPair(*(torch.zeros(len(current), 2, *current.shape[2:]) for _ in range(2)))
 
 
 def never(current: Any, previous: Any) -> Comparison:
@@ -172,12 +173,12 @@ def test_a_result_finds_its_way_over_pictures_that_came_meanwhile() -> None:
     result = result_of(state, spot(30, 20))
     images = [np.roll(textured(H, W), 2 * i, 1) for i in range(4)]
 
-    def estimate(current: Any, previous: Any) -> torch.Tensor:
+    def estimate(current: Any, previous: Any) -> FlowPair:
         steps = [i for i in range(4) if np.array_equal(current[0].permute(1, 2, 0).numpy(), images[i])]
         before = [i for i in range(4) if np.array_equal(previous[0].permute(1, 2, 0).numpy(), images[i])]
         flow = torch.zeros(1, 2, H, W)
         flow[:, 0] = -2 * (steps[0] - before[0])
-        return flow
+        return FlowPair(flow, -flow)
 
     for i in (1, 2, 3):
         state = next_state(state, frame(i, images[i]), Controls(), Workload(H), 0, estimate, never)
