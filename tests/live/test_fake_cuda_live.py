@@ -85,7 +85,6 @@ def test_fake_cuda_live_ascents_around_a_mover_are_those_of_the_cpu(around_a_mov
     assert worst < 2 / 255
 
 
-@pytest.mark.xfail(strict=True, reason="windows and rows that grow are chosen on the CPU, see test_fake_cuda_video")
 def test_fake_cuda_live_ascents_around_a_mover_wait_for_nothing(around_a_mover: tuple[CudaRecord, float]) -> None:
     record, _ = around_a_mover
     assert [each for each in record.faults(first=True) if "test_fake_cuda_live" not in each] == []

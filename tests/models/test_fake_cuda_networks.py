@@ -15,7 +15,8 @@ from dreamvideo.models.network import Network, choose_terms, place_network
 from dreamvideo.models.registry import build_classifier, find_model
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.tensors import to_guide, to_tensor
-from dreamvideo.video.carry import Carry, dream_carried_frames, dream_first_frames
+from dreamvideo.video.carry import Carry
+from dreamvideo.video.dream_frames import dream_carried_frames, dream_first_frames
 
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 LOOK = DreamSettings(octaves=1, iterations=1, jitter=8)
@@ -50,7 +51,7 @@ def check(device: FakeCuda, network: Network) -> None:
 
     def both() -> list[Carry]:
         carries = dream_first_frames(sources, network, LOOK)
-        return dream_carried_frames(sources, carries, (1,), network, LOOK, CARRY)
+        return dream_carried_frames(sources, carries, network, LOOK, CARRY, steps=(1,))
 
     with cuda_graphs.enabled(False):  # what they do is tested with small networks
         both()

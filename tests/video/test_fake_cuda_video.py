@@ -16,23 +16,18 @@ from dreamvideo.frames import Frame
 from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Objective, Term
 from dreamvideo.motion.flow import dis
-from dreamvideo.motion.occlusion import Motion, estimate_motion
+from dreamvideo.motion.frame_motion import Motion
+from dreamvideo.motion.occlusion import estimate_motion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
-from dreamvideo.tensors import download, to_mask, to_tensor
-from dreamvideo.video.carry import Carry, dream_carried_frames, dream_first_frames, learn_ground, move_carry
+from dreamvideo.tensors import download, place, to_mask, to_tensor
+from dreamvideo.video.carry import Carry, learn_ground, move_carry
 from dreamvideo.video.carry_bytes import carry_from_bytes, carry_to_bytes
+from dreamvideo.video.dream_frames import dream_carried_frames, dream_first_frames
 from dreamvideo.video.pipeline import dream_video
 
 CPU = torch.device("cpu")
 LOOK = DreamSettings(octaves=2, iterations=1, jitter=8)
 HEIGHT, WIDTH = 64, 96
-
-# File -> why something in it waits for the device, still. A file that is mended leaves this list.
-WAITS = {
-    "video/growth.py": "windows are chosen on the CPU, and their gains are copied from memory that is not pinned",
-    "video/carry.py": "the rows that grow are chosen by lists, which are copied from memory that is not pinned",
-    "video/pipeline.py": "the rows that are new are chosen by a list, which is copied from memory that is not pinned",
-}
 
 
 def tiny(device: torch.device) -> Network:
@@ -85,7 +80,7 @@ FILMS: dict[str, tuple[Callable[[], Iterator[Frame]], DreamSettings, CarrySettin
 
 
 @cache
-def film(name: str) -> tuple[list[str], list[Crossing], int]:
+def film(name: str) -> tuple[list[str], list[Crossing], float]:
     """What was wrong on the device, what crossed, and by how many gray levels the film differs from that of the CPU."""
     frames, look, carrying = FILMS[name]
     with fake_cuda() as device:
@@ -94,38 +89,33 @@ def film(name: str) -> tuple[list[str], list[Crossing], int]:
         there = [frame.image for frame in dream_video(frames(), network, look, carrying)]
         faults, crossings = device.record.faults(first=True), list(device.record.crossings)
     here = [frame.image for frame in dream_video(frames(), tiny(CPU), look, carrying)]
-    worst = max(int(abs(one.astype(int) - other).max()) for one, other in zip(there, here, strict=True))
+    worst = max(float(abs(one.astype(int) - other).mean()) for one, other in zip(there, here, strict=True))
     return faults, crossings, worst
 
 
 @pytest.mark.parametrize("name", FILMS)
 def test_fake_cuda_films_wait_for_nothing_and_are_those_of_the_cpu(name: str) -> None:
     faults, _, worst = film(name)
-    assert [fault for fault in faults if not any(file in fault for file in WAITS)] == []
-    assert worst <= 2
+    assert faults == []
+    assert worst < 0.5  # gray levels in the mean of a frame: motion is found in another way
 
 
-@pytest.mark.parametrize(
-    "file", [pytest.param(file, marks=pytest.mark.xfail(strict=True, reason=why)) for file, why in WAITS.items()]
-)
-def test_fake_cuda_films_do_not_wait_in(file: str) -> None:
-    assert [fault for name in FILMS for fault in film(name)[0] if file in fault] == []
-
-
-def test_fake_cuda_films_cross_by_planes_not_more_than_once() -> None:
-    """Up go the frame and its motion, down the dream; the rest are rows of numbers, and cells."""
+def test_fake_cuda_films_leave_the_device_once() -> None:
     _, crossings, _ = film("a mover")
-    pixels = HEIGHT * WIDTH
-    down = [each.bytes for each in crossings if not each.up and each.bytes >= pixels]
-    assert down == [3 * pixels] * 7
-    up = sum(each.bytes for each in crossings if each.up and each.by != "tensors.place" and each.bytes >= pixels)
-    flow, occluded, trust, mismatch, near, back = 8, 1, 4, 4, 1, 1
-    assert up <= 7 * 3 * pixels + 6 * (flow + occluded + trust + mismatch + near + back) * pixels
+    dreams = [each.bytes for each in crossings if not each.up and each.place.startswith("video/dream_shots.py")]
+    assert dreams == [3 * HEIGHT * WIDTH] * 7
 
 
 def motion(camera: int = 0, frames: int = 1) -> Motion:
     now, before = (torch.from_numpy(scene(frames + 1, camera=camera)[k]).permute(2, 0, 1)[None] for k in (frames, 0))
     return estimate_motion(now, before, dis())
+
+
+def on_device(moving: Motion, device: torch.device) -> Motion:
+    """With its planes where the dream is."""
+    names = ("backward", "occluded", "trust", "near", "inside", "mismatch")
+    planes: dict[str, Any] = {name: place(getattr(moving, name), device) for name in names}
+    return replace(moving, **planes)
 
 
 def carried(device: torch.device, count: int = 1, masks: bool = False) -> tuple[torch.Tensor, list[Carry]]:
@@ -160,19 +150,23 @@ def test_fake_cuda_moves_a_carry_and_learns_the_ground(camera: int, masks: bool)
     def moved(device: torch.device) -> Carry:
         source, (last,) = carried(device)
         mask = to_mask(scene(1)[0][..., 1], device) if masks else None
+        there = on_device(moving, device)
         if device == CUDA:
             fake.record.clear()
-        start = move_carry(last, source, moving, 0.9, mask)
-        assert (start.ground is None) == (moving.camera is None)
-        return learn_ground(start, source, moving)
+        start = move_carry(last, source, there, 0.9, mask)
+        assert (start.progress.ground is None) == (moving.camera is None)
+        return learn_ground(start, source, there)
+
+    def planes(after: Carry) -> list[torch.Tensor]:
+        progress = after.progress
+        return [after.residual, progress.age, progress.mismatch, progress.ground.weight, after.ground_residual]
 
     with fake_cuda() as fake:
         after = moved(CUDA)
         assert fake.record.faults(first=True) == []
-        planes = [after.residual, after.age, after.mismatch, after.ground.weight, after.ground.residual]
-        there = [download(each) for each in planes]
+        there = [download(each) for each in planes(after)]
     after = moved(CPU)
-    here = [after.residual, after.age, after.mismatch, after.ground.weight, after.ground.residual]
+    here = planes(after)
     for one, other in zip(there, here, strict=True):
         assert (one - other).abs().mean() < 0.01  # OpenCV rounds to 1/32 of a pixel
 
@@ -180,10 +174,13 @@ def test_fake_cuda_moves_a_carry_and_learns_the_ground(camera: int, masks: bool)
 def test_fake_cuda_dreams_calm_carried_frames_as_a_batch() -> None:
     def dreamed(device: torch.device) -> list[Carry]:
         sources, carries = carried(device, 2)
-        network, starts = tiny(device), [replace(each, frame_index=k + 1) for k, each in enumerate(carries)]
+        network, starts = (
+            tiny(device),
+            [replace(each, progress=replace(each.progress, frame_index=k + 1)) for k, each in enumerate(carries)],
+        )
         if device == CUDA:
             fake.record.clear()
-        return dream_carried_frames(sources, starts, (1, 1), network, LOOK, ONE)
+        return dream_carried_frames(sources, starts, network, LOOK, ONE, steps=(1, 1))
 
     with fake_cuda() as fake:
         after = dreamed(CUDA)
@@ -196,11 +193,11 @@ def test_fake_cuda_dreams_calm_carried_frames_as_a_batch() -> None:
 def test_fake_cuda_carries_go_to_bytes_and_back() -> None:
     with fake_cuda() as device:
         source, (last,) = carried(CUDA)
-        start = replace(last, copy=torch.ones(1, 1, 5, 6))
+        start = replace(last, progress=replace(last.progress, copy=torch.ones(1, 1, 5, 6)))
         device.record.clear()
         content = carry_to_bytes(start)()
         back = carry_from_bytes(content, CUDA)
         assert device.record.faults() == []
-        assert back.residual.is_cuda and back.ground.weight.is_cuda and not back.copy.is_cuda
+        assert back.residual.is_cuda and back.progress.ground.weight.is_cuda and not back.progress.copy.is_cuda
         assert carry_to_bytes(back)() == content
     assert source.shape == (1, 3, HEIGHT, WIDTH)
