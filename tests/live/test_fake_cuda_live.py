@@ -10,7 +10,7 @@ from conftest import TinyNet, textured
 from fake_cuda import CUDA, CudaRecord, fake_cuda
 from torch import Tensor
 
-from dreamvideo.live.dreaming.ascent_thread import AscentState, AscentTask, Look, LookChoice, run_ascent
+from dreamvideo.live.dreaming.ascent_task import AscentState, AscentTask, Look, LookChoice, run_ascent
 from dreamvideo.live.dreaming.tracking import (
     TrackedDream,
     apply_update,
