@@ -129,7 +129,7 @@ def dream_inputs(
         pairs = ((step, replace(step.frame, segment=step.segment)) for step in steps)
         yield from _by_input(pairs)
         return
-    estimated = in_plain_torch(estimate_rounds(inputs, carry, network.device, network.score.tf32))
+    estimated = in_plain_torch(estimate_rounds(inputs, carry, network.device))
     with closing(prefetch(estimated, depth=1)) as rounds:
         pending = in_plain_torch(dream_rounds(rounds, network, dream, carry, budget or MemoryBudget()))
         landed = in_plain_torch(fetch_dreams(pending, late=network.device.type == "cuda"))
@@ -147,7 +147,7 @@ def _by_input(
 
 
 def estimate_rounds(
-    inputs: Generator[DreamInput, None, None], carry: CarrySettings, device: torch.device, tf32: bool | None = None
+    inputs: Generator[DreamInput, None, None], carry: CarrySettings, device: torch.device
 ) -> Generator[Round, None, None]:
     """Arrange the frames of inputs in rounds, the next frame of each lane with its motion.
 
@@ -155,7 +155,6 @@ def estimate_rounds(
         inputs: closed at the end.
         carry: which flow, how many lanes, and whether anything is carried at all.
         device: where a flow that is a network runs, and which decides on the default number of lanes.
-        tf32: whether that network's products are rounded to TF32, see `devices.tf32_products`; None: as the process is.
 
     Raises:
         WeightsError, ModelError: of the network for the flow.
@@ -165,7 +164,7 @@ def estimate_rounds(
 
     @functools.cache
     def estimator() -> FlowEstimator | None:
-        return None if alone or carry.flow == "none" else FLOWS[carry.flow](device, carry.flow_weights, tf32)
+        return None if alone or carry.flow == "none" else FLOWS[carry.flow](device, carry.flow_weights)
 
     def lanes_of(frame: Frame) -> int:
         height, width = frame.image.shape[:2]
