@@ -15,12 +15,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dreamvideo.devices import tf32_products
 from dreamvideo.models.layers import describe_layers
 from dreamvideo.models.objectives import Objective
+from dreamvideo.tensors import download
 
 Score = Callable[[Tensor], Tensor]  # (B, 3, H, W) in [0, 1] -> (B,), differentiable
 Activations = Mapping[str, Tensor]  # layer name -> (B, C, h, w) or (B, C)
@@ -228,11 +230,11 @@ class TiledScore:
             activation = self.objective.features(noise)[layer]
             h, w = activation.shape[2:]
             (grad,) = torch.autograd.grad(activation[:, :, h // 2, w // 2].float().square().sum(), noise)
-        energy = grad[0].square().sum(0).double()
-        offsets = (torch.arange(self.side, device=self.device) - self.side // 2).abs()
-        within = torch.zeros(self.side // 2 + 1, dtype=torch.float64, device=self.device)
-        within.index_add_(0, torch.maximum(offsets[:, None], offsets).flatten(), energy.flatten())
-        beyond = 1 - within.cumsum(0) / within.sum()
+        # On the CPU: on CUDA the order of these sums, and with it the last bit, would be another one each time.
+        energy = download(grad[0].square().sum(0).double()).numpy()
+        offsets = np.abs(np.arange(self.side) - self.side // 2)
+        within = np.bincount(np.maximum(offsets[:, None], offsets).ravel(), energy.ravel(), self.side // 2 + 1)
+        beyond = 1 - within.cumsum() / within.sum()
         return int((beyond > BEYOND**2).sum())
 
 
