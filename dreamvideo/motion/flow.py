@@ -60,11 +60,12 @@ def refine_flow(
             view.copy_(enlarge_flow(part_flow, *view.shape[2:]))
 
 
-def boxes_around(moving: NDArray[np.bool_]) -> list[tuple[slice, slice]]:
-    """Return (rows, columns) around connected parts of a mask, with `BOX_MARGIN`.
+def boxes_around(moving: NDArray[np.bool_], margin: int = BOX_MARGIN) -> list[tuple[slice, slice]]:
+    """Return (rows, columns) around connected parts of a mask.
 
     Args:
         moving: (H, W) of what moves.
+        margin: px around it.
 
     Returns:
         Nothing if all boxes together are more than `LARGEST_BOXES` of the image.
@@ -74,8 +75,8 @@ def boxes_around(moving: NDArray[np.bool_]) -> list[tuple[slice, slice]]:
     boxes = []
     area = 0
     for left, top, width, height, _ in stats[1:count].tolist():
-        rows = slice(max(0, top - BOX_MARGIN), min(h, top + height + BOX_MARGIN))
-        columns = slice(max(0, left - BOX_MARGIN), min(w, left + width + BOX_MARGIN))
+        rows = slice(max(0, top - margin), min(h, top + height + margin))
+        columns = slice(max(0, left - margin), min(w, left + width + margin))
         area += (rows.stop - rows.start) * (columns.stop - columns.start)
         boxes.append((rows, columns))
     return boxes if area <= LARGEST_BOXES * h * w else []

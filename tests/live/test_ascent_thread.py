@@ -24,7 +24,7 @@ from dreamvideo.live.dreaming.turns import next_turn
 from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Objective
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
-from dreamvideo.video.carry import dream_first_frames
+from dreamvideo.video.dream_frames import dream_first_frames
 from dreamvideo.video.octave_turns import steps_per_octave
 
 HANG = 300.0  # seconds after which a thread counts as hanging
@@ -219,6 +219,6 @@ def test_the_goals_of_a_picture_that_has_grown_are_those_of_its_first_frame(look
 
 def test_a_faint_picture_grows_a_faint_dream(look: Look) -> None:
     whole = tracked()
-    faint = replace(whole, carry=replace(whole.carry, visible=0.25))
+    faint = replace(whole, carry=replace(whole.carry, progress=replace(whole.carry.progress, visible=0.25)))
     strengths = [float(ascended(look, GROWTH, each)[0].carry.residual.abs().mean()) for each in (whole, faint)]
     assert strengths[1] < 0.5 * strengths[0]

@@ -39,7 +39,7 @@ from dreamvideo.live.dreaming.tracking import (
 from dreamvideo.motion.cuts import Comparison, frame_comparer
 from dreamvideo.motion.flow import dis
 from dreamvideo.motion.flow_pair import FlowPair
-from dreamvideo.motion.occlusion import Motion, no_motion
+from dreamvideo.motion.frame_motion import Motion, no_motion
 
 H, W = 48, 64
 

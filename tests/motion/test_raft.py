@@ -26,8 +26,8 @@ from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair, enlarge_flow
 from dreamvideo.motion.raft import LARGEST_SIDE, LEAST_SIDE, flow_both_ways, pad_for_raft, raft, raft_flow
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.tensors import fetch, upload
-from dreamvideo.video.pipeline import dream_video, estimate_rounds
-from dreamvideo.video.shots import single_input
+from dreamvideo.video.flow_stage import motion_estimator
+from dreamvideo.video.pipeline import dream_video
 
 CPU = torch.device("cpu")
 
@@ -267,9 +267,8 @@ def test_only_dis_is_estimated_again_where_things_move_fast(flow: Any, monkeypat
     monkeypatch.setitem(FLOWS, flow, lambda *_: mistaken)
     from conftest import stream
 
-    rounds = estimate_rounds(single_input(stream(images)), CarrySettings(flow=flow), torch.device("cpu"))
-    ((_, motion),) = list(rounds)[1]
-    assert motion is not None
+    before, now = stream(images)
+    motion = motion_estimator(CarrySettings(flow=flow), CPU)(now, before)(*pair(96, 160))()
     dx = motion.backward[0, 0, 40:56, 64:86].median()
     assert dx == 8 if flow == "raft" else abs(dx - 5) < 0.5
 

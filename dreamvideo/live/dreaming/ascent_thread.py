@@ -24,7 +24,8 @@ from dreamvideo.live.dreaming.turns import next_turn
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.tensors import download, upload
-from dreamvideo.video.carry import dream_carried_frames, dream_first_frames, strength_of
+from dreamvideo.video.carry import Carry, strength_of
+from dreamvideo.video.dream_frames import dream_carried_frames, dream_first_frames
 from dreamvideo.video.octave_turns import UNSEEN_LIMIT
 from dreamvideo.video.shots import FLASH_FRAMES
 
@@ -122,12 +123,12 @@ def _grow(state: AscentState, task: AscentTask, look: Look, octaves: int) -> tup
         look.network.score,
         look.settings,
         residual=residual,
-        step_scale=torch.full_like(age, task.dream.strength * task.dream.carry.visible),
+        step_scale=torch.full_like(age, task.dream.strength * task.dream.carry.progress.visible),
         steps_per_octave=[task.steps if each == octave else 0 for each in range(octaves)],
         jitter_index=[state.growth_steps],
     )
     update = ResidualUpdate(
-        download(dreamed - source - residual), torch.zeros_like(task.dream.carry.age), task.dream.strength
+        download(dreamed - source - residual), torch.zeros_like(task.dream.carry.progress.age), task.dream.strength
     )
     return replace(state, growth_steps=state.growth_steps + task.steps), update, task.steps
 
@@ -141,7 +142,8 @@ def _continue(
     if state.unit_strength is None:
         least = MIN_STRENGTH * look.settings.step_size * math.sqrt(octaves * look.settings.iterations)
         # A faint picture has a faint dream; its goal is that of a whole one.
-        unit_strength = (strength_of(residual) / (tracked.strength * max(tracked.carry.visible, 0.01))).clamp(min=least)
+        whole = tracked.strength * max(tracked.carry.progress.visible, 0.01)
+        unit_strength = (strength_of(residual) / whole).clamp(min=least)
         state = replace(state, unit_strength=unit_strength, frame_index=task.frame_index - 1)
     if state.renewals != tracked.renewals:
         (first,) = dream_first_frames(source, look.network, look.settings, budget=look.budget)
@@ -154,8 +156,8 @@ def _continue(
             renewals=tracked.renewals,
         )
     frames = task.frame_index - state.frame_index
-    local = tracked.carry.grows and carry_settings.local_steps != 0
-    turn_index, steps = next_turn(state.turn_index, frames, octaves, task.steps, tracked.carry.unseen, local)
+    local = tracked.carry.progress.grows and carry_settings.local_steps != 0
+    turn_index, steps = next_turn(state.turn_index, frames, octaves, task.steps, tracked.carry.progress.unseen, local)
     if steps is None:
         return state, None, 0
     if _target_is_stale(state, tracked):
@@ -164,18 +166,17 @@ def _continue(
         state = replace(state, target_score=target, strength=tracked.strength, unseen_sum=tracked.unseen_sum)
     assert state.unit_strength is not None and state.target_score is not None
     limit = state.unit_strength * tracked.strength
-    start = replace(
-        tracked.carry,
-        residual=residual,
+    mismatch = tracked.carry.progress.mismatch
+    progress = replace(
+        tracked.carry.progress,
         age=age,
-        strength=limit,
-        target_score=state.target_score,
         frame_index=turn_index,
-        mismatch=None if tracked.carry.mismatch is None else upload(tracked.carry.mismatch, look.network.device),
+        mismatch=None if mismatch is None else upload(mismatch, look.network.device),
         ground=None,
     )
-    (after,) = dream_carried_frames(source, [start], steps, look.network, look.settings, carry_settings, look.budget)
-    update = ResidualUpdate(download(after.residual - residual), download(after.age - age), tracked.strength)
+    start = Carry(residual, limit, state.target_score, progress)
+    (after,) = dream_carried_frames(source, [start], look.network, look.settings, carry_settings, look.budget, steps)
+    update = ResidualUpdate(download(after.residual - residual), download(after.progress.age - age), tracked.strength)
     return replace(state, turn_index=turn_index, frame_index=task.frame_index), update, sum(steps)
 
 
@@ -183,13 +184,13 @@ def _planes(tracked: TrackedDream, look: Look) -> tuple[Tensor, Tensor, Tensor]:
     """Source in [0, 1], residual and age on the device of the network."""
     device = look.network.device
     source = upload(tracked.source, device).float() / 255
-    return source, upload(tracked.carry.residual, device), upload(tracked.carry.age, device)
+    return source, upload(tracked.carry.residual, device), upload(tracked.carry.progress.age, device)
 
 
 def _target_is_stale(state: AscentState, tracked: TrackedDream) -> bool:
     if state.target_score is None or state.strength != tracked.strength:
         return True
-    return tracked.unseen_sum - state.unseen_sum > STALE_SHARE and tracked.carry.unseen < UNSEEN_LIMIT
+    return tracked.unseen_sum - state.unseen_sum > STALE_SHARE and tracked.carry.progress.unseen < UNSEEN_LIMIT
 
 
 class AscentThread:

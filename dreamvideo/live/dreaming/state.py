@@ -30,7 +30,7 @@ from dreamvideo.motion.cuts import Compare
 from dreamvideo.motion.flow_pair import FlowEstimator
 from dreamvideo.motion.occlusion import estimate_motion
 from dreamvideo.motion.picture import contrast_of, presence
-from dreamvideo.video.fading import picture_copy
+from dreamvideo.video.fading import begin_fading
 from dreamvideo.video.shots import FLASH_FRAMES
 
 MAX_DECAY_SECONDS: Final = 0.2  # chosen by eye; after a camera stood still the dream fades no more than in this time
@@ -60,7 +60,8 @@ def start_dream(
     source = source_tensor(camera, workload.size(camera.shape[:2]))
     visible = presence(contrast_of(camera))
     dream = undreamed(source, controls.strength)
-    dream = replace(dream, carry=replace(dream.carry, copy=picture_copy(camera), visible=visible))
+    progress = begin_fading(dream.carry.progress, camera, visible)
+    dream = replace(dream, carry=replace(dream.carry, progress=progress))
     return LiveFrameState(frame, camera, controls, dream, frame_index, generation, presence=visible)
 
 
@@ -139,7 +140,7 @@ def next_state(
 
 
 def _is_gone(dream: TrackedDream) -> bool:
-    return dream.carry.renewed and not dream.carry.residual.any()
+    return dream.carry.progress.renewed and not dream.carry.residual.any()
 
 
 def _after_flash(state: LiveFrameState, camera: NDArray[np.uint8], compare: Compare) -> LiveFrameState:

@@ -17,9 +17,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamvideo.motion.occlusion import Motion, remap
+from dreamvideo.motion.frame_motion import Motion
+from dreamvideo.motion.occlusion import remap
 from dreamvideo.video.carry import Carry, learn_ground, move_carry
-from dreamvideo.video.fading import fade_carry
+from dreamvideo.video.fading import fade_progress
+from dreamvideo.video.progress import Progress
 
 # Factor on the residual per second. Chosen by eye: what no step renews is gone within half a minute.
 DECAY_PER_SECOND: Final = 0.9
@@ -63,9 +65,9 @@ def undreamed(source: Tensor, strength: float) -> TrackedDream:
     h, w = source.shape[2:]
     empty = Carry(
         residual=torch.zeros(1, 3, h, w),
-        age=torch.ones(1, 1, h, w),
         strength=torch.zeros(1, 1, 1, 1),
         target_score=torch.zeros(1),  # unused, as is `strength`: `AscentState` holds both
+        progress=Progress(torch.ones(1, 1, h, w)),
     )
     return TrackedDream(source, empty, strength)
 
@@ -98,8 +100,9 @@ def fade_tracked(dream: TrackedDream, camera: NDArray[np.uint8], presence: float
         presence: of a picture in it.
         motion: from the previous to the current frame.
     """
-    carry = fade_carry(dream.carry, camera, presence, motion)
-    return replace(dream, carry=carry, renewals=dream.renewals + carry.renewed)
+    progress, gain = fade_progress(dream.carry.progress, camera, presence, motion)
+    carry = replace(dream.carry, residual=dream.carry.residual * gain, progress=progress)
+    return replace(dream, carry=carry, renewals=dream.renewals + progress.renewed)
 
 
 def scale_strength(dream: TrackedDream, strength: float) -> TrackedDream:
@@ -107,10 +110,13 @@ def scale_strength(dream: TrackedDream, strength: float) -> TrackedDream:
     if strength == dream.strength:
         return dream
     factor = strength / dream.strength if dream.strength else 0.0
-    carry, ground = dream.carry, dream.carry.ground
-    if ground is not None:
-        ground = replace(ground, residual=ground.residual * factor)
-    return replace(dream, carry=replace(carry, residual=carry.residual * factor, ground=ground), strength=strength)
+    ground = dream.carry.ground_residual
+    carry = replace(
+        dream.carry,
+        residual=dream.carry.residual * factor,
+        ground_residual=None if ground is None else ground * factor,
+    )
+    return replace(dream, carry=carry, strength=strength)
 
 
 def resize_tracked(dream: TrackedDream, source: Tensor) -> TrackedDream:
@@ -119,10 +125,12 @@ def resize_tracked(dream: TrackedDream, source: Tensor) -> TrackedDream:
     What was remembered of covered ground is forgotten.
     """
     size = source.shape[2:]
+    progress = dream.carry.progress
     residual, age = (
-        F.interpolate(plane, size, mode="bilinear", antialias=True) for plane in (dream.carry.residual, dream.carry.age)
+        F.interpolate(plane, size, mode="bilinear", antialias=True) for plane in (dream.carry.residual, progress.age)
     )
-    carry = replace(dream.carry, residual=residual, age=age, ground=None, mismatch=None, mismatch_share=0.0)
+    progress = replace(progress, age=age, ground=None, mismatch=None, mismatch_share=0.0)
+    carry = replace(dream.carry, residual=residual, progress=progress, ground_residual=None)
     return replace(dream, source=source, carry=carry)
 
 
@@ -145,14 +153,8 @@ def apply_update(dream: TrackedDream, update: ResidualUpdate, flow: AccumulatedF
     factor = dream.strength / update.strength if update.strength else 0.0
     residual = remap(update.residual, flow.flow, "bicubic") * (flow.trust * factor)
     age = remap(update.age, flow.flow) * flow.trust
-    return replace(
-        dream,
-        carry=replace(
-            dream.carry,
-            residual=dream.carry.residual + residual,
-            age=(dream.carry.age + age).clamp(max=1),
-        ),
-    )
+    progress = replace(dream.carry.progress, age=(dream.carry.progress.age + age).clamp(max=1))
+    return replace(dream, carry=replace(dream.carry, residual=dream.carry.residual + residual, progress=progress))
 
 
 def compose_image(dream: TrackedDream, camera: NDArray[np.uint8]) -> NDArray[np.uint8]:
