@@ -43,7 +43,9 @@ def configure_process(model: ModelSettings, *, opencv_threads: bool = False) -> 
     """Set up this process to run the network of `model` as fast as it can.
 
     - On a CPU: `model.threads` threads in PyTorch, and freed memory is kept, see `keep_freed_memory`.
-    - On CUDA: products of float32 numbers are rounded to TF32 if `model.precision` is "tf32", and else are not.
+    - On CUDA: products of float32 numbers are rounded to TF32 if `model.precision` is "tf32", and else are not. cuDNN
+      takes convolutions that add in the same order each time, chosen by shapes and not by a race, so that a resumed job
+      goes on bit for bit. Weights are frozen, so only gradients with respect to activations lose a few kernels to that.
 
     Call it before `load_network`, and never from a library: a program that uses dreamvideo makes its own choice. The
     library works without: an ascent sets the precision it was asked for while it runs, see `devices.tf32_products`.
@@ -64,6 +66,7 @@ def configure_process(model: ModelSettings, *, opencv_threads: bool = False) -> 
         keep_freed_memory()
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = model.precision == "tf32"
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
 
 
 @contextlib.contextmanager

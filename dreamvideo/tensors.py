@@ -182,13 +182,15 @@ def place(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device)
 
 
-def fetch(tensor: Tensor) -> Callable[[], Tensor]:
+def fetch(tensor: Tensor, stream: torch.cuda.Stream | None = None) -> Callable[[], Tensor]:
     """Start to copy a tensor to the CPU.
 
-    On CUDA the copy has a stream of its own, so that the device continues with its next work.
+    On CUDA the copy has a stream of its own, so that the device continues with its next work. Copies that share a
+    stream wait for each other, and so for what those before them wait for.
 
     Args:
         tensor: of any shape and type, on any device.
+        stream: of CUDA, that copies; None: the one that all share.
 
     Returns:
         A function that waits for the copy and returns it.
@@ -196,11 +198,12 @@ def fetch(tensor: Tensor) -> Callable[[], Tensor]:
     if not tensor.is_cuda:
         copied = tensor.cpu()
         return lambda: copied
-    stream = _copy_stream(tensor.device)
+    stream = stream or _copy_stream(tensor.device)
     stream.wait_stream(torch.cuda.current_stream(tensor.device))
     with torch.cuda.stream(stream):
         copy = tensor.to("cpu", non_blocking=True)  # into pinned memory, twice as fast
-    done = stream.record_event()
+    done = torch.cuda.Event(blocking=True)  # a thread that waits for it sleeps, instead of keeping a core busy
+    done.record(stream)
     # Its memory must not be reused before the copy is done. `record_stream` would see to that, but after a recording
     # that failed some versions of torch never free what went through it.
     held = [tensor]

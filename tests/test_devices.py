@@ -207,8 +207,8 @@ def test_a_card_that_torch_has_no_kernels_for_is_left_or_refused(
 def test_what_is_fetched_is_held_until_its_copy_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a stand-in of CUDA: no `record_stream`, which leaks after a recording that failed."""
     done = mock.Mock()
-    stream = mock.Mock(**{"record_event.return_value": done})
-    monkeypatch.setattr(tensors, "_copy_stream", lambda device: stream)
+    monkeypatch.setattr(tensors, "_copy_stream", lambda device: mock.Mock())
+    monkeypatch.setattr(torch.cuda, "Event", lambda blocking: done)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
 

@@ -33,6 +33,7 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[mock.Mock]:
     torch.set_num_threads(threads)
     cv2.setNumThreads(opencv_threads)
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
+    torch.backends.cudnn.deterministic = torch.backends.cudnn.benchmark = False
 
 
 def test_on_a_cpu_threads_are_set_and_memory_is_kept(restored: mock.Mock) -> None:
@@ -56,6 +57,14 @@ def test_on_cuda_tf32_is_on_only_if_it_was_asked_for(restored: mock.Mock, precis
     configure_process(ModelSettings(device="cuda:7", precision=precision, threads=1))
     assert switches()[:4] == [*before[:2], precision == "tf32", precision == "tf32"]
     restored.assert_not_called()
+
+
+def test_on_cuda_convolutions_add_in_the_same_order_each_time(restored: mock.Mock) -> None:
+    torch.backends.cudnn.benchmark = True
+    configure_process(ModelSettings(device="cpu", threads=1))
+    assert (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark) == (False, True)
+    configure_process(ModelSettings(device="cuda:7", threads=1))
+    assert (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark) == (True, False)
 
 
 def test_the_library_leaves_every_switch_alone() -> None:

@@ -61,14 +61,14 @@ def shift_gradient(grads: Tensor, shifts: Shifts, border: str) -> Tensor:
 
     Args:
         grads: (B, C, H, W), with respect to the shifted images.
-        shifts, border: as for `shift`.
+        shifts, border: as for `shift`; those of a tensor are at most a quarter of the image, as in `jitter_offsets`.
 
     Returns:
         (B, C, H, W).
     """
     if isinstance(shifts, Tensor):
         for side in (3, 2):
-            grads = torch.zeros_like(grads).scatter_add_(side, _sources(shifts, side, grads, border), grads)
+            grads = _gather_back(grads, shifts, side, border)
         return grads
     if border == "reflect":
         return _each(grads, shifts, _move_back)
@@ -90,7 +90,38 @@ def _sources(shifts: Tensor, side: int, images: Tensor, border: str) -> Tensor:
         places = torch.where(places >= length, 2 * length - 1 - places, places)
     else:
         places = places % length
-    return (places[:, None, :, None] if side == 2 else places[:, None, None, :]).expand_as(images)
+    return _along(places, side, images)
+
+
+def _gather_back(grads: Tensor, shifts: Tensor, side: int, border: str) -> Tensor:
+    """Differentiate the shift along one side: each pixel collects what `_sources` made of it, at most two others.
+
+    `scatter_add_` would be shorter, but on CUDA it adds in another order each time.
+    """
+    length = grads.shape[side]
+    by = shifts[:, side - 2, None]
+    own = torch.arange(length, device=grads.device)
+    shown = own + by  # (B, length): where each pixel is shown
+    if border != "reflect":
+        return grads.gather(side, _along(shown % length, side, grads))
+    mirrored = torch.where(by > 0, by - 1 - own, 2 * length - 1 + by - own)  # and where it is shown mirrored
+
+    def collect(places: Tensor, like: Tensor) -> Tensor:
+        return grads.gather(side, _along(places.clamp(0, length - 1), side, like))
+
+    collected = collect(shown, grads)
+    near = length // 4  # px from either end; further inside each pixel is shown once, and not mirrored
+    for start in (0, length - near):
+        end = collected.narrow(side, start, near)
+        here, there = (places.narrow(1, start, near) for places in (shown, mirrored))
+        outside, absent = (_along((places < 0) | (places >= length), side, end) for places in (here, there))
+        end.masked_fill_(outside, 0).add_(collect(there, end).masked_fill_(absent, 0))
+    return collected
+
+
+def _along(values: Tensor, side: int, images: Tensor) -> Tensor:
+    """(B, length) values along a side of (B, C, H, W) images, at all of their pixels."""
+    return (values[:, None, :, None] if side == 2 else values[:, None, None, :]).expand_as(images)
 
 
 def _move(images: Tensor, shift: tuple[int, int], sides: tuple[int, int]) -> Tensor:

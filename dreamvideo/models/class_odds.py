@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamvideo.tensors import place
+from dreamvideo.torch_state import plain_torch
 
 TEMPERATURE = 2.0  # of class odds: above 1, a place moves towards all likely classes, not the likeliest alone
 
@@ -57,7 +58,22 @@ def focus_map(focuses: Sequence[tuple[Tensor, Sequence[int], float]]) -> Tensor:
 
 def focused(activation: Tensor, focus: Tensor) -> Tensor:
     """Multiply (B, C, h, w) activations by a focus, see `focus_map`, of any size; float32."""
-    return activation.float() * (F.interpolate(focus, activation.shape[2:], mode="bilinear") / 4).exp()
+    if focus.shape[2:] != activation.shape[2:]:
+        # By matrices: the gradient of `F.interpolate` is added up in another order each time, on CUDA.
+        down, across = (
+            _interpolation(*lengths, focus.device)
+            for lengths in zip(focus.shape[2:], activation.shape[2:], strict=True)
+        )
+        focus = down @ (focus @ across.T)
+    return activation.float() * (focus / 4).exp()
+
+
+@cache  # forever, see `pick_indices`
+@plain_torch()
+def _interpolation(length: int, other: int, device: torch.device) -> Tensor:
+    """(other, length) matrix that resizes one side bilinearly."""
+    units = torch.eye(length).view(length, 1, length, 1)
+    return place(F.interpolate(units, (other, 1), mode="bilinear")[:, 0, :, 0].T.contiguous(), device)
 
 
 @cache  # forever: a recorded graph points to those that it was recorded with

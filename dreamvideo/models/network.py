@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dreamvideo.devices import pick_device, pick_precision, pick_tf32, precision_name, tf32_products
@@ -168,7 +167,10 @@ class PaddedFeatures(nn.Module):
         down, right = (
             -(-max(self.side, length) // self.multiple) * self.multiple - length for length in images.shape[2:]
         )
-        return self.features(F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images)
+        # Not by F.pad: on CUDA its gradient is added up in another order each time.
+        images = torch.cat([images, images[:, :, -1:].expand(-1, -1, down, -1)], 2) if down else images
+        images = torch.cat([images, images[..., -1:].expand(-1, -1, -1, right)], 3) if right else images
+        return self.features(images)
 
 
 @torch.no_grad()

@@ -44,7 +44,7 @@ from dreamvideo.motion.occlusion import (
     UNEXPLAINED,
 )
 from dreamvideo.motion.warp import warp
-from dreamvideo.tensors import fetch, upload
+from dreamvideo.tensors import fetch, place, upload
 
 GRAY = 0.299, 0.587, 0.114  # weights of red, green and blue, as OpenCV has them
 
@@ -240,7 +240,7 @@ def _any_within(cells: Tensor, radius: float) -> Tensor:
 
 @cache
 def _disc_on(radius: int, device: torch.device) -> Tensor:
-    return upload(torch.from_numpy(disc(radius)).float()[None, None], device)
+    return place(torch.from_numpy(disc(radius)).float()[None, None], device)
 
 
 def _box_mean(planes: Tensor, side: int) -> Tensor:

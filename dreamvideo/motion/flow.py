@@ -115,8 +115,8 @@ def _gray(image: Tensor, size: tuple[int, int]) -> NDArray[np.uint8]:
     return cast("NDArray[np.uint8]", gray)
 
 
-# Name -> (device of the dream, file of weights or None, whether to round to TF32, see `raft`) -> estimator.
-FLOWS: dict[str, Callable[[torch.device, str | None, bool | None], FlowEstimator]] = {
-    "dis": lambda device, weights, tf32: dis(),
+# Name -> (device of the dream, file of weights or None) -> estimator.
+FLOWS: dict[str, Callable[[torch.device, str | None], FlowEstimator]] = {
+    "dis": lambda device, weights: dis(),
     "raft": raft,
 }

@@ -1,24 +1,32 @@
 """RAFT flow: a network correlates all pairs of two images' features and refines a flow from them step by step.
 
-Teed, Deng 2020 (RAFT: Recurrent All-Pairs Field Transforms for Optical Flow), as in torchvision. The authors evaluate
-whole images with up to 32 updates; here images are shrunk first and 12 updates must do: a dream is smoother than the
-last pixel of its flow.
+Teed, Deng 2020 (RAFT: Recurrent All-Pairs Field Transforms for Optical Flow), with the layers of torchvision. The
+authors evaluate whole images with up to 32 updates; here images are shrunk first and 12 updates must do: a dream is
+smoother than the last pixel of its flow. Both directions are refined in one batch, from features that are computed
+once, and only the last flow is upsampled.
+
+Convolutions and correlations run in bfloat16 where CUDA has it; coordinates, sampling and the flow are float32, as in
+the authors' mixed precision. Nothing is left there that TF32 would change, so the flow does not depend on that switch.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dreamvideo.devices import tf32_products
+from dreamvideo.devices import has_fast_bf16
 from dreamvideo.errors import ModelError
 from dreamvideo.models.weights import download_weights, load_needed_weights, read_weights
 from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair
-from dreamvideo.tensors import download, upload
+from dreamvideo.tensors import fetch, upload
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +34,7 @@ log = logging.getLogger(__name__)
 WEIGHTS = {"raft_large": "C_T_SKHT_V2", "raft_small": "C_T_V2"}
 
 # Pixels of the shorter side above which flow is estimated on a shrunken image. The correlation of all pairs grows with
-# the fourth power of the side: 640x360 pixels take 70 MB, full HD would take 5.6 GB.
+# the fourth power of the side: 640x360 pixels take 70 MB a direction, full HD would take 5.6 GB.
 LARGEST_SIDE = 360
 
 LEAST_SIDE = 128  # torchvision's `min_size`: below it the coarsest correlation has fewer than two values a side
@@ -34,17 +42,20 @@ CELL = 8  # pixels a side for each feature
 
 UPDATES = 12  # as in the authors' training, and torchvision's default
 
+# (2, 3, H, W) float32 in [-1, 1], H and W multiples of `CELL` -> (2, 2, H, W) float32 px, the flow from the first image
+# to the second and back.
+PairNetwork = Callable[[Tensor], Tensor]
 
-def raft(device: torch.device, weights: str | None = None, tf32: bool | None = None) -> FlowEstimator:
+
+def raft(device: torch.device, weights: str | None = None) -> FlowEstimator:
     """Load RAFT and return it as a flow estimator.
 
-    It is raft_large on CUDA and raft_small elsewhere, on the CPU, where raft_large takes seconds a frame.
+    It is raft_large on CUDA and raft_small elsewhere, on the CPU, where raft_large takes seconds a frame. On CUDA it
+    has a stream of its own, so that it waits for its own kernels alone and not for those of the dream.
 
     Args:
         device: where the dream runs.
         weights: a .pth or .safetensors file; None: torchvision's, downloaded.
-        tf32: whether float32 products are rounded to TF32 on CUDA, see `devices.tf32_products`; None: as the process is
-            set.
 
     Raises:
         WeightsError: weights that cannot be read or downloaded.
@@ -55,11 +66,15 @@ def raft(device: torch.device, weights: str | None = None, tf32: bool | None = N
     flow_device = device if device.type == "cuda" else torch.device("cpu")
     name = "raft_large" if flow_device.type == "cuda" else "raft_small"
     log.info("flow: %s on %s", name, flow_device)
-    network = load_raft(name, weights).to(flow_device)
+    network = load_raft(name, weights)
+    stream = torch.cuda.Stream(flow_device) if flow_device.type == "cuda" else None
+    with torch.cuda.stream(stream):  # the weights too, see `raft_flow`
+        if flow_device.type == "cuda" and has_fast_bf16(flow_device):
+            halve_convolutions(network)
+        run = partial(flow_both_ways, network.to(flow_device))
 
     def estimate(current: Tensor, previous: Tensor) -> FlowPair:
-        with tf32_products(tf32):
-            return raft_flow(network, flow_device, current, previous)
+        return raft_flow(run, flow_device, current, previous, stream)
 
     return estimate
 
@@ -86,14 +101,28 @@ def load_raft(name: str, weights: str | None) -> nn.Module:
     return network
 
 
+def halve_convolutions(network: nn.Module) -> None:
+    """Round the weights of all convolutions to bfloat16, once instead of at each update; norms stay in float32."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.bfloat16()
+
+
 @torch.no_grad()
-def raft_flow(network: nn.Module, device: torch.device, current: Tensor, previous: Tensor) -> FlowPair:
+def raft_flow(
+    run: PairNetwork,
+    device: torch.device,
+    current: Tensor,
+    previous: Tensor,
+    stream: torch.cuda.Stream | None = None,
+) -> FlowPair:
     """Estimate the flow in both directions with a RAFT network.
 
     Args:
-        network: as from `load_raft`, on `device`.
+        run: the network, as `flow_both_ways`, on `device`.
         device: where it runs.
         current, previous: (B, 3, H, W) uint8 RGB on the CPU.
+        stream: of CUDA, on which all of it happens, and which alone is waited for.
 
     Returns:
         The flow at the size that the images are shrunk to.
@@ -101,16 +130,52 @@ def raft_flow(network: nn.Module, device: torch.device, current: Tensor, previou
     h, w = current.shape[2:]
     scale = min(1.0, LARGEST_SIDE / min(h, w))
     height, width = max(1, round(h * scale)), max(1, round(w * scale))
-
-    def estimate(one: Tensor, other: Tensor) -> Tensor:
-        flows = []
+    flows = []
+    # All memory is allocated, used and freed on the stream, so that none is reused too early.
+    with torch.cuda.stream(stream):  # None: no other than before
         # Row by row: correlations take memory, and this way the flow of a row does not depend on the rest of the batch.
-        for now, before in zip(torch.split(one, 1), torch.split(other, 1), strict=True):
-            images = (pad_for_raft(upload(image, device), height, width) for image in (now, before))
-            flows.append(network(*images, num_flow_updates=UPDATES)[-1][..., :height, :width])
-        return download(torch.cat(flows))
+        for pair in zip(torch.split(current, 1), torch.split(previous, 1), strict=True):
+            images = torch.cat([pad_for_raft(upload(image, device), height, width) for image in pair])
+            flows.append(run(images)[..., :height, :width])
+        # Not on the stream that copies share: there it would wait for copies of the dream, and so for the dream.
+        backward, forward = fetch(torch.stack(flows, 1), stream)()
+    return FlowPair(backward, forward)
 
-    return FlowPair(estimate(current, previous), estimate(previous, current))
+
+def flow_both_ways(network: Any, images: Tensor) -> Tensor:
+    """Run a RAFT network of torchvision on two images, in both directions at once.
+
+    Args:
+        network: as from `load_raft`; its convolutions may be in bfloat16.
+        images: (2, 3, H, W) float32 in [-1, 1] on its device; H and W are multiples of `CELL`.
+
+    Returns:
+        (2, 2, H, W) float32 px: the flow from the first image to the second, and from the second to the first.
+    """
+    from torchvision.models.optical_flow._utils import upsample_flow
+
+    precision: torch.dtype = network.feature_encoder.conv.weight.dtype
+    images = images.to(precision)
+    features: Tensor = network.feature_encoder(images)  # (2, C, H / 8, W / 8)
+    hidden_channels = network.update_block.hidden_state_size
+    hidden, context = network.context_encoder(images).tensor_split([hidden_channels], 1)
+    hidden, context = hidden.tanh(), context.relu()
+
+    # A copy: the network's own would hold the correlations until the next pair.
+    correlation = copy.copy(network.corr_block)
+    correlation.build_pyramid(features, features.flip(0))
+    correlation.corr_pyramid = [level.float() for level in correlation.corr_pyramid]  # as sampling needs them
+    rows, columns = (torch.arange(side, dtype=torch.float32, device=images.device) for side in features.shape[2:])
+    start = torch.stack(torch.meshgrid(columns, rows, indexing="xy"))  # (2, H / 8, W / 8) as (x, y)
+    flow = torch.zeros_like(start).expand(2, -1, -1, -1)
+    for _ in range(UPDATES):
+        with torch.device(images.device):  # else each call makes its grid on the CPU and waits for the copy
+            correlations = correlation.index_pyramid(start + flow)
+        hidden, change = network.update_block(hidden, context, correlations.to(precision), flow.to(precision))
+        flow = flow + change
+    mask = None if network.mask_predictor is None else network.mask_predictor(hidden).float()
+    upsampled: Tensor = upsample_flow(flow, mask)
+    return upsampled
 
 
 def pad_for_raft(image: Tensor, height: int, width: int) -> Tensor:

@@ -148,7 +148,7 @@ def motion_estimator(
     if carry.persistence == 0 or carry.flow == "none":
         still = functools.cache(functools.partial(no_motion, device=device))
         return lambda current, previous: lambda *_: lambda: still(*current.image.shape[:2])
-    estimator = FLOWS[carry.flow](device, carry.flow_weights, None)
+    estimator = FLOWS[carry.flow](device, carry.flow_weights)
     # A flow of DIS is estimated again where things move fast; a network's is as fine as that already.
     estimate_part = dis(0) if carry.flow == "dis" else None
     cpu = torch.device("cpu")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -19,12 +20,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from test_resume import digest
 
-from dreamvideo.errors import Cancelled, SettingsError, SourceError
+from dreamvideo.errors import Cancelled, ClusterError, SettingsError, SourceError
 from dreamvideo.frames import Frame, StreamInfo
+from dreamvideo.jobs.cluster import workers
 from dreamvideo.jobs.cluster.cluster_job import ClusterJob
 from dreamvideo.jobs.cluster.scheduler import _JobTask, _Scheduler, run_on_cluster
 from dreamvideo.jobs.cluster.transfer import StoredFile, fetch_file, replace_files, store_file
-from dreamvideo.jobs.cluster.workers import TaskResult
+from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
 from dreamvideo.jobs.job import Job, JobResult, JobSettings
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.plan_frames import plan_frames
@@ -519,6 +521,54 @@ def test_an_error_that_would_occur_again_is_not_tried_again() -> None:
     scheduler._submit()
     scheduler._receive(TaskResult(1, error=SourceError("mask.png: no such file")))
     assert str(observer.results[0].error) == "film.mp4, 0:00 to its end, failed once: mask.png: no such file"
+
+
+# The pool, without Ray.
+
+
+def pool_on(resources: dict[str, float], **model: Any) -> tuple[WorkerPool, mock.Mock]:
+    """A pool on a cluster with these resources, and what stands for Ray."""
+    ray = mock.MagicMock()
+    ray.cluster_resources.return_value = resources
+    return WorkerPool(ray, job_settings(model=ModelSettings(**model)), None), ray
+
+
+@pytest.mark.parametrize("device", ["cuda:0", "cuda:1", "mps"])
+def test_a_device_that_ray_does_not_distribute_is_refused_before_anything_starts(
+    device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(workers, "connect_ray", mock.Mock(side_effect=AssertionError("started")))
+    clip = make_clip(tmp_path / "clip.mp4", [Fraction(n, 25) for n in range(2)])
+    for more in ([], ["--resume"]):
+        words = ["-o", tmp_path / "x.mp4", "-q", "--cluster", "--device", device, *more]
+        assert run("video", clip, *words) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert f"--device {device} with --cluster: " in line
+        wanted = "expected --device cpu" if device == "mps" else f"CUDA_VISIBLE_DEVICES={device[-1]} in front"
+        assert wanted in line
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_a_worker_that_has_a_gpu_takes_the_only_one_that_it_sees(device: str) -> None:
+    pool, ray = pool_on({"CPU": 8, "GPU": 2}, device=device)
+    assert pool.on_gpus and pool.count == 2
+    ray.remote().options.assert_called_with(num_gpus=1)
+    assert ray.remote().options().remote.call_args.args[0].model.device == device
+
+
+@pytest.mark.parametrize("resources", [{"CPU": 4}, {"CPU": 4, "GPU": 2}])
+def test_workers_on_cpu_cores_take_no_gpu_that_they_may_see(resources: dict[str, float]) -> None:
+    device = "cpu" if "GPU" in resources else "auto"
+    pool, ray = pool_on(resources, device=device)
+    assert not pool.on_gpus and pool.count == 4
+    ray.remote().options.assert_called_with(num_cpus=1)
+    assert ray.remote().options().remote.call_args.args[0].model.device == "cpu"
+
+
+def test_gpus_that_are_asked_for_where_ray_has_none_are_one_line() -> None:
+    with pytest.raises(ClusterError, match="--device cuda: Ray has no GPU .* expected --device cpu"):
+        pool_on({"CPU": 4}, device="cuda")
 
 
 # A real cluster of two workers.

@@ -1,7 +1,11 @@
+import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -9,6 +13,8 @@ import torch
 import torchvision
 from conftest import textured
 from safetensors.torch import save_file
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torchvision.models._api import Weights
 
 from dreamvideo.cli import main
@@ -17,8 +23,9 @@ from dreamvideo.models.network import Network
 from dreamvideo.motion import raft as module
 from dreamvideo.motion.flow import FLOWS
 from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair, enlarge_flow
-from dreamvideo.motion.raft import LARGEST_SIDE, LEAST_SIDE, pad_for_raft, raft, raft_flow
+from dreamvideo.motion.raft import LARGEST_SIDE, LEAST_SIDE, flow_both_ways, pad_for_raft, raft, raft_flow
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
+from dreamvideo.tensors import fetch, upload
 from dreamvideo.video.flow_stage import motion_estimator
 from dreamvideo.video.pipeline import dream_video
 
@@ -51,13 +58,12 @@ def small(files: Path) -> FlowEstimator:
     return raft(CPU, str(files / "raft_small.pth"))
 
 
-class Constant(torch.nn.Module):
-    """A flow of (2, 3) pixels at the size it is given; remembers what it was given."""
+class Constant:
+    """A flow of (2, 3) pixels at the size it is given, and of (-4, 5) back; remembers what it was given."""
 
-    def forward(self, now: Any, before: Any, num_flow_updates: Any) -> list[Any]:
-        self.seen, self.updates = getattr(self, "seen", (now, before)), num_flow_updates
-        wrong = torch.full((1, 2, *now.shape[2:]), 99.0)
-        return [wrong, torch.tensor([2.0, 3.0]).view(1, 2, 1, 1).expand_as(wrong)]
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        self.seen = images
+        return torch.tensor([[2.0, 3.0], [-4.0, 5.0]])[:, :, None, None].expand(2, 2, *images.shape[2:])
 
 
 def pair(height: int, width: int, batch: int = 1) -> tuple[Any, Any]:
@@ -86,20 +92,14 @@ def test_a_batch_gives_the_flows_of_its_rows_the_same_each_time_and_no_gradients
         alone = small(now[row : row + 1], before[row : row + 1])
         assert all(torch.equal(flow[0], both[row]) for flow, both in zip(alone, together, strict=True))
     assert all(map(torch.equal, small(now, before), together))
-    assert all(map(torch.equal, small(before, now), together[::-1]))
+    for flow, other in zip(small(before, now), together[::-1], strict=True):
+        assert torch.allclose(flow, other, rtol=1e-4, atol=1e-3)
     assert not together.backward.requires_grad and torch.is_grad_enabled()
 
 
 def test_gradients_are_not_tracked_even_of_weights_that_ask_for_them() -> None:
-    class Scaled(Constant):
-        def __init__(self) -> None:
-            super().__init__()
-            self.factor = torch.nn.Parameter(torch.ones(()))
-
-        def forward(self, now: Any, before: Any, num_flow_updates: Any) -> list[Any]:
-            return [self.factor * flow for flow in super().forward(now, before, num_flow_updates)]
-
-    assert not raft_flow(Scaled(), CPU, *pair(40, 72)).backward.requires_grad
+    factor, network = torch.ones((), requires_grad=True), Constant()
+    assert not raft_flow(lambda images: factor * network(images), CPU, *pair(40, 72)).backward.requires_grad
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,13 @@ def test_the_flow_of_a_shrunken_picture_is_in_pixels_of_the_whole_one(
     size: tuple[Any, ...], shrunk: tuple[int, int]
 ) -> None:
     network = Constant()
-    small = raft_flow(network, CPU, *pair(*size)).backward
-    assert small.shape == (1, 2, *shrunk)
-    flow = enlarge_flow(small, *size)
-    expected = torch.tensor([2 * size[1] / shrunk[1], 3 * size[0] / shrunk[0]])
-    assert torch.allclose(flow, expected.view(1, 2, 1, 1).expand_as(flow), rtol=1e-5)
-    given = network.seen[0].shape[2:]
+    for small, (dx, dy) in zip(raft_flow(network, CPU, *pair(*size)), ((2, 3), (-4, 5)), strict=True):
+        assert small.shape == (1, 2, *shrunk)
+        flow = enlarge_flow(small, *size)
+        expected = torch.tensor([dx * size[1] / shrunk[1], dy * size[0] / shrunk[0]])
+        assert torch.allclose(flow, expected.view(1, 2, 1, 1).expand_as(flow), rtol=1e-5)
+    given = network.seen.shape[2:]
     assert all(0 <= side - least < 8 and side % 8 == 0 for side, least in zip(given, shrunk, strict=True))
-    assert network.updates == 2
 
 
 def test_current_comes_first_scaled_and_its_edges_are_repeated() -> None:
@@ -125,9 +124,9 @@ def test_current_comes_first_scaled_and_its_edges_are_repeated() -> None:
     network = Constant()
     raft_flow(network, CPU, now, before)
     for image, given in zip((now, before), network.seen, strict=True):
-        assert given.shape == (1, 3, LEAST_SIDE, 200)
-        assert torch.allclose(given[..., :40, :], image.float() / 255 * 2 - 1, atol=1e-6)
-        assert torch.equal(given[..., 40:, :], given[..., 39:40, :].expand(1, 3, LEAST_SIDE - 40, 200))
+        assert given.shape == (3, LEAST_SIDE, 200)
+        assert torch.allclose(given[:, :40], image[0].float() / 255 * 2 - 1, atol=1e-6)
+        assert torch.equal(given[:, 40:], given[:, 39:40].expand(3, LEAST_SIDE - 40, 200))
     wide = pad_for_raft(pair(130, 133)[0], 130, 133)
     assert wide.shape == (1, 3, 136, 136)
     assert torch.equal(wide[..., 133:], wide[..., 132:133].expand(1, 3, 136, 3))
@@ -135,26 +134,26 @@ def test_current_comes_first_scaled_and_its_edges_are_repeated() -> None:
 
 
 def test_what_leaves_the_crop_is_not_stretched_into_the_picture() -> None:
-    class Ramp(torch.nn.Module):  # each pixel's flow is its own place, in the padding too
-        def forward(self, now: Any, before: Any, num_flow_updates: Any) -> list[Any]:
-            down, right = (torch.arange(float(side)) for side in now.shape[2:])
-            return [torch.stack(torch.meshgrid(right, down, indexing="xy"))[None]]
+    def ramp(images: torch.Tensor) -> torch.Tensor:  # each pixel's flow is its own place, in the padding too
+        down, right = (torch.arange(float(side)) for side in images.shape[2:])
+        return torch.stack(torch.meshgrid(right, down, indexing="xy")).expand(2, -1, -1, -1)
 
-    flow = enlarge_flow(raft_flow(Ramp(), CPU, *pair(722, 730)).backward, 722, 730)  # 360x364 of 360x368
+    flow = enlarge_flow(raft_flow(ramp, CPU, *pair(722, 730)).backward, 722, 730)  # 360x364 of 360x368
     assert flow[0, 0, :, -1].tolist() == pytest.approx([363 * 730 / 364] * 722, rel=1e-5)
     assert flow[0, 1, 361].tolist() == pytest.approx([(361.5 * 360 / 722 - 0.5) * 722 / 360] * 730, rel=1e-5)
 
 
-def test_the_network_is_that_of_torchvision(files: Path, small: FlowEstimator) -> None:
+@pytest.mark.parametrize("name", ["raft_small", "raft_large"])
+def test_the_flow_is_that_of_torchvision_there_and_back(files: Path, name: str) -> None:
     """On a picture that needs no padding nor shrinking, so nothing stands between."""
-    network = torchvision.models.get_model("raft_small", weights=None).eval()
-    network.load_state_dict(random_state("raft_small"))
+    network = module.load_raft(name, str(files / f"{name}.pth"))
     now, before = pair(128, 136)
-    weights = torchvision.models.optical_flow.Raft_Small_Weights.C_T_V2
-    with torch.no_grad():
-        expected = network(*weights.transforms()(now, before), num_flow_updates=2)[-1]
-    flow = small(now, before).backward
-    assert (flow - expected).abs().max() < 1e-3 * expected.abs().max()
+    transforms = torchvision.models.optical_flow.Raft_Small_Weights.C_T_V2.transforms()
+    flows = raft_flow(partial(flow_both_ways, network), CPU, now, before)
+    for flow, ends in zip(flows, ((now, before), (before, now)), strict=True):
+        with torch.no_grad():
+            expected = network(*transforms(*ends), num_flow_updates=2)[-1]
+        assert (flow - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
 def test_large_on_cuda_small_elsewhere_and_it_is_logged(
@@ -162,17 +161,21 @@ def test_large_on_cuda_small_elsewhere_and_it_is_logged(
 ) -> None:
     loaded: list[Any] = []
 
-    class Still(torch.nn.Module):
+    class Still(torch.nn.Conv2d):
         def to(self, device: torch.device) -> Any:  # type: ignore[override]
-            loaded[-1] += (device,)
+            loaded[-1] += (device, self.weight.dtype)
             return self
 
-    monkeypatch.setattr(module, "load_raft", lambda name, weights: loaded.append((name, weights)) or Still())
+    monkeypatch.setattr(torch.cuda, "Stream", mock.Mock())
+    monkeypatch.setattr(torch.cuda, "stream", mock.MagicMock())
+    monkeypatch.setattr(module, "has_fast_bf16", lambda device: True)
+    monkeypatch.setattr(module, "load_raft", lambda name, weights: loaded.append((name, weights)) or Still(1, 1, 1))
     with caplog.at_level(logging.INFO):
         for device in ("cpu", "cuda:1", "mps"):
             raft(torch.device(device), "w.pth")
     cuda = torch.device("cuda:1")
-    assert loaded == [("raft_small", "w.pth", CPU), ("raft_large", "w.pth", cuda), ("raft_small", "w.pth", CPU)]
+    on_cpu = ("raft_small", "w.pth", CPU, torch.float32)
+    assert loaded == [on_cpu, ("raft_large", "w.pth", cuda, torch.bfloat16), on_cpu]
     told = [f"flow: {name}" for name in ("raft_small on cpu", "raft_large on cuda:1", "raft_small on cpu")]
     assert [record.message for record in caplog.records] == told
 
@@ -181,7 +184,7 @@ def test_both_networks_are_read_from_files_of_either_kind(files: Path, small: Fl
     now, before = pair(40, 72)
     assert all(map(torch.equal, raft(CPU, str(files / "raft_small.safetensors"))(now, before), small(now, before)))
     large = module.load_raft("raft_large", str(files / "raft_large.pth"))
-    assert raft_flow(large, CPU, now, before).backward.shape == (1, 2, 40, 72)
+    assert raft_flow(partial(flow_both_ways, large), CPU, now, before).backward.shape == (1, 2, 40, 72)
     assert not any(parameter.requires_grad for parameter in large.parameters()) and not large.training
 
 
@@ -298,10 +301,105 @@ def test_the_command_line_takes_it(files: Path, tmp_path: Path, capsys: pytest.C
     assert capsys.readouterr().err.strip() == "dreamvideo: --flow-weights w.pth with --flow dis: expected --flow raft"
 
 
+class Dispatched(TorchDispatchMode):
+    """Counts what mixes devices, and what TF32 would change."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.crossings, self.in_float32 = Counter[str](), Counter[str]()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        given = [each for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)]
+        every = [*given, *(each for each in tree_leaves(result) if isinstance(each, torch.Tensor))]
+        # A number on the CPU becomes an argument of the kernel.
+        self.crossings[str(func)] += len({each.device for each in every if each.dim()}) > 1
+        product = any(name in str(func) for name in ("conv", "mm", "local_scalar"))
+        self.in_float32[str(func)] += product and any(each.dtype == torch.float32 for each in given)
+        return result
+
+
+@pytest.mark.parametrize("name", ["raft_small", "raft_large"])
+def test_fake_cuda_two_images_go_to_the_device_and_nothing_else_and_nothing_depends_on_tf32(name: str) -> None:
+    """On a device without memory."""
+    device, log = torch.device("meta"), Dispatched()
+    network = torchvision.models.get_model(name, weights=None).eval().requires_grad_(False)
+    module.halve_convolutions(network)
+    network.to(device)
+    images = [torch.empty(1, 3, 360, 640, dtype=torch.uint8) for _ in range(2)]
+    with log, torch.no_grad():
+        given = torch.cat([pad_for_raft(upload(image, device), 360, 640) for image in images])
+        flows = flow_both_ways(network, given)
+    assert (flows.shape, flows.dtype, flows.device) == ((2, 2, 360, 640), torch.float32, device)
+    assert +log.crossings == {"aten._to_copy.default": 2}
+    assert not +log.in_float32 and len(log.in_float32) > 20
+
+
+def test_rounded_to_bfloat16_the_flow_is_nearly_the_same(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "UPDATES", 12)
+    now, before = pair(128, 136)
+    exact, rounded = (module.load_raft("raft_large", str(files / "raft_large.pth")) for _ in range(2))
+    module.halve_convolutions(rounded)
+    flows = (raft_flow(partial(flow_both_ways, network), CPU, now, before) for network in (exact, rounded))
+    for one, other in zip(*flows, strict=True):
+        assert other.dtype == torch.float32
+        assert 0 < (one - other).abs().mean() < 0.02 * one.abs().mean()
+
+
+def test_fake_cuda_all_of_a_flow_is_on_a_stream_of_its_own_its_copy_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a stand-in of CUDA; the stream that other copies share waits for the dream."""
+    log, images = list[str](), pair(40, 72)
+    stream, done = mock.Mock(), mock.Mock()
+    done.record.side_effect = lambda stream: log.append("record")
+    done.synchronize.side_effect = lambda: log.append("synchronize")
+
+    @contextlib.contextmanager
+    def on(entered: Any) -> Generator[None, None, None]:
+        assert entered is stream
+        log.append("enter")
+        yield
+        log.append("leave")
+
+    class OnCuda:
+        is_cuda, device = True, torch.device("cuda")
+
+        def to(self, where: str, non_blocking: bool) -> torch.Tensor:
+            log.append("copy")
+            return torch.zeros(2, 1, 2, 40, 72)
+
+    monkeypatch.setattr(torch.cuda, "stream", on)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
+    monkeypatch.setattr(torch.cuda, "Event", lambda blocking: done)
+    monkeypatch.setattr("dreamvideo.tensors._copy_stream", mock.Mock(side_effect=AssertionError("shared")))
+    monkeypatch.setattr(module, "upload", lambda image, device: log.append("upload") or image)
+    monkeypatch.setattr(torch, "stack", lambda flows, side: OnCuda())
+    run = mock.Mock(side_effect=lambda images: log.append("run") or Constant()(images))
+    raft_flow(run, CPU, *images, stream)
+    assert log == ["enter", "upload", "upload", "run", "enter", "copy", "leave", "record", "synchronize", "leave"]
+    done.record.assert_called_once_with(stream)
+
+
 @pytest.mark.gpu
 def test_the_gpu_finds_the_flow_of_the_cpu(files: Path) -> None:
     there = raft(torch.device("cuda"), str(files / "raft_large.pth"))
     large = module.load_raft("raft_large", str(files / "raft_large.pth"))
     now, before = pair(130, 170, batch=2)
-    for here, flow in zip(raft_flow(large, CPU, now, before), there(now, before), strict=True):
-        assert (flow - here).abs().mean() < 0.02 * here.abs().mean()
+    here = raft_flow(partial(flow_both_ways, large), CPU, now, before)
+    for one, other in zip(here, there(now, before), strict=True):
+        assert (one - other).abs().mean() < 0.02 * one.abs().mean()
+
+
+@pytest.mark.gpu
+def test_on_the_gpu_the_flow_does_not_wait_for_the_dream(files: Path) -> None:
+    estimate = raft(torch.device("cuda"), str(files / "raft_large.pth"))
+    now, before = pair(130, 170)
+    expected = estimate(now, before)
+    torch.cuda.synchronize()
+    torch.cuda._sleep(10**10)  # type: ignore[no-untyped-call]  # cycles of the default stream, some seconds
+    upload(torch.ones(3), torch.device("cuda"))
+    waiting = fetch(torch.ones(3, device="cuda"))
+    dreamed = torch.cuda.Event()
+    dreamed.record()
+    assert all(map(torch.equal, estimate(now, before), expected))
+    assert not dreamed.query()
+    assert waiting().tolist() == [1, 1, 1]

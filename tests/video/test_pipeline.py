@@ -166,7 +166,7 @@ def test_flat_ground_that_has_not_changed_stands_still_whatever_the_flow_says(mo
         shape = (1, 2, *current.shape[2:])
         return FlowPair(*(torch.from_numpy(random.normal(0, 4, shape).astype(np.float32)) for _ in range(2)))
 
-    monkeypatch.setitem(FLOWS, "dis", lambda device, weights, tf32: guess)
+    monkeypatch.setitem(FLOWS, "dis", lambda device, weights: guess)
     ground = np.full((40, 60, 3), 200, np.uint8)
     ground[:6] = 60  # without it there would be no picture
     noisy = [np.clip(ground + random.normal(0, 1.2, ground.shape), 0, 255).astype(np.uint8) for _ in range(2)]

@@ -5,10 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-import os
-import signal
-import socket
-import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +15,7 @@ from torch import Tensor
 
 from dreamvideo._version import __version__
 from dreamvideo.errors import ClusterError, DreamVideoError, first_line
+from dreamvideo.jobs.cluster.ray_cluster import check_cluster_device, connect_ray
 from dreamvideo.jobs.cluster.transfer import StoredFile, replace_files, store_file
 from dreamvideo.jobs.cluster.worker import ClusterWorker
 from dreamvideo.jobs.job import JobSettings
@@ -48,7 +45,7 @@ class WorkerPool:
         guide: (1, 3, H, W) in [0, 1], an image whose features are dreamed; None: no guide.
 
     Raises:
-        ClusterError: the cluster has neither a GPU nor enough CPU cores for a worker.
+        ClusterError: the cluster has neither a GPU nor enough CPU cores for a worker, or no GPU for `--device cuda`.
     """
 
     def __init__(self, ray: Any, settings: JobSettings, guide: Tensor | None) -> None:
@@ -58,13 +55,19 @@ class WorkerPool:
         threads = settings.model.threads or 1
         kind, share = ("GPU", 1) if self.on_gpus else ("CPU", threads)
         self.count = min(int(resources.get(kind, 0) // share), settings.cluster.workers or 1 << 30)
+        if settings.model.device == "cuda" and not self.on_gpus:
+            raise ClusterError(
+                "--device cuda: Ray has no GPU to give to a worker (see `ray status`); expected --device cpu, or a "
+                "cluster that was started with GPUs"
+            )
         if not self.count:
             available = int(resources.get(kind, 0))
             raise ClusterError(
                 f"the cluster has {available} {kind}s, a worker needs {share}: use fewer --threads, or add machines"
             )
         if not self.on_gpus:
-            settings = replace(settings, model=replace(settings.model, threads=threads))
+            # Not "auto": a worker would take a GPU that Ray has not given to it, and all of a machine the same one.
+            settings = replace(settings, model=replace(settings.model, device="cpu", threads=threads))
         self._files: dict[Path, StoredFile] = {}  # weights and masks
         if settings.cluster.ship:
             replace_files(settings, self._ship)
@@ -205,81 +208,10 @@ def open_pool(settings: JobSettings, guide: Tensor | None) -> Generator[WorkerPo
         guide: (1, 3, H, W) in [0, 1], an image whose features are dreamed; None: no guide.
 
     Raises:
+        SettingsError: the device is one that Ray does not distribute.
         ClusterError: there is no cluster, or neither a GPU nor enough CPU cores for a worker.
     """
     assert settings.cluster.cluster is not None
+    check_cluster_device(settings.model.device)
     with connect_ray(settings.cluster.cluster) as ray, closing(WorkerPool(ray, settings, guide)) as pool:
         yield pool
-
-
-@contextmanager
-def connect_ray(address: str) -> Generator[Any, None, None]:
-    """Connect to a Ray cluster.
-
-    Args:
-        address: as for `ray.init`; `local` starts a cluster of this machine alone, which ends with the block.
-
-    Yields:
-        The module `ray`.
-
-    Raises:
-        ClusterError: Ray is not installed, or the cluster cannot be reached.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        import ray
-    except ImportError:
-        raise ClusterError("--cluster needs Ray: pip install 'dreamvideo[cluster]'") from None
-    logging.getLogger("ray").setLevel(logging.WARNING)  # such as of a cluster that anyone who reaches it may use
-    _check_address(address)
-    on_term = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(
-            address=address,
-            include_dashboard=None if address != "local" else False,
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-            configure_logging=False,
-            **({} if "://" in address else {"job_config": _own_path_job()}),
-        )
-    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-        raise _unreachable(address, error) from None
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_term)  # Ray has replaced the handler
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-
-
-def _own_path_job() -> Any:
-    """Return the configuration of a Ray job whose workers do not import from the current folder of this process.
-
-    By itself Ray puts that folder in front of their import path, so that a file such as cv2.py in it would be executed.
-    It does not for jobs that a server of its clients started; nothing else depends on this mark, which has no public
-    name.
-    """
-    from ray.job_config import JobConfig
-
-    config = JobConfig()
-    config._client_job = True
-    return config
-
-
-def _check_address(address: str) -> None:
-    """Raise a ClusterError at once if nothing listens at HOST:PORT; Ray would try for minutes."""
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    if not host or not port.isdigit():
-        return  # a word, such as auto
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-    except OSError as error:
-        raise _unreachable(address, error) from None
-
-
-def _unreachable(address: str, error: Exception) -> ClusterError:
-    return ClusterError(
-        f"--cluster {address}: no Ray cluster can be reached there ({first_line(error)}); expected auto, local or "
-        f"HOST:PORT of a running one"
-    )
