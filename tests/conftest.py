@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,15 @@ from dreamvideo.ascent import cuda_graphs
 from dreamvideo.cli import build_parser, main
 from dreamvideo.commands.options import CommandLine
 from dreamvideo.frames import Frame, Frames
+from dreamvideo.jobs import guide
 from dreamvideo.media import contact_sheet
-from dreamvideo.models.network import Network
+from dreamvideo.models.network import Network, load_network
 from dreamvideo.models.objectives import Objective, Term
+from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
 
 os.environ["DREAMVIDEO_MODEL"] = "dreamnet"  # quick to load; here and in every process that a test starts
-torch.set_num_threads(2)
+os.fsync = lambda fd: None  # no test cuts the power, and a busy disk takes milliseconds for each file
+torch.set_num_threads(1)  # the processes that run the tests share the cores
 settings.register_profile("no deadline", deadline=None)  # no test is decided by a clock
 settings.load_profile("no deadline")
 
@@ -105,14 +108,29 @@ def sheets(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Any], list[Any]]]
 
 
 @pytest.fixture
+def networks_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs in this process share their networks; to load one takes as long as a test of a short film dreams."""
+    monkeypatch.setattr(guide, "load_network", _loaded)
+
+
+@functools.cache
+def _loaded(model: ModelSettings, objective: ObjectiveSettings, guide: Tensor | None = None) -> Network:
+    return load_network(model, objective, guide)
+
+
+@pytest.fixture
 def tiny_net() -> TinyNet:
     return TinyNet()
 
 
+def make_tiny_network(net: TinyNet | None = None) -> Network:
+    score = Objective(net or TinyNet(), (Term("first", kind="log"), Term("second", 0.5, "log")))
+    return Network("tiny", score, torch.device("cpu"), torch.float32)
+
+
 @pytest.fixture
 def tiny_network(tiny_net: TinyNet) -> Network:
-    score = Objective(tiny_net, (Term("first", kind="log"), Term("second", 0.5, "log")))
-    return Network("tiny", score, torch.device("cpu"), torch.float32)
+    return make_tiny_network(tiny_net)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +184,7 @@ def publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    http = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
     threading.Thread(target=http.serve_forever, daemon=True).start()
 
     def publish(name: str, served: bytes | None, content: bytes | None = None) -> str:

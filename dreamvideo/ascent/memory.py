@@ -71,6 +71,10 @@ class _Watermark(TorchDispatchMode):  # type: ignore[no-untyped-call]  # it has 
         self.now: int = 0
         self.peak: int = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else the first operation imports torch's compiler, which takes seconds and is not used
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         results = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(results):

@@ -50,6 +50,9 @@ CONTAINERS = {
 }
 
 _THREADS = 4  # what x264 makes depends on it: the same everywhere, so that a segment is the same wherever it is made
+# Lines below which one thread encodes: four threads of x264 would have less room than its search for motion
+# needs. On a busy machine the lower half of 48 lines came out different about once in a thousand segments.
+_THREADED_LINES = 200
 _LIVE_THREADS = 2  # of slices, as an image is not to wait for the next
 
 
@@ -132,7 +135,7 @@ class VideoEncoder:
         # With B-frames an MP4 holds the intervals of decoding order, and a track of uneven times ends too early:
         # 0.06 s instead of 0.50 s in one such file. AVI does not know them at all.
         context.max_b_frames = 0
-        context.thread_count = _THREADS
+        context.thread_count = _THREADS if self._padded[1] >= _THREADED_LINES else 1
         if live:
             context.thread_count, context.thread_type = _LIVE_THREADS, ThreadType.SLICE
         if self._is_yuv:

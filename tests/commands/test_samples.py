@@ -54,7 +54,7 @@ def test_true_flow_reproduces_the_frame(shot: str) -> None:
     assert seen.mean() > 0.9
 
 
-@pytest.mark.parametrize("shot", ["valley", "lake", "autumn"])
+@pytest.mark.parametrize("shot", ["valley", "lake", pytest.param("autumn", marks=pytest.mark.slow)])
 def test_no_shifted_flow_does_better(shot: str) -> None:
     before, now = frames(shot, 3, rate=8)[1:]
     seen = ~now.occluded & (np.hypot(*now.flow) > 0.5)

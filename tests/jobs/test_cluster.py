@@ -1,6 +1,7 @@
 """A video dreamed by several workers is the video that one machine makes, even if workers die meanwhile."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from clips import make_clip, video_times
-from conftest import executed, run, textured
+from conftest import executed, make_tiny_network, run, textured
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -135,10 +136,14 @@ def segment_files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths}
 
 
+def shorten_segments(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(segments, "MAX_FRAMES", 9)
+    patch.setattr(segments, "MIN_FRAMES", 4)
+
+
 @pytest.fixture
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segments, "MAX_FRAMES", 9)
-    monkeypatch.setattr(segments, "MIN_FRAMES", 4)
+    shorten_segments(monkeypatch)
 
 
 def test_tasks_make_the_segments_of_the_whole_video_from_wherever_they_begin(
@@ -305,21 +310,35 @@ def run_with(pool: FakePool, jobs: list[Job], settings: JobSettings, observer: O
     run_on_cluster(cast(Any, pool), jobs, settings, observer, resume)
 
 
-@pytest.fixture
-def jobs(tmp_path: Path) -> list[Job]:
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two videos of two and three shots."""
+    folder = tmp_path_factory.mktemp("sources")
+    return [clip_of_shots(folder / f"{name}.mp4", count) for name, count in (("a", 2), ("b", 3))]
+
+
+@pytest.fixture
+def jobs(sources: list[Path], tmp_path: Path) -> list[Job]:
+    """Jobs of both."""
     (tmp_path / "cluster").mkdir()
-    clips = [clip_of_shots(tmp_path / f"{name}.mp4", count) for name, count in (("a", 2), ("b", 3))]
+    clips = [Path(shutil.copy(source, tmp_path)) for source in sources]
     return [Job(clip, tmp_path / "cluster" / clip.name) for clip in clips]
 
 
-@pytest.fixture
-def expected(jobs: list[Job], tiny_network: Network, short_segments: None, tmp_path: Path) -> list[Any]:
+@pytest.fixture(scope="module")
+def dreamed(sources: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """What `dream_jobs` makes of them."""
-    (tmp_path / "local").mkdir()
-    local = [Job(job.source, tmp_path / "local" / job.output.name) for job in jobs]
-    dream_jobs(local, job_settings(), lambda: tiny_network)
+    folder = tmp_path_factory.mktemp("local")
+    local = [Job(source, folder / source.name) for source in sources]
+    with pytest.MonkeyPatch.context() as patch:
+        shorten_segments(patch)
+        dream_jobs(local, job_settings(), make_tiny_network)
     return [digest(job.output) for job in local]
+
+
+@pytest.fixture
+def expected(dreamed: list[Any], short_segments: None) -> list[Any]:
+    return dreamed
 
 
 @pytest.mark.parametrize("lanes", [1, 2])

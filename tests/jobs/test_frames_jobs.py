@@ -39,6 +39,8 @@ from dreamvideo.settings.job import ReadSettings, SequenceSettings
 from dreamvideo.settings.option import option_choices
 from dreamvideo.settings.parsers import parse_rate
 
+pytestmark = pytest.mark.usefixtures("networks_loaded_once")
+
 STRONG = ["--iterations", "2", "--octaves", "1", "--step-size", "0.03", "--threads", "1"]
 QUICK = [*STRONG, "-q"]
 THROUGH = ["--iterations", "0", "-q"]
@@ -322,21 +324,22 @@ def test_pictures_are_read_as_they_are_needed(tmp_path: Path, caplog: pytest.Log
         tracemalloc.stop()
         return used
 
-    pictures = tuple(tmp_path / f"{number}.png" for number in range(1000))
-    for path in pictures:
-        write_image(pan(1), path)
+    pictures = tuple(tmp_path / f"{number}.png" for number in range(300))
+    write_image(pan(1), pictures[0])
+    for path in pictures[1:]:
+        path.hardlink_to(pictures[0])
     peak(10)
-    assert peak(1000) < peak(50) + 200_000  # a picture is 9,216 bytes
+    assert peak(300) < peak(50) + 200_000  # a picture is 9,216 bytes
 
 
-def test_a_thousand_pictures_go_through(tmp_path: Path) -> None:
+def test_hundreds_of_pictures_go_through(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    for number in range(1000):
+    for number in range(300):
         write_image(np.full((16, 16, 3), number % 256, np.uint8), folder / f"{number}.png")
     assert run("frames", folder, *THROUGH) == 0
-    assert len(contents(tmp_path / "in_dream")) == 1000
-    assert all(read_image(tmp_path / "in_dream" / f"{n}.png")[0, 0, 0] == n % 256 for n in (0, 255, 257, 999))
+    assert len(contents(tmp_path / "in_dream")) == 300
+    assert all(read_image(tmp_path / "in_dream" / f"{n}.png")[0, 0, 0] == n % 256 for n in (0, 255, 257, 299))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "in_dream"]
 
 

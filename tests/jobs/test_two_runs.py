@@ -24,6 +24,8 @@ from dreamvideo.media import segment_records, segments
 from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.checkpoint_lock import CheckpointLock
 
+pytestmark = pytest.mark.usefixtures("networks_loaded_once")
+
 THROUGH = ["--iterations", "0", "-q"]
 
 

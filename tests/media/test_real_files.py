@@ -32,7 +32,7 @@ SIZES = {"rot90_3frames": (320, 568), "multistream": (480, 270), "odd_161x121": 
 # Seconds long each; the others, shorter and smaller, always run.
 SLOW = {"movers_plain-ground", "cam_audio-longer", "hdr_hlg", "vfr_noduration", "multistream"}
 # Long ones are compared over their first frames only; times and sound are those of the whole file in the others.
-LONG = {"start1s_editlist": 40, "cam_noaudio": 60, "cuts_real": 60, "sar2x1": 60}
+LONG = dict.fromkeys(["start1s_editlist", "cam_noaudio", "cuts_real", "sar2x1"], 22)
 
 pytestmark = pytest.mark.skipif(not FILES, reason=f"no real media in {FOLDER}")
 

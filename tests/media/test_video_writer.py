@@ -1,6 +1,7 @@
 """Written, then read again: the same pictures at the same times, with all that belonged to them."""
 
 import errno
+import io
 import json
 import os
 import shutil
@@ -33,6 +34,7 @@ from dreamvideo.media.images import read_image, write_image
 from dreamvideo.media.packets import read_packets, write_packets
 from dreamvideo.media.rotation import display_matrix
 from dreamvideo.media.segment_records import finished_segments
+from dreamvideo.media.video_encoder import VideoEncoder, container_of
 from dreamvideo.media.video_file import Muxer
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.media.video_writer import check_encoder, check_output, default_output, write_video
@@ -614,6 +616,15 @@ def test_nothing_is_printed_and_no_thread_stays(rich: Path, tmp_path: Path, capf
 
 
 # Resuming.
+
+
+@pytest.mark.parametrize(("size", "threads"), [((64, 48), 1), ((640, 360), 4)])
+def test_small_pictures_are_encoded_by_one_thread(size: tuple[int, int], threads: int) -> None:
+    """What several threads of x264 make of few lines differs now and then, and so would a video that is resumed."""
+    with av.open(io.BytesIO(), "w", format="matroska") as output:
+        encoder = VideoEncoder(output, container_of(Path("a.mkv")), StreamInfo(*size, Fraction(25)), FAST)
+        encoder.open()
+        assert encoder.stream.codec_context.thread_count == threads
 
 
 def through(path: Path, output: Path, network: Network, resume: bool = False, stop_after: int = 10**9) -> int:

@@ -109,28 +109,26 @@ def test_a_dip_into_half_darkness_keeps_the_dream(dreamnet: Network) -> None:
     assert strength(dipped[12]) < 0.95 * strength(dipped[0])
 
 
-@pytest.mark.parametrize("after", [4, 9, 13, 16, 22, 25, 29])
-def test_a_run_goes_on_from_a_stored_carry_bit_for_bit(
-    after: int, tiny_network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In a shot, before and after a flash, in a fade out and a fade in, in a dissolve."""
+def test_a_run_goes_on_from_a_stored_carry_bit_for_bit(tiny_network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a shot, before and after a flash, in a fade out and a fade in."""
     from dreamvideo.media import segments
 
-    one, other = pan(1, 24), pan(2, 40)
+    one, other = pan(1, 24), pan(2, 16)
     images = [mixed(image, BLACK, max(0, i - 11) / 10) for i, image in enumerate(one)]
     images += [mixed(BLACK, image, min(1, i / 8)) for i, image in enumerate(other)]
     images[5] = images[10] = WHITE
     dreaming = replace(DREAM, iterations=3)
-    monkeypatch.setattr(segments, "MAX_FRAMES", after + 1)
+    monkeypatch.setattr(segments, "MAX_FRAMES", 1)  # the carry after each frame is stored
 
     def run(frames: Any, resume: ResumePoint | None = None) -> list[Any]:
         return list(dream_video(frames, tiny_network, dreaming, CarrySettings(), resume=resume))
 
     whole = run(stream(images))
-    last = next(i for i in range(after, len(whole)) if whole[i + 1].segment != whole[i].segment)
-    stored = whole[last].carry
-    point = ResumePoint(last + 1, whole[last].time, None if stored is None else stored())
-    rest = run((frame for i, frame in enumerate(stream(images)) if i >= last), point)
-    assert len(rest) == len(images) - last - 1
-    for now, before in zip(rest, whole[last + 1 :], strict=True):
-        assert np.array_equal(now.image, before.image)
+    for last in (4, 9, 13, 16, 22, 25, 29):
+        assert whole[last + 1].segment != whole[last].segment
+        stored = whole[last].carry
+        point = ResumePoint(last + 1, whole[last].time, None if stored is None else stored())
+        rest = run((frame for i, frame in enumerate(stream(images)) if i >= last), point)
+        assert len(rest) == len(images) - last - 1
+        for now, before in zip(rest, whole[last + 1 :], strict=True):
+            assert np.array_equal(now.image, before.image), f"after {last}"
