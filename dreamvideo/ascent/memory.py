@@ -27,7 +27,11 @@ MESSAGES: Final = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether `error` means that memory ran out, on any device."""
+    """Return whether an error means that memory ran out, on any device.
+
+    Args:
+        error: of any kind.
+    """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in MESSAGES)
