@@ -30,7 +30,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error means that memory ran out, on any device.
 
     Args:
-        error: of any kind.
+        error: of torch, of a library that it calls, or of Python.
     """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
