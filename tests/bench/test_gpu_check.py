@@ -120,7 +120,7 @@ def test_the_command_rehearses(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.slow
 def test_every_part_is_rehearsed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("bench", "gpu", "--device", "cpu", "--out", tmp_path, "--model", "dreamnet", "-q") == 0
+    assert run("bench", "gpu", "--device", "cpu", "--out", tmp_path, "--model", "dreamnet", "--minutes", 60, "-q") == 0
     rows = rows_of(tmp_path)
     assert not [row for row in rows if "skipped" in row]
     counts = Counter(row["part"] for row in rows)

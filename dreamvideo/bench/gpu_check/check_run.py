@@ -37,6 +37,7 @@ PARTS: Final[dict[GpuPartName, tuple[str, float]]] = {
     "lanes": ("a film of many shots by lanes", 75),
     "live": ("a live dream", 50),
 }
+USUAL_MINUTES: Final = 9  # a slow machine may be given more, and then its parts too
 LEAST_SECONDS: Final = 15.0  # a part that would have less is left out: its process would hardly have started
 STARTING_SHARE: Final = 0.85  # of its seconds, after which a part starts no further measurement; then it is ended
 
@@ -77,7 +78,8 @@ def check_gpu(settings: GpuCheckSettings, quiet: bool) -> int:
 
         for name in settings.parts:
             job = PartJob(name, device, model, str(out.absolute()), 0.0)
-            section = run_part(job, min(PARTS[name][1], limit.remaining()), write_row)
+            seconds = PARTS[name][1] * max(1.0, settings.minutes / USUAL_MINUTES)
+            section = run_part(job, min(seconds, limit.remaining()), write_row)
             sections.append(section)
             if section.skipped:
                 write_row(name, {"skipped": section.skipped})
