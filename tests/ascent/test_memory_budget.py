@@ -198,7 +198,7 @@ def test_tiles_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture
 
 @pytest.mark.gpu
 def test_on_a_gpu_with_little_memory_every_picture_is_dreamed() -> None:
-    device = torch.device("cuda")
+    device = torch.device("cuda:0")  # without a number `set_per_process_memory_fraction` refuses it
     images = pictures(4, 1080, 1920).to(device)
     plain = load_network(ModelSettings(device="cuda"), ObjectiveSettings())
     expected = dream_first_frames(images, plain, QUICK)

@@ -33,13 +33,16 @@ def query_gpu(device: torch.device, fields: Sequence[str]) -> list[str] | None:
     program = shutil.which("nvidia-smi")
     if program is None:
         return None
-    uuid = torch.cuda.get_device_properties(device).uuid  # of all cards, also those that are hidden from this process
-    words = [program, "-i", f"GPU-{uuid}", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return [value.strip() for value in answer.stdout.strip().split(",")]
+    # A number means another card where some are hidden from this process; but a driver may know no such name.
+    uuid = str(torch.cuda.get_device_properties(device).uuid).removeprefix("GPU-")
+    for card in (f"GPU-{uuid}", str(device.index or 0)):
+        words = [program, "-i", card, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
+        try:
+            answer = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=True)
+        except (OSError, subprocess.SubprocessError):
+            continue
+        return [value.strip() for value in answer.stdout.strip().split(",")]
+    return None
 
 
 @contextlib.contextmanager
