@@ -117,7 +117,11 @@ def enabled(on: bool) -> Generator[None, None, None]:
 
 
 def recorded_on(device: torch.device) -> bool:
-    """Return whether ascents on `device` are recorded."""
+    """Return whether ascents on a device are recorded.
+
+    Args:
+        device: any.
+    """
     return _on and device.type == "cuda"
 
 
@@ -264,7 +268,11 @@ def _recorder(device: torch.device) -> GraphRecorder:
 
 
 def on_cuda(device: torch.device) -> RecordFunction:
-    """Return a function that records CUDA graphs on `device`, all in one pool of memory."""
+    """Return a function that records CUDA graphs, all in one pool of memory.
+
+    Args:
+        device: a CUDA device.
+    """
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     pool = torch.cuda.graph_pool_handle()
 

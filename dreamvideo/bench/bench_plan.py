@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dreamvideo.ascent.octaves import octave_sizes
-from dreamvideo.bench import synthetic
+from dreamvideo.bench import clip_files, synthetic
 from dreamvideo.bench.networks import BenchNetwork, make_network
 from dreamvideo.bench.peaks import MachinePeaks, measure_peaks
 from dreamvideo.bench.precisions import Precision, precisions_of
@@ -177,13 +177,13 @@ class BenchRun:
         """As many frames as any section needs."""
         plan, count = self.plan, self.plan.frames + BUFFERED_FRAMES
         if plan.settings.clip:
-            return synthetic.read_clip(plan.settings.clip, plan.height, plan.width, count)
+            return clip_files.read_clip(plan.settings.clip, plan.height, plan.width, count)
         return synthetic.synthetic_frames(plan.height, plan.width, count)
 
     @cached_property
     def image(self) -> Tensor:
         """(1, 3, H, W) in [0, 1]: the first frame of the clip, or a synthetic image."""
         if self.plan.settings.clip:
-            first = synthetic.read_clip(self.plan.settings.clip, self.plan.height, self.plan.width, 1)[0]
+            first = clip_files.read_clip(self.plan.settings.clip, self.plan.height, self.plan.width, 1)[0]
             return to_tensor(first.image, self.device)
         return synthetic.synthetic_image(self.plan.height, self.plan.width).to(self.device)

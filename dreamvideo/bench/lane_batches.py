@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from statistics import median
-from types import ModuleType
 
 import torch
 from torch import Tensor
 
+from dreamvideo.ascent import cuda_graphs
+from dreamvideo.ascent.memory import is_out_of_memory
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.bench.bench_plan import BenchRun
 from dreamvideo.bench.flops import dream_flop
@@ -77,19 +77,22 @@ def measure_device_memory(run: Call, device: torch.device) -> float | None:
     """
     if device.type != "cuda":
         return 0.0
-    getattr(cuda_graphs_module(), "forget", int)()  # graphs recorded for other sizes occupy memory
+    cuda_graphs.forget_recordings()  # those of other sizes occupy memory
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
     try:
-        run()
+        for _ in range(2):  # the second time it is recorded, which takes more
+            run()
         torch.cuda.synchronize(device)
-    except torch.cuda.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         return None
     return torch.cuda.max_memory_allocated(device) / 1e6
 
 
 def graph_variants(run: Call, device: torch.device) -> dict[str, Call]:
-    """Return `run` as it is and, on CUDA if graphs can be switched off, without graphs.
+    """Return `run` as it is and, on CUDA, without graphs.
 
     Args:
         run: the call.
@@ -98,20 +101,11 @@ def graph_variants(run: Call, device: torch.device) -> dict[str, Call]:
     Returns:
         "graph" and "eager", or only "eager" -> the call.
     """
-    enabled = getattr(cuda_graphs_module(), "enabled", None)
-    if device.type != "cuda" or enabled is None:
+    if device.type != "cuda":
         return {"eager": run}
 
     def eager() -> Tensor:
-        with enabled(False):
+        with cuda_graphs.enabled(False):
             return run()
 
     return {"graph": run, "eager": eager}
-
-
-def cuda_graphs_module() -> ModuleType | None:
-    """Return the module that records graphs, if this version has it."""
-    try:
-        return importlib.import_module("dreamvideo.ascent.cuda_graphs")
-    except ImportError:
-        return None

@@ -13,12 +13,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from dreamvideo.bench.bench_plan import BenchRun
 from dreamvideo.bench.precisions import Precision
 from dreamvideo.info.tables import TableRow
 from dreamvideo.process import child_environment, python_child
+
+if TYPE_CHECKING:
+    from dreamvideo.bench.bench_plan import BenchRun
 
 log = logging.getLogger(__name__)
 

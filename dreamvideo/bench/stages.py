@@ -13,7 +13,8 @@ from statistics import median
 
 from dreamvideo.ascent.octaves import octave_sizes
 from dreamvideo.bench.bench_plan import BenchRun
-from dreamvideo.bench.synthetic import RATE, frame_stream, write_clip
+from dreamvideo.bench.clip_files import write_clip
+from dreamvideo.bench.synthetic import RATE, frame_stream
 from dreamvideo.bench.timing import time_interleaved
 from dreamvideo.bench.video_rate import steady_rate
 from dreamvideo.devices import runs_asynchronously

@@ -1,23 +1,16 @@
-"""Synthetic images and clips to dream on, made of noise at every scale and sharp edges; reads and writes clips."""
+"""Synthetic images and clips to dream on, made of noise at every scale and sharp edges."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import closing
 from fractions import Fraction
-from itertools import islice
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamvideo.errors import SourceError
-from dreamvideo.frames import Frame, Frames, StreamInfo
-from dreamvideo.media.video_reader import open_video
-from dreamvideo.media.video_writer import write_video
-from dreamvideo.settings.job import ReadSettings
+from dreamvideo.frames import Frame, Frames
 from dreamvideo.tensors import to_image
 
 RATE = 25  # frames per second of a synthetic clip
@@ -73,31 +66,6 @@ def synthetic_frames(height: int, width: int, count: int, seed: int = 0) -> list
         image = torch.where(disc, torch.tensor([0.9, 0.5, 0.2]).view(1, 3, 1, 1) * (0.4 + image), image)
         frames.append(Frame(to_image(image.clamp(0, 1)), Fraction(i, RATE)))
     return frames
-
-
-def read_clip(path: Path, height: int, width: int, count: int) -> list[Frame]:
-    """Read the first frames of a video.
-
-    Args:
-        path: of the video.
-        height, width: to which the frames are resized, in pixels.
-        count: number of frames.
-
-    Raises:
-        SourceError: it cannot be read, or has fewer frames.
-    """
-    with open_video(path, ReadSettings(frames=count, size=(width, height))) as source, closing(source.frames) as stream:
-        frames = list(islice(stream, count))
-    if len(frames) < count:
-        raise SourceError(f"{path} has {len(frames)} frames: expected {count}; use a longer clip, or fewer --frames")
-    return frames
-
-
-def write_clip(frames: Sequence[Frame], path: Path) -> None:
-    """Write the frames as a video at `RATE` frames per second."""
-    height, width = frames[0].image.shape[:2]
-    info = StreamInfo(width, height, Fraction(RATE), len(frames), Fraction(1, RATE))
-    write_video(frame_stream(frames), path, info, overwrite=True)
 
 
 def frame_stream(frames: Sequence[Frame]) -> Frames:

@@ -21,6 +21,10 @@ class TimeLimit:
     def reached(self) -> bool:
         return time.monotonic() - self.start > 60 * self.minutes
 
+    def remaining(self) -> float:
+        """Seconds until then; 0 if it is reached."""
+        return max(0.0, 60 * self.minutes - (time.monotonic() - self.start))
+
 
 def time_call(run: Callable[[], object], device: torch.device) -> float:
     """Return the wall time of one call in seconds, including all work that it queues on `device`."""

@@ -1,4 +1,4 @@
-"""The command bench, and its subcommands coherence, cluster and live."""
+"""The command bench, and its subcommands coherence, cluster, live and gpu."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from dreamvideo.commands.options import (
     CommandLine,
     add_command,
 )
-from dreamvideo.settings.bench import BenchSettings, CoherenceSettings, LiveBenchSettings, ScalingSettings
+from dreamvideo.settings.bench import (
+    BenchSettings,
+    CoherenceSettings,
+    GpuCheckSettings,
+    LiveBenchSettings,
+    ScalingSettings,
+)
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 
 
@@ -52,6 +58,13 @@ class LiveBenchRequest:
     dream: DreamSettings
 
 
+@dataclass(frozen=True, slots=True)
+class GpuCheckRequest:
+    """Tests and measurements of one GPU."""
+
+    settings: GpuCheckSettings
+
+
 def add_bench_command(commands: Any) -> None:
     """Add the parsers of `dreamvideo bench` and its subcommands.
 
@@ -65,7 +78,7 @@ def add_bench_command(commands: Any) -> None:
         Command(parse_bench, run_bench, (BenchSettings,)),
         "Measures how fast this machine dreams, compared with its own peak and with other programs.",
     )
-    others = bench.add_subparsers(title="other benchmarks", metavar="coherence|cluster|live")
+    others = bench.add_subparsers(title="other benchmarks", metavar="coherence|cluster|live|gpu")
     coherence = add_command(
         others,
         "coherence",
@@ -89,6 +102,13 @@ def add_bench_command(commands: Any) -> None:
         "measure frame rate and latency of a live dream",
         Command(parse_live_bench, run_live_bench, (LiveBenchSettings, *NETWORK_SETTINGS)),
         "Measures frame rate and latency of a live dream, with a file instead of a camera.",
+    )
+    add_command(
+        others,
+        "gpu",
+        "test and measure everything on a GPU, in one call of a few minutes",
+        Command(parse_gpu_check, run_gpu_check, (GpuCheckSettings,)),
+        "Tests and measures everything on a GPU, in one call of a few minutes; with --device cpu it rehearses that.",
     )
 
 
@@ -148,6 +168,18 @@ def parse_live_bench(line: CommandLine) -> LiveBenchRequest:
         line.settings(ObjectiveSettings),
         line.settings(DreamSettings),
     )
+
+
+def parse_gpu_check(line: CommandLine) -> GpuCheckRequest:
+    """Make the request of `dreamvideo bench gpu`.
+
+    Args:
+        line: the parsed command line.
+
+    Raises:
+        SettingsError: a value is invalid.
+    """
+    return GpuCheckRequest(line.settings(GpuCheckSettings))
 
 
 def run_bench(request: BenchRequest, console: Console) -> int:
@@ -224,3 +256,21 @@ def run_live_bench(request: LiveBenchRequest, console: Console) -> int:
 
     configure_process(request.model)
     return bench_live_latency(request.settings, request.model, request.objective, request.dream, console.quiet)
+
+
+def run_gpu_check(request: GpuCheckRequest, console: Console) -> int:
+    """Test and measure everything on a GPU.
+
+    Args:
+        request: what is measured, and where the results go.
+        console: whether progress is printed; tables are, in any case.
+
+    Returns:
+        The exit code; 1 if a part failed.
+
+    Raises:
+        DreamVideoError: there is no such device, or the results cannot be written.
+    """
+    from dreamvideo.bench.gpu_check.check_run import check_gpu
+
+    return check_gpu(request.settings, console.quiet)

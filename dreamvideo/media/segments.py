@@ -20,7 +20,6 @@ from dreamvideo.errors import Cancelled, DreamVideoError, OutputError
 from dreamvideo.frames import Frame, Frames
 from dreamvideo.media import checkpoint, segment_records
 from dreamvideo.media.segment_records import Segment
-from dreamvideo.media.video_file import translate_errors
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +121,8 @@ def store_segments(
         Cancelled: `should_stop` returned True.
         Whatever `frames` raises.
     """
+    from dreamvideo.media.video_file import translate_errors  # only who writes needs PyAV
+
     folder = checkpoint.checkpoint_folder(output)
     needed = False
     try:

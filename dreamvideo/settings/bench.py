@@ -149,6 +149,33 @@ class ScalingSettings:
         _check_at_least(self, workers=2, shots=2, frames=2, rounds=1)
 
 
+GpuPartName = Literal["versions", "tests", "kernels", "graphs", "leak", "fp16", "carried", "files", "lanes", "live"]
+GPU_PARTS: Final[tuple[GpuPartName, ...]] = get_args(GpuPartName)  # cheapest and most decisive first
+
+
+@dataclass(frozen=True, slots=True)
+class GpuCheckSettings:
+    """What is measured on a GPU, and where the results go."""
+
+    out: Path = option(Path("gpu-check"), "folder of the results; what it holds is replaced", type=Path, metavar="DIR")
+    only: tuple[GpuPartName, ...] = option((), "run this part only, repeatable", action="append")
+    minutes: float = option(9.0, "end after this time; parts that do not fit are left out", type=float, metavar="M")
+    device: str = option(
+        "auto", "auto, cuda or cuda:N; cpu rehearses with small sizes", kind="machine", metavar="DEVICE"
+    )
+    model: str = option("auto", "network that dreams", metavar="NAME")
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_device(self.device)
+        check(self.device != "mps", "--device mps", "cuda, or cpu for a rehearsal")
+        _check_positive(self, "minutes")
+
+    @property
+    def parts(self) -> tuple[GpuPartName, ...]:
+        return tuple(name for name in GPU_PARTS if name in self.only) if self.only else GPU_PARTS
+
+
 BenchSectionName = Literal["peak", "check", "cold", "video", "gradient", "lanes", "stages", "live", "memory"]
 BENCH_SECTIONS: Final[tuple[BenchSectionName, ...]] = get_args(BenchSectionName)
 

@@ -418,11 +418,16 @@ def test_graphs_dream_as_plain_calls_do(
 @pytest.mark.gpu
 def test_a_replayed_dream_never_waits_for_the_gpu(cuda: torch.device) -> None:
     score, images = dreamnet(cuda, "bf16").score, pictures(0, height=180, width=240).to(cuda)
+    residual, step_scale = 0.1 * torch.roll(images, 5, 3) - 0.05, 1 + images[:, :1]
+
+    def carried() -> None:  # as a carried frame is dreamed: `dream` waits to check what it was given
+        dreaming.dream_octaves(images, score, SMALL, residual=residual, step_scale=step_scale, jitter_index=[0])
+
     for _ in range(2):  # the second time it is recorded
-        warm(images, score)
+        carried()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        warm(images, score)
+        carried()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

@@ -1,4 +1,3 @@
-import contextlib
 import dataclasses
 import json
 import subprocess
@@ -6,8 +5,8 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -15,6 +14,7 @@ from conftest import parsed
 from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
+from dreamvideo.ascent import cuda_graphs
 from dreamvideo.bench import baselines, lane_batches
 from dreamvideo.bench.baselines import LOOPS, adam_loop, baseline_octave_sizes, cascade_blur
 from dreamvideo.bench.baselines_video import gordicaleksa_frame, jeremicna_frame, warp_where_similar
@@ -176,27 +176,29 @@ def test_contenders_take_turns_and_no_round_starts_after_the_limit() -> None:
     assert median_speedup([2.0, 9.0, 3.0], [1.0, 1.0, 3.0]) == 2
 
 
-def test_on_cuda_each_runs_in_its_own_precision_with_and_without_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_cuda_each_runs_in_its_own_precision_with_and_without_graphs() -> None:
     cuda = torch.device("cuda")  # only flags are set: there need be none
     before = torch.backends.cudnn.allow_tf32
     assert in_precision("tf32", lambda: torch.backends.cudnn.allow_tf32, cuda)() is True
     assert in_precision("fp32", lambda: torch.backends.cudnn.allow_tf32, cuda)() is False
     assert torch.backends.cudnn.allow_tf32 == before
 
-    state: list[Any] = [True]
-
-    @contextlib.contextmanager
-    def enabled(on: Any) -> Iterator[None]:
-        state.append(on)
-        yield
-        state.pop()
-
-    monkeypatch.setattr(lane_batches, "cuda_graphs_module", lambda: SimpleNamespace(enabled=enabled))
-    runs = lane_batches.graph_variants(lambda: state[-1], cuda)
+    runs = lane_batches.graph_variants(lambda: cuda_graphs.recorded_on(cuda), cuda)  # type: ignore[arg-type, return-value]
     assert {name: run() for name, run in runs.items()} == {"graph": True, "eager": False}
-    assert list(lane_batches.graph_variants(lambda: state[-1], CPU)) == ["eager"]
-    monkeypatch.setattr(lane_batches, "cuda_graphs_module", lambda: None)
-    assert list(lane_batches.graph_variants(lambda: state[-1], cuda)) == ["eager"]
+    assert list(lane_batches.graph_variants(lambda: torch.zeros(1), CPU)) == ["eager"]
+
+
+def test_recordings_are_forgotten_before_memory_is_measured_and_lack_of_it_is_no_error() -> None:
+    def fail() -> torch.Tensor:
+        raise RuntimeError("CUDNN_STATUS_ALLOC_FAILED")
+
+    calls: list[int] = []
+    with mock.patch.object(torch, "cuda", mock.Mock(max_memory_allocated=lambda device: 5_000_000)):
+        cuda_graphs._recorders[CPU] = mock.Mock()
+        assert lane_batches.measure_device_memory(lambda: calls.append(1), torch.device("cuda")) == 5  # type: ignore[arg-type, return-value]
+        assert not cuda_graphs._recorders
+        assert lane_batches.measure_device_memory(fail, torch.device("cuda")) is None
+    assert len(calls) == 2, "the second call is the one that records"
 
 
 def test_a_section_is_an_aligned_table_that_says_what_was_skipped() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamvideo.bench.frame_stamps import BITS, read_stamp, stamp
-from dreamvideo.bench.live_latency import LatencySample, latency_summary
+from dreamvideo.bench.live_samples import LatencySample, latency_summary
 from dreamvideo.live.shared_state import LiveNumbers
 
 

@@ -38,6 +38,7 @@ LINES = [
     ["bench", "coherence", "a.mp4"],
     ["bench", "cluster"],
     ["bench", "live"],
+    ["bench", "gpu", "--only", "leak"],
 ]
 
 

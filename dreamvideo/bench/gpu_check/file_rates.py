@@ -1,0 +1,88 @@
+"""Frames per second from file to file, and of decoding and encoding alone: where the whole ends."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+from dreamvideo.bench.clip_files import write_clip
+from dreamvideo.bench.gpu_check.check_plan import GpuCheck
+from dreamvideo.bench.gpu_check.moving_frames import endless_shot
+from dreamvideo.bench.gpu_check.stream_rates import REHEARSED_SIZES, SIZES, Span, timed_frames
+from dreamvideo.errors import OutputError
+from dreamvideo.frames import Frame
+from dreamvideo.info.tables import TableRow, TableValue
+from dreamvideo.media.video_reader import open_video
+from dreamvideo.media.video_writer import write_video
+from dreamvideo.models.network import Network
+from dreamvideo.settings.dream import CarrySettings
+from dreamvideo.settings.job import EncodeSettings
+from dreamvideo.threads import prefetch
+from dreamvideo.video.pipeline import dream_video
+
+ENCODERS = ("libx264", "h264_nvenc", "mpeg4", "mjpeg")  # the default first
+CLIP_FRAMES, REHEARSED_CLIP_FRAMES = 300, 8
+ENCODED_FRAMES, REHEARSED_ENCODED_FRAMES = 48, 3
+FILE_SPAN, REHEARSED_FILE_SPAN = Span(120, 8.0), Span(2, 1.0)
+
+
+def file_rows(check: GpuCheck) -> Iterator[TableRow]:
+    """Measure decoding and each encoder alone, then the program with the fastest encoder and with the default one."""
+    network = check.load()
+    with tempfile.TemporaryDirectory(prefix="dreamvideo-bench-") as name:
+        folder = Path(name)
+        for height, width in check.pick(SIZES, REHEARSED_SIZES):
+            if check.limit.reached():
+                return
+            size, clip = f"{width}x{height}", folder / f"{height}.mkv"
+            frames = list(islice(endless_shot(height, width), check.pick(CLIP_FRAMES, REHEARSED_CLIP_FRAMES)))
+            write_clip(frames, clip, EncodeSettings(codec="mpeg4", crf=4))
+            yield {"what": "decoding alone", "size": size, "fps": decoding_rate(clip)}
+            dreamed = dream_video(endless_shot(height, width), network, check.look, CarrySettings())
+            with closing(dreamed):
+                few = list(islice(dreamed, check.pick(ENCODED_FRAMES, REHEARSED_ENCODED_FRAMES)))
+            rates = encoder_rates(few, folder)
+            for codec, rate in rates.items():
+                yield {"what": f"{codec} alone", "size": size, "fps": rate}
+            fastest = max(rates, key=lambda codec: rates[codec] or 0.0)
+            for codec in dict.fromkeys((fastest, ENCODERS[0])):
+                if check.limit.reached():
+                    return
+                row = file_rate(check, network, clip, folder / f"{height}_{codec}.mkv", EncodeSettings(codec=codec))
+                yield {"what": f"file to file, {codec}", "size": size, **row}
+
+
+def decoding_rate(clip: Path) -> float:
+    """Return the frames per second of decoding a whole clip."""
+    start = time.perf_counter()
+    with open_video(clip) as source, closing(source.frames) as frames:
+        count = sum(1 for _ in frames)
+    return count / (time.perf_counter() - start)
+
+
+def encoder_rates(frames: list[Frame], folder: Path) -> dict[str, float | None]:
+    """Return encoder -> frames per second of writing dreamed frames; None: it is not there."""
+    rates: dict[str, float | None] = {}
+    for codec in ENCODERS:
+        start = time.perf_counter()
+        try:
+            write_clip(frames, folder / f"{codec}.mkv", EncodeSettings(codec=codec))
+        except OutputError:
+            rates[codec] = None
+            continue
+        rates[codec] = len(frames) / (time.perf_counter() - start)
+    return rates
+
+
+def file_rate(check: GpuCheck, network: Network, clip: Path, output: Path, encode: EncodeSettings) -> TableRow:
+    """Dream a file as `dreamvideo video` does, and measure the frames as they are written."""
+    figures: dict[str, TableValue] = {}
+    with open_video(clip) as source, closing(prefetch(source.frames)) as frames:
+        dreamed = prefetch(dream_video(frames, network, check.look, CarrySettings()))
+        timed = timed_frames(check, dreamed, check.pick(FILE_SPAN, REHEARSED_FILE_SPAN), figures)
+        write_video(timed, output, source.info, encode, overwrite=True)
+    return figures

@@ -1,0 +1,105 @@
+"""The kernels of one step at the finest octave of 1080 lines, by the time that they take."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from dreamvideo.ascent import cuda_graphs
+from dreamvideo.bench.gpu_check.check_plan import GpuCheck
+from dreamvideo.bench.gpu_check.single_octave import one_size_ascent
+from dreamvideo.bench.timing import synchronize, time_call
+from dreamvideo.info.tables import TableRow, format_table
+
+SIZE, REHEARSED_SIZE = (1080, 1920), (64, 96)
+SHOWN = 10  # kernels in the result; all are in the file
+NAME_LENGTH = 90  # characters of a kernel's name; templates are long
+
+
+def kernel_rows(check: GpuCheck) -> Iterator[TableRow]:
+    """Profile one step without a graph: totals, then the kernels that take most time; all of them in `kernels.txt`."""
+    network = check.load()
+    step = one_size_ascent(check, network, check.pick(SIZE, REHEARSED_SIZE), 1)
+    with cuda_graphs.enabled(False):
+        for _ in range(3):
+            step()
+        seconds = median(time_call(step, check.device) for _ in range(5))
+        kernels = profile_kernels(step, check.device)
+        touched = touched_bytes(step)
+    total = sum(time for _, time in kernels)
+    yield {
+        "kernel": f"all, {network.name} {network.precision_name}, one step of {1000 * seconds:.2f} ms",
+        "count": len(kernels),
+        "us": total,
+        "%": 100.0,
+        "GB_touched": touched / 1e9,
+        "GB/s": touched / 1e3 / total if total else None,
+    }
+    rows = sum_by_name(kernels)
+    (check.out / "kernels.txt").write_text("\n".join(format_table(rows)) + "\n")
+    for row in rows[:SHOWN]:
+        yield {**row, "kernel": str(row["kernel"])[:NAME_LENGTH]}
+
+
+def sum_by_name(kernels: list[tuple[str, float]]) -> list[TableRow]:
+    """Add up the microseconds of kernels of one name; most first."""
+    times: dict[str, list[float]] = {}
+    for name, time in kernels:
+        times.setdefault(name, []).append(time)
+    total = sum(time for _, time in kernels) or 1.0
+    ordered = sorted(times.items(), key=lambda item: -sum(item[1]))
+    return [
+        {"kernel": name, "count": len(each), "us": sum(each), "%": 100 * sum(each) / total} for name, each in ordered
+    ]
+
+
+def profile_kernels(work: Callable[[], object], device: torch.device) -> list[tuple[str, float]]:
+    """Return (name, microseconds) of every kernel and copy of one call; on a CPU of its operations, nested ones too."""
+    on_gpu = device.type == "cuda"
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
+    with profile(activities=activities) as profiler:
+        work()
+        synchronize(device)
+    with tempfile.TemporaryDirectory(prefix="dreamvideo-bench-") as folder:
+        trace = Path(folder) / "trace.json"
+        profiler.export_chrome_trace(str(trace))  # its names stay the same from version to version
+        events = json.loads(trace.read_text())["traceEvents"]
+    kinds = ("kernel", "gpu_memcpy", "gpu_memset") if on_gpu else ("cpu_op",)
+    return [(event["name"], float(event["dur"])) for event in events if event.get("cat") in kinds]
+
+
+def touched_bytes(work: Callable[[], object]) -> int:
+    """Return the bytes that the operations of one call read and write, if each reads its inputs once; views none."""
+    mode = _TouchedBytes()
+    with mode:
+        work()
+    return mode.total
+
+
+class _TouchedBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # it has an untyped hook for subclasses
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total: int = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else the first operation imports torch's compiler, which takes seconds and is not used
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        results = func(*args, **(kwargs or {}))
+        aliases = [result.alias_info for result in func._schema.returns]
+        if not any(alias is not None and not alias.is_write for alias in aliases):  # no view
+            for tensor in tree_leaves((args, kwargs, results)):
+                if isinstance(tensor, Tensor):
+                    self.total += tensor.numel() * tensor.element_size()
+        return results
