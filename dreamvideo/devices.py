@@ -230,6 +230,15 @@ def device_name(device: torch.device) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
+def runs_asynchronously(device: torch.device) -> bool:
+    """Return whether work is queued on a device, so that what is wanted from it later is better begun early.
+
+    Args:
+        device: any.
+    """
+    return device.type == "cuda"
+
+
 def has_tf32(device: torch.device) -> bool:
     """Return whether the hardware computes in TF32.
 

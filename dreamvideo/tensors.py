@@ -108,7 +108,7 @@ def checked_images(images: Tensor) -> Tensor:
         hint = ": type images / 255" if images.dtype == torch.uint8 else ""
         raise SettingsError(f"got {images.dtype} images, expected floats in [0, 1]{hint}")
     images = as_float32(images)
-    low, high = (float(value) for value in images.detach().aminmax())
+    low, high = download(torch.stack(images.detach().aminmax())).tolist()  # one copy: the device is waited for once
     if not -OVERSHOOT <= low <= high <= 1 + OVERSHOOT:
         hint = ": type images / 255" if low >= 0 and 2 < high <= 256 else ""
         hint = ": type (images + 1) / 2" if -1.5 < low < 0 and high < 1.5 else hint
@@ -167,6 +167,19 @@ def upload(tensor: Tensor, device: torch.device) -> Tensor:
         return tensor.to(device)
     # Only copies from pinned memory are asynchronous. PyTorch does not reuse the block before the copy is done.
     return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def place(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor that is kept, such as a constant, to `device`, and wait: any stream may use it from then on.
+
+    Args:
+        tensor: of any shape and type, on the CPU; gradients pass through the copy.
+        device: where to.
+
+    Returns:
+        The same values on `device`; the tensor itself if that is the CPU.
+    """
+    return tensor.to(device)
 
 
 def fetch(tensor: Tensor) -> Callable[[], Tensor]:

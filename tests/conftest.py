@@ -17,8 +17,10 @@ import pytest
 import torch
 from hypothesis import settings
 from numpy.typing import NDArray
+from tape import record
 from torch import Tensor
 
+from dreamvideo.ascent import cuda_graphs
 from dreamvideo.cli import build_parser, main
 from dreamvideo.commands.options import CommandLine
 from dreamvideo.frames import Frame, Frames
@@ -111,6 +113,26 @@ def tiny_net() -> TinyNet:
 def tiny_network(tiny_net: TinyNet) -> Network:
     score = Objective(tiny_net, (Term("first", kind="log"), Term("second", 0.5, "log")))
     return Network("tiny", score, torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture(scope="module")
+def single_thread() -> Iterator[None]:
+    """Many small operations of torch: on a busy machine two threads wait for each other at every one of them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def tape_recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[cuda_graphs.GraphRecorder]:
+    """Ascents on the CPU are recorded on tapes."""
+    recorder = cuda_graphs.GraphRecorder(record)
+    monkeypatch.setattr(cuda_graphs, "recorded_on", lambda device: cuda_graphs._on)
+    monkeypatch.setattr(cuda_graphs, "_recorder", lambda device: recorder)
+    yield recorder
+    assert recorder.works
+    assert recorder.recordings, "nothing was recorded"
 
 
 def textured(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamvideo.ascent.jitter import Shifts, shift, shift_gradient
+from dreamvideo.tensors import place
 
 RADIUS = 4  # pixels
 
@@ -50,10 +51,10 @@ def kernel(sigma: float, device: torch.device) -> Tensor:
         weights = torch.exp(-0.5 * (x / width) ** 2)
         weights = weights / weights.sum()
         total += weights[:, None] * weights / 3
-    return total.float().to(device)
+    return place(total.float(), device)
 
 
 @cache
 def network_deviations(device: torch.device) -> Tensor:
     """(3, 1, 1) standard deviations of red, green and blue in ImageNet, which its networks divide by."""
-    return torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1).to(device)
+    return place(torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1), device)

@@ -45,6 +45,8 @@ MAX_SEEN = 1024  # ascents of which is known whether they were asked for before
 WARMUP_RUNS = 2
 
 _on = True
+_recordings_made = 0
+_count_lock = threading.Lock()
 
 
 class Ascend(Protocol):
@@ -86,6 +88,11 @@ def replay(ascend: Ascend) -> Ascend:
     ) -> Tensor:
         if recorded_on(images.device) and len(offsets) and not isinstance(score, TiledScore):
             recorder = _recorder(images.device)
+            # Sums of another layout differ in the last bit: a plain call sees the layout of the recordings' buffers.
+            images, base = images.contiguous(), base.contiguous()
+            step_scale, target_score, area = (
+                None if each is None else each.contiguous() for each in (step_scale, target_score, area)
+            )
             dreamed = recorder.run(ascend, images, base, score, settings, offsets, step_scale, target_score, area)
             if dreamed is not None:
                 return dreamed
@@ -118,11 +125,21 @@ def recorded_on(device: torch.device) -> bool:
     return _on and device.type == "cuda"
 
 
-def forget_recordings() -> None:
-    """Drop all recordings and release the memory that they hold."""
+def recordings_made() -> int:
+    """Return how many recordings were made or tried in this process, by any thread; it only rises.
+
+    Where it has risen, what was timed meanwhile says nothing of replays.
+    """
+    return _recordings_made
+
+
+def forget_recordings() -> bool:
+    """Drop all recordings and release the memory that they hold; return whether there were any."""
+    forgotten = False
     for device in list(_recorders):
         torch.cuda.synchronize(device)  # none may be in the middle of a replay
-        del _recorders[device]
+        forgotten = bool(_recorders.pop(device).recordings) or forgotten
+    return forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +220,8 @@ class GraphRecorder:
             reason = str(error).partition("\n")[0]
             log.warning("CUDA graphs are off, kernels are launched one by one: cannot record (%s)", reason)
             self.works = False
+        finally:
+            _count_recording()
         while len(self.recordings) > MAX_RECORDINGS:  # none is being replayed: recording has waited for all
             self.recordings.popitem(last=False)
 
@@ -234,6 +253,12 @@ def fill_buffer(buffers: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) ->
 
 
 _recorders: dict[torch.device, GraphRecorder] = {}
+
+
+def _count_recording() -> None:
+    global _recordings_made
+    with _count_lock:  # each device has a recorder with a lock of its own
+        _recordings_made += 1
 
 
 def _recorder(device: torch.device) -> GraphRecorder:

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dreamvideo.tensors import place
+
 # Constants are cached forever: a recorded graph points to those that it was recorded with.
 
 
@@ -17,7 +19,7 @@ def gaussian(sigma: float, device: torch.device) -> Tensor:
     radius = max(1, round(3 * sigma))
     x = torch.arange(-radius, radius + 1, dtype=torch.float32)
     weights = torch.exp(-0.5 * (x / sigma) ** 2)
-    return (weights / weights.sum()).to(device)
+    return place(weights / weights.sum(), device)
 
 
 def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
@@ -72,4 +74,5 @@ def lowpass(images: Tensor, sigma: float) -> Tensor:
 def _spreading(small: int, large: int, sigma: float, device: torch.device) -> Tensor:
     # (large, small) matrix that blurs and enlarges along one side; four times as fast as doing so step by step.
     units = gaussian_blur(torch.eye(small).view(small, 1, small, 1), sigma)
-    return F.interpolate(units, (large, 1), mode="bilinear", align_corners=False)[:, 0, :, 0].T.contiguous().to(device)
+    spread = F.interpolate(units, (large, 1), mode="bilinear", align_corners=False)[:, 0, :, 0]
+    return place(spread.T.contiguous(), device)

@@ -20,6 +20,7 @@ from dreamvideo.ascent.compat import network_deviations, nine_by_nine
 from dreamvideo.ascent.gaussian import cascade, gaussian_blur
 from dreamvideo.ascent.jitter import Shifts
 from dreamvideo.settings.dream import DreamSettings
+from dreamvideo.tensors import place
 
 CHROMA_SIGMA = 2.5  # pixels; narrower gives rainbow fringes. Chosen by eye
 
@@ -135,7 +136,8 @@ def total_variation_gradient(images: Tensor, soft: Tensor) -> Tensor:
 @cache
 def opponent_axes(device: torch.device) -> Tensor:
     """(3, 3) rows luma, red-green, yellow-blue of RGB columns; orthonormal."""
-    return F.normalize(torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [1.0, 1.0, -2.0]])).to(device)
+    axes = F.normalize(torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [1.0, 1.0, -2.0]]))
+    return place(axes, device)
 
 
 @cache
@@ -147,7 +149,7 @@ def natural_colors(device: torch.device) -> Tensor:
     root = torch.tensor(NATURAL_COLORS, dtype=torch.float64)
     variances, axes = torch.linalg.eigh(root @ root.T)
     matrix: Tensor = axes * (variances / variances.max()).sqrt() @ axes.T
-    return matrix.float().to(device)
+    return place(matrix.float(), device)
 
 
 def spread(planes: Tensor) -> Tensor:

@@ -43,16 +43,24 @@ class MemoryBudget:
         """Start with tiles of `tile` px a side; None: with whole images."""
         self.tile = tile
         self.rows: int | None = None  # images at once; None: the whole batch
+        self.failures = 0  # times that memory ran out
         self._estimated: set[torch.Size] = set()
         self._tiled: TiledScore | None = None
 
-    def run_in_batches(self, images: Tensor, objective: Objective, work: Callable[[slice, Score], list[T]]) -> list[T]:
+    def run_in_batches(
+        self,
+        images: Tensor,
+        objective: Objective,
+        work: Callable[[slice, Score], list[T]],
+        device: torch.device | None = None,
+    ) -> list[T]:
         """Call `work` on as many images at a time as fit into memory.
 
         Args:
-            images: (B, 3, H, W).
+            images: (B, 3, H, W); their shape and their device are read.
             objective: what scores them.
             work: (the rows of the batch, the score in whole images or tiles) -> a result for each row.
+            device: where `work` takes memory; None: that of the images.
 
         Returns:
             The results of all rows.
@@ -60,19 +68,22 @@ class MemoryBudget:
         Raises:
             MemoryBudgetError: one image does not fit, even in the smallest tiles.
         """
-        self._estimate(images, objective)
+        device = device or images.device
+        self._estimate(images.shape, objective, device)
         results: list[T] = []
         while len(results) < len(images):
             rows = slice(len(results), min(len(images), len(results) + (self.rows or len(images))))
             try:
-                results += work(rows, self._score(objective, images.device))
+                results += work(rows, self._score(objective, device))
                 continue
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
             # Outside the except clause: the error's traceback kept the tensors alive.
-            release_memory(images.device)
-            self._shrink(rows.stop - rows.start, images, objective)
+            self.failures += 1
+            if release_memory(device) and self.failures == 1:
+                continue  # what recordings of other sizes and looks held may have been enough
+            self._shrink(rows.stop - rows.start, images.shape, objective, device)
         return results
 
     def _score(self, objective: Objective, device: torch.device) -> Score:
@@ -82,29 +93,29 @@ class MemoryBudget:
             self._tiled = TiledScore(objective, self.tile, device)
         return self._tiled
 
-    def _estimate(self, images: Tensor, objective: Objective) -> None:
+    def _estimate(self, shape: torch.Size, objective: Objective, device: torch.device) -> None:
         # Once for each size: later, memory that an ascent keeps for the next one counts as used, and yet is available.
-        if images.device.type != "cpu" or images.shape in self._estimated:
+        if device.type != "cpu" or shape in self._estimated:
             return
-        self._estimated.add(images.shape)
-        free = available_bytes(images.device)
-        count, _, h, w = images.shape
+        self._estimated.add(shape)
+        free = available_bytes(device)
+        count, _, h, w = shape
         if free is None or count * h * w * PLENTY < free:
             return
         rows = min(count, self.rows or count)
-        while rows * estimate_bytes(h, w, self.tile, objective, images.device) > free:
-            rows = self._shrink(rows, images, objective)
+        while rows * estimate_bytes(h, w, self.tile, objective, device) > free:
+            rows = self._shrink(rows, shape, objective, device)
 
-    def _shrink(self, rows: int, images: Tensor, objective: Objective) -> int:
+    def _shrink(self, rows: int, shape: torch.Size, objective: Objective, device: torch.device) -> int:
         # Take half as many images, then the next smaller tiles; returns the number of images at once.
-        h, w = images.shape[2:]
+        h, w = shape[2:]
         if rows > 1:
             self.rows = rows = (rows + 1) // 2
             log.info("little memory: %d images at once", rows)
             return rows
         smaller = smaller_tile(h, w, self.tile)
         if smaller is None:
-            raise MemoryBudgetError(_describe(h, w, self.tile, objective, images.device))
+            raise MemoryBudgetError(_describe(h, w, self.tile, objective, device))
         self.tile = smaller
         log.info("little memory: tiles of %d pixels", smaller)
         return rows
@@ -144,19 +155,38 @@ def estimate_bytes(height: int, width: int, tile: int | None, objective: Objecti
     return round(SLACK * (pixels * max(STEP, HELD + SCORING * activations) + tile_pixels * network))
 
 
-def release_memory(device: torch.device) -> None:
-    """Release recordings and cached memory on `device`."""
-    if device.type == "cuda":
-        cuda_graphs.forget_recordings()
-        torch.cuda.empty_cache()
+def release_memory(device: torch.device) -> bool:
+    """Release recordings and cached memory.
+
+    Args:
+        device: where memory is short.
+
+    Returns:
+        Whether there were recordings.
+    """
+    if device.type != "cuda":
+        return False
+    recorded = cuda_graphs.forget_recordings()
+    torch.cuda.empty_cache()
+    return recorded
 
 
 def _describe(height: int, width: int, tile: int | None, objective: Objective, device: torch.device) -> str:
-    need, free = estimate_bytes(height, width, tile, objective, device), available_bytes(device)
+    need, free = _describe_need(height, width, tile, objective, device), available_bytes(device)
     least = f" even with --tile {tile}" if tile is not None and tile < max(height, width) else ""
     there = "less" if free is None else f"{free / 1e9:.1f} GB"
+    live = max(32, min(height, width) // 2)
     elsewhere = "" if device.type == "cpu" else ", or --device cpu"
     return (
-        f"{width}x{height} pixels need about {need / 1e9:.1f} GB of memory{least}, {device} has {there} free: expected "
-        f"a smaller image (of a video: --size {max(16, height // 2)}){elsewhere}"
+        f"{width}x{height} pixels need {need}{least}, {device} has {there} free: expected "
+        f"a smaller image (of a video: --size {max(16, height // 2)}, live: --dream-size {live}){elsewhere}"
     )
+
+
+def _describe_need(height: int, width: int, tile: int | None, objective: Objective, device: torch.device) -> str:
+    try:
+        return f"about {estimate_bytes(height, width, tile, objective, device) / 1e9:.1f} GB of memory"
+    except (RuntimeError, MemoryError) as error:  # not even for the image that the network is measured with
+        if not is_out_of_memory(error):
+            raise
+    return "more memory"

@@ -13,6 +13,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from dreamvideo.tensors import place
+
 SIDE = 512  # pixels; a larger image is covered by repeating the field
 
 
@@ -24,4 +26,4 @@ def noise_field(height: int, width: int, device: torch.device) -> Tensor:
 
 @cache  # forever: a recorded graph points to the field that it was recorded with
 def _tile(device: torch.device) -> Tensor:
-    return torch.randn(3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).to(device)
+    return place(torch.randn(3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)), device)

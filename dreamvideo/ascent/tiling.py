@@ -21,6 +21,7 @@ from torch import Tensor
 from dreamvideo.devices import tf32_products
 from dreamvideo.models.layers import describe_layers
 from dreamvideo.models.objectives import Objective
+from dreamvideo.tensors import download, place
 
 Score = Callable[[Tensor], Tensor]  # (B, 3, H, W) in [0, 1] -> (B,), differentiable
 Activations = Mapping[str, Tensor]  # layer name -> (B, C, h, w) or (B, C)
@@ -208,7 +209,7 @@ class TiledScore:
     @cached_property
     def strides(self) -> dict[str, float | None]:
         """Pixels per place of each layer; None: it has no places, and an image's vector is the mean of its tiles'."""
-        layers = describe_layers(lambda images: self.objective.features(images.to(self.device)))
+        layers = describe_layers(lambda images: self.objective.features(place(images, self.device)))
         return {layer.name: layer.stride for layer in layers if layer.name in self.objective.layers}
 
     @cached_property
@@ -222,7 +223,7 @@ class TiledScore:
 
     def _reach(self, layer: str) -> int:
         """Pixels, in either direction, within which the gradient of a place in the middle of a tile lies."""
-        noise = torch.rand(1, 3, self.side, self.side, generator=torch.Generator().manual_seed(0)).to(self.device)
+        noise = place(torch.rand(1, 3, self.side, self.side, generator=torch.Generator().manual_seed(0)), self.device)
         with torch.enable_grad():
             noise.requires_grad_()
             activation = self.objective.features(noise)[layer]
@@ -233,7 +234,7 @@ class TiledScore:
         within = torch.zeros(self.side // 2 + 1, dtype=torch.float64, device=self.device)
         within.index_add_(0, torch.maximum(offsets[:, None], offsets).flatten(), energy.flatten())
         beyond = 1 - within.cumsum(0) / within.sum()
-        return int((beyond > BEYOND**2).sum())
+        return int(download((beyond > BEYOND**2).sum()))
 
 
 def at_size(score: Score, size: tuple[int, int]) -> Score:

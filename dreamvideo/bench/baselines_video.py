@@ -10,6 +10,7 @@ from dreamvideo.ascent.gaussian import gaussian_blur
 from dreamvideo.bench.baselines import adam_loop, squares_loop
 from dreamvideo.bench.networks import BenchNetwork
 from dreamvideo.motion.flow import dis
+from dreamvideo.motion.flow_pair import enlarge_flow
 from dreamvideo.motion.warp import warp
 
 
@@ -40,7 +41,7 @@ def warp_where_similar(source: Tensor, last_source: Tensor, last_dream: Tensor) 
         source, last_source, last_dream: (1, 3, H, W) in [0, 1].
     """
     now, before = ((255 * image).round().to(torch.uint8).cpu() for image in (source, last_source))
-    back = -dis()(before, now).to(source.device)
+    back = -enlarge_flow(dis()(before, now).backward, *now.shape[2:]).to(source.device)
     warped_dream, warped_source = warp(last_dream, back), warp(last_source, back)
     similar = ((source - warped_source).mean(1, keepdim=True).abs() <= 30 / 255).float()
     side = (source.shape[2] * source.shape[3]) ** 0.5

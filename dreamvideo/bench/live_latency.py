@@ -29,7 +29,7 @@ from dreamvideo.info.results import Report, ReportSection, results_table, result
 from dreamvideo.live.app import KEY_INTERVAL, window_sink
 from dreamvideo.live.cameras.camera import camera_frames
 from dreamvideo.live.controls import Controls
-from dreamvideo.live.dreaming.ascent_thread import Look, LookChoice
+from dreamvideo.live.dreaming.ascent_task import Look, LookChoice
 from dreamvideo.live.dreaming.looks import build_menu, look_loader
 from dreamvideo.live.outputs.window import check_display
 from dreamvideo.live.shared_state import SharedState

@@ -13,7 +13,8 @@ from dreamvideo.bench.frame_stamps import read_stamp
 from dreamvideo.bench.peak_memory import resident_bytes
 from dreamvideo.frames import Frame
 from dreamvideo.info.tables import TableRow
-from dreamvideo.live.dreaming.ascent_thread import AscentThread, Look, LookChoice
+from dreamvideo.live.dreaming.ascent_task import Look, LookChoice
+from dreamvideo.live.dreaming.ascent_thread import AscentThread
 from dreamvideo.live.loop import ShownFrame, dream_live
 from dreamvideo.live.shared_state import LiveNumbers, SharedState
 from dreamvideo.motion.flow import dis

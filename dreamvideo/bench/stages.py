@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -16,6 +17,7 @@ from dreamvideo.bench.clip_files import write_clip
 from dreamvideo.bench.synthetic import RATE, frame_stream
 from dreamvideo.bench.timing import time_interleaved
 from dreamvideo.bench.video_rate import steady_rate
+from dreamvideo.devices import runs_asynchronously
 from dreamvideo.frames import Frame, Frames, StreamInfo
 from dreamvideo.info.tables import TableRow
 from dreamvideo.media.video_reader import open_video
@@ -25,8 +27,10 @@ from dreamvideo.settings.dream import CarrySettings
 from dreamvideo.settings.job import ReadSettings
 from dreamvideo.tensors import to_image, to_tensor
 from dreamvideo.threads import prefetch
-from dreamvideo.video.carry import dream_carried_frames, dream_first_frames, move_carry, steps_for
-from dreamvideo.video.pipeline import dream_video, estimate_rounds
+from dreamvideo.video.carry import move_carry
+from dreamvideo.video.dream_frames import dream_carried_frames, dream_first_frames
+from dreamvideo.video.flow_stage import estimate_ahead, motion_estimator, upload_planes
+from dreamvideo.video.pipeline import dream_video
 from dreamvideo.video.shots import single_input
 
 MOTION, ASCENT, END_TO_END = "cuts, flow both ways, mask", "ascent", "end to end"
@@ -62,9 +66,10 @@ def _stages(
     plan, carrying, frames, dreaming = run.plan, CarrySettings(), run.clip, run.plan.dreaming
     _, images = steady_rate(dream_video(frame_stream(frames), network, dreaming, carrying), plan.frames)
     dreamed = [Frame(image, Fraction(i, RATE)) for i, image in enumerate(images)]
-    rounds = estimate_rounds(single_input(frame_stream(frames[:2])), carrying, run.device)
-    _, motion = [step_motion for ((_, step_motion),) in rounds]
-    assert motion is not None
+    on_device = runs_asynchronously(run.device)
+    motion_between = motion_estimator(carrying, run.device, on_device)
+    planes = [upload_planes(frame, run.device) for frame in frames[:2]]
+    motion = motion_between(frames[1], frames[0])(planes[1], planes[0])()
     source = to_tensor(frames[1].image, run.device)
     (first,) = dream_first_frames(to_tensor(frames[0].image, run.device), network, dreaming)
     start = move_carry(first, source, motion, carrying.persistence)
@@ -78,12 +83,15 @@ def _stages(
 
     def ascend() -> None:
         for frame_index in range(1, ascents + 1):
-            carry = replace(start, frame_index=frame_index)
-            dream_carried_frames(source, [carry], steps_for(carry, dreaming, carrying), network, dreaming, carrying)
+            carry = replace(start, progress=replace(start.progress, frame_index=frame_index))
+            dream_carried_frames(source, [carry], network, dreaming, carrying)
 
     def estimate() -> None:
-        for _ in estimate_rounds(single_input(frame_stream(frames)), carrying, run.device):
-            pass
+        with ThreadPoolExecutor(1) as pool:
+            inputs = single_input(frame_stream(frames))
+            for waiting in estimate_ahead(inputs, carrying, run.device, on_device, pool, lambda _: True):
+                waiting.launch(run.device)
+                waiting.motion()
 
     return {
         "decode": (lambda: decode_all(clip, read), len(frames)),

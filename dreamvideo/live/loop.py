@@ -20,7 +20,7 @@ from dreamvideo.live.dreaming.stats import LiveStats
 from dreamvideo.live.dreaming.tracking import compose_image
 from dreamvideo.live.shared_state import SharedState
 from dreamvideo.motion.cuts import frame_comparer
-from dreamvideo.motion.flow import FlowEstimator
+from dreamvideo.motion.flow_pair import FlowEstimator
 from dreamvideo.threads import Latest
 
 EARLY_MARGIN: Final = 0.75  # of the interval asked for; frames that come sooner than that are skipped
@@ -73,7 +73,7 @@ def dream_live(
                 return
             results, working_on = ascent.results()
             stats.ascents_ended(start, results)
-            sizes.add_ascents(start, [result.seconds for result in results])
+            sizes.add_ascents(start, [result.seconds for result in results if not result.one_off])
             if state is None:
                 if frame is None:  # the camera is still opening
                     continue

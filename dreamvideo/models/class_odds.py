@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dreamvideo.tensors import place
+
 TEMPERATURE = 2.0  # of class odds: above 1, a place moves towards all likely classes, not the likeliest alone
 
 FOCUS = 0.7  # exponent of the probability of classes at weight 1; chosen by eye
@@ -61,4 +63,4 @@ def focused(activation: Tensor, focus: Tensor) -> Tensor:
 @cache  # forever: a recorded graph points to those that it was recorded with
 def pick_indices(picks: tuple[int, ...], device: torch.device) -> Tensor:
     """(N,) int64 tensor of `picks`."""
-    return torch.tensor(picks, device=device)
+    return place(torch.tensor(picks), device)

@@ -17,6 +17,7 @@ from dreamvideo.models.objectives import CLASS_KINDS, Features, Objective, Term
 from dreamvideo.models.registry import find_model
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.network_looks import network_look
+from dreamvideo.tensors import place
 from dreamvideo.torch_state import differentiable, plain_torch
 
 TRIAL_SIDES = (16, 32, 48, 64, 80, 96, 128)  # pixels; the smallest that a network can process is found by trial
@@ -98,11 +99,11 @@ def place_network(
     features = model.cut(list(dict.fromkeys(term.layer for term in terms)), device, precision)
     features = pad_inputs(features, device, model.name)
     _check_picks(features, terms, device, model.name)
-    divisors = {name: value.to(device) for name, value in model.divisors().items()}
+    divisors = {name: place(value, device) for name, value in model.divisors().items()}
     score = Objective(features, terms, divisors, tf32=pick_tf32(settings.precision, device))
     if guide is not None:
         with torch.no_grad(), tf32_products(score.tf32):
-            activations = features(differentiable(guide).float().to(device))
+            activations = features(place(differentiable(guide).float(), device))
         score = replace(score, guides={name: guide_columns(activations[name]) for name in score.layers})
     return Network(model.name, score, device, precision)
 

@@ -36,6 +36,7 @@ from torch import Tensor
 
 from dreamvideo.devices import tf32_products
 from dreamvideo.models.class_odds import class_log_odds, focus_map, focused, pick_indices
+from dreamvideo.tensors import place
 from dreamvideo.torch_state import plain_torch
 
 Features = Callable[[Tensor], Mapping[str, Tensor]]  # (B, 3, H, W) RGB in [0, 1] -> layer name -> (B, C, h, w)
@@ -251,7 +252,7 @@ def mix_cells(channels: int, device: torch.device) -> Tensor:
     """(1, C, rows, columns): 1 where a cell raises a channel, else 0."""
     chance = torch.rand(MIX_CELLS[0] * MIX_CELLS[1], channels, generator=torch.Generator().manual_seed(channels))
     chosen = chance.argsort(1).argsort(1) < MIX_CHANNELS  # (places, C)
-    return chosen.float().T.reshape(1, channels, *MIX_CELLS).to(device)
+    return place(chosen.float().T.reshape(1, channels, *MIX_CELLS), device)
 
 
 def guide_similarity(activation: Tensor, guide: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ STILL = 0.1  # pixels; a flow that is shorter in most places is that of a fixed 
 AGAINST = 0.5  # pixels per frame by which something moves against the camera
 AGREEING = 0.4  # share of the places that must agree with a homography
 
+MOVING_SHARE = 0.3  # of the places of a cell that move, above which it does
+
 # Share of the image's shorter side around what moves within which a flow drags the ground along. By measurement.
 HALO = 0.043
 
@@ -24,11 +26,12 @@ HALO = 0.043
 DEEP = 2
 
 
-def camera_matrix(backward: NDArray[np.float32]) -> NDArray[np.float64] | None:
+def camera_matrix(backward: NDArray[np.float32], scale: float = 1.0) -> NDArray[np.float64] | None:
     """Fit the camera's motion to a flow.
 
     Args:
         backward: (2, H, W) px (dx, dy), current to previous.
+        scale: pixels of the images to one of the flow: limits count in those.
 
     Returns:
         (3, 3) homography from positions of the current frame, px, to those of the previous one; exactly the identity
@@ -40,12 +43,26 @@ def camera_matrix(backward: NDArray[np.float32]) -> NDArray[np.float64] | None:
     flow = backward[:, y, x].reshape(2, -1).T  # (N, 2)
     if len(here) < 16:
         return None
-    if np.mean((flow**2).sum(1) < STILL**2) > 0.5:
+    if np.mean((flow**2).sum(1) < (STILL / scale) ** 2) > 0.5:
         return np.eye(3)
-    matrix, agree = cv2.findHomography(here, here + flow, cv2.RANSAC, max(AGAINST, 0.002 * min(h, w)))
+    matrix, agree = cv2.findHomography(here, here + flow, cv2.RANSAC, max(AGAINST / scale, 0.002 * min(h, w)))
     if matrix is None or agree.mean() < AGREEING:
         return None
     return np.asarray(matrix, np.float64)
+
+
+def enlarged_matrix(matrix: NDArray[np.float64], scale: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the camera's motion of images from that of smaller copies of them.
+
+    Args:
+        matrix: (3, 3), see `camera_matrix`, in pixels of the copies.
+        scale: (across, down) pixels of the images to one of the copies.
+    """
+    if is_fixed(matrix):
+        return matrix
+    across, down = scale
+    enlarge = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
+    return enlarge @ matrix @ np.linalg.inv(enlarge)
 
 
 def is_fixed(matrix: NDArray[np.float64]) -> bool:
@@ -57,22 +74,38 @@ def is_fixed(matrix: NDArray[np.float64]) -> bool:
     return np.array_equal(matrix, np.eye(3))
 
 
-def camera_flow(matrix: NDArray[np.float64], height: int, width: int, step: int = 1) -> Tensor:
+def camera_flow(matrix: NDArray[np.float64], size: tuple[int, int], device: torch.device | None = None) -> Tensor:
     """Return the backward flow of a homography.
 
     Args:
         matrix: (3, 3), see `camera_matrix`.
-        height, width: px.
-        step: px between the rows and columns that are returned.
+        size: (height, width) px.
+        device: where it is computed; None: on the CPU.
 
     Returns:
-        (1, 2, ceil(height / step), ceil(width / step)) float32 px (dx, dy).
+        (1, 2, height, width) float32 px (dx, dy).
     """
-    x, y = np.arange(0, width, step, dtype=np.float32), np.arange(0, height, step, dtype=np.float32)[:, None]
+    height, width = size
+    x = torch.arange(width, dtype=torch.float32, device=device)
+    y = torch.arange(height, dtype=torch.float32, device=device)[:, None]
+    return camera_displacement(matrix, x, y)[None]
+
+
+def camera_displacement(matrix: NDArray[np.float64], x: Tensor, y: Tensor) -> Tensor:
+    """Return where a homography moves a grid of places to, relative to them.
+
+    Args:
+        matrix: (3, 3), see `camera_matrix`.
+        x: (w,) float32 px, the places' columns.
+        y: (h, 1) float32 px, their rows.
+
+    Returns:
+        (2, h, w) float32 px (dx, dy).
+    """
     if is_fixed(matrix):
-        return torch.zeros(1, 2, len(y), len(x))
-    across, down, depth = (np.float32(a) * x + np.float32(b) * y + np.float32(c) for a, b, c in matrix)
-    return torch.from_numpy(np.stack([across / depth - x, down / depth - y]))[None]
+        return torch.zeros(2, len(y), len(x), device=x.device)
+    across, down, depth = (float(a) * x + float(b) * y + float(c) for a, b, c in matrix)
+    return torch.stack([across / depth - x, down / depth - y])
 
 
 def speed_against(backward: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -85,8 +118,12 @@ def speed_against(backward: NDArray[np.float32], matrix: NDArray[np.float64]) ->
     Returns:
         (ceil(H / 2), ceil(W / 2)) px per frame.
     """
-    h, w = backward.shape[1:]
-    dx, dy = backward[:, ::2, ::2] - camera_flow(matrix, h, w, step=2).numpy()[0]
+    dx, dy = backward[:, ::2, ::2]
+    if not is_fixed(matrix):
+        h, w = backward.shape[1:]
+        x, y = np.arange(0, w, 2, dtype=np.float32), np.arange(0, h, 2, dtype=np.float32)[:, None]
+        across, down, depth = (np.float32(a) * x + np.float32(b) * y + np.float32(c) for a, b, c in matrix)
+        dx, dy = dx - (across / depth - x), dy - (down / depth - y)
     speed: NDArray[np.float32] = np.sqrt(dx * dx + dy * dy)
     return speed
 
@@ -108,13 +145,21 @@ def near_movers(speed: NDArray[np.float32], lost: NDArray[np.bool_]) -> tuple[ND
         nowhere = np.zeros(lost.shape, np.bool_)
         return nowhere, nowhere
     radius = HALO * min(h, w) / 4
-    wide = cv2.dilate(cells.astype(np.uint8), _disc(radius))
-    deep = cv2.erode(cells.astype(np.uint8), _disc(DEEP * radius))  # what is beyond the edges counts as moving
+    wide = cv2.dilate(cells.astype(np.uint8), disc(radius))
+    deep = cv2.erode(cells.astype(np.uint8), disc(DEEP * radius))  # what is beyond the edges counts as moving
     near, inside = (cv2.resize(each, (w, h), interpolation=cv2.INTER_NEAREST) > 0 for each in (wide, deep))
     return near, inside
 
 
-def _disc(radius: float) -> NDArray[np.uint8]:
+def disc(radius: float) -> NDArray[np.uint8]:
+    """Return a structuring element.
+
+    Args:
+        radius: of it, px.
+
+    Returns:
+        (side, side): 1 within that radius, else 0.
+    """
     side = 2 * max(1, round(radius)) + 1
     return cast("NDArray[np.uint8]", cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
 
@@ -137,4 +182,4 @@ def moving_places(speed: NDArray[np.float32], least: float, shape: tuple[int, in
 def _moving_cells(moving: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
     """(H / 4, W / 4) of an image of shape (H, W): where most of what is looked at moves; single places are noise."""
     size = (max(1, shape[1] // 4), max(1, shape[0] // 4))
-    return cv2.resize(moving.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.3
+    return cv2.resize(moving.astype(np.float32), size, interpolation=cv2.INTER_AREA) > MOVING_SHARE

@@ -67,10 +67,10 @@ def frame_comparer() -> Compare:
         after, until = (presence(contrast_of(image)) for image in (current, previous))
         if not (after and until):
             return "alike" if after == until else "cut" if after == 1 else "unlike"
-        backward = estimate(now, before)
-        if not unlike(remap(before.float(), backward)):
+        flow = estimate(now, before)
+        if not unlike(remap(before.float(), flow.backward)):
             return "alike"
-        lost = occlusion_mask(backward, estimate(before, now)).float().mean()
+        lost = occlusion_mask(*flow).float().mean()
         return "cut" if lost > LOST else "unlike"
 
     return compare

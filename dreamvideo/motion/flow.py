@@ -1,4 +1,4 @@
-"""Optical flow estimators: for each pixel of the current image, where it lies in the previous one.
+"""Optical flow estimators: for each pixel of an image, where it lies in another one.
 
 DIS: Kroeger, Timofte, Dai, Van Gool 2016 (Fast Optical Flow using Dense Inverse Search), as in OpenCV, on shrunken
 images and one scale finer than its preset. RAFT: see `raft`.
@@ -16,11 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair, enlarge_flow
 from dreamvideo.motion.raft import raft
-
-# (current, previous), each (B, 3, H, W) uint8 RGB on the CPU -> the backward flow (B, 2, H, W) float32 px on the CPU,
-# channel 0 = dx (right), channel 1 = dy (down): current(x) is found at previous(x + flow(x)).
-FlowEstimator = Callable[[Tensor, Tensor], Tensor]
 
 # Pixels of the shorter side above which flow is estimated on a shrunken image: twice the size costs five times the
 # time, and a dream is smoother than the last pixel of its flow.
@@ -46,26 +43,29 @@ def dis(finest_scale: int = FINEST_SCALE) -> FlowEstimator:
 
 
 def refine_flow(
-    flow: Tensor, current: Tensor, previous: Tensor, boxes: Sequence[tuple[slice, slice]], estimate: FlowEstimator
+    pair: FlowPair, current: Tensor, previous: Tensor, boxes: Sequence[tuple[slice, slice]], estimate: FlowEstimator
 ) -> None:
     """Estimate a flow again in parts of an image, where an estimator of limited size sees more.
 
     Args:
-        flow: (1, 2, H, W) float32 px, changed in place.
+        pair: of the size of the images, changed in place.
         current, previous: (1, 3, H, W) uint8 RGB on the CPU.
         boxes: (rows, columns) of the parts.
         estimate: flow estimator.
     """
     for rows, columns in boxes:
         part = estimate(*(image[:, :, rows, columns].contiguous() for image in (current, previous)))
-        flow[:, :, rows, columns] = part
+        for flow, part_flow in zip(pair, part, strict=True):
+            view = flow[:, :, rows, columns]
+            view.copy_(enlarge_flow(part_flow, *view.shape[2:]))
 
 
-def boxes_around(moving: NDArray[np.bool_]) -> list[tuple[slice, slice]]:
-    """Return (rows, columns) around connected parts of a mask, with `BOX_MARGIN`.
+def boxes_around(moving: NDArray[np.bool_], margin: int = BOX_MARGIN) -> list[tuple[slice, slice]]:
+    """Return (rows, columns) around connected parts of a mask.
 
     Args:
         moving: (H, W) of what moves.
+        margin: px around it.
 
     Returns:
         Nothing if all boxes together are more than `LARGEST_BOXES` of the image.
@@ -75,36 +75,37 @@ def boxes_around(moving: NDArray[np.bool_]) -> list[tuple[slice, slice]]:
     boxes = []
     area = 0
     for left, top, width, height, _ in stats[1:count].tolist():
-        rows = slice(max(0, top - BOX_MARGIN), min(h, top + height + BOX_MARGIN))
-        columns = slice(max(0, left - BOX_MARGIN), min(w, left + width + BOX_MARGIN))
+        rows = slice(max(0, top - margin), min(h, top + height + margin))
+        columns = slice(max(0, left - margin), min(w, left + width + margin))
         area += (rows.stop - rows.start) * (columns.stop - columns.start)
         boxes.append((rows, columns))
     return boxes if area <= LARGEST_BOXES * h * w else []
 
 
-def _dis(finest_scale: int, current: Tensor, previous: Tensor) -> Tensor:
-    h, w = current.shape[2:]
-    scale = min(1.0, LARGEST_SIDE / min(h, w))
-    height, width = max(1, round(h * scale)), max(1, round(w * scale))
-    flow = torch.empty(len(current), 2, h, w)
-    for now, before, out in zip(current, previous, flow, strict=True):
-        # A new estimator for each pair: OpenCV's keeps state, and would give another flow for the same pair later.
-        estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        estimator.setFinestScale(finest_scale)
-        planes = cv2.split(estimator.calc(_gray(now, scale), _gray(before, scale), None))  # type: ignore[call-overload]
-        for plane, out_plane, ratio in zip(planes, out, (w / width, h / height), strict=True):
-            plane = plane[:height, :width]
-            if scale < 1:
-                plane = cv2.resize(plane, (w, h), interpolation=cv2.INTER_LINEAR) * np.float32(ratio)
-            out_plane.copy_(torch.from_numpy(plane))
-    return flow
+def _dis(finest_scale: int, current: Tensor, previous: Tensor) -> FlowPair:
+    height, width = dis_size(*current.shape[2:])
+    pair = FlowPair(*(torch.empty(len(current), 2, height, width) for _ in range(2)))
+    for row, (now, before) in enumerate(zip(current, previous, strict=True)):
+        images = [_gray(image, (height, width)) for image in (now, before)]
+        for flow, ends in zip(pair, (images, images[::-1]), strict=True):
+            # A new estimator for each: OpenCV's keeps state, and would give another flow for the same pair later.
+            estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+            estimator.setFinestScale(finest_scale)
+            estimated = torch.from_numpy(estimator.calc(*ends, None))  # type: ignore[call-overload]
+            flow[row].copy_(estimated[:height, :width].permute(2, 0, 1))
+    return pair
 
 
-def _gray(image: Tensor, scale: float) -> NDArray[np.uint8]:
+def dis_size(height: int, width: int) -> tuple[int, int]:
+    """Return the (height, width) px at which the flow of an image of that size is estimated."""
+    scale = min(1.0, LARGEST_SIDE / min(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _gray(image: Tensor, size: tuple[int, int]) -> NDArray[np.uint8]:
     gray = cv2.cvtColor(image.permute(1, 2, 0).numpy(), cv2.COLOR_RGB2GRAY)
-    if scale < 1:
-        size = [max(1, round(side * scale)) for side in gray.shape[::-1]]
-        gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+    if gray.shape != size:
+        gray = cv2.resize(gray, size[::-1], interpolation=cv2.INTER_AREA)
     # OpenCV's estimator crashes on images that are flatter than its patches at their coarsest.
     h, w = gray.shape
     least = max(16, w // 3, h // 3)

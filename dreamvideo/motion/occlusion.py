@@ -11,7 +11,6 @@ wait for those of the dream and of OpenCV at every turn. All of this and the flo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import cv2
@@ -21,7 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.motion.camera_motion import camera_matrix, moving_places, near_movers, speed_against
-from dreamvideo.motion.flow import FlowEstimator, boxes_around, refine_flow
+from dreamvideo.motion.flow import boxes_around, refine_flow
+from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair, enlarge_flow
+from dreamvideo.motion.frame_motion import Motion
 
 NOISE = 4.0  # gray levels of 255, averaged over 5 x 5 pixels; a webcam at night stays below. Chosen by measurement
 
@@ -42,33 +43,6 @@ LIGHT_FACTOR, LIGHT_LEVEL = 0.02, 2.0
 MODES = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
 
-@dataclass(frozen=True, slots=True)
-class Motion:
-    """The motion from the previous frame to the current one."""
-
-    backward: Tensor  # (1, 2, H, W) float32 px (dx, dy): current(x) is found at previous(x + backward(x))
-    occluded: Tensor  # (1, 1, H, W) bool: True = do not trust
-    trust: Tensor  # (1, 1, H, W) float32 in [0, 1]: the same with soft edges, 0 = do not trust
-    unseen: float  # share of `occluded` that is True, 0..1
-    near: Tensor  # (1, 1, H, W) bool: near something that moves against the camera, or that is not to be trusted
-    inside: Tensor  # (1, 1, H, W) bool: far inside of something that moves against the camera
-    mismatch: Tensor  # (1, 1, H, W) float32 in [0, 1]: how little the flow explains the image around there
-    mismatch_share: float  # mean of `mismatch`
-    camera: NDArray[np.float64] | None  # (3, 3) `camera_matrix`; None: it is not known
-
-
-def no_motion(height: int, width: int) -> Motion:
-    """Return the motion of a frame in which everything stays where it is.
-
-    Args:
-        height: of the frame, px.
-        width: of the frame, px.
-    """
-    nowhere = torch.zeros(1, 1, height, width, dtype=torch.bool)
-    flow, still = torch.zeros(1, 2, height, width), torch.zeros(1, 1, height, width)
-    return Motion(flow, nowhere, torch.ones_like(still), 0.0, nowhere, nowhere, still, 0.0, np.eye(3))
-
-
 def estimate_motion(
     current: Tensor, previous: Tensor, estimate: FlowEstimator, estimate_part: FlowEstimator | None = None
 ) -> Motion:
@@ -76,18 +50,18 @@ def estimate_motion(
 
     Args:
         current, previous: (1, 3, H, W) uint8 RGB on the CPU.
-        estimate: flow estimator; called twice, for the backward and the forward flow.
+        estimate: flow estimator.
         estimate_part: the same for parts of the image that move against the camera, which are estimated again; None:
             they are not.
     """
-    backward, forward = estimate(current, previous), estimate(previous, current)
-    h, w = backward.shape[2:]
+    h, w = current.shape[2:]
+    pair = FlowPair(*(enlarge_flow(flow, h, w) for flow in estimate(current, previous)))
+    backward = pair.backward
     camera = camera_matrix(backward.numpy()[0])
     if estimate_part is not None and camera is not None:
         boxes = boxes_around(moving_places(speed_against(backward.numpy()[0], camera), FAST, (h, w)))
-        refine_flow(backward, current, previous, boxes, estimate_part)
-        refine_flow(forward, previous, current, boxes, estimate_part)
-    occluded = occlusion_mask(backward, forward).numpy()
+        refine_flow(pair, current, previous, boxes, estimate_part)
+    occluded = occlusion_mask(*pair).numpy()
     # On flat ground a flow is a guess and seldom leads back; what has not changed has not moved.
     still = occluded & unchanged_mask(current, previous).numpy()
     backward.numpy()[:, :, still[0, 0]] = 0
@@ -107,6 +81,7 @@ def estimate_motion(
         torch.from_numpy(soft_trust(lost, current))[None, None],
         float(lost.mean()),
         torch.from_numpy(near)[None, None],
+        bool(near.any()),
         torch.from_numpy(inside)[None, None],
         torch.from_numpy(mismatch)[None, None],
         float(mismatch.mean()),

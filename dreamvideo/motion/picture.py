@@ -43,7 +43,8 @@ def contrast_of(image: NDArray[np.uint8]) -> float:
     cells = cv2.GaussianBlur(without_bars(small).astype(np.float32), (0, 0), 1.0, borderType=cv2.BORDER_REFLECT)
     planes = np.concatenate([COLOR * cells, cells.mean(2, keepdims=True)], 2).reshape(-1, 4)
     low, high = np.percentile(planes, (TAIL, 100 - TAIL), axis=0)
-    rows = image[::8].astype(np.int16).sum(2)
+    red, green, blue = (image[::8, :, channel].astype(np.int16) for channel in range(3))
+    rows = red + green + blue  # many times as fast as a sum along an axis of three
     noise = np.abs(np.diff(rows, axis=1)).mean() / 3 if w > 1 else 0.0
     return max(0.0, float((high - low).max() - FINE * noise))
 

@@ -8,7 +8,6 @@ last pixel of its flow.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from dreamvideo.devices import tf32_products
 from dreamvideo.errors import ModelError
 from dreamvideo.models.weights import download_weights, load_needed_weights, read_weights
+from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair
 from dreamvideo.tensors import download, upload
 
 log = logging.getLogger(__name__)
@@ -35,10 +35,8 @@ CELL = 8  # pixels a side for each feature
 UPDATES = 12  # as in the authors' training, and torchvision's default
 
 
-def raft(
-    device: torch.device, weights: str | None = None, tf32: bool | None = None
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """Load RAFT and return it as a flow estimator, see `flow.FlowEstimator`.
+def raft(device: torch.device, weights: str | None = None, tf32: bool | None = None) -> FlowEstimator:
+    """Load RAFT and return it as a flow estimator.
 
     It is raft_large on CUDA and raft_small elsewhere, on the CPU, where raft_large takes seconds a frame.
 
@@ -59,7 +57,7 @@ def raft(
     log.info("flow: %s on %s", name, flow_device)
     network = load_raft(name, weights).to(flow_device)
 
-    def estimate(current: Tensor, previous: Tensor) -> Tensor:
+    def estimate(current: Tensor, previous: Tensor) -> FlowPair:
         with tf32_products(tf32):
             return raft_flow(network, flow_device, current, previous)
 
@@ -89,8 +87,8 @@ def load_raft(name: str, weights: str | None) -> nn.Module:
 
 
 @torch.no_grad()
-def raft_flow(network: nn.Module, device: torch.device, current: Tensor, previous: Tensor) -> Tensor:
-    """Estimate the backward flow with a RAFT network.
+def raft_flow(network: nn.Module, device: torch.device, current: Tensor, previous: Tensor) -> FlowPair:
+    """Estimate the flow in both directions with a RAFT network.
 
     Args:
         network: as from `load_raft`, on `device`.
@@ -98,21 +96,21 @@ def raft_flow(network: nn.Module, device: torch.device, current: Tensor, previou
         current, previous: (B, 3, H, W) uint8 RGB on the CPU.
 
     Returns:
-        (B, 2, H, W) float32 px on the CPU, channel 0 = dx (right), channel 1 = dy (down).
+        The flow at the size that the images are shrunk to.
     """
     h, w = current.shape[2:]
     scale = min(1.0, LARGEST_SIDE / min(h, w))
     height, width = max(1, round(h * scale)), max(1, round(w * scale))
-    flows = []
-    # Row by row: correlations take memory, and this way the flow of a row does not depend on the rest of the batch.
-    for now, before in zip(torch.split(current, 1), torch.split(previous, 1), strict=True):
-        images = (pad_for_raft(upload(image, device), height, width) for image in (now, before))
-        flows.append(network(*images, num_flow_updates=UPDATES)[-1][..., :height, :width])
-    flow = torch.cat(flows)  # (B, 2, height, width)
-    if (height, width) != (h, w):
-        ratio = flow.new_tensor([w / width, h / height]).view(1, 2, 1, 1)
-        flow = F.interpolate(flow, (h, w), mode="bilinear", align_corners=False) * ratio
-    return download(flow)
+
+    def estimate(one: Tensor, other: Tensor) -> Tensor:
+        flows = []
+        # Row by row: correlations take memory, and this way the flow of a row does not depend on the rest of the batch.
+        for now, before in zip(torch.split(one, 1), torch.split(other, 1), strict=True):
+            images = (pad_for_raft(upload(image, device), height, width) for image in (now, before))
+            flows.append(network(*images, num_flow_updates=UPDATES)[-1][..., :height, :width])
+        return download(torch.cat(flows))
+
+    return FlowPair(estimate(current, previous), estimate(previous, current))
 
 
 def pad_for_raft(image: Tensor, height: int, width: int) -> Tensor:

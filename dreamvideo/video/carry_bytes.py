@@ -10,9 +10,11 @@ from safetensors.torch import load, save
 from dreamvideo.tensors import fetch, upload
 from dreamvideo.video.carry import Carry
 from dreamvideo.video.ground import Ground
+from dreamvideo.video.progress import Progress
 
-TENSORS = ("residual", "age", "strength", "target_score", "mask", "copy")
-GROUND = ("source", "residual", "weight", "covered")
+CARRY = ("residual", "strength", "target_score")
+PROGRESS = ("age", "mask", "copy")
+GROUND = ("source", "weight", "covered")
 NUMBERS = ("frame_index", "unseen", "visible")
 
 
@@ -25,11 +27,13 @@ def carry_to_bytes(carry: Carry) -> Callable[[], bytes]:
     Returns:
         A function that waits for it and returns a safetensors file.
     """
-    present = {name: getattr(carry, name) for name in TENSORS}
-    if carry.ground is not None:
-        present |= {f"ground.{name}": getattr(carry.ground, name) for name in GROUND}
+    progress = carry.progress
+    present = {name: getattr(carry, name) for name in CARRY} | {name: getattr(progress, name) for name in PROGRESS}
+    if progress.ground is not None:
+        present |= {f"ground.{name}": getattr(progress.ground, name) for name in GROUND}
+        present["ground.residual"] = carry.ground_residual
     tensors = {name: fetch(tensor.clone()) for name, tensor in present.items() if tensor is not None}
-    numbers = {name: torch.tensor(getattr(carry, name), dtype=torch.float64) for name in NUMBERS}
+    numbers = {name: torch.tensor(getattr(progress, name), dtype=torch.float64) for name in NUMBERS}
     return lambda: save({name: wait().contiguous() for name, wait in tensors.items()} | numbers)
 
 
@@ -41,23 +45,12 @@ def carry_from_bytes(content: bytes, device: torch.device) -> Carry:
         device: where it goes.
     """
     tensors = load(content)
-    numbers = {name: tensors.pop(name).item() for name in NUMBERS}
+    frame_index, unseen, visible = (tensors.pop(name).item() for name in NUMBERS)
     copy = tensors.pop("copy", None)  # stays on the CPU
     uploaded = {name: upload(tensor, device) for name, tensor in tensors.items()}
     ground = None
     if "ground.source" in uploaded:
         ground = Ground(*(uploaded[f"ground.{name}"] for name in GROUND))
-    frame_index, unseen, visible = (numbers[name] for name in NUMBERS)
-    residual, age, strength, target_score = (uploaded[name] for name in TENSORS[:4])
-    return Carry(
-        residual,
-        age,
-        strength,
-        target_score,
-        int(frame_index),
-        unseen,
-        uploaded.get("mask"),
-        copy,
-        visible,
-        ground=ground,
-    )
+    progress = Progress(uploaded["age"], int(frame_index), unseen, uploaded.get("mask"), copy, visible, ground=ground)
+    residual, strength, target_score = (uploaded[name] for name in CARRY)
+    return Carry(residual, strength, target_score, progress, uploaded.get("ground.residual"))

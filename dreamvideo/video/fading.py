@@ -14,14 +14,13 @@ from typing import cast
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamvideo.motion.occlusion import Motion, remap
-from dreamvideo.video.carry import Carry
+from dreamvideo.motion.frame_motion import Motion, shrink_motion, small_size
+from dreamvideo.motion.occlusion import remap
+from dreamvideo.video.progress import Progress
 
-GRID = 80  # pixels of the longer side of the copy
 LAYOUT_SIGMA = 5.0  # of them; larger shapes, such as a bright sky, are alike in many pictures and do not count
 NOISE = 1.0  # gray levels of a pixel of the copy that may be noise
 
@@ -46,40 +45,41 @@ class Fade:
     renewed: float  # share of the picture that is new, 0..1; above 0 the goals are to be measured anew
 
 
-def first_carry(after: Carry, image: NDArray[np.uint8], presence: float) -> Carry:
-    """Return the carry after a shot's first frame: its dream is as faint as its picture, and belongs to that.
+def begin_fading(first: Progress, image: NDArray[np.uint8], presence: float) -> Progress:
+    """Return the progress after a shot's first frame: its dream belongs to that picture, and is as faint.
 
     Args:
-        after: of the dream in full.
+        first: without a picture.
         image: (H, W, 3) RGB of the frame.
         presence: of a picture in it, above 0.
     """
-    residual = after.residual if presence == 1 else after.residual * presence
-    return replace(after, residual=residual, copy=picture_copy(image), visible=presence)
+    return replace(first, copy=picture_copy(image), visible=presence)
 
 
-def fade_carry(start: Carry, image: NDArray[np.uint8], presence: float, motion: Motion) -> Carry:
-    """Return the carry that a frame starts from, faded with the picture.
+def fade_progress(
+    progress: Progress, image: NDArray[np.uint8], presence: float, motion: Motion
+) -> tuple[Progress, float]:
+    """Return the progress that a frame starts from, faded with the picture, and the factor on its residual.
 
     Args:
-        start: moved to the frame.
+        progress: moved to the frame.
         image: (H, W, 3) RGB of the frame.
         presence: of a picture in it, above 0.
         motion: from the frame before to this one.
     """
-    if start.copy is None:
-        return start
-    fade = follow_picture(start.copy, start.visible, picture_copy(image), presence, motion)
-    return replace(
-        start,
-        residual=start.residual if fade.gain == 1 else start.residual * fade.gain,
-        age=start.age * (1 - fade.renewed) if fade.renewed else start.age,
-        unseen=min(1.0, start.unseen + fade.renewed),
+    if progress.copy is None:
+        return progress, 1.0
+    fade = follow_picture(progress.copy, progress.visible, picture_copy(image), presence, motion)
+    faded = replace(
+        progress,
+        age=progress.age * (1 - fade.renewed) if fade.renewed else progress.age,
+        unseen=min(1.0, progress.unseen + fade.renewed),
         copy=fade.copy,
         visible=fade.visible,
         renewed=fade.renewed > 0,
-        ground=None if fade.renewed else start.ground,
+        ground=None if fade.renewed else progress.ground,
     )
+    return faded, fade.gain
 
 
 def picture_copy(image: NDArray[np.uint8]) -> Tensor:
@@ -91,10 +91,8 @@ def picture_copy(image: NDArray[np.uint8]) -> Tensor:
     Returns:
         (1, 1, h, w) float32 gray levels, small, without its large shapes.
     """
-    height, width = image.shape[:2]
-    scale = min(1.0, GRID / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32).mean(2)
+    height, width = small_size(*image.shape[:2])
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32).mean(2)
     layout = cv2.GaussianBlur(small, (0, 0), LAYOUT_SIGMA, borderType=cv2.BORDER_REFLECT)
     return torch.from_numpy(cast("NDArray[np.float32]", small - layout))[None, None]
 
@@ -109,10 +107,10 @@ def follow_picture(copy: Tensor, visible: float, now: Tensor, presence: float, m
         presence: of a picture in the frame, see `motion.picture.presence`.
         motion: from the frame before to this one.
     """
-    size = now.shape[2:]
-    scale = torch.tensor([size[1] / motion.backward.shape[3], size[0] / motion.backward.shape[2]]).view(1, 2, 1, 1)
-    moved = remap(copy, F.interpolate(motion.backward, size, mode="area") * scale)
-    trust = F.interpolate(motion.trust, size, mode="area")
+    small, size = motion.small, (now.shape[2], now.shape[3])
+    if small is None or small.shape[2:] != size:
+        small = shrink_motion(motion.backward, motion.trust, size)
+    moved, trust = remap(copy, small[:, :2].contiguous()), small[:, 2:]
     noise = NOISE**2 * trust.sum()
     product, before, after = ((trust * a * b).sum() + noise for a, b in ((moved, now), (moved, moved), (now, now)))
     factor, correlation = (product / before).item(), (product / (before * after).sqrt()).item()

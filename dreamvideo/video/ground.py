@@ -30,16 +30,15 @@ REPLACE = 0.02  # by which it falls for each frame that something else stands th
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The ground of a shot, as it was last seen. What is compared is of half the size."""
+    """The ground of a shot, as it was last seen, at half the size. Its dream is kept by the carry."""
 
     source: Tensor  # (1, 3, h, w) float32 in [0, 1], h = ceil(H / 2)
-    residual: Tensor  # (1, 3, H, W) float32 dream - source
     weight: Tensor  # (1, 1, h, w) float32 in [0, 1]; below `KNOWN`: not known
     covered: Tensor  # (1, 1, h, w) float32 in [0, 1]: something else was seen there in the last frame
 
     def to(self, device: torch.device) -> Ground:
         """Return the same on a device."""
-        return Ground(*(plane.to(device) for plane in (self.source, self.residual, self.weight, self.covered)))
+        return Ground(*(plane.to(device) for plane in (self.source, self.weight, self.covered)))
 
 
 def halve(planes: Tensor) -> Tensor:
@@ -59,7 +58,6 @@ def move_ground(ground: Ground, camera: Tensor, move: Callable[..., Tensor]) -> 
     half = halve(camera) / 2
     return Ground(
         move(ground.source, half, "bicubic"),
-        move(ground.residual, camera, "bicubic"),
         move(ground.weight, half, "bilinear"),
         move(ground.covered, half, "bilinear"),
     )
@@ -85,31 +83,32 @@ def returned_ground(ground: Ground, source: Tensor, near: Tensor) -> Tensor:
     return F.interpolate(soft, source.shape[2:], mode="bilinear", align_corners=False)
 
 
-def remember_ground(
-    ground: Ground | None, source: Tensor, residual: Tensor, age: Tensor, near: Tensor | None
-) -> Ground:
+def remember_ground(ground: Ground | None, source: Tensor, age: Tensor, near: Tensor | None) -> tuple[Ground, Tensor]:
     """Return the ground after a frame.
 
     Args:
         ground: moved to this frame; None: nothing is known.
-        source, residual, age: of this frame, see `carry.Carry`.
+        source: (1, 3, H, W) in [0, 1], this frame.
+        age: (1, 1, H, W) in [0, 1] of this frame, see `progress.Progress`.
         near: (1, 1, H, W) bool, near something that moves: nothing is learned there. None: nothing moves.
+
+    Returns:
+        The ground; and where it is that of this frame, (1, 1, H, W) float32: 1 there, else 0.
     """
     half_source, half_age = halve(source), halve(age)
     away = torch.ones_like(half_age) if near is None else (halve(near.float()) == 0).to(half_age)
     if ground is None:
-        return Ground(half_source, residual, half_age * away, torch.zeros_like(half_age))
+        return Ground(half_source, half_age * away, torch.zeros_like(half_age)), torch.ones_like(age)
     seen = (half_age > GROWN) & (away > 0)
     same = _is_alike(half_source, ground.source)
     weight = torch.where(seen & ~same, ground.weight - REPLACE, ground.weight * FORGET)
     learned = seen & (same | (weight < KNOWN))
-    full = F.interpolate(learned.float(), source.shape[2:], mode="nearest")
-    return Ground(
+    ground = Ground(
         torch.lerp(ground.source, half_source, learned.float()),
-        torch.lerp(ground.residual, residual, full),
         torch.where(learned, half_age, weight),
         _covered(ground, same),
     )
+    return ground, F.interpolate(learned.float(), source.shape[2:], mode="nearest")
 
 
 def _covered(ground: Ground, alike: Tensor) -> Tensor:

@@ -22,15 +22,14 @@ from dreamvideo.ascent.octaves import octave_sizes
 from dreamvideo.ascent.tiling import Score, at_size, score_tf32
 from dreamvideo.devices import tf32_products
 from dreamvideo.settings.dream import DreamSettings
-from dreamvideo.tensors import enlarge, resize
+from dreamvideo.tensors import enlarge, resize, upload
+from dreamvideo.video.octave_turns import local_gains
 
 CELL = 8  # pixels a side of the cells in which what has to grow is counted
 LEAST_NEED = 2.0  # cells that have to grow, below which a window does not pay
 LARGEST_SIDE = 128  # pixels; what fits into every octave. Larger ones cost more than they give, by measurement
 CORE = 0.8  # share of a window's side within which it counts as covering
 MOST_SHARE = 0.25  # of the image's pixels that the windows of one octave take, at most
-
-LOCAL_STEPS, LOCAL_STEPS_GPU = 1, 4  # a frame, where the settings leave it open
 
 JITTER_DRAW = 64  # number of the first draw of shifts; octaves of whole images have the smaller ones
 
@@ -44,22 +43,83 @@ class Window:
     left: int
 
 
+@dataclass(frozen=True, slots=True)
+class LocalStep:
+    """One step of a frame in windows."""
+
+    index: int  # number of its draw of random shifts, see `octaves.dream`
+    gains: Mapping[int, float]  # octave -> factor on its steps; others do not step
+    windows: tuple[Window, ...]
+
+
 def window_side(size: tuple[int, int]) -> int:
     """Return the side of windows, px, for images whose smallest octave has this (height, width)."""
     side = min(*size, LARGEST_SIDE)
     return side // 32 * 32 if side >= 32 else side
 
 
-def local_steps(chosen: int | None, device: torch.device) -> int:
-    """Return how many steps in windows a frame takes at most.
+def count_cells(need: Tensor) -> Tensor:
+    """Return the means of what has to grow over cells of `CELL` pixels a side.
 
     Args:
-        chosen: `CarrySettings.local_steps`.
-        device: that dreams.
+        need: (1, 1, H, W) in [0, 1].
+
+    Returns:
+        (ceil(H / CELL), ceil(W / CELL)).
     """
-    if chosen is not None:
-        return chosen
-    return LOCAL_STEPS if device.type == "cpu" else LOCAL_STEPS_GPU
+    h, w = need.shape[2:]
+    return F.interpolate(need, (-(-h // CELL), -(-w // CELL)), mode="area")[0, 0]
+
+
+def plan_local_steps(
+    cells: NDArray[np.float32],
+    size: tuple[int, int],
+    settings: DreamSettings,
+    frame_index: int,
+    calls: int,
+    steps: Sequence[int],
+) -> tuple[LocalStep, ...]:
+    """Choose the windows of a frame.
+
+    Args:
+        cells: (rows, columns) of `count_cells`.
+        size: (height, width) px of the frame.
+        settings: the octaves.
+        frame_index: frames since the shot began.
+        calls: steps in windows, less one if the whole image steps.
+        steps: of the whole image at each octave.
+    """
+    sizes = octave_sizes(*size, settings)
+    side = window_side(sizes[0])
+    most = max(1, round(MOST_SHARE * size[0] * size[1] / side**2))
+    planned = []
+    for call in range(calls - any(steps)):
+        index = frame_index * calls + call
+        gains = local_gains(len(sizes), index, finest=not steps[-1])
+        windows = choose_windows(cells, {octave: sizes[octave] for octave in gains}, side, most)
+        planned.append(LocalStep(index, gains, tuple(windows)))
+    return tuple(planned)
+
+
+def covered_by(step: LocalStep, size: tuple[int, int], settings: DreamSettings, device: torch.device) -> Tensor:
+    """Return the windows of the finest octave that steps.
+
+    Args:
+        step: with windows.
+        size: (height, width) px of the frame.
+        settings: the octaves.
+        device: where the mask goes.
+
+    Returns:
+        (1, 1, H, W) float32: 1 in them, else 0.
+    """
+    sizes = octave_sizes(*size, settings)
+    side, finest = window_side(sizes[0]), max(step.gains)
+    covered = torch.zeros(1, 1, *size, device=device)
+    for window in step.windows:
+        if window.octave == finest:
+            _cut_of_image(covered, window, side, sizes[finest]).fill_(1)
+    return covered
 
 
 def choose_windows(
@@ -111,10 +171,9 @@ def grow(
     needs: Tensor,
     score: Score,
     settings: DreamSettings,
-    gains: Mapping[int, float],
-    jitter_index: Sequence[int],
-) -> tuple[Tensor, Tensor]:
-    """Take one step at some octaves where something has to grow.
+    steps: Sequence[LocalStep],
+) -> Tensor:
+    """Take one step in windows where something has to grow.
 
     Args:
         sources: (B, 3, H, W) in [0, 1].
@@ -122,36 +181,29 @@ def grow(
         needs: (B, 1, H, W) in [0, 1], factor on the steps.
         score: is ascended.
         settings: how.
-        gains: octave -> a further factor on its steps; others do not step.
-        jitter_index: of each image, see `octaves.dream`.
+        steps: of each image; at least one of them has windows.
 
     Returns:
-        The residuals, and a (B, 1, H, W) float32 mask of the windows of the finest of these octaves.
+        The residuals, (B, 3, H, W).
     """
     h, w = sources.shape[2:]
     all_sizes = octave_sizes(h, w, settings)
-    sizes = {octave: all_sizes[octave] for octave in gains}
     side = window_side(all_sizes[0])
-    most = max(1, round(MOST_SHARE * h * w / side**2))
-    cells = F.interpolate(needs, (-(-h // CELL), -(-w // CELL)), mode="area")[:, 0].cpu().numpy()
-    chosen = [choose_windows(each, sizes, side, most) for each in cells]
-    windows = [(row, each) for row, some in enumerate(chosen) for each in some]
-    covered = torch.zeros_like(needs)
-    if not windows:
-        return residuals, covered
+    size = (side, side)
+    windows = [(row, each) for row, step in enumerate(steps) for each in step.windows]
+    sizes = {octave: all_sizes[octave] for octave in sorted({each.octave for _, each in windows})}
     before = residuals
     planes = torch.cat([sources, residuals, needs], 1)
-    octaves = {octave: resize(planes, size) for octave, size in sizes.items()}
+    octaves = {octave: resize(planes, octave_size) for octave, octave_size in sizes.items()}
     parts = torch.cat([_cut(octaves[each.octave][row : row + 1], each, side) for row, each in windows])
     _step_once(parts[:, 6], windows, side)
     bases, images = parts[:, :3].contiguous(), (parts[:, :3] + parts[:, 3:6]).clamp(0, 1)
-    factors = torch.tensor([gains[each.octave] for _, each in windows], device=parts.device)
-    scale = parts[:, 6:] * factors.view(-1, 1, 1, 1)
-    size = (side, side)
+    factors = torch.tensor([steps[row].gains[each.octave] for row, each in windows])
+    scale = parts[:, 6:] * upload(factors, parts.device).view(-1, 1, 1, 1)
     offsets = [
-        jitter_offsets(settings, JITTER_DRAW + number, 1, jitter_index[row], size)[0]
-        for row, some in enumerate(chosen)
-        for number in range(len(some))
+        jitter_offsets(settings, JITTER_DRAW + number, 1, step.index, size)[0]
+        for step in steps
+        for number in range(len(step.windows))
     ]
     with tf32_products(score_tf32(score)):
         changes = ascend(images, bases, at_size(score, size), settings, [offsets], scale) - images
@@ -160,11 +212,9 @@ def grow(
         for (row, window), change in zip(windows, torch.split(changes, 1), strict=True):
             if window.octave == octave:
                 _cut(total[row : row + 1], window, side).add_(change)
-                if octave == max(gains):
-                    _cut_of_image(covered[row : row + 1], window, side, octave_size).fill_(1)
         residuals = residuals + (total if octave_size == (h, w) else enlarge(total, (h, w)))
     residuals = (sources + residuals).clamp(0, 1) - sources
-    return torch.where(needs > 0, residuals, before), covered
+    return torch.where(needs > 0, residuals, before)
 
 
 def _cut(image: Tensor, window: Window, side: int) -> Tensor:

@@ -307,6 +307,19 @@ def test_a_recording_that_does_not_fit_is_called_instead_and_others_are_recorded
     assert not caplog.records
 
 
+def test_recordings_are_counted_those_that_fail_too(calls: Calls) -> None:
+    counts = [cuda_graphs.recordings_made()]
+    score, small = tiny_score(), pictures(0)[..., :40]
+    for _ in range(3):
+        ascend(pictures(0), pictures(0), score, SMALL, [[(1, 1)]])
+        counts.append(cuda_graphs.recordings_made())
+    calls.recorder.record = mock.Mock(side_effect=torch.OutOfMemoryError)
+    for _ in range(3):
+        ascend(small, small, score, SMALL, [[(1, 1)]])
+        counts.append(cuda_graphs.recordings_made())
+    assert [count - counts[0] for count in counts] == [0, 0, 1, 1, 1, 2, 2]
+
+
 def test_the_device_of_the_recordings_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     waited = mock.Mock()
     monkeypatch.setattr(torch.cuda, "synchronize", waited)

@@ -18,7 +18,7 @@ from dreamvideo.models.objectives import Objective
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import TileSettings
 from dreamvideo.tensors import to_tensor
-from dreamvideo.video.carry import dream_carried_frames, dream_first_frames
+from dreamvideo.video.dream_frames import dream_carried_frames, dream_first_frames
 from dreamvideo.video.pipeline import dream_video
 
 CPU = torch.device("cpu")
@@ -72,7 +72,7 @@ def test_the_batch_halves_until_it_fits_and_no_image_is_lost_or_made_twice(
     for one, other in zip(made, dream_first_frames(images, tiny_network, QUICK, budget=halved), strict=True):
         assert torch.equal(one.residual, other.residual)
         assert torch.equal(one.target_score, other.target_score)
-    dream_carried_frames(images, made, (1,), network, QUICK, CarrySettings(), budget)
+    dream_carried_frames(images, made, network, QUICK, CarrySettings(), budget, (1,))
     assert network.score.features.refused == 2  # what was learned is kept
 
 
@@ -88,7 +88,7 @@ def test_then_come_tiles_and_the_dream_is_that_of_tiles_from_the_start(
     for one, other in zip(made, dream_first_frames(images, tiny_network, QUICK, budget=tiled), strict=True):
         assert torch.equal(one.residual, other.residual)
     refused = network.score.features.refused
-    (left,) = dream_carried_frames(images[:1], made[:1], (1,), network, QUICK, CarrySettings(), budget)
+    (left,) = dream_carried_frames(images[:1], made[:1], network, QUICK, CarrySettings(), budget, (1,))
     assert (left.residual - made[0].residual).abs().mean() > 0
     assert network.score.features.refused == refused
 

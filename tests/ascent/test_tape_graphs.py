@@ -1,7 +1,6 @@
-"""Recordings with the semantics of CUDA graphs, on a CPU: operations at fixed addresses, Python's values frozen."""
+"""Ascents and videos replayed on tape, see `tape`: what they give is what plain calls give."""
 
 import functools
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import TinyNet, stream, textured
+from tape import plainly
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from dreamvideo.ascent import ascend as ascend_module
 from dreamvideo.ascent import cuda_graphs
@@ -22,6 +20,8 @@ from dreamvideo.models.objectives import Objective, Term
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.video.pipeline import dream_video
 
+pytestmark = pytest.mark.usefixtures("single_thread")
+
 LOOK = DreamSettings(octaves=2, iterations=2, jitter=8)
 LOOKS = [
     LOOK,
@@ -31,55 +31,6 @@ LOOKS = [
     replace(LOOK, detail=False, anchor=0.0, headroom=0.0),
     replace(LOOK, dream_bars=True),
 ]
-
-
-class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Keeps each operation with its arguments and results."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.operations: list[Any] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        results = func(*args, **(kwargs or {}))
-        self.operations.append((func, args, kwargs or {}, results))
-        return results
-
-
-def record(work: Callable[[], object]) -> Callable[[], object]:
-    for _ in range(cuda_graphs.WARMUP_RUNS):
-        work()
-    tape = Tape()
-    with tape:
-        work()
-
-    @torch.no_grad()
-    def replay() -> None:
-        for func, args, kwargs, results in tape.operations:
-            if func._schema.is_mutable:
-                func(*args, **kwargs)
-            elif all(each.alias_info is None for each in func._schema.returns):  # else a view, which stays
-                for place, value in zip(tree_leaves(results), tree_leaves(func(*args, **kwargs)), strict=True):
-                    if isinstance(place, Tensor):
-                        place.detach().copy_(value)
-
-    return replay
-
-
-@pytest.fixture
-def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[cuda_graphs.GraphRecorder]:
-    """Ascents on the CPU are recorded on tapes."""
-    recorder = cuda_graphs.GraphRecorder(record)
-    monkeypatch.setattr(cuda_graphs, "recorded_on", lambda device: cuda_graphs._on)
-    monkeypatch.setattr(cuda_graphs, "_recorder", lambda device: recorder)
-    yield recorder
-    assert recorder.works
-    assert recorder.recordings, "nothing was recorded"
-
-
-def plainly(function: Callable[[], Any]) -> Any:
-    with cuda_graphs.enabled(False):
-        return function()
 
 
 def carried(seed: int, score: Objective, look: DreamSettings) -> Tensor:
@@ -98,14 +49,22 @@ def carried(seed: int, score: Objective, look: DreamSettings) -> Tensor:
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_a_tape_gives_what_plain_calls_give(recorder: cuda_graphs.GraphRecorder, look: DreamSettings) -> None:
+def test_a_tape_gives_what_plain_calls_give(tape_recorder: cuda_graphs.GraphRecorder, look: DreamSettings) -> None:
     score = Objective(TinyNet(), (Term("second", kind="l4"),))
     for seed in range(4):
         assert torch.equal(carried(seed, score, look), plainly(functools.partial(carried, seed, score, look)))
 
 
+def test_the_first_call_gives_what_its_replays_give_in_any_layout(tape_recorder: cuda_graphs.GraphRecorder) -> None:
+    score = Objective(TinyNet(), (Term("second"),))
+    image = torch.rand(1, 48, 64, 3, generator=torch.Generator().manual_seed(0)).permute(0, 3, 1, 2)
+    residual = torch.full((1, 3, 48, 64), 0.01)
+    called, recorded, replayed = (dream(image, score, LOOK, residual=residual) for _ in range(3))
+    assert torch.equal(called, recorded) and torch.equal(called, replayed)
+
+
 def test_a_tape_sees_a_shift_that_was_baked_in(
-    recorder: cuda_graphs.GraphRecorder, monkeypatch: pytest.MonkeyPatch
+    tape_recorder: cuda_graphs.GraphRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mistake for which a recorder that calls Python again is blind."""
 
@@ -122,7 +81,7 @@ def test_a_tape_sees_a_shift_that_was_baked_in(
 
 
 def test_videos_in_lanes_are_those_of_plain_calls_on_tape(
-    recorder: cuda_graphs.GraphRecorder, tiny_network: Network
+    tape_recorder: cuda_graphs.GraphRecorder, tiny_network: Network
 ) -> None:
     shots = [[np.roll(textured(48, 64, seed), 2 * i, 1) for i in range(7)] for seed in (1, 2, 3)]
     images = [image for shot in shots for image in shot]

@@ -9,23 +9,20 @@ import pytest
 import torch
 from conftest import textured
 
+from dreamvideo.ascent.cuda_graphs import GraphRecorder
 from dreamvideo.ascent.octaves import dream, octave_sizes
 from dreamvideo.errors import ModelError
-from dreamvideo.live.dreaming.ascent_thread import (
-    AscentState,
-    AscentTask,
-    AscentThread,
-    Look,
-    LookChoice,
-    run_ascent,
-)
+from dreamvideo.live.dreaming.ascent_task import AscentState, AscentTask, Look, LookChoice, run_ascent
+from dreamvideo.live.dreaming.ascent_thread import AscentThread
 from dreamvideo.live.dreaming.tracking import TrackedDream, apply_update, source_tensor, start_flow, undreamed
 from dreamvideo.live.dreaming.turns import next_turn
 from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Objective
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
-from dreamvideo.video.carry import dream_first_frames
+from dreamvideo.video.dream_frames import dream_first_frames
 from dreamvideo.video.octave_turns import steps_per_octave
+
+pytestmark = pytest.mark.usefixtures("single_thread")
 
 HANG = 300.0  # seconds after which a thread counts as hanging
 SIZE = (150, 190)
@@ -196,6 +193,17 @@ def test_a_look_that_cannot_be_loaded_is_reported_and_changes_nothing(look: Look
     ascent.close()
 
 
+def test_an_ascent_that_recorded_a_graph_says_so(look: Look, tape_recorder: GraphRecorder) -> None:
+    ascent = AscentThread(lambda choice: look, CarrySettings())
+    one_off = []
+    for number in range(DREAMING.iterations):  # the first octave: once called, once recorded, then replayed
+        ascent.offer(task(tracked(), number))
+        (result,) = results_of(ascent, 1)
+        one_off.append(result.one_off)
+    ascent.close()
+    assert one_off == [False, True, False, False]
+
+
 def test_nothing_is_dreamed_at_no_strength(look: Look) -> None:
     ascent = AscentThread(lambda choice: look, CarrySettings())
     ascent.offer(task(tracked(0.0), 0))
@@ -219,6 +227,6 @@ def test_the_goals_of_a_picture_that_has_grown_are_those_of_its_first_frame(look
 
 def test_a_faint_picture_grows_a_faint_dream(look: Look) -> None:
     whole = tracked()
-    faint = replace(whole, carry=replace(whole.carry, visible=0.25))
+    faint = replace(whole, carry=replace(whole.carry, progress=replace(whole.carry.progress, visible=0.25)))
     strengths = [float(ascended(look, GROWTH, each)[0].carry.residual.abs().mean()) for each in (whole, faint)]
     assert strengths[1] < 0.5 * strengths[0]

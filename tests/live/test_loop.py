@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls, Menu
-from dreamvideo.live.dreaming.ascent_thread import AscentResult, Look
+from dreamvideo.live.dreaming.ascent_task import Look
+from dreamvideo.live.dreaming.ascent_thread import AscentResult
+from dreamvideo.live.dreaming.size_control import SizeController
 from dreamvideo.live.dreaming.tracking import ResidualUpdate
 from dreamvideo.live.loop import dream_live
 from dreamvideo.live.shared_state import SharedState
 from dreamvideo.models.network import Network
+from dreamvideo.motion.flow_pair import FlowPair
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.threads import Latest
 
@@ -48,8 +51,8 @@ class Ascending:
         return [AscentResult(task, update, 1, 0.01)], None
 
 
-def still(current: Any, previous: Any) -> torch.Tensor:
-    return torch.zeros(len(current), 2, *current.shape[2:])
+def still(current: Any, previous: Any) -> FlowPair:
+    return FlowPair(*(torch.zeros(len(current), 2, *current.shape[2:]) for _ in range(2)))
 
 
 def gray(level: Any, height: Any = H, width: Any = W) -> NDArray[Any]:
@@ -153,6 +156,22 @@ def test_numbers_tell_where_and_what_it_dreams(dreamed: Any) -> None:
     assert numbers.device == "cpu fp32"
     assert numbers.look == "tiny first + second"
     assert (numbers.camera_size, numbers.working_size) == ((H, W), (H, W))
+
+
+def test_only_ascents_that_tell_of_later_ones_choose_the_size(
+    dreamed: Any, monkeypatch: pytest.MonkeyPatch, tiny_network: Network
+) -> None:
+    counted: list[float] = []
+    monkeypatch.setattr(SizeController, "add_ascents", lambda self, now, seconds: counted.extend(seconds))
+    plain = Ascending.results
+
+    def results(self: Ascending) -> Any:  # every other one recorded a graph
+        found, working_on = plain(self)
+        return [replace(each, one_off=len(self.tasks) % 2 == 0, seconds=len(self.tasks)) for each in found], working_on
+
+    monkeypatch.setattr(Ascending, "results", results)
+    dreamed(*[gray(50)] * 6, gain=10 / 255)
+    assert counted == [1, 3, 5]
 
 
 def test_wishes_reach_the_ascent(dreamed: Any) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -38,7 +39,10 @@ from dreamvideo.live.dreaming.tracking import (
 )
 from dreamvideo.motion.cuts import Comparison, frame_comparer
 from dreamvideo.motion.flow import dis
-from dreamvideo.motion.occlusion import Motion, no_motion
+from dreamvideo.motion.flow_pair import FlowPair
+from dreamvideo.motion.frame_motion import Motion, no_motion
+
+pytestmark = pytest.mark.usefixtures("single_thread")
 
 H, W = 48, 64
 
@@ -83,6 +87,29 @@ def test_a_flow_is_all_the_motion_since(moves: list[tuple[int, int]]) -> None:
     inside = flow.flow[0, :, 16:-16, 16:-16]
     expected = -torch.tensor([sum(axis) for axis in zip(*moves, strict=True)], dtype=torch.float32)
     torch.testing.assert_close(inside, expected[:, None, None].expand_as(inside))
+
+
+@given(steps, st.integers(0, 2**32 - 1))
+def test_the_first_frame_of_a_flow_is_its_motion(moves: list[tuple[int, int]], seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    motion = replace(
+        shift(*moves[0], hidden=[(slice(18, 24), slice(28, 34))]),
+        backward=8 * torch.randn(1, 2, H, W, generator=random),
+        trust=torch.rand(1, 1, H, W, generator=random),
+    )
+    literal, quick = (extend_flow(flow, motion) for flow in (start_flow(dream_of()), None))
+    assert torch.equal(literal.flow, quick.flow) and torch.equal(literal.trust, quick.trust)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 70), st.integers(1, 40), st.integers(1, 70))
+def test_an_image_composed_in_bands_is_the_sum_of_the_whole(seed: int, height: int, small: int, width: int) -> None:
+    random = np.random.default_rng(seed)
+    camera = random.integers(0, 256, (height, width, 3), np.uint8)
+    dream = undreamed(source_tensor(camera, (small, small)), 1.0)
+    residual = torch.from_numpy(random.normal(0, 0.3, (1, 3, small, small)).astype(np.float32))
+    image = compose_image(replace(dream, carry=replace(dream.carry, residual=residual)), camera)
+    large = cv2.resize(residual[0].permute(1, 2, 0).numpy().copy(), (width, height), interpolation=cv2.INTER_CUBIC)
+    np.testing.assert_array_equal(image, cv2.add(camera, large.reshape(camera.shape) * 255, dtype=cv2.CV_8U))
 
 
 @settings(max_examples=25, deadline=None)
@@ -146,8 +173,8 @@ def test_resizing_keeps_the_dream_in_its_place() -> None:
 # One picture after the other.
 
 
-def still(current: Any, previous: Any) -> torch.Tensor:
-    return torch.zeros(len(current), 2, *current.shape[2:])
+def still(current: Any, previous: Any) -> FlowPair:
+    return FlowPair(*(torch.zeros(len(current), 2, *current.shape[2:]) for _ in range(2)))
 
 
 def never(current: Any, previous: Any) -> Comparison:
@@ -172,12 +199,12 @@ def test_a_result_finds_its_way_over_pictures_that_came_meanwhile() -> None:
     result = result_of(state, spot(30, 20))
     images = [np.roll(textured(H, W), 2 * i, 1) for i in range(4)]
 
-    def estimate(current: Any, previous: Any) -> torch.Tensor:
+    def estimate(current: Any, previous: Any) -> FlowPair:
         steps = [i for i in range(4) if np.array_equal(current[0].permute(1, 2, 0).numpy(), images[i])]
         before = [i for i in range(4) if np.array_equal(previous[0].permute(1, 2, 0).numpy(), images[i])]
         flow = torch.zeros(1, 2, H, W)
         flow[:, 0] = -2 * (steps[0] - before[0])
-        return flow
+        return FlowPair(flow, -flow)
 
     for i in (1, 2, 3):
         state = next_state(state, frame(i, images[i]), Controls(), Workload(H), 0, estimate, never)

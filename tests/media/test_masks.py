@@ -21,11 +21,13 @@ from dreamvideo.errors import SourceError
 from dreamvideo.media.images import read_image, write_image
 from dreamvideo.media.masks import read_image_mask, read_masks, resize_mask, with_masks
 from dreamvideo.models.network import Network
-from dreamvideo.motion import occlusion
+from dreamvideo.motion.frame_motion import no_motion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.settings.job import ReadSettings
-from dreamvideo.video.carry import Carry, dream_carried_frames, dream_first_frames, move_carry
+from dreamvideo.video.carry import Carry, move_carry
+from dreamvideo.video.dream_frames import dream_carried_frames, dream_first_frames
 from dreamvideo.video.pipeline import dream_video
+from dreamvideo.video.progress import Progress
 
 QUICK = DreamSettings(octaves=2, iterations=4, step_size=0.02, jitter=4)
 STILL = CarrySettings(flow="none")
@@ -125,18 +127,14 @@ def test_a_mask_that_grows_lets_the_dream_grow(tiny_network: Network) -> None:
 
 
 def test_where_a_mask_becomes_lighter_counts_as_newly_visible() -> None:
-    start = Carry(
-        torch.ones(1, 3, 8, 12),
-        torch.ones(1, 1, 8, 12),
-        torch.ones(1, 1, 1, 1),
-        torch.zeros(1),
-        mask=torch.tensor([0.5, 0.0, 1.0]).repeat_interleave(4).expand(1, 1, 8, 12),
-    )
+    before = torch.tensor([0.5, 0.0, 1.0]).repeat_interleave(4).expand(1, 1, 8, 12)
+    progress = Progress(torch.ones(1, 1, 8, 12), mask=before)
+    start = Carry(torch.ones(1, 3, 8, 12), torch.ones(1, 1, 1, 1), torch.zeros(1), progress)
     now = torch.tensor([1.0, 1.0, 0.25]).repeat_interleave(4).expand(1, 1, 8, 12)
-    moved = move_carry(start, torch.rand(1, 3, 8, 12), occlusion.no_motion(8, 12), 1.0, now)
-    assert moved.age[0, 0, 0, [0, 5, 11]].tolist() == pytest.approx([0.5, 0.0, 1.0])
+    moved = move_carry(start, torch.rand(1, 3, 8, 12), no_motion(8, 12), 1.0, now)
+    assert moved.progress.age[0, 0, 0, [0, 5, 11]].tolist() == pytest.approx([0.5, 0.0, 1.0])
     assert moved.residual[0, 0, 0, [0, 5, 11]].tolist() == pytest.approx([1.0, 1.0, 0.25])
-    assert torch.equal(moved.mask, now)
+    assert torch.equal(moved.progress.mask, now)
 
 
 def test_the_score_of_the_whole_image_is_not_held_under_a_mask(tiny_network: Network) -> None:
@@ -144,8 +142,8 @@ def test_the_score_of_the_whole_image_is_not_held_under_a_mask(tiny_network: Net
     (start,) = dream_first_frames(source, tiny_network, QUICK, torch.ones(1, 1, H, W))
 
     def after(goal: Any) -> Any:
-        held = replace(start, target_score=start.target_score + goal, frame_index=1)
-        return dream_carried_frames(source, [held], (0, 1), tiny_network, QUICK, CarrySettings())[0].residual
+        held = replace(start, target_score=start.target_score + goal, progress=replace(start.progress, frame_index=1))
+        return dream_carried_frames(source, [held], tiny_network, QUICK, CarrySettings(), steps=(0, 1))[0].residual
 
     assert torch.equal(after(9.0), after(-9.0))
 
@@ -155,7 +153,7 @@ def test_kept_colors_stay_kept_in_a_frame_without_a_step(tiny_network: Network) 
     dreaming = replace(QUICK, keep_colors=True)
     (start,) = dream_first_frames(source, tiny_network, dreaming)
     tinted = replace(start, residual=start.residual + 0.01 * torch.rand(1, 3, H, W))  # as one that was clipped
-    (left,) = dream_carried_frames(source, [tinted], (0, 0), tiny_network, dreaming, CarrySettings())
+    (left,) = dream_carried_frames(source, [tinted], tiny_network, dreaming, CarrySettings(), steps=(0, 0))
     inside = ((source + left.residual > 0.001) & (source + left.residual < 0.999)).all(1, keepdim=True)
     assert (left.residual.diff(dim=1).abs() * inside).max() < 1e-6
 

@@ -36,19 +36,19 @@ def test_a_fixed_camera_is_exactly_fixed_whatever_walks_before_it() -> None:
     matrix = camera_matrix(with_figure(still(), -6, 1))
     assert matrix is not None
     assert np.array_equal(matrix, np.eye(3))
-    assert not camera_flow(matrix, H, W).any()
+    assert not camera_flow(matrix, (H, W)).any()
 
 
 @given(st.floats(-6, 6), st.floats(-6, 6), st.floats(-0.05, 0.05), st.floats(0.95, 1.05))
 def test_the_motion_of_a_moving_camera_is_found_behind_a_figure(dx: float, dy: float, turn: float, zoom: float) -> None:
     turned = cv2.getRotationMatrix2D((W / 2, H / 2), np.degrees(turn), zoom)
     turned[:, 2] += np.array([dx, dy])
-    true = camera_flow(np.vstack([turned, [0, 0, 1]]), H, W).numpy()[0]
+    true = camera_flow(np.vstack([turned, [0, 0, 1]]), (H, W)).numpy()[0]
     matrix = camera_matrix(with_figure(true, 12, -9))
     assert matrix is not None
-    assert np.abs(camera_flow(matrix, H, W).numpy()[0] - true).max() < 0.5
+    assert np.abs(camera_flow(matrix, (H, W)).numpy()[0] - true).max() < 0.5
     if np.square(true).sum(0).min() > 1:  # most of it moves: it is not taken for a fixed camera
-        assert np.abs(camera_flow(matrix, H, W).numpy()[0] - true).max() < 0.05
+        assert np.abs(camera_flow(matrix, (H, W)).numpy()[0] - true).max() < 0.05
 
 
 def test_what_agrees_with_no_homography_has_no_camera() -> None:

@@ -9,7 +9,6 @@ import torch
 import torchvision
 from conftest import textured
 from safetensors.torch import save_file
-from torch import Tensor
 from torchvision.models._api import Weights
 
 from dreamvideo.cli import main
@@ -17,10 +16,11 @@ from dreamvideo.errors import ModelError, WeightsError
 from dreamvideo.models.network import Network
 from dreamvideo.motion import raft as module
 from dreamvideo.motion.flow import FLOWS
+from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair, enlarge_flow
 from dreamvideo.motion.raft import LARGEST_SIDE, LEAST_SIDE, pad_for_raft, raft, raft_flow
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
-from dreamvideo.video.pipeline import dream_video, estimate_rounds
-from dreamvideo.video.shots import single_input
+from dreamvideo.video.flow_stage import motion_estimator
+from dreamvideo.video.pipeline import dream_video
 
 CPU = torch.device("cpu")
 
@@ -47,7 +47,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def small(files: Path) -> Callable[[Tensor, Tensor], Tensor]:
+def small(files: Path) -> FlowEstimator:
     return raft(CPU, str(files / "raft_small.pth"))
 
 
@@ -55,7 +55,7 @@ class Constant(torch.nn.Module):
     """A flow of (2, 3) pixels at the size it is given; remembers what it was given."""
 
     def forward(self, now: Any, before: Any, num_flow_updates: Any) -> list[Any]:
-        self.seen, self.updates = (now, before), num_flow_updates
+        self.seen, self.updates = getattr(self, "seen", (now, before)), num_flow_updates
         wrong = torch.full((1, 2, *now.shape[2:]), 99.0)
         return [wrong, torch.tensor([2.0, 3.0]).view(1, 2, 1, 1).expand_as(wrong)]
 
@@ -69,25 +69,25 @@ def pair(height: int, width: int, batch: int = 1) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("size", [(40, 72), (135, 161), (1, 1), (128, 3)])
-def test_pictures_of_any_size_have_a_finite_flow(
-    small: Callable[[Tensor, Tensor], Tensor], size: tuple[int, int]
-) -> None:
-    flow = small(*pair(*size))
-    assert flow.shape == (1, 2, *size)
-    assert flow.dtype == torch.float32 and flow.device == CPU and flow.is_contiguous()
-    assert torch.isfinite(flow).all()
+def test_pictures_of_any_size_have_a_finite_flow(small: FlowEstimator, size: tuple[int, int]) -> None:
+    for flow in small(*pair(*size)):
+        assert flow.shape == (1, 2, *size)
+        assert flow.dtype == torch.float32 and flow.device == CPU and flow.is_contiguous()
+        assert torch.isfinite(flow).all()
 
 
 def test_a_batch_gives_the_flows_of_its_rows_the_same_each_time_and_no_gradients(
-    small: Callable[[Tensor, Tensor], Tensor],
+    small: FlowEstimator,
 ) -> None:
     now, before = pair(56, 64, batch=2)
     together = small(now, before)
-    assert not torch.equal(*together)
+    assert not torch.equal(*together) and not torch.equal(*together.backward)
     for row in (0, 1):
-        assert torch.equal(small(now[row : row + 1], before[row : row + 1])[0], together[row])
-    assert torch.equal(small(now, before), together)
-    assert not together.requires_grad and torch.is_grad_enabled()
+        alone = small(now[row : row + 1], before[row : row + 1])
+        assert all(torch.equal(flow[0], both[row]) for flow, both in zip(alone, together, strict=True))
+    assert all(map(torch.equal, small(now, before), together))
+    assert all(map(torch.equal, small(before, now), together[::-1]))
+    assert not together.backward.requires_grad and torch.is_grad_enabled()
 
 
 def test_gradients_are_not_tracked_even_of_weights_that_ask_for_them() -> None:
@@ -99,7 +99,7 @@ def test_gradients_are_not_tracked_even_of_weights_that_ask_for_them() -> None:
         def forward(self, now: Any, before: Any, num_flow_updates: Any) -> list[Any]:
             return [self.factor * flow for flow in super().forward(now, before, num_flow_updates)]
 
-    assert not raft_flow(Scaled(), CPU, *pair(40, 72)).requires_grad
+    assert not raft_flow(Scaled(), CPU, *pair(40, 72)).backward.requires_grad
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,9 @@ def test_the_flow_of_a_shrunken_picture_is_in_pixels_of_the_whole_one(
     size: tuple[Any, ...], shrunk: tuple[int, int]
 ) -> None:
     network = Constant()
-    flow = raft_flow(network, CPU, *pair(*size))
-    assert flow.shape == (1, 2, *size)
+    small = raft_flow(network, CPU, *pair(*size)).backward
+    assert small.shape == (1, 2, *shrunk)
+    flow = enlarge_flow(small, *size)
     expected = torch.tensor([2 * size[1] / shrunk[1], 3 * size[0] / shrunk[0]])
     assert torch.allclose(flow, expected.view(1, 2, 1, 1).expand_as(flow), rtol=1e-5)
     given = network.seen[0].shape[2:]
@@ -139,12 +140,12 @@ def test_what_leaves_the_crop_is_not_stretched_into_the_picture() -> None:
             down, right = (torch.arange(float(side)) for side in now.shape[2:])
             return [torch.stack(torch.meshgrid(right, down, indexing="xy"))[None]]
 
-    flow = raft_flow(Ramp(), CPU, *pair(722, 730))  # 360x364 of 360x368
+    flow = enlarge_flow(raft_flow(Ramp(), CPU, *pair(722, 730)).backward, 722, 730)  # 360x364 of 360x368
     assert flow[0, 0, :, -1].tolist() == pytest.approx([363 * 730 / 364] * 722, rel=1e-5)
     assert flow[0, 1, 361].tolist() == pytest.approx([(361.5 * 360 / 722 - 0.5) * 722 / 360] * 730, rel=1e-5)
 
 
-def test_the_network_is_that_of_torchvision(files: Path, small: Callable[[Tensor, Tensor], Tensor]) -> None:
+def test_the_network_is_that_of_torchvision(files: Path, small: FlowEstimator) -> None:
     """On a picture that needs no padding nor shrinking, so nothing stands between."""
     network = torchvision.models.get_model("raft_small", weights=None).eval()
     network.load_state_dict(random_state("raft_small"))
@@ -152,7 +153,7 @@ def test_the_network_is_that_of_torchvision(files: Path, small: Callable[[Tensor
     weights = torchvision.models.optical_flow.Raft_Small_Weights.C_T_V2
     with torch.no_grad():
         expected = network(*weights.transforms()(now, before), num_flow_updates=2)[-1]
-    flow = small(now, before)
+    flow = small(now, before).backward
     assert (flow - expected).abs().max() < 1e-3 * expected.abs().max()
 
 
@@ -176,13 +177,11 @@ def test_large_on_cuda_small_elsewhere_and_it_is_logged(
     assert [record.message for record in caplog.records] == told
 
 
-def test_both_networks_are_read_from_files_of_either_kind(
-    files: Path, small: Callable[[Tensor, Tensor], Tensor]
-) -> None:
+def test_both_networks_are_read_from_files_of_either_kind(files: Path, small: FlowEstimator) -> None:
     now, before = pair(40, 72)
-    assert torch.equal(raft(CPU, str(files / "raft_small.safetensors"))(now, before), small(now, before))
+    assert all(map(torch.equal, raft(CPU, str(files / "raft_small.safetensors"))(now, before), small(now, before)))
     large = module.load_raft("raft_large", str(files / "raft_large.pth"))
-    assert raft_flow(large, CPU, now, before).shape == (1, 2, 40, 72)
+    assert raft_flow(large, CPU, now, before).backward.shape == (1, 2, 40, 72)
     assert not any(parameter.requires_grad for parameter in large.parameters()) and not large.training
 
 
@@ -207,7 +206,7 @@ def test_its_recommended_weights_are_downloaded_and_checked(
     files: Path,
     publish: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
-    small: Callable[[Tensor, Tensor], Tensor],
+    small: FlowEstimator,
     tmp_path: Path,
 ) -> None:
     content = (files / "raft_small.pth").read_bytes()
@@ -223,7 +222,7 @@ def test_its_recommended_weights_are_downloaded_and_checked(
         assert part in str(caught.value)
     publish("raft_small", content)
     now, before = pair(40, 72)
-    assert torch.equal(raft(CPU)(now, before), small(now, before))
+    assert all(map(torch.equal, raft(CPU)(now, before), small(now, before)))
 
 
 def stream(count: int, closed: Any) -> Generator[Any, None, None]:
@@ -244,7 +243,7 @@ def test_a_video_dreams_along_it(tiny_network: Network, files: Path, monkeypatch
     dreaming = DreamSettings(octaves=1, iterations=2)
     frames = list(dream_video(stream(4, []), tiny_network, dreaming, carrying))
     assert [frame.image.shape for frame in frames] == [(40, 72, 3)] * 4
-    assert len(asked) == 6, "both ways for each frame but the first"
+    assert len(asked) == 3, "for each frame but the first"
     assert len(loaded) == 1
 
 
@@ -252,10 +251,10 @@ def test_a_video_dreams_along_it(tiny_network: Network, files: Path, monkeypatch
 def test_only_dis_is_estimated_again_where_things_move_fast(flow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """An estimator that sees a square move by 8 px to the right, where it moves by 5 to the left."""
 
-    def mistaken(current: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
+    def mistaken(current: torch.Tensor, previous: torch.Tensor) -> FlowPair:
         seen = torch.zeros(1, 2, 96, 160)
         seen[:, 0, 32:64, 56:96] = 8
-        return seen
+        return FlowPair(seen, seen.clone())
 
     images = []
     for left in (60, 55):
@@ -265,9 +264,8 @@ def test_only_dis_is_estimated_again_where_things_move_fast(flow: Any, monkeypat
     monkeypatch.setitem(FLOWS, flow, lambda *_: mistaken)
     from conftest import stream
 
-    rounds = estimate_rounds(single_input(stream(images)), CarrySettings(flow=flow), torch.device("cpu"))
-    ((_, motion),) = list(rounds)[1]
-    assert motion is not None
+    before, now = stream(images)
+    motion = motion_estimator(CarrySettings(flow=flow), CPU, False)(now, before)(*pair(96, 160))()
     dx = motion.backward[0, 0, 40:56, 64:86].median()
     assert dx == 8 if flow == "raft" else abs(dx - 5) < 0.5
 
@@ -305,5 +303,5 @@ def test_the_gpu_finds_the_flow_of_the_cpu(files: Path) -> None:
     there = raft(torch.device("cuda"), str(files / "raft_large.pth"))
     large = module.load_raft("raft_large", str(files / "raft_large.pth"))
     now, before = pair(130, 170, batch=2)
-    here = raft_flow(large, CPU, now, before)
-    assert (there(now, before) - here).abs().mean() < 0.02 * here.abs().mean()
+    for here, flow in zip(raft_flow(large, CPU, now, before), there(now, before), strict=True):
+        assert (flow - here).abs().mean() < 0.02 * here.abs().mean()

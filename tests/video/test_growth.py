@@ -8,7 +8,16 @@ from torch import Tensor
 from dreamvideo.ascent.octaves import octave_sizes
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import DreamSettings
-from dreamvideo.video.growth import CELL, choose_windows, grow, window_side
+from dreamvideo.video.growth import (
+    CELL,
+    LocalStep,
+    choose_windows,
+    count_cells,
+    covered_by,
+    grow,
+    plan_local_steps,
+    window_side,
+)
 from dreamvideo.video.octave_turns import local_gains
 
 LOOK = DreamSettings(octaves=3, iterations=4, step_size=0.02, jitter=4, anchor=0.0)
@@ -21,6 +30,11 @@ def spot(rows: slice, columns: slice) -> Tensor:
     need = torch.zeros(1, 1, H, W)
     need[..., rows, columns] = 1
     return need
+
+
+def planned(need: Tensor, gains: dict[int, float], index: int) -> LocalStep:
+    sizes = {octave: SIZES[octave] for octave in gains}
+    return LocalStep(index, gains, tuple(choose_windows(count_cells(need).numpy(), sizes, SIDE, 4)))
 
 
 def test_windows_fit_into_every_octave() -> None:
@@ -65,7 +79,9 @@ def test_every_octave_has_its_turn_and_a_finest_that_has_one_already_has_none(oc
 def test_only_what_has_to_grow_changes(tiny_network: Network) -> None:
     sources, residual = torch.rand(1, 3, H, W), torch.zeros(1, 3, H, W)
     need = spot(slice(50, 70), slice(60, 90))
-    grown, covered = grow(sources, residual, need, tiny_network.score, LOOK, {0: 1.0, 2: 1.0}, [5])
+    step = planned(need, {0: 1.0, 2: 1.0}, 5)
+    grown = grow(sources, residual, need, tiny_network.score, LOOK, [step])
+    covered = covered_by(step, (H, W), LOOK, need.device)
     change = (grown - residual).abs().amax(1, keepdim=True)
     assert change[need > 0].mean() > 0.005
     assert change[..., :30, :].max() < 1e-6 and change[..., 130:].max() < 1e-6
@@ -73,27 +89,28 @@ def test_only_what_has_to_grow_changes(tiny_network: Network) -> None:
     assert (sources + grown).amin() >= 0 and (sources + grown).amax() <= 1
 
 
-def test_where_nothing_has_to_grow_nothing_happens(tiny_network: Network) -> None:
-    sources, residual = torch.rand(1, 3, H, W), torch.rand(1, 3, H, W) / 9
-    grown, covered = grow(sources, residual, torch.zeros(1, 1, H, W), tiny_network.score, LOOK, {0: 1.0, 2: 1.0}, [5])
-    assert grown is residual and not covered.any()
+def test_where_nothing_has_to_grow_there_are_no_windows() -> None:
+    assert not any(
+        step.windows for step in plan_local_steps(np.zeros((15, 20), np.float32), (H, W), LOOK, 3, 4, [0] * 3)
+    )
 
 
 def test_a_frame_of_a_batch_grows_as_it_would_alone(tiny_network: Network) -> None:
     sources, residuals = torch.rand(2, 3, H, W), torch.zeros(2, 3, H, W)
     needs = torch.cat([spot(slice(50, 70), slice(60, 90)), spot(slice(10, 40), slice(10, 40))])
     score = tiny_network.score
-    both, _ = grow(sources, residuals, needs, score, LOOK, {0: 1.0, 2: 0.8}, [5, 9])
-    for row, index in enumerate((5, 9)):
-        alone, _ = grow(
-            sources[row : row + 1], residuals[:1], needs[row : row + 1], score, LOOK, {0: 1.0, 2: 0.8}, [index]
-        )
+    steps = [planned(needs[:1], {0: 1.0, 2: 0.8}, 5), planned(needs[1:], {1: 1.0, 2: 0.8}, 9)]
+    both = grow(sources, residuals, needs, score, LOOK, steps)
+    for row, step in enumerate(steps):
+        alone = grow(sources[row : row + 1], residuals[:1], needs[row : row + 1], score, LOOK, [step])
         assert torch.allclose(both[row : row + 1], alone, atol=1e-4)
 
 
 def test_windows_that_overlap_step_once(tiny_network: Network) -> None:
     sources, residual = torch.rand(1, 3, H, W), torch.zeros(1, 3, H, W)
     need = torch.ones(1, 1, H, W)
-    grown, covered = grow(sources, residual, need, tiny_network.score, LOOK, {2: 1.0}, [0])
+    windows = planned(need, {2: 1.0}, 0)
+    grown = grow(sources, residual, need, tiny_network.score, LOOK, [windows])
+    covered = covered_by(windows, (H, W), LOOK, need.device)
     step = (grown - residual).abs()[covered.expand_as(grown) > 0]
-    assert step.mean() < 1.3 * LOOK.step_size
+    assert len(windows.windows) > 1 and step.mean() < 1.3 * LOOK.step_size

@@ -1,4 +1,5 @@
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -17,9 +18,12 @@ from dreamvideo.frames import Frame
 from dreamvideo.models.network import Network
 from dreamvideo.motion import occlusion
 from dreamvideo.motion.flow import FLOWS
+from dreamvideo.motion.flow_pair import FlowPair
+from dreamvideo.motion.frame_motion import Motion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.tensors import to_image, to_tensor
-from dreamvideo.video.pipeline import dream_video, estimate_rounds
+from dreamvideo.video.flow_stage import estimate_ahead
+from dreamvideo.video.pipeline import dream_video
 from dreamvideo.video.shots import single_input
 
 QUICK = DreamSettings(octaves=1, iterations=4, step_size=0.02, jitter=4, anchor=0.0)
@@ -137,29 +141,38 @@ def test_ground_comes_back_as_it_was_when_what_covered_it_has_passed(
 
     remembered = likeness()
     nothing = torch.zeros(1, 1, 120, 200)
-    monkeypatch.setattr("dreamvideo.video.carry.returned_ground", lambda ground, source, near: nothing)
+    monkeypatch.setattr("dreamvideo.video.progress.returned_ground", lambda ground, source, near: nothing)
     assert remembered > 0.8 > likeness() + 0.1
 
 
+def motions_of(images: Any, carrying: CarrySettings) -> Generator[Motion | None, None, None]:
+    """The motion to each image."""
+    with ThreadPoolExecutor(1) as pool:
+        for waiting in estimate_ahead(single_input(stream(images)), carrying, CPU, False, pool, lambda frame: True):
+            waiting.launch(CPU)
+            yield waiting.motion()
+
+
 def test_no_flow_still_sees_cuts() -> None:
-    streams = single_input(stream([*pan(1, 3), *pan(2, 2)]))
-    motions = [motion for ((_, motion),) in estimate_rounds(streams, CarrySettings(flow="none"), CPU)]
+    motions = list(motions_of([*pan(1, 3), *pan(2, 2)], CarrySettings(flow="none")))
     assert [motion is None for motion in motions] == [True, False, False, True, False]
-    assert not motions[1].backward.any()
+    assert motions[1] is not None and not motions[1].backward.any()
 
 
 def test_flat_ground_that_has_not_changed_stands_still_whatever_the_flow_says(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
 
-    def guess(current: Any, previous: Any) -> torch.Tensor:
-        return torch.from_numpy(random.normal(0, 4, (1, 2, *current.shape[2:])).astype(np.float32))
+    def guess(current: Any, previous: Any) -> FlowPair:
+        shape = (1, 2, *current.shape[2:])
+        return FlowPair(*(torch.from_numpy(random.normal(0, 4, shape).astype(np.float32)) for _ in range(2)))
 
     monkeypatch.setitem(FLOWS, "dis", lambda device, weights, tf32: guess)
     ground = np.full((40, 60, 3), 200, np.uint8)
     ground[:6] = 60  # without it there would be no picture
     noisy = [np.clip(ground + random.normal(0, 1.2, ground.shape), 0, 255).astype(np.uint8) for _ in range(2)]
     noisy[1][:, 40:] = 90  # something came
-    _, ((_, motion),) = estimate_rounds(single_input(stream(noisy)), CarrySettings(), CPU)
+    _, motion = motions_of(noisy, CarrySettings())
+    assert motion is not None
     occluded = motion.occluded[0, 0]
     assert not occluded[:, :36].any()
     assert (motion.backward[:, :, :, :36].abs().sum(1) == 0).float().mean() > 0.8
@@ -173,11 +186,9 @@ def test_a_flow_is_trusted_where_the_moved_picture_looks_like_this_one_wherever_
     flow = torch.zeros(1, 2, 48, 64)
     flow[:, 0] = 4
     nonsense = torch.full((1, 2, 48, 64), 9.0)
-    flows = iter([flow, nonsense, -flow, nonsense])
-
-    right = occlusion.estimate_motion(now, before, lambda a, b: next(flows).clone())
+    right = occlusion.estimate_motion(now, before, lambda a, b: FlowPair(flow.clone(), nonsense.clone()))
     assert not right.occluded[..., :57].any() and right.occluded[..., 60:].all()  # there it lies outside
-    wrong = occlusion.estimate_motion(now, before, lambda a, b: next(flows).clone())
+    wrong = occlusion.estimate_motion(now, before, lambda a, b: FlowPair(-flow, nonsense.clone()))
     assert right.unseen < 0.12 and wrong.unseen > 0.7
 
 

@@ -118,7 +118,7 @@ def video_clip(path: Path, height: int, width: int | None, count: int) -> Cohere
 def _camera(flow: Tensor) -> Tensor:
     """(1, 2, H, W) flow of the ground in a (2, H, W) flow; the flow itself where no camera explains it."""
     matrix = camera_matrix(flow.numpy())
-    return flow[None] if matrix is None else camera_flow(matrix, *flow.shape[1:])
+    return flow[None] if matrix is None else camera_flow(matrix, (flow.shape[1], flow.shape[2]))
 
 
 def estimate_clip_motion(images: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:

@@ -1,66 +1,20 @@
-"""The ascent, in a thread of its own: it always takes the newest frame, one ascent after the other.
-
-A new dream grows through all octaves, from coarse to fine, as the first frame of a shot does, but a few steps at a
-time and on whatever frame is the newest. After that it continues as the later frames of a shot do, see `video.carry`.
-"""
+"""The thread of the ascents: it always takes the newest frame, one ascent after the other."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from threading import Condition, Thread
-from typing import Final
 
-import torch
-from torch import Tensor
-
-from dreamvideo.ascent.memory_budget import MemoryBudget
-from dreamvideo.ascent.octaves import dream_octaves, octave_sizes
-from dreamvideo.errors import DreamVideoError
-from dreamvideo.live.dreaming.tracking import ResidualUpdate, TrackedDream
-from dreamvideo.live.dreaming.turns import next_turn
-from dreamvideo.models.network import Network
-from dreamvideo.settings.dream import CarrySettings, DreamSettings
-from dreamvideo.tensors import download, upload
-from dreamvideo.video.carry import dream_carried_frames, dream_first_frames, strength_of
-from dreamvideo.video.octave_turns import UNSEEN_LIMIT
+from dreamvideo.ascent.cuda_graphs import recordings_made
+from dreamvideo.ascent.memory import is_out_of_memory
+from dreamvideo.ascent.memory_budget import release_memory
+from dreamvideo.errors import DreamVideoError, MemoryBudgetError
+from dreamvideo.live.dreaming.ascent_task import AscentState, AscentTask, Look, LookChoice, run_ascent
+from dreamvideo.live.dreaming.tracking import ResidualUpdate
+from dreamvideo.settings.dream import CarrySettings
 from dreamvideo.video.shots import FLASH_FRAMES
-
-# Lower limit of a dream's mean |residual|, over `step_size` times the square root of its steps. Many cameras start with
-# black images, which hardly dream; without this limit what follows would stay as faint.
-MIN_STRENGTH: Final = 0.8
-
-STALE_SHARE: Final = 0.5  # share of newly visible pixels after which the score to hold is measured anew; by eye
-
-
-@dataclass(frozen=True, slots=True)
-class LookChoice:
-    """The look that the controls ask for."""
-
-    preset: str | None = None
-    layer: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A network and how it dreams."""
-
-    network: Network
-    settings: DreamSettings
-    budget: MemoryBudget = field(default_factory=MemoryBudget)
-
-
-@dataclass(frozen=True, slots=True)
-class AscentTask:
-    """What an ascent starts from."""
-
-    frame_index: int
-    generation: int  # see `LiveFrameState`
-    look_choice: LookChoice
-    dream: TrackedDream
-    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,125 +25,7 @@ class AscentResult:
     update: ResidualUpdate
     steps: int
     seconds: float  # that it took
-
-
-@dataclass(frozen=True, slots=True)
-class AscentState:
-    """The state of the ascent between two tasks."""
-
-    generation: int = -1  # of the dream that it belongs to
-    size: tuple[int, int] = (0, 0)
-    growth_steps: int = 0  # steps taken while the dream was growing
-    turn_index: int = 0  # of the last turn after that, see `next_turn`
-    frame_index: int = 0  # from which that turn was taken
-    unit_strength: Tensor | None = None  # (1, 1, 1, 1) limit of the mean |residual| at strength 1; None: it still grows
-    target_score: Tensor | None = None  # (1,) score to hold; None: to be measured
-    strength: float = 0.0  # `TrackedDream.strength` when `target_score` was measured
-    unseen_sum: float = 0.0  # `TrackedDream.unseen_sum` when `target_score` was measured
-    renewals: int = 0  # `TrackedDream.renewals` when the dream began to grow, or when both goals were measured anew
-
-
-def run_ascent(
-    state: AscentState, task: AscentTask, look: Look, carry_settings: CarrySettings
-) -> tuple[AscentState, ResidualUpdate | None, int]:
-    """Run one ascent.
-
-    Args:
-        state: after the previous ascent.
-        task: what to start from.
-        look: the network, and its settings.
-        carry_settings: steps of a dream that has grown.
-
-    Returns:
-        The new state, what the ascent adds (None: no turn is due yet), and its steps.
-    """
-    if state.generation != task.generation:
-        state = AscentState(task.generation, renewals=task.dream.renewals)
-    if state.size != task.dream.size:
-        state = replace(state, size=task.dream.size, target_score=None)
-    octaves = len(octave_sizes(*state.size, look.settings))
-    if state.unit_strength is None and state.growth_steps < octaves * look.settings.iterations:
-        return _grow(state, task, look, octaves)
-    return _continue(state, task, look, carry_settings, octaves)
-
-
-def _grow(state: AscentState, task: AscentTask, look: Look, octaves: int) -> tuple[AscentState, ResidualUpdate, int]:
-    """Take the next steps of a new dream, at the octave whose turn it is."""
-    source, residual, age = _planes(task.dream, look)
-    octave = state.growth_steps // look.settings.iterations
-    dreamed = dream_octaves(
-        source,
-        look.network.score,
-        look.settings,
-        residual=residual,
-        step_scale=torch.full_like(age, task.dream.strength * task.dream.carry.visible),
-        steps_per_octave=[task.steps if each == octave else 0 for each in range(octaves)],
-        jitter_index=[state.growth_steps],
-    )
-    update = ResidualUpdate(
-        download(dreamed - source - residual), torch.zeros_like(task.dream.carry.age), task.dream.strength
-    )
-    return replace(state, growth_steps=state.growth_steps + task.steps), update, task.steps
-
-
-def _continue(
-    state: AscentState, task: AscentTask, look: Look, carry_settings: CarrySettings, octaves: int
-) -> tuple[AscentState, ResidualUpdate | None, int]:
-    """Take the next turn of a dream that has grown, as a later frame of a shot does."""
-    tracked, score = task.dream, look.network.score
-    source, residual, age = _planes(tracked, look)
-    if state.unit_strength is None:
-        least = MIN_STRENGTH * look.settings.step_size * math.sqrt(octaves * look.settings.iterations)
-        # A faint picture has a faint dream; its goal is that of a whole one.
-        unit_strength = (strength_of(residual) / (tracked.strength * max(tracked.carry.visible, 0.01))).clamp(min=least)
-        state = replace(state, unit_strength=unit_strength, frame_index=task.frame_index - 1)
-    if state.renewals != tracked.renewals:
-        (first,) = dream_first_frames(source, look.network, look.settings, budget=look.budget)
-        state = replace(
-            state,
-            unit_strength=first.strength,
-            target_score=first.target_score if tracked.strength == 1 else None,
-            strength=tracked.strength,
-            unseen_sum=tracked.unseen_sum,
-            renewals=tracked.renewals,
-        )
-    frames = task.frame_index - state.frame_index
-    local = tracked.carry.grows and carry_settings.local_steps != 0
-    turn_index, steps = next_turn(state.turn_index, frames, octaves, task.steps, tracked.carry.unseen, local)
-    if steps is None:
-        return state, None, 0
-    if _target_is_stale(state, tracked):
-        with torch.no_grad():
-            target = score((source + residual).clamp(0, 1))
-        state = replace(state, target_score=target, strength=tracked.strength, unseen_sum=tracked.unseen_sum)
-    assert state.unit_strength is not None and state.target_score is not None
-    limit = state.unit_strength * tracked.strength
-    start = replace(
-        tracked.carry,
-        residual=residual,
-        age=age,
-        strength=limit,
-        target_score=state.target_score,
-        frame_index=turn_index,
-        mismatch=None if tracked.carry.mismatch is None else upload(tracked.carry.mismatch, look.network.device),
-        ground=None,
-    )
-    (after,) = dream_carried_frames(source, [start], steps, look.network, look.settings, carry_settings, look.budget)
-    update = ResidualUpdate(download(after.residual - residual), download(after.age - age), tracked.strength)
-    return replace(state, turn_index=turn_index, frame_index=task.frame_index), update, sum(steps)
-
-
-def _planes(tracked: TrackedDream, look: Look) -> tuple[Tensor, Tensor, Tensor]:
-    """Source in [0, 1], residual and age on the device of the network."""
-    device = look.network.device
-    source = upload(tracked.source, device).float() / 255
-    return source, upload(tracked.carry.residual, device), upload(tracked.carry.age, device)
-
-
-def _target_is_stale(state: AscentState, tracked: TrackedDream) -> bool:
-    if state.target_score is None or state.strength != tracked.strength:
-        return True
-    return tracked.unseen_sum - state.unseen_sum > STALE_SHARE and tracked.carry.unseen < UNSEEN_LIMIT
+    one_off: bool = False  # the next will be faster: a graph was recorded meanwhile, or memory ran out
 
 
 class AscentThread:
@@ -269,13 +105,12 @@ class AscentThread:
                 assert look is not None
                 if not look.settings.iterations or not task.dream.strength:
                     continue
-                start = time.monotonic()
                 state = next((each for each in states if each.generation == task.generation), states[-1])
-                after, update, steps = run_ascent(state, task, look, self._carry_settings)
+                after, result = _timed_ascent(state, task, look, self._carry_settings)
                 states = [*(each for each in states if each.generation != task.generation), after][-FLASH_FRAMES - 1 :]
-                if update is not None:
+                if result is not None:
                     with self._changed:
-                        self._results.append(AscentResult(task, update, steps, time.monotonic() - start))
+                        self._results.append(result)
         except BaseException as error:
             with self._changed:
                 self._error = error
@@ -283,7 +118,7 @@ class AscentThread:
     def _load_or_keep(self, choice: LookChoice) -> Look:
         """Load a look; if that fails, keep the present one and set `message`."""
         try:
-            look = self._load(choice)
+            look = self._load_in_memory(choice)
             self.message = ""
             return look
         except DreamVideoError as error:
@@ -291,3 +126,28 @@ class AscentThread:
                 raise
             self.message = str(error)
             return self.look
+
+    def _load_in_memory(self, choice: LookChoice) -> Look:
+        """Load a look; where memory runs out, once more without the recordings of the present one."""
+        for _ in range(2):
+            try:
+                return self._load(choice)
+            except (RuntimeError, MemoryError) as error:
+                if isinstance(error, DreamVideoError) or not is_out_of_memory(error):
+                    raise
+            if self.look is not None:
+                release_memory(self.look.network.device)
+        raise MemoryBudgetError("got no memory for the network of this look: expected a smaller one, or --device cpu")
+
+
+def _timed_ascent(
+    state: AscentState, task: AscentTask, look: Look, carry_settings: CarrySettings
+) -> tuple[AscentState, AscentResult | None]:
+    """Run one ascent; None: no turn is due yet."""
+    budget = look.budget(task.dream.size)
+    start, before = time.monotonic(), (recordings_made(), budget.failures)
+    after, update, steps = run_ascent(state, task, look, carry_settings)
+    if update is None:
+        return after, None
+    one_off = (recordings_made(), budget.failures) != before
+    return after, AscentResult(task, update, steps, time.monotonic() - start, one_off)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from dreamvideo.live.controls import Menu
-from dreamvideo.live.dreaming.ascent_thread import Look, LookChoice
+from dreamvideo.live.dreaming.ascent_task import Look, LookChoice
 from dreamvideo.models.layers import describe_layers, layer_stages
 from dreamvideo.models.model import Model
 from dreamvideo.models.network import choose_terms, place_network

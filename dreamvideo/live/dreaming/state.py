@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls
-from dreamvideo.live.dreaming.ascent_thread import AscentResult, AscentTask, LookChoice
+from dreamvideo.live.dreaming.ascent_task import AscentTask, LookChoice
+from dreamvideo.live.dreaming.ascent_thread import AscentResult
 from dreamvideo.live.dreaming.size_control import Workload
 from dreamvideo.live.dreaming.tracking import (
     AccumulatedFlow,
@@ -27,10 +28,10 @@ from dreamvideo.live.dreaming.tracking import (
     undreamed,
 )
 from dreamvideo.motion.cuts import Compare
-from dreamvideo.motion.flow import FlowEstimator
+from dreamvideo.motion.flow_pair import FlowEstimator
 from dreamvideo.motion.occlusion import estimate_motion
 from dreamvideo.motion.picture import contrast_of, presence
-from dreamvideo.video.fading import picture_copy
+from dreamvideo.video.fading import begin_fading
 from dreamvideo.video.shots import FLASH_FRAMES
 
 MAX_DECAY_SECONDS: Final = 0.2  # chosen by eye; after a camera stood still the dream fades no more than in this time
@@ -46,7 +47,8 @@ class LiveFrameState:
     dream: TrackedDream
     frame_index: int = 0
     generation: int = 0  # the frame_index at which the dream started
-    flows: Mapping[int, AccumulatedFlow] = field(default_factory=dict)  # by the frame_index at which an ascent started
+    # By the frame_index at which an ascent started; None: nothing has moved since.
+    flows: Mapping[int, AccumulatedFlow | None] = field(default_factory=dict)
     presence: float = 1.0  # of a picture in the image, 0..1; 0: it is not dreamed
     before: LiveFrameState | None = None  # the state before what may be a flash; None: there was none lately
     flash_frames: int = 0  # since `before`
@@ -60,7 +62,8 @@ def start_dream(
     source = source_tensor(camera, workload.size(camera.shape[:2]))
     visible = presence(contrast_of(camera))
     dream = undreamed(source, controls.strength)
-    dream = replace(dream, carry=replace(dream.carry, copy=picture_copy(camera), visible=visible))
+    progress = begin_fading(dream.carry.progress, camera, visible)
+    dream = replace(dream, carry=replace(dream.carry, progress=progress))
     return LiveFrameState(frame, camera, controls, dream, frame_index, generation, presence=visible)
 
 
@@ -71,8 +74,8 @@ def apply_results(state: LiveFrameState, results: Sequence[AscentResult]) -> Liv
         task = result.task
         if task.generation != state.generation or task.dream.source.shape != dream.source.shape:
             continue
-        flow = start_flow(dream) if task.frame_index == state.frame_index else state.flows.get(task.frame_index)
-        if flow is not None:
+        if task.frame_index == state.frame_index or task.frame_index in state.flows:
+            flow = state.flows.get(task.frame_index) or start_flow(dream)
             dream = apply_update(dream, result.update, flow)
     return replace(state, dream=dream)
 
@@ -117,7 +120,7 @@ def next_state(
     dream = scale_strength(dream, controls.strength)
     # The previous frame is kept too: the next ascent may start from it before this frame is done.
     flows = {index: flow for index, flow in flows.items() if index == working_on}
-    flows[state.frame_index] = start_flow(dream)
+    flows[state.frame_index] = None
     if fresh:
         motion = estimate_motion(source, dream.source, estimate)
         seconds = min(float(frame.time - state.frame.time), MAX_DECAY_SECONDS)
@@ -139,7 +142,7 @@ def next_state(
 
 
 def _is_gone(dream: TrackedDream) -> bool:
-    return dream.carry.renewed and not dream.carry.residual.any()
+    return dream.carry.progress.renewed and not dream.carry.residual.any()
 
 
 def _after_flash(state: LiveFrameState, camera: NDArray[np.uint8], compare: Compare) -> LiveFrameState:

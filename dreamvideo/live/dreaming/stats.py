@@ -9,7 +9,8 @@ from statistics import median
 from typing import Final
 
 from dreamvideo.live.controls import Controls
-from dreamvideo.live.dreaming.ascent_thread import AscentResult, Look
+from dreamvideo.live.dreaming.ascent_task import Look
+from dreamvideo.live.dreaming.ascent_thread import AscentResult
 from dreamvideo.live.dreaming.state import LiveFrameState
 from dreamvideo.live.shared_state import LiveNumbers, RateMeter
 

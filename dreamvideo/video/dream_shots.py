@@ -1,0 +1,262 @@
+"""Dreams shots side by side: which frames make the next batch, and what each hands to the next of its shot.
+
+On a GPU nothing waits for a dream: before a batch is dreamed the motion to the frames two ahead of it, and what the
+next ones take (`progress`), are already on their way. The processor reads both while the batch is dreamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dreamvideo.ascent.memory_budget import MemoryBudget
+from dreamvideo.frames import Frame
+from dreamvideo.models.network import Network
+from dreamvideo.motion.frame_motion import Motion
+from dreamvideo.settings.dream import CarrySettings, DreamSettings
+from dreamvideo.tensors import fetch, to_mask, to_tensor, to_uint8
+from dreamvideo.video.carry import Carry, first_progress, move_residuals, with_learned
+from dreamvideo.video.carry_bytes import carry_from_bytes, carry_to_bytes
+from dreamvideo.video.dream_frames import dream_first_frames, dream_residuals
+from dreamvideo.video.fading import begin_fading, fade_progress
+from dreamvideo.video.flow_stage import WaitingFrame
+from dreamvideo.video.frame_steps import FrameSteps, octave_steps, plan_steps
+from dreamvideo.video.lanes import BatchKind, LaneQueue, LaneStep, choose_batch
+from dreamvideo.video.progress import Progress, ResidualMove, learn, move_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """How a frame continues its shot."""
+
+    progress: Progress  # moved to this frame
+    move: ResidualMove
+    octaves: tuple[int, ...]  # steps of the whole image at each octave
+    decide: Callable[[], FrameSteps]  # waits for what grows
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFrame:
+    """A frame of which is known what it takes."""
+
+    waiting: WaitingFrame
+    source: Tensor | None  # (1, 3, H, W) float32 in [0, 1]; None: nothing is dreamed
+    mask: Tensor | None = None  # (1, 1, H, W) in [0, 1]
+    motion: Motion | None = None
+    continuation: Continuation | None = None  # None: it begins a shot
+
+    @property
+    def step(self) -> LaneStep:
+        """The frame and its place."""
+        return self.waiting.step
+
+    @property
+    def kind(self) -> BatchKind:
+        """What it has in common with others of its batch."""
+        if self.source is None:
+            return BatchKind((), steps=False)
+        if self.continuation is None:
+            return BatchKind(self.source.shape, None, self.mask is not None)
+        octaves = self.continuation.octaves
+        steps = any(octaves) or self.continuation.progress.grows
+        return BatchKind(self.source.shape, octaves, self.mask is not None, steps)
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedFrame:
+    """A frame whose steps are known."""
+
+    planned: PlannedFrame
+    steps: FrameSteps | None  # None: it begins a shot
+    after: Progress
+    learned: Tensor | None  # see `progress.learn`
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A step whose dream is on its way from the device."""
+
+    step: LaneStep
+    image: Callable[[], Tensor]  # waits for it: (H, W, 3) uint8 on the CPU
+    carry: Callable[[], bytes] | None = None  # waits for the carry after it; None: it is not stored
+
+    def frame(self) -> Frame:
+        """Wait for the dream."""
+        return replace(self.step.frame, image=self.image().numpy(), segment=self.step.segment, carry=self.carry)
+
+
+class ShotDreamer:
+    """Dreams frames; knows what each shot hands on."""
+
+    def __init__(
+        self, network: Network, dream: DreamSettings, carry: CarrySettings, budget: MemoryBudget | None = None
+    ) -> None:
+        self._network, self._dream, self._carry = network, dream, carry
+        self._budget = budget or MemoryBudget()
+        self._device = network.device
+        self._progress: dict[int, Progress] = {}  # shot -> after its last frame whose steps are decided
+        self._carries: dict[int, Carry] = {}  # shot -> after its last frame that was dreamed
+
+    def plan(self, waiting: WaitingFrame) -> PlannedFrame:
+        """Find what the next frame of a shot starts from, and what it takes."""
+        step = waiting.step
+        if step.carry is not None:
+            resumed = carry_from_bytes(step.carry, self._device)
+            self._carries[step.shot], self._progress[step.shot] = resumed, resumed.progress
+        if step.held or not step.presence:
+            return PlannedFrame(waiting, None)
+        mask = None if step.frame.mask is None else to_mask(step.frame.mask, self._device)
+        source = waiting.planes(self._device).float() / 255
+        last = self._progress.get(step.shot)
+        waiting.launch(self._device)
+        motion = waiting.motion()
+        if last is None or motion is None:
+            return PlannedFrame(waiting, source, mask)
+        progress, move = move_progress(last, source, motion, mask)
+        progress, gain = fade_progress(progress, step.frame.image, step.presence, motion)
+        octaves = octave_steps(progress, (source.shape[2], source.shape[3]), self._dream, self._carry)
+        decide = plan_steps(progress, source, self._dream, self._carry, octaves)
+        return PlannedFrame(
+            waiting, source, mask, motion, Continuation(progress, replace(move, gain=gain), octaves, decide)
+        )
+
+    def decide(self, planned: PlannedFrame) -> DecidedFrame:
+        """Decide the steps of a frame; then the next one can be planned."""
+        step, source = planned.step, planned.source
+        assert source is not None
+        if planned.continuation is None:
+            steps = None
+            progress = begin_fading(first_progress(source, planned.mask), step.frame.image, step.presence)
+        else:
+            steps = planned.continuation.decide()
+            progress = steps.after
+        after, learned = learn(progress, source, planned.motion)
+        self._progress[step.shot] = after
+        return DecidedFrame(planned, steps, after, learned)
+
+    def dream(self, batch: Sequence[DecidedFrame]) -> list[Pending]:
+        """Dream frames of one kind as a batch."""
+        begins = batch[0].planned.continuation is None
+        carries = self._dream_first(batch) if begins else self._dream_carried(batch)
+        pending = []
+        for each, dreamed in zip(batch, carries, strict=True):
+            step, source = each.planned.step, each.planned.source
+            assert source is not None
+            self._carries[step.shot] = after = with_learned(dreamed, each.after, each.learned)
+            image = fetch(to_uint8(source + after.residual))
+            pending.append(Pending(step, image, carry_to_bytes(after) if step.stores_carry else None))
+        return pending
+
+    def show(self, step: LaneStep) -> Pending:
+        """A frame without a dream of its own; a flash that shows a picture is shown with the last dream."""
+        image, last = torch.from_numpy(step.frame.image), self._carries.get(step.shot)
+        if last is None or not step.presence:
+            return Pending(step, lambda: image)
+        source = to_tensor(step.frame.image, self._device)
+        return Pending(step, fetch(to_uint8(source + last.residual)))
+
+    def forget(self, is_over: Callable[[int], bool]) -> None:
+        """Drop what shots that are over would have handed on."""
+        for shot in [shot for shot in self._progress if is_over(shot)]:
+            del self._progress[shot]
+            self._carries.pop(shot, None)
+
+    def _dream_first(self, batch: Sequence[DecidedFrame]) -> list[Carry]:
+        carries = self._first_frames([each.planned for each in batch])
+        faint = [each.planned.step.presence for each in batch]
+        return [
+            carry if presence == 1 else replace(carry, residual=carry.residual * presence)
+            for carry, presence in zip(carries, faint, strict=True)
+        ]
+
+    def _first_frames(self, frames: Sequence[PlannedFrame]) -> list[Carry]:
+        sources = torch.cat([each.source for each in frames if each.source is not None])
+        masks = [each.mask for each in frames if each.mask is not None]
+        return dream_first_frames(
+            sources, self._network, self._dream, torch.cat(masks) if masks else None, self._budget
+        )
+
+    def _dream_carried(self, batch: Sequence[DecidedFrame]) -> list[Carry]:
+        frames = [each.planned for each in batch]
+        sources = torch.cat([each.source for each in frames if each.source is not None])
+        starts, steps = [], []
+        for each in batch:
+            continuation = each.planned.continuation
+            assert continuation is not None and each.steps is not None
+            last = self._carries[each.planned.step.shot]
+            starts.append(move_residuals(last, continuation.progress, continuation.move, self._carry.persistence))
+            steps.append(each.steps)
+        residuals = dream_residuals(sources, starts, steps, self._network, self._dream, self._carry, self._budget)
+        carries = [replace(start, residual=residual) for start, residual in zip(starts, residuals, strict=True)]
+        renewed = [row for row, start in enumerate(starts) if start.progress.renewed]
+        if renewed:  # the goals are those of a first frame
+            for row, goals in zip(renewed, self._first_frames([frames[row] for row in renewed]), strict=True):
+                carries[row] = replace(carries[row], strength=goals.strength, target_score=goals.target_score)
+        return carries
+
+
+def dream_shots(
+    queue: LaneQueue[WaitingFrame], dreamer: ShotDreamer, device: torch.device, ahead: bool
+) -> Generator[list[Pending], None, None]:
+    """Dream the frames of a queue, batch by batch.
+
+    Args:
+        queue: of the frames.
+        dreamer: of all of them.
+        device: of the dream.
+        ahead: what comes next is prepared before a batch is dreamed.
+
+    Yields:
+        The dreams of each batch, which are then on their way from the device.
+    """
+    planned: dict[int, PlannedFrame] = {}  # shot -> its next frame
+
+    def prepare() -> None:
+        queue.refill()
+        heads, following = queue.in_flight(), queue.in_flight(1)
+        for waiting in heads + following:
+            waiting.begin()
+        if ahead:
+            for waiting in heads + following:
+                waiting.launch(device)
+        for waiting in heads:
+            if waiting.step.shot not in planned:
+                planned[waiting.step.shot] = dreamer.plan(waiting)
+
+    while True:
+        prepare()
+        frames = [planned[waiting.step.shot] for waiting in queue.in_flight()]
+        if not frames:
+            return
+        batch = [frames[place] for place in choose_batch([frame.kind for frame in frames], queue.lanes)]
+        for frame in batch:
+            queue.take(frame.waiting)
+            del planned[frame.step.shot]
+        if batch[0].source is None:
+            yield [dreamer.show(frame.step) for frame in batch]
+        else:
+            decided = [dreamer.decide(frame) for frame in batch]
+            if ahead:
+                prepare()
+            yield dreamer.dream(decided)
+        dreamer.forget(queue.is_over)
+
+
+def fetch_dreams(batches: Iterator[list[Pending]], late: bool) -> Generator[tuple[LaneStep, Frame], None, None]:
+    """Wait for the dreams of each batch.
+
+    Args:
+        batches: what `dream_shots` yields.
+        late: wait only after the next batch was given to the device, so that it never idles.
+    """
+    in_flight: list[Pending] = []
+    for pending in batches:
+        for each in in_flight if late else pending:
+            yield each.step, each.frame()
+        in_flight = pending
+    if late:
+        for each in in_flight:
+            yield each.step, each.frame()

@@ -1,0 +1,163 @@
+"""The motion of each frame: its optical flow is estimated ahead in threads, the rest is computed where the dream is."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+
+import torch
+from torch import Tensor
+
+from dreamvideo.frames import Frame
+from dreamvideo.motion.device_motion import estimate_flows, motion_on_device
+from dreamvideo.motion.flow import FLOWS, dis
+from dreamvideo.motion.frame_motion import Motion, no_motion
+from dreamvideo.motion.occlusion import estimate_motion
+from dreamvideo.settings.dream import CarrySettings
+from dreamvideo.tensors import upload
+from dreamvideo.torch_state import plain_torch
+from dreamvideo.video.lanes import LaneStep
+from dreamvideo.video.shots import DreamInput, split_shots
+
+MAX_FLOW_THREADS = 8
+
+# (current, previous), each (1, 3, H, W) uint8 RGB on the device of the dream -> a function that waits for the motion.
+MotionOnDevice = Callable[[Tensor, Tensor], Callable[[], Motion]]
+
+
+class WaitingFrame:
+    """A frame that waits to be dreamed, and what is prepared for it."""
+
+    def __init__(
+        self, step: LaneStep, submit: Callable[[], Future[MotionOnDevice]] | None, before: WaitingFrame | None
+    ) -> None:
+        """
+        Args:
+            step: the frame and its place.
+            submit: begins to estimate its flow in a thread; None: it begins a shot, or it is a flash.
+            before: the frame before, unless that was dreamed in an earlier run.
+        """
+        self.step = step
+        self._submit = submit
+        self._before = before
+        self._estimated: Future[MotionOnDevice] | None = None
+        self._planes: Tensor | None = None
+        self._motion: Callable[[], Motion] | None = None
+
+    def begin(self) -> None:
+        """Begin to estimate the flow, unless that has begun."""
+        if self._submit is not None and self._estimated is None:
+            self._estimated = self._submit()
+
+    def launch(self, device: torch.device) -> None:
+        """Wait for the flow and begin to compute the motion on the device of the dream, unless that has begun."""
+        self.begin()
+        if self._estimated is not None and self._motion is None and self.step.previous is not None:
+            before, self._before = self._before, None  # let go of the frames before
+            previous = upload_planes(self.step.previous, device) if before is None else before.planes(device)
+            self._motion = self._estimated.result()(self.planes(device), previous)
+
+    def planes(self, device: torch.device) -> Tensor:
+        """Return the image on the device of the dream, (1, 3, H, W) uint8 RGB."""
+        if self._planes is None:
+            self._planes = upload_planes(self.step.frame, device)
+        return self._planes
+
+    def motion(self) -> Motion | None:
+        """Wait for the motion to this frame, if `launch` began any."""
+        return None if self._motion is None else self._motion()
+
+
+def upload_planes(frame: Frame, device: torch.device) -> Tensor:
+    """Return the image of a frame on a device, (1, 3, H, W) uint8 RGB.
+
+    Args:
+        frame: with an image.
+        device: where it goes.
+    """
+    return upload(torch.from_numpy(frame.image), device).permute(2, 0, 1)[None]
+
+
+def flow_threads(carry: CarrySettings) -> int:
+    """Return in how many threads flow is estimated where the dream needs no cores.
+
+    Args:
+        carry: which flow; one that is a network is on a device, one pair after the other.
+    """
+    return max(1, min(MAX_FLOW_THREADS, (os.cpu_count() or 1) // 2)) if carry.flow == "dis" else 1
+
+
+def estimate_ahead(
+    inputs: Generator[DreamInput, None, None],
+    carry: CarrySettings,
+    device: torch.device,
+    on_device: bool,
+    pool: ThreadPoolExecutor,
+    begins_at_once: Callable[[Frame], bool],
+) -> Generator[WaitingFrame, None, None]:
+    """Find the shot of each frame, and what estimates the motion to it.
+
+    Args:
+        inputs: closed at the end.
+        carry: which flow, and whether anything is carried at all.
+        device: of the dream.
+        on_device: see `motion_estimator`.
+        pool: threads.
+        begins_at_once: whether flow is estimated as soon as a frame is read, given the first.
+
+    Raises:
+        WeightsError, ModelError: of the network for the flow.
+        Whatever the inputs raise.
+    """
+    alone = carry.persistence == 0
+    before: WaitingFrame | None = None
+    at_once = False
+    with closing(split_shots(inputs, alone)) as steps:
+        for step in steps:
+            if step.index == 0:
+                estimate = plain_torch()(motion_estimator(carry, device, on_device))
+                at_once = begins_at_once(step.frame)
+            submit, last = None, None
+            if step.previous is not None and not step.held:
+                submit = functools.partial(pool.submit, estimate, step.frame, step.previous)
+                last = before if before is not None and before.step.frame is step.previous else None
+            waiting = WaitingFrame(step, submit, last)
+            if at_once:
+                waiting.begin()
+            if not step.held:
+                before = waiting
+            yield waiting
+
+
+def motion_estimator(
+    carry: CarrySettings, device: torch.device, on_device: bool
+) -> Callable[[Frame, Frame], MotionOnDevice]:
+    """Return a function that estimates the motion to a frame from the one before it.
+
+    Args:
+        carry: which flow; none where nothing is carried.
+        device: of the dream.
+        on_device: only flow is estimated on the CPU, and the rest is computed on that device.
+
+    Raises:
+        WeightsError, ModelError: of the network for the flow.
+    """
+    if carry.persistence == 0 or carry.flow == "none":
+        still = functools.cache(functools.partial(no_motion, device=device))
+        return lambda current, previous: lambda *_: lambda: still(*current.image.shape[:2])
+    estimator = FLOWS[carry.flow](device, carry.flow_weights, None)
+    # A flow of DIS is estimated again where things move fast; a network's is as fine as that already.
+    estimate_part = dis(0) if carry.flow == "dis" else None
+    cpu = torch.device("cpu")
+
+    def estimate(current: Frame, previous: Frame) -> MotionOnDevice:
+        images = upload_planes(current, cpu), upload_planes(previous, cpu)
+        if on_device:
+            return functools.partial(motion_on_device, estimate_flows(*images, estimator, estimate_part))
+        motion = estimate_motion(*images, estimator, estimate_part)
+        return lambda *_: lambda: motion
+
+    return estimate
