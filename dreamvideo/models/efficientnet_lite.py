@@ -246,7 +246,8 @@ def efficientnet_lite_model(name: str, weights: str | None) -> Model:
     """
     variant, classes = VARIANTS[name], imagenet_classes()
     state = read_weights(Path(weights)) if weights else None
-    count = len(classes) if state is None else len(list(state.values())[-1])  # of the classifier's bias
+    # Of the classifier's bias, the last of the state; .safetensors files are sorted by name.
+    count = len(classes) if state is None else len(state.get("classifier.bias", list(state.values())[-1]))
     network = EfficientNetLite(variant, count).eval()
 
     @cache
