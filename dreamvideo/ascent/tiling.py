@@ -277,5 +277,5 @@ def tiled_gradient(score: Score, images: Tensor, factor: float) -> tuple[Tensor,
     with torch.enable_grad():
         images = images.detach().requires_grad_()
         scores = score(images)
-        (grad,) = torch.autograd.grad(scores, images, torch.full_like(scores, factor))
+        (grad,) = torch.autograd.grad((scores * factor).sum(), images)  # with a gradient given torch imports sympy
     return grad, scores.detach()

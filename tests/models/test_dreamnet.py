@@ -167,11 +167,13 @@ import sys, torch, dreamvideo.models.dreamnet.trained
 assert "cv2" not in sys.modules
 from dreamvideo.ascent.memory import measure_peak
 from dreamvideo.models.network import load_network
-from dreamvideo.settings.dream import ModelSettings
+from dreamvideo.ascent.octaves import dream
+from dreamvideo.settings.dream import DreamSettings, ModelSettings
 measure_peak(lambda: torch.ones(2))
 for name in ("dreamnet", "efficientnet_lite2"):  # the latter is the default, where its weights are installed
-    load_network(ModelSettings(name, device="cpu"))
-assert not {"torch._dynamo", "torchvision"} & sys.modules.keys()
+    network = load_network(ModelSettings(name, device="cpu"))
+    dream(torch.rand(1, 3, 64, 64), network.score, DreamSettings(octaves=1, iterations=1))
+assert not {"torch._dynamo", "torchvision", "sympy"} & sys.modules.keys()
 """
 
 
