@@ -27,11 +27,6 @@ class FrameSteps:
     need: Tensor  # (1, 1, H, W) in [0, 1], how much each place has to be dreamed anew
     after: Progress  # of the frame when it is dreamed
 
-    @property
-    def any(self) -> bool:
-        """Whether there are steps at all."""
-        return any(self.octaves) or any(step.windows for step in self.local)
-
 
 def octave_steps(
     progress: Progress, size: tuple[int, int], dreaming: DreamSettings, carrying: CarrySettings
