@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,17 @@ TRIALS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "norms": lambda x: torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True),
     "rolling": lambda x: torch.roll(x, (3, -2), (2, 3)),
 }
+
+# Messages of errors that are neither MemoryError nor torch.OutOfMemoryError: of the CPU (on Windows the second), of
+# libraries of CUDA (the last two when cuDNN finds no room for a workspace), of Metal and of CUDA itself.
+OUT_OF_MEMORY: Final = (
+    "can't allocate memory",
+    "not enough memory",
+    "_ALLOC_FAILED",
+    "out of memory",
+    "nable to find an engine",
+    "CUDNN_STATUS_INTERNAL_ERROR",
+)
 
 
 def pick_device(requested: str) -> torch.device:
@@ -88,9 +100,9 @@ def _runs_kernels(device: torch.device) -> bool:
     """Whether a kernel runs; PyTorch's wheels leave out cards that are too old, and call them available."""
     try:
         torch.ones(1, device=device).add_(1).item()
-    except torch.OutOfMemoryError:  # it is busy, not too old
-        return True
     except RuntimeError as error:
+        if is_out_of_memory(error):  # it is busy, not too old
+            return True
         log.debug("%s: %s", device, error)
         return False
     return True
@@ -228,6 +240,17 @@ def device_name(device: torch.device) -> str:
     if device.type == "cpu":
         return f"cpu ({torch.get_num_threads()} threads)"
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error means that memory ran out, on any device.
+
+    Args:
+        error: of torch, of a library that it calls, or of Python.
+    """
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def runs_asynchronously(device: torch.device) -> bool:

@@ -26,8 +26,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from dreamvideo.ascent.memory import is_out_of_memory
 from dreamvideo.ascent.tiling import Score, TiledScore
+from dreamvideo.devices import is_out_of_memory
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.tensors import upload
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,28 +13,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from dreamvideo.media.free_memory import free_memory
-
-# Messages of errors that are neither MemoryError nor torch.OutOfMemoryError: of the CPU (on Windows the second), of
-# libraries of CUDA (the last two when cuDNN finds no room for a workspace), of Metal and of CUDA itself.
-MESSAGES: Final = (
-    "can't allocate memory",
-    "not enough memory",
-    "_ALLOC_FAILED",
-    "out of memory",
-    "nable to find an engine",
-    "CUDNN_STATUS_INTERNAL_ERROR",
-)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means that memory ran out, on any device.
-
-    Args:
-        error: of torch, of a library that it calls, or of Python.
-    """
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in MESSAGES)
 
 
 def available_bytes(device: torch.device, root: Path = Path("/")) -> int | None:

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from dreamvideo.ascent import cuda_graphs
-from dreamvideo.ascent.memory import available_bytes, is_out_of_memory, measure_peak
+from dreamvideo.ascent.memory import available_bytes, measure_peak
 from dreamvideo.ascent.tiling import Score, TiledScore, tiled_gradient
+from dreamvideo.devices import is_out_of_memory
 from dreamvideo.errors import MemoryBudgetError
 from dreamvideo.models.objectives import Objective
 from dreamvideo.settings.job import MIN_TILE

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from dreamvideo.ascent import cuda_graphs
-from dreamvideo.ascent.memory import is_out_of_memory
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.bench.bench_plan import BenchRun
 from dreamvideo.bench.flops import dream_flop
 from dreamvideo.bench.synthetic import synthetic_image
 from dreamvideo.bench.timing import median_speedup, time_interleaved
+from dreamvideo.devices import is_out_of_memory
 from dreamvideo.info.tables import TableRow
 from dreamvideo.settings.dream import DreamSettings
 

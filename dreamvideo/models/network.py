@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from dreamvideo.devices import pick_device, pick_precision, pick_tf32, precision_name, tf32_products
+from dreamvideo.devices import is_out_of_memory, pick_device, pick_precision, pick_tf32, precision_name, tf32_products
 from dreamvideo.errors import ModelError, SettingsError, did_you_mean, first_line
 from dreamvideo.models.class_groups import find_classes
 from dreamvideo.models.model import Model
@@ -141,9 +141,9 @@ def pad_inputs(features: Features, device: torch.device, name: str) -> Features:
 def _trial_problem(features: Features, height: int, width: int, device: torch.device) -> str | None:
     try:
         features(torch.full((1, 3, height, width), 0.5, device=device))
-    except torch.cuda.OutOfMemoryError:
-        raise
     except Exception as error:  # of any kind: nothing is left to pool or to convolve, or sizes of branches differ
+        if is_out_of_memory(error):
+            raise
         return first_line(error)
     return None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,6 +22,7 @@ from dreamvideo.models import cpu_engine
 from dreamvideo.models.hooks import HookedExtractor, count_calls
 from dreamvideo.models.layers import SIDE, WIDER, Layer, describe_layers
 from dreamvideo.models.objectives import Features
+from dreamvideo.models.path_tracer import PathTracer
 from dreamvideo.models.weights import load_needed_weights
 
 log = logging.getLogger(__name__)
@@ -84,15 +86,13 @@ def traced_outputs(network: nn.Module) -> Outputs:
     Raises:
         Exception: torch.fx cannot trace the network.
     """
-    import torchvision
-    from torchvision.models.feature_extraction import NodePathTracer
-
-    operations = [
-        kind for kind in vars(torchvision.ops).values() if isinstance(kind, type) and issubclass(kind, nn.Module)
-    ]
-    tracer = NodePathTracer(autowrap_modules=(math, torchvision.ops), leaf_modules=operations)
+    # A network has operations of torchvision only if somebody has imported that.
+    ops = [torchvision.ops] if (torchvision := sys.modules.get("torchvision")) is not None else []
+    kinds = [kind for module in ops for kind in vars(module).values()]
+    leaf_modules = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, nn.Module)]
+    tracer = PathTracer((math, *ops), leaf_modules)
     graph = tracer.trace(network)
-    nodes = {name: node for node, name in tracer.node_to_qualname.items() if node.op != "placeholder"}
+    nodes = {name: node for node, name in tracer.paths.items() if node.op != "placeholder"}
     ends = {}  # module -> its last node
     for node in nodes:
         parts = node.split(".")

@@ -28,7 +28,7 @@ from dreamvideo.motion.camera_motion import (
     moving_places,
     speed_against,
 )
-from dreamvideo.motion.flow import BOX_MARGIN, boxes_around
+from dreamvideo.motion.flow import BOX_MARGIN, boxes_around, estimate_part
 from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair
 from dreamvideo.motion.frame_motion import Motion, shrink_motion, small_size
 from dreamvideo.motion.occlusion import (
@@ -62,7 +62,7 @@ def estimate_flows(
     current: Tensor,
     previous: Tensor,
     estimate: FlowEstimator,
-    estimate_part: FlowEstimator | None = None,
+    part_estimator: FlowEstimator | None = None,
     size: tuple[int, int] | None = None,
 ) -> FlowEstimate:
     """Estimate the flow between two frames, at the estimator's size, and the camera's motion.
@@ -70,7 +70,7 @@ def estimate_flows(
     Args:
         current, previous: (1, 3, H, W) uint8 RGB on the CPU.
         estimate: flow estimator.
-        estimate_part: the same for parts of the image that move against the camera, which are estimated again; None:
+        part_estimator: the same for parts of the image that move against the camera, which are estimated again; None:
             they are not.
         size: (height, width) px of the images that the motion is computed for, where those are copies of another size;
             without parts. None: these.
@@ -82,12 +82,11 @@ def estimate_flows(
     scale = full_width / width, full_height / height
     camera = camera_matrix(flow, max(scale))
     parts = []
-    if estimate_part is not None and camera is not None:
+    if part_estimator is not None and camera is not None:
         moving = moving_places(speed_against(flow, camera), FAST / max(scale), (height, width))
         for rows, columns in boxes_around(moving, max(1, round(BOX_MARGIN / max(scale)))):
             place = _enlarged(rows, scale[1]), _enlarged(columns, scale[0])
-            part = estimate_part(*(image[:, :, place[0], place[1]].contiguous() for image in (current, previous)))
-            parts.append((*place, part))
+            parts.append((*place, estimate_part(current, previous, *place, part_estimator)))
     return FlowEstimate(pair, tuple(parts), None if camera is None else enlarged_matrix(camera, scale))
 
 
@@ -154,8 +153,8 @@ def _full_size(flows: FlowEstimate, size: tuple[int, int], device: torch.device)
 
 
 def _resized(pair: FlowPair, size: tuple[int, int], device: torch.device) -> Tensor:
-    """(2, 2, *size) px of that size: backward, forward."""
-    both = upload(torch.cat(pair), device)
+    """(2, 2, *size) px of that size: backward, forward; as exact as 11 bits are."""
+    both = upload(torch.cat(pair).half(), device).float()
     h, w = both.shape[2:]
     if (h, w) != size:
         both = F.interpolate(both, size, mode="bilinear", align_corners=False)

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair, enlarge_flow
+from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair
 from dreamvideo.motion.raft import raft
 
 # Pixels of the shorter side above which flow is estimated on a shrunken image: twice the size costs five times the
@@ -28,6 +28,9 @@ LARGEST_SIDE = 270
 # less exact and a dream up to twice as unsteady; at 0 it takes four times as long for little (on rendered shots).
 FINEST_SCALE = 1
 
+
+# Lines of an image that its parts are estimated at, at most: at 1080 they take four times as long for little.
+PART_LINES = 540
 
 # Boxes of what moves are at most this share of an image; a flow of more is estimated at the common scale alone.
 LARGEST_BOXES = 0.35
@@ -45,22 +48,22 @@ def dis(finest_scale: int = FINEST_SCALE, both_at_once: bool = False) -> FlowEst
     return functools.partial(_dis, finest_scale, both_at_once)
 
 
-def refine_flow(
-    pair: FlowPair, current: Tensor, previous: Tensor, boxes: Sequence[tuple[slice, slice]], estimate: FlowEstimator
-) -> None:
-    """Estimate a flow again in parts of an image, where an estimator of limited size sees more.
+def estimate_part(current: Tensor, previous: Tensor, rows: slice, columns: slice, estimate: FlowEstimator) -> FlowPair:
+    """Estimate the flow in a part of an image, where an estimator of limited size sees more.
 
     Args:
-        pair: of the size of the images, changed in place.
         current, previous: (1, 3, H, W) uint8 RGB on the CPU.
-        boxes: (rows, columns) of the parts.
+        rows, columns: of the part.
         estimate: flow estimator.
     """
-    for rows, columns in boxes:
-        part = estimate(*(image[:, :, rows, columns].contiguous() for image in (current, previous)))
-        for flow, part_flow in zip(pair, part, strict=True):
-            view = flow[:, :, rows, columns]
-            view.copy_(enlarge_flow(part_flow, *view.shape[2:]))
+    scale = min(1.0, PART_LINES / min(current.shape[2:]))
+    images = []
+    for image in (current, previous):
+        part = image[0].permute(1, 2, 0).numpy()[rows, columns]
+        if scale < 1:
+            part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        images.append(torch.from_numpy(np.ascontiguousarray(part)).permute(2, 0, 1)[None])
+    return estimate(images[0], images[1])
 
 
 def boxes_around(moving: NDArray[np.bool_], margin: int = BOX_MARGIN) -> list[tuple[slice, slice]]:

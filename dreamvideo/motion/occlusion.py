@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.motion.camera_motion import camera_matrix, moving_places, near_movers, speed_against
-from dreamvideo.motion.flow import boxes_around, refine_flow
+from dreamvideo.motion.flow import boxes_around, estimate_part
 from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair, enlarge_flow
 from dreamvideo.motion.frame_motion import Motion
 
@@ -44,23 +44,27 @@ MODES = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
 
 def estimate_motion(
-    current: Tensor, previous: Tensor, estimate: FlowEstimator, estimate_part: FlowEstimator | None = None
+    current: Tensor, previous: Tensor, estimate: FlowEstimator, part_estimator: FlowEstimator | None = None
 ) -> Motion:
     """Estimate the motion between two frames, and where it cannot be trusted.
 
     Args:
         current, previous: (1, 3, H, W) uint8 RGB on the CPU.
         estimate: flow estimator.
-        estimate_part: the same for parts of the image that move against the camera, which are estimated again; None:
+        part_estimator: the same for parts of the image that move against the camera, which are estimated again; None:
             they are not.
     """
     h, w = current.shape[2:]
     pair = FlowPair(*(enlarge_flow(flow, h, w) for flow in estimate(current, previous)))
     backward = pair.backward
     camera = camera_matrix(backward.numpy()[0])
-    if estimate_part is not None and camera is not None:
+    if part_estimator is not None and camera is not None:
         boxes = boxes_around(moving_places(speed_against(backward.numpy()[0], camera), FAST, (h, w)))
-        refine_flow(pair, current, previous, boxes, estimate_part)
+        for rows, columns in boxes:
+            part = estimate_part(current, previous, rows, columns, part_estimator)
+            for flow, part_flow in zip(pair, part, strict=True):
+                view = flow[:, :, rows, columns]
+                view.copy_(enlarge_flow(part_flow, view.shape[2], view.shape[3]))
     occluded = occlusion_mask(*pair).numpy()
     # On flat ground a flow is a guess and seldom leads back; what has not changed has not moved.
     still = occluded & unchanged_mask(current, previous).numpy()

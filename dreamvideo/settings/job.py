@@ -161,12 +161,22 @@ class EncodeSettings:
 
     codec: str | None = option(None, "video encoder (default: depends on the container)", metavar="NAME")
     crf: int = option(16, "quality of the encoder, 0 best", type=int, metavar="N")
+    encoder_preset: str | None = option(
+        None, "how much time the encoder takes for a small file, such as veryfast (default: its own)", metavar="NAME"
+    )
+    encoder_threads: int = option(
+        4,
+        "threads of the encoder, on which its output depends, so that it is the same on any machine",
+        type=int,
+        metavar="N",
+    )
     audio: bool = option(True, "do not write sound", flag="--no-audio", action="store_false")
     metadata: bool = _METADATA
 
     def __post_init__(self) -> None:
         check_fields(self)
         check(0 <= self.crf <= 63, f"--crf {self.crf}", "0 to 63")
+        check(1 <= self.encoder_threads <= 64, f"--encoder-threads {self.encoder_threads}", "1 to 64")
 
 
 @dataclass(frozen=True, slots=True)

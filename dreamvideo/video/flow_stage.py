@@ -150,14 +150,14 @@ def motion_estimator(
         return lambda current, previous: lambda *_: lambda: still(*current.image.shape[:2])
     estimator = FLOWS[carry.flow](device, carry.flow_weights)
     # A flow of DIS is estimated again where things move fast; a network's is as fine as that already.
-    estimate_part = dis(0) if carry.flow == "dis" else None
+    part_estimator = dis(0) if carry.flow == "dis" else None
     cpu = torch.device("cpu")
 
     def estimate(current: Frame, previous: Frame) -> MotionOnDevice:
         images = upload_planes(current, cpu), upload_planes(previous, cpu)
         if on_device:
-            return functools.partial(motion_on_device, estimate_flows(*images, estimator, estimate_part))
-        motion = estimate_motion(*images, estimator, estimate_part)
+            return functools.partial(motion_on_device, estimate_flows(*images, estimator, part_estimator))
+        motion = estimate_motion(*images, estimator, part_estimator)
         return lambda *_: lambda: motion
 
     return estimate

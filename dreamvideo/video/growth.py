@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.ascent.ascend import ascend
+from dreamvideo.ascent.cuda_graphs import recorded_on
 from dreamvideo.ascent.jitter import jitter_offsets
 from dreamvideo.ascent.octaves import octave_sizes
 from dreamvideo.ascent.tiling import Score, at_size, score_tf32
@@ -30,6 +31,8 @@ LEAST_NEED = 2.0  # cells that have to grow, below which a window does not pay
 LARGEST_SIDE = 128  # pixels; what fits into every octave. Larger ones cost more than they give, by measurement
 CORE = 0.8  # share of a window's side within which it counts as covering
 MOST_SHARE = 0.25  # of the image's pixels that the windows of one octave take, at most
+
+LARGEST_RECORDED = 32  # windows of a recorded batch, a power of two: so six recordings do for any number of them
 
 JITTER_DRAW = 64  # number of the first draw of shifts; octaves of whole images have the smaller ones
 
@@ -205,16 +208,32 @@ def grow(
         for step in steps
         for number in range(len(step.windows))
     ]
+    changes = []
     with tf32_products(score_tf32(score)):
-        changes = ascend(images, bases, at_size(score, size), settings, [offsets], scale) - images
+        for rows in _batches(len(windows), recorded_on(images.device)):
+            batch = images[rows]
+            shifts = [offsets[rows]]
+            changes.append(ascend(batch, bases[rows], at_size(score, size), settings, shifts, scale[rows]) - batch)
     for octave, octave_size in sizes.items():
         total = sources.new_zeros(len(sources), 3, *octave_size)
-        for (row, window), change in zip(windows, torch.split(changes, 1), strict=True):
+        for (row, window), change in zip(windows, torch.split(torch.cat(changes), 1), strict=True):
             if window.octave == octave:
                 _cut(total[row : row + 1], window, side).add_(change)
         residuals = residuals + (total if octave_size == (h, w) else enlarge(total, (h, w)))
     residuals = (sources + residuals).clamp(0, 1) - sources
     return torch.where(needs > 0, residuals, before)
+
+
+def _batches(count: int, recorded: bool) -> list[slice]:
+    """Rows of the batches that windows are ascended in: all of them, or numbers that come again and again."""
+    if not recorded:
+        return [slice(0, count)]
+    slices, start = [], 0
+    while start < count:
+        size = min(LARGEST_RECORDED, 1 << (count - start).bit_length() - 1)
+        slices.append(slice(start, start + size))
+        start += size
+    return slices
 
 
 def _cut(image: Tensor, window: Window, side: int) -> Tensor:

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 import torch
 
-from dreamvideo.ascent.memory import available_bytes, is_out_of_memory, measure_peak
+from dreamvideo.ascent.memory import available_bytes, measure_peak
+from dreamvideo.devices import is_out_of_memory
 
 CPU = torch.device("cpu")
 MEMINFO = "MemTotal:       24000000 kB\nMemAvailable:   20000000 kB\n"

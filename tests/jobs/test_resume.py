@@ -373,12 +373,12 @@ sys.exit(main(sys.argv[1:]))
 # Says when its first frame is begun.
 SAYING_DRIVER = """
 import sys
-from dreamvideo.video import carry
-plain = carry.dream_octaves
+from dreamvideo.video import dream_frames
+plain = dream_frames.dream_octaves
 def saying(*arguments, **more):
     print("the first frame is begun", file=sys.stderr, flush=True)
     return plain(*arguments, **more)
-carry.dream_octaves = saying
+dream_frames.dream_octaves = saying
 from dreamvideo.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -17,6 +17,7 @@ from fake_cuda import CUDA, CudaRecord, fake_cuda
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_script import FIRST, PromptAscent, Shot, differences, played, script
+from numpy.typing import NDArray
 from tape import plainly
 from torch import Tensor
 
@@ -53,16 +54,26 @@ def on_cpu() -> tuple[list[ShownFrame], PromptAscent]:
 # Its images.
 
 
+def shares(full: int, length: int) -> NDArray[np.float64]:
+    """(length, full): which share of each new pixel each old one has."""
+    scale = full / length
+    covered = [
+        [max(0.0, min(x + 1, (i + 1) * scale) - max(x, i * scale)) / scale for x in range(full)] for i in range(length)
+    ]
+    return np.array(covered)
+
+
 @settings(max_examples=40)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 90), st.integers(1, 90), st.floats(0.1, 1), st.floats(0.1, 1))
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 60), st.floats(0.1, 1), st.floats(0.1, 1))
 def test_the_device_shrinks_images_as_opencv_does(seed: int, h: int, w: int, down: float, across: float) -> None:
     image = np.random.default_rng(seed).integers(0, 256, (h, w, 3), np.uint8)
     size = max(1, round(h * down)), max(1, round(w * across))
-    there = shrink_planes(upload_camera(image, CPU), size).int()
-    here = source_tensor(image, size).int()
-    assert there.shape == here.shape
-    assert (there - here).abs().max() <= 1
-    assert (there - here).abs().float().mean() < 0.02  # where a half is rounded
+    there = shrink_planes(upload_camera(image, CPU), size)[0].permute(1, 2, 0).numpy()
+    here = source_tensor(image, size)[0].permute(1, 2, 0).numpy()
+    literal = np.einsum("ih,jw,hwc->ijc", shares(h, size[0]), shares(w, size[1]), image.astype(float))
+    for made in (there, here):
+        assert made.shape == literal.shape
+        assert np.abs(made - literal).max() <= 0.5 + 1e-3
 
 
 @settings(max_examples=40)
@@ -76,7 +87,6 @@ def test_the_device_composes_images_as_opencv_does(seed: int, h: int, w: int, sc
     here = compose_image(replace(dream, carry=replace(dream.carry, residual=residual)), image)
     there = compose_planes(residual, upload_camera(image, CPU)).numpy()
     assert np.abs(there.astype(int) - here).max() <= 1
-    assert (there != here).mean() < 0.02
 
 
 def test_both_directions_of_a_flow_at_once_are_those_one_after_the_other() -> None:
@@ -137,7 +147,7 @@ def test_a_dream_that_is_moved_in_torch_is_close_to_that_of_opencv(
 
 @pytest.mark.usefixtures("asynchronous")
 def test_tape_a_dream_on_the_device_on_tape_is_that_of_plain_calls(tape_recorder: GraphRecorder) -> None:
-    shots = script()[:2] + script()[6:8]
+    shots = [Shot(script()[1].images), Shot(script()[6].images[:3], script()[6].controls)]
     plain = plainly(lambda: played(shots, PromptAscent(CPU), CPU))
     taped = played(shots, PromptAscent(CPU), CPU)
     assert len(tape_recorder.recordings) > 3
@@ -166,17 +176,17 @@ def test_fake_cuda_a_live_dream_waits_for_nothing_but_what_is_shown(
 CAMERA = 1080, 1920
 
 
-def crossed(side: int) -> tuple[CudaRecord, list[int]]:
-    """Nine pictures of a camera of 1080 lines, on tensors without values; the bytes up and down of the last two."""
+def crossed(side: int, count: int = 8) -> tuple[CudaRecord, list[int]]:
+    """Pictures of a camera of 1080 lines, on tensors without values; the bytes up and down of the last two."""
     wide = cv2.resize(textured(540, 976), (1952, 1080))
-    images = [np.ascontiguousarray(wide[:, 4 * i : 4 * i + CAMERA[1]]) for i in range(8)]
+    images = [np.ascontiguousarray(wide[:, 4 * i : 4 * i + CAMERA[1]]) for i in range(count)]
     with fake_cuda(values=False) as device:
         ascent = PromptAscent(CUDA)
         before: list[int] = []
 
         def camera() -> Iterator[np.ndarray[Any, Any]]:
             for number, image in enumerate(images):
-                if number == 6:
+                if number == count - 2:
                     before.append(len(device.record.crossings))
                 yield image
 
@@ -185,11 +195,11 @@ def crossed(side: int) -> tuple[CudaRecord, list[int]]:
     return device.record, [sum(each.bytes for each in last if each.up == up) // 2 for up in (True, False)]
 
 
-@pytest.mark.parametrize("side", [360, 1024])
-def test_fake_cuda_bytes_of_a_picture_do_not_hang_on_the_size_of_the_dream(side: int) -> None:
-    record, (up, down) = crossed(side)
+@pytest.mark.parametrize(("side", "count"), [(360, 4), (1024, 7)])  # the second until it has grown
+def test_fake_cuda_bytes_of_a_picture_do_not_hang_on_the_size_of_the_dream(side: int, count: int) -> None:
+    record, (up, down) = crossed(side, count)
     image = CAMERA[0] * CAMERA[1] * 3
-    flows = 2 * 2 * 270 * 480 * 4
+    flows = 2 * 2 * 270 * 480 * 2
     assert image + flows <= up < image + flows + 2000  # and the shifts of the ascent
     small = 3 * 45 * 80 * 4
     assert image + small <= down < image + small + 2000 + (-(-side // 8) * -(-round(side * 16 / 9) // 8) * 4)

@@ -627,6 +627,31 @@ def test_small_pictures_are_encoded_by_one_thread(size: tuple[int, int], threads
         assert encoder.stream.codec_context.thread_count == threads
 
 
+def x264_settings(tmp_path: Path, **encode: Any) -> bytes:
+    """What x264 says of its settings in its stream."""
+    frames = [Frame(textured(480, 640, seed), Fraction(seed, 25)) for seed in range(2)]
+    path = tmp_path / "x.mkv"
+    write_video(frames, path, StreamInfo(640, 480, Fraction(25)), EncodeSettings(**encode), overwrite=True)
+    content = path.read_bytes()
+    start = content.index(b"x264 - core")
+    return content[start : start + 700]
+
+
+def test_the_encoder_takes_a_preset_and_a_number_of_threads(tmp_path: Path) -> None:
+    plain = x264_settings(tmp_path)
+    assert b"cabac=1" in plain and b" threads=4" in plain
+    quick = x264_settings(tmp_path, encoder_preset="ultrafast", encoder_threads=2)
+    assert b"cabac=0" in quick and b" threads=2" in quick
+
+
+@pytest.mark.parametrize(
+    ("codec", "told"), [("libx264", "expected one of ultrafast, superfast"), ("mpeg4", "it has no presets")]
+)
+def test_a_preset_that_the_encoder_does_not_know_is_one_line(tmp_path: Path, codec: str, told: str) -> None:
+    with pytest.raises(OutputError, match=f"--encoder-preset quick with {codec}: {told}"):
+        x264_settings(tmp_path, codec=codec, encoder_preset="quick")
+
+
 def through(path: Path, output: Path, network: Network, resume: bool = False, stop_after: int = 10**9) -> int:
     """The program: dream a video, or the rest of it; cancelled after so many frames."""
     count = 0

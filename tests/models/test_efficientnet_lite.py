@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from conftest import only_line, run, textured
+from safetensors.torch import save_file
 from torch import Tensor
 
 from dreamvideo.errors import ModelError, WeightsError
@@ -74,9 +75,12 @@ def test_the_weights_of_a_package_are_read_in_its_order_and_a_file_may_have_othe
     assert torch.allclose(actual, expected, atol=1e-4)
     assert model.classes[291] == "lion" and len(model.classes) == 1000
     torch.save(random_state("efficientnet_lite0", 7), tmp_path / "seven.pth")
-    model = efficientnet_lite_model("efficientnet_lite0", str(tmp_path / "seven.pth"))
-    assert model.classes == ()
-    assert model.cut([model.class_node], CPU, torch.float32)(images)[model.class_node].shape[1] == 7
+    own = EfficientNetLite(VARIANTS["efficientnet_lite0"], 7)  # .safetensors files are sorted by name
+    save_file(own.state_dict(), tmp_path / "seven.safetensors")
+    for name in ("seven.pth", "seven.safetensors"):
+        model = efficientnet_lite_model("efficientnet_lite0", str(tmp_path / name))
+        assert model.classes == ()
+        assert model.cut([model.class_node], CPU, torch.float32)(images)[model.class_node].shape[1] == 7
 
 
 def test_divisors_are_the_root_mean_squares_of_gaussian_channels() -> None:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from conftest import textured
 
-from dreamvideo.motion.flow import BOX_MARGIN, LARGEST_SIDE, boxes_around, dis, refine_flow
-from dreamvideo.motion.flow_pair import FlowPair, enlarge_flow
+from dreamvideo.motion.flow import BOX_MARGIN, LARGEST_SIDE, boxes_around, dis, estimate_part
+from dreamvideo.motion.flow_pair import enlarge_flow
 
 
 def planes(image: Any) -> Any:
@@ -68,12 +68,18 @@ def test_boxes_lie_around_what_moves_unless_that_is_most_of_the_image() -> None:
     assert boxes_around(np.ones_like(moving)) == []
 
 
-def test_a_part_is_estimated_again_and_the_rest_stays() -> None:
+def test_a_part_is_estimated_again_at_its_own_size() -> None:
     image = textured(540, 720)
     now, before = planes(moved(image, 2.5, 0)), planes(image)
-    pair = FlowPair(torch.zeros(1, 2, 540, 720), torch.zeros(1, 2, 540, 720))
-    refine_flow(pair, now, before, [(slice(100, 300), slice(200, 420))], dis(0))
+    pair = estimate_part(now, before, slice(100, 300), slice(200, 420), dis(0))
     for flow, dx in zip(pair, (-2.5, 2.5), strict=True):
-        inner = flow[0, :, 130:270, 230:390]
-        assert inner.mean((1, 2)).tolist() == pytest.approx([dx, 0], abs=0.1)
-        assert not flow[:, :, :100].any() and not flow[:, :, :, 420:].any()
+        assert flow.shape == (1, 2, 200, 220)
+        assert flow[0, :, 30:170, 30:190].mean((1, 2)).tolist() == pytest.approx([dx, 0], abs=0.1)
+
+
+def test_a_part_of_a_large_image_is_shrunk() -> None:
+    image = textured(1080, 1440)
+    now, before = planes(moved(image, 6, 0)), planes(image)
+    flow = estimate_part(now, before, slice(200, 600), slice(400, 840), dis(0)).backward
+    assert flow.shape == (1, 2, 200, 220)
+    assert flow[0, :, 30:170, 30:190].mean((1, 2)).tolist() == pytest.approx([-3, 0], abs=0.1)

@@ -152,7 +152,7 @@ def test_what_a_field_takes_is_finite_text_without_nul_and_can_be_hashed(at: Any
     try:
         made = kind(**{field.name: value})
     except SettingsError as error:
-        assert "\n" not in str(error) or "\n" in str(value)
+        assert "\n" not in str(error)
         return
     hash(made)
     for each in numbers_in(value):

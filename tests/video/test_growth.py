@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -5,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from dreamvideo.ascent.ascend import ascend
 from dreamvideo.ascent.octaves import octave_sizes
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import DreamSettings
+from dreamvideo.video import growth
 from dreamvideo.video.growth import (
     CELL,
     LocalStep,
@@ -114,3 +118,22 @@ def test_windows_that_overlap_step_once(tiny_network: Network) -> None:
     covered = covered_by(windows, (H, W), LOOK, need.device)
     step = (grown - residual).abs()[covered.expand_as(grown) > 0]
     assert len(windows.windows) > 1 and step.mean() < 1.3 * LOOK.step_size
+
+
+def test_windows_go_in_batches_that_come_again_where_they_are_recorded(
+    tiny_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources, residual, need = torch.rand(1, 3, H, W), torch.zeros(1, 3, H, W), torch.ones(1, 1, H, W)
+    step = planned(need, {0: 1.0, 1: 1.0, 2: 1.0}, 0)
+    at_once = grow(sources, residual, need, tiny_network.score, LOOK, [step])
+    sizes = []
+
+    def ascended(images: Tensor, *args: Any) -> Tensor:
+        sizes.append(len(images))
+        return ascend(images, *args)
+
+    monkeypatch.setattr(growth, "recorded_on", lambda device: True)
+    monkeypatch.setattr(growth, "ascend", ascended)
+    monkeypatch.setattr(growth, "LARGEST_RECORDED", 4)
+    assert torch.allclose(grow(sources, residual, need, tiny_network.score, LOOK, [step]), at_once, atol=1e-5)
+    assert sum(sizes) == len(step.windows) > 4 and set(sizes) <= {1, 2, 4}

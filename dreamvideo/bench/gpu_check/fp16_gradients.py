@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from dreamvideo.ascent.ascend import gradient
-from dreamvideo.ascent.memory import is_out_of_memory
 from dreamvideo.bench.gpu_check.check_plan import GpuCheck
 from dreamvideo.bench.networks import make_network
 from dreamvideo.bench.synthetic import synthetic_image
+from dreamvideo.devices import is_out_of_memory
 from dreamvideo.info.tables import TableRow
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import ObjectiveSettings

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 
 from dreamvideo.ascent.cuda_graphs import recordings_made
-from dreamvideo.ascent.memory import is_out_of_memory
 from dreamvideo.ascent.memory_budget import release_memory
+from dreamvideo.devices import is_out_of_memory
 from dreamvideo.errors import DreamVideoError, MemoryBudgetError
 from dreamvideo.live.dreaming.ascent_task import AscentState, AscentTask, Look, LookChoice, run_ascent
 from dreamvideo.live.dreaming.camera_stream import after_event

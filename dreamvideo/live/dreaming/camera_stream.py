@@ -23,7 +23,7 @@ from typing import TypeVar
 
 import torch
 
-from dreamvideo.ascent.memory import is_out_of_memory
+from dreamvideo.devices import is_out_of_memory
 from dreamvideo.errors import MemoryBudgetError
 
 T = TypeVar("T")
