@@ -16,6 +16,7 @@ from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls, Menu
 from dreamvideo.live.dreaming.ascent_task import AscentState, AscentTask, Look, run_ascent
 from dreamvideo.live.dreaming.ascent_thread import AscentResult
+from dreamvideo.live.dreaming.camera_stream import after_event
 from dreamvideo.live.loop import ShownFrame, dream_live
 from dreamvideo.live.shared_state import SharedState
 from dreamvideo.models.network import Network
@@ -92,7 +93,8 @@ class PromptAscent:
         if task is None or not task.dream.strength:
             return [], None
         look = self.looks[task.look_choice.layer or "first"]
-        self.state, update, steps = run_ascent(self.state, task, look, CarrySettings(local_steps=2))
+        with after_event(task.ready, self.device):
+            self.state, update, steps = run_ascent(self.state, task, look, CarrySettings(local_steps=2))
         return ([AscentResult(task, update, steps, 0.01)] if update else []), None
 
 
