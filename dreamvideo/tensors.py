@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import cache
 
@@ -190,7 +191,8 @@ def fetch(tensor: Tensor, stream: torch.cuda.Stream | None = None) -> Callable[[
 
     Args:
         tensor: of any shape and type, on any device.
-        stream: of CUDA, that copies; None: the one that all share.
+        stream: of CUDA, that copies; None: the one that all copies of this thread share. Two threads may compute on
+            streams of their own, and the copies of one must not wait for the work of the other.
 
     Returns:
         A function that waits for the copy and returns it.
@@ -225,6 +227,10 @@ def download(tensor: Tensor) -> Tensor:
     return fetch(tensor)()
 
 
-@cache
 def _copy_stream(device: torch.device) -> torch.cuda.Stream:
+    return _copy_stream_of(device, threading.get_ident())
+
+
+@cache
+def _copy_stream_of(device: torch.device, thread: int) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

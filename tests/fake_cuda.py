@@ -418,7 +418,7 @@ class _Stream:
         return True
 
     def synchronize(self) -> None:
-        if _function() not in ("tensors.wait", "tensors.fetch"):
+        if _function() not in ("tensors.wait", "tensors.fetch", "camera_stream.after_event"):
             _present[-1].wait("synchronize")
 
 

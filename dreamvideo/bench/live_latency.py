@@ -17,6 +17,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+import torch
+
 from dreamvideo.bench.frame_stamps import stamp
 from dreamvideo.bench.live_samples import LatencySample, LatencySpan, latency_summary, measure_latency
 from dreamvideo.bench.networks import make_network
@@ -88,7 +90,7 @@ def bench_live_latency(
         shared = SharedState(Controls(), build_menu(network))
         load = look_loader(network, model, objective, dreaming, None)
         with responsive_threads(model) as prepare_ascent:
-            samples = _measure(clip, count, settings, shared, load, prepare_ascent)
+            samples = _measure(clip, count, settings, shared, load, prepare_ascent, pick_device(model.device))
     title = f"{model.model} {width}x{height}, a camera of {settings.fps:g} fps"
     section = ReportSection("live", title, (latency_summary(samples),), time.monotonic() - start)
     print(results_table(section), flush=True)
@@ -122,10 +124,11 @@ def _measure(
     shared: SharedState,
     load: Callable[[LookChoice], Look],
     prepare_ascent: Callable[[], None],
+    device: torch.device,
 ) -> list[LatencySample]:
     frames = latest(camera_frames(str(clip), CameraSettings(loop=True)), KEY_INTERVAL)
     span = LatencySpan(count, settings.fps, settings.seconds)
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(window_sink(shared)) if settings.window else None
         show = None if sink is None else lambda each: sink(each, shared.controls)
-        return measure_latency(frames, span, shared, load, prepare_ascent, show)
+        return measure_latency(frames, span, shared, load, prepare_ascent, show, device)

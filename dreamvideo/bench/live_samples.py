@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+import torch
+
 from dreamvideo.bench.frame_stamps import read_stamp
 from dreamvideo.bench.peak_memory import resident_bytes
+from dreamvideo.devices import runs_asynchronously
 from dreamvideo.frames import Frame
 from dreamvideo.info.tables import TableRow
 from dreamvideo.live.dreaming.ascent_task import Look, LookChoice
 from dreamvideo.live.dreaming.ascent_thread import AscentThread
-from dreamvideo.live.loop import ShownFrame, dream_live
+from dreamvideo.live.loop import CPU, ShownFrame, dream_live
 from dreamvideo.live.shared_state import LiveNumbers, SharedState
 from dreamvideo.motion.flow import dis
 from dreamvideo.settings.dream import CarrySettings
@@ -52,6 +55,7 @@ def measure_latency(
     load: Callable[[LookChoice], Look],
     prepare_ascent: Callable[[], None],
     show: Callable[[ShownFrame], None] | None = None,
+    device: torch.device = CPU,
 ) -> list[LatencySample]:
     """Dream live, and return the frames shown in `span.seconds` after `span.warmup`.
 
@@ -61,11 +65,13 @@ def measure_latency(
         shared: controls and numbers.
         load, prepare_ascent: as for `AscentThread`.
         show: called with each frame; None: nobody looks.
+        device: of the ascent, see `dream_live`.
     """
     samples: list[LatencySample] = []
     with contextlib.ExitStack() as stack:
         ascent = stack.enter_context(contextlib.closing(AscentThread(load, CarrySettings(), prepare_ascent)))
-        dreamed = stack.enter_context(contextlib.closing(dream_live(frames, ascent, shared, dis())))
+        estimate = dis(both_at_once=runs_asynchronously(device))
+        dreamed = stack.enter_context(contextlib.closing(dream_live(frames, ascent, shared, estimate, device=device)))
         first: float | None = None  # time of the clip's first frame
         start = time.monotonic()
         for each in dreamed:

@@ -12,6 +12,7 @@ from typing import Final
 
 from torch import Tensor
 
+from dreamvideo.devices import pick_device, runs_asynchronously
 from dreamvideo.errors import OutputError
 from dreamvideo.live.cameras.camera import camera_frames
 from dreamvideo.live.controls import Controls
@@ -73,13 +74,17 @@ def run_live_dream(request: LiveRequest, report: Report, prepare_ascent: Callabl
     camera = camera_frames(request.where, request.camera)
     if live.window and live.serve is None:
         check_display()
+    device = pick_device(request.model.device)
     model = find_model(request.model.model, request.model.weights, request.model.scaling)
     shared = SharedState(initial_controls(live), build_menu(model, request.preset))
-    load = look_loader(model, request.model, request.objective, request.dream, request.guide)
+    on_device = replace(request.model, device=str(device))
+    load = look_loader(model, on_device, request.objective, request.dream, request.guide)
+    estimate = dis(both_at_once=runs_asynchronously(device))
     with contextlib.ExitStack() as stack:
         sinks = [stack.enter_context(sink) for sink in open_sinks(request, shared, report)]
         ascent = stack.enter_context(contextlib.closing(AscentThread(load, CarrySettings(), prepare_ascent)))
-        frames = dream_live(latest(camera, KEY_INTERVAL), ascent, shared, dis(), live.fps, live.dream_size)
+        images = latest(camera, KEY_INTERVAL)
+        frames = dream_live(images, ascent, shared, estimate, live.fps, live.dream_size, device)
         start = time.monotonic()
         with contextlib.closing(frames):
             for shown in frames:

@@ -59,7 +59,11 @@ class FlowEstimate:
 
 
 def estimate_flows(
-    current: Tensor, previous: Tensor, estimate: FlowEstimator, part_estimator: FlowEstimator | None = None
+    current: Tensor,
+    previous: Tensor,
+    estimate: FlowEstimator,
+    part_estimator: FlowEstimator | None = None,
+    size: tuple[int, int] | None = None,
 ) -> FlowEstimate:
     """Estimate the flow between two frames, at the estimator's size, and the camera's motion.
 
@@ -68,11 +72,14 @@ def estimate_flows(
         estimate: flow estimator.
         part_estimator: the same for parts of the image that move against the camera, which are estimated again; None:
             they are not.
+        size: (height, width) px of the images that the motion is computed for, where those are copies of another size;
+            without parts. None: these.
     """
     pair = estimate(current, previous)
     flow = pair.backward.numpy()[0]
     height, width = flow.shape[1:]
-    scale = current.shape[3] / width, current.shape[2] / height
+    full_height, full_width = size or current.shape[2:]
+    scale = full_width / width, full_height / height
     camera = camera_matrix(flow, max(scale))
     parts = []
     if part_estimator is not None and camera is not None:
@@ -87,12 +94,15 @@ def _enlarged(part: slice, scale: float) -> slice:
     return slice(round(part.start * scale), round(part.stop * scale))
 
 
-def motion_on_device(flows: FlowEstimate, current: Tensor, previous: Tensor) -> Callable[[], Motion]:
+def motion_on_device(
+    flows: FlowEstimate, current: Tensor, previous: Tensor, copies: tuple[int, int] | None = None
+) -> Callable[[], Motion]:
     """Compute the motion between two frames on the device that holds them.
 
     Args:
         flows: of `estimate_flows`.
         current, previous: (1, 3, H, W) uint8 RGB.
+        copies: (height, width) px of the small copies that fades are found in; None: those of images of this size.
 
     Returns:
         A function that waits for the numbers in it, not for its planes, which stay on the device.
@@ -109,7 +119,7 @@ def motion_on_device(flows: FlowEstimate, current: Tensor, previous: Tensor) -> 
     trust = _soft_trust(lost, now)
     near, inside = _near_movers(backward, lost, flows.camera)
     mismatch = _mismatch(_change_without_light(now, warped, change), lost)
-    small = shrink_motion(backward, trust, small_size(h, w))
+    small = shrink_motion(backward, trust, copies or small_size(h, w))
     shares = torch.stack([lost.float().mean(), mismatch.mean(), near.any().float()])
     fetched = fetch(torch.cat([shares, small.flatten()]))
 

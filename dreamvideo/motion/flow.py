@@ -7,7 +7,8 @@ images and one scale finer than its preset. RAFT: see `raft`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import cv2
@@ -36,13 +37,15 @@ LARGEST_BOXES = 0.35
 BOX_MARGIN = 16  # pixels around what moves
 
 
-def dis(finest_scale: int = FINEST_SCALE) -> FlowEstimator:
+def dis(finest_scale: int = FINEST_SCALE, both_at_once: bool = False) -> FlowEstimator:
     """Return an estimator of DIS flow on the CPU: OpenCV's preset `fast`, with another finest scale.
 
     Args:
         finest_scale: in halvings of the image.
+        both_at_once: estimate the two directions in two threads, where someone waits for this flow; else one after the
+            other, where other flows are estimated meanwhile.
     """
-    return functools.partial(_dis, finest_scale)
+    return functools.partial(_dis, finest_scale, both_at_once)
 
 
 def estimate_part(current: Tensor, previous: Tensor, rows: slice, columns: slice, estimate: FlowEstimator) -> FlowPair:
@@ -85,18 +88,30 @@ def boxes_around(moving: NDArray[np.bool_], margin: int = BOX_MARGIN) -> list[tu
     return boxes if area <= LARGEST_BOXES * h * w else []
 
 
-def _dis(finest_scale: int, current: Tensor, previous: Tensor) -> FlowPair:
+def _dis(finest_scale: int, both_at_once: bool, current: Tensor, previous: Tensor) -> FlowPair:
     height, width = dis_size(*current.shape[2:])
     pair = FlowPair(*(torch.empty(len(current), 2, height, width) for _ in range(2)))
     for row, (now, before) in enumerate(zip(current, previous, strict=True)):
         images = [_gray(image, (height, width)) for image in (now, before)]
-        for flow, ends in zip(pair, (images, images[::-1]), strict=True):
-            # A new estimator for each: OpenCV's keeps state, and would give another flow for the same pair later.
-            estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-            estimator.setFinestScale(finest_scale)
-            estimated = torch.from_numpy(estimator.calc(*ends, None))  # type: ignore[call-overload]
-            flow[row].copy_(estimated[:height, :width].permute(2, 0, 1))
+        directions = (pair.backward[row], images), (pair.forward[row], images[::-1])
+        if both_at_once:
+            with ThreadPoolExecutor(1) as other:
+                forward = other.submit(_dis_direction, finest_scale, *directions[1])
+                _dis_direction(finest_scale, *directions[0])
+                forward.result()
+        else:
+            for flow, ends in directions:
+                _dis_direction(finest_scale, flow, ends)
     return pair
+
+
+def _dis_direction(finest_scale: int, flow: Tensor, ends: Sequence[NDArray[np.uint8]]) -> None:
+    """Estimate a flow of one direction between two gray images, into (2, h, w)."""
+    # A new estimator for each: OpenCV's keeps state, and would give another flow for the same pair later.
+    estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    estimator.setFinestScale(finest_scale)
+    estimated = torch.from_numpy(estimator.calc(*ends, None))  # type: ignore[call-overload]
+    flow.copy_(estimated[: flow.shape[1], : flow.shape[2]].permute(2, 0, 1))
 
 
 def dis_size(height: int, width: int) -> tuple[int, int]:

@@ -139,6 +139,21 @@ def test_no_more_pictures_are_shown_than_wanted(dreamed: Any) -> None:
     assert [each.frame.time for each in shown] == [frames[n].time for n in (0, 4, 8)]  # at least 75 ms apart
 
 
+def test_what_ascents_found_while_frames_were_skipped_is_shown(dreamed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, taken = Ascending.results, []
+
+    def results(self: Ascending) -> Any:  # each task's once, whoever asks for it
+        if not self.tasks or self.tasks[-1] in taken:
+            return [], None
+        taken.append(self.tasks[-1])
+        return plain(self)
+
+    monkeypatch.setattr(Ascending, "results", results)
+    frames = [Frame(gray(50), 1000 + Fraction(n, 50)) for n in range(12)]
+    shown = dreamed(*frames, fps=10, gain=10 / 255)
+    assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 70]
+
+
 def test_what_ends_the_camera_is_raised_after_what_came_before(dreamed: Any) -> None:
     with pytest.raises(SourceError):
         dreamed(gray(50), gray(50), SourceError("the camera is gone"))

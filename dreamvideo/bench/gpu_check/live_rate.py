@@ -38,7 +38,7 @@ def live_rate_rows(check: GpuCheck) -> Iterator[TableRow]:
     camera = latest(camera_in_memory(height, width, span), PATIENCE)
     start = time.perf_counter() + span.warmup
     with watch_gpu(check.device) as samples, responsive_threads(settings) as prepare:
-        shown = measure_latency(camera, span, shared, load, prepare)
+        shown = measure_latency(camera, span, shared, load, prepare, device=check.device)
     row = {"camera": f"{width}x{height} at {span.fps:g}", **latency_summary(shown)}
     yield {**row, **load_figures(samples, start), **check.memory()}
 

@@ -62,6 +62,7 @@ class AscentTask:
     look_choice: LookChoice
     dream: TrackedDream
     steps: int
+    ready: torch.cuda.Event | None = None  # happens when the device has the dream; None: it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +132,8 @@ def _grow(
         steps_per_octave=[task.steps if each == octave else 0 for each in range(octaves)],
         jitter_index=[state.growth_steps],
     )
-    update = ResidualUpdate(
-        download(dreamed - source - residual), torch.zeros_like(task.dream.carry.progress.age), task.dream.strength
-    )
+    added = _brought_back(dreamed - source - residual, task.dream)
+    update = ResidualUpdate(added, torch.zeros_like(task.dream.carry.progress.age), task.dream.strength)
     return replace(state, growth_steps=state.growth_steps + task.steps), update, task.steps
 
 
@@ -175,20 +175,30 @@ def _continue(
         tracked.carry.progress,
         age=age,
         frame_index=turn_index,
-        mismatch=None if mismatch is None else upload(mismatch, look.network.device),
+        mismatch=None if mismatch is None else _brought(mismatch, look.network.device),
         ground=None,
     )
     start = Carry(residual, limit, state.target_score, progress)
     (after,) = dream_carried_frames(source, [start], look.network, look.settings, carry_settings, budget, steps)
-    update = ResidualUpdate(download(after.residual - residual), download(after.progress.age - age), tracked.strength)
+    added, aged = after.residual - residual, after.progress.age - age
+    update = ResidualUpdate(_brought_back(added, tracked), _brought_back(aged, tracked), tracked.strength)
     return replace(state, turn_index=turn_index, frame_index=task.frame_index), update, sum(steps)
 
 
 def _planes(tracked: TrackedDream, look: Look) -> tuple[Tensor, Tensor, Tensor]:
     """Source in [0, 1], residual and age on the device of the network."""
     device = look.network.device
-    source = upload(tracked.source, device).float() / 255
-    return source, upload(tracked.carry.residual, device), upload(tracked.carry.progress.age, device)
+    source = _brought(tracked.source, device).float() / 255
+    return source, _brought(tracked.carry.residual, device), _brought(tracked.carry.progress.age, device)
+
+
+def _brought(planes: Tensor, device: torch.device) -> Tensor:
+    """Planes of a dream on the device of the network, where they are unless the dream is moved on the CPU."""
+    return upload(planes, device) if planes.device.type == "cpu" else planes
+
+
+def _brought_back(planes: Tensor, tracked: TrackedDream) -> Tensor:
+    return download(planes) if tracked.source.device.type == "cpu" else planes
 
 
 def _target_is_stale(state: AscentState, tracked: TrackedDream) -> bool:

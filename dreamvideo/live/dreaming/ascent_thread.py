@@ -12,6 +12,7 @@ from dreamvideo.ascent.memory_budget import release_memory
 from dreamvideo.devices import is_out_of_memory
 from dreamvideo.errors import DreamVideoError, MemoryBudgetError
 from dreamvideo.live.dreaming.ascent_task import AscentState, AscentTask, Look, LookChoice, run_ascent
+from dreamvideo.live.dreaming.camera_stream import after_event
 from dreamvideo.live.dreaming.tracking import ResidualUpdate
 from dreamvideo.settings.dream import CarrySettings
 from dreamvideo.video.shots import FLASH_FRAMES
@@ -146,7 +147,8 @@ def _timed_ascent(
     """Run one ascent; None: no turn is due yet."""
     budget = look.budget(task.dream.size)
     start, before = time.monotonic(), (recordings_made(), budget.failures)
-    after, update, steps = run_ascent(state, task, look, carry_settings)
+    with after_event(task.ready, look.network.device):
+        after, update, steps = run_ascent(state, task, look, carry_settings)
     if update is None:
         return after, None
     one_off = (recordings_made(), budget.failures) != before

@@ -15,6 +15,10 @@ FIRST_SIDE: Final = 192
 MAX_SHARE: Final = 0.85  # above it the dream becomes smaller
 TARGET_SHARE: Final = 0.7
 
+# Where what no smaller dream saves takes more than 1 / FIXED_INTERVALS of the time, the dream may take as long as that,
+# and frames come later: a dream that is a blur would hardly show them sooner. Chosen by eye.
+FIXED_INTERVALS: Final = 2.0
+
 # Ascents per second; with fewer a dream trails behind what moves. Chosen by eye.
 MIN_ASCENTS: Final = 8.0
 TARGET_ASCENTS: Final = 11.0
@@ -47,6 +51,7 @@ class MeasuredTimes:
 
     frame: float  # moving the dream to one frame and showing it
     ascent: float  # one ascent
+    fixed: float = 0.0  # the part of `frame` that does not depend on the size that is dreamed at
 
 
 class SizeController:
@@ -64,12 +69,14 @@ class SizeController:
         self._changed_at = now
         self._shrank_at = -PATIENCE
         self._frame_seconds: list[float] = []  # measured at the present workload
+        self._fixed_seconds: list[float] = []
         self._ascent_seconds: list[float] = []
 
-    def add_frame(self, now: float, seconds: float) -> None:
-        """A frame was shown at `now`, after `seconds` of work."""
+    def add_frame(self, now: float, seconds: float, fixed: float = 0.0) -> None:
+        """A frame was shown at `now`, after `seconds` of work, of which `fixed` do not depend on the size."""
         if now - self._changed_at > SETTLING:
             self._frame_seconds.append(seconds)
+            self._fixed_seconds.append(fixed)
 
     def add_ascents(self, now: float, seconds: Iterable[float]) -> None:
         """Ascents that took `seconds` each have ended by `now`."""
@@ -87,20 +94,21 @@ class SizeController:
         measured = min(len(self._frame_seconds), len(self._ascent_seconds))
         if self._fixed or now - self._changed_at <= SETTLING + WINDOW or measured < MIN_SAMPLES:
             return
-        times = MeasuredTimes(median(self._frame_seconds), fmean(self._ascent_seconds))
+        fixed = median(self._fixed_seconds)
+        times = MeasuredTimes(median(self._frame_seconds), fmean(self._ascent_seconds), fixed)
         workload = adjust_workload(self.workload, times, interval, camera)
         if workload.side < self.workload.side:
             self._shrank_at = now
         elif now - self._shrank_at < PATIENCE:
             workload = self.workload
         self.workload, self._changed_at = workload, now
-        self._frame_seconds, self._ascent_seconds = [], []
+        self._frame_seconds, self._fixed_seconds, self._ascent_seconds = [], [], []
 
 
 def adjust_workload(workload: Workload, times: MeasuredTimes, interval: float, camera: tuple[int, int]) -> Workload:
     """The workload that fits, given what the present one takes.
 
-    Both times are taken to be proportional to the area; fixed costs make a step up more cautious than it could be.
+    What of both times is not known to be fixed is taken to be proportional to the area.
 
     Args:
         workload: the present one.
@@ -115,7 +123,7 @@ def adjust_workload(workload: Workload, times: MeasuredTimes, interval: float, c
             for side in smaller
             if _fits(times, (side / workload.side) ** 2, interval, TARGET_SHARE, TARGET_ASCENTS)
         ]
-        if workload.steps > 1 and times.frame <= MAX_SHARE * interval:
+        if workload.steps > 1 and _in_time(times, 1.0, interval, MAX_SHARE):
             return Workload(workload.side, workload.steps - 1)
         return Workload(max(fitting, default=DREAM_SIDES[0]) if smaller else workload.side)
     larger = next((side for side in DREAM_SIDES if side > workload.side), None)
@@ -128,4 +136,9 @@ def adjust_workload(workload: Workload, times: MeasuredTimes, interval: float, c
 
 def _fits(times: MeasuredTimes, area: float, interval: float, share: float, ascents: float) -> bool:
     """Whether `area` times the work leaves frames in time, and `ascents` per second."""
-    return times.frame * area <= share * interval and times.ascent * area * ascents <= 1
+    return _in_time(times, area, interval, share) and times.ascent * area * ascents <= 1
+
+
+def _in_time(times: MeasuredTimes, area: float, interval: float, share: float) -> bool:
+    frame = times.fixed + (times.frame - times.fixed) * area
+    return frame <= share * max(interval, FIXED_INTERVALS * times.fixed)

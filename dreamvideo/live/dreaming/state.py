@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, cast
 
+import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls
 from dreamvideo.live.dreaming.ascent_task import AscentTask, LookChoice
 from dreamvideo.live.dreaming.ascent_thread import AscentResult
+from dreamvideo.live.dreaming.device_images import compose_planes, shrink_planes, upload_camera
 from dreamvideo.live.dreaming.size_control import Workload
 from dreamvideo.live.dreaming.tracking import (
     AccumulatedFlow,
     TrackedDream,
     apply_update,
+    compose_image,
     extend_flow,
     fade_tracked,
     resize_tracked,
@@ -28,9 +34,12 @@ from dreamvideo.live.dreaming.tracking import (
     undreamed,
 )
 from dreamvideo.motion.cuts import Compare
+from dreamvideo.motion.device_motion import FlowEstimate, estimate_flows, motion_on_device
 from dreamvideo.motion.flow_pair import FlowEstimator
+from dreamvideo.motion.frame_motion import Motion, small_size
 from dreamvideo.motion.occlusion import estimate_motion
 from dreamvideo.motion.picture import contrast_of, presence
+from dreamvideo.tensors import fetch
 from dreamvideo.video.fading import begin_fading
 from dreamvideo.video.shots import FLASH_FRAMES
 
@@ -52,19 +61,47 @@ class LiveFrameState:
     presence: float = 1.0  # of a picture in the image, 0..1; 0: it is not dreamed
     before: LiveFrameState | None = None  # the state before what may be a flash; None: there was none lately
     flash_frames: int = 0  # since `before`
+    planes: Tensor | None = None  # (1, 3, H, W) uint8, `camera` on the device; None: the dream is moved by OpenCV
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFrame:
+    """What is known of a frame before the dream is moved to it; none of it takes longer for a larger dream."""
+
+    state: LiveFrameState  # that it continues
+    fresh: bool  # whether the camera gave a new frame
+    frame: Frame
+    camera: NDArray[np.uint8]  # (H, W, 3) as it is shown
+    planes: Tensor | None  # as in `LiveFrameState`
+    presence: float
+    begins: bool = False  # a new dream
+    before: LiveFrameState | None = None  # of that, as are the next
+    flash_frames: int = 0
+    flows: FlowEstimate | None = None  # from the frame before, where there are `planes`
 
 
 def start_dream(
-    frame: Frame, controls: Controls, workload: Workload, frame_index: int = 0, generation: int = 0
+    frame: Frame,
+    controls: Controls,
+    workload: Workload,
+    frame_index: int = 0,
+    generation: int = 0,
+    device: torch.device | None = None,
 ) -> LiveFrameState:
-    """A new dream that starts with `frame`."""
+    """A new dream that starts with `frame`.
+
+    Args:
+        frame: of the camera.
+        controls: in effect.
+        workload: the size to dream at.
+        frame_index, generation: its number, and that of its dream.
+        device: where the dream is kept and moved, in torch; None: on the CPU, by OpenCV.
+    """
     camera = prepare_image(frame, controls)
-    source = source_tensor(camera, workload.size(camera.shape[:2]))
-    visible = presence(contrast_of(camera))
-    dream = undreamed(source, controls.strength)
-    progress = begin_fading(dream.carry.progress, camera, visible)
-    dream = replace(dream, carry=replace(dream.carry, progress=progress))
-    return LiveFrameState(frame, camera, controls, dream, frame_index, generation, presence=visible)
+    planes = None if device is None else upload_camera(camera, device)
+    dream = _first_dream(camera, planes, presence(contrast_of(camera)), controls, workload)
+    visible = dream.carry.progress.visible
+    return LiveFrameState(frame, camera, controls, dream, frame_index, generation, presence=visible, planes=planes)
 
 
 def apply_results(state: LiveFrameState, results: Sequence[AscentResult]) -> LiveFrameState:
@@ -89,60 +126,138 @@ def next_state(
     estimate: FlowEstimator,
     compare: Compare,
 ) -> LiveFrameState:
-    """Move the dream to the next frame, with the present controls and workload.
+    """Move the dream to the next frame, with the present controls and workload: `see_frame`, then `move_dream`.
+
+    Args:
+        state, frame, controls, workload, estimate, compare: as for `see_frame`.
+        working_on: as for `move_dream`.
+    """
+    seen = see_frame(state, frame, controls, workload, estimate, compare)
+    return move_dream(seen, controls, workload, working_on, estimate)
+
+
+def see_frame(
+    state: LiveFrameState,
+    frame: Frame | None,
+    controls: Controls,
+    workload: Workload,
+    estimate: FlowEstimator,
+    compare: Compare,
+) -> SeenFrame:
+    """Look at the next frame.
 
     Args:
         state: after the previous frame.
         frame: the next frame of the camera; None: no new one, the previous one stays.
         controls: in effect from now on; some changes restart the dream.
         workload: the size to dream at.
-        working_on: frame_index from which the running ascent started; None: none is running.
         estimate: the optical flow.
         compare: how the camera's image follows the one before: whether it has changed altogether, which restarts the
             dream, unless the image before that returns within a few frames.
     """
-    fresh, frame = frame is not None, frame or state.frame
+    fresh, begins = frame is not None, _restarts(state.controls, controls)
+    if frame is None and not begins:
+        return SeenFrame(state, fresh, state.frame, state.camera, state.planes, state.presence)
+    frame = frame or state.frame
     camera = prepare_image(frame, controls)
-    if _restarts(state.controls, controls):
-        return start_dream(frame, controls, workload, state.frame_index + 1, state.frame_index + 1)
-    visible = presence(contrast_of(camera)) if fresh else state.presence
-    if fresh:
-        state = _after_flash(state, camera, compare)
-        if compare(camera, state.camera) == "cut" or (visible > 0) != (state.presence > 0):
-            begun = start_dream(frame, controls, workload, state.frame_index + 1, state.frame_index + 1)
-            # What comes back within a few frames is that before the first of them.
-            return replace(begun, before=state.before or state, flash_frames=state.flash_frames + 1)
-    source = source_tensor(camera, workload.size(camera.shape[:2]))
+    # The device begins with the image while the CPU looks at it.
+    planes = None if state.planes is None else upload_camera(camera, state.planes.device)
+    visible = presence(contrast_of(camera))
+    seen = SeenFrame(state, fresh, frame, camera, planes, visible, begins)
+    if begins:
+        return seen
+    state = _after_flash(state, camera, compare)
+    if compare(camera, state.camera) == "cut" or (visible > 0) != (state.presence > 0):
+        # What comes back within a few frames is that before the first of them.
+        before, flash_frames = state.before or state, state.flash_frames + 1
+        return replace(seen, state=state, begins=True, before=before, flash_frames=flash_frames)
+    if planes is None:
+        return replace(seen, state=state)
+    now, last = (torch.from_numpy(image).permute(2, 0, 1)[None] for image in (camera, state.camera))
+    flows = estimate_flows(now, last, estimate, size=workload.size(camera.shape[:2]))
+    return replace(seen, state=state, flows=flows)
+
+
+def move_dream(
+    seen: SeenFrame,
+    controls: Controls,
+    workload: Workload,
+    working_on: int | None,
+    estimate: FlowEstimator,
+) -> LiveFrameState:
+    """Move the dream to a frame that was looked at.
+
+    Args:
+        seen: the frame.
+        controls, workload, estimate: as for `see_frame`.
+        working_on: frame_index from which the running ascent started; None: none is running.
+    """
+    state, camera, planes = seen.state, seen.camera, seen.planes
+    index = state.frame_index + 1
+    if seen.begins:
+        dream = _first_dream(camera, planes, seen.presence, controls, workload)
+        begun = LiveFrameState(seen.frame, camera, controls, dream, index, index, presence=seen.presence, planes=planes)
+        return replace(begun, before=seen.before, flash_frames=seen.flash_frames)
+    size = workload.size(camera.shape[:2])
     dream, flows = state.dream, state.flows
-    if source.shape != dream.source.shape:
-        size = workload.size(state.camera.shape[:2])
-        dream, flows = resize_tracked(dream, source_tensor(state.camera, size)), {}
+    if dream.size != size:
+        dream, flows = resize_tracked(dream, _source(state.camera, state.planes, size)), {}
     dream = scale_strength(dream, controls.strength)
     # The previous frame is kept too: the next ascent may start from it before this frame is done.
-    flows = {index: flow for index, flow in flows.items() if index == working_on}
+    flows = {number: flow for number, flow in flows.items() if number == working_on}
     flows[state.frame_index] = None
-    if fresh:
-        motion = estimate_motion(source, dream.source, estimate)
-        seconds = min(float(frame.time - state.frame.time), MAX_DECAY_SECONDS)
+    if seen.fresh:
+        source = _source(camera, planes, size)
+        motion = _motion(seen, source, dream.source, estimate)
+        seconds = min(float(seen.frame.time - state.frame.time), MAX_DECAY_SECONDS)
         dream = track_motion(dream, source, motion, seconds)
-        dream = fade_tracked(dream, camera, visible, motion)
-        flows = {index: extend_flow(flow, motion) for index, flow in flows.items()}
+        dream = fade_tracked(dream, camera, seen.presence, motion)
+        flows = {number: extend_flow(flow, motion) for number, flow in flows.items()}
     return replace(
         state,
-        frame=frame,
+        frame=seen.frame,
         camera=camera,
+        planes=planes,
         controls=controls,
         dream=dream,
-        frame_index=state.frame_index + 1,
+        frame_index=index,
         # Nothing is left of the dream where another picture has taken the place of the one before.
-        generation=state.frame_index + 1 if fresh and _is_gone(dream) else state.generation,
+        generation=index if seen.fresh and _is_gone(dream, planes is None) else state.generation,
         flows=flows,
-        presence=visible,
+        presence=seen.presence,
     )
 
 
-def _is_gone(dream: TrackedDream) -> bool:
-    return dream.carry.progress.renewed and not dream.carry.residual.any()
+def compose_frame(state: LiveFrameState) -> Callable[[], NDArray[np.uint8]]:
+    """Return a function that returns the (H, W, 3) dreamed image; on a device the work on it has begun."""
+    if state.planes is None:
+        return functools.partial(compose_image, state.dream, state.camera)
+    fetched = fetch(compose_planes(state.dream.carry.residual, state.planes))
+    return lambda: cast("NDArray[np.uint8]", fetched().numpy())
+
+
+def _first_dream(
+    camera: NDArray[np.uint8], planes: Tensor | None, visible: float, controls: Controls, workload: Workload
+) -> TrackedDream:
+    dream = undreamed(_source(camera, planes, workload.size(camera.shape[:2])), controls.strength)
+    progress = begin_fading(dream.carry.progress, camera, visible)
+    return replace(dream, carry=replace(dream.carry, progress=progress))
+
+
+def _source(camera: NDArray[np.uint8], planes: Tensor | None, size: tuple[int, int]) -> Tensor:
+    """The (1, 3, h, w) uint8 image to dream of, where the dream is moved."""
+    return source_tensor(camera, size) if planes is None else shrink_planes(planes, size)
+
+
+def _motion(seen: SeenFrame, source: Tensor, previous: Tensor, estimate: FlowEstimator) -> Motion:
+    if seen.flows is None:
+        return estimate_motion(source, previous, estimate)
+    return motion_on_device(seen.flows, source, previous, small_size(*seen.camera.shape[:2]))()
+
+
+def _is_gone(dream: TrackedDream, looks: bool) -> bool:
+    """Whether the dream has ended with its picture; `looks`: look at it, which would make a device be waited for."""
+    return dream.carry.progress.renewed and (dream.is_zero or (looks and not dream.carry.residual.any()))
 
 
 def _after_flash(state: LiveFrameState, camera: NDArray[np.uint8], compare: Compare) -> LiveFrameState:
@@ -164,7 +279,7 @@ def make_task(state: LiveFrameState, steps: int) -> AscentTask:
 
 def prepare_image(frame: Frame, controls: Controls) -> NDArray[np.uint8]:
     """The (H, W, 3) image of the camera as it is shown: mirrored if the controls say so."""
-    return np.ascontiguousarray(frame.image[:, ::-1]) if controls.mirror else frame.image
+    return cast("NDArray[np.uint8]", cv2.flip(frame.image, 1)) if controls.mirror else frame.image
 
 
 def _restarts(before: Controls, now: Controls) -> bool:

@@ -3,10 +3,13 @@
 An ascent takes longer than a frame. What it adds is warped by all the flow since the frame it started from. This
 differs from ofxDeepDream (Akashi 2022), which warps what it adds by the flow of a single frame, and has neither an
 occlusion test nor a decay.
+
+All of it happens where `TrackedDream.source` is: on the CPU, where OpenCV warps, or on the device of the dream.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
@@ -19,6 +22,7 @@ from torch import Tensor
 
 from dreamvideo.motion.frame_motion import Motion
 from dreamvideo.motion.occlusion import remap
+from dreamvideo.motion.warp import warp
 from dreamvideo.video.carry import Carry, learn_ground, move_carry
 from dreamvideo.video.fading import fade_progress
 from dreamvideo.video.progress import Progress
@@ -39,6 +43,7 @@ class TrackedDream:
     strength: float  # factor on the dream, as set by the user, that the residual has been scaled to
     unseen_sum: float = 0.0  # shares of newly visible pixels, added up since the dream began; may exceed 1
     renewals: int = 0  # how often its picture has grown, and its goals are to be measured anew
+    is_zero: bool = False  # the residual is known to be zero everywhere, without a look at it
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,13 +71,14 @@ class ResidualUpdate:
 def undreamed(source: Tensor, strength: float) -> TrackedDream:
     """A frame with an empty dream: (1, 3, h, w) uint8 `source`, zero residual."""
     h, w = source.shape[2:]
+    device = source.device
     empty = Carry(
-        residual=torch.zeros(1, 3, h, w),
-        strength=torch.zeros(1, 1, 1, 1),
-        target_score=torch.zeros(1),  # unused, as is `strength`: `AscentState` holds both
-        progress=Progress(torch.ones(1, 1, h, w)),
+        residual=torch.zeros(1, 3, h, w, device=device),
+        strength=torch.zeros(1, 1, 1, 1, device=device),
+        target_score=torch.zeros(1, device=device),  # unused, as is `strength`: `AscentState` holds both
+        progress=Progress(torch.ones(1, 1, h, w, device=device)),
     )
-    return TrackedDream(source, empty, strength)
+    return TrackedDream(source, empty, strength, is_zero=True)
 
 
 def track_motion(dream: TrackedDream, source: Tensor, motion: Motion, seconds: float) -> TrackedDream:
@@ -106,7 +112,8 @@ def fade_tracked(dream: TrackedDream, camera: NDArray[np.uint8], presence: float
     progress, gain = fade_progress(dream.carry.progress, camera, presence, motion)
     residual = dream.carry.residual if gain == 1 else dream.carry.residual * gain
     carry = replace(dream.carry, residual=residual, progress=progress)
-    return replace(dream, carry=carry, renewals=dream.renewals + progress.renewed)
+    renewals = dream.renewals + progress.renewed
+    return replace(dream, carry=carry, renewals=renewals, is_zero=dream.is_zero or gain == 0)
 
 
 def scale_strength(dream: TrackedDream, strength: float) -> TrackedDream:
@@ -120,7 +127,7 @@ def scale_strength(dream: TrackedDream, strength: float) -> TrackedDream:
         residual=dream.carry.residual * factor,
         ground_residual=None if ground is None else ground * factor,
     )
-    return replace(dream, carry=carry, strength=strength)
+    return replace(dream, carry=carry, strength=strength, is_zero=dream.is_zero or factor == 0)
 
 
 def resize_tracked(dream: TrackedDream, source: Tensor) -> TrackedDream:
@@ -141,7 +148,8 @@ def resize_tracked(dream: TrackedDream, source: Tensor) -> TrackedDream:
 def start_flow(dream: TrackedDream) -> AccumulatedFlow:
     """The flow of an ascent that starts from this frame: zero, and trusted everywhere."""
     h, w = dream.source.shape[2:]
-    return AccumulatedFlow(torch.zeros(1, 2, h, w), torch.ones(1, 1, h, w))
+    device = dream.source.device
+    return AccumulatedFlow(torch.zeros(1, 2, h, w, device=device), torch.ones(1, 1, h, w, device=device))
 
 
 def extend_flow(accumulated: AccumulatedFlow | None, motion: Motion) -> AccumulatedFlow:
@@ -153,9 +161,10 @@ def extend_flow(accumulated: AccumulatedFlow | None, motion: Motion) -> Accumula
     """
     if accumulated is None:
         return AccumulatedFlow(motion.backward, motion.trust)
+    sample = _sampler(motion.backward)
     return AccumulatedFlow(
-        remap(accumulated.flow, motion.backward).add_(motion.backward),
-        remap(accumulated.trust, motion.backward).mul_(motion.trust),
+        sample(accumulated.flow, motion.backward).add_(motion.backward),
+        sample(accumulated.trust, motion.backward).mul_(motion.trust),
     )
 
 
@@ -164,10 +173,15 @@ def apply_update(dream: TrackedDream, update: ResidualUpdate, flow: AccumulatedF
     factor = dream.strength / update.strength if update.strength else 0.0
     trust = flow.trust if factor == 1 else flow.trust * factor
     progress = dream.carry.progress
-    residual = remap(update.residual, flow.flow, "bicubic").mul_(trust).add_(dream.carry.residual)
-    age = remap(update.age, flow.flow).mul_(flow.trust).add_(progress.age).clamp_(max=1)
+    sample = _sampler(flow.flow)
+    residual = sample(update.residual, flow.flow, "bicubic").mul_(trust).add_(dream.carry.residual)
+    age = sample(update.age, flow.flow).mul_(flow.trust).add_(progress.age).clamp_(max=1)
     carry = replace(dream.carry, residual=residual, progress=replace(progress, age=age))
-    return replace(dream, carry=carry)
+    return replace(dream, carry=carry, is_zero=False)
+
+
+def _sampler(flow: Tensor) -> Callable[..., Tensor]:
+    return warp if flow.is_cuda else remap
 
 
 def compose_image(dream: TrackedDream, camera: NDArray[np.uint8]) -> NDArray[np.uint8]:
