@@ -39,7 +39,7 @@ WITHOUT = [
     (("live.controls", "live.shared_state", "live.cameras", "live.outputs", "live.web"), ("torch", "torchvision")),
     (("jobs.fingerprint", "jobs.image_output", "commands.signals"), ("torch", "torchvision")),
     (("models", "ascent", "tensors", "devices"), ("av", "cv2")),
-    (("motion", "yuv"), ("av",)),
+    (("motion", "yuv.frame_planes", "yuv.yuv_to_rgb", "yuv.rgb_to_yuv"), ("av",)),
 ]
 
 Module = tuple[str, ...]  # the parts of a dotted name below `dreamvideo`; a package ends in "__init__"

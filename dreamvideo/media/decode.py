@@ -44,7 +44,9 @@ def decoder_for(stream: av.VideoStream) -> av.VideoCodecContext:
         with_alpha = av.CodecContext.create(f"libvpx{'-vp9' if decoder.name == 'vp9' else ''}", "r")
         with_alpha.extradata = decoder.extradata
         return cast(av.VideoCodecContext, with_alpha)
-    if not decoder.is_open:
+    if decoder.is_hwaccel:
+        decoder.thread_count = 1  # each thread of libav would keep surfaces of the device
+    elif not decoder.is_open:
         decoder.thread_type = "AUTO"
     return decoder
 

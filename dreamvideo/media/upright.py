@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.frames import StreamInfo
 from dreamvideo.media.color import RgbConverter
+from dreamvideo.media.decode import in_memory
 from dreamvideo.media.rotation import rotate_upright, swaps_axes
 
 
@@ -52,7 +53,7 @@ class UprightConverter:
         self._to_rgb = RgbConverter(*size, background)
 
     def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        return rotate_upright(self._to_rgb(frame), self._matrix)
+        return rotate_upright(self._to_rgb(in_memory(frame)), self._matrix)
 
     @property
     def transparent(self) -> bool:

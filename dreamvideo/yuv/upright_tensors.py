@@ -11,7 +11,6 @@ from torch import Tensor
 
 from dreamvideo.frames import StreamInfo
 from dreamvideo.media.color import source_color
-from dreamvideo.media.decode import in_memory
 from dreamvideo.media.rotation import swaps_axes
 from dreamvideo.media.upright import UprightConverter
 from dreamvideo.tensors import to_uint8, upload
@@ -67,7 +66,7 @@ class UprightTensors:
         """
         layout = layout_of(frame)
         if layout is None:
-            return upload(torch.from_numpy(self._on_cpu(in_memory(frame))).contiguous(), self._device)
+            return upload(torch.from_numpy(self._on_cpu(frame)).contiguous(), self._device)
         planes = frame_planes(frame)
         if planes[0].device.type == "cpu":
             planes = [upload(plane.contiguous(), self._device) for plane in planes]

@@ -178,7 +178,7 @@ def test_a_frame_on_a_device_is_read_through_its_planes_alone(tmp_path: Path, mo
     monkeypatch.setattr(
         video_reader, "decode_frames", lambda *a: (DeviceFrame(frame, seen) for frame in decode_frames(*a))
     )
-    monkeypatch.setattr("dreamvideo.yuv.upright_tensors.in_memory", lambda frame: pytest.fail("a copy to memory"))
+    monkeypatch.setattr("dreamvideo.media.upright.in_memory", lambda frame: pytest.fail("a copy to memory"))
     assert len(read(path, tensors=True)[1]) == 12
     assert set(seen) == {2}
 
@@ -198,3 +198,11 @@ def test_odd_sizes_of_interleaved_chroma_are_not_taken() -> None:
     assert layout_of(odd) is None
     planar: Any = av.VideoFrame(65, 48, "yuv420p")
     assert layout_of(planar) is not None
+
+
+def test_arrays_are_made_of_frames_on_a_device_too(tmp_path: Path, decoder: Decoder) -> None:
+    path = make_clip(tmp_path / "a.mp4")
+    frames = read(path, tensors=False)[1]
+    decoder()
+    for our, their in zip(read(path, tensors=False)[1], frames, strict=True):
+        assert np.array_equal(our.image, their.image)
