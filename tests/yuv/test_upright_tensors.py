@@ -191,6 +191,36 @@ def test_planes_share_the_memory_of_the_frame() -> None:
     assert memoryview(frame.planes[0])[3 * frame.planes[0].line_size + 5] == 77
 
 
+class Stream:
+    """Stands in for a CUDA stream: says what waits for it."""
+
+    def __init__(self, name: str, waits: list[str]) -> None:
+        self.name, self._waits, self.cuda_stream = name, waits, 7
+
+    def wait_stream(self, other: "Stream") -> None:
+        self._waits.append(f"{self.name} waits for {other.name}")
+
+
+def test_a_gpu_reads_a_frame_after_its_decoder_and_before_its_next_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyAV exports planes of CUDA without waiting, and takes their memory back when they are dropped."""
+    waits: list[str] = []
+
+    class CudaPlane(DevicePlane):
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return 2, 1
+
+        def __dlpack__(self, *, stream: int | None = None) -> Any:
+            waits.append("exported")
+            return super().__dlpack__(stream=stream)
+
+    frame: Any = DeviceFrame(av.VideoFrame(64, 48, "yuv420p"), [])
+    monkeypatch.setattr(DeviceFrame, "planes", property(lambda self: [CudaPlane(each) for each in self._frame.planes]))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream(f"reader {device}", waits))
+    monkeypatch.setattr(torch.cuda, "default_stream", lambda device: Stream(f"decoder {device}", waits))
+    UprightTensors(frame, StreamInfo(64, 48), None, 255, torch.device("cpu"))(frame)
+    assert waits == ["reader 1 waits for decoder 1", "exported", "exported", "decoder 1 waits for reader 1"]
+
+
 def test_odd_sizes_of_interleaved_chroma_are_not_taken() -> None:
     """PyAV exports half the size rounded down: the last column would have no color."""
     odd: Any = av.VideoFrame(65, 48, "nv12")
