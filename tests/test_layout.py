@@ -24,7 +24,7 @@ PACKAGE = ROOT / "dreamvideo"
 # other. `*` is the rest of the folder. Inside `*`, and in folders without a line here, imports may not form a cycle.
 ORDER = {
     "": "errors < _version < settings < frames < threads < torch_state < devices < tensors process < media models"
-    " < motion ascent < video < jobs live info < bench training < commands < cli __init__ < __main__",
+    " < motion ascent yuv < video < jobs live info < bench training < commands < cli __init__ < __main__",
     "models": "dreamnet cpu_engine < *",
     "models.cpu_engine": "trace ops < passes packed_conv grad_masks strip_max_pool separable_max_pool"
     " < strided_depthwise < convs stem pools < executor < compile < __init__",
@@ -39,7 +39,7 @@ WITHOUT = [
     (("live.controls", "live.shared_state", "live.cameras", "live.outputs", "live.web"), ("torch", "torchvision")),
     (("jobs.fingerprint", "jobs.image_output", "commands.signals"), ("torch", "torchvision")),
     (("models", "ascent", "tensors", "devices"), ("av", "cv2")),
-    (("motion",), ("av",)),
+    (("motion", "yuv.frame_planes", "yuv.yuv_to_rgb", "yuv.rgb_to_yuv"), ("av",)),
 ]
 
 Module = tuple[str, ...]  # the parts of a dotted name below `dreamvideo`; a package ends in "__init__"

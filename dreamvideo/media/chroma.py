@@ -35,13 +35,13 @@ def upsample_chroma(frame: av.VideoFrame) -> av.VideoFrame:
         return frame
     name, shift = _UPSAMPLED[frame.format.name]
     wide = av.VideoFrame(frame.width, frame.height, name)
-    luma, *chroma = (_samples(frame, number) for number in range(3))
-    _samples(wide, 0)[:] = luma << shift if shift else luma
+    luma, *chroma = (plane_samples(frame, number) for number in range(3))
+    plane_samples(wide, 0)[:] = luma << shift if shift else luma
     for number, half in enumerate(chroma, 1):
         rows, columns = half.shape
         whole: NDArray[Any] = cv2.resize(half, (2 * columns, 2 * rows), interpolation=cv2.INTER_NEAREST)
         whole = whole[: frame.height, : frame.width]
-        _samples(wide, number)[:] = whole << shift if shift else whole
+        plane_samples(wide, number)[:] = whole << shift if shift else whole
     return _tagged(wide, frame)
 
 
@@ -56,17 +56,25 @@ def subsample_chroma(frame: av.VideoFrame, name: str) -> av.VideoFrame:
         A frame with the same color tags.
     """
     narrow = av.VideoFrame(frame.width, frame.height, name)
-    _samples(narrow, 0)[:] = _samples(frame, 0)
+    plane_samples(narrow, 0)[:] = plane_samples(frame, 0)
     odd = ((0, frame.height % 2), (0, frame.width % 2))
     for number in (1, 2):
-        rows, columns = _samples(narrow, number).shape
-        whole = np.pad(_samples(frame, number), odd, mode="edge")
-        _samples(narrow, number)[:] = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+        rows, columns = plane_samples(narrow, number).shape
+        whole = np.pad(plane_samples(frame, number), odd, mode="edge")
+        plane_samples(narrow, number)[:] = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
     return _tagged(narrow, frame)
 
 
-def _samples(frame: av.VideoFrame, number: int) -> NDArray[Any]:
-    """(H, W) view of the memory of one plane, writable."""
+def plane_samples(frame: av.VideoFrame, number: int) -> NDArray[Any]:
+    """Return a view of the memory of one plane of planar YUV.
+
+    Args:
+        frame: in memory.
+        number: of the plane.
+
+    Returns:
+        (H, W) uint8 or uint16, writable.
+    """
     plane = frame.planes[number]
     kind = np.uint16 if frame.format.components[0].bits > 8 else np.uint8
     rows = np.frombuffer(memoryview(plane), kind).reshape(-1, plane.line_size // np.dtype(kind).itemsize)

@@ -5,6 +5,8 @@ Color tags are numbers of ITU-T H.273, which libav uses too.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
 import av
@@ -24,10 +26,38 @@ BT2020 = 9  # primaries
 # H.273 number of a matrix -> swscale's number
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 
+# H.273 number of a matrix -> weights of red and blue in luma
+LUMA_WEIGHTS = {
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+    10: (0.2627, 0.0593),
+}
+
 # FULL_CHR_H_INP and _INT: without them swscale halves the chroma of 4:4:4 input and steps at saturated edges.
 SCALING = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
 )
+_TO_BT709 = {"dst_color_trc": 1, "dst_color_primaries": 1}
+_TABLE_SIDE = 65  # steps of a channel
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColor:
+    """How the samples of a decoded frame are to be understood."""
+
+    matrix: int  # of H.273, one that is known here
+    full_range: bool
+    transfer: int
+    wide: bool  # the primaries are those of BT.2020
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether it is tone-mapped."""
+        return self.transfer in HDR
 
 
 def assume_color(height: int) -> Color:
@@ -66,6 +96,21 @@ def output_color(frame: av.VideoFrame) -> Color:
 def swscale_matrix(color: Color) -> int:
     """swscale's number for the matrix of BT.601 or BT.709."""
     return _SWSCALE[color.matrix]
+
+
+def source_color(frame: av.VideoFrame) -> SourceColor:
+    """Read the color tags of a decoded frame; what is missing is assumed as players do.
+
+    Args:
+        frame: decoded frame of any layout, in memory or on a device.
+    """
+    known = frame.colorspace in _SWSCALE
+    return SourceColor(
+        frame.colorspace if known else assume_color(frame.height).matrix,
+        frame.color_range == FULL or frame.format.name.startswith("yuvj"),
+        frame.color_trc,
+        frame.color_primaries == BT2020,
+    )
 
 
 def has_alpha(frame: av.VideoFrame) -> bool:
@@ -113,11 +158,10 @@ class RgbConverter:
         Raises:
             av.error.FFmpegError: swscale does not know the layout of the frame.
         """
-        source_matrix = _SWSCALE.get(frame.colorspace, _SWSCALE[assume_color(frame.height).matrix])
-        high_range = frame.color_trc in HDR
-        wide = frame.color_primaries == BT2020
-        # Of BT.2020 in standard range swscale converts the primaries.
-        target = {"dst_color_trc": 1, "dst_color_primaries": 1} if wide and not high_range else {}
+        color = source_color(frame)
+        # Of BT.2020 in standard range swscale converts the primaries, but to RGB of 8 bits by a wrong matrix.
+        converts = color.wide and not color.is_hdr
+        deep = "rgba64le" if has_alpha(frame) and converts else "rgb48le"
         if (frame.width, frame.height) == (self.width, self.height):
             frame = upsample_chroma(frame)
         alpha = has_alpha(frame)
@@ -125,16 +169,21 @@ class RgbConverter:
             frame,
             width=self.width,
             height=self.height,
-            format="rgb48le" if high_range else "rgba" if alpha else "rgb24",
-            src_colorspace=source_matrix,
-            src_color_range=FULL if frame.color_range == FULL or frame.format.name.startswith("yuvj") else LIMITED,
+            format=deep if color.is_hdr or converts else "rgba" if alpha else "rgb24",
+            src_colorspace=_SWSCALE[color.matrix],
+            src_color_range=FULL if color.full_range else LIMITED,
             dst_color_range=FULL,
             interpolation=SCALING,
-            **target,
+            **(_TO_BT709 if converts else {}),
         )
-        if high_range:
-            return tone_map(cast("NDArray[np.uint16]", rgb.to_ndarray()), frame.color_trc, wide)
-        image = cast("NDArray[np.uint8]", rgb.to_ndarray())
+        if color.is_hdr:
+            return tone_map(cast("NDArray[np.uint16]", rgb.to_ndarray()), color.transfer, color.wide)
+        values = rgb.to_ndarray()
+        # of 16 bits, where swscale's white is 255 * 256
+        image = cast(
+            "NDArray[np.uint8]",
+            ((values.astype(np.uint32) + 128) // 256).clip(0, 255).astype(np.uint8) if converts else values,
+        )
         return self._opaque(image) if alpha else image
 
     def _opaque(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -142,6 +191,26 @@ class RgbConverter:
             return np.ascontiguousarray(image[..., :3])
         self.transparent = True
         return composite(image, self._background)
+
+
+@cache
+def bt709_table(transfer: int) -> NDArray[np.float32]:
+    """Ask swscale, which takes seconds, what it makes of colors of BT.2020 in standard range.
+
+    Args:
+        transfer: of the colors.
+
+    Returns:
+        (red, green, blue, 3) RGB of BT.709 in [0, 1], for red, green and blue in equal steps from 0 to 1.
+    """
+    steps = np.linspace(0, 65535, _TABLE_SIDE).round().astype(np.uint16)
+    colors = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1)
+    frame = av.VideoFrame.from_ndarray(colors.reshape(-1, _TABLE_SIDE, 3), format="rgb48le")
+    frame.color_range, frame.color_trc, frame.color_primaries = FULL, transfer, BT2020
+    table = VideoReformatter().reformat(
+        frame, format="rgb48le", src_color_range=FULL, dst_color_range=FULL, interpolation=SCALING, **_TO_BT709
+    )
+    return (table.to_ndarray().reshape(colors.shape) / 65535).astype(np.float32)
 
 
 def composite(rgba: NDArray[np.uint8], background: int = WHITE) -> NDArray[np.uint8]:

@@ -44,7 +44,9 @@ def decoder_for(stream: av.VideoStream) -> av.VideoCodecContext:
         with_alpha = av.CodecContext.create(f"libvpx{'-vp9' if decoder.name == 'vp9' else ''}", "r")
         with_alpha.extradata = decoder.extradata
         return cast(av.VideoCodecContext, with_alpha)
-    if not decoder.is_open:
+    if decoder.is_hwaccel:
+        decoder.thread_count = 1  # each thread of libav would keep surfaces of the device
+    elif not decoder.is_open:
         decoder.thread_type = "AUTO"
     return decoder
 
@@ -187,6 +189,7 @@ def deinterlace(frames: DecodedFrames, on_first: Callable[[], None]) -> DecodedF
                 continue
             if graph is None:
                 on_first()
+            frame = in_memory(frame)
             if graph is None or shape != (frame.width, frame.height, frame.format.name):
                 if graph is not None:
                     yield from _drained(graph, waiting, flush=True)
@@ -197,6 +200,24 @@ def deinterlace(frames: DecodedFrames, on_first: Callable[[], None]) -> DecodedF
             yield from _drained(graph, waiting)
         if graph is not None:
             yield from _drained(graph, waiting, flush=True)
+
+
+# layout of planes on a device -> the same samples in planes that filters and `media.chroma` take
+_IN_MEMORY = {"nv12": "yuv420p", "p010le": "yuv420p10le", "p012le": "yuv420p12le"}
+
+
+def in_memory(frame: av.VideoFrame) -> av.VideoFrame:
+    """Copy a frame that lies on a device to memory.
+
+    Args:
+        frame: decoded frame.
+
+    Returns:
+        A frame with the same samples and tags; `frame` itself if it lies in memory.
+    """
+    if frame.sw_format is None:
+        return frame
+    return frame.reformat(format=_IN_MEMORY.get(frame.sw_format.name, frame.sw_format.name))
 
 
 def _bwdif(frame: av.VideoFrame) -> Graph:

@@ -7,10 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel
 
 from dreamvideo.errors import SourceError
+from dreamvideo.media.accelerators import open_accelerated
 from dreamvideo.media.free_memory import check_fits
-from dreamvideo.media.local_files import open_local
 from dreamvideo.media.paths import check_readable
 from dreamvideo.settings.job import ReadSettings
 
@@ -23,11 +24,12 @@ _TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
 _PIXEL_BYTES = 24
 
 
-def open_container(path: Path) -> av.container.InputContainer:
+def open_container(path: Path, accelerator: HWAccel | None = None) -> av.container.InputContainer:
     """Open a media file for demuxing.
 
     Args:
         path: file to open.
+        accelerator: decodes its streams where it can; None: the CPU does.
 
     Returns:
         The open container; the caller closes it.
@@ -39,7 +41,7 @@ def open_container(path: Path) -> av.container.InputContainer:
     if size := _size_in_header(path):  # libav decodes a frame of these to open them
         check_fits(path, *size, _PIXEL_BYTES)
     try:
-        container = open_local(path)
+        container = open_accelerated(path, accelerator)
     except av.error.FFmpegError as error:
         reason = "it is encrypted" if is_encrypted(path) else f"{error.strerror}".lower()
         raise SourceError(f"{path} cannot be opened as a video: {reason}") from None

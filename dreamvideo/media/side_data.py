@@ -7,6 +7,8 @@ from typing import Any, Final, cast
 
 import av
 
+from dreamvideo.media.decode import in_memory
+
 _SMALL = (16, 16)
 _YUV = ("yuv", "nv", "p0")  # how the names of layouts begin that no PNG has
 
@@ -29,12 +31,12 @@ def side_data_of(frame: av.VideoFrame) -> dict[str, bytes] | None:
     Returns:
         Kind -> content; None: it cannot be read.
     """
-    if not frame.format.name.startswith(_YUV):
+    if not (frame.sw_format or frame.format).name.startswith(_YUV):
         return None  # the color profile of a PNG has a name, which PyAV 18 frees twice once its side data was looked at
     try:
         # A frame and its side data hold each other until garbage is collected, so a small copy is looked at. PyAV's
         # stubs call side_data a dictionary; it is a sequence.
-        return {data.type.name: bytes(data) for data in cast(Any, frame.reformat(*_SMALL).side_data)}
+        return {data.type.name: bytes(data) for data in cast(Any, in_memory(frame).reformat(*_SMALL).side_data)}
     except ValueError:  # PyAV 18 has no name for the newest kinds of side data and then shows none at all
         return None
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import sleep
 
 import av
+from av.codec.hwaccel import HWAccel
 
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
@@ -34,7 +35,7 @@ from dreamvideo.media.resize import output_size
 from dreamvideo.media.rotation import display_matrix, swaps_axes
 from dreamvideo.media.side_data import lost_side_data, side_data_of
 from dreamvideo.media.tonemap import HDR_TRANSFERS
-from dreamvideo.media.upright import UprightConverter
+from dreamvideo.media.upright import ConverterFactory, FrameConverter, UprightConverter
 from dreamvideo.settings.job import ReadSettings
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ def open_video(
     resume: Fraction | None = None,
     jump: bool = False,
     background: int = WHITE,
+    accelerator: HWAccel | None = None,
+    converter: ConverterFactory = UprightConverter,
 ) -> Generator[Source, None, None]:
     """Open a video file as a stream of frames; closing the block closes the stream and the file.
 
@@ -65,6 +68,8 @@ def open_video(
         jump: with `resume`, seek to that frame instead of decoding what is before it, if the file can be sought in
             exactly.
         background: gray level that transparent pixels are composited on; a warning is logged if it is white.
+        accelerator: decodes where it can, and may leave frames on its device; None: the CPU decodes.
+        converter: makes the images of `source.frames`; `yuv.upright_tensors` makes tensors.
 
     Yields:
         The source: what is known of the stream, and its frames.
@@ -73,9 +78,9 @@ def open_video(
         SourceError: the file is missing, is not a video, or not one frame of it can be decoded.
     """
     path = Path(path)
-    container = open_container(path)
+    container = open_container(path, accelerator)
     try:
-        source = _VideoReader(container, path, settings, background).open(resume, jump)
+        source = _VideoReader(container, path, settings, background, converter).open(resume, jump)
         try:
             yield source
         finally:
@@ -107,12 +112,18 @@ class _VideoReader:
     """One pass over a video stream: `open` finds the first frame and returns the source that yields the frames."""
 
     def __init__(
-        self, container: av.container.InputContainer, path: Path, settings: ReadSettings, background: int
+        self,
+        container: av.container.InputContainer,
+        path: Path,
+        settings: ReadSettings,
+        background: int,
+        converter: ConverterFactory,
     ) -> None:
         self._container = container
         self._path = path
         self._settings = settings
         self._background = background
+        self._converter = converter
         self._stream = require_video(container, path)
         self._rate = frame_rate(self._stream)
         self._interval = 1 / self._rate if self._rate else _DEFAULT_DURATION
@@ -134,7 +145,7 @@ class _VideoReader:
         origin = self._origin(first[1], skipped)
         matrix = display_matrix(first[0])
         self._source.info = self._describe(first[0], swaps_axes(matrix), origin)
-        convert = UprightConverter(first[0], self._source.info, matrix, self._background)
+        convert = self._converter(first[0], self._source.info, matrix, self._background)
         if first[0].color_trc in HDR_TRANSFERS:
             self._warn_once(f"is HDR ({HDR_TRANSFERS[first[0].color_trc]}): it is tone-mapped to standard range")
         for words in lost_side_data(side_data_of(first[0]) or (), self._stream):
@@ -228,7 +239,7 @@ class _VideoReader:
         self,
         first: tuple[av.VideoFrame, Fraction],
         rest: TimedFrames,
-        convert: UprightConverter,
+        convert: FrameConverter,
         resume: Fraction | None,
     ) -> Frames:
         source, info = self._source, self._source.info
