@@ -1,7 +1,7 @@
 """Optical flow estimators: for each pixel of an image, where it lies in another one.
 
 DIS: Kroeger, Timofte, Dai, Van Gool 2016 (Fast Optical Flow using Dense Inverse Search), as in OpenCV, on shrunken
-images and one scale finer than its preset. RAFT: see `raft`.
+images and one scale finer than its preset; or in torch, see `inverse_search`. RAFT: see `raft`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from typing import cast
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair, enlarge_flow
+from dreamvideo.motion.inverse_search import inverse_search_flow
 from dreamvideo.motion.raft import raft
+from dreamvideo.tensors import upload
 
 # Pixels of the shorter side above which flow is estimated on a shrunken image: twice the size costs five times the
 # time, and a dream is smoother than the last pixel of its flow.
@@ -27,6 +30,8 @@ LARGEST_SIDE = 270
 # less exact and a dream up to twice as unsteady; at 0 it takes four times as long for little (on rendered shots).
 FINEST_SCALE = 1
 
+
+GRAY = 0.299, 0.587, 0.114  # weights of red, green and blue, as OpenCV has them
 
 # Boxes of what moves are at most this share of an image; a flow of more is estimated at the common scale alone.
 LARGEST_BOXES = 0.35
@@ -115,8 +120,35 @@ def _gray(image: Tensor, size: tuple[int, int]) -> NDArray[np.uint8]:
     return cast("NDArray[np.uint8]", gray)
 
 
+def torch_dis(device: torch.device) -> FlowEstimator:
+    """Return an estimator of DIS flow in torch, see `inverse_search`, whose flow stays where it is computed.
+
+    Args:
+        device: where that is; the CPU in place of one that is not CUDA, see `raft.raft`.
+    """
+    flow_device = device if device.type == "cuda" else torch.device("cpu")
+
+    @torch.no_grad()
+    def estimate(current: Tensor, previous: Tensor) -> FlowPair:
+        size = dis_size(*current.shape[2:])
+        images = (_gray_levels(upload(image, flow_device), size) for image in (current, previous))
+        return inverse_search_flow(*images)
+
+    return estimate
+
+
+def _gray_levels(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, 1, *size) float32, 0 to 255, on the device of a (B, 3, H, W) uint8 RGB image."""
+    red, green, blue = image.float().split(1, 1)
+    gray: Tensor = (red * GRAY[0]).add_(green, alpha=GRAY[1]).add_(blue, alpha=GRAY[2])
+    if gray.shape[2:] != size:
+        gray = F.interpolate(gray, size, mode="bilinear", align_corners=False, antialias=True)
+    return gray
+
+
 # Name -> (device of the dream, file of weights or None) -> estimator.
 FLOWS: dict[str, Callable[[torch.device, str | None], FlowEstimator]] = {
     "dis": lambda device, weights: dis(),
+    "torch-dis": lambda device, weights: torch_dis(device),
     "raft": raft,
 }
