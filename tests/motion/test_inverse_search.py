@@ -149,11 +149,11 @@ def test_known_translations_and_zooms(dx: float, dy: float, zoom: float, seed: i
         assert error.mean() < 0.15 and error.quantile(0.95) < 0.5
 
 
-@pytest.mark.parametrize("height", [269, 540])
+@pytest.mark.parametrize("height", [269, 560])
 def test_large_images_are_shrunk(height: int) -> None:
     image = textured(height, height * 4 // 3)
     backward, _ = torch_dis(CPU)(planes(moved(image, 6, -4)), planes(image))
-    size = (min(height, 270), round(height * 4 // 3 * min(1, 270 / height)))
+    size = (min(height, 540), round(height * 4 // 3 * min(1, 540 / height)))
     assert backward.shape == (1, 2, *size)
     inner = backward[0, :, 50:-50, 50:-50].mean((1, 2)) * height / size[0]
     assert inner.tolist() == pytest.approx([-6, 4], rel=0.03)
@@ -194,6 +194,9 @@ def test_what_is_elsewhere_altogether_moves_no_further_than_the_image() -> None:
         assert torch.isfinite(flow).all() and flow.abs().max() < 120
 
 
+KERNELS = 3 * 375
+
+
 class Counted(TorchDispatchMode):
     """Counts operations that are no views."""
 
@@ -206,14 +209,13 @@ class Counted(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("size", [(1, 270, 480), (8, 270, 480)])
-def test_kernels_are_few_and_as_many_for_a_batch(size: tuple[int, int, int]) -> None:
-    batch, height, width = size
-    images = [torch.empty(batch, 1, height, width, device="meta") for _ in range(2)]
+def test_kernels_are_few() -> None:
+    """Of two pairs of images that are searched at three scales; each takes a GPU microseconds, whatever its size."""
+    images = torch.rand(2, 2, 1, 128, 256)
     inverse_search_flow(*images)  # constants
     with Counted() as counted:
         inverse_search_flow(*images)
-    assert 1000 < counted.kernels <= 1500
+    assert 300 < counted.kernels <= KERNELS
 
 
 def test_fake_cuda_only_the_grid_that_the_camera_is_fitted_to_leaves_the_device(
@@ -222,7 +224,7 @@ def test_fake_cuda_only_the_grid_that_the_camera_is_fitted_to_leaves_the_device(
     monkeypatch.setattr(inverse_search, "STEPS", (1,))  # all are alike
     monkeypatch.setattr(variational_flow, "WEIGHTINGS", 1)
     with fake_cuda(values=False) as device, torch.no_grad():
-        now, before = (torch.zeros(1, 3, 540, 960, dtype=torch.uint8) for _ in range(2))
+        now, before = (torch.zeros(1, 3, 720, 1280, dtype=torch.uint8) for _ in range(2))
         cuda = torch.device("cuda")
         there = upload(now, cuda), upload(before, cuda)
         for first in (True, False):
@@ -232,6 +234,6 @@ def test_fake_cuda_only_the_grid_that_the_camera_is_fitted_to_leaves_the_device(
             motion_on_device(flows, *there)()
             assert device.record.faults(first) == []
         crossed = [(each.up, each.bytes) for each in device.record.crossings]
-    image, grid = 3 * 540 * 960, 2 * 4 * 22 * 40
+    image, grid = 3 * 720 * 1280, 2 * 4 * 45 * 80
     assert crossed[:3] == [(True, image), (True, image), (False, grid)]
     assert [up for up, _ in crossed[3:]] == [False], "the numbers of the motion"
