@@ -135,7 +135,8 @@ def torch_dis(device: torch.device, largest_side: int = LARGEST_TORCH_SIDE) -> F
 
     @torch.no_grad()
     def estimate(current: Tensor, previous: Tensor) -> FlowPair:
-        size = dis_size(*current.shape[2:], largest_side=largest_side)
+        height, width = current.shape[2:]
+        size = dis_size(height, width, largest_side)
         images = (_gray_levels(upload(image, flow_device), size) for image in (current, previous))
         return inverse_search_flow(*images)
 

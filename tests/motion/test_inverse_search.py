@@ -194,7 +194,7 @@ def test_what_is_elsewhere_altogether_moves_no_further_than_the_image() -> None:
         assert torch.isfinite(flow).all() and flow.abs().max() < 120
 
 
-KERNELS = 3 * 375
+KERNELS = 3 * 130 + 2 * 260  # searches, and refinements
 
 
 class Counted(TorchDispatchMode):
