@@ -26,8 +26,8 @@ from dreamvideo.tensors import upload
 # time, and a dream is smoother than the last pixel of its flow.
 LARGEST_SIDE = 270
 
-# The same for the flow in torch. On a GPU larger images cost little, as its kernels are short; on rendered shots of 540
-# rows its error is 0.6 of that of OpenCV's flow at 270 rows with parts estimated again, and 0.55 of its own there.
+# The same for the flow in torch. A GPU is as fast with larger images, as its kernels are short. On rendered shots of 540
+# rows the error is 0.55 of that of OpenCV's flow at 270 rows, and 0.66 of it with moving parts estimated again.
 LARGEST_TORCH_SIDE = 540
 
 # The finest scale at which flow is estimated, in halvings of the image. At 2, as the preset has it, motion is a third

@@ -94,17 +94,19 @@ def solved(terms: list[tuple[Plane, Plane, Plane]], flow: Plane) -> Plane:
     return flat.reshape(2, h, w)
 
 
-def test_many_sweeps_solve_the_equations(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("leaves", [(-1.5, 0.0), (1.5, 0.0), (0.0, -1.5), (0.0, 1.5)])
+def test_many_sweeps_solve_the_equations(leaves: tuple[float, float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SWEEPS", 200)
     monkeypatch.setattr(module, "WEIGHTINGS", 2)
     first, second = pair(9, 12, 2)
     flow = torch.from_numpy(np.random.default_rng(0).normal(0, 0.5, (1, 2, 9, 12))).float()
-    flow[:, 0] -= 1.5
+    flow += torch.tensor(leaves)[:, None, None]
     terms = constraints(first, second, flow)
     expected = solved(terms, solved(terms, flow[0].double().numpy()))
     found = refine_variational(first, second, flow)[0].double().numpy()
     assert np.abs(expected - flow[0].numpy()).mean() > 0.2
-    np.testing.assert_allclose(found, expected, atol=0.01)
+    gap = np.abs(found - expected)
+    assert gap.mean() < 2e-3 and gap.max() < 0.05
 
 
 def test_the_energy_falls_and_so_does_the_error() -> None:
