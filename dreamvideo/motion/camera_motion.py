@@ -37,10 +37,33 @@ def camera_matrix(backward: NDArray[np.float32], scale: float = 1.0) -> NDArray[
         (3, 3) homography from positions of the current frame, px, to those of the previous one; exactly the identity
         for a fixed camera; None: the flow agrees with no homography.
     """
-    h, w = backward.shape[1:]
+    return fit_camera(camera_places(torch.from_numpy(backward)).numpy(), (backward.shape[1], backward.shape[2]), scale)
+
+
+def camera_places(backward: Tensor) -> Tensor:
+    """Return the part of a flow that the camera's motion is fitted to.
+
+    Args:
+        backward: (2, H, W) px on any device.
+
+    Returns:
+        (2, rows, columns) px, a view.
+    """
+    return backward[:, GRID // 2 :: GRID, GRID // 2 :: GRID]
+
+
+def fit_camera(places: NDArray[np.float32], size: tuple[int, int], scale: float = 1.0) -> NDArray[np.float64] | None:
+    """Fit the camera's motion to a part of a flow.
+
+    Args:
+        places: (2, rows, columns) px, see `camera_places`.
+        size: (H, W) of the whole flow.
+        scale: see `camera_matrix`, and there for what is returned.
+    """
+    h, w = size
     y, x = np.mgrid[GRID // 2 : h : GRID, GRID // 2 : w : GRID]
     here = np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
-    flow = backward[:, y, x].reshape(2, -1).T  # (N, 2)
+    flow = np.ascontiguousarray(places.reshape(2, -1).T)  # (N, 2)
     if len(here) < 16:
         return None
     if np.mean((flow**2).sum(1) < (STILL / scale) ** 2) > 0.5:

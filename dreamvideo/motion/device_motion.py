@@ -1,6 +1,6 @@
 """Motion between two frames in torch, where the dream is: `occlusion.estimate_motion` without its waits for a device.
 
-On the CPU only small flows are estimated, and the camera's motion is fitted to them. Whatever has a value for each
+The CPU estimates small flows at most, and fits the camera's motion to a grid of them. Whatever has a value for each
 pixel is computed on the device, from images that are there anyway.
 """
 
@@ -22,13 +22,14 @@ from dreamvideo.motion.camera_motion import (
     HALO,
     MOVING_SHARE,
     camera_displacement,
-    camera_matrix,
+    camera_places,
     disc,
     enlarged_matrix,
+    fit_camera,
     moving_places,
     speed_against,
 )
-from dreamvideo.motion.flow import BOX_MARGIN, boxes_around, estimate_part
+from dreamvideo.motion.flow import BOX_MARGIN, GRAY, boxes_around, estimate_part
 from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair
 from dreamvideo.motion.frame_motion import Motion, shrink_motion, small_size
 from dreamvideo.motion.occlusion import (
@@ -46,14 +47,12 @@ from dreamvideo.motion.occlusion import (
 from dreamvideo.motion.warp import warp
 from dreamvideo.tensors import fetch, place, upload
 
-GRAY = 0.299, 0.587, 0.114  # weights of red, green and blue, as OpenCV has them
-
 
 @dataclass(frozen=True, slots=True)
 class FlowEstimate:
-    """What the CPU computes of the motion between two frames."""
+    """What is computed of the motion between two frames before their images are on the device."""
 
-    pair: FlowPair  # of the whole images
+    pair: FlowPair  # of the whole images, on the CPU or on the device
     parts: tuple[tuple[slice, slice, FlowPair], ...]  # (rows, columns) of the images, and the flow there
     camera: NDArray[np.float64] | None  # (3, 3) `camera_matrix` at full size; None: it is not known
 
@@ -69,20 +68,23 @@ def estimate_flows(
 
     Args:
         current, previous: (1, 3, H, W) uint8 RGB on the CPU.
-        estimate: flow estimator.
+        estimate: flow estimator; it may leave the flow on a device. On CUDA, call this on the stream that it uses.
         part_estimator: the same for parts of the image that move against the camera, which are estimated again; None:
-            they are not.
+            they are not. Only for flows on the CPU.
         size: (height, width) px of the images that the motion is computed for, where those are copies of another size;
             without parts. None: these.
     """
     pair = estimate(current, previous)
-    flow = pair.backward.numpy()[0]
-    height, width = flow.shape[1:]
+    height, width = pair.backward.shape[2:]
     full_height, full_width = size or current.shape[2:]
     scale = full_width / width, full_height / height
-    camera = camera_matrix(flow, max(scale))
+    # On the stream that computed the flow, it waits for nothing else; after it the flow is there for every stream.
+    stream = torch.cuda.current_stream(pair.backward.device) if pair.backward.is_cuda else None
+    places = fetch(camera_places(pair.backward[0]), stream)().numpy()
+    camera = fit_camera(places, (height, width), max(scale))
     parts = []
     if part_estimator is not None and camera is not None:
+        flow = pair.backward.numpy()[0]
         moving = moving_places(speed_against(flow, camera), FAST / max(scale), (height, width))
         for rows, columns in boxes_around(moving, max(1, round(BOX_MARGIN / max(scale)))):
             place = _enlarged(rows, scale[1]), _enlarged(columns, scale[0])
@@ -153,8 +155,10 @@ def _full_size(flows: FlowEstimate, size: tuple[int, int], device: torch.device)
 
 
 def _resized(pair: FlowPair, size: tuple[int, int], device: torch.device) -> Tensor:
-    """(2, 2, *size) px of that size: backward, forward; as exact as 11 bits are."""
-    both = upload(torch.cat(pair).half(), device).float()
+    """(2, 2, *size) px of that size: backward, forward; from the CPU they come as exact as 11 bits are."""
+    both = torch.cat(pair)
+    if not both.is_cuda:
+        both = upload(both.half(), device).float()
     h, w = both.shape[2:]
     if (h, w) != size:
         both = F.interpolate(both, size, mode="bilinear", align_corners=False)

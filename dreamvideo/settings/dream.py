@@ -257,9 +257,10 @@ class CarrySettings:
         metavar="auto|N",
         most=1024,
     )
-    flow: Literal["dis", "raft", "none"] = option(
+    flow: Literal["dis", "torch-dis", "raft", "none"] = option(
         "dis",
-        "optical flow that carries the dream; raft is a network, for a GPU: its weights are downloaded once",
+        "optical flow that carries the dream; for a GPU: torch-dis is computed there, so is raft, a network whose "
+        "weights are downloaded once",
     )
     flow_weights: str | None = option(
         None, "weights of the flow network in a local .safetensors or .pth file", kind="file", metavar="FILE"

@@ -152,11 +152,15 @@ def motion_estimator(
     # A flow of DIS is estimated again where things move fast; a network's is as fine as that already.
     part_estimator = dis(0) if carry.flow == "dis" else None
     cpu = torch.device("cpu")
+    # A flow that is computed beside the dream does not wait for it. All that waits for the flow is in this thread.
+    stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def estimate(current: Frame, previous: Frame) -> MotionOnDevice:
         images = upload_planes(current, cpu), upload_planes(previous, cpu)
         if on_device:
-            return functools.partial(motion_on_device, estimate_flows(*images, estimator, part_estimator))
+            with torch.cuda.stream(stream):
+                flows = estimate_flows(*images, estimator, part_estimator)
+            return functools.partial(motion_on_device, flows)
         motion = estimate_motion(*images, estimator, part_estimator)
         return lambda *_: lambda: motion
 

@@ -75,6 +75,7 @@ FILMS: dict[str, tuple[Callable[[], Iterator[Frame]], DreamSettings, CarrySettin
     "masks": (lambda: masked(scene(4)), LOOK, ONE),
     "fades": (lambda: plain(faded(scene(6))), LOOK, ONE),
     "bars, colors of the source": (lambda: plain(barred(scene(4))), replace(LOOK, keep_colors=True), ONE),
+    "a flow that stays on the device": (lambda: plain(scene(5, camera=2)), LOOK, replace(ONE, flow="torch-dis")),
     "frames that dream alone": (lambda: plain(scene(3)), LOOK, CarrySettings(persistence=0, lanes=1)),
 }
 
