@@ -13,12 +13,15 @@ import torch
 from torch import Tensor
 
 from dreamvideo.ascent.cuda_graphs import Offsets, replay
+from dreamvideo.ascent.fused_step import hold_op, shaped_planes, shift_op, size_op, step_op, suits
 from dreamvideo.ascent.gaussian import lowpass
 from dreamvideo.ascent.gradient_shaping import choose_smoother, shape_step
 from dreamvideo.ascent.jitter import Shifts, shift, shift_gradient
 from dreamvideo.ascent.noise import noise_field
 from dreamvideo.ascent.tiling import Score, tiled_gradient
+from dreamvideo.kernels.library import fused_on
 from dreamvideo.settings.dream import DreamSettings
+from dreamvideo.tensors import upload
 
 ANCHOR_SIGMA = 24.0  # pixels; what counts as a large area. Chosen by eye
 
@@ -62,10 +65,10 @@ def ascend(
     """
     if not len(offsets):
         return images
-    base_areas = lowpass(base, ANCHOR_SIGMA) if settings.anchor else None
-    spares_dark = settings.headroom > 0 and not settings.dream_bars
-    highest = lowpass(base.amax(1, keepdim=True), DARK_SIGMA) if spares_dark else None
-    pull = None if base_areas is None or not spares_dark else _pull_of_dark(base_areas, settings.headroom)
+    if suits(settings) and fused_on(images.device):
+        return _ascend_fused(images, base, score, settings, offsets, step_scale, target_score, area)
+    base_areas, highest = _held_of(base, settings)
+    pull = None if base_areas is None or highest is None else _pull_of_dark(base_areas, settings.headroom)
     for i, shifts in enumerate(offsets):
         grad, scores = gradient(images, score, shifts, settings.border, settings.noise)
         with torch.no_grad():
@@ -94,6 +97,48 @@ def ascend(
             if settings.space == "image":
                 images.clamp_(0, 1)
     return images
+
+
+def _ascend_fused(
+    images: Tensor,
+    base: Tensor,
+    score: Score,
+    settings: DreamSettings,
+    offsets: Offsets,
+    step_scale: Tensor | None,
+    target_score: Tensor | None,
+    area: Tensor | None,
+) -> Tensor:
+    """`ascend` by the operations of `fused_step`."""
+    shifts = offsets if isinstance(offsets, Tensor) else upload(torch.tensor(offsets), images.device)
+    base_areas, highest = _held_of(base, settings)
+    clamps = settings.space == "image"
+    for i in range(len(shifts)):
+        with torch.no_grad():
+            seen = shift_op(images, shifts[i], settings.border == "reflect")
+            if settings.noise:
+                seen.add_(noise_field(images.shape[2], images.shape[3], images.device), alpha=settings.noise)
+        grads, scores = tiled_gradient(score, seen, gain(images, score))
+        with torch.no_grad():
+            planes, matrix, parts = shaped_planes(grads, settings, i / len(shifts), shifts[i], area)
+            shares = None if area is None else area.mean((1, 2, 3))
+            numbers = [settings.step_size, images[0].numel(), CONTROL_GAIN, *CONTROL_LIMITS]
+            matrix = size_op(matrix, parts, shares, scores, target_score, numbers)
+            images = step_op(planes, matrix, images, step_scale, area, highest, settings.headroom)
+            if base_areas is not None:
+                pull = 0.0 if highest is None else DARK_PULL
+                areas = lowpass(images, ANCHOR_SIGMA)
+                images = hold_op(images, base_areas, areas, settings.anchor, pull, settings.headroom, clamps)
+            elif clamps:
+                images.clamp_(0, 1)
+    return images
+
+
+def _held_of(base: Tensor, settings: DreamSettings) -> tuple[Tensor | None, Tensor | None]:
+    """(B, 3, H, W) large areas of the source, and (B, 1, H, W) to how bright a step may make a place; None: any."""
+    base_areas = lowpass(base, ANCHOR_SIGMA) if settings.anchor else None
+    spares_dark = settings.headroom > 0 and not settings.dream_bars
+    return base_areas, lowpass(base.amax(1, keepdim=True), DARK_SIGMA) if spares_dark else None
 
 
 def _control(missing: Tensor) -> Tensor:

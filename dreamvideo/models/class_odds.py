@@ -10,10 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dreamvideo.kernels.library import fused_on
+from dreamvideo.models.gpu_engine.energy import log_odds_of
 from dreamvideo.tensors import place
 from dreamvideo.torch_state import plain_torch
 
 TEMPERATURE = 2.0  # of class odds: above 1, a place moves towards all likely classes, not the likeliest alone
+
+MOST_CLASSES = 4096  # of which one kernel holds a place's
 
 FOCUS = 0.7  # exponent of the probability of classes at weight 1; chosen by eye
 
@@ -25,9 +29,11 @@ def class_log_odds(logits: Tensor, picks: Sequence[int]) -> Tensor:
         logits: (B, classes, h, w).
         picks: class numbers; empty: all but the first, which is the background.
     """
-    logits = logits.float() / TEMPERATURE
     raised = tuple(picks) or tuple(range(1, logits.shape[1]))
     others = tuple(sorted(set(range(logits.shape[1])) - set(raised)))
+    if raised and others and logits.shape[1] <= MOST_CLASSES and fused_on(logits.device):
+        return log_odds_of(logits, _chosen(raised, logits.shape[1], logits.device), TEMPERATURE)
+    logits = logits.float() / TEMPERATURE
     chosen, rest = (logits.index_select(1, pick_indices(p, logits.device)).logsumexp(1) for p in (raised, others))
     return TEMPERATURE * (chosen - rest)
 
@@ -74,6 +80,12 @@ def _interpolation(length: int, other: int, device: torch.device) -> Tensor:
     """(other, length) matrix that resizes one side bilinearly."""
     units = torch.eye(length).view(length, 1, length, 1)
     return place(F.interpolate(units, (other, 1), mode="bilinear")[:, 0, :, 0].T.contiguous(), device)
+
+
+@cache  # forever, see `pick_indices`
+def _chosen(picks: tuple[int, ...], count: int, device: torch.device) -> Tensor:
+    """(count,) float32, 1 at `picks`, else 0."""
+    return place(torch.zeros(count).index_fill(0, torch.tensor(picks), 1), device)
 
 
 @cache  # forever: a recorded graph points to those that it was recorded with

@@ -35,7 +35,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamvideo.devices import tf32_products
+from dreamvideo.kernels.library import fused_on
 from dreamvideo.models.class_odds import class_log_odds, focus_map, focused, pick_indices
+from dreamvideo.models.gpu_engine.energy import energy_of
 from dreamvideo.tensors import place
 from dreamvideo.torch_state import plain_torch
 
@@ -116,7 +118,7 @@ class Objective:
             (B,) float32.
         """
         first = next(iter(activations.values()))
-        score = torch.zeros(len(first), device=first.device)
+        score: Tensor | None = None
         focuses = [
             (as_map(activations[term.layer]), term.picks, term.weight) for term in self.terms if term.kind == "focus"
         ]
@@ -127,8 +129,10 @@ class Objective:
             name, activation = term.layer, as_map(activations[term.layer])
             if focus is not None:
                 activation = focused(activation, focus)
-            score = score + term.weight * term_score(activation, term, self.divisors.get(name), self.guides.get(name))
-        return score
+            raised = term_score(activation, term, self.divisors.get(name), self.guides.get(name))
+            raised = raised if term.weight == 1 else term.weight * raised
+            score = raised if score is None else score + raised
+        return torch.zeros(len(first), device=first.device) if score is None else score
 
     @property
     def logarithmic(self) -> bool:
@@ -159,6 +163,9 @@ def term_score(activation: Tensor, term: Term, divisor: Tensor | None = None, gu
         (B,) float32.
     """
     activation = as_map(activation)
+    if term.kind in ENERGIES and not (term.picks or term.center) and fused_on(activation.device):
+        power, score_of_energy = ENERGIES[term.kind]
+        return score_of_energy(energy_of(activation, divisor, power), activation.shape[1])
     if activation.dtype == torch.float16:
         activation = activation.float()  # fp16 cannot hold its squares
     if term.center:
@@ -204,7 +211,11 @@ def log_mean_square(activation: Tensor) -> Tensor:
 
 def log_window_power(activation: Tensor) -> Tensor:
     """(B,) half the mean over windows of the logarithm of the mean fourth power of (B, C, h, w) in each."""
-    power = activation.float().square().square().mean(1, keepdim=True)  # (B, 1, h, w)
+    return window_score(activation.float().square().square().mean(1, keepdim=True))
+
+
+def window_score(power: Tensor) -> Tensor:
+    """(B,) half the mean over windows of the logarithm of the mean of (B, 1, h, w) in each."""
     side = min(WINDOW, *power.shape[2:])
     power = F.avg_pool2d(power, side, max(1, side // 2), ceil_mode=True, count_include_pad=False)
     floor = FLOOR * power.detach().mean((1, 2, 3), keepdim=True) + TINY
@@ -213,9 +224,19 @@ def log_window_power(activation: Tensor) -> Tensor:
 
 def log_local_energy(activation: Tensor) -> Tensor:
     """(B,) mean over places of the logarithm of the energy of (B, C, h, w) there."""
-    energy = activation.square().sum(1, dtype=torch.float32)  # (B, h, w)
+    return place_score(activation.square().sum(1, dtype=torch.float32))
+
+
+def place_score(energy: Tensor) -> Tensor:
+    """(B,) mean over places of the logarithm of (B, h, w) energy."""
     floor = FLOOR * energy.detach().mean((1, 2), keepdim=True) + TINY
     return (energy + floor).log().mean((1, 2))
+
+
+def _fused_place_score(energy: Tensor) -> Tensor:
+    """`place_score` by fewer operations, which round otherwise."""
+    floored = energy.add(energy.detach().mean((1, 2), keepdim=True), alpha=FLOOR)
+    return (floored + TINY).log().mean((1, 2))
 
 
 def mean_activation(activation: Tensor) -> Tensor:
@@ -234,6 +255,14 @@ SCORES: Mapping[str, Callable[[Tensor], Tensor]] = {
     "l4": log_window_power,
     "mean": mean_activation,
     "sum": total_activation,
+}
+
+# Kinds whose score is one of the energy of all channels at each place: its power, and the score of (B, h, w) sums of so
+# many channels.
+ENERGIES: Mapping[str, tuple[int, Callable[[Tensor, int], Tensor]]] = {
+    "log": (2, lambda energy, channels: _fused_place_score(energy)),
+    "l2": (2, lambda energy, channels: (energy.mean((1, 2)) / channels + TINY).log()),
+    "l4": (4, lambda energy, channels: window_score(energy[:, None] / channels)),
 }
 
 

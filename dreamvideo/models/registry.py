@@ -22,6 +22,7 @@ from dreamvideo.models.dreamnet.net import MAPS, DreamnetFeatures
 from dreamvideo.models.dreamnet.net import NODES as DREAMNET_NODES
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
 from dreamvideo.models.efficientnet_lite import VARIANTS, efficientnet_lite_model, imagenet_classes
+from dreamvideo.models.gpu_engine.build import fuse_network
 from dreamvideo.models.model import Model, traced_model
 from dreamvideo.models.objectives import Features, Term
 from dreamvideo.models.own_network import load_own_network
@@ -140,7 +141,11 @@ def dreamnet_model(weights: str | None) -> Model:
         # A copy: it is cast and moved, and the original may be cut again.
         network = copy.deepcopy(DreamnetFeatures(trained.net, tuple(names)))
         fast = cpu_engine.compile_network(network, precision) if device.type == "cpu" else None
-        return fast or cast(Features, network.to(device, precision, memory_format=torch.channels_last))  # type: ignore[call-overload]
+        if fast is not None:
+            return fast
+        original = copy.deepcopy(network)
+        placed = cast(Features, network.to(device, precision, memory_format=torch.channels_last))  # type: ignore[call-overload]
+        return fuse_network(original, placed, device, precision)
 
     picks = tuple(trained.classes.index(name) for name in DEFAULT_CLASSES if name in trained.classes)
     terms = (Term("s8b", kind="log"), Term("s16a", kind="log"), Term(MAPS[-1], 0.15, "class", picks))

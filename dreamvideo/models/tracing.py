@@ -7,6 +7,7 @@ cannot trace, the modules are the nodes, see `hooks`.
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import sys
@@ -19,6 +20,7 @@ from torch import Tensor, fx, nn
 
 from dreamvideo.errors import ModelError, first_line
 from dreamvideo.models import cpu_engine
+from dreamvideo.models.gpu_engine.build import fuse_network
 from dreamvideo.models.hooks import HookedExtractor, count_calls
 from dreamvideo.models.layers import SIDE, WIDER, Layer, describe_layers
 from dreamvideo.models.objectives import Features
@@ -208,7 +210,9 @@ def finish_features(
         fast = cpu_engine.compile_network(plain, precision)
         if fast is not None:
             return fast
-    return ScaledFeatures(extractor, precision, *SCALINGS[scaling], outputs=outputs).to(device)
+    network = copy.deepcopy(ScaledFeatures(extractor, torch.float32, *SCALINGS[scaling], outputs=outputs))
+    placed = ScaledFeatures(extractor, precision, *SCALINGS[scaling], outputs=outputs).to(device)
+    return fuse_network(network, placed, device, precision)
 
 
 class ScaledFeatures(nn.Module):

@@ -2,11 +2,13 @@
 
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 from conftest import textured
 from fake_cuda import CUDA, FakeCuda, fake_cuda
+from torch import nn
 
 from dreamvideo.ascent import cuda_graphs
 from dreamvideo.models.efficientnet_lite import VARIANTS, EfficientNetLite
@@ -68,7 +70,8 @@ def test_fake_cuda_dreamnet_in_every_precision(precision: str) -> None:
         network = loaded(dreamnet(), precision)
         assert network.precision == PRECISIONS[precision]
         assert network.precision_name == precision
-        weights = list(network.score.features.parameters())  # type: ignore[attr-defined]
+        features = cast(nn.Module, network.score.features)
+        weights = [*features.parameters(), *features.buffers()]
         assert {(each.dtype, each.device) for each in weights} == {(PRECISIONS[precision], CUDA)}
         check(device, network)
 

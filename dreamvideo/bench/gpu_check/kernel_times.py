@@ -7,18 +7,15 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import torch
-from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from dreamvideo.ascent import cuda_graphs
 from dreamvideo.bench.gpu_check.check_plan import GpuCheck
 from dreamvideo.bench.gpu_check.single_octave import one_size_ascent
 from dreamvideo.bench.timing import synchronize, time_call
+from dreamvideo.bench.traffic import TrafficCounter
 from dreamvideo.info.tables import TableRow, format_table
 
 SIZE, REHEARSED_SIZE = (1080, 1920), (64, 96)
@@ -79,27 +76,8 @@ def profile_kernels(work: Callable[[], object], device: torch.device) -> list[tu
 
 
 def touched_bytes(work: Callable[[], object]) -> int:
-    """Return the bytes that the operations of one call read and write, if each reads its inputs once; views none."""
-    mode = _TouchedBytes()
-    with mode:
+    """Return the bytes that the operations of one call read and write, see `bench.traffic`."""
+    with TrafficCounter() as counter:
         work()
-    return mode.total
-
-
-class _TouchedBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # it has an untyped hook for subclasses
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.total: int = 0
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # else the first operation imports torch's compiler, which takes seconds and is not used
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        results = func(*args, **(kwargs or {}))
-        aliases = [result.alias_info for result in func._schema.returns]
-        if not any(alias is not None and not alias.is_write for alias in aliases):  # no view
-            for tensor in tree_leaves((args, kwargs, results)):
-                if isinstance(tensor, Tensor):
-                    self.total += tensor.numel() * tensor.element_size()
-        return results
+    touched: int = counter.total.bytes
+    return touched

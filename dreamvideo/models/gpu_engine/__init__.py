@@ -1,0 +1,1 @@
+"""The networks of `cpu_engine` on CUDA, with operations that are one kernel each."""
