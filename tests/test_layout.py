@@ -23,8 +23,9 @@ PACKAGE = ROOT / "dreamvideo"
 # Within a folder, a name may import what stands before a `<` to its left; names between two `<` do not import each
 # other. `*` is the rest of the folder. Inside `*`, and in folders without a line here, imports may not form a cycle.
 ORDER = {
-    "": "errors < _version < settings < frames < threads < torch_state < devices < tensors process < kernels < media models"
-    " < motion ascent yuv < video < jobs live info < bench training < commands < cli __init__ < __main__",
+    "": "errors < _version < settings < frames < threads < torch_state < devices < tensors process < kernels"
+    " < media models < motion ascent yuv < video < jobs live info < bench training < commands"
+    " < cli __init__ < __main__",
     "models": "dreamnet cpu_engine < gpu_engine < *",
     "models.cpu_engine": "trace ops < passes packed_conv grad_masks strip_max_pool separable_max_pool"
     " < strided_depthwise < convs stem pools < executor < compile < __init__",
