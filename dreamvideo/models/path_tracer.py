@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from torch import fx, nn
 
@@ -26,7 +26,7 @@ class PathTracer(fx.Tracer):
     """
 
     def __init__(self, autowrap_modules: tuple[ModuleType, ...], leaf_modules: Collection[type[nn.Module]]) -> None:
-        super().__init__(autowrap_modules=autowrap_modules)
+        super().__init__(autowrap_modules=cast("Any", autowrap_modules))  # some versions say a tuple of one
         self.paths: dict[fx.Node, str] = {}
         self._leaf_modules = tuple(leaf_modules)
         self._module = ""  # whose `forward` is being traced
