@@ -90,7 +90,7 @@ def shortened(value: Any, quoted: bool = False) -> str:
         text = value if isinstance(value, str) and not quoted else repr(value)
     except (RecursionError, ValueError):  # lists in lists, a number of thousands of digits
         return f"a {type(value).__name__}"
-    text = text if text.isprintable() else repr(text)[1:-1]  # a line break would make two lines of a message
+    text = text.replace("\n", "\\n")  # else a message would have two lines
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
