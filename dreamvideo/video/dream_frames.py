@@ -180,6 +180,8 @@ def _grow_rows(
     if not rows:
         return residual
     local = [plans[row].local[call] for row in rows]
+    if len(rows) == len(plans):
+        return grow(sources, residual, needs, score, dreaming, local)
     of_rows = [torch.cat([planes[row : row + 1] for row in rows]) for planes in (sources, residual, needs)]
     grown = grow(of_rows[0], of_rows[1], of_rows[2], score, dreaming, local)
     planes = list(torch.split(residual, 1))

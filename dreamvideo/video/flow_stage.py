@@ -47,10 +47,12 @@ class WaitingFrame:
         self._planes: Tensor | None = None
         self._motion: Callable[[], Motion] | None = None
 
-    def begin(self) -> None:
-        """Begin to estimate the flow, unless that has begun."""
+    def begin(self, wait: bool = False) -> None:
+        """Begin to estimate the flow, unless that has begun; and wait for it, if asked to."""
         if self._submit is not None and self._estimated is None:
             self._estimated = self._submit()
+        if wait and self._estimated is not None:
+            self._estimated.result()
 
     def launch(self, device: torch.device) -> None:
         """Wait for the flow and begin to compute the motion on the device of the dream, unless that has begun."""
@@ -126,7 +128,7 @@ def estimate_ahead(
                 last = before if before is not None and before.step.frame is step.previous else None
             waiting = WaitingFrame(step, submit, last)
             if at_once:
-                waiting.begin()
+                waiting.begin(wait=not on_device)  # on a CPU one thread beside the dream is enough
             if not step.held:
                 before = waiting
             yield waiting
