@@ -29,7 +29,20 @@ def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
     Returns:
         (1, 3, H, W) float32 in [0, 1].
     """
-    return upload(torch.from_numpy(image), device).permute(2, 0, 1)[None].float() / 255
+    return to_planes(image, device).float() / 255
+
+
+def to_planes(image: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Convert an image to a tensor of its gray levels.
+
+    Args:
+        image: (H, W, 3) uint8.
+        device: where it goes.
+
+    Returns:
+        (1, 3, H, W) uint8; on the CPU a view of the image.
+    """
+    return upload(torch.from_numpy(image), device).permute(2, 0, 1)[None]
 
 
 def to_guide(image: NDArray[np.uint8]) -> Tensor:

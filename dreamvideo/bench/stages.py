@@ -25,11 +25,11 @@ from dreamvideo.media.video_writer import write_video
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings
 from dreamvideo.settings.job import ReadSettings
-from dreamvideo.tensors import to_image, to_tensor
+from dreamvideo.tensors import to_image, to_planes, to_tensor
 from dreamvideo.threads import prefetch
 from dreamvideo.video.carry import move_carry
 from dreamvideo.video.dream_frames import dream_carried_frames, dream_first_frames
-from dreamvideo.video.flow_stage import estimate_ahead, motion_estimator, upload_planes
+from dreamvideo.video.flow_stage import estimate_ahead, motion_estimator
 from dreamvideo.video.pipeline import dream_video
 from dreamvideo.video.shots import single_input
 
@@ -68,7 +68,7 @@ def _stages(
     dreamed = [Frame(image, Fraction(i, RATE)) for i, image in enumerate(images)]
     on_device = runs_asynchronously(run.device)
     motion_between = motion_estimator(carrying, run.device, on_device)
-    planes = [upload_planes(frame, run.device) for frame in frames[:2]]
+    planes = [to_planes(frame.image, run.device) for frame in frames[:2]]
     motion = motion_between(frames[1], frames[0])(planes[1], planes[0])()
     source = to_tensor(frames[1].image, run.device)
     (first,) = dream_first_frames(to_tensor(frames[0].image, run.device), network, dreaming)

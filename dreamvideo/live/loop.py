@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -83,7 +82,7 @@ class FrameMover:
         results: Sequence[AscentResult],
         working_on: int | None,
     ) -> MovedFrame:
-        """Move the dream.
+        """Move the dream; done twice it is as if done once. Run it on the `stream`.
 
         Args:
             state: after the frame before; None: this is the first.
@@ -91,17 +90,6 @@ class FrameMover:
             controls, workload: in effect from now on.
             results, working_on: of `AscentThread.results`.
         """
-        return self.stream.run(functools.partial(self._move, state, frame, controls, workload, results, working_on))
-
-    def _move(
-        self,
-        state: LiveFrameState | None,
-        frame: Frame | None,
-        controls: Controls,
-        workload: Workload,
-        results: Sequence[AscentResult],
-        working_on: int | None,
-    ) -> MovedFrame:
         start = time.monotonic()
         looked = 0.0
         if state is None:
@@ -164,7 +152,7 @@ def dream_live(
             stats.ascents_ended(start, results)
             sizes.add_ascents(start, [result.seconds for result in results if not result.one_off])
             new_frame = None if controls.frozen and state else frame
-            moved = mover.move(state, new_frame, controls, sizes.workload, results, working_on)
+            moved = mover.stream.run(mover.move, state, new_frame, controls, sizes.workload, results, working_on)
             state = moved.state
             if state.presence:
                 ascent.offer(replace(make_task(state, sizes.workload.steps), ready=moved.ready))

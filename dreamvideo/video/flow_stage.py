@@ -17,7 +17,7 @@ from dreamvideo.motion.flow import FLOWS, dis
 from dreamvideo.motion.frame_motion import Motion, no_motion
 from dreamvideo.motion.occlusion import estimate_motion
 from dreamvideo.settings.dream import CarrySettings
-from dreamvideo.tensors import upload
+from dreamvideo.tensors import to_planes
 from dreamvideo.torch_state import plain_torch
 from dreamvideo.video.lanes import LaneStep
 from dreamvideo.video.shots import DreamInput, split_shots
@@ -59,28 +59,18 @@ class WaitingFrame:
         self.begin()
         if self._estimated is not None and self._motion is None and self.step.previous is not None:
             before, self._before = self._before, None  # let go of the frames before
-            previous = upload_planes(self.step.previous, device) if before is None else before.planes(device)
+            previous = to_planes(self.step.previous.image, device) if before is None else before.planes(device)
             self._motion = self._estimated.result()(self.planes(device), previous)
 
     def planes(self, device: torch.device) -> Tensor:
         """Return the image on the device of the dream, (1, 3, H, W) uint8 RGB."""
         if self._planes is None:
-            self._planes = upload_planes(self.step.frame, device)
+            self._planes = to_planes(self.step.frame.image, device)
         return self._planes
 
     def motion(self) -> Motion | None:
         """Wait for the motion to this frame, if `launch` began any."""
         return None if self._motion is None else self._motion()
-
-
-def upload_planes(frame: Frame, device: torch.device) -> Tensor:
-    """Return the image of a frame on a device, (1, 3, H, W) uint8 RGB.
-
-    Args:
-        frame: with an image.
-        device: where it goes.
-    """
-    return upload(torch.from_numpy(frame.image), device).permute(2, 0, 1)[None]
 
 
 def flow_threads(carry: CarrySettings) -> int:
@@ -154,11 +144,12 @@ def motion_estimator(
     # A flow of DIS is estimated again where things move fast; a network's is as fine as that already.
     part_estimator = dis(0) if carry.flow == "dis" else None
     cpu = torch.device("cpu")
-    # A flow that is computed beside the dream does not wait for it. All that waits for the flow is in this thread.
+    # A flow that is computed beside the dream does not wait for it. All that waits for the flow is in this thread. Its
+    # frame holds it until the batch after is on its way: by then the motion that reads it is done.
     stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def estimate(current: Frame, previous: Frame) -> MotionOnDevice:
-        images = upload_planes(current, cpu), upload_planes(previous, cpu)
+        images = to_planes(current.image, cpu), to_planes(previous.image, cpu)
         if on_device:
             with torch.cuda.stream(stream):
                 flows = estimate_flows(*images, estimator, part_estimator)

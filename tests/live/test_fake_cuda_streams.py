@@ -118,7 +118,7 @@ def test_fake_cuda_streams_see_what_is_used_too_early(
 
 
 def one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CameraStream, "run", lambda self, work: work())
+    monkeypatch.setattr(CameraStream, "run", lambda self, work, *args: work(*args))
 
 
 def one_copy_stream(monkeypatch: pytest.MonkeyPatch) -> None:

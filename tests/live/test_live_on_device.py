@@ -29,12 +29,13 @@ from dreamvideo.frames import Frame
 from dreamvideo.live import loop
 from dreamvideo.live.dreaming import state as live_state
 from dreamvideo.live.dreaming.camera_stream import CameraStream
-from dreamvideo.live.dreaming.device_images import compose_planes, shrink_planes, upload_camera
+from dreamvideo.live.dreaming.device_images import compose_planes, shrink_planes
 from dreamvideo.live.dreaming.size_control import Workload
 from dreamvideo.live.dreaming.tracking import compose_image, source_tensor, undreamed
 from dreamvideo.live.loop import ShownFrame
 from dreamvideo.motion.device_motion import estimate_flows, motion_on_device
 from dreamvideo.motion.flow import dis
+from dreamvideo.tensors import to_planes
 
 pytestmark = pytest.mark.usefixtures("single_thread")
 
@@ -70,7 +71,7 @@ def shares(full: int, length: int) -> NDArray[np.float64]:
 def test_the_device_shrinks_images_as_opencv_does(seed: int, h: int, w: int, down: float, across: float) -> None:
     image = np.random.default_rng(seed).integers(0, 256, (h, w, 3), np.uint8)
     size = max(1, round(h * down)), max(1, round(w * across))
-    there = shrink_planes(upload_camera(image, CPU), size)[0].permute(1, 2, 0).numpy()
+    there = shrink_planes(to_planes(image, CPU), size)[0].permute(1, 2, 0).numpy()
     here = source_tensor(image, size)[0].permute(1, 2, 0).numpy()
     literal = np.einsum("ih,jw,hwc->ijc", shares(h, size[0]), shares(w, size[1]), image.astype(float))
     for made in (there, here):
@@ -87,7 +88,7 @@ def test_the_device_composes_images_as_opencv_does(seed: int, h: int, w: int, sc
     residual = torch.from_numpy(random.normal(0, 0.2, (1, 3, *size)).astype(np.float32))
     dream = undreamed(torch.zeros(1, 3, *size, dtype=torch.uint8), 1.0)
     here = compose_image(replace(dream, carry=replace(dream.carry, residual=residual)), image)
-    there = compose_planes(residual, upload_camera(image, CPU)).numpy()
+    there = compose_planes(residual, to_planes(image, CPU)).numpy()
     assert np.abs(there.astype(int) - here).max() <= 1
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -39,11 +39,12 @@ class CameraStream:
         if device.type == "cuda":
             self._stream = torch.cuda.Stream(device, priority=HIGH_PRIORITY)  # type: ignore[no-untyped-call]
 
-    def run(self, work: Callable[[], T]) -> T:
+    def run(self, work: Callable[..., T], *args: Any) -> T:
         """Do some work on the stream; where memory runs out, once more without what PyTorch has kept for later.
 
         Args:
             work: queues it; done twice it is as if done once.
+            args: of `work`.
 
         Returns:
             What `work` returns.
@@ -52,11 +53,11 @@ class CameraStream:
             MemoryBudgetError: there is no memory for it on the device.
         """
         if self._stream is None:
-            return work()
+            return work(*args)
         with torch.cuda.stream(self._stream):
             for _ in range(2):
                 try:
-                    return work()
+                    return work(*args)
                 except RuntimeError as error:
                     if not is_out_of_memory(error):
                         raise

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamvideo.tensors import enlarge, upload
-
-
-def upload_camera(image: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Return the (H, W, 3) uint8 image of the camera on a device, as (1, 3, H, W)."""
-    return upload(torch.from_numpy(image), device).permute(2, 0, 1)[None]
+from dreamvideo.tensors import enlarge
 
 
 def shrink_planes(planes: Tensor, size: tuple[int, int]) -> Tensor:

@@ -17,7 +17,7 @@ from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls
 from dreamvideo.live.dreaming.ascent_task import AscentTask, LookChoice
 from dreamvideo.live.dreaming.ascent_thread import AscentResult
-from dreamvideo.live.dreaming.device_images import compose_planes, shrink_planes, upload_camera
+from dreamvideo.live.dreaming.device_images import compose_planes, shrink_planes
 from dreamvideo.live.dreaming.size_control import Workload
 from dreamvideo.live.dreaming.tracking import (
     AccumulatedFlow,
@@ -39,7 +39,7 @@ from dreamvideo.motion.flow_pair import FlowEstimator
 from dreamvideo.motion.frame_motion import Motion, small_size
 from dreamvideo.motion.occlusion import estimate_motion
 from dreamvideo.motion.picture import contrast_of, presence
-from dreamvideo.tensors import fetch
+from dreamvideo.tensors import fetch, to_planes
 from dreamvideo.video.fading import begin_fading
 from dreamvideo.video.shots import FLASH_FRAMES
 
@@ -98,7 +98,7 @@ def start_dream(
         device: where the dream is kept and moved, in torch; None: on the CPU, by OpenCV.
     """
     camera = prepare_image(frame, controls)
-    planes = None if device is None else upload_camera(camera, device)
+    planes = None if device is None else to_planes(camera, device)
     dream = _first_dream(camera, planes, presence(contrast_of(camera)), controls, workload)
     visible = dream.carry.progress.visible
     return LiveFrameState(frame, camera, controls, dream, frame_index, generation, presence=visible, planes=planes)
@@ -161,7 +161,7 @@ def see_frame(
     frame = frame or state.frame
     camera = prepare_image(frame, controls)
     # The device begins with the image while the CPU looks at it.
-    planes = None if state.planes is None else upload_camera(camera, state.planes.device)
+    planes = None if state.planes is None else to_planes(camera, state.planes.device)
     visible = presence(contrast_of(camera))
     seen = SeenFrame(state, fresh, frame, camera, planes, visible, begins)
     if begins:
