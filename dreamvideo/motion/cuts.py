@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dreamvideo.frames import HostCopy
 from dreamvideo.motion.flow import dis
+from dreamvideo.motion.host_copy import CUT_SIDE
 from dreamvideo.motion.occlusion import occlusion_mask, remap
 from dreamvideo.motion.picture import contrast_of, presence
-
-SMALL = 160  # pixels of the longer side of the images that are compared
 
 # On 1,600 frames of ten clips with six cuts: at cuts 95 to 100 % of the pixels are lost and the warped image differs by
 # 0.95 to 2.3 times the contrast; elsewhere at most 77 % and 0.49.
@@ -34,6 +34,7 @@ FLATTEST = 4.0  # gray levels of contrast; two black images are alike
 # begins a new shot.
 Comparison = Literal["alike", "unlike", "cut"]
 Compare = Callable[[NDArray[np.uint8], NDArray[np.uint8]], Comparison]  # (current, previous), each (H, W, 3) uint8 RGB
+CompareCopies = Callable[[HostCopy, HostCopy], Comparison]  # (current, previous)
 
 
 def cut_detector() -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], bool]:
@@ -48,15 +49,21 @@ def cut_detector() -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], bool]:
 
 
 def frame_comparer() -> Compare:
-    """Return a function that tells how a frame follows another one. Use one per thread."""
+    """Return a function that tells how an image follows another one. Use one per thread."""
+    compare = copy_comparer()
+    return lambda current, previous: compare(HostCopy(current), HostCopy(previous))
+
+
+def copy_comparer() -> CompareCopies:
+    """Return a function that tells how a frame follows another one, by what the processor reads. Use one per thread."""
     estimate = dis()
 
-    def compare(current: NDArray[np.uint8], previous: NDArray[np.uint8]) -> Comparison:
-        if current.shape != previous.shape:
+    def compare(current: HostCopy, previous: HostCopy) -> Comparison:
+        if current.image.shape != previous.image.shape:
             return "cut"
-        if np.array_equal(current, previous):
+        if np.array_equal(current.image, previous.image):
             return "alike"
-        now, before = (_shrink(image) for image in (current, previous))
+        now, before = (_shrink(copy.image) for copy in (current, previous))
         contrast = now.float().std((2, 3)).mean().clamp(min=FLATTEST)
 
         def unlike(predicted: torch.Tensor) -> bool:
@@ -64,7 +71,7 @@ def frame_comparer() -> Compare:
 
         if not unlike(before.float()):  # most frames are like the previous one as it stands
             return "alike"
-        after, until = (presence(contrast_of(image)) for image in (current, previous))
+        after, until = (presence(contrast_of(copy.image, copy.noise)) for copy in (current, previous))
         if not (after and until):
             return "alike" if after == until else "cut" if after == 1 else "unlike"
         flow = estimate(now, before)
@@ -78,6 +85,6 @@ def frame_comparer() -> Compare:
 
 def _shrink(image: NDArray[np.uint8]) -> torch.Tensor:
     h, w = image.shape[:2]
-    scale = min(1.0, SMALL / max(h, w))
+    scale = min(1.0, CUT_SIDE / max(h, w))
     size = (max(1, round(w * scale)), max(1, round(h * scale)))
     return torch.from_numpy(cv2.resize(image, size, interpolation=cv2.INTER_AREA)).permute(2, 0, 1)[None]
