@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from dreamvideo.errors import DreamVideoError, OutputError, SourceError
 from dreamvideo.frames import Frames, Source
+from dreamvideo.jobs.decoding import CPU, converter_of, decoder_of
 from dreamvideo.jobs.fingerprint import differences, fingerprint
 from dreamvideo.media import checkpoint
 from dreamvideo.media.checkpoint_lock import check_free, move_checkpoint
@@ -24,6 +27,7 @@ from dreamvideo.media.segment_records import stored_segments
 from dreamvideo.media.segments import MIN_FRAMES_INDEPENDENT
 from dreamvideo.media.video_encoder import container_of
 from dreamvideo.media.video_reader import open_video
+from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import (
     ClusterSettings,
@@ -182,7 +186,11 @@ def min_segment_frames(job: Job, settings: JobSettings) -> int | None:
 
 @contextmanager
 def open_job(
-    job: Job, settings: JobSettings, resume: Fraction | None = None, jump: bool = False
+    job: Job,
+    settings: JobSettings,
+    resume: Fraction | None = None,
+    jump: bool = False,
+    device: torch.device = CPU,
 ) -> Generator[Source, None, None]:
     """Open the input of a job.
 
@@ -191,6 +199,7 @@ def open_job(
         settings: which part, what size, the rate of images.
         resume: time in seconds of the first frame that is needed; None: from the beginning.
         jump: search for it in the file instead of decoding all frames before it.
+        device: where the frames of a video are wanted, see `decoding.frames_device`.
 
     Raises:
         SourceError: it cannot be read, or its frames are too small to be dreamed.
@@ -198,7 +207,14 @@ def open_job(
     with (
         open_sequence(job.images, settings.read, settings.sequence, not job.to_folder, resume)
         if job.images
-        else open_video(job.source, settings.read, resume, jump)
+        else open_video(
+            job.source,
+            settings.read,
+            resume,
+            jump,
+            accelerator=decoder_of(device),
+            converter=converter_of(device),
+        )
     ) as source:
         if settings.dream.iterations:
             check_large_enough(job.source, source.info.width, source.info.height)
@@ -216,6 +232,18 @@ def masked(frames: Frames, settings: JobSettings, before: int) -> Frames:
     if settings.mask.mask is None:
         return frames
     return with_masks(frames, Path(settings.mask.mask), settings.read, before=before)
+
+
+def encodes_on_device(jobs: Sequence[Job], settings: JobSettings, network: Network | None) -> bool:
+    """Return whether what is dreamed stays on its device, where its encoder's planes are made.
+
+    Args:
+        jobs: what is dreamed into what; images of a folder are encoded on the CPU.
+        settings: of the jobs.
+        network: what dreams; None: frames pass through.
+    """
+    on_gpu = network is not None and network.device.type == "cuda" and settings.read.hwaccel != "none"
+    return on_gpu and not any(job.to_folder for job in jobs)
 
 
 def source_state(job: Job) -> tuple[int, int]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.frames import Frames, StreamInfo
-from dreamvideo.jobs.job import Job, JobSettings, masked, min_segment_frames, open_job
+from dreamvideo.jobs.decoding import frames_device
+from dreamvideo.jobs.job import Job, JobSettings, encodes_on_device, masked, min_segment_frames, open_job
 from dreamvideo.jobs.job_output import segment_opener
 from dreamvideo.jobs.split import WorkUnit
 from dreamvideo.media.checkpoint import ResumePoint
@@ -61,9 +62,9 @@ def dream_tasks(
     """
     infos: list[StreamInfo] = []
     budget = MemoryBudget(settings.tile.tile_side)
-    with closing(
-        dream_inputs(_open_tasks(tasks, settings, infos), network, settings.dream, settings.carry, budget)
-    ) as dreamed:
+    on_device = encodes_on_device([task.job for task in tasks], settings, network)
+    opened = _open_tasks(tasks, settings, infos, network)
+    with closing(dream_inputs(opened, network, settings.dream, settings.carry, budget, on_device)) as dreamed:
         for number, frames in dreamed:
             job, first = tasks[number].job, tasks[number].unit.segments[0]
             opener = segment_opener(job, infos[number], settings, folder)
@@ -74,13 +75,14 @@ def dream_tasks(
 
 
 def _open_tasks(
-    tasks: Sequence[ClusterTask], settings: JobSettings, infos: list[StreamInfo]
+    tasks: Sequence[ClusterTask], settings: JobSettings, infos: list[StreamInfo], network: Network | None
 ) -> Generator[DreamInput, None, None]:
     """Open the input of each task when its frames are needed, and append what is known of it to `infos`."""
+    device = frames_device(settings.read, settings.dream, settings.model, network)
     for task in tasks:
         unit, point = task.unit, task.resume
         start = unit.start if point is None else point.time
-        with silence_reader(), open_job(task.job, settings, start, jump=True) as source:
+        with silence_reader(), open_job(task.job, settings, start, jump=True, device=device) as source:
             leading = unit.warmup if point is None else 1  # frames before the first that is output
             infos.append(source.info)
             frames = masked(source.frames, settings, before=unit.segments[0].before - leading)

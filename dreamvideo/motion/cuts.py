@@ -11,7 +11,7 @@ From a plain frame no flow leads anywhere: a whole picture after one is a cut, a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
 import cv2
 import numpy as np
@@ -63,19 +63,17 @@ def copy_comparer() -> CompareCopies:
             return "cut"
         if np.array_equal(current.image, previous.image):
             return "alike"
-        now, before = (_shrink(copy.image) for copy in (current, previous))
-        contrast = now.float().std((2, 3)).mean().clamp(min=FLATTEST)
-
-        def unlike(predicted: torch.Tensor) -> bool:
-            return bool((predicted - now).abs().mean() > UNLIKE * contrast)
-
-        if not unlike(before.float()):  # most frames are like the previous one as it stands
+        images = [_shrink(copy.image) for copy in (current, previous)]
+        contrast = _contrast(images[0])
+        # Most frames are like the previous one as it stands.
+        if cv2.norm(*images, cv2.NORM_L1) / images[0].size <= UNLIKE * contrast:
             return "alike"
+        now, before = (torch.from_numpy(image).permute(2, 0, 1)[None] for image in images)
         after, until = (presence(contrast_of(copy.image, copy.noise)) for copy in (current, previous))
         if not (after and until):
             return "alike" if after == until else "cut" if after == 1 else "unlike"
         flow = estimate(now, before)
-        if not unlike(remap(before.float(), flow.backward)):
+        if (remap(before.float(), flow.backward) - now).abs().mean() <= UNLIKE * contrast:
             return "alike"
         lost = occlusion_mask(*flow).float().mean()
         return "cut" if lost > LOST else "unlike"
@@ -83,8 +81,15 @@ def copy_comparer() -> CompareCopies:
     return compare
 
 
-def _shrink(image: NDArray[np.uint8]) -> torch.Tensor:
+def _contrast(image: NDArray[np.uint8]) -> float:
+    """The standard deviation of the pixels, the mean of the channels', in gray levels."""
+    count = image.shape[0] * image.shape[1]
+    deviation = cv2.meanStdDev(image)[1].mean() * (count / max(1, count - 1)) ** 0.5
+    return max(FLATTEST, float(deviation))
+
+
+def _shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     h, w = image.shape[:2]
     scale = min(1.0, CUT_SIDE / max(h, w))
     size = (max(1, round(w * scale)), max(1, round(h * scale)))
-    return torch.from_numpy(cv2.resize(image, size, interpolation=cv2.INTER_AREA)).permute(2, 0, 1)[None]
+    return cast("NDArray[np.uint8]", cv2.resize(image, size, interpolation=cv2.INTER_AREA))
