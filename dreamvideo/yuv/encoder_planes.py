@@ -2,13 +2,11 @@
 
 What PyAV 18.1 does with a frame that `VideoFrame.from_dlpack` made of planes on CUDA: the frame carries a context of
 its device, which an encoder that is not open yet takes on; the encoder gets the planes without a copy, works on the
-stream of the `CudaContext`, and drops them when it has read them. On GPUs other than the first PyAV takes no stream of
-ours, and the encoder works on the default one, behind what the dream has queued there.
+default stream, and drops them when it has read them.
 """
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Any
 
 import av
@@ -32,21 +30,17 @@ _MARGIN = 64  # bytes behind the last row, which libavcodec's vector code may re
 class EncoderPlanes:
     """Makes frames of an encoder, see `media.encoder_frames.FrameMaker`.
 
-    On CUDA a stream of its own makes them, so that they do not wait for what the dream has queued.
+    On CUDA they are made on the stream of the thread that asks: another one than the dream's, or they wait for what is
+    queued there. Images have to be complete, or made on it.
 
     Args:
         device: where the planes are made; arrays are copied there.
-        complete: every image is complete on its device when it comes. Else it is waited for all that is queued on the
-            stream of the thread that brings it.
     """
 
-    def __init__(self, device: torch.device, complete: bool = False) -> None:
+    def __init__(self, device: torch.device) -> None:
         self.kind = device_kind(device)
-        self._device, self._complete = device, complete
-        self._stream: torch.cuda.Stream | None = None
+        self._device = device
         self._context: CudaContext | None = None
-        if device.type == "cuda":
-            self._stream = torch.cuda.Stream(device, priority=-1)  # type: ignore[no-untyped-call]
 
     def __call__(self, image: Tensor | NDArray[np.uint8], target: FrameTarget) -> PendingFrame:
         """Start to make a frame.
@@ -65,34 +59,29 @@ class EncoderPlanes:
             fetched = fetch(image)
             return lambda: fetched().numpy()
         layout = LAYOUTS[target.format]
-        if self._stream is not None and not self._complete:
-            self._stream.wait_stream(torch.cuda.current_stream(self._device))
-        with nullcontext() if self._stream is None else torch.cuda.stream(self._stream):
-            tensor = upload(torch.from_numpy(image), self._device) if isinstance(image, np.ndarray) else image
-            memory = packed_planes(tensor, target, layout)
-            if target.reads == self.kind:
-                return self._left_there(memory, tensor, target, layout)
-            copied = fetch(memory)
-        held = [tensor]  # until its planes are made: its memory is that of another stream
+        tensor = upload(torch.from_numpy(image), self._device) if isinstance(image, np.ndarray) else image
+        memory = packed_planes(tensor, target, layout)
+        if target.reads == self.kind:
+            return self._left_there(memory, tensor, target, layout)
+        copied, held = fetch(memory), [tensor]
 
         def frame() -> av.VideoFrame:
             copy = copied()
-            held.clear()
+            held.clear()  # not before its planes are made: its memory may be that of another stream
             return _frame_in_memory(copy, target, layout)
 
         return frame
 
     def _left_there(self, memory: Tensor, image: Tensor, target: FrameTarget, layout: PlaneLayout) -> PendingFrame:
         """Frame of planes that the encoder reads where they are."""
-        done = None
-        if self._stream is not None:
+        done, held = None, [image]
+        if memory.is_cuda:
             done = torch.cuda.Event(blocking=True)
-            done.record(self._stream)
-        held = [image]
+            done.record(torch.cuda.current_stream(memory.device))
 
         def frame() -> av.VideoFrame:
             if done is not None:
-                done.synchronize()
+                done.synchronize()  # so that it does not matter which stream the encoder works on
             held.clear()
             planes = tuple(plane_views(memory, target, layout))
             context = self._cuda_context() if self.kind == "cuda" else None
@@ -104,9 +93,7 @@ class EncoderPlanes:
 
     def _cuda_context(self) -> CudaContext:
         if self._context is None:
-            number = self._device.index or 0
-            stream = self._stream.cuda_stream if self._stream is not None and number == 0 else None
-            self._context = CudaContext(device_id=number, primary_ctx=True, cuda_stream=stream)
+            self._context = CudaContext(device_id=self._device.index or 0, primary_ctx=True)  # torch's context
         return self._context
 
 
