@@ -33,6 +33,7 @@ from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
 from dreamvideo.video.pipeline import dream_inputs
 from dreamvideo.video.shots import DreamInput
+from dreamvideo.yuv.encoder_planes import EncoderPlanes
 
 
 def dream_jobs(
@@ -197,7 +198,8 @@ def _write(
     frames = _with_progress(frames, job, observer)
     try:
         done = opened.done if opened.resume is not None else None
-        count = write_job(frames, job, info, settings, opened.lock.run, done, observer.should_stop)
+        maker = None if network is None else EncoderPlanes(network.device)
+        count = write_job(frames, job, info, settings, opened.lock.run, done, observer.should_stop, maker)
     except (SourceError, OutputError) as error:
         return JobResult(job, error=error)
     finally:

@@ -23,6 +23,7 @@ from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
 from dreamvideo.video.pipeline import dream_inputs
 from dreamvideo.video.shots import DreamInput
+from dreamvideo.yuv.encoder_planes import EncoderPlanes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class ClusterTask:
     job: Job
     unit: WorkUnit
     resume: ResumePoint | None = None  # where it goes on, in the middle of a shot; None: at a cut, or after warmup
+    codec: str | None = None  # the encoder that was chosen when the job began; None: the default
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,11 @@ def dream_tasks(
     budget = MemoryBudget(settings.tile.tile_side)
     on_device = encodes_on_device([task.job for task in tasks], settings, network)
     opened = _open_tasks(tasks, settings, infos, network)
+    maker = None if network is None else EncoderPlanes(network.device)
     with closing(dream_inputs(opened, network, settings.dream, settings.carry, budget, on_device)) as dreamed:
         for number, frames in dreamed:
             job, first = tasks[number].job, tasks[number].unit.segments[0]
-            opener = segment_opener(job, infos[number], settings, folder)
+            opener = segment_opener(job, infos[number], settings, folder, tasks[number].codec, maker)
             with closing(write_segments(prefetch(frames), job.output, opener, first.number, first.before)) as segments:
                 for segment, carry in segments:
                     yield FinishedSegment(number, segment, carry, read_segment(folder, segment.number))

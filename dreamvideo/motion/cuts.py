@@ -66,7 +66,7 @@ def copy_comparer() -> CompareCopies:
         images = [_shrink(copy.image) for copy in (current, previous)]
         contrast = _contrast(images[0])
         # Most frames are like the previous one as it stands.
-        if cv2.norm(*images, cv2.NORM_L1) / images[0].size <= UNLIKE * contrast:
+        if cv2.norm(images[0], images[1], cv2.NORM_L1) / images[0].size <= UNLIKE * contrast:
             return "alike"
         now, before = (torch.from_numpy(image).permute(2, 0, 1)[None] for image in images)
         after, until = (presence(contrast_of(copy.image, copy.noise)) for copy in (current, previous))
