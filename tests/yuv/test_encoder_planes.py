@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from planes import colors, planes_of
 from torch import Tensor
 
+from dreamvideo.errors import OutputError
 from dreamvideo.frames import BT601, BT709, Color, Frame, StreamInfo
 from dreamvideo.media import encoder_frames, segments, video_encoder
 from dreamvideo.media.checkpoint import resume_point
@@ -26,6 +27,7 @@ from dreamvideo.media.encoder_frames import ArrayFrames, FrameTarget
 from dreamvideo.media.video_encoder import CONTAINERS, VideoEncoder
 from dreamvideo.media.video_writer import write_video
 from dreamvideo.settings.job import EncodeSettings
+from dreamvideo.tensors import fetch
 from dreamvideo.yuv import encoder_planes
 from dreamvideo.yuv.encoder_planes import EncoderPlanes, packed_planes, plane_views
 from dreamvideo.yuv.plane_layouts import LAYOUTS
@@ -107,7 +109,6 @@ def test_chroma_follows_luma_in_rows_as_long_as_nvenc_expects_it(name: str, size
 
 def test_what_is_fetched_for_the_encoder_is_half_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[int] = []
-    fetch = encoder_planes.fetch
 
     def counted(tensor: Tensor) -> Callable[[], Tensor]:
         fetched.append(tensor.nbytes)
@@ -220,10 +221,8 @@ def test_a_resumed_video_of_tensors_is_that_of_an_unbroken_run(
     stand_in: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(segments, "MAX_FRAMES", 4)
-    sent = [
-        Frame(torch.from_numpy(image), Fraction(number, 25))  # type: ignore[arg-type]
-        for number, image in enumerate(images(11))
-    ]
+    tensors: list[Any] = [torch.from_numpy(image) for image in images(11)]
+    sent = [Frame(tensor, Fraction(number, 25)) for number, tensor in enumerate(tensors)]
     monkeypatch.setattr("dreamvideo.media.video_writer.checked_frames", lambda frames: (each for each in frames))
     info = StreamInfo(WIDTH, HEIGHT, Fraction(25))
 
@@ -234,12 +233,26 @@ def test_a_resumed_video_of_tensors_is_that_of_an_unbroken_run(
 
     write(tmp_path / "whole.mkv", sent)
     with pytest.raises(KeyboardInterrupt):
-        write(tmp_path / "out.mkv", _broken_after(sent, 9))  # type: ignore[arg-type]
+        write(tmp_path / "out.mkv", _broken_after(sent, 9))
     point = resume_point(tmp_path / "out.mkv")
     assert point is not None and point.frames == 4
     assert write(tmp_path / "out.mkv", sent[4:], resume=True) == 11
     assert video_times(tmp_path / "out.mkv") == video_times(tmp_path / "whole.mkv")
     assert_same_video((tmp_path / "out.mkv").read_bytes(), (tmp_path / "whole.mkv").read_bytes(), 0)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("codec", ["h264_nvenc", "hevc_nvenc"])
+def test_nvenc_reads_planes_on_the_gpu(codec: str) -> None:
+    device = torch.device("cuda")
+    sent = images(6)
+    try:
+        expected = encoded(sent, None, codec)[0]
+    except OutputError as error:  # such as an H100 has none
+        pytest.skip(str(error))
+    tensors = [torch.from_numpy(image).to(device) for image in sent]
+    torch.cuda.synchronize()
+    assert_same_video(encoded(tensors, EncoderPlanes(device), codec)[0], expected)
 
 
 def _broken_after(frames: list[Frame], count: int) -> Any:
