@@ -17,7 +17,9 @@ from conftest import TinyNet, textured
 from device_frames import DevicePlane, left_on_device
 from fake_cuda import CPU, CUDA, PACKAGE, Crossing, CudaTensor, FakeCuda, fake_cuda
 from numpy.typing import NDArray
+from stream_races import StreamWatch, watched_streams
 
+from dreamvideo.ascent import cuda_graphs
 from dreamvideo.frames import Frame
 from dreamvideo.jobs import job as jobs
 from dreamvideo.jobs.decoding import frames_device
@@ -26,6 +28,7 @@ from dreamvideo.jobs.runner import dream_jobs
 from dreamvideo.media import encoder_choice, video_reader
 from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Objective, Term
+from dreamvideo.motion import host_copy
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings
 from dreamvideo.tensors import download
@@ -204,3 +207,30 @@ def test_fake_cuda_a_job_on_the_device_writes_the_film_of_the_cpu(film: Path, tm
             assert dreamed.pts == expected.pts
             apart = dreamed.to_ndarray(format="rgb24").astype(int) - expected.to_ndarray(format="rgb24")
             assert abs(apart).mean() < 2
+
+
+def raced(film: Path, flow: str) -> StreamWatch:
+    """The film on the device, whose frames an encoder reads on the default stream and then lets go of."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        fake_cuda() as device,
+        watched_streams(device) as watch,
+        cuda_graphs.enabled(False),
+        decoder_on(device, patch),
+    ):
+        for frame in dream_film(film, settings_of("cuda", flow), tiny(CUDA)):
+            assert frame.image.float().mean().item() > 0
+    return watch
+
+
+@pytest.mark.parametrize("flow", ["torch-dis", pytest.param("dis", marks=pytest.mark.slow)])
+def test_fake_cuda_no_memory_of_a_film_on_the_device_is_used_too_early(film: Path, flow: str) -> None:
+    watch = raced(film, flow)
+    assert watch.races == set()
+    assert watch.crossed > 50, watch.crossed
+
+
+@pytest.mark.slow
+def test_fake_cuda_streams_see_a_frame_that_is_not_waited_for(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_copy, "fetch", lambda tensor: tensor.held.clone)  # the values, without their clock
+    assert raced(film, "torch-dis").races
