@@ -67,8 +67,8 @@ def estimate_flows(
     """Estimate the flow between two frames, at the estimator's size, and the camera's motion.
 
     Args:
-        current, previous: (1, 3, H, W) uint8 RGB on the CPU.
-        estimate: flow estimator; it may leave the flow on a device. On CUDA, call this on the stream that it uses.
+        current, previous: (1, 3, H, W) uint8 RGB where the estimator takes them.
+        estimate: flow estimator; it may leave the flow on a device. Its stream is the present one.
         part_estimator: the same for parts of the image that move against the camera, which are estimated again; None:
             they are not. Only for flows on the CPU.
         size: (height, width) px of the images that the motion is computed for, where those are copies of another size;
