@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -64,11 +64,17 @@ class JobSettings:
     sequence: SequenceSettings = SequenceSettings()
     cluster: ClusterSettings = ClusterSettings()
     tile: TileSettings = TileSettings()
+    flow: str | None = None  # that `carry` leaves to the device, see `flow_choice`; None: not chosen yet
 
     @property
     def comment(self) -> str:
         """The line for the comment of a video or image, from which its settings can be read again."""
         return settings_comment(self.model, self.objective, self.dream, self.carry)
+
+    @property
+    def carrying(self) -> CarrySettings:
+        """`carry` with the flow that was chosen."""
+        return self.carry if self.flow is None else replace(self.carry, flow=self.flow)
 
     def record(self, job: Job) -> dict[str, Any]:
         """Return what must be the same for a job to be resumed: the input files, and all settings that show in a frame.
@@ -87,7 +93,7 @@ class JobSettings:
             self.model,
             self.objective,
             self.dream,
-            self.carry,
+            self.carrying,
             self.mask,
             self.encode,
             self.sequence,
@@ -144,7 +150,7 @@ def check_checkpoint(job: Job, settings: JobSettings, resume: bool, overwrite: b
         now = settings.record(job)
     except OSError:
         return  # what is wrong with the input shows when it is opened
-    if before is not None and (changes := differences(before, now)):
+    if before is not None and (changes := differences(before, _with_flow_left_open(now, before))):
         raise OutputError(
             f"{folder} is of another job: {'; '.join(changes)}. "
             f"Use the same settings to resume, or start again with --overwrite (-y)"
@@ -168,11 +174,17 @@ def adopt_checkpoint(job: Job, settings: JobSettings) -> None:
         now = settings.record(job)
     except OSError:
         return  # what is wrong with the input shows when it is opened
-    same = [path for path in others if checkpoint.stored_job(path) == now]
+    stored = ((path, checkpoint.stored_job(path) or {}) for path in others)
+    same = [path for path, before in stored if before == _with_flow_left_open(now, before)]
     if len(same) == 1:
         with suppress(OutputError):
             move_checkpoint(same[0], folder)
             log.warning("resuming what %s holds", same[0])
+
+
+def _with_flow_left_open(now: dict[str, Any], before: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record of a job with the flow of an earlier run, if its settings leave that open: it is kept."""
+    return {**now, "flow": before.get("flow")} if now["flow"] == "auto" else now
 
 
 def min_segment_frames(job: Job, settings: JobSettings) -> int | None:

@@ -8,9 +8,13 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+import torch
+
 from dreamvideo.ascent.memory_budget import MemoryBudget
+from dreamvideo.devices import auto_device
 from dreamvideo.errors import OutputError, SourceError
 from dreamvideo.frames import Frames, Source
+from dreamvideo.jobs.flow_choice import with_flow_of, with_stored_flow
 from dreamvideo.jobs.job import (
     Job,
     JobResult,
@@ -55,6 +59,8 @@ def dream_jobs(
     """
     observer = observer or Observer()
     load = functools.cache(load)
+    device = auto_device()[0] if settings.model.device == "auto" else torch.device(settings.model.device)
+    settings = with_flow_of(with_stored_flow(settings, jobs) if resume else settings, device.type)
     remaining = list(jobs)
     while remaining:
         remaining = _dream_until_failure(remaining, settings, load, observer, resume)
@@ -119,7 +125,7 @@ def _dream_jobs(
     network = load() if settings.dream.iterations else None
     budget = MemoryBudget(settings.tile.tile_side)
     done = 0  # of `opened`
-    with closing(dream_inputs(_chain(first, inputs), network, settings.dream, settings.carry, budget)) as dreamed:
+    with closing(dream_inputs(_chain(first, inputs), network, settings.dream, settings.carrying, budget)) as dreamed:
         for number, frames in dreamed:
             # Jobs all segments of which an earlier run finished have no frames, and are not among the inputs.
             for each in opened[done:number]:

@@ -62,7 +62,7 @@ def dream_tasks(
     infos: list[StreamInfo] = []
     budget = MemoryBudget(settings.tile.tile_side)
     with closing(
-        dream_inputs(_open_tasks(tasks, settings, infos), network, settings.dream, settings.carry, budget)
+        dream_inputs(_open_tasks(tasks, settings, infos), network, settings.dream, settings.carrying, budget)
     ) as dreamed:
         for number, frames in dreamed:
             job, first = tasks[number].job, tasks[number].unit.segments[0]
