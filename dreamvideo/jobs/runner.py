@@ -59,8 +59,9 @@ def dream_jobs(
     """
     observer = observer or Observer()
     load = functools.cache(load)
-    device = auto_device()[0] if settings.model.device == "auto" else torch.device(settings.model.device)
-    settings = with_flow_of(with_stored_flow(settings, jobs) if resume else settings, device.type)
+    if settings.dream.iterations:
+        device = auto_device()[0] if settings.model.device == "auto" else torch.device(settings.model.device)
+        settings = with_flow_of(with_stored_flow(settings, jobs) if resume else settings, device.type)
     remaining = list(jobs)
     while remaining:
         remaining = _dream_until_failure(remaining, settings, load, observer, resume)
