@@ -177,7 +177,7 @@ def test_fake_cuda_a_live_dream_waits_for_nothing_but_what_is_shown(
     grid = max(each.bytes for each in record.crossings if each.by == "tensors.fetch" and "device_motion" in each.place)
     assert grid <= 4 * (3 + 3 * 80 * 80)
     uploaded = [each.bytes for each in record.crossings if each.up and each.place.startswith("live/")]
-    assert len(uploaded) <= len(shown) and max(uploaded) == 3 * 96 * 130, "each image of the camera once, and no flow"
+    assert len(uploaded) <= len(shown) and max(uploaded) == 3 * 90 * 130, "each image of the camera once, and no flow"
     assert set(fetched) == {"video/frame_steps.py"}  # what has to grow, in the thread of the ascent
 
 
