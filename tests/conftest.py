@@ -25,6 +25,7 @@ from dreamvideo.cli import build_parser, main
 from dreamvideo.commands.options import CommandLine
 from dreamvideo.frames import Frame, Frames
 from dreamvideo.jobs import guide
+from dreamvideo.kernels import graph_capture
 from dreamvideo.media import contact_sheet
 from dreamvideo.models.network import Network, load_network
 from dreamvideo.models.objectives import Objective, Term
@@ -146,7 +147,7 @@ def single_thread() -> Iterator[None]:
 def tape_recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[cuda_graphs.GraphRecorder]:
     """Ascents on the CPU are recorded on tapes."""
     recorder = cuda_graphs.GraphRecorder(record)
-    monkeypatch.setattr(cuda_graphs, "recorded_on", lambda device: cuda_graphs._on)
+    monkeypatch.setattr(graph_capture, "recorded_on", lambda device: graph_capture._on)
     monkeypatch.setattr(cuda_graphs, "_recorder", lambda device: recorder)
     yield recorder
     assert recorder.works

@@ -157,7 +157,16 @@ class FakeCuda:
         self.fill = fill
         self.values = values
         self.pinned: dict[int, torch.UntypedStorage] = {}  # alive, so that no other gets the number
-        self.tape: list[Any] | None = None  # operations of a graph that is being captured
+        self._local = threading.local()
+
+    @property
+    def tape(self) -> list[Any] | None:
+        """Operations of a graph that this thread is capturing."""
+        return getattr(self._local, "tape", None)
+
+    @tape.setter
+    def tape(self, operations: list[Any] | None) -> None:
+        self._local.tape = operations
 
     @contextlib.contextmanager
     def modes(self) -> Iterator[None]:

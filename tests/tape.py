@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from dreamvideo.ascent import cuda_graphs
+from dreamvideo.kernels import graph_capture
 
 T = TypeVar("T")
 
@@ -32,8 +32,8 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def record(work: Callable[[], object]) -> Callable[[], object]:
-    """As `cuda_graphs.on_cuda` records: warm-up runs, then what the replay repeats."""
-    for _ in range(cuda_graphs.WARMUP_RUNS):
+    """As `graph_capture.on_cuda` records: warm-up runs, then what the replay repeats."""
+    for _ in range(graph_capture.WARMUP_RUNS):
         work()
     tape = Tape()
     with tape:
@@ -54,5 +54,5 @@ def record(work: Callable[[], object]) -> Callable[[], object]:
 
 def plainly(function: Callable[[], T]) -> T:
     """What `function` returns when nothing is recorded."""
-    with cuda_graphs.enabled(False):
+    with graph_capture.enabled(False):
         return function()

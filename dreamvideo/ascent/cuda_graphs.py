@@ -14,12 +14,11 @@ buffers: one at a time is replayed, on the current stream, and its result is cop
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,23 +27,20 @@ from torch import Tensor
 
 from dreamvideo.ascent.tiling import Score, TiledScore
 from dreamvideo.devices import is_out_of_memory
+from dreamvideo.kernels import graph_capture
+from dreamvideo.kernels.graph_capture import RecordFunction, while_nothing_is_recorded
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.tensors import upload
 
 log = logging.getLogger(__name__)
 
 Offsets = Sequence[Sequence[tuple[int, int]]] | Tensor  # (dy, dx) of each image at each step; (steps, B, 2) integers
-RecordFunction = Callable[[Callable[[], object]], Callable[[], object]]  # work on fixed buffers -> its replay
 
 # Graphs that are kept: first and later frames at six octaves in batches of one to four.
 MAX_RECORDINGS = 48
 
 MAX_SEEN = 1024  # ascents of which is known whether they were asked for before
 
-# Runs before the recording, in which libraries choose and load their kernels. PyTorch's notes advise a few; two do.
-WARMUP_RUNS = 2
-
-_on = True
 _recordings_made = 0
 _count_lock = threading.Lock()
 
@@ -86,7 +82,7 @@ def replay(ascend: Ascend) -> Ascend:
         target_score: Tensor | None = None,
         area: Tensor | None = None,
     ) -> Tensor:
-        if recorded_on(images.device) and len(offsets) and not isinstance(score, TiledScore):
+        if graph_capture.recorded_on(images.device) and len(offsets) and not isinstance(score, TiledScore):
             recorder = _recorder(images.device)
             # Sums of another layout differ in the last bit: a plain call sees the layout of the recordings' buffers.
             images, base = images.contiguous(), base.contiguous()
@@ -101,30 +97,6 @@ def replay(ascend: Ascend) -> Ascend:
     return run
 
 
-@contextlib.contextmanager
-def enabled(on: bool) -> Generator[None, None, None]:
-    """Switch graphs on or off inside the block, in all threads; afterwards it is as before.
-
-    Args:
-        on: whether ascents on CUDA are recorded and replayed.
-    """
-    global _on
-    before, _on = _on, on
-    try:
-        yield
-    finally:
-        _on = before
-
-
-def recorded_on(device: torch.device) -> bool:
-    """Return whether ascents on a device are recorded.
-
-    Args:
-        device: any.
-    """
-    return _on and device.type == "cuda"
-
-
 def recordings_made() -> int:
     """Return how many recordings were made or tried in this process, by any thread; it only rises.
 
@@ -136,9 +108,10 @@ def recordings_made() -> int:
 def forget_recordings() -> bool:
     """Drop all recordings and release the memory that they hold; return whether there were any."""
     forgotten = False
-    for device in list(_recorders):
-        torch.cuda.synchronize(device)  # none may be in the middle of a replay
-        forgotten = bool(_recorders.pop(device).recordings) or forgotten
+    with while_nothing_is_recorded():
+        for device in list(_recorders):
+            torch.cuda.synchronize(device)  # none may be in the middle of a replay
+            forgotten = bool(_recorders.pop(device).recordings) or forgotten
     return forgotten
 
 
@@ -263,32 +236,5 @@ def _count_recording() -> None:
 
 def _recorder(device: torch.device) -> GraphRecorder:
     if device not in _recorders:
-        _recorders[device] = GraphRecorder(on_cuda(device))
+        _recorders[device] = GraphRecorder(graph_capture.on_cuda(device))
     return _recorders[device]
-
-
-def on_cuda(device: torch.device) -> RecordFunction:
-    """Return a function that records CUDA graphs, all in one pool of memory.
-
-    Args:
-        device: a CUDA device.
-    """
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    pool = torch.cuda.graph_pool_handle()
-
-    def record(work: Callable[[], object]) -> Callable[[], object]:
-        current = torch.cuda.current_stream(device)
-        # Enter the current stream explicitly: after a failure some versions of torch stay on the recording's.
-        with torch.cuda.device(device), torch.cuda.stream(current):
-            stream.wait_stream(current)
-            with torch.cuda.stream(stream):  # the recording's own: libraries keep a workspace for each stream
-                for _ in range(WARMUP_RUNS):
-                    work()
-            current.wait_stream(stream)
-            graph = torch.cuda.CUDAGraph()
-            # Only this thread is restricted meanwhile: others read and write video.
-            with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
-                work()
-        return graph.replay
-
-    return record

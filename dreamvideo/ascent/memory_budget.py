@@ -18,6 +18,7 @@ from dreamvideo.ascent.memory import available_bytes, measure_peak
 from dreamvideo.ascent.tiling import Score, TiledScore, tiled_gradient
 from dreamvideo.devices import is_out_of_memory
 from dreamvideo.errors import MemoryBudgetError
+from dreamvideo.kernels.graph_capture import while_nothing_is_recorded
 from dreamvideo.models.objectives import Objective
 from dreamvideo.settings.job import MIN_TILE
 
@@ -168,7 +169,8 @@ def release_memory(device: torch.device) -> bool:
     if device.type != "cuda":
         return False
     recorded = cuda_graphs.forget_recordings()
-    torch.cuda.empty_cache()
+    with while_nothing_is_recorded():
+        torch.cuda.empty_cache()
     return recorded
 
 

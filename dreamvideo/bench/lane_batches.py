@@ -17,6 +17,7 @@ from dreamvideo.bench.synthetic import synthetic_image
 from dreamvideo.bench.timing import median_speedup, time_interleaved
 from dreamvideo.devices import is_out_of_memory
 from dreamvideo.info.tables import TableRow
+from dreamvideo.kernels import graph_capture
 from dreamvideo.settings.dream import DreamSettings
 
 # On CUDA a whole dream at the default octave scale; on a CPU, where that takes too long, a few steps at one size.
@@ -105,7 +106,7 @@ def graph_variants(run: Call, device: torch.device) -> dict[str, Call]:
         return {"eager": run}
 
     def eager() -> Tensor:
-        with cuda_graphs.enabled(False):
+        with graph_capture.enabled(False):
             return run()
 
     return {"graph": run, "eager": eager}

@@ -13,14 +13,13 @@ import torch
 
 from dreamvideo.bench.frame_stamps import read_stamp
 from dreamvideo.bench.peak_memory import resident_bytes
-from dreamvideo.devices import runs_asynchronously
 from dreamvideo.frames import Frame
 from dreamvideo.info.tables import TableRow
 from dreamvideo.live.dreaming.ascent_task import Look, LookChoice
 from dreamvideo.live.dreaming.ascent_thread import AscentThread
 from dreamvideo.live.loop import CPU, ShownFrame, dream_live
 from dreamvideo.live.shared_state import LiveNumbers, SharedState
-from dreamvideo.motion.flow import dis
+from dreamvideo.motion.flow import live_flow
 from dreamvideo.settings.dream import CarrySettings
 from dreamvideo.threads import Latest
 
@@ -70,7 +69,7 @@ def measure_latency(
     samples: list[LatencySample] = []
     with contextlib.ExitStack() as stack:
         ascent = stack.enter_context(contextlib.closing(AscentThread(load, CarrySettings(), prepare_ascent)))
-        estimate = dis(both_at_once=runs_asynchronously(device))
+        estimate = live_flow(device)
         dreamed = stack.enter_context(contextlib.closing(dream_live(frames, ascent, shared, estimate, device=device)))
         first: float | None = None  # time of the clip's first frame
         start = time.monotonic()

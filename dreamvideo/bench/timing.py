@@ -10,6 +10,8 @@ from statistics import median
 
 import torch
 
+from dreamvideo.kernels.graph_capture import while_nothing_is_recorded
+
 
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
@@ -38,7 +40,8 @@ def time_call(run: Callable[[], object], device: torch.device) -> float:
 def synchronize(device: torch.device) -> None:
     """Wait until all work queued on `device` is done."""
     if device.type == "cuda":
-        torch.cuda.synchronize(device)
+        with while_nothing_is_recorded():  # flow may be, in a thread of its own
+            torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
 

@@ -87,7 +87,10 @@ def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hi
                 if on_cluster:
                     from dreamvideo.jobs.cluster.scheduler import run_on_cluster
                     from dreamvideo.jobs.cluster.workers import open_pool
+                    from dreamvideo.jobs.flow_choice import with_stored_flow
 
+                    if resume:
+                        settings = with_stored_flow(settings, jobs)
                     with open_pool(settings, load_guide(settings.objective.guide)) as pool:
                         run_on_cluster(pool, jobs, settings, observer, resume)
                 else:

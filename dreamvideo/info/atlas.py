@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamvideo.ascent import cuda_graphs
 from dreamvideo.ascent.octaves import LEAST_SIDE, dream
 from dreamvideo.errors import SettingsError
+from dreamvideo.kernels import graph_capture
 from dreamvideo.models.layers import Layer, describe_layers
 from dreamvideo.models.model import Model
 from dreamvideo.models.network import choose_terms, place_network
@@ -257,7 +257,7 @@ def dream_tiles(
         for start in range(0, len(same), ATLAS_BATCH):
             rows = [tile.terms for tile in same[start : start + ATLAS_BATCH]]
             images = source.expand(len(rows), -1, -1, -1)
-            with cuda_graphs.enabled(False):  # recording a graph for each score takes longer than it saves
+            with graph_capture.enabled(False):  # recording a graph for each score takes longer than it saves
                 dreamed = dream(images, RowScore(network.score, rows), settings)
             for each in torch.split(dreamed, 1):
                 yield to_image(each)

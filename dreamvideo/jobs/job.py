@@ -6,10 +6,10 @@ import logging
 import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -68,11 +68,17 @@ class JobSettings:
     sequence: SequenceSettings = SequenceSettings()
     cluster: ClusterSettings = ClusterSettings()
     tile: TileSettings = TileSettings()
+    flow: str | None = None  # that `carry` leaves to the device, see `flow_choice`; None: not chosen yet
 
     @property
     def comment(self) -> str:
         """The line for the comment of a video or image, from which its settings can be read again."""
         return settings_comment(self.model, self.objective, self.dream, self.carry)
+
+    @property
+    def carrying(self) -> CarrySettings:
+        """`carry` with the flow that was chosen."""
+        return self.carry if self.flow is None else replace(self.carry, flow=cast(Any, self.flow))
 
     @property
     def hardware(self) -> bool:
@@ -97,7 +103,8 @@ class JobSettings:
 
         Args:
             job: its inputs are read.
-            before: as for `codec_of`.
+            before: the record of the job that is resumed: what is left to the hardware stays as it was chosen then;
+                None: there is none.
 
         Raises:
             SourceError: an input cannot be read.
@@ -108,7 +115,7 @@ class JobSettings:
             self.model,
             self.objective,
             self.dream,
-            self.carry,
+            self.carrying,
             self.mask,
             self.encode,
             self.sequence,
@@ -117,6 +124,8 @@ class JobSettings:
         record = fingerprint(images or [job.source], *settings)
         for name in _FREE:
             record.pop(name, None)
+        if before is not None and record["flow"] == "auto":
+            record["flow"] = before.get("flow")
         return {**record, "codec": self.codec_of(job, before)}
 
 
@@ -186,11 +195,10 @@ def adopt_checkpoint(job: Job, settings: JobSettings) -> None:
     if not others or folder.exists():
         return
     try:
-        now = settings.record(job)
+        records = ((path, checkpoint.stored_job(path)) for path in others)
+        same = [path for path, before in records if before == settings.record(job, before)]
     except OSError:
         return  # what is wrong with the input shows when it is opened
-    records = ((path, checkpoint.stored_job(path)) for path in others)
-    same = [path for path, before in records if before == {**now, "codec": settings.codec_of(job, before)}]
     if len(same) == 1:
         with suppress(OutputError):
             move_checkpoint(same[0], folder)

@@ -8,10 +8,14 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+import torch
+
 from dreamvideo.ascent.memory_budget import MemoryBudget
+from dreamvideo.devices import auto_device
 from dreamvideo.errors import OutputError, SourceError
 from dreamvideo.frames import Frames, Source
 from dreamvideo.jobs.decoding import frames_device
+from dreamvideo.jobs.flow_choice import with_flow_of, with_stored_flow
 from dreamvideo.jobs.job import (
     Job,
     JobResult,
@@ -58,6 +62,9 @@ def dream_jobs(
     """
     observer = observer or Observer()
     load = functools.cache(load)
+    if settings.dream.iterations:
+        device = auto_device()[0] if settings.model.device == "auto" else torch.device(settings.model.device)
+        settings = with_flow_of(with_stored_flow(settings, jobs) if resume else settings, device.type)
     remaining = list(jobs)
     while remaining:
         remaining = _dream_until_failure(remaining, settings, load, observer, resume)
@@ -124,7 +131,7 @@ def _dream_jobs(
     on_device = encodes_on_device(jobs, settings, network)
     done = 0  # of `opened`
     chained = _chain(first, inputs)
-    with closing(dream_inputs(chained, network, settings.dream, settings.carry, budget, on_device)) as dreamed:
+    with closing(dream_inputs(chained, network, settings.dream, settings.carrying, budget, on_device)) as dreamed:
         for number, frames in dreamed:
             # Jobs all segments of which an earlier run finished have no frames, and are not among the inputs.
             for each in opened[done:number]:

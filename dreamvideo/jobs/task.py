@@ -67,7 +67,7 @@ def dream_tasks(
     on_device = encodes_on_device([task.job for task in tasks], settings, network)
     opened = _open_tasks(tasks, settings, infos, network)
     maker = None if network is None else EncoderPlanes(network.device)
-    with closing(dream_inputs(opened, network, settings.dream, settings.carry, budget, on_device)) as dreamed:
+    with closing(dream_inputs(opened, network, settings.dream, settings.carrying, budget, on_device)) as dreamed:
         for number, frames in dreamed:
             job, first = tasks[number].job, tasks[number].unit.segments[0]
             opener = segment_opener(job, infos[number], settings, folder, tasks[number].codec, maker)

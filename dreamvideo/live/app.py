@@ -12,7 +12,7 @@ from typing import Final
 
 from torch import Tensor
 
-from dreamvideo.devices import pick_device, runs_asynchronously
+from dreamvideo.devices import pick_device
 from dreamvideo.errors import OutputError
 from dreamvideo.live.cameras.camera import camera_frames
 from dreamvideo.live.controls import Controls
@@ -29,7 +29,7 @@ from dreamvideo.live.web.password import page_password
 from dreamvideo.live.web.server import serve_page
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.models.registry import find_model
-from dreamvideo.motion.flow import dis
+from dreamvideo.motion.flow import live_flow
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings
 from dreamvideo.settings.live import CameraSettings, LiveSettings
@@ -79,7 +79,7 @@ def run_live_dream(request: LiveRequest, report: Report, prepare_ascent: Callabl
     shared = SharedState(initial_controls(live), build_menu(model, request.preset))
     on_device = replace(request.model, device=str(device))
     load = look_loader(model, on_device, request.objective, request.dream, request.guide)
-    estimate = dis(both_at_once=runs_asynchronously(device))
+    estimate = live_flow(device)
     with contextlib.ExitStack() as stack:
         sinks = [stack.enter_context(sink) for sink in open_sinks(request, shared, report)]
         ascent = stack.enter_context(contextlib.closing(AscentThread(load, CarrySettings(), prepare_ascent)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import cv2
@@ -18,10 +17,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dreamvideo.motion.flow_graphs import replayed_flow
 from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair
-from dreamvideo.motion.inverse_search import inverse_search_flow
+from dreamvideo.motion.inverse_search import inverse_search_flow, search_constants
 from dreamvideo.motion.raft import raft
-from dreamvideo.tensors import upload
 
 # Pixels of the shorter side above which flow is estimated on a shrunken image: twice the size costs five times the
 # time, and a dream is smoother than the last pixel of its flow.
@@ -47,15 +46,13 @@ LARGEST_BOXES = 0.35
 BOX_MARGIN = 16  # pixels around what moves
 
 
-def dis(finest_scale: int = FINEST_SCALE, both_at_once: bool = False) -> FlowEstimator:
+def dis(finest_scale: int = FINEST_SCALE) -> FlowEstimator:
     """Return an estimator of DIS flow on the CPU: OpenCV's preset `fast`, with another finest scale.
 
     Args:
         finest_scale: in halvings of the image.
-        both_at_once: estimate the two directions in two threads, where someone waits for this flow; else one after the
-            other, where other flows are estimated meanwhile.
     """
-    return functools.partial(_dis, finest_scale, both_at_once)
+    return functools.partial(_dis, finest_scale)
 
 
 def estimate_part(current: Tensor, previous: Tensor, rows: slice, columns: slice, estimate: FlowEstimator) -> FlowPair:
@@ -98,20 +95,13 @@ def boxes_around(moving: NDArray[np.bool_], margin: int = BOX_MARGIN) -> list[tu
     return boxes if area <= LARGEST_BOXES * h * w else []
 
 
-def _dis(finest_scale: int, both_at_once: bool, current: Tensor, previous: Tensor) -> FlowPair:
+def _dis(finest_scale: int, current: Tensor, previous: Tensor) -> FlowPair:
     height, width = dis_size(*current.shape[2:])
     pair = FlowPair(*(torch.empty(len(current), 2, height, width) for _ in range(2)))
     for row, (now, before) in enumerate(zip(current, previous, strict=True)):
         images = [_gray(image, (height, width)) for image in (now, before)]
-        directions = (pair.backward[row], images), (pair.forward[row], images[::-1])
-        if both_at_once:
-            with ThreadPoolExecutor(1) as other:
-                forward = other.submit(_dis_direction, finest_scale, *directions[1])
-                _dis_direction(finest_scale, *directions[0])
-                forward.result()
-        else:
-            for flow, ends in directions:
-                _dis_direction(finest_scale, flow, ends)
+        for flow, ends in ((pair.backward[row], images), (pair.forward[row], images[::-1])):
+            _dis_direction(finest_scale, flow, ends)
     return pair
 
 
@@ -146,20 +136,22 @@ def _gray(image: Tensor, size: tuple[int, int]) -> NDArray[np.uint8]:
 def torch_dis(device: torch.device, largest_side: int = LARGEST_TORCH_SIDE) -> FlowEstimator:
     """Return an estimator of DIS flow in torch, see `inverse_search`, whose flow stays where it is computed.
 
+    It takes images on the CPU or on that device. On CUDA, call it from one thread at a time.
+
     Args:
         device: where that is; the CPU in place of one that is not CUDA, see `raft.raft`.
         largest_side: px of the shorter side above which images are shrunk.
     """
     flow_device = device if device.type == "cuda" else torch.device("cpu")
 
-    @torch.no_grad()
     def estimate(current: Tensor, previous: Tensor) -> FlowPair:
-        height, width = current.shape[2:]
-        size = dis_size(height, width, largest_side)
-        images = (_gray_levels(upload(image, flow_device), size) for image in (current, previous))
-        return inverse_search_flow(*images)
+        size = dis_size(current.shape[2], current.shape[3], largest_side)
+        return inverse_search_flow(_gray_levels(current, size), _gray_levels(previous, size))
 
-    return estimate
+    def constants(height: int, width: int) -> object:
+        return search_constants(*dis_size(height, width, largest_side), flow_device)
+
+    return replayed_flow(estimate, constants, flow_device)
 
 
 def _gray_levels(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -169,6 +161,30 @@ def _gray_levels(image: Tensor, size: tuple[int, int]) -> Tensor:
     if gray.shape[2:] != size:
         gray = F.interpolate(gray, size, mode="bilinear", align_corners=False, antialias=True)
     return gray
+
+
+# Type of the dream's device -> the flow that "auto" stands for there; "dis" on all others. Where torch-dis would be
+# computed on the CPU, as on Metal (see `raft.raft`), OpenCV's takes a tenth of the time.
+AUTO_FLOWS = {"cuda": "torch-dis"}
+
+
+def choose_flow(name: str, device_type: str) -> str:
+    """Return the name of a flow in `FLOWS`, or "none".
+
+    Args:
+        name: of the settings; "auto" leaves the choice to the device.
+        device_type: of the device of the dream, such as "cuda".
+    """
+    return AUTO_FLOWS.get(device_type, "dis") if name == "auto" else name
+
+
+def live_flow(device: torch.device) -> FlowEstimator:
+    """Return the estimator of a live dream, for images of at most `LARGEST_SIDE` lines: somebody waits for it.
+
+    Args:
+        device: where the dream is moved; the flow of torch is computed there, OpenCV's on the CPU.
+    """
+    return torch_dis(device, LARGEST_SIDE) if choose_flow("auto", device.type) == "torch-dis" else dis()
 
 
 # Name -> (device of the dream, file of weights or None) -> estimator.

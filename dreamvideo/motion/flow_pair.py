@@ -9,16 +9,29 @@ import cv2
 import torch
 from torch import Tensor
 
+from dreamvideo.tensors import upload
+
 
 class FlowPair(NamedTuple):
     """The flow between two images in both directions, at the size that it was estimated at, and in its pixels."""
 
-    backward: Tensor  # (B, 2, h, w) float32 px on the CPU (dx, dy): current(x) is found at previous(x + backward(x))
-    forward: Tensor  # (B, 2, h, w) float32 px on the CPU (dx, dy): previous(x) is found at current(x + forward(x))
+    backward: Tensor  # (B, 2, h, w) float32 px (dx, dy): current(x) is found at previous(x + backward(x))
+    forward: Tensor  # (B, 2, h, w) float32 px (dx, dy): previous(x) is found at current(x + forward(x))
 
 
-# (current, previous), each (B, 3, H, W) uint8 RGB on the CPU -> their flow, at a size of the estimator's own choice.
+# (current, previous), each (B, 3, H, W) uint8 RGB on the CPU, or for an estimator that computes on a device there ->
+# their flow where it was computed, at a size of the estimator's own choice.
 FlowEstimator = Callable[[Tensor, Tensor], FlowPair]
+
+
+def image_on(device: torch.device, image: Tensor) -> Tensor:
+    """Return an image on the device that computes flow; one on CUDA is there already.
+
+    Args:
+        device: of the flow.
+        image: of any shape and type.
+    """
+    return image if image.is_cuda else upload(image, device)
 
 
 def enlarge_flow(flow: Tensor, height: int, width: int) -> Tensor:

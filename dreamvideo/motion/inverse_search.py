@@ -9,6 +9,7 @@ OpenCV's preset `fast` but for the finest scale. Departures:
   patch after patch, with those to the left and above; here it is all patches at once, with all four.
 - The number of steps is fixed. A patch that leaves the image or goes further than its own size has found nothing, and
   keeps the motion that it began with.
+- Steps are damped by the misfit of a patch, see `DAMPING`.
 - The flow is refined at the finest scales alone. On rendered shots it is as exact as with refinement at each scale.
 
 Neither the values nor the sizes of what is computed decide what is computed next, so nothing waits for a device.
@@ -25,16 +26,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamvideo.motion.flow_pair import FlowPair
-from dreamvideo.motion.variational_flow import refine_variational
+from dreamvideo.motion.variational_flow import refine_variational, relaxations
 from dreamvideo.tensors import place
 
 PATCH, STRIDE = 8, 4  # px, as in OpenCV's preset `fast`
 STEPS = 4, 4  # of each round of the search at a scale; OpenCV's two passes have 8 each, and may stop earlier
 FINEST = 1  # scale, in halvings of the image, see `flow.FINEST_SCALE`
 REFINED = 2  # scales at which the flow is refined, the finest ones
-LEAST_CURVATURE = (
-    0.01  # added to that of each patch, so that what has no texture stays where it is; squared gray levels
-)
+
+# Added to the curvature of each patch, squared gray levels / px^2: so much for each squared gray level that the patch
+# leaves unexplained where it begins, and a little, so that what has no texture stays where it is. Without the former
+# noise moves what has hardly any, such as the roof of a bus, by pixels; more than this holds back what does move.
+DAMPING = 3.0
+LEAST_CURVATURE = 0.01
 
 
 def inverse_search_flow(current: Tensor, previous: Tensor) -> FlowPair:
@@ -47,7 +51,7 @@ def inverse_search_flow(current: Tensor, previous: Tensor) -> FlowPair:
         Flows of the size of the images, on their device.
     """
     h, w = current.shape[2:]
-    coarsest = max(FINEST, _coarsest_scale(h, w))
+    coarsest = _coarsest_scale(h, w)
     cell = 2**coarsest
     # Padded, so that each scale has exactly half the pixels of the one below it.
     images = F.pad(torch.cat([current, previous]), (0, -w % cell, 0, -h % cell), mode="replicate")
@@ -67,10 +71,31 @@ def inverse_search_flow(current: Tensor, previous: Tensor) -> FlowPair:
     return FlowPair(*flow.contiguous().split(len(current)))
 
 
+def search_constants(height: int, width: int, device: torch.device) -> list[object]:
+    """Return the tensors that are cached for images of a size; a CUDA graph that was recorded points into them.
+
+    Args:
+        height, width: of the images, px.
+        device: of the images.
+    """
+    coarsest = _coarsest_scale(height, width)
+    constants: list[object] = []
+    for scale in range(FINEST, coarsest + 1):
+        h, w = (-(-side // 2**coarsest) * 2 ** (coarsest - scale) for side in (height, width))
+        constants.append(_patch_grid(_patches_along(h), _patches_along(w), (h, w), device))
+        if scale < FINEST + REFINED:
+            constants.append(relaxations(h, w, device))
+    return constants
+
+
 def _coarsest_scale(height: int, width: int) -> int:
     """As in OpenCV: the longer side has about four patches, and the shorter one at least one."""
     by_width = math.log2(max(height, width) / (4 * PATCH)) + 0.5
-    return max(0, int(min(by_width, math.log2(min(height, width) / PATCH))))
+    return max(FINEST, int(min(by_width, math.log2(min(height, width) / PATCH))))
+
+
+def _patches_along(side: int) -> int:
+    return max(0, -(-(side - PATCH) // STRIDE)) + 1
 
 
 def _enlarged(flow: Tensor, factor: int) -> Tensor:
@@ -88,19 +113,21 @@ def search_patches(first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
         (N, 2, h, w) float32 px.
     """
     n, _, h, w = first.shape
-    rows, columns = (max(0, -(-(side - PATCH) // STRIDE)) + 1 for side in (h, w))
+    rows, columns = _patches_along(h), _patches_along(w)
     down, right = PATCH + STRIDE * (rows - 1) - h, PATCH + STRIDE * (columns - 1) - w
     grid = _patch_grid(rows, columns, (h, w), first.device)
-    patches, inverse = _templates(first, (0, right, 0, down))
-    at_rest = -inverse * patches.transpose(1, 2)
+    patches, slopes, curvature = _templates(first, (0, right, 0, down))
+    at_rest = (slopes * patches.transpose(1, 2)).sum(2, keepdim=True)
     # The flow at the patches' centers.
     starts = F.pad(flow, (0, right, 0, down), mode="replicate")[:, :, PATCH // 2 :: STRIDE, PATCH // 2 :: STRIDE]
     motion = starts[:, :, :rows, :columns].reshape(n, 2, 1, -1)
     for steps in STEPS:
-        motion = start = _best_of_neighbors(second, patches, grid, motion)
+        start, misfit = _best_of_neighbors(second, patches, grid, motion)
+        motion, inverse = start, _damped_inverse(curvature, misfit)
         for _ in range(steps):
             seen = _sample(second, grid, motion).transpose(1, 2)
-            motion = motion - torch.addcmul(at_rest, inverse, seen).sum(2, keepdim=True)
+            error = (slopes * seen).sum(2, keepdim=True) - at_rest
+            motion = motion - (inverse * error.transpose(1, 2)).sum(2, keepdim=True)
         motion = torch.where(_is_lost(grid, motion, start), start, motion)
     change = _sample(second, grid, motion) - patches
     weights = change.abs_().clamp_min_(1).reciprocal_().transpose(1, 2)  # as in the paper: up to 1 gray level is none
@@ -131,10 +158,10 @@ def _patch_grid(rows: int, columns: int, size: tuple[int, int], device: torch.de
     return _PatchGrid(rows, columns, *(place(each, device) for each in constants))
 
 
-def _templates(image: Tensor, margin: tuple[int, int, int, int]) -> tuple[Tensor, Tensor]:
-    """(N, PATCH^2, 1, P) patches, and (N, 2, PATCH^2, P) the step that a change of each of their pixels asks for.
+def _templates(image: Tensor, margin: tuple[int, int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """(N, PATCH^2, 1, P) patches; (N, 2, PATCH^2, P) their slopes; (N, 3, P) sums of the products xx, yy, xy of these.
 
-    Steps are those of patches whose mean does not count.
+    Of slopes their mean is taken away: that of a patch does not count.
     """
     padded = F.pad(image, (1, 1, 1, 1), mode="replicate")
     right = (padded[:, :, 1:-1, 2:] - padded[:, :, 1:-1, :-2]) / 2
@@ -144,10 +171,16 @@ def _templates(image: Tensor, margin: tuple[int, int, int, int]) -> tuple[Tensor
     columns = F.unfold(planes, PATCH, stride=STRIDE).view(n, 3, count, -1)
     patches, slopes = columns[:, 0], columns[:, 1:]
     slopes = slopes - slopes.mean(2, keepdim=True)
-    xx, yy = (slopes.square().sum(2) + LEAST_CURVATURE).unbind(1)  # (N, P)
-    xy = slopes.prod(1).sum(1)
+    curvature = torch.cat([slopes.square(), slopes.prod(1, keepdim=True)], 1).sum(2)
+    return patches[:, :, None], slopes, curvature
+
+
+def _damped_inverse(curvature: Tensor, misfit: Tensor) -> Tensor:
+    """(N, 2, 2, P): inverse matrices of (N, 3, P) curvatures xx, yy, xy of patches with (N, 1, P) misfits."""
+    xx, yy = (curvature[:, :2] + LEAST_CURVATURE).add_(misfit, alpha=DAMPING).unbind(1)
+    xy = curvature[:, 2]
     inverse = torch.stack([yy, -xy, -xy, xx], 1) / (xx * yy - xy * xy)[:, None]
-    return patches[:, :, None], (inverse.view(n, 2, 2, 1, -1) * slopes[:, None]).sum(2)
+    return inverse.view(len(inverse), 2, 2, -1)
 
 
 def _sample(image: Tensor, grid: _PatchGrid, motion: Tensor) -> Tensor:
@@ -158,16 +191,19 @@ def _sample(image: Tensor, grid: _PatchGrid, motion: Tensor) -> Tensor:
     return seen.view(n, -1, ways, count)
 
 
-def _best_of_neighbors(image: Tensor, patches: Tensor, grid: _PatchGrid, motion: Tensor) -> Tensor:
-    """(N, 2, 1, P) px: for each patch that of its own motion and its four neighbors' that explains it best."""
+def _best_of_neighbors(image: Tensor, patches: Tensor, grid: _PatchGrid, motion: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, 2, 1, P) px: for each patch that of its own motion and its four neighbors' that explains it best.
+
+    Also (N, 1, P), its misfit.
+    """
     n, _, _, count = motion.shape
     padded = F.pad(motion.view(n, 2, grid.rows, grid.columns), (1, 1, 1, 1), mode="replicate")
     middle, first, last = slice(1, -1), slice(-2), slice(2, None)
     near = (middle, middle), (middle, first), (middle, last), (first, middle), (last, middle)  # the own first: ties
     candidates = torch.stack([padded[:, :, rows, columns] for rows, columns in near], 2).view(n, 2, -1, count)
     misfit = (_sample(image, grid, candidates) - patches).var(1, correction=0)  # (N, 5, P)
-    best = misfit.argmin(1)[:, None, None].expand(n, 2, 1, count)
-    return candidates.gather(2, best)
+    least, best = misfit.min(1, keepdim=True)
+    return candidates.gather(2, best[:, None].expand(n, 2, 1, count)), least
 
 
 def _is_lost(grid: _PatchGrid, motion: Tensor, start: Tensor) -> Tensor:

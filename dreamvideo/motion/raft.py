@@ -25,8 +25,7 @@ from torch import Tensor, nn
 from dreamvideo.devices import has_fast_bf16
 from dreamvideo.errors import ModelError
 from dreamvideo.models.weights import download_weights, load_needed_weights, read_weights
-from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair
-from dreamvideo.tensors import fetch, upload
+from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair, image_on
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +49,9 @@ PairNetwork = Callable[[Tensor], Tensor]
 def raft(device: torch.device, weights: str | None = None) -> FlowEstimator:
     """Load RAFT and return it as a flow estimator.
 
-    It is raft_large on CUDA and raft_small elsewhere, on the CPU, where raft_large takes seconds a frame. On CUDA it
-    has a stream of its own, so that it waits for its own kernels alone and not for those of the dream.
+    It is raft_large on CUDA and raft_small elsewhere, on the CPU, where raft_large takes seconds a frame. The flow
+    stays where it is computed, and on CUDA nothing waits for it. Call it on another stream than that of the dream, or
+    it is computed after what is queued there.
 
     Args:
         device: where the dream runs.
@@ -67,16 +67,9 @@ def raft(device: torch.device, weights: str | None = None) -> FlowEstimator:
     name = "raft_large" if flow_device.type == "cuda" else "raft_small"
     log.info("flow: %s on %s", name, flow_device)
     network = load_raft(name, weights)
-    stream = torch.cuda.Stream(flow_device) if flow_device.type == "cuda" else None
-    with torch.cuda.stream(stream):  # the weights too, see `raft_flow`
-        if flow_device.type == "cuda" and has_fast_bf16(flow_device):
-            halve_convolutions(network)
-        run = partial(flow_both_ways, network.to(flow_device))
-
-    def estimate(current: Tensor, previous: Tensor) -> FlowPair:
-        return raft_flow(run, flow_device, current, previous, stream)
-
-    return estimate
+    if flow_device.type == "cuda" and has_fast_bf16(flow_device):
+        halve_convolutions(network)
+    return partial(raft_flow, partial(flow_both_ways, network.to(flow_device)), flow_device)
 
 
 def load_raft(name: str, weights: str | None) -> nn.Module:
@@ -109,37 +102,26 @@ def halve_convolutions(network: nn.Module) -> None:
 
 
 @torch.no_grad()
-def raft_flow(
-    run: PairNetwork,
-    device: torch.device,
-    current: Tensor,
-    previous: Tensor,
-    stream: torch.cuda.Stream | None = None,
-) -> FlowPair:
+def raft_flow(run: PairNetwork, device: torch.device, current: Tensor, previous: Tensor) -> FlowPair:
     """Estimate the flow in both directions with a RAFT network.
 
     Args:
         run: the network, as `flow_both_ways`, on `device`.
         device: where it runs.
-        current, previous: (B, 3, H, W) uint8 RGB on the CPU.
-        stream: of CUDA, on which all of it happens, and which alone is waited for.
+        current, previous: (B, 3, H, W) uint8 RGB on the CPU or on that device.
 
     Returns:
-        The flow at the size that the images are shrunk to.
+        The flow at the size that the images are shrunk to, on that device.
     """
     h, w = current.shape[2:]
     scale = min(1.0, LARGEST_SIDE / min(h, w))
     height, width = max(1, round(h * scale)), max(1, round(w * scale))
     flows = []
-    # All memory is allocated, used and freed on the stream, so that none is reused too early.
-    with torch.cuda.stream(stream):  # None: no other than before
-        # Row by row: correlations take memory, and this way the flow of a row does not depend on the rest of the batch.
-        for pair in zip(torch.split(current, 1), torch.split(previous, 1), strict=True):
-            images = torch.cat([pad_for_raft(upload(image, device), height, width) for image in pair])
-            flows.append(run(images)[..., :height, :width])
-        # Not on the stream that copies share: there it would wait for copies of the dream, and so for the dream.
-        backward, forward = fetch(torch.stack(flows, 1), stream)()
-    return FlowPair(backward, forward)
+    # Row by row: correlations take memory, and this way the flow of a row does not depend on the rest of the batch.
+    for pair in zip(torch.split(current, 1), torch.split(previous, 1), strict=True):
+        images = torch.cat([pad_for_raft(image_on(device, image), height, width) for image in pair])
+        flows.append(run(images)[..., :height, :width])
+    return FlowPair(*torch.stack(flows, 1).unbind())
 
 
 def flow_both_ways(network: Any, images: Tensor) -> Tensor:

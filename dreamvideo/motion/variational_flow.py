@@ -49,7 +49,7 @@ def refine_variational(first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
     padded = flow.new_zeros(n, 2, h + 2, w + 2)  # so that neighbors are a view of it
     refined = padded[:, :, 1:-1, 1:-1]
     refined.copy_(flow)
-    colors = _relaxations(h, w, flow.device)
+    colors = relaxations(h, w, flow.device)
     for _ in range(WEIGHTINGS):
         edges = _edge_weights(refined)
         pulls, constant = _pixel_solutions(_normal_equations(constraints, products, refined), edges)
@@ -147,7 +147,12 @@ def _neighbors(padded: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _relaxations(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Two (height, width) masks: `RELAXATION` on the red and on the black fields of a checkerboard, else 0."""
+def relaxations(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return two (height, width) masks: `RELAXATION` on the red and on the black fields of a checkerboard, else 0.
+
+    Args:
+        height, width: px.
+        device: where they are; they are cached.
+    """
     red = (torch.arange(height)[:, None] + torch.arange(width)) % 2 * RELAXATION
     return place(red, device), place(RELAXATION - red, device)

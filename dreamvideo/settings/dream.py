@@ -257,10 +257,10 @@ class CarrySettings:
         metavar="auto|N",
         most=1024,
     )
-    flow: Literal["dis", "torch-dis", "raft", "none"] = option(
-        "dis",
-        "optical flow that carries the dream; for a GPU: torch-dis is computed there, so is raft, a network whose "
-        "weights are downloaded once",
+    flow: Literal["auto", "dis", "torch-dis", "raft", "none"] = option(
+        "auto",
+        "optical flow that carries the dream: auto = torch-dis on CUDA, else dis; dis is computed on the CPU, "
+        "torch-dis on CUDA, as raft is, a network whose weights are downloaded once; a resumed job keeps its flow",
     )
     flow_weights: str | None = option(
         None, "weights of the flow network in a local .safetensors or .pth file", kind="file", metavar="FILE"

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dreamvideo.frames import Frame
 from dreamvideo.motion.device_motion import estimate_flows, motion_on_device
-from dreamvideo.motion.flow import FLOWS, dis
+from dreamvideo.motion.flow import FLOWS, choose_flow, dis
 from dreamvideo.motion.frame_motion import Motion, no_motion
 from dreamvideo.motion.host_copy import host_copy
 from dreamvideo.motion.occlusion import estimate_motion
@@ -75,13 +75,15 @@ class WaitingFrame:
         return None if self._motion is None else self._motion()
 
 
-def flow_threads(carry: CarrySettings) -> int:
+def flow_threads(carry: CarrySettings, device: torch.device) -> int:
     """Return in how many threads flow is estimated where the dream needs no cores.
 
     Args:
-        carry: which flow; one that is a network is on a device, one pair after the other.
+        carry: which flow; one that is computed on a device takes one pair after the other.
+        device: of the dream.
     """
-    return max(1, min(MAX_FLOW_THREADS, (os.cpu_count() or 1) // 2)) if carry.flow == "dis" else 1
+    on_cpu = choose_flow(carry.flow, device.type) == "dis"
+    return max(1, min(MAX_FLOW_THREADS, (os.cpu_count() or 1) // 2)) if on_cpu else 1
 
 
 def estimate_ahead(
@@ -139,12 +141,13 @@ def motion_estimator(
     Raises:
         WeightsError, ModelError: of the network for the flow.
     """
-    if carry.persistence == 0 or carry.flow == "none":
+    flow = choose_flow(carry.flow, device.type)
+    if carry.persistence == 0 or flow == "none":
         still = functools.cache(functools.partial(no_motion, device=device))
         return lambda current, previous: lambda *_: lambda: still(*current.image.shape[:2])
-    estimator = FLOWS[carry.flow](device, carry.flow_weights)
+    estimator = FLOWS[flow](device, carry.flow_weights)
     # A flow of DIS is estimated again where things move fast; a network's is as fine as that already.
-    part_estimator = dis(0) if carry.flow == "dis" else None
+    part_estimator = dis(0) if flow == "dis" else None
     cpu = torch.device("cpu")
 
     def planes_for_flow(frame: Frame) -> Tensor:

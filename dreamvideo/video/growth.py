@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamvideo.ascent.ascend import ascend
-from dreamvideo.ascent.cuda_graphs import recorded_on
 from dreamvideo.ascent.jitter import jitter_offsets
 from dreamvideo.ascent.octaves import octave_sizes
 from dreamvideo.ascent.tiling import Score, at_size, score_tf32
 from dreamvideo.devices import tf32_products
+from dreamvideo.kernels.graph_capture import recorded_on
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.tensors import enlarge, resize, upload
 from dreamvideo.video.octave_turns import local_gains

@@ -108,7 +108,7 @@ def dream_inputs(
     def flow_at_once(frame: Frame) -> bool:
         return ahead or lanes_of(frame) == 1  # else motion at full size would fill the memory
 
-    threads = flow_threads(carry) if ahead else 1  # on a CPU the dream needs the cores
+    threads = flow_threads(carry, device) if ahead else 1  # on a CPU the dream needs the cores
     with ExitStack() as stack:
         pool = ThreadPoolExecutor(threads, "flow")
         stack.callback(pool.shutdown, cancel_futures=True)

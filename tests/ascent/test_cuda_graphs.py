@@ -25,6 +25,7 @@ from dreamvideo.ascent.ascend import ascend, gradient
 from dreamvideo.ascent.ascend import gain as gain_of
 from dreamvideo.ascent.jitter import shift, shift_gradient
 from dreamvideo.ascent.octaves import dream
+from dreamvideo.kernels import graph_capture
 from dreamvideo.models.network import Network, load_network
 from dreamvideo.models.objectives import Objective, Term
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
@@ -180,7 +181,7 @@ class Calls:
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """Ascents on the CPU go by a recorder, as on CUDA."""
     calls = Calls()
-    monkeypatch.setattr(cuda_graphs, "recorded_on", lambda device: True)
+    monkeypatch.setattr(graph_capture, "recorded_on", lambda device: True)
     monkeypatch.setattr(cuda_graphs, "_recorder", lambda device: calls.recorder)
     return calls
 
@@ -188,7 +189,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 def eagerly(function: Any) -> Any:
     """What `function` returns when nothing is recorded."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuda_graphs, "recorded_on", lambda device: False)
+        patch.setattr(graph_capture, "recorded_on", lambda device: False)
         return function()
 
 
@@ -354,25 +355,25 @@ def test_a_recording_is_made_after_warm_ups_on_the_same_stream(monkeypatch: pyte
     log = MagicMock()
     for name in ("Stream", "graph_pool_handle", "current_stream", "device", "stream", "CUDAGraph", "graph"):
         monkeypatch.setattr(torch.cuda, name, getattr(log, name))
-    replay = cuda_graphs.on_cuda(torch.device("cuda:0"))(log.work)
+    replay = graph_capture.on_cuda(torch.device("cuda:0"))(log.work)
     side, current, graph = log.Stream.return_value, log.current_stream.return_value, log.CUDAGraph.return_value
     calls = log.mock_calls
     works = [i for i, call in enumerate(calls) if call == mock.call.work()]
     begun = calls.index(mock.call.graph(graph, pool=ANY, stream=side, capture_error_mode="thread_local"))
-    assert len(works) == cuda_graphs.WARMUP_RUNS + 1
+    assert len(works) == graph_capture.WARMUP_RUNS + 1
     assert calls.index(mock.call.Stream().wait_stream(current)) < calls.index(mock.call.stream(side)) < works[0]
     assert works[-2] < calls.index(mock.call.current_stream().wait_stream(side)) < begun < works[-1]
     assert replay is graph.replay
 
 
 def test_nothing_is_recorded_on_a_cpu_or_where_it_is_switched_off() -> None:
-    assert not cuda_graphs.recorded_on(CPU)
-    assert cuda_graphs.recorded_on(torch.device("cuda:0"))
-    with cuda_graphs.enabled(False):
-        assert not cuda_graphs.recorded_on(torch.device("cuda:0"))
-        with cuda_graphs.enabled(True):
-            assert cuda_graphs.recorded_on(torch.device("cuda:0"))
-    assert cuda_graphs.recorded_on(torch.device("cuda:0"))
+    assert not graph_capture.recorded_on(CPU)
+    assert graph_capture.recorded_on(torch.device("cuda:0"))
+    with graph_capture.enabled(False):
+        assert not graph_capture.recorded_on(torch.device("cuda:0"))
+        with graph_capture.enabled(True):
+            assert graph_capture.recorded_on(torch.device("cuda:0"))
+    assert graph_capture.recorded_on(torch.device("cuda:0"))
 
 
 # From here on: a GPU. Where it is missing these tests fail, for `-m gpu` asks for one.
@@ -407,7 +408,7 @@ def test_graphs_dream_as_plain_calls_do(
     for seeds in ((0,), (1,), (2, 3, 4), (5, 6, 7)):
         images = pictures(*seeds, height=180, width=240).to(cuda)
         dreamed = make(images, score, SMALL)
-        with cuda_graphs.enabled(False):
+        with graph_capture.enabled(False):
             plain = make(images, score, SMALL)
         # Libraries may add in another order from one call to the next; three steps make little of it.
         assert (dreamed - plain).abs().mean() < 1e-4 and (dreamed - plain).abs().max() < 2e-2, seeds
@@ -507,6 +508,7 @@ def test_a_network_that_waits_for_the_gpu_is_not_recorded_and_dreams_all_the_sam
 WAITING = """
 import logging, torch
 from dreamvideo.ascent import cuda_graphs
+from dreamvideo.kernels import graph_capture
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.settings.dream import DreamSettings
 logging.basicConfig()
@@ -518,7 +520,7 @@ images = torch.rand(1, 3, 90, 120, device="cuda")
 settings = DreamSettings(octaves=2, iterations=2)
 for _ in range(3):
     dreamed = dream(images, score, settings)
-with cuda_graphs.enabled(False):
+with graph_capture.enabled(False):
     assert (dreamed - dream(images, score, settings)).abs().max() < 1e-2
 assert torch.cuda.current_stream() == torch.cuda.default_stream()
 print("dreamed")

@@ -12,6 +12,7 @@ from dreamvideo.ascent import cuda_graphs
 from dreamvideo.ascent.ascend import ascend
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.ascent.tiling import GRID, TiledScore, at_size, tile_windows, tiled_gradient
+from dreamvideo.kernels import graph_capture
 from dreamvideo.models.network import Network, load_network
 from dreamvideo.models.objectives import LAYER_KINDS, Objective, Term
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
@@ -103,7 +104,7 @@ def test_what_fits_into_one_tile_is_not_tiled_and_the_rest_is_not_recorded(
     assert at_size(tiled, (128, 90)) is tiny_network.score
     assert at_size(tiled, (129, 90)) is tiled
     recorded: list[Any] = []
-    monkeypatch.setattr(cuda_graphs, "recorded_on", lambda device: True)
+    monkeypatch.setattr(graph_capture, "recorded_on", lambda device: True)
     monkeypatch.setattr(cuda_graphs, "_recorder", lambda device: recorded)  # has no `run`
     ascend(picture(), picture(), tiled, DreamSettings(), [[(1, 1)]])
     with pytest.raises(AttributeError):

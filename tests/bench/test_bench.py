@@ -28,6 +28,7 @@ from dreamvideo.cli import main
 from dreamvideo.errors import ModelError, SettingsError
 from dreamvideo.info.results import ReportSection, results_table
 from dreamvideo.info.tables import TableRow
+from dreamvideo.kernels import graph_capture
 from dreamvideo.models.efficientnet_lite import VARIANTS, EfficientNetLite
 from dreamvideo.models.registry import find_model
 from dreamvideo.settings.bench import BENCH_SECTIONS, BenchSettings
@@ -183,7 +184,7 @@ def test_on_cuda_each_runs_in_its_own_precision_with_and_without_graphs() -> Non
     assert in_precision("fp32", lambda: torch.backends.cudnn.allow_tf32, cuda)() is False
     assert torch.backends.cudnn.allow_tf32 == before
 
-    runs = lane_batches.graph_variants(lambda: cuda_graphs.recorded_on(cuda), cuda)  # type: ignore[arg-type, return-value]
+    runs = lane_batches.graph_variants(lambda: graph_capture.recorded_on(cuda), cuda)  # type: ignore[arg-type, return-value]
     assert {name: run() for name, run in runs.items()} == {"graph": True, "eager": False}
     assert list(lane_batches.graph_variants(lambda: torch.zeros(1), CPU)) == ["eager"]
 

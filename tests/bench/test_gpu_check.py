@@ -28,6 +28,7 @@ from dreamvideo.bench.gpu_check.kernel_times import sum_by_name, touched_bytes
 from dreamvideo.bench.gpu_check.moving_frames import endless_shot, film
 from dreamvideo.bench.gpu_check.stream_rates import Span, timed_frames
 from dreamvideo.bench.timing import TimeLimit
+from dreamvideo.kernels import graph_capture
 from dreamvideo.motion.cuts import frame_comparer
 from dreamvideo.settings.bench import GPU_PARTS, GpuCheckSettings
 
@@ -108,11 +109,13 @@ def test_the_parts_fit_into_one_call() -> None:
 
 
 def test_the_command_rehearses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("bench", "gpu", "--device", "cpu", "--out", tmp_path, "--only", "graphs", "--model", "dreamnet") == 0
+    words = ("--device", "cpu", "--out", tmp_path, "--only", "graphs", "--model", "dreamnet", "--minutes", 60)
+    assert run("bench", "gpu", *words) == 0
     said = capsys.readouterr()
     assert "a rehearsal" in said.out and "graph x faster" in said.out
     assert "graphs: octave=96x64 steps=1 " in said.err
-    one, ten = rows_of(tmp_path)
+    flow, one, ten = rows_of(tmp_path)
+    assert flow["octave"] == "flow of 113x64" and int(flow["note"].split()[0]) > 300 and flow["graph_ms"] > 0
     assert (one["steps"], ten["steps"]) == (1, 10)
     assert one["recorded_s"] > 0, "the second time it is recorded"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.txt", "results.jsonl", "results.txt"]
@@ -151,10 +154,10 @@ def test_memory_is_measured_with_a_network_that_waits(tmp_path: Path) -> None:
 def test_recordings_are_left_as_they_were(tmp_path: Path) -> None:
     from dreamvideo.bench.gpu_check.graph_times import timed_recordings
 
-    before = cuda_graphs.on_cuda, cuda_graphs.recorded_on
+    before = graph_capture.on_cuda, graph_capture.recorded_on
     with timed_recordings(a_check(tmp_path)):
-        assert cuda_graphs.recorded_on(CPU)
-    assert (cuda_graphs.on_cuda, cuda_graphs.recorded_on) == before
+        assert graph_capture.recorded_on(CPU)
+    assert (graph_capture.on_cuda, graph_capture.recorded_on) == before
     assert not cuda_graphs._recorders
 
 

@@ -19,12 +19,12 @@ from fake_cuda import CPU, CUDA, PACKAGE, Crossing, CudaTensor, FakeCuda, fake_c
 from numpy.typing import NDArray
 from stream_races import StreamWatch, watched_streams
 
-from dreamvideo.ascent import cuda_graphs
 from dreamvideo.frames import Frame
 from dreamvideo.jobs import job as jobs
 from dreamvideo.jobs.decoding import frames_device
 from dreamvideo.jobs.job import Job, JobSettings, encodes_on_device, open_job
 from dreamvideo.jobs.runner import dream_jobs
+from dreamvideo.kernels import graph_capture
 from dreamvideo.media import encoder_choice, video_reader
 from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Objective, Term
@@ -215,7 +215,7 @@ def raced(film: Path, flow: str) -> StreamWatch:
         pytest.MonkeyPatch.context() as patch,
         fake_cuda() as device,
         watched_streams(device) as watch,
-        cuda_graphs.enabled(False),
+        graph_capture.enabled(False),
         decoder_on(device, patch),
     ):
         for frame in dream_film(film, settings_of("cuda", flow), tiny(CUDA)):

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from dreamvideo.jobs import repair, runner
 from dreamvideo.media import checkpoint, segment_records, segments, video_file
 from dreamvideo.media.checkpoint import checkpoint_folder
+from dreamvideo.motion import flow
 
 pytestmark = pytest.mark.usefixtures("networks_loaded_once")
 
@@ -98,6 +99,21 @@ def killed_after(monkeypatch: pytest.MonkeyPatch, count: int) -> Callable[..., A
 
     monkeypatch.setattr(segment_records, "record_segment", die)
     return lambda: monkeypatch.setattr(segment_records, "record_segment", keep)
+
+
+@pytest.mark.slow
+def test_a_job_of_another_device_goes_on_with_its_flow(
+    film: Path, unbroken: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = film.with_name("out.mp4")
+    heal = killed_after(monkeypatch, 2)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(flow, "AUTO_FLOWS", {"cpu": "torch-dis"})
+        run("video", film, "-o", output, *QUICK)
+    heal()
+    assert run("video", film, "-o", output, "--resume", *QUICK) == 0
+    pictures, *_ = digest(output)
+    assert pictures == unbroken("--flow", "torch-dis")[0] != unbroken()[0]
 
 
 @pytest.mark.parametrize("after", [*(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, 5)), 4])

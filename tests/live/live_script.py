@@ -21,7 +21,8 @@ from dreamvideo.live.loop import ShownFrame, dream_live
 from dreamvideo.live.shared_state import SharedState
 from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Objective, Term
-from dreamvideo.motion.flow import dis
+from dreamvideo.motion.flow import live_flow
+from dreamvideo.motion.flow_pair import FlowEstimator
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.threads import Latest
 
@@ -98,8 +99,14 @@ class PromptAscent:
         return ([AscentResult(task, update, steps, 0.01)] if update else []), None
 
 
-def played(shots: Sequence[Shot], ascent: Any, device: torch.device, side: int | None = 80) -> list[ShownFrame]:
-    """What is shown of a script."""
+def played(
+    shots: Sequence[Shot],
+    ascent: Any,
+    device: torch.device,
+    side: int | None = 80,
+    estimate: FlowEstimator | None = None,
+) -> list[ShownFrame]:
+    """What is shown of a script, along the flow of the device or another one."""
     shared = SharedState(FIRST, Menu((), ("first", "second")))
 
     def camera() -> Generator[Latest[Frame], None, None]:
@@ -110,7 +117,7 @@ def played(shots: Sequence[Shot], ascent: Any, device: torch.device, side: int |
                 number += 1
                 yield Latest(None if image is None else Frame(image, Fraction(number, 30)), 0)
 
-    return list(dream_live(camera(), ascent, shared, dis(both_at_once=True), side=side, device=device))
+    return list(dream_live(camera(), ascent, shared, estimate or live_flow(device), side=side, device=device))
 
 
 def differences(one: Sequence[ShownFrame], other: Sequence[ShownFrame]) -> Iterator[float]:

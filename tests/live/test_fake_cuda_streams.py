@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stream_races import StreamWatch, watched_streams
 
 from dreamvideo import tensors
-from dreamvideo.ascent import cuda_graphs
+from dreamvideo.kernels import graph_capture
 from dreamvideo.live.dreaming import ascent_thread
 from dreamvideo.live.dreaming.ascent_task import AscentTask, run_ascent
 from dreamvideo.live.dreaming.ascent_thread import AscentThread
@@ -71,7 +71,7 @@ def threads(monkeypatch: pytest.MonkeyPatch, ascent_first: bool = True) -> Strea
     monkeypatch.setattr(ascent_thread, "run_ascent", pausing_ascent)
     monkeypatch.setattr(frame_steps, "fetch", pausing_fetch)
     movers, pan = script()[1].images, [textured(90, 130, 4)] * 5
-    with fake_cuda() as device, watched_streams(device) as watch, cuda_graphs.enabled(False):
+    with fake_cuda() as device, watched_streams(device) as watch, graph_capture.enabled(False):
         looks = PromptAscent(CUDA).looks
         ascent = Offering(lambda choice: looks[choice.layer or "first"], CarrySettings(local_steps=2))
         with contextlib.closing(ascent):

@@ -18,6 +18,7 @@ from dreamvideo.ascent import cuda_graphs
 from dreamvideo.ascent.cuda_graphs import GraphRecorder
 from dreamvideo.ascent.jitter import shift
 from dreamvideo.frames import Frame
+from dreamvideo.kernels import graph_capture
 from dreamvideo.live.controls import Controls
 from dreamvideo.live.dreaming.ascent_task import AscentState, Look, run_ascent
 from dreamvideo.live.dreaming.ascent_thread import AscentResult
@@ -112,7 +113,7 @@ def plain(looks: dict[str | None, Look]) -> LiveDream:
     recorder = GraphRecorder(record)
     recorder.works = False
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuda_graphs, "recorded_on", lambda device: True)
+        patch.setattr(graph_capture, "recorded_on", lambda device: True)
         patch.setattr(cuda_graphs, "_recorder", lambda device: recorder)
         return live(looks)
 

@@ -10,7 +10,7 @@ from conftest import textured
 from fake_cuda import CUDA, FakeCuda, fake_cuda
 from torch import nn
 
-from dreamvideo.ascent import cuda_graphs
+from dreamvideo.kernels import graph_capture
 from dreamvideo.models.efficientnet_lite import VARIANTS, EfficientNetLite
 from dreamvideo.models.model import Model
 from dreamvideo.models.network import Network, choose_terms, place_network
@@ -55,7 +55,7 @@ def check(device: FakeCuda, network: Network) -> None:
         carries = dream_first_frames(sources, network, LOOK)
         return dream_carried_frames(sources, carries, network, LOOK, CARRY, steps=(1,))
 
-    with cuda_graphs.enabled(False):  # what they do is tested with small networks
+    with graph_capture.enabled(False):  # what they do is tested with small networks
         both()
         assert device.record.faults(first=True) == []
         device.record.clear()

@@ -18,7 +18,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from dreamvideo.motion import inverse_search, variational_flow
 from dreamvideo.motion.device_motion import estimate_flows, motion_on_device
 from dreamvideo.motion.flow import torch_dis
-from dreamvideo.motion.inverse_search import LEAST_CURVATURE, PATCH, STEPS, STRIDE, inverse_search_flow, search_patches
+from dreamvideo.motion.inverse_search import (
+    DAMPING,
+    LEAST_CURVATURE,
+    PATCH,
+    STEPS,
+    STRIDE,
+    inverse_search_flow,
+    search_patches,
+)
 from dreamvideo.tensors import upload
 
 Plane = NDArray[np.float64]
@@ -77,7 +85,7 @@ class LiteralSearch:
     def searched(self, row: int, column: int, start: Plane, steps: int) -> Plane:
         slopes = np.stack([self.patch(plane, row, column).ravel() for plane in (self.right, self.below)])
         slopes = slopes - slopes.mean(1, keepdims=True)
-        curvature = slopes @ slopes.T + LEAST_CURVATURE * np.eye(2)
+        curvature = slopes @ slopes.T + (LEAST_CURVATURE + DAMPING * self.misfit(row, column, start)) * np.eye(2)
         motion = start
         for _ in range(steps):
             change = self.seen(row, column, motion) - self.patch(self.first, row, column)
@@ -194,7 +202,7 @@ def test_what_is_elsewhere_altogether_moves_no_further_than_the_image() -> None:
         assert torch.isfinite(flow).all() and flow.abs().max() < 120
 
 
-KERNELS = 3 * 130 + 2 * 260  # searches, and refinements
+KERNELS = 3 * 180 + 2 * 260  # searches, and refinements
 
 
 class Counted(TorchDispatchMode):

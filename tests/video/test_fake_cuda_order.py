@@ -21,6 +21,7 @@ from dreamvideo.ascent import cuda_graphs
 from dreamvideo.ascent.jitter import shift, shift_gradient
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.ascent.tiling import TiledScore
+from dreamvideo.kernels import graph_capture
 from dreamvideo.models import cpu_engine
 from dreamvideo.models.class_odds import focused
 from dreamvideo.models.network import Network, PaddedFeatures, load_network
@@ -81,7 +82,7 @@ class Ordered(TorchDispatchMode):
 def ordered(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ordered]:
     """Ascents take the way of recorded ones, networks the operations that they have on CUDA."""
     recorder = cuda_graphs.GraphRecorder(lambda work: work)
-    monkeypatch.setattr(cuda_graphs, "recorded_on", lambda device: True)
+    monkeypatch.setattr(graph_capture, "recorded_on", lambda device: True)
     monkeypatch.setattr(cuda_graphs, "_recorder", lambda device: recorder)
     monkeypatch.setattr(cpu_engine, "compile_network", lambda network, precision: None)
     torch.use_deterministic_algorithms(True)

@@ -67,11 +67,11 @@ def barred(images: list[Any]) -> list[Any]:
     return [np.concatenate([image[:8] * 0 + 3, image[8:-8], image[-8:] * 0 + 3]) for image in images]
 
 
-ONE = CarrySettings(lanes=1, local_steps=2)
+ONE = CarrySettings(lanes=1, local_steps=2, flow="dis")  # `auto` takes another flow on CUDA
 FILMS: dict[str, tuple[Callable[[], Iterator[Frame]], DreamSettings, CarrySettings]] = {
     "a mover": (lambda: plain(scene(7)), LOOK, ONE),
     "a camera": (lambda: plain(scene(5, camera=2)), LOOK, ONE),
-    "two lanes": (lambda: plain([*scene(4, 1), *scene(4, 5)]), LOOK, CarrySettings(lanes=2, local_steps=2)),
+    "two lanes": (lambda: plain([*scene(4, 1), *scene(4, 5)]), LOOK, CarrySettings(lanes=2, local_steps=2, flow="dis")),
     "masks": (lambda: masked(scene(4)), LOOK, ONE),
     "fades": (lambda: plain(faded(scene(6))), LOOK, ONE),
     "bars, colors of the source": (lambda: plain(barred(scene(4))), replace(LOOK, keep_colors=True), ONE),

@@ -14,9 +14,11 @@ from torch import Tensor
 from dreamvideo.ascent import cuda_graphs
 from dreamvideo.ascent.octaves import octave_sizes
 from dreamvideo.bench.gpu_check.check_plan import GpuCheck
+from dreamvideo.bench.gpu_check.flow_times import flow_time_rows
 from dreamvideo.bench.gpu_check.single_octave import one_size_ascent
 from dreamvideo.bench.timing import synchronize, time_interleaved
 from dreamvideo.info.tables import TableRow
+from dreamvideo.kernels import graph_capture
 
 SIZE, REHEARSED_SIZE = (1080, 1920), (64, 96)
 ROUNDS = 3
@@ -32,7 +34,8 @@ class RecordingCost:
 
 
 def graph_rows(check: GpuCheck) -> Iterator[TableRow]:
-    """Measure each octave of 1080 lines, with one step as of a carried frame, then with those of a first frame."""
+    """Measure flow, then each octave of 1080 lines, with one step as of a carried frame and those of a first frame."""
+    yield from flow_time_rows(check)
     network = check.load()
     sizes = octave_sizes(*check.pick(SIZE, REHEARSED_SIZE), check.look)[::-1]  # the finest first
     with timed_recordings(check) as costs:
@@ -64,7 +67,7 @@ def graph_rows(check: GpuCheck) -> Iterator[TableRow]:
 
 def _plain(ascend: Callable[[], Tensor]) -> Callable[[], Tensor]:
     def plain() -> Tensor:
-        with cuda_graphs.enabled(False):
+        with graph_capture.enabled(False):
             return ascend()
 
     return plain
@@ -78,9 +81,9 @@ def timed_recordings(check: GpuCheck) -> Generator[list[RecordingCost], None, No
         A list that grows.
     """
     costs: list[RecordingCost] = []
-    on_cuda, recorded_on = cuda_graphs.on_cuda, cuda_graphs.recorded_on
+    on_cuda, recorded_on = graph_capture.on_cuda, graph_capture.recorded_on
 
-    def timed_on(device: torch.device) -> cuda_graphs.RecordFunction:
+    def timed_on(device: torch.device) -> graph_capture.RecordFunction:
         record = on_cuda(device) if check.on_gpu else call_again
 
         def record_timed(work: Callable[[], object]) -> Callable[[], object]:
@@ -95,13 +98,13 @@ def timed_recordings(check: GpuCheck) -> Generator[list[RecordingCost], None, No
         return record_timed
 
     cuda_graphs.forget_recordings()
-    cuda_graphs.on_cuda = timed_on
+    graph_capture.on_cuda = timed_on
     if not check.on_gpu:
-        cuda_graphs.recorded_on = lambda device: True
+        graph_capture.recorded_on = lambda device: True
     try:
         yield costs
     finally:
-        cuda_graphs.on_cuda, cuda_graphs.recorded_on = on_cuda, recorded_on
+        graph_capture.on_cuda, graph_capture.recorded_on = on_cuda, recorded_on
         cuda_graphs._recorders.clear()
 
 

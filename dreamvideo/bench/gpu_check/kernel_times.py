@@ -11,12 +11,12 @@ from statistics import median
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from dreamvideo.ascent import cuda_graphs
 from dreamvideo.bench.gpu_check.check_plan import GpuCheck
 from dreamvideo.bench.gpu_check.single_octave import one_size_ascent
 from dreamvideo.bench.timing import synchronize, time_call
 from dreamvideo.bench.traffic import TrafficCounter
 from dreamvideo.info.tables import TableRow, format_table
+from dreamvideo.kernels import graph_capture
 
 SIZE, REHEARSED_SIZE = (1080, 1920), (64, 96)
 SHOWN = 10  # kernels in the result; all are in the file
@@ -27,7 +27,7 @@ def kernel_rows(check: GpuCheck) -> Iterator[TableRow]:
     """Profile one step without a graph: totals, then the kernels that take most time; all of them in `kernels.txt`."""
     network = check.load()
     step = one_size_ascent(check, network, check.pick(SIZE, REHEARSED_SIZE), 1)
-    with cuda_graphs.enabled(False):
+    with graph_capture.enabled(False):
         for _ in range(3):
             step()
         seconds = median(time_call(step, check.device) for _ in range(5))

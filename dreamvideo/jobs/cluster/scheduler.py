@@ -27,6 +27,7 @@ from dreamvideo.jobs.cluster.cluster_job import (
 )
 from dreamvideo.jobs.cluster.transfer import store_file
 from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
+from dreamvideo.jobs.flow_choice import with_flow_of
 from dreamvideo.jobs.job import Job, JobResult, JobSettings
 from dreamvideo.jobs.job_output import begin_job, encode_of, finish_job
 from dreamvideo.jobs.observer import Observer
@@ -67,6 +68,7 @@ def run_on_cluster(
         DreamVideoError: of the network or its device.
     """
     observer = observer or Observer()
+    settings = with_flow_of(settings, "cuda" if pool.on_gpus else "cpu")
     device = "a GPU" if pool.on_gpus else f"{settings.model.threads or 1} threads"
     observer.message(f"{pool.count} workers, each with {device}")
     with closing(prefetch(find_units(jobs, settings, observer.should_stop), depth=UNITS_AHEAD)) as found:

@@ -18,6 +18,7 @@ from dreamvideo.errors import ClusterError, DreamVideoError, first_line
 from dreamvideo.jobs.cluster.ray_cluster import check_cluster_device, connect_ray
 from dreamvideo.jobs.cluster.transfer import StoredFile, replace_files, store_file
 from dreamvideo.jobs.cluster.worker import ClusterWorker
+from dreamvideo.jobs.flow_choice import with_flow_of
 from dreamvideo.jobs.job import JobSettings
 from dreamvideo.jobs.task import ClusterTask, FinishedSegment
 from dreamvideo.process import network_folder
@@ -68,6 +69,7 @@ class WorkerPool:
         if not self.on_gpus:
             # Not "auto": a worker would take a GPU that Ray has not given to it, and all of a machine the same one.
             settings = replace(settings, model=replace(settings.model, device="cpu", threads=threads))
+        settings = with_flow_of(settings, "cuda" if self.on_gpus else "cpu")
         self._files: dict[Path, StoredFile] = {}  # weights and masks
         if settings.cluster.ship:
             replace_files(settings, self._ship)

@@ -25,6 +25,7 @@ import torch
 
 from dreamvideo.devices import is_out_of_memory
 from dreamvideo.errors import MemoryBudgetError
+from dreamvideo.kernels.graph_capture import while_nothing_is_recorded
 
 T = TypeVar("T")
 
@@ -63,7 +64,8 @@ class CameraStream:
                         raise
                 # Outside of the except clause: the error's traceback kept the tensors alive. Recordings are left alone:
                 # the other thread may be replaying one.
-                torch.cuda.empty_cache()
+                with while_nothing_is_recorded():
+                    torch.cuda.empty_cache()
         raise MemoryBudgetError("got no memory to move a dream: expected a smaller --dream-size, or --device cpu")
 
     def mark(self) -> torch.cuda.Event | None:

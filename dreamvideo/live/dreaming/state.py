@@ -152,7 +152,7 @@ def see_frame(
         frame: the next frame of the camera; None: no new one, the previous one stays.
         controls: in effect from now on; some changes restart the dream.
         workload: the size to dream at.
-        estimate: the optical flow.
+        estimate: the optical flow, which takes images where the dream is moved.
         compare: how the camera's image follows the one before: whether it has changed altogether, which restarts the
             dream, unless the image before that returns within a few frames.
     """
@@ -174,8 +174,8 @@ def see_frame(
         return replace(seen, state=state, begins=True, before=before, flash_frames=flash_frames)
     if planes is None:
         return replace(seen, state=state)
-    now, last = (torch.from_numpy(image).permute(2, 0, 1)[None] for image in (camera, state.camera))
-    flows = estimate_flows(now, last, estimate, size=workload.size(camera.shape[:2]))
+    assert state.planes is not None  # as `planes`: the dream is moved in one place
+    flows = estimate_flows(planes, state.planes, estimate, size=workload.size(camera.shape[:2]))
     return replace(seen, state=state, flows=flows)
 
 
