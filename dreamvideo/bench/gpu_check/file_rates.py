@@ -16,6 +16,7 @@ from dreamvideo.bench.gpu_check.stream_rates import REHEARSED_SIZES, SIZES, Span
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import Frame
 from dreamvideo.info.tables import TableRow, TableValue
+from dreamvideo.jobs.decoding import converter_of, decoder_of
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.media.video_writer import write_video
 from dreamvideo.models.network import Network
@@ -23,6 +24,7 @@ from dreamvideo.settings.dream import CarrySettings
 from dreamvideo.settings.job import EncodeSettings
 from dreamvideo.threads import prefetch
 from dreamvideo.video.pipeline import dream_video
+from dreamvideo.yuv.encoder_planes import EncoderPlanes
 
 ENCODERS = {  # the default first
     "libx264": EncodeSettings(),
@@ -47,7 +49,7 @@ def file_rows(check: GpuCheck) -> Iterator[TableRow]:
             size, clip = f"{width}x{height}", folder / f"{height}.mkv"
             frames = list(islice(endless_shot(height, width), check.pick(CLIP_FRAMES, REHEARSED_CLIP_FRAMES)))
             write_clip(frames, clip, EncodeSettings(codec="mpeg4", crf=4))
-            yield {"what": "decoding alone", "size": size, "fps": decoding_rate(clip)}
+            yield {"what": "decoding alone, by the CPU", "size": size, "fps": decoding_rate(clip)}
             dreamed = dream_video(endless_shot(height, width), network, check.look, CarrySettings())
             with closing(dreamed):
                 few = list(islice(dreamed, check.pick(ENCODED_FRAMES, REHEARSED_ENCODED_FRAMES)))
@@ -88,8 +90,10 @@ def encoder_rates(frames: list[Frame], folder: Path) -> dict[str, float | None]:
 def file_rate(check: GpuCheck, network: Network, clip: Path, output: Path, encode: EncodeSettings) -> TableRow:
     """Dream a file as `dreamvideo video` does, and measure the frames as they are written."""
     figures: dict[str, TableValue] = {}
-    with open_video(clip) as source, closing(prefetch(source.frames)) as frames:
-        dreamed = prefetch(dream_video(frames, network, check.look, CarrySettings()))
+    on_gpu = check.device.type == "cuda"
+    reading = open_video(clip, accelerator=decoder_of(check.device), converter=converter_of(check.device))
+    with reading as source, closing(prefetch(source.frames)) as frames:
+        dreamed = prefetch(dream_video(frames, network, check.look, CarrySettings(), keep_on_device=on_gpu))
         timed = timed_frames(check, dreamed, check.pick(FILE_SPAN, REHEARSED_FILE_SPAN), figures)
-        write_video(timed, output, source.info, encode, overwrite=True)
+        write_video(timed, output, source.info, encode, overwrite=True, maker=EncoderPlanes(check.device))
     return figures
