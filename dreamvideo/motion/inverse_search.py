@@ -9,7 +9,7 @@ OpenCV's preset `fast` but for the finest scale. Departures:
   patch after patch, with those to the left and above; here it is all patches at once, with all four.
 - The number of steps is fixed. A patch that leaves the image or goes further than its own size has found nothing, and
   keeps the motion that it began with.
-- Steps are damped by the misfit of a patch, see `DAMPING`.
+- Steps are damped, see `DAMPING`.
 - The flow is refined at the finest scales alone. On rendered shots it is as exact as with refinement at each scale.
 
 Neither the values nor the sizes of what is computed decide what is computed next, so nothing waits for a device.
@@ -34,11 +34,9 @@ STEPS = 4, 4  # of each round of the search at a scale; OpenCV's two passes have
 FINEST = 1  # scale, in halvings of the image, see `flow.FINEST_SCALE`
 REFINED = 2  # scales at which the flow is refined, the finest ones
 
-# Added to the curvature of each patch, squared gray levels / px^2: so much for each squared gray level that the patch
-# leaves unexplained where it begins, and a little, so that what has no texture stays where it is. Without the former
-# noise moves what has hardly any, such as the roof of a bus, by pixels; more than this holds back what does move.
-DAMPING = 3.0
-LEAST_CURVATURE = 0.01
+# Added to the curvature of each patch, squared gray levels / px^2. With less, noise moves what has hardly any texture,
+# such as the roof of a bus, by pixels; with more, what is faint is held back where it does move.
+DAMPING = 20.0
 
 
 def inverse_search_flow(current: Tensor, previous: Tensor) -> FlowPair:
@@ -116,14 +114,13 @@ def search_patches(first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
     rows, columns = _patches_along(h), _patches_along(w)
     down, right = PATCH + STRIDE * (rows - 1) - h, PATCH + STRIDE * (columns - 1) - w
     grid = _patch_grid(rows, columns, (h, w), first.device)
-    patches, slopes, curvature = _templates(first, (0, right, 0, down))
+    patches, slopes, inverse = _templates(first, (0, right, 0, down))
     at_rest = (slopes * patches.transpose(1, 2)).sum(2, keepdim=True)
     # The flow at the patches' centers.
     starts = F.pad(flow, (0, right, 0, down), mode="replicate")[:, :, PATCH // 2 :: STRIDE, PATCH // 2 :: STRIDE]
     motion = starts[:, :, :rows, :columns].reshape(n, 2, 1, -1)
     for steps in STEPS:
-        start, misfit = _best_of_neighbors(second, patches, grid, motion)
-        motion, inverse = start, _damped_inverse(curvature, misfit)
+        motion = start = _best_of_neighbors(second, patches, grid, motion)
         for _ in range(steps):
             seen = _sample(second, grid, motion).transpose(1, 2)
             error = (slopes * seen).sum(2, keepdim=True) - at_rest
@@ -159,7 +156,7 @@ def _patch_grid(rows: int, columns: int, size: tuple[int, int], device: torch.de
 
 
 def _templates(image: Tensor, margin: tuple[int, int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """(N, PATCH^2, 1, P) patches; (N, 2, PATCH^2, P) their slopes; (N, 3, P) sums of the products xx, yy, xy of these.
+    """(N, PATCH^2, 1, P) patches; (N, 2, PATCH^2, P) their slopes; (N, 2, 2, P) inverses of their damped curvatures.
 
     Of slopes their mean is taken away: that of a patch does not count.
     """
@@ -171,16 +168,10 @@ def _templates(image: Tensor, margin: tuple[int, int, int, int]) -> tuple[Tensor
     columns = F.unfold(planes, PATCH, stride=STRIDE).view(n, 3, count, -1)
     patches, slopes = columns[:, 0], columns[:, 1:]
     slopes = slopes - slopes.mean(2, keepdim=True)
-    curvature = torch.cat([slopes.square(), slopes.prod(1, keepdim=True)], 1).sum(2)
-    return patches[:, :, None], slopes, curvature
-
-
-def _damped_inverse(curvature: Tensor, misfit: Tensor) -> Tensor:
-    """(N, 2, 2, P): inverse matrices of (N, 3, P) curvatures xx, yy, xy of patches with (N, 1, P) misfits."""
-    xx, yy = (curvature[:, :2] + LEAST_CURVATURE).add_(misfit, alpha=DAMPING).unbind(1)
-    xy = curvature[:, 2]
+    xx, yy = (slopes.square().sum(2) + DAMPING).unbind(1)
+    xy = slopes.prod(1).sum(1)
     inverse = torch.stack([yy, -xy, -xy, xx], 1) / (xx * yy - xy * xy)[:, None]
-    return inverse.view(len(inverse), 2, 2, -1)
+    return patches[:, :, None], slopes, inverse.view(n, 2, 2, -1)
 
 
 def _sample(image: Tensor, grid: _PatchGrid, motion: Tensor) -> Tensor:
@@ -191,19 +182,16 @@ def _sample(image: Tensor, grid: _PatchGrid, motion: Tensor) -> Tensor:
     return seen.view(n, -1, ways, count)
 
 
-def _best_of_neighbors(image: Tensor, patches: Tensor, grid: _PatchGrid, motion: Tensor) -> tuple[Tensor, Tensor]:
-    """(N, 2, 1, P) px: for each patch that of its own motion and its four neighbors' that explains it best.
-
-    Also (N, 1, P), its misfit.
-    """
+def _best_of_neighbors(image: Tensor, patches: Tensor, grid: _PatchGrid, motion: Tensor) -> Tensor:
+    """(N, 2, 1, P) px: for each patch that of its own motion and its four neighbors' that explains it best."""
     n, _, _, count = motion.shape
     padded = F.pad(motion.view(n, 2, grid.rows, grid.columns), (1, 1, 1, 1), mode="replicate")
     middle, first, last = slice(1, -1), slice(-2), slice(2, None)
     near = (middle, middle), (middle, first), (middle, last), (first, middle), (last, middle)  # the own first: ties
     candidates = torch.stack([padded[:, :, rows, columns] for rows, columns in near], 2).view(n, 2, -1, count)
     misfit = (_sample(image, grid, candidates) - patches).var(1, correction=0)  # (N, 5, P)
-    least, best = misfit.min(1, keepdim=True)
-    return candidates.gather(2, best[:, None].expand(n, 2, 1, count)), least
+    best = misfit.argmin(1)
+    return candidates.gather(2, best[:, None, None].expand(n, 2, 1, count))
 
 
 def _is_lost(grid: _PatchGrid, motion: Tensor, start: Tensor) -> Tensor:

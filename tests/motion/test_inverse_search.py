@@ -20,7 +20,6 @@ from dreamvideo.motion.device_motion import estimate_flows, motion_on_device
 from dreamvideo.motion.flow import torch_dis
 from dreamvideo.motion.inverse_search import (
     DAMPING,
-    LEAST_CURVATURE,
     PATCH,
     STEPS,
     STRIDE,
@@ -85,7 +84,7 @@ class LiteralSearch:
     def searched(self, row: int, column: int, start: Plane, steps: int) -> Plane:
         slopes = np.stack([self.patch(plane, row, column).ravel() for plane in (self.right, self.below)])
         slopes = slopes - slopes.mean(1, keepdims=True)
-        curvature = slopes @ slopes.T + (LEAST_CURVATURE + DAMPING * self.misfit(row, column, start)) * np.eye(2)
+        curvature = slopes @ slopes.T + DAMPING * np.eye(2)
         motion = start
         for _ in range(steps):
             change = self.seen(row, column, motion) - self.patch(self.first, row, column)
