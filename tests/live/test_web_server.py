@@ -233,12 +233,14 @@ def test_a_length_that_is_none_is_refused(
 def test_what_is_no_request_leaves_no_trace(
     port: int, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], raw: Any
 ) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=SOON) as connection:
-        with contextlib.suppress(OSError):  # the server may have closed it already
-            connection.sendall(raw)
-            connection.shutdown(socket.SHUT_WR)
-            answer = b"".join(iter(lambda: connection.recv(4096), b""))
-            assert b"200" not in answer.partition(b"\n")[0] and b"Traceback" not in answer
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=SOON) as connection,
+        contextlib.suppress(OSError),  # the server may have closed it already
+    ):
+        connection.sendall(raw)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+        assert b"200" not in answer.partition(b"\n")[0] and b"Traceback" not in answer
     assert ask(port, "/state")[0] == 200
     assert not caplog.records and capfd.readouterr() == ("", "")
 
