@@ -33,6 +33,7 @@ from dreamvideo.settings.job import (
     SequenceSettings,
     TileSettings,
 )
+from dreamvideo.settings.zoom import FilmSettings, ZoomSettings
 
 log = logging.getLogger(__name__)
 
@@ -64,11 +65,14 @@ class JobSettings:
     sequence: SequenceSettings = SequenceSettings()
     cluster: ClusterSettings = ClusterSettings()
     tile: TileSettings = TileSettings()
+    film: FilmSettings | None = None  # with `zoom`: the input is a photo, of which a zoom film is made
+    zoom: ZoomSettings | None = None
 
     @property
     def comment(self) -> str:
         """The line for the comment of a video or image, from which its settings can be read again."""
-        return settings_comment(self.model, self.objective, self.dream, self.carry)
+        zoom = () if self.zoom is None else (self.zoom,)
+        return settings_comment(self.model, self.objective, self.dream, self.carry, *zoom)
 
     def record(self, job: Job) -> dict[str, Any]:
         """Return what must be the same for a job to be resumed: the input files, and all settings that show in a frame.
@@ -82,6 +86,7 @@ class JobSettings:
             SourceError: an input cannot be read.
         """
         images = [path for path in job.images if path is not None and os.access(path, os.R_OK)]
+        zoom = () if self.zoom is None or self.film is None else (self.film, self.zoom)
         settings = (
             self.read,
             self.model,
@@ -92,6 +97,7 @@ class JobSettings:
             self.encode,
             self.sequence,
             self.cluster,
+            *zoom,
         )
         record = fingerprint(images or [job.source], *settings)
         for name in _FREE:
