@@ -20,8 +20,8 @@ def add_zoom_command(commands: Any) -> None:
         commands: what `add_subparsers` returned.
     """
     description = (
-        "Make an endless zoom film of a photo: each frame is the dream before it, a little nearer, and dreamed a little "
-        "more. The photo returns inside of itself."
+        "Make an endless zoom film of a photo: each frame is the dream before it, a little nearer or farther, and "
+        "dreamed a little more. The photo returns inside of itself."
     )
     command = Command(parse_zoom, run_zoom, ZOOM_SETTINGS)
     parser = add_command(commands, "zoom", "zoom endlessly into a dream of a photo", command, description)

@@ -1,7 +1,7 @@
 """Resampling for pictures that are resampled in every frame: Lanczos with 8 x 8 taps (Duchon 1979).
 
-A bicubic kernel halves the finest third of the spectrum in three frames; this one takes fifteen. A kernel of any width
-loses what is finer than that.
+Of a pattern three pixels wide a bicubic kernel leaves half after six frames; this one nearly all after a hundred. What
+is finer than 2.5 pixels both lose.
 """
 
 from __future__ import annotations

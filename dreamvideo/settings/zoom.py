@@ -89,7 +89,38 @@ def parse_center(text: str) -> tuple[float, float]:
         x, y = (float(match[i]) / (100 if match[i + 1] else 1) for i in (1, 3))
         if x <= 1 and y <= 1:
             return x, y
-    raise SettingsError(f"--center {shortened(text)}: expected x,y as shares of the picture, such as 0.5,0.4 or 50%,40%")
+    raise SettingsError(
+        f"--center {shortened(text)}: expected x,y as shares of the picture, such as 0.5,0.4 or 50%,40%"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """How a frame of a live tunnel shows the one before it."""
+
+    zoom: float = 1.0  # of one frame
+    rotate: float = 0.0  # degrees of one frame, clockwise
+
+
+def parse_feedback(text: str) -> Feedback:
+    """Parse the motion of a live tunnel.
+
+    Args:
+        text: `zoom=1.01,rotate=0.2`, either of them or both: factor and degrees of one frame.
+
+    Raises:
+        SettingsError: the text has another form, or a frame could not be followed to the next.
+    """
+    pairs = [part.strip().partition("=") for part in text.split(",")]
+    values = {name: value for name, _, value in pairs if re.fullmatch(_NUMBER, value)}
+    known = len(values) == len(pairs) and values.keys() <= {"zoom", "rotate"}
+    feedback = Feedback(float(values.get("zoom", 1)), float(values.get("rotate", 0))) if known else Feedback(0.0)
+    if not 1 / MOST_ZOOM <= feedback.zoom <= MOST_ZOOM or abs(feedback.rotate) > MOST_TURN:
+        raise SettingsError(
+            f"--feedback {shortened(text)}: expected zoom=1.01,rotate=0.2, or one of them: a factor of "
+            f"{1 / MOST_ZOOM:g} to {MOST_ZOOM:g} and at most {MOST_TURN:g} degrees a frame"
+        )
+    return feedback
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +176,9 @@ class FilmSettings:
     def __post_init__(self) -> None:
         check_fields(self)
         check(self.frame_rate > 0, f"--fps {self.frame_rate}", "more than 0")
-        check(self.count >= 2, f"--seconds {float(self.seconds):g} at {float(self.frame_rate):g} fps", "2 frames or more")
+        check(
+            self.count >= 2, f"--seconds {float(self.seconds):g} at {float(self.frame_rate):g} fps", "2 frames or more"
+        )
 
     @property
     def count(self) -> int:

@@ -20,7 +20,9 @@ from torch import Tensor
 from dreamvideo.motion.similarity import sampled_at, zoom_about
 from dreamvideo.tensors import resize
 
-PERIOD = math.log(3)  # of the zoom, where nothing else decides. Chosen by eye: sky and rocks come back every few seconds
+PERIOD = math.log(
+    3
+)  # of the zoom, where nothing else decides. Chosen by eye: sky and rocks come back every few seconds
 EDGE = 0.3  # share of the photo's half side over which it gives way to the copy around it
 
 

@@ -12,7 +12,7 @@ The tunnel of Mordvintsev, Olah, Tyka 2015, which crops each dream and dreams it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -38,8 +38,11 @@ from dreamvideo.video.tone_hold import Tone, hold_tone, measure_tone
 from dreamvideo.video.zoom_ends import MeetingEnds
 from dreamvideo.video.zoom_path import ZoomPath
 
-PHOTO_SHARE = 0.04  # of the endless photo in each frame: half of what a dream added is gone in 17. Chosen by eye
+PHOTO_SHARE = (
+    0.07  # of the endless photo in each frame: half of what a dream added is gone in 10. By eye: 0.04 ends in blobs
+)
 STEP = 0.5  # size of the steps of a frame over those of the first; the same as `CarrySettings.warm_step`
+COARSE_TURN = 4  # of so many frames one steps at a coarser octave too, each in its turn; as other films do
 NEW_STEP = 1.2  # the same where the picture is new; by eye: smaller ones leave a rim of photo when zooming out
 GROWN_FRAMES = 16  # until what is new counts as dreamed like the rest
 
@@ -51,6 +54,7 @@ class ZoomState:
     dream: Tensor  # (1, 3, H, W) float32 in [0, 1]
     age: Tensor  # (1, 1, H, W) float32 in [0, 1]: frames since a pixel came in at the border, over GROWN_FRAMES
     tone: Tone  # of the first dream, held
+    target_score: Tensor  # (1,) float32 of the first dream, held
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,8 @@ class ZoomDreamer:
         comes_nearer = pose == (0.0, 0.0) and self.film.path.log_zooms[1] > 0
         source = self.film.photo.whole() if comes_nearer else self.film.photo.seen(*pose)
         dream = self._ascend(source, lambda score: dream_octaves(source, score, self.dreaming))
-        return ZoomState(dream, torch.ones_like(dream[:, :1]), measure_tone(dream))
+        target = self._ascend(dream, lambda score: score(dream).detach())
+        return ZoomState(dream, torch.ones_like(dream[:, :1]), measure_tone(dream), target)
 
     def following(self, last: ZoomState, frame: int) -> ZoomState:
         """Dream a frame from the one before it.
@@ -99,6 +104,7 @@ class ZoomDreamer:
         need = 1 - warp_lanczos(last.age, points).clamp(0, 1) * inside
         index = frame % self.film.path.count
         steps, local = self._steps(need, size, index)
+        holds_score = self.network is not None and self.network.score.logarithmic
 
         def work(score: Score) -> Tensor:
             residual = moved - source
@@ -112,6 +118,7 @@ class ZoomDreamer:
                 step_scale=STEP + (NEW_STEP - STEP) * need,
                 steps_per_octave=steps,
                 jitter_index=[index],
+                target_score=last.target_score if holds_score else None,
             )
 
         if self.network is None:
@@ -123,8 +130,8 @@ class ZoomDreamer:
         """Steps of the whole image at each octave, smallest first; and those in windows."""
         coarser = len(octave_sizes(*size, self.dreaming)) - 1
         steps = [0] * coarser + [1]
-        if coarser and index % 2:
-            steps[coarser - 1 - index // 2 % coarser] = 1
+        if coarser and index % COARSE_TURN == 1:
+            steps[coarser - 1 - index // COARSE_TURN % coarser] = 1
         cells = fetch(count_cells(need))().numpy()
         if cells.mean() < LOCAL_SHARE:
             return steps, ()
@@ -204,6 +211,7 @@ def zoom_to_bytes(state: ZoomState) -> bytes:
         state: after a frame.
     """
     tensors = {"dream": state.dream, "age": state.age, "energies": state.tone.energies, "mean": state.tone.mean}
+    tensors["target_score"] = state.target_score
     return save({name: fetch(tensor)().contiguous() for name, tensor in tensors.items()})
 
 
@@ -215,4 +223,6 @@ def zoom_from_bytes(content: bytes, device: torch.device) -> ZoomState:
         device: where it goes.
     """
     tensors = {name: upload(tensor, device) for name, tensor in load(content).items()}
-    return ZoomState(tensors["dream"], tensors["age"], Tone(tensors["energies"], tensors["mean"]))
+    return ZoomState(
+        tensors["dream"], tensors["age"], Tone(tensors["energies"], tensors["mean"]), tensors["target_score"]
+    )
