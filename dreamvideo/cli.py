@@ -31,6 +31,7 @@ from dreamvideo.commands.options import Command, CommandLine
 from dreamvideo.commands.presets import add_presets_command
 from dreamvideo.commands.signals import interrupt_on_sigterm
 from dreamvideo.commands.video import add_video_command
+from dreamvideo.commands.zoom import add_zoom_command
 from dreamvideo.errors import Cancelled, DreamVideoError, SettingsError, printable
 from dreamvideo.process import networks_from
 
@@ -101,6 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     for add in (
         add_video_command,
         add_image_command,
+        add_zoom_command,
         add_atlas_command,
         add_frames_command,
         add_live_command,

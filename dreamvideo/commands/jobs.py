@@ -20,6 +20,7 @@ from dreamvideo.settings.job import (
     SequenceSettings,
     TileSettings,
 )
+from dreamvideo.settings.zoom import FilmSettings, ZoomSettings
 
 if TYPE_CHECKING:
     from dreamvideo.jobs.job import Job, JobSettings
@@ -54,6 +55,35 @@ def parse_job_settings(line: CommandLine) -> JobSettings:
     )
 
 
+def parse_zoom_settings(line: CommandLine) -> JobSettings:
+    """Make the settings of all jobs of `dreamvideo zoom`.
+
+    Args:
+        line: the parsed command line.
+
+    Raises:
+        SettingsError: a value is invalid.
+    """
+    film, zoom = line.settings(FilmSettings), line.settings(ZoomSettings)
+    zoom.check_frame(float(film.frame_rate))
+    model, objective = line.settings(ModelSettings), line.settings(ObjectiveSettings)
+    dream, encode, tile = line.settings(DreamSettings), line.settings(EncodeSettings), line.settings(TileSettings)
+    from dreamvideo.jobs.job import JobSettings
+
+    return JobSettings(
+        read=ReadSettings(),
+        model=model,
+        objective=objective,
+        dream=dream,
+        carry=CarrySettings(),
+        mask=MaskSettings(),
+        encode=encode,
+        tile=tile,
+        film=film,
+        zoom=zoom,
+    )
+
+
 def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hint: str, console: Console) -> int:
     """Dream jobs, here or on a cluster, and show how each ends.
 
@@ -76,6 +106,7 @@ def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hi
     """
     from dreamvideo.jobs.guide import load_guide
     from dreamvideo.jobs.runner import dream_jobs
+    from dreamvideo.jobs.zoom_job import dream_zooms
 
     def stopping() -> None:
         console.message("Stopping after this frame. Press Ctrl-C again to quit now.")
@@ -94,7 +125,8 @@ def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hi
                     with open_pool(settings, load_guide(settings.objective.guide)) as pool:
                         run_on_cluster(pool, jobs, settings, observer, resume)
                 else:
-                    dream_jobs(
+                    dream = dream_jobs if settings.zoom is None else dream_zooms
+                    dream(
                         jobs,
                         settings,
                         lambda: load_requested_network(settings.model, settings.objective),

@@ -32,6 +32,7 @@ from dreamvideo.settings.network_looks import DEFAULT_NETWORK, EMBEDDED_NETWORK,
 from dreamvideo.settings.option import option_choices, option_flag
 from dreamvideo.settings.presets import find_preset
 from dreamvideo.settings.toml_file import read_toml
+from dreamvideo.settings.zoom import FilmSettings, ZoomSettings
 
 if TYPE_CHECKING:
     from dreamvideo.commands.console import Console
@@ -50,6 +51,7 @@ _VIDEO_SETTINGS = (
 VIDEO_SETTINGS = (PreviewSettings, *_VIDEO_SETTINGS)
 FRAMES_SETTINGS = (SequenceSettings, *_VIDEO_SETTINGS)
 IMAGE_SETTINGS = (PictureSettings, *NETWORK_SETTINGS, MaskSettings, TileSettings)
+ZOOM_SETTINGS = (FilmSettings, ZoomSettings, *NETWORK_SETTINGS, TileSettings, EncodeSettings)
 LIVE_SETTINGS = (LiveSettings, CameraSettings, *NETWORK_SETTINGS)
 INFO_SETTINGS = (InfoSettings, ReadSettings, *NETWORK_SETTINGS, CarrySettings, EncodeSettings)
 ATLAS_SETTINGS = (AtlasSettings, *NETWORK_SETTINGS)

@@ -37,6 +37,7 @@ from dreamvideo.settings.job import (
     SequenceSettings,
     TileSettings,
 )
+from dreamvideo.settings.zoom import FilmSettings, ZoomSettings
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +70,13 @@ class JobSettings:
     cluster: ClusterSettings = ClusterSettings()
     tile: TileSettings = TileSettings()
     flow: str | None = None  # that `carry` leaves to the device, see `flow_choice`; None: not chosen yet
+    film: FilmSettings | None = None  # with `zoom`: the input is a photo, of which a zoom film is made
+    zoom: ZoomSettings | None = None
 
     @property
     def comment(self) -> str:
         """The line for the comment of a video or image, from which its settings can be read again."""
-        return settings_comment(self.model, self.objective, self.dream, self.carry)
+        return settings_comment(self.model, self.objective, self.dream, self.carry, *filter(None, [self.zoom]))
 
     @property
     def carrying(self) -> CarrySettings:
@@ -110,6 +113,7 @@ class JobSettings:
             SourceError: an input cannot be read.
         """
         images = [path for path in job.images if path is not None and os.access(path, os.R_OK)]
+        zoom = () if self.zoom is None or self.film is None else (self.film, self.zoom)
         settings = (
             self.read,
             self.model,
@@ -120,6 +124,7 @@ class JobSettings:
             self.encode,
             self.sequence,
             self.cluster,
+            *zoom,
         )
         record = fingerprint(images or [job.source], *settings)
         for name in _FREE:

@@ -186,6 +186,7 @@ def initial_controls(live: LiveSettings) -> Controls:
     """The controls that a live dream starts with."""
     return Controls(
         strength=live.strength,
+        feedback=live.feedback,
         mirror=live.mirror,
         split=live.split,
         overlay=live.overlay,

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from dreamvideo.settings.zoom import Feedback
+
 STRENGTHS: Final = (0.0, 3.0)  # limits of the strength that + and - set
 STRENGTH_STEP: Final = 1.25  # factor of one press; chosen by eye
 FAINTEST: Final = 0.1  # a press of - below this sets 0
@@ -37,6 +39,7 @@ class Controls:
     full_screen: bool = False
     recording: bool = False
     snapshots: int = 0  # number of requests so far
+    feedback: Feedback | None = None  # the motion of a tunnel; None: the dream follows the camera
     resets: int = 0  # number of requests so far; each restarts the dream
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from dreamvideo.settings.option import MOST_PIXELS, check, check_fields, option
 from dreamvideo.settings.parsers import Address, parse_address, parse_camera_size, parse_seconds
+from dreamvideo.settings.zoom import Feedback, parse_feedback
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,12 @@ class LiveSettings:
     )
     strength: float = option(
         1.0, "strength of the dream, relative to that of the look (keys + and -)", type=float, metavar="X"
+    )
+    feedback: Feedback | None = option(
+        None,
+        "a tunnel: each frame shows the one before it again, zoomed by a factor and turned by degrees",
+        type=parse_feedback,
+        metavar="zoom=X,rotate=DEG",
     )
     mirror: bool = option(False, "flip the image left to right, as a mirror does (key m)", action="store_true")
     split: bool = option(False, "show the source on the left, the dream on the right (key d)", action="store_true")

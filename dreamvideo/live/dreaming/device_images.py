@@ -21,3 +21,8 @@ def compose_planes(residual: Tensor, planes: Tensor) -> Tensor:
     size = (planes.shape[2], planes.shape[3])
     large = residual if residual.shape[2:] == size else enlarge(residual, size)
     return (large * 255).add_(planes).round_().clamp_(0, 255)[0].permute(1, 2, 0).to(torch.uint8).contiguous()
+
+
+def enlarged_planes(source: Tensor, size: tuple[int, int]) -> Tensor:
+    """Enlarge the (1, 3, h, w) uint8 source of a dream to (H, W) = `size`."""
+    return enlarge(source.float(), size).round_().clamp_(0, 255).to(torch.uint8)

@@ -17,13 +17,14 @@ from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls
 from dreamvideo.live.dreaming.ascent_task import AscentTask, LookChoice
 from dreamvideo.live.dreaming.ascent_thread import AscentResult
-from dreamvideo.live.dreaming.device_images import compose_planes
+from dreamvideo.live.dreaming.device_images import compose_planes, enlarged_planes
 from dreamvideo.live.dreaming.size_control import Workload
 from dreamvideo.live.dreaming.tracking import (
     AccumulatedFlow,
     TrackedDream,
     apply_update,
     compose_image,
+    enlarged_source,
     extend_flow,
     fade_tracked,
     resize_tracked,
@@ -33,6 +34,7 @@ from dreamvideo.live.dreaming.tracking import (
     track_motion,
     undreamed,
 )
+from dreamvideo.live.dreaming.tunnel import track_tunnel, tunnel_motion
 from dreamvideo.motion.cuts import Compare
 from dreamvideo.motion.device_motion import FlowEstimate, estimate_flows, motion_on_device
 from dreamvideo.motion.flow_pair import FlowEstimator
@@ -172,7 +174,7 @@ def see_frame(
         # What comes back within a few frames is that before the first of them.
         before, flash_frames = state.before or state, state.flash_frames + 1
         return replace(seen, state=state, begins=True, before=before, flash_frames=flash_frames)
-    if planes is None:
+    if planes is None or controls.feedback is not None:  # the motion of a tunnel is known
         return replace(seen, state=state)
     assert state.planes is not None  # as `planes`: the dream is moved in one place
     flows = estimate_flows(planes, state.planes, estimate, size=workload.size(camera.shape[:2]))
@@ -209,10 +211,14 @@ def move_dream(
     flows[state.frame_index] = None
     if seen.fresh:
         source = _source(camera, planes, size)
-        motion = _motion(seen, source, dream.source, estimate)
         seconds = min(float(seen.frame.time - state.frame.time), MAX_DECAY_SECONDS)
-        dream = track_motion(dream, source, motion, seconds)
-        dream = fade_tracked(dream, camera, seen.presence, motion)
+        if controls.feedback is None:
+            motion = _motion(seen, source, dream.source, estimate)
+            dream = track_motion(dream, source, motion, seconds)
+            dream = fade_tracked(dream, camera, seen.presence, motion)
+        else:  # the camera's picture does not move as the tunnel does, so that it does not tell what fades
+            motion = tunnel_motion(controls.feedback, size, source.device)
+            dream = track_tunnel(dream, source, motion, seconds)
         flows = {number: extend_flow(flow, motion) for number, flow in flows.items()}
     return replace(
         state,
@@ -231,9 +237,12 @@ def move_dream(
 
 def compose_frame(state: LiveFrameState) -> Callable[[], NDArray[np.uint8]]:
     """Return a function that returns the (H, W, 3) dreamed image; on a device the work on it has begun."""
+    tunnel = state.controls.feedback is not None  # in which the camera's own detail has no place
     if state.planes is None:
-        return functools.partial(compose_image, state.dream, state.camera)
-    fetched = fetch(compose_planes(state.dream.carry.residual, state.planes))
+        camera = enlarged_source(state.dream.source, state.camera.shape[:2]) if tunnel else state.camera
+        return functools.partial(compose_image, state.dream, camera)
+    planes = enlarged_planes(state.dream.source, state.camera.shape[:2]) if tunnel else state.planes
+    fetched = fetch(compose_planes(state.dream.carry.residual, planes))
     return lambda: cast("NDArray[np.uint8]", fetched().numpy())
 
 

@@ -202,3 +202,9 @@ def source_tensor(camera: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
     if camera.shape[:2] != size:
         camera = cast("NDArray[np.uint8]", cv2.resize(camera, size[::-1], interpolation=cv2.INTER_AREA))
     return torch.from_numpy(np.ascontiguousarray(camera)).permute(2, 0, 1)[None]
+
+
+def enlarged_source(source: Tensor, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return a (1, 3, h, w) uint8 source of a dream as (H, W, 3), enlarged to (H, W) = `size`."""
+    image = np.ascontiguousarray(source[0].permute(1, 2, 0).numpy())
+    return cast("NDArray[np.uint8]", cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC))
