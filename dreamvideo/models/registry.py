@@ -27,7 +27,7 @@ from dreamvideo.models.model import Model, traced_model
 from dreamvideo.models.objectives import Features, Term
 from dreamvideo.models.own_network import load_own_network
 from dreamvideo.models.weights import download_weights, read_weights
-from dreamvideo.settings.network_looks import EMBEDDED_NETWORK, resolve_network
+from dreamvideo.settings.network_looks import DRAWN_NETWORK, EMBEDDED_NETWORK, resolve_network
 
 # Classes of dreamnet whose odds are raised a little beside the energy of two layers: the dream fills the image and
 # still holds eyes, faces, trees and flowers. Chosen by eye.
@@ -50,7 +50,7 @@ class Entry:
 _INCEPTION = {"aux_logits": False, "transform_input": True, "init_weights": False}
 
 DREAMNET: Final = EMBEDDED_NETWORK
-DREAMNET_DRAWN: Final = "dreamnet-drawn"  # which learned from drawings alone
+DREAMNET_DRAWN: Final = DRAWN_NETWORK
 GROUP_KIND: Final = "l2"  # how a group is dreamed; chosen by eye
 
 CLASSIFIERS: Mapping[str, Entry] = {
