@@ -6,6 +6,7 @@ import dataclasses
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -329,9 +330,10 @@ def test_the_recipe_checks_itself_and_lowers_its_rate() -> None:
     assert set(recipe.groups) <= set(GROUPS)
     assert recipe.rate(0, 0) == pytest.approx(1e-5) and recipe.rate(100, 0) == 1e-3
     assert recipe.rate(500, 0.5) == 5e-4 and recipe.rate(500, 0.999) == pytest.approx(4e-5)
-    for wrong in ({"minutes": 0}, {"shards": 1}, {"batch": 999}, {"most": 5}):
+    wrong: tuple[dict[str, Any], ...] = ({"minutes": 0}, {"shards": 1}, {"batch": 999}, {"most": 5})
+    for values in wrong:
         with pytest.raises(SettingsError):
-            dataclasses.replace(recipe, **wrong)
+            dataclasses.replace(recipe, **values)
 
 
 def test_wrong_arguments_are_one_line_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,7 @@ def tar(files: dict[str, bytes], mode: str = "w:xz") -> bytes:
 
 def deb(path: Path, name: str, version: str, files: dict[str, bytes], ending: str = "xz") -> Path:
     control = tar({"control": f"Package: {name}\nVersion: {version}\nMaintainer: Name\n".encode()})
-    members = {"debian-binary": b"2.0\n", "control.tar.xz": control, f"data.tar.{ending}": tar(files)}
+    members = {"debian-binary": b"2.0\n", "_odd": b"three", "control.tar.xz": control, f"data.tar.{ending}": tar(files)}
     content = b"!<arch>\n"
     for member, data in members.items():
         content += (
