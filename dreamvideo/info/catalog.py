@@ -8,7 +8,15 @@ from dreamvideo.errors import ModelError
 from dreamvideo.info.tables import TableRow, format_table
 from dreamvideo.models.efficientnet_lite import VARIANTS, package_file
 from dreamvideo.models.layers import describe_layers
-from dreamvideo.models.registry import CLASSIFIERS, DREAMNET, class_names, find_model, pretrained, torchvision_names
+from dreamvideo.models.registry import (
+    CLASSIFIERS,
+    DREAMNET,
+    DREAMNET_DRAWN,
+    class_names,
+    find_model,
+    pretrained,
+    torchvision_names,
+)
 from dreamvideo.models.weights import cache_path
 from dreamvideo.settings.dream import ModelSettings
 from dreamvideo.settings.network_looks import weights_package
@@ -23,7 +31,9 @@ def model_lines() -> Iterator[str]:
     Returns:
         Lines of text, the table's header first; see `model_line` for its columns.
     """
-    yield from format_table([_model_row(name) for name in (*VARIANTS, DREAMNET, *CLASSIFIERS)], _MODEL_COLUMNS)
+    yield from format_table(
+        [_model_row(name) for name in (*VARIANTS, DREAMNET, DREAMNET_DRAWN, *CLASSIFIERS)], _MODEL_COLUMNS
+    )
     others = [name for name in torchvision_names() if name not in CLASSIFIERS]
     yield (
         f"and {len(others)} more classifiers of torchvision, such as {others[0]}, {others[-1]}, and networks of your "
@@ -56,7 +66,7 @@ def _model_row(name: str) -> TableRow:
 
 def weights_origin(name: str) -> str:
     """Say where the weights of a network come from: embedded, cached, or downloaded when they are needed."""
-    if name == DREAMNET:
+    if name in (DREAMNET, DREAMNET_DRAWN):
         return "embedded"
     if name in VARIANTS:
         path = package_file(name)
@@ -80,7 +90,7 @@ def class_lines(name: str) -> Iterator[str]:
         name: as in `model_line`.
 
     Returns:
-        One name per line, in the order of the class numbers.
+        One name per line, in the order of the class numbers, then the groups that the network has a map of.
 
     Raises:
         ModelError: no such network, or its classes have no names.
@@ -89,6 +99,7 @@ def class_lines(name: str) -> Iterator[str]:
     if not names:
         raise ModelError(f"the classes of {name} have no names: give their numbers, such as --class 3")
     yield from names
+    yield from find_model(name).groups if name == DREAMNET else ()
 
 
 def layer_lines(settings: ModelSettings) -> Iterator[str]:

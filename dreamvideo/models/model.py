@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -30,6 +30,7 @@ class Model:
     kind: str = "l2"  # the default objective of a layer, see `objectives`
     classes: tuple[str, ...] = ()  # names, in the order of the logits; empty: the classes have none
     class_node: str = ""  # the node of the logits
+    groups: Mapping[str, Term] = field(default_factory=dict)  # name of a group of classes -> what raises it, weight 1
     class_kind: str = "class"  # how classes are dreamed, see `objectives`: "class" or "focus"
     divisors: Callable[[], Mapping[str, Tensor]] = dict  # see `Objective`; needs the weights
 

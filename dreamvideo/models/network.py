@@ -227,12 +227,17 @@ def choose_terms(model: Model, objective: ObjectiveSettings, guided: bool = Fals
 
 def _class_terms(classes: Sequence[tuple[str, float]], model: Model) -> list[Term]:
     by_weight: dict[float, list[int]] = {}  # classes of one weight share a term: each place chooses among them
+    groups: list[Term] = []
     for name, weight in classes:
-        by_weight.setdefault(weight, []).extend(find_classes(name, model.classes, model.name))
-    return [
+        if group := model.groups.get(name.lower()):
+            groups.append(replace(group, weight=weight))
+        else:
+            by_weight.setdefault(weight, []).extend(find_classes(name, model.classes, model.name))
+    single = [
         Term(model.class_node, weight, model.class_kind, tuple(dict.fromkeys(picks)))
         for weight, picks in by_weight.items()
     ]
+    return [*groups, *single]
 
 
 def _checked_layer(layer: str, model: Model) -> str:

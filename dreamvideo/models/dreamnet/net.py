@@ -8,7 +8,7 @@ After Szegedy et al. 2015 (GoogLeNet) with batch normalization. What differs, an
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final, cast
 
 import torch
@@ -21,9 +21,12 @@ BLOCKS: Final = ("c1", "s4a", "s4b", "s8a", "s8b", "s16a", "s16b")
 HEADS: Final = ("s8b", "s16a", "s16b")  # blocks with a classifier, so that all of them learn objects
 MAPS: Final = tuple(f"map.{name}" for name in HEADS)
 NODES: Final = (*BLOCKS, *MAPS, "logits")
+GROUPS_NODE: Final = "groups"  # the maps of all groups of things that photographs show; drawings alone teach none
+GROUP_CHANNELS: Final = 24  # of the map of one group
 STRIDES: Final = {"c1": 2, "s4a": 4, "s4b": 4, "s8a": 8, "s8b": 8, "s16a": 16, "s16b": 16}
 SMALLEST: Final = 16  # pixels a side: one place at stride 16
 
+_GROUP: Final = "group."
 _POOL_AFTER: Final = ("c1", "s4b", "s8b")
 
 
@@ -102,10 +105,18 @@ class Inception(nn.Module):
 
 
 class DreamNet(nn.Module):
-    """The network, with batch normalization if `trainable`, and else with that folded into the convolutions."""
+    """The network, with batch normalization if `trainable`, and else with that folded into the convolutions.
 
-    def __init__(self, class_count: int, *, trainable: bool = False) -> None:
+    Args:
+        class_count: outputs of each head.
+        group_names: of groups of things that it learned from a network of photographs; each has a map of
+            `GROUP_CHANNELS` channels, a linear function of `s16b`. Empty: drawings alone taught it.
+        trainable: with batch normalization.
+    """
+
+    def __init__(self, class_count: int, group_names: Sequence[str] = (), *, trainable: bool = False) -> None:
         super().__init__()
+        self.group_names = tuple(group_names)
         self.c1 = _conv(3, 32, 6, 2, trainable=trainable)
         self.s4a = _conv(32, 72, trainable=trainable)
         self.s4b = Inception(72, 28, 32, 44, 16, 24, 16, trainable=trainable)  # 112 channels
@@ -115,6 +126,19 @@ class DreamNet(nn.Module):
         self.s16b = Inception(320, 80, 104, 176, 48, 88, 40, trainable=trainable)  # 384
         widths = {"s8b": 240, "s16a": 320, "s16b": 384}
         self.heads = nn.ModuleDict({name: nn.Linear(widths[name], class_count) for name in HEADS})
+        if self.group_names:
+            self.groups = nn.Conv2d(widths[HEADS[-1]], len(self.group_names) * GROUP_CHANNELS, 1)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Names of the nodes: `NODES`, then `groups` and `group.` with the name of each, if there are any."""
+        groups = (GROUPS_NODE, *map(group_node, self.group_names)) if self.group_names else ()
+        return (*NODES, *groups)
+
+    def group_channels(self, name: str) -> tuple[int, ...]:
+        """Return the channels of the node `groups` that are the map of the group `name`."""
+        first = self.group_names.index(name) * GROUP_CHANNELS
+        return tuple(range(first, first + GROUP_CHANNELS))
 
     def head(self, name: str) -> nn.Linear:
         """Return the classifier on block `name`, one of `HEADS`."""
@@ -129,16 +153,17 @@ class DreamNet(nn.Module):
 
         Args:
             x: (B, 3, H, W) RGB in [0, 1], H and W at least 16.
-            names: of `NODES`. `map.s8b` (B, classes, H/8, W/8), `map.s16a` and `map.s16b` (B, classes, H/16, W/16) are
+            names: of `nodes`. `map.s8b` (B, classes, H/8, W/8), `map.s16a` and `map.s16b` (B, classes, H/16, W/16) are
                 the logits of each place by the head on that block; `logits` (B, classes) is the mean of the last.
+                `group.NAME` (B, `GROUP_CHANNELS`, H/16, W/16) is the map of a group, `groups` are all of them.
 
         Raises:
             ModelError: there is no such node.
             ValueError: the images are too small.
         """
         for name in names:
-            if name not in NODES:
-                raise ModelError(f"no layer {name!r} in dreamnet; expected one of: {', '.join(NODES)}")
+            if name not in self.nodes:
+                raise ModelError(f"no layer {name!r} in dreamnet; expected one of: {', '.join(self.nodes)}")
         if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[2:]) < SMALLEST:
             raise ValueError(f"got images of shape {tuple(x.shape)}: expected (B, 3, H, W), H and W >= {SMALLEST}")
         sources = {name: _source(name) for name in names}
@@ -152,11 +177,21 @@ class DreamNet(nn.Module):
                 x = F.avg_pool2d(x, 2)
         for name, source in sources.items():
             if name != source:
-                head = self.head(source)
-                outputs[name] = F.conv2d(outputs[source], head.weight[:, :, None, None], head.bias)
+                outputs[name] = F.conv2d(outputs[source], *self._map_weights(name))
         if "logits" in outputs:
             outputs["logits"] = outputs["logits"].mean((2, 3))  # a mean commutes with a linear head
         return {name: outputs[name] for name in names}
+
+    def _map_weights(self, node: str) -> tuple[Tensor, Tensor | None]:
+        """Weight (C, inputs, 1, 1) and bias (C,) of a map over a block."""
+        if node == GROUPS_NODE:
+            return self.groups.weight, self.groups.bias
+        if node.startswith(_GROUP):
+            channels = self.group_channels(node.removeprefix(_GROUP))
+            part = slice(channels[0], channels[-1] + 1)
+            return self.groups.weight[part], cast(Tensor, self.groups.bias)[part]
+        head = self.head(_source(node))
+        return head.weight[:, :, None, None], head.bias
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the (B, classes) logits of (B, 3, H, W) RGB in [0, 1]."""
@@ -165,7 +200,13 @@ class DreamNet(nn.Module):
 
 def _source(node: str) -> str:
     """The block that a node is, or is computed from."""
-    return BLOCKS[-1] if node == "logits" else node.removeprefix("map.")
+    deepest = node in ("logits", GROUPS_NODE) or node.startswith(_GROUP)
+    return BLOCKS[-1] if deepest else node.removeprefix("map.")
+
+
+def group_node(name: str) -> str:
+    """Return the node of the map of the group `name`."""
+    return _GROUP + name
 
 
 def fold_network(net: DreamNet) -> DreamNet:
@@ -177,11 +218,13 @@ def fold_network(net: DreamNet) -> DreamNet:
     Returns:
         The same function in evaluation mode, on the same device.
     """
-    folded = DreamNet(net.head(HEADS[-1]).out_features)
+    folded = DreamNet(net.head(HEADS[-1]).out_features, net.group_names)
     for name, module in net.named_modules():
         if isinstance(module, ConvNormRelu):
             folded.get_submodule(name).load_state_dict(module.folded().state_dict())
     folded.heads.load_state_dict(net.heads.state_dict())
+    if net.group_names:
+        folded.groups.load_state_dict(net.groups.state_dict())
     return folded.to(net.device).eval()
 
 

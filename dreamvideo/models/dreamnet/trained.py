@@ -13,9 +13,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dreamvideo.errors import ModelError, WeightsError
-from dreamvideo.models.dreamnet.net import BLOCKS, DreamNet
+from dreamvideo.models.dreamnet.net import BLOCKS, GROUPS_NODE, DreamNet, group_node
 
 EMBEDDED: Final = Path(__file__).with_name("dreamnet.safetensors")
+DRAWN: Final = Path(__file__).with_name("dreamnet_drawn.safetensors")  # what drawings alone taught
 FORMAT: Final = "dreamnet3"
 
 _STATISTICS: Final = ("rms.", "divisor.", "color.")
@@ -63,12 +64,14 @@ def load_dreamnet(path: str | Path | None = None) -> Trained:
         )
     try:
         classes = tuple(str(name) for name in json.loads(metadata["classes"]))
-        net = DreamNet(len(classes))
+        net = DreamNet(len(classes), json.loads(metadata.get("groups", "[]")))
         net.load_state_dict({k: v.float() for k, v in tensors.items() if not k.startswith(_STATISTICS)})
-        rms = {name: tensors[f"rms.{name}"] for name in BLOCKS}
+        rms = {name: tensors[f"rms.{name}"] for name in (*BLOCKS, *([GROUPS_NODE] if net.group_names else []))}
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise ModelError(f"{path}: not the weights of a DreamNet: {str(error).splitlines()[0]}") from error
-    divisors = {name: tensors.get(f"divisor.{name}", plain_divisor(rms[name])) for name in BLOCKS}
+    divisors = {name: tensors.get(f"divisor.{name}", plain_divisor(rms[name])) for name in rms}
+    for name in net.group_names:
+        divisors[group_node(name)] = divisors[GROUPS_NODE][list(net.group_channels(name))]
     return Trained(net.eval().requires_grad_(False), classes, divisors, rms)
 
 
