@@ -283,3 +283,15 @@ def has_fast_bf16(device: torch.device) -> bool:
         probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private: absent in some versions
         return any(getattr(torch.cpu, probe, bool)() for probe in probes)
     return False
+
+
+def device_kind(device: torch.device) -> str:
+    """Return the kind of a device by its hardware and not by torch's name, which is `cuda` for AMD's, too.
+
+    Args:
+        device: of torch.
+
+    Returns:
+        `cpu`, `cuda`, `mps`, or `rocm`.
+    """
+    return "rocm" if device.type == "cuda" and torch.version.hip is not None else device.type

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 from dreamvideo.errors import SettingsError
 
 T = TypeVar("T")
+
+# (H, W, 3) uint8 RGB, contiguous: an array, or a tensor on any device where a caller has asked for tensors. It is not a
+# union, as all others read arrays; and what reads and writes files runs without torch.
+Image: TypeAlias = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +33,35 @@ class Still:
 
 
 @dataclass(frozen=True, slots=True)
+class HostCopy:
+    """What the processor reads of an image: the image where it lies in memory, a small copy of one on a device."""
+
+    image: NDArray[np.uint8]  # (h, w, 3) RGB
+    noise: float | None = None  # of the whole image, see `motion.picture`; None: `image` is all of it
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One image and when it is shown.
 
-    The last two fields are for writers that can be resumed. `dream_video` sets them; a writer numbers the segments of
+    `segment` and `carry` are for writers that can be resumed. `dream_video` sets them; a writer numbers the segments of
     frames that come from elsewhere itself.
     """
 
-    image: NDArray[np.uint8]  # (H, W, 3) RGB, contiguous
+    image: Image
     time: Fraction  # presentation time in seconds, exact
     duration: Fraction | None = None  # seconds on screen, exact; None: until the next frame
     mask: NDArray[np.uint8] | None = None  # (H, W) 255 = dream here, 0 = leave alone; None: dream everywhere
     still: Still | None = None  # None: the frame comes from a video or camera
     segment: int | None = None  # number of the segment, a restartable run of frames, that it belongs to; None: any
     carry: Callable[[], bytes] | None = None  # waits for what the next frame needs, to be stored; None: nothing
+    host: HostCopy | None = None  # of an image on a device, while it is dreamed; None: see `motion.host_copy`
 
     @property
     def nbytes(self) -> int:
         """Bytes of its image, and of the stored one if there is one."""
         stored = None if self.still is None else self.still.stored
-        return self.image.nbytes + (0 if stored is None else stored.nbytes)
+        return int(self.image.nbytes) + (0 if stored is None else stored.nbytes)
 
 
 Frames = Generator[Frame, None, None]  # its consumer closes it
@@ -84,7 +97,7 @@ def checked_frames(frames: Iterable[Frame]) -> Frames:
         Each frame with an image and a mask of its own.
 
     Raises:
-        SettingsError: a frame is not (H, W, 3) uint8, or its mask not (H, W).
+        SettingsError: an image is not (H, W, 3) uint8, or its mask not (H, W).
     """
     source = as_generator(frames)
     try:
@@ -96,15 +109,17 @@ def checked_frames(frames: Iterable[Frame]) -> Frames:
         source.close()
 
 
-def _own_image(frame: Frame) -> NDArray[np.uint8]:
+def _own_image(frame: Frame) -> Image:
     image = frame.image
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
         return np.array(image, order="C")
+    if _is_tensor(image) and str(image.dtype) == "torch.uint8" and image.ndim == 3 and image.shape[2] == 3:
+        return image.detach().clone().contiguous()
     raise SettingsError(f"frame at {float(frame.time):.3f} s: got {_kind(image)}, expected uint8 (H, W, 3) RGB")
 
 
 def _own_mask(frame: Frame) -> NDArray[np.uint8] | None:
-    mask, size = frame.mask, frame.image.shape[:2]
+    mask, size = frame.mask, tuple(frame.image.shape[:2])
     if mask is None:
         return None
     if isinstance(mask, np.ndarray) and mask.dtype in (np.uint8, np.bool_) and mask.shape == size:
@@ -113,8 +128,14 @@ def _own_mask(frame: Frame) -> NDArray[np.uint8] | None:
     raise SettingsError(f"mask of the frame at {float(frame.time):.3f} s: got {_kind(mask)}, expected {expected}")
 
 
-def _kind(value: object) -> str:
-    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+def _is_tensor(value: object) -> bool:
+    return hasattr(value, "is_cuda")  # torch is not imported here
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, np.ndarray) or _is_tensor(value):
+        return f"{value.dtype} {tuple(value.shape)}"
+    return type(value).__name__
 
 
 @dataclass(frozen=True, slots=True)

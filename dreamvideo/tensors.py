@@ -1,4 +1,4 @@
-"""Images as arrays, (H, W, 3) uint8, and as tensors, (1, 3, H, W) float32 in [0, 1], on any device."""
+"""Images of frames, (H, W, 3) uint8, and images that are dreamed, (1, 3, H, W) float32 in [0, 1], on any device."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ OVERSHOOT = 0.1  # beyond [0, 1]; a bicubic resize of a sharp edge overshoots as
 GUIDE_SIDE = 224  # pixels of the longer side of a guide, as in the 2015 notebook
 
 
-def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
+def to_tensor(image: NDArray[np.uint8] | Tensor, device: torch.device) -> Tensor:
     """Convert an image to a tensor.
 
     Args:
-        image: (H, W, 3) uint8.
+        image: (H, W, 3) uint8, an array or on any device.
         device: where it goes.
 
     Returns:
@@ -32,17 +32,18 @@ def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
     return to_planes(image, device).float() / 255
 
 
-def to_planes(image: NDArray[np.uint8], device: torch.device) -> Tensor:
+def to_planes(image: NDArray[np.uint8] | Tensor, device: torch.device) -> Tensor:
     """Convert an image to a tensor of its gray levels.
 
     Args:
-        image: (H, W, 3) uint8.
+        image: (H, W, 3) uint8, an array or on any device.
         device: where it goes.
 
     Returns:
-        (1, 3, H, W) uint8; on the CPU a view of the image.
+        (1, 3, H, W) uint8; a view of the image if that lies there.
     """
-    return upload(torch.from_numpy(image), device).permute(2, 0, 1)[None]
+    there = upload(torch.from_numpy(image) if isinstance(image, np.ndarray) else image, device)
+    return there.permute(2, 0, 1)[None]
 
 
 def to_guide(image: NDArray[np.uint8]) -> Tensor:
@@ -171,13 +172,13 @@ def upload(tensor: Tensor, device: torch.device) -> Tensor:
     """Copy a tensor of the CPU to `device`; on CUDA the copy goes on while the CPU returns.
 
     Args:
-        tensor: of any shape and type, on the CPU.
+        tensor: of any shape and type.
         device: where to.
 
     Returns:
-        The same values on `device`; the tensor itself if that is the CPU.
+        The same values on `device`; the tensor itself if it is there.
     """
-    if device.type != "cuda":
+    if device.type != "cuda" or tensor.is_cuda:
         return tensor.to(device)
     # Only copies from pinned memory are asynchronous. PyTorch does not reuse the block before the copy is done.
     return tensor.pin_memory().to(device, non_blocking=True)
@@ -226,6 +227,35 @@ def fetch(tensor: Tensor, stream: torch.cuda.Stream | None = None) -> Callable[[
     def wait() -> Tensor:
         done.synchronize()
         held.clear()
+        return copy
+
+    return wait
+
+
+def hand_over(tensor: Tensor) -> Callable[[], Tensor]:
+    """Begin to copy a tensor for another thread, which may read it on the default stream and let go of it at any time.
+
+    Memory belongs to the stream that it was allocated on, and is used there again when it is free: so on CUDA that of
+    the copy is the default stream's, whichever stream computes here.
+
+    Args:
+        tensor: of any shape and type, on any device.
+
+    Returns:
+        A function that waits for the copy and returns it; of a tensor that is not on CUDA itself.
+    """
+    if not tensor.is_cuda:
+        return lambda: tensor
+    stream, default = torch.cuda.current_stream(tensor.device), torch.cuda.default_stream(tensor.device)
+    with torch.cuda.stream(default):
+        copy = torch.empty_like(tensor)
+    stream.wait_stream(default)  # whoever had that memory before
+    copy.copy_(tensor)
+    done = torch.cuda.Event(blocking=True)
+    done.record(stream)
+
+    def wait() -> Tensor:
+        done.synchronize()
         return copy
 
     return wait

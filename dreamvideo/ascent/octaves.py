@@ -14,6 +14,7 @@ detail, a random circular shift before each step, a normalized gradient. What di
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -94,23 +95,26 @@ def dream_octaves(
     jitter_index: Sequence[int] | None = None,
     target_score: Tensor | None = None,
     mask: Tensor | None = None,
+    area: Tensor | Literal["find"] | None = "find",
 ) -> Tensor:
     """Dream as `dream` does, without its checks, which wait for the device.
 
     Args:
         images, score, settings, residual, step_scale, steps_per_octave, jitter_index, target_score, mask: as for
             `dream`; all tensors float32.
+        area: `dreamed_area` of the images; `find`: it is not known.
 
     Returns:
         (B, 3, H, W) float32 in [0, 1].
     """
+    if isinstance(area, str):
+        area = dreamed_area(images, settings)
     sizes = octave_sizes(images.shape[2], images.shape[3], settings)
     steps_per_octave = [settings.iterations] * len(sizes) if steps_per_octave is None else steps_per_octave
     jitter_index = [0] * len(images) if jitter_index is None else jitter_index
     whole = not settings.detail and residual is None  # the dreamed image itself is resized
     if mask is not None:
         step_scale = mask if step_scale is None else step_scale * mask
-    area = None if settings.dream_bars else picture_area(images)
     dreamed, detail = images, None  # detail: dreamed minus what the octave started from
     for octave, (size, iterations) in enumerate(zip(sizes, steps_per_octave, strict=True)):
         full_size = size == sizes[-1]
@@ -139,25 +143,36 @@ def _add_residual(base: Tensor, residual: Tensor | None) -> Tensor:
     return base if residual is None else base + resize(residual, (base.shape[2], base.shape[3]))
 
 
+def dreamed_area(images: Tensor, settings: DreamSettings) -> Tensor | None:
+    """Return where images are dreamed: everywhere but in black bars.
+
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+        settings: `dream_bars` is read.
+
+    Returns:
+        As `picture_area`; None: everywhere.
+    """
+    return None if settings.dream_bars else picture_area(images)
+
+
 def confine(
-    dreamed: Tensor, images: Tensor, settings: DreamSettings, mask: Tensor | None, area: Tensor | None = None
+    dreamed: Tensor, images: Tensor, settings: DreamSettings, mask: Tensor | None, area: Tensor | None
 ) -> Tensor:
     """Take back what a dream must not change: colors, if `settings.keep_colors`, all where the mask is 0, black bars.
 
     Args:
         dreamed: (B, 3, H, W) in [0, 1].
         images: (B, 3, H, W) in [0, 1], the source.
-        settings: `keep_colors` and `dream_bars` are read.
+        settings: `keep_colors` is read.
         mask: (B, 1, H, W) in [0, 1]; None: 1.
-        area: `picture_area` of the images, if it is known.
+        area: `dreamed_area` of the images.
 
     Returns:
         (B, 3, H, W) in [0, 1].
     """
     if settings.keep_colors:
         dreamed = (images + (dreamed - images).mean(1, keepdim=True)).clamp(0, 1)
-    if not settings.dream_bars:
-        area = picture_area(images) if area is None else area
     if area is not None:
         mask = area if mask is None else mask * area
     return dreamed if mask is None else torch.where(mask > 0, dreamed, images)

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from dreamvideo.errors import DreamVideoError, OutputError, SourceError
 from dreamvideo.frames import Frames, Source
+from dreamvideo.jobs.decoding import CPU, converter_of, decoder_of
 from dreamvideo.jobs.fingerprint import differences, fingerprint
 from dreamvideo.media import checkpoint
 from dreamvideo.media.checkpoint_lock import check_free, move_checkpoint
+from dreamvideo.media.encoder_choice import kept_codec
 from dreamvideo.media.image_sequence import ImagePaths, open_sequence
 from dreamvideo.media.images import check_large_enough
 from dreamvideo.media.masks import with_masks
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.media.segment_records import stored_segments
 from dreamvideo.media.segments import MIN_FRAMES_INDEPENDENT
-from dreamvideo.media.video_encoder import container_of
 from dreamvideo.media.video_reader import open_video
+from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import (
     ClusterSettings,
@@ -70,13 +74,30 @@ class JobSettings:
         """The line for the comment of a video or image, from which its settings can be read again."""
         return settings_comment(self.model, self.objective, self.dream, self.carry)
 
-    def record(self, job: Job) -> dict[str, Any]:
+    @property
+    def hardware(self) -> bool:
+        """Whether decoders and encoders of hardware are wanted."""
+        return self.read.hwaccel != "none"
+
+    def codec_of(self, job: Job, before: Mapping[str, Any] | None = None) -> str | None:
+        """Return libav's name of the encoder of a job; None: it makes images.
+
+        Args:
+            job: what is dreamed into what.
+            before: the record of the job that is resumed, with the encoder that was chosen; None: there is none.
+        """
+        if job.to_folder:
+            return None
+        return kept_codec(job.output, self.encode, (before or {}).get("codec"), self.hardware)
+
+    def record(self, job: Job, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return what must be the same for a job to be resumed: the input files, and all settings that show in a frame.
 
         Whether there is sound, the name of the output, and its container may change, as long as its encoder does not.
 
         Args:
             job: its inputs are read.
+            before: as for `codec_of`.
 
         Raises:
             SourceError: an input cannot be read.
@@ -96,7 +117,7 @@ class JobSettings:
         record = fingerprint(images or [job.source], *settings)
         for name in _FREE:
             record.pop(name, None)
-        return {**record, "codec": None if job.to_folder else self.encode.codec or container_of(job.output).codec}
+        return {**record, "codec": self.codec_of(job, before)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +162,7 @@ def check_checkpoint(job: Job, settings: JobSettings, resume: bool, overwrite: b
     if before is None and segments:
         raise OutputError(f"{folder / checkpoint.JOB_FILE} is damaged: start again with --overwrite (-y)")
     try:
-        now = settings.record(job)
+        now = settings.record(job, before)
     except OSError:
         return  # what is wrong with the input shows when it is opened
     if before is not None and (changes := differences(before, now)):
@@ -168,7 +189,8 @@ def adopt_checkpoint(job: Job, settings: JobSettings) -> None:
         now = settings.record(job)
     except OSError:
         return  # what is wrong with the input shows when it is opened
-    same = [path for path in others if checkpoint.stored_job(path) == now]
+    records = ((path, checkpoint.stored_job(path)) for path in others)
+    same = [path for path, before in records if before == {**now, "codec": settings.codec_of(job, before)}]
     if len(same) == 1:
         with suppress(OutputError):
             move_checkpoint(same[0], folder)
@@ -182,7 +204,11 @@ def min_segment_frames(job: Job, settings: JobSettings) -> int | None:
 
 @contextmanager
 def open_job(
-    job: Job, settings: JobSettings, resume: Fraction | None = None, jump: bool = False
+    job: Job,
+    settings: JobSettings,
+    resume: Fraction | None = None,
+    jump: bool = False,
+    device: torch.device = CPU,
 ) -> Generator[Source, None, None]:
     """Open the input of a job.
 
@@ -191,6 +217,7 @@ def open_job(
         settings: which part, what size, the rate of images.
         resume: time in seconds of the first frame that is needed; None: from the beginning.
         jump: search for it in the file instead of decoding all frames before it.
+        device: where the frames of a video are wanted, see `decoding.frames_device`.
 
     Raises:
         SourceError: it cannot be read, or its frames are too small to be dreamed.
@@ -198,7 +225,14 @@ def open_job(
     with (
         open_sequence(job.images, settings.read, settings.sequence, not job.to_folder, resume)
         if job.images
-        else open_video(job.source, settings.read, resume, jump)
+        else open_video(
+            job.source,
+            settings.read,
+            resume,
+            jump,
+            accelerator=decoder_of(device),
+            converter=converter_of(device),
+        )
     ) as source:
         if settings.dream.iterations:
             check_large_enough(job.source, source.info.width, source.info.height)
@@ -216,6 +250,18 @@ def masked(frames: Frames, settings: JobSettings, before: int) -> Frames:
     if settings.mask.mask is None:
         return frames
     return with_masks(frames, Path(settings.mask.mask), settings.read, before=before)
+
+
+def encodes_on_device(jobs: Sequence[Job], settings: JobSettings, network: Network | None) -> bool:
+    """Return whether what is dreamed stays on its device, where its encoder's planes are made.
+
+    Args:
+        jobs: what is dreamed into what; images of a folder are encoded on the CPU.
+        settings: of the jobs.
+        network: what dreams; None: frames pass through.
+    """
+    on_gpu = network is not None and network.device.type == "cuda" and settings.hardware
+    return on_gpu and not any(job.to_folder for job in jobs)
 
 
 def source_state(job: Job) -> tuple[int, int]:

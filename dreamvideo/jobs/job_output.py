@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from dreamvideo.errors import OutputError
@@ -15,18 +16,25 @@ from dreamvideo.jobs.job import (
     JobSettings,
 )
 from dreamvideo.media import segment_records
+from dreamvideo.media.checkpoint import checkpoint_folder, stored_job
 from dreamvideo.media.concat import VideoSegmentWriter
+from dreamvideo.media.encoder_choice import choose_codec
+from dreamvideo.media.encoder_frames import FrameMaker
 from dreamvideo.media.segments import OpenSegment, never
 from dreamvideo.media.video_writer import begin_video, finish_video, store_video
+from dreamvideo.settings.job import EncodeSettings
 
 
-def begin_job(job: Job, info: StreamInfo, settings: JobSettings) -> None:
+def begin_job(job: Job, info: StreamInfo, settings: JobSettings, maker: FrameMaker | None = None) -> None:
     """Make an empty checkpoint for a job, which this run holds, and warn of what its output will lack.
+
+    The encoder of a video is chosen here, and recorded for all that work on the job later.
 
     Args:
         job: what is dreamed into what.
         info: of its frames.
         settings: of the job.
+        maker: makes frames for encoders of hardware, one of which may be chosen; None: none is.
 
     Raises:
         SourceError: an input cannot be read.
@@ -35,7 +43,18 @@ def begin_job(job: Job, info: StreamInfo, settings: JobSettings) -> None:
     if job.to_folder:
         begin_images(job.output, info, settings.record(job))
     else:
-        begin_video(job.output, info, settings.encode, settings.record(job))
+        codec = choose_codec(job.output, info, settings.encode, maker if settings.hardware else None)
+        begin_video(job.output, info, settings.encode, {**settings.record(job), "codec": codec})
+
+
+def encode_of(job: Job, settings: JobSettings) -> EncodeSettings:
+    """Return how a job that has begun is encoded: by the encoder that was chosen then.
+
+    Args:
+        job: whose checkpoint is there; without one the encoder is the default.
+        settings: of the job.
+    """
+    return replace(settings.encode, codec=settings.codec_of(job, stored_job(checkpoint_folder(job.output))))
 
 
 def write_job(
@@ -46,6 +65,7 @@ def write_job(
     run: str,
     done: int | None = None,
     should_stop: Callable[[], bool] = never,
+    maker: FrameMaker | None = None,
 ) -> int:
     """Write the dreamed frames of a job as a video or a folder of images, whose checkpoint this run holds.
 
@@ -57,6 +77,7 @@ def write_job(
         run: that holds the checkpoint, see `CheckpointLock`.
         done: frames that an earlier run finished; None: the job begins.
         should_stop: asked after each frame, whether to end with that one.
+        maker: makes an encoder's frames, see `write_video`.
 
     Returns:
         How many frames the output has, earlier runs included.
@@ -67,7 +88,7 @@ def write_job(
     """
     with closing(frames):
         if done is None:
-            begin_job(job, info, settings)
+            begin_job(job, info, settings, maker)
         if job.to_folder:
             store_images(
                 frames,
@@ -81,7 +102,8 @@ def write_job(
                 should_stop,
             )
         else:
-            store_video(frames, job.output, info, settings.encode, settings.comment, run, done, should_stop)
+            encode = encode_of(job, settings)
+            store_video(frames, job.output, info, encode, settings.comment, run, done, should_stop, maker)
     return _complete(job, info, settings, should_stop)
 
 
@@ -89,10 +111,17 @@ def _complete(job: Job, info: StreamInfo, settings: JobSettings, should_stop: Ca
     """Make the output of its segments; return how many frames it has."""
     if job.to_folder:
         return finish_images(job.output)
-    return finish_video(job.output, info, settings.encode, settings.comment, job.overwrite, should_stop)
+    return finish_video(job.output, info, encode_of(job, settings), settings.comment, job.overwrite, should_stop)
 
 
-def segment_opener(job: Job, info: StreamInfo, settings: JobSettings, folder: Path) -> OpenSegment:
+def segment_opener(
+    job: Job,
+    info: StreamInfo,
+    settings: JobSettings,
+    folder: Path,
+    codec: str | None = None,
+    maker: FrameMaker | None = None,
+) -> OpenSegment:
     """Return what opens the writers of the segments of a job.
 
     Args:
@@ -100,6 +129,8 @@ def segment_opener(job: Job, info: StreamInfo, settings: JobSettings, folder: Pa
         info: of its frames.
         settings: of the job.
         folder: where the segments are written.
+        codec: the encoder that was chosen for the job; None: the default.
+        maker: makes its frames, see `write_video`.
     """
     if job.to_folder:
         return lambda number, before: ImageSegmentWriter(
@@ -109,8 +140,9 @@ def segment_opener(job: Job, info: StreamInfo, settings: JobSettings, folder: Pa
             before,
             settings.encode.metadata,
         )
+    encode = replace(settings.encode, codec=codec or settings.encode.codec)
     return lambda number, before: VideoSegmentWriter(
-        segment_records.segment_path(folder, number), job.output, info, settings.encode, before
+        segment_records.segment_path(folder, number), job.output, info, encode, before, maker
     )
 
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from dreamvideo.jobs.job import Job, JobSettings
+from dreamvideo.jobs.job_output import encode_of
 from dreamvideo.jobs.split import SegmentRange, WorkUnit
 from dreamvideo.jobs.task import ClusterTask, dream_tasks
 from dreamvideo.media.checkpoint_lock import CheckpointLock
@@ -44,9 +45,10 @@ def repair_segments(
         numbers = [each.number for each in unit.segments]
         tell(f"{job.output}: segment {numbers[-1]} is damaged: {unit.frames} frames are dreamed again")
         network = load() if settings.dream.iterations else None
+        task = ClusterTask(job, unit, codec=encode_of(job, settings).codec)
         with (
             tempfile.TemporaryDirectory(prefix="dreamvideo-") as folder,
-            closing(dream_tasks([ClusterTask(job, unit)], settings, network, Path(folder))) as finished,
+            closing(dream_tasks([task], settings, network, Path(folder))) as finished,
         ):
             for each in finished:
                 with translate_errors(job.output):

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.errors import OutputError, SourceError
 from dreamvideo.frames import Frames, Source
+from dreamvideo.jobs.decoding import frames_device
 from dreamvideo.jobs.job import (
     Job,
     JobResult,
     JobSettings,
     check_unchanged,
+    encodes_on_device,
     masked,
     min_segment_frames,
     open_job,
@@ -31,6 +33,7 @@ from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
 from dreamvideo.video.pipeline import dream_inputs
 from dreamvideo.video.shots import DreamInput
+from dreamvideo.yuv.encoder_planes import EncoderPlanes
 
 
 def dream_jobs(
@@ -118,8 +121,10 @@ def _dream_jobs(
         return None
     network = load() if settings.dream.iterations else None
     budget = MemoryBudget(settings.tile.tile_side)
+    on_device = encodes_on_device(jobs, settings, network)
     done = 0  # of `opened`
-    with closing(dream_inputs(_chain(first, inputs), network, settings.dream, settings.carry, budget)) as dreamed:
+    chained = _chain(first, inputs)
+    with closing(dream_inputs(chained, network, settings.dream, settings.carry, budget, on_device)) as dreamed:
         for number, frames in dreamed:
             # Jobs all segments of which an earlier run finished have no frames, and are not among the inputs.
             for each in opened[done:number]:
@@ -148,6 +153,7 @@ def _open_jobs(
     refused: list[JobResult],
 ) -> Generator[DreamInput, None, None]:
     """Lock the output and open the input of each job when its frames are needed, and append it to `opened`."""
+    device = frames_device(settings.read, settings.dream, settings.model)
     for job in jobs:
         try:
             if not job.to_folder:
@@ -161,7 +167,7 @@ def _open_jobs(
             if resume and is_resumable(job.output):
                 repair_segments(job, settings, lock, load, observer.message)
             point = resume_point(job.output) if resume else None
-            with open_job(job, settings, point.time if point else None) as source:
+            with open_job(job, settings, point.time if point else None, device=device) as source:
                 frames = masked(source.frames, settings, before=point.frames - 1 if point else 0)
                 with closing(prefetch(frames)) as frames:  # decode in a thread
                     opened.append(_OpenJob(job, source, state, point, lock))
@@ -192,7 +198,8 @@ def _write(
     frames = _with_progress(frames, job, observer)
     try:
         done = opened.done if opened.resume is not None else None
-        count = write_job(frames, job, info, settings, opened.lock.run, done, observer.should_stop)
+        maker = None if network is None else EncoderPlanes(network.device)
+        count = write_job(frames, job, info, settings, opened.lock.run, done, observer.should_stop, maker)
     except (SourceError, OutputError) as error:
         return JobResult(job, error=error)
     finally:

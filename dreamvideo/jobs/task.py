@@ -10,7 +10,8 @@ from pathlib import Path
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.frames import Frames, StreamInfo
-from dreamvideo.jobs.job import Job, JobSettings, masked, min_segment_frames, open_job
+from dreamvideo.jobs.decoding import frames_device
+from dreamvideo.jobs.job import Job, JobSettings, encodes_on_device, masked, min_segment_frames, open_job
 from dreamvideo.jobs.job_output import segment_opener
 from dreamvideo.jobs.split import WorkUnit
 from dreamvideo.media.checkpoint import ResumePoint
@@ -22,6 +23,7 @@ from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
 from dreamvideo.video.pipeline import dream_inputs
 from dreamvideo.video.shots import DreamInput
+from dreamvideo.yuv.encoder_planes import EncoderPlanes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class ClusterTask:
     job: Job
     unit: WorkUnit
     resume: ResumePoint | None = None  # where it goes on, in the middle of a shot; None: at a cut, or after warmup
+    codec: str | None = None  # the encoder that was chosen when the job began; None: the default
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,13 @@ def dream_tasks(
     """
     infos: list[StreamInfo] = []
     budget = MemoryBudget(settings.tile.tile_side)
-    with closing(
-        dream_inputs(_open_tasks(tasks, settings, infos), network, settings.dream, settings.carry, budget)
-    ) as dreamed:
+    on_device = encodes_on_device([task.job for task in tasks], settings, network)
+    opened = _open_tasks(tasks, settings, infos, network)
+    maker = None if network is None else EncoderPlanes(network.device)
+    with closing(dream_inputs(opened, network, settings.dream, settings.carry, budget, on_device)) as dreamed:
         for number, frames in dreamed:
             job, first = tasks[number].job, tasks[number].unit.segments[0]
-            opener = segment_opener(job, infos[number], settings, folder)
+            opener = segment_opener(job, infos[number], settings, folder, tasks[number].codec, maker)
             with closing(write_segments(prefetch(frames), job.output, opener, first.number, first.before)) as segments:
                 for segment, carry in segments:
                     yield FinishedSegment(number, segment, carry, read_segment(folder, segment.number))
@@ -74,13 +78,14 @@ def dream_tasks(
 
 
 def _open_tasks(
-    tasks: Sequence[ClusterTask], settings: JobSettings, infos: list[StreamInfo]
+    tasks: Sequence[ClusterTask], settings: JobSettings, infos: list[StreamInfo], network: Network | None
 ) -> Generator[DreamInput, None, None]:
     """Open the input of each task when its frames are needed, and append what is known of it to `infos`."""
+    device = frames_device(settings.read, settings.dream, settings.model, network)
     for task in tasks:
         unit, point = task.unit, task.resume
         start = unit.start if point is None else point.time
-        with silence_reader(), open_job(task.job, settings, start, jump=True) as source:
+        with silence_reader(), open_job(task.job, settings, start, jump=True, device=device) as source:
             leading = unit.warmup if point is None else 1  # frames before the first that is output
             infos.append(source.info)
             frames = masked(source.frames, settings, before=unit.segments[0].before - leading)

@@ -1,9 +1,22 @@
-"""What differs from one video encoder of libav to another, a row for each; one that has no row gets the defaults."""
+"""What differs from one video encoder of libav to another, a row for each; one that has no row gets the defaults.
+
+Encoders of hardware in PyAV 18.1's wheels:
+
+- NVENC reads nv12 or p010 on its GPU. libavcodec tells it one address and one pitch of a frame, so that chroma has to
+  follow luma in the same memory, in rows as long. With rate control "vbr" and no bit rate, `cq` is a constant quality:
+  a quantizer of H.264, as crf is for x264, but 0 leaves the choice to the encoder. The same number is taken for both;
+  which one looks the same was not measured.
+- VideoToolbox reads nv12 in the memory of the CPU. Its quality, 0 to 100 and 100 best, is one of Apple silicon. The
+  slope was chosen without a Mac.
+- AMF has no row. It reads the memory of the CPU, needs the runtime of AMD's driver, and is used where --codec names it.
+
+They get no B-frames, like every other encoder here, see `VideoEncoder`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 
@@ -22,10 +35,24 @@ class Codec:
     mp4_tag: str | None = None  # how an MP4 names it, where libav's choice does not play everywhere
     presets: tuple[str, ...] = ()  # fastest first
     quantizer: bool = False  # has no constant quality: it gets bits to spare and a least quantizer
+    quality_min: int = 0
+    quality_slope: int = 1  # of --crf; negative: the highest number is the best
+    quality_unit: int = 1  # of the number that the option takes
+    reads: str | None = None  # kind of device whose memory it reads, see `devices.device_kind`; None: the CPU's alone
+
+    def quality_options(self, crf: int) -> dict[str, str]:
+        """Return the option for a quality, if there is one.
+
+        Args:
+            crf: on x264's scale.
+        """
+        if self.quality is None:
+            return {}
+        number = min(max(self.quality_slope * crf + self.quality_offset, self.quality_min), self.quality_max)
+        return {self.quality: str(number * self.quality_unit)}
 
 
 _ZERO_LATENCY: Final = {"tune": "zerolatency", "forced-idr": "1"}
-_NVENC_LIVE: Final = {"tune": "ull", "zerolatency": "1", "delay": "0", "forced-idr": "1"}
 _VPX_LIVE: Final = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
 # libvpx's own defaults take minutes for a second of HD; 4 costs little quality against 1. On its scale the same number
 # means a little less than on x264's.
@@ -35,7 +62,25 @@ _X26X_PRESETS: Final = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
     *("medium", "slow", "slower", "veryslow", "placebo"),
 )
-_NVENC_PRESETS: Final = tuple(f"p{i}" for i in range(1, 8))
+_NVENC: Final = Codec(
+    "cq",
+    quality_min=1,
+    options={"rc": "vbr"},
+    live={"tune": "ull", "zerolatency": "1", "delay": "0", "forced-idr": "1"},
+    pixel_formats=("nv12",),
+    presets=tuple(f"p{i}" for i in range(1, 8)),
+    reads="cuda",
+)
+_VIDEOTOOLBOX: Final = Codec(
+    "global_quality",
+    quality_max=100,
+    quality_offset=100,
+    quality_slope=-2,
+    quality_unit=118,  # libavcodec's FF_QP2LAMBDA
+    options={"flags": "+qscale"},
+    live={"realtime": "1"},
+    pixel_formats=("nv12",),
+)
 
 CODECS: Final[Mapping[str, Codec]] = {
     # x264 takes 5 ms for a noisy image of 640x480 at veryfast, half of its next slower preset, for a file no smaller.
@@ -55,11 +100,33 @@ CODECS: Final[Mapping[str, Codec]] = {
         square_pixels=True,
         presets=tuple(str(i) for i in range(13, -1, -1)),
     ),
-    "h264_nvenc": Codec("cq", live=_NVENC_LIVE, presets=_NVENC_PRESETS),
-    "hevc_nvenc": Codec("cq", live=_NVENC_LIVE, mp4_tag="hvc1", presets=_NVENC_PRESETS),
-    "av1_nvenc": Codec("cq", 63, live=_NVENC_LIVE, presets=_NVENC_PRESETS),
+    "h264_nvenc": _NVENC,
+    "hevc_nvenc": replace(_NVENC, mp4_tag="hvc1"),
+    "av1_nvenc": replace(_NVENC, quality_max=63),
+    "h264_videotoolbox": _VIDEOTOOLBOX,
+    "hevc_videotoolbox": replace(_VIDEOTOOLBOX, mp4_tag="hvc1"),
     "ffv1": Codec(odd_sizes=True),
     "gif": Codec(square_pixels=True),
     "mjpeg": Codec(pixel_formats=("yuvj420p",)),  # the Motion JPEG of old players is full range
     "mpeg4": Codec(quantizer=True),
 }
+
+# Kind of device -> default encoder of a container -> the encoder of its hardware, which takes its place where it can be
+# opened. ROCm has none: PyAV takes no planes of its tensors, so that AMF would read them where x264 reads them, too.
+HARDWARE_ENCODERS: Final[Mapping[str, Mapping[str, str]]] = {
+    "cpu": {},
+    "cuda": {"libx264": "h264_nvenc"},
+    "mps": {"libx264": "h264_videotoolbox"},
+    "rocm": {},
+}
+
+
+def pixel_format_of(name: str, formats: Sequence[str]) -> str:
+    """Return the pixel format that an encoder gets: 8-bit 4:2:0, which plays everywhere, or the first that it takes.
+
+    Args:
+        name: libav's name of the encoder.
+        formats: libav's names of those that it takes.
+    """
+    preferred = CODECS.get(name, Codec()).pixel_formats
+    return next((each for each in preferred if each in formats), formats[0] if formats else "yuv420p")

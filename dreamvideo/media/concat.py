@@ -18,6 +18,7 @@ from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.media import segment_records
 from dreamvideo.media.atomic_files import create_file
 from dreamvideo.media.checkpoint import checkpoint_folder
+from dreamvideo.media.encoder_frames import FrameMaker
 from dreamvideo.media.gif_blocks import without_gif_header
 from dreamvideo.media.packets import FIELDS, read_packets, write_packets
 from dreamvideo.media.segments import SegmentContent, never
@@ -38,12 +39,21 @@ class VideoSegmentWriter:
         info: of its frames.
         settings: of its encoder.
         before: frames before this segment; only the first one warns of how images are changed to suit the encoder.
+        maker: makes its frames, see `VideoEncoder`.
 
     Raises:
         OutputError: the encoder cannot be used, or the log not be opened.
     """
 
-    def __init__(self, path: Path, output: Path, info: StreamInfo, settings: EncodeSettings, before: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        output: Path,
+        info: StreamInfo,
+        settings: EncodeSettings,
+        before: int,
+        maker: FrameMaker | None = None,
+    ) -> None:
         self._output, self._path = output, path
         self._packets = 0
         container = container_of(output)
@@ -52,7 +62,7 @@ class VideoSegmentWriter:
             self._file = opened.enter_context(create_file(path))
             # No file is made of it: packets are kept as they leave the encoder.
             nowhere = opened.enter_context(av.open(io.BytesIO(), "w", format=container.format))
-            self._encoder = VideoEncoder(nowhere, container, info, settings, aloud=before == 0)
+            self._encoder = VideoEncoder(nowhere, container, info, settings, aloud=before == 0, maker=maker)
             self._encoder.open()
             self._opened = opened.pop_all()
 
@@ -90,7 +100,7 @@ def describe_encoder(encoder: VideoEncoder) -> str:
     context = encoder.stream.codec_context
     header = hashlib.sha256(context.extradata or b"").hexdigest()[:16]
     size = f"{context.width}x{context.height}"
-    return f"{context.name} {context.pix_fmt} {size}, {encoder.time_base} s, header {header}"
+    return f"{context.name} {encoder.format} {size}, {encoder.time_base} s, header {header}"
 
 
 def check_same_encoder(output: Path, info: StreamInfo, settings: EncodeSettings) -> None:

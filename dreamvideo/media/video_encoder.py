@@ -1,4 +1,4 @@
-"""The container and encoder of an output, and the conversion of RGB frames to what the encoder takes."""
+"""The container and encoder of an output: RGB images in, packets out, at exact times."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ import av
 import numpy as np
 from av.codec.context import Flags, ThreadType
 from av.video.frame import PictureType
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import StreamInfo
-from dreamvideo.media.chroma import subsample_chroma
-from dreamvideo.media.codecs import CODECS, Codec
-from dreamvideo.media.color import FULL, LIMITED, SCALING, assume_color, swscale_matrix
-from dreamvideo.media.gif_palette import GifPalette
+from dreamvideo.media.codecs import CODECS, Codec, pixel_format_of
+from dreamvideo.media.color import assume_color
+from dreamvideo.media.encoder_frames import ArrayFrames, FrameMaker, FrameTarget, PendingFrame
 from dreamvideo.settings.job import EncodeSettings
 
 log = logging.getLogger(__name__)
@@ -89,8 +87,22 @@ def time_base_for(info: StreamInfo, container: Container) -> Fraction:
     return info.time_base or Fraction(1, 90_000)
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """An image whose planes are on their way."""
+
+    frame: PendingFrame
+    pts: int
+    duration: int | None  # in units of the time base
+    key: bool
+
+
 class VideoEncoder:
     """A video stream of an open output: RGB images in, packets out.
+
+    Images are arrays, or tensors on any device if there is a `maker`. Planes of a tensor are made while the encoder is
+    at the image before, so its packets come one image later. An encoder that reads the memory of the maker's device
+    gets all its frames there: PyAV's encoders take on the device of the first frame, so it is opened with that one.
 
     Args:
         output: gets the stream.
@@ -99,6 +111,7 @@ class VideoEncoder:
         settings: codec and quality.
         live: be quick and hold no image back.
         aloud: warn of how images are changed to suit the encoder.
+        maker: makes planes of tensors, see `yuv.encoder_planes`; None: all images are arrays.
 
     Raises:
         OutputError: there is no such encoder, or it does not fit the container.
@@ -112,6 +125,7 @@ class VideoEncoder:
         settings: EncodeSettings,
         live: bool = False,
         aloud: bool = True,
+        maker: FrameMaker | None = None,
     ) -> None:
         self._name = settings.codec or container.codec
         self._codec = CODECS.get(self._name, Codec())
@@ -119,15 +133,25 @@ class VideoEncoder:
         self.time_base = time_base_for(info, container)
         self._last_pts: int | None = None
         self.stream = self._add_stream(output, container, self._name, info)
-        self._format = _pixel_format(self._name, self._codec)
-        self._is_yuv = self._format.startswith(("yuv", "nv"))
-        self._is_full_range = self._format.startswith("yuvj")
-        # AVI has no place for tags: its colors are what a player takes them for
-        self._color = assume_color(info.height) if container.format == "avi" else info.color
+        self.format = pixel_format_of(self._name, [each.name for each in self.stream.codec.video_formats or ()])
         self.size, self._padded, aspect = self._choose_size(log.warning if aloud else log.debug)
+        self._target = target = FrameTarget(
+            self.format,
+            (info.width, info.height),
+            self.size,
+            self._padded,
+            # AVI has no place for tags: its colors are what a player takes them for
+            assume_color(info.height) if container.format == "avi" else info.color,
+            self.format.startswith("yuvj"),
+            self._codec.reads,
+        )
+        self._maker, self._live = maker, live
+        self._on_device = maker is not None and maker.kind == self._codec.reads
+        self._waiting: _Waiting | None = None
+        self._sent = False
         context = self.stream.codec_context
         context.width, context.height = self._padded
-        context.pix_fmt = self._format
+        context.pix_fmt = self.format
         context.time_base = self.time_base
         context.sample_aspect_ratio = aspect
         context.flags |= Flags.frame_duration  # else the last frame's time on screen is lost
@@ -137,16 +161,12 @@ class VideoEncoder:
         context.thread_count = settings.encoder_threads if self._padded[1] >= _THREADED_LINES else 1
         if live:
             context.thread_count, context.thread_type = _LIVE_THREADS, ThreadType.SLICE
-        if self._is_yuv:
-            context.colorspace = self._color.matrix
-            context.color_trc = self._color.transfer
-            context.color_primaries = self._color.primaries
-            context.color_range = FULL if self._is_full_range else LIMITED
+        if target.is_yuv:
+            target.tag(context)
         self._set_quality(settings, live)
         if container.format in ("mp4", "mov") and self._codec.mp4_tag:
             context.codec_tag = self._codec.mp4_tag
-        self._reformatter = VideoReformatter()
-        self._palettes = GifPalette(*self._padded, self.time_base) if self._name == "gif" else None
+        self._of_array = ArrayFrames(target, self.time_base if self._name == "gif" else None)
 
     def _choose_size(self, note: Callable[..., None]) -> tuple[tuple[int, int], tuple[int, int], Fraction]:
         """The (width, height) of the image, the same padded to what the encoder takes, and the pixel aspect."""
@@ -155,7 +175,7 @@ class VideoEncoder:
         if aspect != 1 and self._codec.square_pixels:
             note("%s cannot say that pixels are not square: the picture is widened to %s", name, float(aspect))
             width, aspect = max(2, round(width * aspect)), Fraction(1)
-        halves_chroma = self._format.startswith(("yuv420", "yuvj420")) or self._format == "nv12"
+        halves_chroma = self.format.startswith(("yuv420", "yuvj420", "nv12", "p010"))
         padded = width, height
         if halves_chroma and not self._codec.odd_sizes:
             padded = width + width % 2, height + height % 2
@@ -165,9 +185,7 @@ class VideoEncoder:
 
     def _set_quality(self, settings: EncodeSettings, live: bool) -> None:
         codec, context, preset = self._codec, self.stream.codec_context, settings.encoder_preset
-        quality = {}
-        if codec.quality is not None:
-            quality = {codec.quality: str(min(max(settings.crf + codec.quality_offset, 0), codec.quality_max))}
+        quality = codec.quality_options(settings.crf)
         if preset is not None:
             if preset not in codec.presets:
                 expected = f"expected one of {', '.join(codec.presets)}" if codec.presets else "it has no presets"
@@ -200,11 +218,13 @@ class VideoEncoder:
         return cast(av.VideoStream, stream)
 
     def open(self) -> None:
-        """Open the encoder, before the first frame, so that a wrong choice shows at once.
+        """Open the encoder, before the first frame, so that a wrong choice shows at once; see the class for when later.
 
         Raises:
             OutputError: it cannot be opened.
         """
+        if self._on_device:
+            return
         try:
             self.stream.codec_context.open(strict=False)
         except (av.error.FFmpegError, ValueError) as error:
@@ -219,12 +239,12 @@ class VideoEncoder:
         )
 
     def encode(
-        self, image: NDArray[np.uint8], time: Fraction, duration: Fraction | None, key: bool = False
+        self, image: NDArray[np.uint8] | Any, time: Fraction, duration: Fraction | None, key: bool = False
     ) -> list[Packet]:
         """Encode an image.
 
         Args:
-            image: (H, W, 3) uint8 RGB, of the size in `info`.
+            image: (H, W, 3) uint8 RGB, of the size in `info`; an array, or a tensor as the maker takes it.
             time: when it is shown, in seconds; later than the one before.
             duration: for how long, in seconds; None: unknown.
             key: make it a key frame, at which a player can begin; others are where the encoder wants them.
@@ -236,18 +256,35 @@ class VideoEncoder:
             OutputError: the encoder refuses its first frame.
             av.error.FFmpegError: it fails later.
         """
-        frame = self._converted(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24"))
         pts = round(time / self.time_base)
-        first = self._last_pts is None
         if self._last_pts is not None:
             pts = max(pts, self._last_pts + 1)  # a coarse unit may round two times to one
         self._last_pts = pts
+        units = None if duration is None else max(1, round(duration / self.time_base))
+        if self._maker is None or (isinstance(image, np.ndarray) and not self._on_device):
+            return self._send_waiting() + self._send(_Waiting(lambda: image, pts, units, key))
+        now = _Waiting(self._maker(image, self._target), pts, units, key)
+        if self._live:
+            return self._send(now)
+        packets, self._waiting = self._send_waiting(), now
+        return packets
+
+    def _send_waiting(self) -> list[Packet]:
+        waiting, self._waiting = self._waiting, None
+        return [] if waiting is None else self._send(waiting)
+
+    def _send(self, waiting: _Waiting) -> list[Packet]:
+        made = waiting.frame()
+        frame = self._of_array(made) if isinstance(made, np.ndarray) else made
         frame.time_base = self.time_base
-        frame.pts = pts
-        if duration is not None:
-            frame.duration = max(1, round(duration / self.time_base))
-        frame.pict_type = PictureType.I if key else PictureType.NONE
+        frame.pts = waiting.pts
+        if waiting.duration is not None:
+            frame.duration = waiting.duration
+        frame.pict_type = PictureType.I if waiting.key else PictureType.NONE
+        first, self._sent = not self._sent, True
         try:
+            if first and self._on_device:  # opened with this frame, whose device it takes on
+                self.stream.codec_context.pix_fmt = frame.format.name
             return list(self.stream.encode(frame))
         except (av.error.FFmpegError, ValueError) as error:
             if first:
@@ -255,43 +292,7 @@ class VideoEncoder:
             raise
 
     def flush(self) -> list[Packet]:
-        """Return the packets that the encoder held back."""
+        """Return the packets that were held back."""
         if self._last_pts is None:
             return []
-        return list(self.stream.encode(None))
-
-    def _converted(self, frame: av.VideoFrame) -> av.VideoFrame:
-        width, height = self._info.width, self._info.height
-        if self.size != (width, height):
-            frame = self._reformatter.reformat(frame, *self.size, format="rgb24", interpolation=SCALING)
-        if self._padded != self.size:
-            (wide, high), (padded_wide, padded_high) = self.size, self._padded
-            rgb = cast("NDArray[np.uint8]", frame.to_ndarray())
-            image = np.pad(rgb, ((0, padded_high - high), (0, padded_wide - wide), (0, 0)), mode="edge")
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        if self._palettes is not None:
-            return self._palettes(frame)
-        if not self._is_yuv:
-            return self._reformatter.reformat(frame, format=self._format, interpolation=SCALING)
-        matrix = swscale_matrix(self._color)
-        halved = self._format in ("yuv420p", "yuvj420p")
-        frame = self._reformatter.reformat(
-            frame,
-            format=self._format.replace("420", "444") if halved else self._format,
-            src_colorspace=matrix,
-            dst_colorspace=matrix,
-            src_color_range=FULL,
-            dst_color_range=FULL if self._is_full_range else LIMITED,
-            interpolation=SCALING,
-        )
-        if halved:
-            frame = subsample_chroma(frame, self._format)
-        frame.color_trc = self._color.transfer
-        frame.color_primaries = self._color.primaries
-        return frame
-
-
-def _pixel_format(name: str, codec: Codec) -> str:
-    """The preferred pixel format of an encoder: 8-bit 4:2:0, which plays everywhere, or the first that it takes."""
-    formats = [fmt.name for fmt in av.codec.Codec(name, "w").video_formats or ()]
-    return next((each for each in codec.pixel_formats if each in formats), formats[0] if formats else "yuv420p")
+        return self._send_waiting() + list(self.stream.encode(None))

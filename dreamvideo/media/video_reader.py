@@ -80,7 +80,7 @@ def open_video(
     path = Path(path)
     container = open_container(path, accelerator)
     try:
-        source = _VideoReader(container, path, settings, background, converter).open(resume, jump)
+        source = _VideoReader(container, path, settings, background, converter, bool(accelerator)).open(resume, jump)
         try:
             yield source
         finally:
@@ -118,12 +118,14 @@ class _VideoReader:
         settings: ReadSettings,
         background: int,
         converter: ConverterFactory,
+        accelerated: bool,
     ) -> None:
         self._container = container
         self._path = path
         self._settings = settings
         self._background = background
         self._converter = converter
+        self._accelerated = accelerated
         self._stream = require_video(container, path)
         self._rate = frame_rate(self._stream)
         self._interval = 1 / self._rate if self._rate else _DEFAULT_DURATION
@@ -201,7 +203,8 @@ class _VideoReader:
     def _decode(self) -> TimedFrames:
         """Frames with their times in the file, from where the container stands."""
         on_jump = partial(self._warn_once, "has a clock that jumps: picture and sound go on without a gap")
-        on_interlaced = partial(self._warn_once, "is interlaced: it is deinterlaced frame for frame")
+        where = ", on the CPU" if self._accelerated else ""
+        on_interlaced = partial(self._warn_once, f"is interlaced: it is deinterlaced frame for frame{where}")
         decoded = decode_frames(self._container, self._stream, self._on_loss, on_jump)
         return with_times(deinterlace(decoded, on_interlaced), self._interval, self._video_start)
 

@@ -25,6 +25,7 @@ from dreamvideo.media.checkpoint import (
 )
 from dreamvideo.media.checkpoint_lock import hold_checkpoint
 from dreamvideo.media.concat import VideoSegmentWriter, check_same_encoder, join_partial, join_segments
+from dreamvideo.media.encoder_frames import FrameMaker
 from dreamvideo.media.paths import WRITTEN_SUFFIXES, is_image
 from dreamvideo.media.segment_records import segment_path
 from dreamvideo.media.segments import never, store_segments
@@ -93,6 +94,7 @@ def check_encoder(
     settings: EncodeSettings,
     info: StreamInfo = StreamInfo(256, 256, Fraction(25)),  # noqa: B008
     live: bool = False,
+    maker: FrameMaker | None = None,
 ) -> None:
     """Check that a codec can be used for an output, by encoding one image.
 
@@ -101,13 +103,14 @@ def check_encoder(
         settings: the codec and its options.
         info: of the frames that are to be encoded.
         live: whether the encoder is that of a live recording.
+        maker: makes its frames, see `VideoEncoder`.
 
     Raises:
         OutputError: it cannot; the message names it and what to type.
     """
     container = container_of(output)
     with av.open(io.BytesIO(), "w", format=container.format) as trial:
-        encoder = VideoEncoder(trial, container, info, settings, live)
+        encoder = VideoEncoder(trial, container, info, settings, live, maker=maker)
         encoder.open()
         gray = np.full((info.height, info.width, 3), 128, np.uint8)
         packets = encoder.encode(gray, Fraction(0), Fraction(1, 25)) + encoder.flush()
@@ -125,6 +128,7 @@ def write_video(
     resume: bool = False,
     overwrite: bool = False,
     should_stop: Callable[[], bool] = never,
+    maker: FrameMaker | None = None,
 ) -> int:
     """Write frames as a video with the sound, subtitles, chapters and tags of their input.
 
@@ -143,6 +147,7 @@ def write_video(
         resume: go on after the finished segments, if there are any; else they are deleted.
         overwrite: replace an existing output, once the new one is complete.
         should_stop: asked after each frame, whether to end with that one.
+        maker: makes an encoder's frames of images that are tensors, see `yuv.encoder_planes`; None: all are arrays.
 
     Returns:
         How many frames the video has, earlier runs included.
@@ -160,7 +165,7 @@ def write_video(
         with hold_checkpoint(output) as lock:
             if not (resume and is_resumable(output)):
                 begin_video(output, info, encode, job)
-            store_video(own_frames, output, info, encode, comment, lock.run, should_stop=should_stop)
+            store_video(own_frames, output, info, encode, comment, lock.run, should_stop=should_stop, maker=maker)
             return finish_video(output, info, encode, comment, overwrite, should_stop)
 
 
@@ -205,11 +210,12 @@ def store_video(
     run: str,
     done: int | None = None,
     should_stop: Callable[[], bool] = never,
+    maker: FrameMaker | None = None,
 ) -> None:
     """Write frames as segments of a video, whose checkpoint this run holds.
 
     Args:
-        frames, output, info, encode, comment, should_stop: as for `write_video`.
+        frames, output, info, encode, comment, should_stop, maker: as for `write_video`.
         run: that holds the checkpoint.
         done: frames that are finished, which `frames` go on after; None: as many as there are.
 
@@ -220,7 +226,7 @@ def store_video(
     folder = checkpoint_folder(output)
 
     def open_segment(number: int, before: int) -> VideoSegmentWriter:
-        return VideoSegmentWriter(segment_path(folder, number), output, info, encode, before)
+        return VideoSegmentWriter(segment_path(folder, number), output, info, encode, before, maker)
 
     with closing(frames):
         check_same_encoder(output, info, encode)

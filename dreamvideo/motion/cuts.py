@@ -11,18 +11,18 @@ From a plain frame no flow leads anywhere: a whole picture after one is a cut, a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dreamvideo.frames import HostCopy
 from dreamvideo.motion.flow import dis
+from dreamvideo.motion.host_copy import CUT_SIDE
 from dreamvideo.motion.occlusion import occlusion_mask, remap
 from dreamvideo.motion.picture import contrast_of, presence
-
-SMALL = 160  # pixels of the longer side of the images that are compared
 
 # On 1,600 frames of ten clips with six cuts: at cuts 95 to 100 % of the pixels are lost and the warped image differs by
 # 0.95 to 2.3 times the contrast; elsewhere at most 77 % and 0.49.
@@ -34,6 +34,7 @@ FLATTEST = 4.0  # gray levels of contrast; two black images are alike
 # begins a new shot.
 Comparison = Literal["alike", "unlike", "cut"]
 Compare = Callable[[NDArray[np.uint8], NDArray[np.uint8]], Comparison]  # (current, previous), each (H, W, 3) uint8 RGB
+CompareCopies = Callable[[HostCopy, HostCopy], Comparison]  # (current, previous)
 
 
 def cut_detector() -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], bool]:
@@ -48,27 +49,31 @@ def cut_detector() -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], bool]:
 
 
 def frame_comparer() -> Compare:
-    """Return a function that tells how a frame follows another one. Use one per thread."""
+    """Return a function that tells how an image follows another one. Use one per thread."""
+    compare = copy_comparer()
+    return lambda current, previous: compare(HostCopy(current), HostCopy(previous))
+
+
+def copy_comparer() -> CompareCopies:
+    """Return a function that tells how a frame follows another one, by what the processor reads. Use one per thread."""
     estimate = dis()
 
-    def compare(current: NDArray[np.uint8], previous: NDArray[np.uint8]) -> Comparison:
-        if current.shape != previous.shape:
+    def compare(current: HostCopy, previous: HostCopy) -> Comparison:
+        if current.image.shape != previous.image.shape:
             return "cut"
-        if np.array_equal(current, previous):
+        if np.array_equal(current.image, previous.image):
             return "alike"
-        now, before = (_shrink(image) for image in (current, previous))
-        contrast = now.float().std((2, 3)).mean().clamp(min=FLATTEST)
-
-        def unlike(predicted: torch.Tensor) -> bool:
-            return bool((predicted - now).abs().mean() > UNLIKE * contrast)
-
-        if not unlike(before.float()):  # most frames are like the previous one as it stands
+        images = [_shrink(copy.image) for copy in (current, previous)]
+        contrast = _contrast(images[0])
+        # Most frames are like the previous one as it stands.
+        if cv2.norm(images[0], images[1], cv2.NORM_L1) / images[0].size <= UNLIKE * contrast:
             return "alike"
-        after, until = (presence(contrast_of(image)) for image in (current, previous))
+        now, before = (torch.from_numpy(image).permute(2, 0, 1)[None] for image in images)
+        after, until = (presence(contrast_of(copy.image, copy.noise)) for copy in (current, previous))
         if not (after and until):
             return "alike" if after == until else "cut" if after == 1 else "unlike"
         flow = estimate(now, before)
-        if not unlike(remap(before.float(), flow.backward)):
+        if (remap(before.float(), flow.backward) - now).abs().mean() <= UNLIKE * contrast:
             return "alike"
         lost = occlusion_mask(*flow).float().mean()
         return "cut" if lost > LOST else "unlike"
@@ -76,8 +81,15 @@ def frame_comparer() -> Compare:
     return compare
 
 
-def _shrink(image: NDArray[np.uint8]) -> torch.Tensor:
+def _contrast(image: NDArray[np.uint8]) -> float:
+    """The standard deviation of the pixels, the mean of the channels', in gray levels."""
+    count = image.shape[0] * image.shape[1]
+    deviation = cv2.meanStdDev(image)[1].mean() * (count / max(1, count - 1)) ** 0.5
+    return max(FLATTEST, float(deviation))
+
+
+def _shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     h, w = image.shape[:2]
-    scale = min(1.0, SMALL / max(h, w))
+    scale = min(1.0, CUT_SIDE / max(h, w))
     size = (max(1, round(w * scale)), max(1, round(h * scale)))
-    return torch.from_numpy(cv2.resize(image, size, interpolation=cv2.INTER_AREA)).permute(2, 0, 1)[None]
+    return cast("NDArray[np.uint8]", cv2.resize(image, size, interpolation=cv2.INTER_AREA))

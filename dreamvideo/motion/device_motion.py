@@ -67,17 +67,18 @@ def estimate_flows(
     """Estimate the flow between two frames, at the estimator's size, and the camera's motion.
 
     Args:
-        current, previous: (1, 3, H, W) uint8 RGB on the CPU.
+        current, previous: (1, 3, H, W) uint8 RGB on the CPU, or on the device of an estimator that computes there.
         estimate: flow estimator; it may leave the flow on a device. On CUDA, call this on the stream that it uses.
         part_estimator: the same for parts of the image that move against the camera, which are estimated again; None:
             they are not. Only for flows on the CPU.
         size: (height, width) px of the images that the motion is computed for, where those are copies of another size;
-            without parts. None: these.
+            None: these.
     """
     pair = estimate(current, previous)
     height, width = pair.backward.shape[2:]
     full_height, full_width = size or current.shape[2:]
     scale = full_width / width, full_height / height
+    read_scale = current.shape[3] / width, current.shape[2] / height
     # On the stream that computed the flow, it waits for nothing else; after it the flow is there for every stream.
     stream = torch.cuda.current_stream(pair.backward.device) if pair.backward.is_cuda else None
     places = fetch(camera_places(pair.backward[0]), stream)().numpy()
@@ -87,8 +88,9 @@ def estimate_flows(
         flow = pair.backward.numpy()[0]
         moving = moving_places(speed_against(flow, camera), FAST / max(scale), (height, width))
         for rows, columns in boxes_around(moving, max(1, round(BOX_MARGIN / max(scale)))):
-            place = _enlarged(rows, scale[1]), _enlarged(columns, scale[0])
-            parts.append((*place, estimate_part(current, previous, *place, part_estimator)))
+            read = _enlarged(rows, read_scale[1]), _enlarged(columns, read_scale[0])
+            part = estimate_part(current, previous, *read, part_estimator)
+            parts.append((_enlarged(rows, scale[1]), _enlarged(columns, scale[0]), part))
     return FlowEstimate(pair, tuple(parts), None if camera is None else enlarged_matrix(camera, scale))
 
 

@@ -24,17 +24,19 @@ WHOLE_PICTURE = 12.0
 
 # Share of the contrast of color that counts: a codec stores color at half the size, and its noise is as coarse.
 COLOR = 1 / 3
+NOISE_ROWS = 8  # of as many rows one is read where noise is measured
 FINE = 0.3  # gray levels that noise of one level brings into the cells, at 120 rows; at more of them it is less
 
 BAR_LEVEL = 24  # gray levels; no brighter is a black bar
 BAR_SPREAD = 6  # gray levels within which a bar's pixels are equal
 
 
-def contrast_of(image: NDArray[np.uint8]) -> float:
+def contrast_of(image: NDArray[np.uint8], noise: float | None = None) -> float:
     """Return the contrast of a picture, in gray levels.
 
     Args:
         image: (H, W, 3) RGB; black bars at its borders do not count.
+        noise: mean difference of neighboring pixels, in gray levels, where `image` is a small copy; None: measured.
     """
     h, w = image.shape[:2]
     scale = min(1.0, GRID / max(h, w))
@@ -43,10 +45,14 @@ def contrast_of(image: NDArray[np.uint8]) -> float:
     cells = cv2.GaussianBlur(without_bars(small).astype(np.float32), (0, 0), 1.0, borderType=cv2.BORDER_REFLECT)
     planes = np.concatenate([COLOR * cells, cells.mean(2, keepdims=True)], 2).reshape(-1, 4)
     low, high = np.percentile(planes, (TAIL, 100 - TAIL), axis=0)
-    red, green, blue = (image[::8, :, channel].astype(np.int16) for channel in range(3))
-    rows = red + green + blue  # many times as fast as a sum along an axis of three
-    noise = np.abs(np.diff(rows, axis=1)).mean() / 3 if w > 1 else 0.0
+    noise = _noise_of(image) if noise is None else noise
     return max(0.0, float((high - low).max() - FINE * noise))
+
+
+def _noise_of(image: NDArray[np.uint8]) -> float:
+    red, green, blue = (image[::NOISE_ROWS, :, channel].astype(np.int16) for channel in range(3))
+    rows = red + green + blue  # many times as fast as a sum along an axis of three
+    return np.abs(np.diff(rows, axis=1)).mean() / 3 if image.shape[1] > 1 else 0.0  # type: ignore[no-any-return]
 
 
 def presence(contrast: float) -> float:

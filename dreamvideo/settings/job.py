@@ -25,12 +25,15 @@ _METADATA: Final = option(
 
 @dataclass(frozen=True, slots=True)
 class ReadSettings:
-    """Which part of an input is read, and at what size."""
+    """Which part of an input is read, at what size, and where videos are decoded."""
 
     start: Fraction | None = option(None, "skip to this time", type=parse_seconds, metavar="TIME")
     duration: Fraction | None = option(None, "read at most this long", type=parse_seconds, metavar="TIME")
     frames: int | None = option(None, "stop after N frames", type=int, metavar="N")
     size: tuple[int | None, int] | None = _SIZE
+    hwaccel: Literal["auto", "none"] = option(
+        "auto", "auto: a GPU that dreams decodes, too, what it can, and makes RGB; none: the CPU does", kind="machine"
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)

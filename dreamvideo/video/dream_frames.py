@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dreamvideo.ascent.bars import picture_area
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.ascent.octaves import confine, dream_octaves
 from dreamvideo.ascent.tiling import Score
@@ -139,6 +138,7 @@ def _dream_carried(
     needs = torch.cat([plan.need for plan in plans])
     mask_rows = [start.progress.mask for start in starts if start.progress.mask is not None]
     masks = torch.cat(mask_rows) if mask_rows else None
+    area = _areas_of(plans)
     steps = plans[0].octaves
     for call in range(max(len(plan.local) for plan in plans)):
         residual = _grow_rows(sources, residual, needs, plans, call, score, dreaming)
@@ -153,17 +153,25 @@ def _dream_carried(
             jitter_index=[start.progress.frame_index for start in starts],
             target_score=torch.cat([start.target_score for start in starts]) if holds_score and masks is None else None,
             mask=masks,
+            area=area,
         )
         residual = dreamed - sources
     elif dreaming.keep_colors:
-        residual = confine(sources + residual, sources, dreaming, masks) - sources
-    elif not dreaming.dream_bars and (area := picture_area(sources)) is not None:  # the flow may have moved it there
+        residual = confine(sources + residual, sources, dreaming, masks, area) - sources
+    elif area is not None:  # the flow may have moved it there
         residual = residual * area
     # What moves or grows has a strength of its own; the rest keeps that of the first frame.
     calm = 1 - needs
     strength = torch.cat([start.strength * start.progress.visible for start in starts])
     excess = (strength / strength_of(residual * calm, calm if masks is None else calm * masks)).clamp(max=1) - 1
     return residual * (1 + calm * excess)
+
+
+def _areas_of(plans: Sequence[FrameSteps]) -> Tensor | None:
+    """(B, 1, H, W) where frames are dreamed; None: everywhere."""
+    if all(plan.area is None for plan in plans):
+        return None
+    return torch.cat([torch.ones_like(plan.need) if plan.area is None else plan.area for plan in plans])
 
 
 def _grow_rows(

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
-from dreamvideo.frames import Frame
+from dreamvideo.frames import Frame, Image
 from dreamvideo.models.network import Network
 from dreamvideo.motion.frame_motion import Motion
+from dreamvideo.motion.host_copy import host_copy
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
-from dreamvideo.tensors import fetch, to_mask, to_tensor, to_uint8
+from dreamvideo.tensors import fetch, hand_over, to_mask, to_tensor, to_uint8
 from dreamvideo.video.carry import Carry, first_progress, move_residuals, with_learned
 from dreamvideo.video.carry_bytes import carry_from_bytes, carry_to_bytes
 from dreamvideo.video.dream_frames import dream_first_frames, dream_residuals
@@ -77,23 +79,29 @@ class DecidedFrame:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A step whose dream is on its way from the device."""
+    """A step whose dream is on its way."""
 
     step: LaneStep
-    image: Callable[[], Tensor]  # waits for it: (H, W, 3) uint8 on the CPU
+    image: Callable[[], Image]  # waits for it
     carry: Callable[[], bytes] | None = None  # waits for the carry after it; None: it is not stored
 
     def frame(self) -> Frame:
-        """Wait for the dream."""
-        return replace(self.step.frame, image=self.image().numpy(), segment=self.step.segment, carry=self.carry)
+        """Wait for the dream; of the source nothing is read after that."""
+        return replace(self.step.frame, image=self.image(), segment=self.step.segment, carry=self.carry, host=None)
 
 
 class ShotDreamer:
     """Dreams frames; knows what each shot hands on."""
 
     def __init__(
-        self, network: Network, dream: DreamSettings, carry: CarrySettings, budget: MemoryBudget | None = None
+        self,
+        network: Network,
+        dream: DreamSettings,
+        carry: CarrySettings,
+        budget: MemoryBudget | None = None,
+        keep_on_device: bool = False,
     ) -> None:
+        self._keep_on_device = keep_on_device
         self._network, self._dream, self._carry = network, dream, carry
         self._budget = budget or MemoryBudget()
         self._device = network.device
@@ -116,8 +124,9 @@ class ShotDreamer:
         if last is None or motion is None:
             return PlannedFrame(waiting, source, mask)
         progress, move = move_progress(last, source, motion, mask)
-        progress, gain = fade_progress(progress, step.frame.image, step.presence, motion)
-        octaves = octave_steps(progress, (source.shape[2], source.shape[3]), self._dream, self._carry)
+        size = (source.shape[2], source.shape[3])
+        progress, gain = fade_progress(progress, host_copy(step.frame).image, step.presence, motion, size)
+        octaves = octave_steps(progress, size, self._dream, self._carry)
         decide = plan_steps(progress, source, self._dream, self._carry, octaves)
         return PlannedFrame(
             waiting, source, mask, motion, Continuation(progress, replace(move, gain=gain), octaves, decide)
@@ -129,7 +138,8 @@ class ShotDreamer:
         assert source is not None
         if planned.continuation is None:
             steps = None
-            progress = begin_fading(first_progress(source, planned.mask), step.frame.image, step.presence)
+            size, copy = (source.shape[2], source.shape[3]), host_copy(step.frame).image
+            progress = begin_fading(first_progress(source, planned.mask), copy, step.presence, size)
         else:
             steps = planned.continuation.decide()
             progress = steps.after
@@ -146,17 +156,25 @@ class ShotDreamer:
             step, source = each.planned.step, each.planned.source
             assert source is not None
             self._carries[step.shot] = after = with_learned(dreamed, each.after, each.learned)
-            image = fetch(to_uint8(source + after.residual))
+            image = self._handed_out(to_uint8(source + after.residual))
             pending.append(Pending(step, image, carry_to_bytes(after) if step.stores_carry else None))
         return pending
 
     def show(self, step: LaneStep) -> Pending:
         """A frame without a dream of its own; a flash that shows a picture is shown with the last dream."""
-        image, last = torch.from_numpy(step.frame.image), self._carries.get(step.shot)
-        if last is None or not step.presence:
+        image, last = step.frame.image, self._carries.get(step.shot)
+        if last is not None and step.presence:
+            return Pending(step, self._handed_out(to_uint8(to_tensor(image, self._device) + last.residual)))
+        if isinstance(image, np.ndarray):
             return Pending(step, lambda: image)
-        source = to_tensor(step.frame.image, self._device)
-        return Pending(step, fetch(to_uint8(source + last.residual)))
+        return Pending(step, self._handed_out(image))
+
+    def _handed_out(self, image: Tensor) -> Callable[[], Image]:
+        """Begin to hand out an image, (H, W, 3) uint8; an array, unless it is to stay on its device."""
+        if self._keep_on_device and image.device.type != "cpu":
+            return hand_over(image)
+        fetched = fetch(image)
+        return lambda: fetched().numpy()
 
     def forget(self, is_over: Callable[[int], bool]) -> None:
         """Drop what shots that are over would have handed on."""

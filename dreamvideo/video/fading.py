@@ -45,31 +45,39 @@ class Fade:
     renewed: float  # share of the picture that is new, 0..1; above 0 the goals are to be measured anew
 
 
-def begin_fading(first: Progress, image: NDArray[np.uint8], presence: float) -> Progress:
+def begin_fading(
+    first: Progress, image: NDArray[np.uint8], presence: float, size: tuple[int, int] | None = None
+) -> Progress:
     """Return the progress after a shot's first frame: its dream belongs to that picture, and is as faint.
 
     Args:
         first: without a picture.
-        image: (H, W, 3) RGB of the frame.
+        image: (H, W, 3) RGB of the frame, or a copy of it.
         presence: of a picture in it, above 0.
+        size: as for `picture_copy`.
     """
-    return replace(first, copy=picture_copy(image), visible=presence)
+    return replace(first, copy=picture_copy(image, size), visible=presence)
 
 
 def fade_progress(
-    progress: Progress, image: NDArray[np.uint8], presence: float, motion: Motion
+    progress: Progress,
+    image: NDArray[np.uint8],
+    presence: float,
+    motion: Motion,
+    size: tuple[int, int] | None = None,
 ) -> tuple[Progress, float]:
     """Return the progress that a frame starts from, faded with the picture, and the factor on its residual.
 
     Args:
         progress: moved to the frame.
-        image: (H, W, 3) RGB of the frame.
+        image: (H, W, 3) RGB of the frame, or a copy of it.
         presence: of a picture in it, above 0.
         motion: from the frame before to this one.
+        size: as for `picture_copy`.
     """
     if progress.copy is None:
         return progress, 1.0
-    fade = follow_picture(progress.copy, progress.visible, picture_copy(image), presence, motion)
+    fade = follow_picture(progress.copy, progress.visible, picture_copy(image, size), presence, motion)
     faded = replace(
         progress,
         age=progress.age * (1 - fade.renewed) if fade.renewed else progress.age,
@@ -82,16 +90,17 @@ def fade_progress(
     return faded, fade.gain
 
 
-def picture_copy(image: NDArray[np.uint8]) -> Tensor:
+def picture_copy(image: NDArray[np.uint8], size: tuple[int, int] | None = None) -> Tensor:
     """Return a copy of a picture.
 
     Args:
         image: (H, W, 3) RGB.
+        size: (height, width) px of the picture, of which `image` may be a copy; None: that of `image`.
 
     Returns:
         (1, 1, h, w) float32 gray levels, small, without its large shapes.
     """
-    height, width = small_size(*image.shape[:2])
+    height, width = small_size(*(size or image.shape[:2]))
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32).mean(2)
     layout = cv2.GaussianBlur(small, (0, 0), LAYOUT_SIGMA, borderType=cv2.BORDER_REFLECT)
     return torch.from_numpy(cast("NDArray[np.float32]", small - layout))[None, None]

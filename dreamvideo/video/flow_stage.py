@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from dreamvideo.frames import Frame
 from dreamvideo.motion.device_motion import estimate_flows, motion_on_device
 from dreamvideo.motion.flow import FLOWS, dis
 from dreamvideo.motion.frame_motion import Motion, no_motion
+from dreamvideo.motion.host_copy import host_copy
 from dreamvideo.motion.occlusion import estimate_motion
 from dreamvideo.settings.dream import CarrySettings
 from dreamvideo.tensors import to_planes
@@ -107,7 +109,7 @@ def estimate_ahead(
     alone = carry.persistence == 0
     before: WaitingFrame | None = None
     at_once = False
-    with closing(split_shots(inputs, alone)) as steps:
+    with closing(split_shots(inputs, alone, for_flow=carry.flow == "dis")) as steps:
         for step in steps:
             if step.index == 0:
                 estimate = plain_torch()(motion_estimator(carry, device, on_device))
@@ -144,16 +146,24 @@ def motion_estimator(
     # A flow of DIS is estimated again where things move fast; a network's is as fine as that already.
     part_estimator = dis(0) if carry.flow == "dis" else None
     cpu = torch.device("cpu")
+
+    def planes_for_flow(frame: Frame) -> Tensor:
+        if carry.flow == "dis" or isinstance(frame.image, np.ndarray):
+            return to_planes(host_copy(frame).image, cpu)
+        return to_planes(frame.image, frame.image.device)
+
     # A flow that is computed beside the dream does not wait for it. All that waits for the flow is in this thread. Its
     # frame holds it until the batch after is on its way: by then the motion that reads it is done.
     stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def estimate(current: Frame, previous: Frame) -> MotionOnDevice:
-        images = to_planes(current.image, cpu), to_planes(previous.image, cpu)
         if on_device:
+            size = (current.image.shape[0], current.image.shape[1])
             with torch.cuda.stream(stream):
-                flows = estimate_flows(*images, estimator, part_estimator)
+                images = planes_for_flow(current), planes_for_flow(previous)
+                flows = estimate_flows(*images, estimator, part_estimator, size)
             return functools.partial(motion_on_device, flows)
+        images = to_planes(current.image, cpu), to_planes(previous.image, cpu)
         motion = estimate_motion(*images, estimator, part_estimator)
         return lambda *_: lambda: motion
 

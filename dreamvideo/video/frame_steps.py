@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from dreamvideo.ascent.bars import picture_area
-from dreamvideo.ascent.octaves import octave_sizes
+from dreamvideo.ascent.octaves import dreamed_area, octave_sizes
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.tensors import fetch
 from dreamvideo.video.growth import LocalStep, count_cells, covered_by, plan_local_steps
@@ -26,6 +25,7 @@ class FrameSteps:
     local: tuple[LocalStep, ...]  # in windows, before those
     need: Tensor  # (1, 1, H, W) in [0, 1], how much each place has to be dreamed anew
     after: Progress  # of the frame when it is dreamed
+    area: Tensor | None  # (1, 1, H, W) `dreamed_area`; None: everywhere
 
 
 def octave_steps(
@@ -68,8 +68,8 @@ def plan_steps(
     """
     size = (source.shape[2], source.shape[3])
     steps = octave_steps(progress, size, dreaming, carrying) if octaves is None else octaves
-    area = picture_area(source) if progress.grows and not dreaming.dream_bars else None
-    need = progress.need if area is None else progress.need * area
+    area = dreamed_area(source, dreaming)
+    need = progress.need if area is None or not progress.grows else progress.need * area
     calls = 0
     if progress.grows:
         most = LOCAL_STEPS if need.device.type == "cpu" else LOCAL_STEPS_GPU
@@ -86,6 +86,6 @@ def plan_steps(
                 age = (age + covered_by(step, size, dreaming, age.device) / GROWN_STEPS).clamp(max=1)
         if any(steps):
             age = (age + steps[-1] / GROWN_STEPS).clamp(max=1)
-        return FrameSteps(steps, local, need, replace(progress, age=age, renewed=False))
+        return FrameSteps(steps, local, need, replace(progress, age=age, renewed=False), area)
 
     return decide

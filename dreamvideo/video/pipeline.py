@@ -25,6 +25,7 @@ from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.threads import prefetch
 from dreamvideo.torch_state import in_plain_torch
 from dreamvideo.video.dream_shots import ShotDreamer, dream_shots, fetch_dreams
+from dreamvideo.video.dream_stream import on_own_stream
 from dreamvideo.video.flow_stage import estimate_ahead, flow_threads
 from dreamvideo.video.lanes import LaneQueue, LaneStep, in_order, lanes_for
 from dreamvideo.video.shots import DreamInput, single_input, split_shots
@@ -41,6 +42,7 @@ def dream_video(
     carry: CarrySettings,
     budget: MemoryBudget | None = None,
     resume: ResumePoint | None = None,
+    keep_on_device: bool = False,
 ) -> Frames:
     """Dream frames, carrying the dream along the motion; optical flow is estimated ahead in a thread.
 
@@ -52,6 +54,7 @@ def dream_video(
         carry: how a dream is carried from frame to frame, and how many shots are dreamed at once.
         budget: of memory; None: a new one, which learns what fits.
         resume: where an earlier run ended, see `resume_point`; `frames` then begin with its last finished frame.
+        keep_on_device: images that were dreamed on a GPU stay there, as tensors; else all are arrays.
 
     Returns:
         The dreamed frames one for one in order, with the same times; those that `resume` counts are not among them.
@@ -62,8 +65,9 @@ def dream_video(
         SettingsError: a frame is not (H, W, 3) uint8.
         Whatever `frames` raises.
     """
-    with closing(dream_inputs(single_input(checked_frames(frames), resume), network, dream, carry, budget)) as inputs:
-        for _, dreamed in inputs:
+    inputs = single_input(checked_frames(frames), resume)
+    with closing(dream_inputs(inputs, network, dream, carry, budget, keep_on_device)) as outputs:
+        for _, dreamed in outputs:
             yield from dreamed
 
 
@@ -73,12 +77,13 @@ def dream_inputs(
     dream: DreamSettings,
     carry: CarrySettings,
     budget: MemoryBudget | None = None,
+    keep_on_device: bool = False,
 ) -> Generator[tuple[int, Frames], None, None]:
     """Dream several inputs, shots of which may be dreamed side by side.
 
     Args:
         inputs: opened one after the other as they are needed; closed at the end.
-        network, dream, carry, budget: as for `dream_video`.
+        network, dream, carry, budget, keep_on_device: as for `dream_video`.
 
     Yields:
         (number, dreamed frames) of each input that has frames, in order. Take all frames of one before the next.
@@ -90,7 +95,7 @@ def dream_inputs(
     """
     if network is None or not dream.iterations:
         steps = split_shots(inputs, alone=True)
-        pairs = ((step, replace(step.frame, segment=step.segment)) for step in steps)
+        pairs = ((step, replace(step.frame, segment=step.segment, host=None)) for step in steps)
         yield from _by_input(pairs)
         return
     device = network.device
@@ -110,8 +115,8 @@ def dream_inputs(
         estimated = in_plain_torch(estimate_ahead(inputs, carry, device, ahead, pool, flow_at_once))
         waiting = stack.enter_context(closing(prefetch(estimated, depth=threads)))
         queue = LaneQueue(waiting, lanes_of, READ_AHEAD_BYTES, 2 if ahead else 1)
-        dreamer = ShotDreamer(network, dream, carry, budget)
-        pending = in_plain_torch(dream_shots(queue, dreamer, device, ahead))
+        dreamer = ShotDreamer(network, dream, carry, budget, keep_on_device)
+        pending = in_plain_torch(on_own_stream(dream_shots(queue, dreamer, device, ahead), device))
         landed = in_plain_torch(fetch_dreams(pending, late=ahead))
         yield from _by_input(in_order((step.index, (step, frame)) for step, frame in landed))
 

@@ -7,7 +7,7 @@ picture before it returns, is looked over: the motion goes on from the frame bef
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +15,8 @@ from itertools import islice
 from dreamvideo.frames import Frame, Frames
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.media.segments import SegmentCounter
-from dreamvideo.motion.cuts import Compare, frame_comparer
+from dreamvideo.motion.cuts import CompareCopies, copy_comparer
+from dreamvideo.motion.host_copy import host_copy, with_host_copy
 from dreamvideo.motion.picture import contrast_of, presence
 from dreamvideo.video.lanes import LaneStep
 
@@ -43,26 +44,31 @@ def single_input(
     yield DreamInput(frames, resume, min_segment_frames=min_segment_frames)
 
 
-def split_shots(inputs: Generator[DreamInput, None, None], alone: bool) -> Generator[LaneStep, None, None]:
-    """Find the shot and the segment of each frame.
+def split_shots(
+    inputs: Generator[DreamInput, None, None], alone: bool, for_flow: bool = False
+) -> Generator[LaneStep, None, None]:
+    """Find the shot and the segment of each frame, and fetch what the processor reads of it.
 
     Args:
         inputs: closed at the end, as is each one's `frames`.
         alone: every frame is a shot of its own, and a picture.
+        for_flow: whether a flow is estimated on the CPU.
     """
-    compare = frame_comparer()
+    compare = copy_comparer()
     index, shot = 0, -1
     with closing(inputs):
         for number, source in enumerate(inputs):
             segments, previous, carry, was_plain = SegmentCounter(source.min_segment_frames), None, None, False
             shot += 1
             with closing(source.frames):
+                frames = (with_host_copy(frame, for_flow) for frame in source.frames)
                 if source.resume is not None:
-                    finished, carry = next(source.frames, None), source.resume.carry
+                    finished, carry = next(frames, None), source.resume.carry
                     previous = None if carry is None else finished
-                for count, (frame, ahead) in enumerate(_with_frames_ahead(source.frames)):
-                    visible = 1.0 if alone else presence(contrast_of(frame.image))
-                    follows = "cut" if previous is None or alone else compare(frame.image, previous.image)
+                for count, (frame, ahead) in enumerate(_with_frames_ahead(frames)):
+                    copy = host_copy(frame)
+                    visible = 1.0 if alone else presence(contrast_of(copy.image, copy.noise))
+                    follows = "cut" if previous is None or alone else compare(copy, host_copy(previous))
                     looked_over = follows != "alike" or visible == 0
                     held = previous is not None and not alone and looked_over and _is_flash(previous, ahead, compare)
                     plain = not held and (visible == 0 or (frame.mask is not None and not frame.mask.any()))
@@ -81,12 +87,13 @@ def split_shots(inputs: Generator[DreamInput, None, None], alone: bool) -> Gener
                         previous = None if plain else frame
 
 
-def _is_flash(previous: Frame, ahead: Iterable[Frame], compare: Compare) -> bool:
+def _is_flash(previous: Frame, ahead: Iterable[Frame], compare: CompareCopies) -> bool:
     """Whether the picture before a frame that shows something else returns soon after it."""
-    return any(compare(later.image, previous.image) == "alike" for later in islice(ahead, FLASH_FRAMES))
+    before = host_copy(previous)
+    return any(compare(host_copy(later), before) == "alike" for later in islice(ahead, FLASH_FRAMES))
 
 
-def _with_frames_ahead(frames: Frames) -> Generator[tuple[Frame, Iterable[Frame]], None, None]:
+def _with_frames_ahead(frames: Iterator[Frame]) -> Generator[tuple[Frame, Iterable[Frame]], None, None]:
     """Each frame, and the frames after it, which are read only as far as they are looked at."""
     read: deque[Frame] = deque()
 

@@ -29,12 +29,13 @@ from dreamvideo.frames import Frame
 from dreamvideo.live import loop
 from dreamvideo.live.dreaming import state as live_state
 from dreamvideo.live.dreaming.camera_stream import CameraStream
-from dreamvideo.live.dreaming.device_images import compose_planes, shrink_planes
+from dreamvideo.live.dreaming.device_images import compose_planes
 from dreamvideo.live.dreaming.size_control import Workload
 from dreamvideo.live.dreaming.tracking import compose_image, source_tensor, undreamed
 from dreamvideo.live.loop import ShownFrame
 from dreamvideo.motion.device_motion import estimate_flows, motion_on_device
 from dreamvideo.motion.flow import dis
+from dreamvideo.motion.host_copy import shrink_planes
 from dreamvideo.tensors import to_planes
 
 pytestmark = pytest.mark.usefixtures("single_thread")

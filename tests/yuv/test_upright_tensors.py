@@ -1,6 +1,6 @@
 """A reader that makes tensors gives the frames of one that makes arrays, wherever its decoder leaves them."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from clips import UNEVEN, make_clip, set_display_matrix
+from device_frames import DeviceFrame, DevicePlane, left_on_device
 
 from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.media import video_reader
@@ -21,63 +22,15 @@ from dreamvideo.settings.job import ReadSettings
 from dreamvideo.yuv.frame_planes import frame_planes, layout_of
 from dreamvideo.yuv.upright_tensors import UprightTensors
 
-ON_DEVICE = {"yuv420p": "nv12", "yuvj420p": "nv12", "yuv420p10le": "p010le"}
-
-
-class DevicePlane:
-    """A plane as PyAV exports it from a GPU: by DLPack alone, and without waiting for a stream."""
-
-    def __init__(self, plane: Any) -> None:
-        self._plane = plane
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return self._plane.__dlpack_device__()  # type: ignore[no-any-return]
-
-    def __dlpack__(self, *, stream: int | None = None) -> Any:
-        if stream is not None:
-            raise NotImplementedError("CUDA stream synchronization is not supported")
-        return self._plane.__dlpack__()
-
-
-class DeviceFrame:
-    """Stands in for a frame that a GPU decoded: the layout of its planes, and no other access to them."""
-
-    def __init__(self, frame: av.VideoFrame, exported: list[int]) -> None:
-        self._frame = frame.reformat(format=ON_DEVICE[frame.format.name])
-        self._source = frame
-        self._exported = exported
-
-    @property
-    def format(self) -> Any:
-        return type("Format", (), {"name": "cuda"})
-
-    @property
-    def sw_format(self) -> Any:
-        return self._frame.format
-
-    @property
-    def planes(self) -> list[DevicePlane]:
-        self._exported.append(len(self._frame.planes))
-        return [DevicePlane(plane) for plane in self._frame.planes]
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("to_ndarray", "to_image", "save"):
-            raise AssertionError(f"{name} of a frame on a device")
-        return getattr(self._frame if name == "reformat" else self._source, name)
-
 
 @pytest.fixture(params=["memory", "device"])
 def decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
     """Switch to a decoder that leaves frames in memory, or on a device; returns the numbers of planes read of these."""
     seen: list[int] = []
 
-    def on_device(*arguments: Any) -> Generator[Any, None, None]:
-        for frame in decode_frames(*arguments):
-            yield DeviceFrame(frame, seen) if frame.format.name in ON_DEVICE else frame
-
     def switch() -> list[int]:
         if request.param == "device":
-            monkeypatch.setattr(video_reader, "decode_frames", on_device)
+            monkeypatch.setattr(video_reader, "decode_frames", left_on_device(seen))
         return seen
 
     return switch

@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dreamvideo.errors import (
     Cancelled,
@@ -28,7 +28,7 @@ from dreamvideo.jobs.cluster.cluster_job import (
 from dreamvideo.jobs.cluster.transfer import store_file
 from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
 from dreamvideo.jobs.job import Job, JobResult, JobSettings
-from dreamvideo.jobs.job_output import begin_job, finish_job
+from dreamvideo.jobs.job_output import begin_job, encode_of, finish_job
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.split import WorkUnit
 from dreamvideo.jobs.task import ClusterTask, FinishedSegment
@@ -159,7 +159,8 @@ class _Scheduler:
                 self._end_if_finished(active)
             elif (task := rest_of_unit(active.job, unit)) is not None:
                 active.open_units += 1
-                self._waiting.append(_JobTask(active, task))
+                codec = encode_of(active.job, self._settings).codec
+                self._waiting.append(_JobTask(active, replace(task, codec=codec)))
         except DreamVideoError as error:
             self._fail(active, error)
 
@@ -177,7 +178,7 @@ class _Scheduler:
                 forget_segment(active.lock.folder, number)
             active.resumed = sum(segment.frames for segment in stored_segments(active.lock.folder))
             if not job.to_folder:
-                check_same_encoder(job.output, info, self._settings.encode)
+                check_same_encoder(job.output, info, encode_of(job, self._settings))
         else:
             begin_job(job, info, self._settings)
         if self._settings.cluster.ship:
@@ -192,7 +193,7 @@ class _Scheduler:
         active, task = each.active, each.task
         unit = task.unit.without(1)
         resume = resume_point_after(finished.segment, finished.carry)
-        rest = None if unit is None else _JobTask(active, ClusterTask(task.job, unit, resume))
+        rest = None if unit is None else _JobTask(active, replace(task, unit=unit, resume=resume))
         if active.ended:
             return rest
         try:

@@ -17,7 +17,7 @@ from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls
 from dreamvideo.live.dreaming.ascent_task import AscentTask, LookChoice
 from dreamvideo.live.dreaming.ascent_thread import AscentResult
-from dreamvideo.live.dreaming.device_images import compose_planes, shrink_planes
+from dreamvideo.live.dreaming.device_images import compose_planes
 from dreamvideo.live.dreaming.size_control import Workload
 from dreamvideo.live.dreaming.tracking import (
     AccumulatedFlow,
@@ -37,6 +37,7 @@ from dreamvideo.motion.cuts import Compare
 from dreamvideo.motion.device_motion import FlowEstimate, estimate_flows, motion_on_device
 from dreamvideo.motion.flow_pair import FlowEstimator
 from dreamvideo.motion.frame_motion import Motion, small_size
+from dreamvideo.motion.host_copy import shrink_planes
 from dreamvideo.motion.occlusion import estimate_motion
 from dreamvideo.motion.picture import contrast_of, presence
 from dreamvideo.tensors import fetch, to_planes
