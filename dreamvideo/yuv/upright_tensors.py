@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dreamvideo.devices import is_out_of_memory
+from dreamvideo.errors import MemoryBudgetError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.media.color import source_color
 from dreamvideo.media.rotation import swaps_axes
@@ -63,7 +65,18 @@ class UprightTensors:
 
         Raises:
             av.error.FFmpegError: swscale does not know the layout of the frame.
+            MemoryBudgetError: the device has no memory for it.
         """
+        try:
+            return self._image_of(frame)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        raise MemoryBudgetError(
+            f"got no memory for a decoded frame on {self._device}: expected a smaller --size, or --hwaccel none"
+        )
+
+    def _image_of(self, frame: VideoFrame) -> Tensor:
         layout = layout_of(frame)
         if layout is None:
             return upload(torch.from_numpy(self._on_cpu(frame)).contiguous(), self._device)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -16,14 +17,18 @@ from conftest import TinyNet, textured
 from device_frames import DevicePlane, left_on_device
 from fake_cuda import CPU, CUDA, PACKAGE, Crossing, CudaTensor, FakeCuda, fake_cuda
 from numpy.typing import NDArray
+from stream_races import StreamWatch, watched_streams
 
+from dreamvideo.ascent import cuda_graphs
 from dreamvideo.frames import Frame
 from dreamvideo.jobs import job as jobs
 from dreamvideo.jobs.decoding import frames_device
 from dreamvideo.jobs.job import Job, JobSettings, encodes_on_device, open_job
-from dreamvideo.media import video_reader
+from dreamvideo.jobs.runner import dream_jobs
+from dreamvideo.media import encoder_choice, video_reader
 from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Objective, Term
+from dreamvideo.motion import host_copy
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings
 from dreamvideo.tensors import download
@@ -184,3 +189,48 @@ def test_fake_cuda_a_film_that_stays_on_the_device_is_that_of_the_cpu(
     assert [each.time for each in there] == [each.time for each in here]
     worst = [abs(one.image.astype(int) - other.image).mean() for one, other in zip(there, here, strict=True)]
     assert max(worst) < 0.5, worst
+
+
+@pytest.mark.slow
+def test_fake_cuda_a_job_on_the_device_writes_the_film_of_the_cpu(film: Path, tmp_path: Path) -> None:
+    """Where no encoder reads the device the planes are fetched, half of what the images would be."""
+    there, here = Job(film, tmp_path / "there.mp4"), Job(film, tmp_path / "here.mp4")
+    dream_jobs([here], settings_of("cpu"), lambda: tiny(CPU))
+    with pytest.MonkeyPatch.context() as patch, fake_cuda() as device, decoder_on(device, patch):
+        patch.setattr(encoder_choice, "HARDWARE_ENCODERS", {})
+        dream_jobs([there], settings_of("cuda"), lambda: tiny(CUDA))
+        fetched = [each.bytes for each in device.record.crossings if each.bytes > 40_000 and not each.up]
+    assert len(fetched) >= COUNT
+    assert max(fetched) < 3 * WIDTH * HEIGHT
+    with av.open(str(there.output)) as one, av.open(str(here.output)) as other:
+        for dreamed, expected in zip(one.decode(video=0), other.decode(video=0), strict=True):
+            assert dreamed.pts == expected.pts
+            apart = dreamed.to_ndarray(format="rgb24").astype(int) - expected.to_ndarray(format="rgb24")
+            assert abs(apart).mean() < 2
+
+
+def raced(film: Path, flow: str) -> StreamWatch:
+    """The film on the device, whose frames an encoder reads on the default stream and then lets go of."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        fake_cuda() as device,
+        watched_streams(device) as watch,
+        cuda_graphs.enabled(False),
+        decoder_on(device, patch),
+    ):
+        for frame in dream_film(film, settings_of("cuda", flow), tiny(CUDA)):
+            assert frame.image.float().mean().item() > 0
+    return watch
+
+
+@pytest.mark.parametrize("flow", ["torch-dis", pytest.param("dis", marks=pytest.mark.slow)])
+def test_fake_cuda_no_memory_of_a_film_on_the_device_is_used_too_early(film: Path, flow: str) -> None:
+    watch = raced(film, flow)
+    assert watch.races == set()
+    assert watch.crossed > 50, watch.crossed
+
+
+@pytest.mark.slow
+def test_fake_cuda_streams_see_a_frame_that_is_not_waited_for(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_copy, "fetch", lambda tensor: tensor.held.clone)  # the values, without their clock
+    assert raced(film, "torch-dis").races

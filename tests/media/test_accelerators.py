@@ -46,3 +46,16 @@ def test_a_file_that_is_no_video_is_to_blame_itself(tmp_path: Path, caplog: pyte
     with pytest.raises(SourceError, match="cannot be opened as a video"), open_video(path, accelerator=missing):
         pass
     assert not caplog.records
+
+
+def test_interlaced_video_is_deinterlaced_on_the_cpu_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = make_clip(tmp_path / "fields.mp4", options={"flags": "+ilme+ildct", "x264-params": "tff=1"})
+    missing = HWAccel("cuda", device=MISSING, allow_software_fallback=True, is_hw_owned=True)
+    for accelerator, where in ((None, ""), (missing, ", on the CPU")):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING), open_video(path, accelerator=accelerator) as source:
+            assert len(list(source.frames)) == 12
+        said = [record.getMessage() for record in caplog.records if "is interlaced" in record.getMessage()]
+        assert said == [f"{path} is interlaced: it is deinterlaced frame for frame{where}"]

@@ -13,6 +13,7 @@ import torch
 from clips import UNEVEN, make_clip, set_display_matrix
 from device_frames import DeviceFrame, DevicePlane, left_on_device
 
+from dreamvideo.errors import MemoryBudgetError
 from dreamvideo.frames import Frame, StreamInfo
 from dreamvideo.media import video_reader
 from dreamvideo.media.decode import decode_frames
@@ -172,6 +173,16 @@ def test_a_gpu_reads_a_frame_after_its_decoder_and_before_its_next_use(monkeypat
     monkeypatch.setattr(torch.cuda, "default_stream", lambda device: Stream(f"decoder {device}", waits))
     UprightTensors(frame, StreamInfo(64, 48), None, 255, torch.device("cpu"))(frame)
     assert waits == ["reader 1 waits for decoder 1", "exported", "exported", "decoder 1 waits for reader 1"]
+
+
+def test_a_device_without_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any) -> Any:
+        raise torch.OutOfMemoryError("out of memory")
+
+    frame: Any = av.VideoFrame(64, 48, "yuv420p")
+    monkeypatch.setattr("dreamvideo.yuv.upright_tensors.yuv_to_rgb", full)
+    with pytest.raises(MemoryBudgetError, match="on cpu: expected a smaller --size, or --hwaccel none"):
+        UprightTensors(frame, StreamInfo(64, 48), None, 255, torch.device("cpu"))(frame)
 
 
 def test_odd_sizes_of_interleaved_chroma_are_not_taken() -> None:

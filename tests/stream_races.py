@@ -170,5 +170,6 @@ def watched_streams(device: FakeCuda) -> Iterator[StreamWatch]:
         patch.setattr(torch.cuda, "Stream", lambda *args, **kwargs: WatchedStream(watch))
         patch.setattr(torch.cuda, "Event", lambda *args, **kwargs: WatchedEvent(watch))
         patch.setattr(torch.cuda, "current_stream", lambda *args: watch.current())
+        patch.setattr(torch.cuda, "default_stream", lambda *args: watch.default)
         patch.setattr(torch.cuda, "stream", watch.enter)
         yield watch
