@@ -20,7 +20,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -189,7 +189,7 @@ class GraphRecorder:
         tensors = {"images": images, "base": base, "offsets": shifts}
         tensors |= {name: tensor for name, tensor in optional.items() if tensor is not None}
         tf32 = torch.backends.cudnn.allow_tf32  # a kernel is chosen when it is recorded
-        key = (id(score), settings, tf32, *((name, tensor.shape, tensor.dtype) for name, tensor in tensors.items()))
+        key = (id(score), _recorded_settings(settings), tf32, *((name, tensor.shape, tensor.dtype) for name, tensor in tensors.items()))
         with self.lock:
             if self.works and key not in self.recordings and self._is_worth_it(key):
                 self._add(key, ascend, score, settings, tensors)
@@ -244,6 +244,12 @@ class GraphRecorder:
         if flat is None or flat.numel() < like.numel():
             flat = self.buffers[name, like.dtype] = like.new_empty(like.numel())
         return flat[: like.numel()].view(like.shape)
+
+
+@functools.lru_cache(256)
+def _recorded_settings(settings: DreamSettings) -> DreamSettings:
+    """Settings without what decides which steps are taken, and not how: with any of these a recording is the same."""
+    return replace(settings, octaves=None, iterations=1, jitter=0, seed=0)
 
 
 def fill_buffer(buffers: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:

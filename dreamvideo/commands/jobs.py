@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dreamvideo.commands.console import INTERRUPTED, Console, ConsoleObserver
-from dreamvideo.commands.network import load_requested_network
+from dreamvideo.commands.network import load_requested_networks
 from dreamvideo.commands.options import CommandLine
 from dreamvideo.commands.signals import cancel_on_signals, outlive_terminal
 from dreamvideo.errors import Cancelled
@@ -51,6 +51,7 @@ def parse_job_settings(line: CommandLine) -> JobSettings:
         sequence=sequence,
         cluster=cluster,
         tile=tile,
+        timeline=line.timeline,
     )
 
 
@@ -75,11 +76,13 @@ def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hi
         DreamVideoError: the network or its device cannot be used, or no worker can.
     """
     from dreamvideo.jobs.guide import load_guide
+    from dreamvideo.jobs.job_schedule import check_schedules
     from dreamvideo.jobs.runner import dream_jobs
 
     def stopping() -> None:
         console.message("Stopping after this frame. Press Ctrl-C again to quit now.")
 
+    check_schedules(jobs, settings)
     on_cluster = settings.cluster.cluster is not None
     with outlive_terminal(), cancel_on_signals(stopping, INTERRUPTED) as should_stop:
         with ConsoleObserver(console, len(jobs), should_stop, one_bar=on_cluster) as observer:
@@ -94,7 +97,7 @@ def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hi
                     dream_jobs(
                         jobs,
                         settings,
-                        lambda: load_requested_network(settings.model, settings.objective),
+                        lambda: load_requested_networks(settings),
                         observer,
                         resume,
                     )

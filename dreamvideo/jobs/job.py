@@ -37,6 +37,7 @@ from dreamvideo.settings.job import (
     SequenceSettings,
     TileSettings,
 )
+from dreamvideo.settings.schedules import TimelineSettings
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +69,12 @@ class JobSettings:
     sequence: SequenceSettings = SequenceSettings()
     cluster: ClusterSettings = ClusterSettings()
     tile: TileSettings = TileSettings()
+    timeline: TimelineSettings = TimelineSettings()
 
     @property
     def comment(self) -> str:
         """The line for the comment of a video or image, from which its settings can be read again."""
-        return settings_comment(self.model, self.objective, self.dream, self.carry)
+        return settings_comment(self.model, self.objective, self.dream, self.carry, self.timeline)
 
     @property
     def hardware(self) -> bool:
@@ -113,6 +115,7 @@ class JobSettings:
             self.encode,
             self.sequence,
             self.cluster,
+            self.timeline,
         )
         record = fingerprint(images or [job.source], *settings)
         for name in _FREE:

@@ -24,9 +24,10 @@ from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSetting
 from dreamvideo.settings.field_types import shortened
 from dreamvideo.settings.network_looks import network_look
 from dreamvideo.settings.option import option_kind
+from dreamvideo.settings.schedules import TimelineSettings
 
 KEY: Final = "dreamvideo"  # holds the version, and marks the line as one of this program
-_STORED_SETTINGS: Final = (ModelSettings, ObjectiveSettings, DreamSettings, CarrySettings)
+_STORED_SETTINGS: Final = (ModelSettings, ObjectiveSettings, DreamSettings, CarrySettings, TimelineSettings)
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,9 @@ _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _JPEG: Final = b"\xff\xd8"
 
 
-def settings_comment(*settings: ModelSettings | ObjectiveSettings | DreamSettings | CarrySettings) -> str:
+def settings_comment(
+    *settings: ModelSettings | ObjectiveSettings | DreamSettings | CarrySettings | TimelineSettings,
+) -> str:
     """Write settings as the line that `settings_in_file` reads.
 
     Args:
@@ -78,7 +81,8 @@ def settings_in_file(path: Path) -> Mapping[str, Any]:
         path: an output of dreamvideo.
 
     Returns:
-        Field name -> value, for fields of `ModelSettings`, `ObjectiveSettings`, `DreamSettings` and `CarrySettings`.
+        Field name -> value, for fields of `ModelSettings`, `ObjectiveSettings`, `DreamSettings`, `CarrySettings` and
+        `TimelineSettings`.
 
     Raises:
         SourceError: the file cannot be read.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 from dreamvideo.errors import SettingsError
 from dreamvideo.schedule.curve import share_between
 from dreamvideo.schedule.film_clock import FilmClock
-from dreamvideo.schedule.keys import Transition, resolve_times, split_keys
+from dreamvideo.schedule.keys import ScheduleKey, Transition, resolve_times, split_keys
 
 MORPH: Final = Fraction(1)  # seconds that a set takes to replace the one before, from its key on; chosen by eye
 MOST_SETS: Final = 64  # different ones of a schedule: each is an objective of its own
@@ -76,18 +77,32 @@ def parse_keyed_sets(text: str, clock: FilmClock, where: str) -> KeyedSets:
         SettingsError: it is not such a schedule, or does not fit the film.
     """
     keys = split_keys(text, where)
-    sets: list[tuple[str, ...]] = []
-    chosen = []
+    sets, chosen = _sets_of(keys, where)
+    return KeyedSets(resolve_times(keys, clock, where), sets, chosen, tuple(key.transition for key in keys))
+
+
+def chosen_sets(text: str, where: str) -> tuple[tuple[str, ...], ...]:
+    """Return the different sets of a schedule, as `KeyedSets.sets`; nothing is asked of a film.
+
+    Args:
+        text: as for `parse_keyed_sets`.
+        where: the option, for messages.
+
+    Raises:
+        SettingsError: it is not such a schedule.
+    """
+    return _sets_of(split_keys(text, where), where)[0]
+
+
+def _sets_of(keys: Sequence[ScheduleKey], where: str) -> tuple[tuple[tuple[str, ...], ...], tuple[int, ...]]:
+    """The different sets, and the one of each key."""
     known: dict[tuple[str, ...], int] = {}
+    chosen = []
     for key in keys:
         names = tuple(name.strip() for name in key.value.split("+"))
         if not all(names):
             raise SettingsError(f"{where} at {key.time.text}: an empty name: expected NAME or NAME:WEIGHT, joined by +")
-        if names not in known:
-            known[names] = len(sets)
-            sets.append(names)
-        chosen.append(known[names])
-    if len(sets) > MOST_SETS:
-        raise SettingsError(f"{where}: {len(sets)} different sets: expected at most {MOST_SETS}")
-    times = resolve_times(keys, clock, where)
-    return KeyedSets(times, tuple(sets), tuple(chosen), tuple(key.transition for key in keys))
+        chosen.append(known.setdefault(names, len(known)))
+    if len(known) > MOST_SETS:
+        raise SettingsError(f"{where}: {len(known)} different sets: expected at most {MOST_SETS}")
+    return tuple(known), tuple(chosen)

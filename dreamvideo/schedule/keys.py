@@ -23,7 +23,7 @@ _UNIT: Final = re.compile(r"[hmsf%]")
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ScheduleKey:
     """A value and from when on it holds."""
 
     time: KeyTime
@@ -45,7 +45,7 @@ def is_schedule(text: str) -> bool:
     return _UNIT.search(time) is not None or not _is_number(value)
 
 
-def split_keys(text: str, where: str) -> tuple[Key, ...]:
+def split_keys(text: str, where: str) -> tuple[ScheduleKey, ...]:
     """Take a schedule apart.
 
     Args:
@@ -65,11 +65,11 @@ def split_keys(text: str, where: str) -> tuple[Key, ...]:
         raise SettingsError(f"{where}: {len(parts)} keys: expected at most {MOST_KEYS}")
     if len(parts) == 1 and ":" not in text:
         value, transition = _value_of(parts[0], where)
-        return (Key(KeyTime("0", Fraction(0), "seconds"), value, transition),)
+        return (ScheduleKey(KeyTime("0", Fraction(0), "seconds"), value, transition),)
     return tuple(_key_of(part, number, where) for number, part in enumerate(parts, 1))
 
 
-def resolve_times(keys: tuple[Key, ...], clock: FilmClock, where: str) -> tuple[Fraction, ...]:
+def resolve_times(keys: tuple[ScheduleKey, ...], clock: FilmClock, where: str) -> tuple[Fraction, ...]:
     """Return the times of keys, in seconds.
 
     Args:
@@ -95,7 +95,7 @@ def resolve_times(keys: tuple[Key, ...], clock: FilmClock, where: str) -> tuple[
     return times
 
 
-def _key_of(part: str, number: int, where: str) -> Key:
+def _key_of(part: str, number: int, where: str) -> ScheduleKey:
     text, colon, rest = part.partition(":")
     time = parse_key_time(text.strip())
     if not colon or time is None:
@@ -104,7 +104,7 @@ def _key_of(part: str, number: int, where: str) -> Key:
             f"{where}: key {number}, {shown!r}: expected TIME:VALUE, such as 2s:0.5, 120f:0.5 or 50%:0.5"
         )
     value, transition = _value_of(rest, f"{where} at {time.text}")
-    return Key(time, value, transition)
+    return ScheduleKey(time, value, transition)
 
 
 def _value_of(text: str, where: str) -> tuple[str, Transition | None]:
