@@ -189,7 +189,8 @@ class GraphRecorder:
         tensors = {"images": images, "base": base, "offsets": shifts}
         tensors |= {name: tensor for name, tensor in optional.items() if tensor is not None}
         tf32 = torch.backends.cudnn.allow_tf32  # a kernel is chosen when it is recorded
-        key = (id(score), _recorded_settings(settings), tf32, *((name, tensor.shape, tensor.dtype) for name, tensor in tensors.items()))
+        look, kinds = _recorded_settings(settings), ((name, each.shape, each.dtype) for name, each in tensors.items())
+        key = (id(score), look, tf32, *kinds)
         with self.lock:
             if self.works and key not in self.recordings and self._is_worth_it(key):
                 self._add(key, ascend, score, settings, tensors)

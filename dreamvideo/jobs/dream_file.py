@@ -74,8 +74,7 @@ def dream_file(
         source: a video, or an image by its suffix.
         output: the file to be written, its format by its suffix. Default: NAME_dream beside the source.
         classes: what to dream of, by name or (name, weight); short for `ObjectiveSettings(classes=...)`.
-        preset: a look by name; sets the fields that the settings below leave at their default. What it does not set is
-            as it suits the network.
+        preset: a look by name, for what the settings below leave at its default; the rest is as it suits the network.
         model, objective, dream: which network dreams, what, and how; the image `objective.guide` is read.
         carry, read, encode: how frames follow each other, are read and are written; not for an image.
         mask: an image, or for a video also a video or folder: dream where it is white.
