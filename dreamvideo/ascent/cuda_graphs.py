@@ -188,9 +188,8 @@ class GraphRecorder:
         optional = {"step_scale": step_scale, "target_score": target_score, "area": area}
         tensors = {"images": images, "base": base, "offsets": shifts}
         tensors |= {name: tensor for name, tensor in optional.items() if tensor is not None}
-        tf32 = torch.backends.cudnn.allow_tf32  # a kernel is chosen when it is recorded
         look, kinds = _recorded_settings(settings), ((name, each.shape, each.dtype) for name, each in tensors.items())
-        key = (id(score), look, tf32, *kinds)
+        key = (id(score), look, torch.backends.cudnn.allow_tf32, *kinds)  # TF32: a kernel is chosen when recorded
         with self.lock:
             if self.works and key not in self.recordings and self._is_worth_it(key):
                 self._add(key, ascend, score, settings, tensors)
