@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from dreamvideo.settings.job import EncodeSettings as EncodeSettings
     from dreamvideo.settings.job import ReadSettings as ReadSettings
     from dreamvideo.settings.job import TileSettings as TileSettings
+    from dreamvideo.settings.schedules import TimelineSettings as TimelineSettings
+    from dreamvideo.settings.timeline import Moment as Moment
     from dreamvideo.threads import prefetch as prefetch
     from dreamvideo.video.pipeline import dream_video as dream_video
 
@@ -65,6 +67,7 @@ _MODULES = {
     "MemoryBudgetError": "errors",
     "ModelError": "errors",
     "ModelSettings": "settings.dream",
+    "Moment": "settings.timeline",
     "Network": "models.network",
     "ObjectiveSettings": "settings.dream",
     "OutputError": "errors",
@@ -74,6 +77,7 @@ _MODULES = {
     "SourceError": "errors",
     "StreamInfo": "frames",
     "TileSettings": "settings.job",
+    "TimelineSettings": "settings.schedules",
     "WeightsError": "errors",
     "dream": "ascent.octaves",
     "dream_file": "jobs.dream_file",

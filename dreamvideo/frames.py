@@ -166,6 +166,8 @@ class StreamInfo:
     stream: int | None = None  # index in `path` of the video stream that was read
     origin: Fraction = Fraction(0)  # the instant of `path`, in seconds, that is Frame.time 0
     end: Fraction | None = None  # Frame.time at which sound and video stop; None: at their own ends
+    film_start: Fraction = Fraction(0)  # seconds from the beginning of the film to Frame.time 0
+    film_length: Fraction | None = None  # seconds of the whole film, as the file says; None: unknown
     frame_limit: int | None = None  # after this many frames the sound stops where the last one ends; None: no limit
 
 

@@ -23,7 +23,7 @@ PACKAGE = ROOT / "dreamvideo"
 # Within a folder, a name may import what stands before a `<` to its left; names between two `<` do not import each
 # other. `*` is the rest of the folder. Inside `*`, and in folders without a line here, imports may not form a cycle.
 ORDER = {
-    "": "errors < _version < settings < frames < threads < torch_state < devices < tensors process < kernels"
+    "": "errors < _version < schedule < settings < frames < threads < torch_state < devices < tensors process < kernels"
     " < media models < motion ascent yuv < video < jobs live info < bench training < commands"
     " < cli __init__ < __main__",
     "models": "dreamnet cpu_engine < gpu_engine < *",
@@ -36,7 +36,7 @@ ORDER = {
 }
 # (place, libraries that nothing there imports)
 WITHOUT = [
-    (("errors", "frames", "settings", "threads", "media", "video.lanes"), ("torch", "torchvision")),
+    (("errors", "frames", "schedule", "settings", "threads", "media", "video.lanes"), ("torch", "torchvision")),
     (("live.controls", "live.shared_state", "live.cameras", "live.outputs", "live.web"), ("torch", "torchvision")),
     (("jobs.fingerprint", "jobs.image_output", "commands.signals"), ("torch", "torchvision")),
     (("models", "ascent", "tensors", "devices"), ("av", "cv2")),

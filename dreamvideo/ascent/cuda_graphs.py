@@ -19,7 +19,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -161,8 +161,8 @@ class GraphRecorder:
         optional = {"step_scale": step_scale, "target_score": target_score, "area": area}
         tensors = {"images": images, "base": base, "offsets": shifts}
         tensors |= {name: tensor for name, tensor in optional.items() if tensor is not None}
-        tf32 = torch.backends.cudnn.allow_tf32  # a kernel is chosen when it is recorded
-        key = (id(score), settings, tf32, *((name, tensor.shape, tensor.dtype) for name, tensor in tensors.items()))
+        look, kinds = _recorded_settings(settings), ((name, each.shape, each.dtype) for name, each in tensors.items())
+        key = (id(score), look, torch.backends.cudnn.allow_tf32, *kinds)  # TF32: a kernel is chosen when recorded
         with self.lock:
             if self.works and key not in self.recordings and self._is_worth_it(key):
                 self._add(key, ascend, score, settings, tensors)
@@ -217,6 +217,12 @@ class GraphRecorder:
         if flat is None or flat.numel() < like.numel():
             flat = self.buffers[name, like.dtype] = like.new_empty(like.numel())
         return flat[: like.numel()].view(like.shape)
+
+
+@functools.lru_cache(256)
+def _recorded_settings(settings: DreamSettings) -> DreamSettings:
+    """Settings without what decides which steps are taken, and not how: with any of these a recording is the same."""
+    return replace(settings, octaves=None, iterations=1, jitter=0, seed=0)
 
 
 def fill_buffer(buffers: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:

@@ -11,6 +11,7 @@ from dreamvideo.commands.console import DONE, Console
 from dreamvideo.commands.jobs import parse_job_settings, run_jobs
 from dreamvideo.commands.options import FRAMES_SETTINGS, Command, CommandLine, add_command, add_look
 from dreamvideo.commands.outputs import FilesRequest, add_files, parse_files
+from dreamvideo.commands.schedules import add_timeline
 
 if TYPE_CHECKING:
     from dreamvideo.jobs.job import JobSettings
@@ -47,6 +48,7 @@ def add_frames_command(commands: Any) -> None:
         resume=True,
     )
     add_look(parser)
+    add_timeline(parser)
     parser.add_argument(
         "--sequence",
         dest="independent",
@@ -85,7 +87,7 @@ def run_frames(request: FramesRequest, console: Console) -> int:
         Cancelled: after Ctrl-C.
         DreamVideoError: the output cannot be written, or the input cannot be dreamed.
     """
-    from dreamvideo.jobs.job import check_checkpoint
+    from dreamvideo.jobs.earlier_run import check_checkpoint
     from dreamvideo.jobs.plan_frames import plan_frames
     from dreamvideo.media.masks import check_mask
     from dreamvideo.media.video_writer import check_encoder

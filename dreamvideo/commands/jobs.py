@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dreamvideo.commands.console import INTERRUPTED, Console, ConsoleObserver
-from dreamvideo.commands.network import load_requested_network
+from dreamvideo.commands.network import load_requested_network, load_requested_networks
 from dreamvideo.commands.options import CommandLine
 from dreamvideo.commands.signals import cancel_on_signals, outlive_terminal
 from dreamvideo.errors import Cancelled
@@ -52,6 +53,7 @@ def parse_job_settings(line: CommandLine) -> JobSettings:
         sequence=sequence,
         cluster=cluster,
         tile=tile,
+        timeline=line.timeline,
     )
 
 
@@ -105,12 +107,14 @@ def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hi
         DreamVideoError: the network or its device cannot be used, or no worker can.
     """
     from dreamvideo.jobs.guide import load_guide
+    from dreamvideo.jobs.job_schedule import check_schedules
     from dreamvideo.jobs.runner import dream_jobs
     from dreamvideo.jobs.zoom_job import dream_zooms
 
     def stopping() -> None:
         console.message("Stopping after this frame. Press Ctrl-C again to quit now.")
 
+    check_schedules(jobs, settings)
     on_cluster = settings.cluster.cluster is not None
     with outlive_terminal(), cancel_on_signals(stopping, INTERRUPTED) as should_stop:
         with ConsoleObserver(console, len(jobs), should_stop, one_bar=on_cluster) as observer:
@@ -124,15 +128,16 @@ def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hi
                         settings = with_stored_flow(settings, jobs)
                     with open_pool(settings, load_guide(settings.objective.guide)) as pool:
                         run_on_cluster(pool, jobs, settings, observer, resume)
-                else:
-                    dream = dream_jobs if settings.zoom is None else dream_zooms
-                    dream(
+                elif settings.zoom is not None:
+                    dream_zooms(
                         jobs,
                         settings,
                         lambda: load_requested_network(settings.model, settings.objective),
                         observer,
                         resume,
                     )
+                else:
+                    dream_jobs(jobs, settings, partial(load_requested_networks, settings), observer, resume)
             except Cancelled:
                 raise Cancelled(f"resume with: {resume_hint}") from None
         return observer.summary()

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from dreamvideo.commands.schedules import preset_values, scheduled_type, split_schedules, timeline_values
 from dreamvideo.errors import SettingsError
+from dreamvideo.schedule.keys import is_schedule
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import (
     AtlasSettings,
@@ -30,7 +32,8 @@ from dreamvideo.settings.job import (
 from dreamvideo.settings.live import CameraSettings, LiveSettings
 from dreamvideo.settings.network_looks import DEFAULT_NETWORK, EMBEDDED_NETWORK, network_look, resolve_network
 from dreamvideo.settings.option import option_choices, option_flag
-from dreamvideo.settings.presets import find_preset
+from dreamvideo.settings.schedules import FIXED, TimelineSettings
+from dreamvideo.settings.timeline_file import read_timeline
 from dreamvideo.settings.toml_file import read_toml
 from dreamvideo.settings.zoom import FilmSettings, ZoomSettings
 
@@ -47,6 +50,7 @@ _VIDEO_SETTINGS = (
     TileSettings,
     EncodeSettings,
     ClusterSettings,
+    TimelineSettings,
 )
 VIDEO_SETTINGS = (PreviewSettings, *_VIDEO_SETTINGS)
 FRAMES_SETTINGS = (SequenceSettings, *_VIDEO_SETTINGS)
@@ -66,6 +70,7 @@ class CommandLine:
     Attributes:
         arguments: options that are not fields of settings, such as `inputs`, and fields that were typed.
         words: the command line as typed, without the name of the program.
+        timeline: options that have a schedule.
     """
 
     def __init__(self, arguments: argparse.Namespace, words: Sequence[str], kinds: Sequence[type[Any]]) -> None:
@@ -82,11 +87,12 @@ class CommandLine:
         """
         self.arguments = arguments
         self.words = tuple(words)
-        values = self._named = {**_look_values(arguments, kinds), **vars(arguments)}
+        typed = {name: value for name, value in vars(arguments).items() if name != "preset"}
+        values = self._named = {**_look_values(arguments, kinds), **typed}
         if ModelSettings in kinds:
             model = resolve_network(values.get("model", "auto"))
             values = {**network_look(model, values), **values, "model": model}
-        self._values = values
+        self._values, self.timeline = split_schedules(values, typed)
 
     def settings(self, kind: type[Settings]) -> Settings:
         """Return the settings of one dataclass.
@@ -124,10 +130,24 @@ def _look_values(arguments: argparse.Namespace, kinds: Sequence[type[Any]]) -> M
     preset = getattr(arguments, "preset", None)
     if like:
         from dreamvideo.media.metadata import settings_in_file
+    timeline = getattr(arguments, "timeline_file", None)
+    stored = dict(settings_in_file(like)) if like else {}
+    schedules = TimelineSettings(stored.pop("timeline", ()))
+    if schedules.schedules and TimelineSettings not in kinds:
+        raise SettingsError(f"{like} was dreamed with a timeline: expected --like with the commands video and frames")
+    filed = timeline_values(read_timeline(timeline)) if timeline else {}
+    is_typed = preset is not None
+    if not is_typed:
+        preset = filed.get("preset")
+    elif TimelineSettings not in kinds and is_schedule(str(preset)):
+        raise SettingsError("--preset with a schedule: expected one preset, or the commands video and frames")
     return {
-        **(settings_in_file(like) if like else {}),
+        **stored,
+        **timeline_values(schedules),
         **(read_toml(config, *kinds, trusted=arguments.trust_config) if config else {}),
-        **(find_preset(preset).values if preset else {}),
+        **filed,
+        **({"preset": None, FIXED: ""} if is_typed else {}),  # that of an earlier dream does not count
+        **preset_values(preset),
     }
 
 
@@ -159,17 +179,20 @@ def add_command(
     parser: argparse.ArgumentParser = commands.add_parser(name, help=help, description=description)
     parser.set_defaults(command=command)
     add_verbosity(parser)
+    schedules = TimelineSettings in command.settings
     for kind in command.settings:
-        add_settings(parser, kind)
+        if kind is not TimelineSettings:
+            add_settings(parser, kind, schedules)
     return parser
 
 
-def add_settings(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
+def add_settings(parser: argparse.ArgumentParser, settings: type[Any], schedules: bool = False) -> None:
     """Add an option for each field of a settings dataclass, in a group titled by its docstring's first sentence.
 
     Args:
         parser: what the options are added to.
         settings: a dataclass whose fields were made by `option`.
+        schedules: the value of an option may be a schedule.
     """
     choices = option_choices(settings)
     group = parser.add_argument_group((settings.__doc__ or "").split(".")[0].lower())
@@ -179,6 +202,8 @@ def add_settings(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
         }
         if field.name in choices:
             keywords["choices"] = choices[field.name]
+        if schedules and "type" in keywords:
+            keywords["type"] = scheduled_type(field, keywords["type"])
         if keywords.get("type") not in (None, int, float):
             keywords["type"] = _with_message(keywords["type"])
         if field.default not in (None, ()) and keywords.get("action") not in ("store_true", "store_false"):
@@ -200,7 +225,7 @@ def _with_message(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     def parsed(text: str) -> Any:
         try:
             return parse(text)
-        except SettingsError as error:
+        except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return parsed

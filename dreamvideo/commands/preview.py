@@ -14,6 +14,7 @@ from dreamvideo.commands.network import load_requested_network
 from dreamvideo.commands.options import CommandLine
 from dreamvideo.commands.outputs import FilesRequest, parse_files
 from dreamvideo.commands.sheets import write_sheets
+from dreamvideo.errors import SettingsError
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import PreviewSettings, ReadSettings
 
@@ -47,6 +48,8 @@ def parse_preview_request(line: CommandLine) -> PreviewRequest:
     """
     frames = line.settings(PreviewSettings).preview
     assert frames is not None
+    if line.timeline.schedules:
+        raise SettingsError("--preview with a schedule: expected the values of one time")
     return PreviewRequest(
         parse_files(line),
         line.settings(ReadSettings),

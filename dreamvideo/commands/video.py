@@ -11,6 +11,7 @@ from dreamvideo.commands.jobs import parse_job_settings, run_jobs
 from dreamvideo.commands.options import VIDEO_SETTINGS, Command, CommandLine, add_command, add_look
 from dreamvideo.commands.outputs import FilesRequest, add_files, parse_files, plan_outputs
 from dreamvideo.commands.preview import PreviewRequest, parse_preview_request, run_preview
+from dreamvideo.commands.schedules import add_timeline
 from dreamvideo.settings.job import PreviewSettings
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def add_video_command(commands: Any) -> None:
     parser = add_command(commands, "video", "dream videos, with their sound", command)
     add_files(parser, "NAME_dream", resume=True)
     add_look(parser)
+    add_timeline(parser)
 
 
 def parse_video(line: CommandLine) -> VideoRequest | PreviewRequest:
@@ -71,7 +73,8 @@ def run_video(request: VideoRequest | PreviewRequest, console: Console) -> int:
     """
     if isinstance(request, PreviewRequest):
         return run_preview(request, console)
-    from dreamvideo.jobs.job import Job, check_checkpoint
+    from dreamvideo.jobs.earlier_run import check_checkpoint
+    from dreamvideo.jobs.job import Job
     from dreamvideo.media.masks import check_mask
     from dreamvideo.media.video_writer import check_encoder
 

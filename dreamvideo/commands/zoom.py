@@ -57,7 +57,8 @@ def run_zoom(request: VideoRequest, console: Console) -> int:
         Cancelled: after Ctrl-C.
         DreamVideoError: an output cannot be written, or no photo can be dreamed.
     """
-    from dreamvideo.jobs.job import Job, check_checkpoint
+    from dreamvideo.jobs.earlier_run import check_checkpoint
+    from dreamvideo.jobs.job import Job
     from dreamvideo.media.video_writer import check_encoder
 
     settings, files = request.settings, request.files

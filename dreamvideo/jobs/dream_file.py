@@ -15,8 +15,10 @@ from dreamvideo.ascent import octaves
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.errors import Cancelled, SettingsError
 from dreamvideo.frames import StreamInfo
+from dreamvideo.jobs.earlier_run import check_checkpoint
 from dreamvideo.jobs.guide import load_job_network
-from dreamvideo.jobs.job import Job, JobResult, JobSettings, check_checkpoint
+from dreamvideo.jobs.job import Job, JobResult, JobSettings
+from dreamvideo.jobs.job_schedule import check_schedules, load_job_networks
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.runner import dream_jobs
 from dreamvideo.media.atomic_files import make_folder
@@ -36,6 +38,7 @@ from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSetting
 from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, TileSettings
 from dreamvideo.settings.network_looks import network_look, resolve_network
 from dreamvideo.settings.presets import find_preset
+from dreamvideo.settings.schedules import TimelineSettings
 from dreamvideo.tensors import to_image, to_mask, to_tensor
 from dreamvideo.torch_state import plain_torch
 
@@ -57,6 +60,7 @@ def dream_file(
     encode: EncodeSettings = EncodeSettings(),
     mask: str | os.PathLike[str] | None = None,
     tile: TileSettings = TileSettings(),
+    timeline: TimelineSettings = TimelineSettings(),
     overwrite: bool = False,
     resume: bool = False,
     should_stop: Callable[[], bool] | None = None,
@@ -71,14 +75,13 @@ def dream_file(
         source: a video, or an image by its suffix.
         output: the file to be written, its format by its suffix. Default: NAME_dream beside the source.
         classes: what to dream of, by name or (name, weight); short for `ObjectiveSettings(classes=...)`.
-        preset: a look by name; sets the fields that the settings below leave at their default. What it does not set is
-            as it suits the network.
+        preset: a look by name, for what the settings below leave at its default; the rest is as it suits the network.
         model, objective, dream: which network dreams, what, and how; the image `objective.guide` is read.
         carry, read, encode: how frames follow each other, are read and are written; not for an image.
         mask: an image, or for a video also a video or folder: dream where it is white.
-        tile: how large images are split to fit into memory.
+        tile, timeline: how large images are split to fit into memory; schedules of settings, not for an image.
         overwrite: replace an existing output, and discard what an earlier run left.
-        resume: continue what an earlier run left; if there is nothing, dream from the start.
+        resume: continue what an earlier run left, if anything.
         should_stop: asked after each frame, from any thread; True cancels. For an image: before the dream.
         progress: called in this thread with (frames finished, frames in all); the latter may be None or wrong.
 
@@ -92,8 +95,8 @@ def dream_file(
     path = Path(source)
     target = default_output(path) if output is None else Path(output)
     model, objective, dream = _with_look(model, _with_classes(objective, classes), dream, preset)
-    masking = MaskSettings(None if mask is None else os.fspath(mask))
-    settings = JobSettings(read, model, objective, dream, carry, masking, encode, tile=tile)
+    where = MaskSettings(None if mask is None else os.fspath(mask))
+    settings = JobSettings(read, model, objective, dream, carry, where, encode, tile=tile, timeline=timeline)
     if resume and is_complete(target, resume) and not overwrite:
         return target
     check_output(target, [path], overwrite)
@@ -163,8 +166,9 @@ class _FileObserver(Observer):
 def _dream_video_file(job: Job, settings: JobSettings, overwrite: bool, resume: bool, observer: _FileObserver) -> None:
     if settings.encode.codec is not None:
         check_encoder(job.output, settings.encode)
+    check_schedules([job], settings)
     check_checkpoint(job, settings, resume, overwrite)
-    dream_jobs([job], settings, lambda: load_job_network(settings.model, settings.objective), observer, resume)
+    dream_jobs([job], settings, lambda: load_job_networks(settings), observer, resume)
     if observer.result is not None and observer.result.error is not None:
         raise observer.result.error
 
@@ -174,7 +178,7 @@ def _dream_image_file(
 ) -> None:
     size, metadata = settings.read.size, settings.encode.metadata
     unused = (settings.read, ReadSettings(size=size)), (settings.encode, EncodeSettings(metadata=metadata))
-    for value, expected in (*unused, (settings.carry, CarrySettings())):
+    for value, expected in (*unused, (settings.carry, CarrySettings()), (settings.timeline, TimelineSettings())):
         if value != expected:
             raise SettingsError(f"{value} with the image {path}: expected a video, or none of these settings")
     check_image_name(output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,18 +13,15 @@ from typing import Any, cast
 
 import torch
 
-from dreamvideo.errors import DreamVideoError, OutputError, SourceError
+from dreamvideo.errors import DreamVideoError, SourceError
 from dreamvideo.frames import Frames, Source
 from dreamvideo.jobs.decoding import CPU, converter_of, decoder_of
-from dreamvideo.jobs.fingerprint import differences, fingerprint
-from dreamvideo.media import checkpoint
-from dreamvideo.media.checkpoint_lock import check_free, move_checkpoint
+from dreamvideo.jobs.fingerprint import fingerprint
 from dreamvideo.media.encoder_choice import kept_codec
 from dreamvideo.media.image_sequence import ImagePaths, open_sequence
 from dreamvideo.media.images import check_large_enough
 from dreamvideo.media.masks import with_masks
 from dreamvideo.media.metadata import settings_comment
-from dreamvideo.media.segment_records import stored_segments
 from dreamvideo.media.segments import MIN_FRAMES_INDEPENDENT
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.models.network import Network
@@ -37,6 +34,7 @@ from dreamvideo.settings.job import (
     SequenceSettings,
     TileSettings,
 )
+from dreamvideo.settings.schedules import TimelineSettings
 from dreamvideo.settings.zoom import FilmSettings, ZoomSettings
 
 log = logging.getLogger(__name__)
@@ -69,6 +67,7 @@ class JobSettings:
     sequence: SequenceSettings = SequenceSettings()
     cluster: ClusterSettings = ClusterSettings()
     tile: TileSettings = TileSettings()
+    timeline: TimelineSettings = TimelineSettings()
     flow: str | None = None  # that `carry` leaves to the device, see `flow_choice`; None: not chosen yet
     film: FilmSettings | None = None  # with `zoom`: the input is a photo, of which a zoom film is made
     zoom: ZoomSettings | None = None
@@ -76,7 +75,8 @@ class JobSettings:
     @property
     def comment(self) -> str:
         """The line for the comment of a video or image, from which its settings can be read again."""
-        return settings_comment(self.model, self.objective, self.dream, self.carry, *filter(None, [self.zoom]))
+        zoom = filter(None, [self.zoom])
+        return settings_comment(self.model, self.objective, self.dream, self.carry, self.timeline, *zoom)
 
     @property
     def carrying(self) -> CarrySettings:
@@ -124,6 +124,7 @@ class JobSettings:
             self.encode,
             self.sequence,
             self.cluster,
+            self.timeline,
             *zoom,
         )
         record = fingerprint(images or [job.source], *settings)
@@ -144,70 +145,6 @@ class JobResult:
     seconds: float = 0.0  # of this run; 0: nothing was left to dream
     lost: int = 0  # packets, frames or images that could not be decoded
     error: DreamVideoError | None = None  # None: the output is complete
-
-
-def check_checkpoint(job: Job, settings: JobSettings, resume: bool, overwrite: bool) -> None:
-    """Check that a job may begin or resume, given what an earlier run left.
-
-    Args:
-        job: what is dreamed into what.
-        settings: of the job.
-        resume: it is to go on after the finished segments.
-        overwrite: they are to be deleted.
-
-    Raises:
-        OutputError: there are segments and neither was asked for, or they are of another job; another run writes them;
-            or the folder is not that of a checkpoint.
-    """
-    folder = checkpoint.checkpoint_folder(job.output)
-    if resume and not job.to_folder and not checkpoint.is_resumable(job.output):
-        adopt_checkpoint(job, settings)
-    check_free(job.output)
-    if not folder.exists() or (overwrite and not resume):
-        return
-    before, segments = checkpoint.stored_job(folder), stored_segments(folder)
-    if not resume:
-        if segments:
-            raise OutputError(
-                f"{folder} holds {len(segments)} finished segments of an earlier run: "
-                f"continue with --resume, or start again with --overwrite (-y)"
-            )
-        return
-    if before is None and segments:
-        raise OutputError(f"{folder / checkpoint.JOB_FILE} is damaged: start again with --overwrite (-y)")
-    try:
-        now = settings.record(job, before)
-    except OSError:
-        return  # what is wrong with the input shows when it is opened
-    if before is not None and (changes := differences(before, now)):
-        raise OutputError(
-            f"{folder} is of another job: {'; '.join(changes)}. "
-            f"Use the same settings to resume, or start again with --overwrite (-y)"
-        )
-
-
-def adopt_checkpoint(job: Job, settings: JobSettings) -> None:
-    """Take over the checkpoint of the same job from an output of another name in the same folder, if there is one.
-
-    One that another run holds, or that cannot be renamed, stays: the job then begins.
-
-    Args:
-        job: a video, which has no checkpoint; images of a folder are where the earlier run has put them.
-        settings: of the job.
-    """
-    folder = checkpoint.checkpoint_folder(job.output)
-    others = [path for path in folder.parent.glob("*.checkpoint") if path != folder and checkpoint.stored_job(path)]
-    if not others or folder.exists():
-        return
-    try:
-        records = ((path, checkpoint.stored_job(path)) for path in others)
-        same = [path for path, before in records if before == settings.record(job, before)]
-    except OSError:
-        return  # what is wrong with the input shows when it is opened
-    if len(same) == 1:
-        with suppress(OutputError):
-            move_checkpoint(same[0], folder)
-            log.warning("resuming what %s holds", same[0])
 
 
 def min_segment_frames(job: Job, settings: JobSettings) -> int | None:

@@ -18,11 +18,16 @@ from dreamvideo.media.checkpoint_lock import CheckpointLock
 from dreamvideo.media.segment_content import write_segment
 from dreamvideo.media.segment_records import Segment, is_whole, record_segment, stored_segments
 from dreamvideo.media.video_file import translate_errors
+from dreamvideo.models.look_networks import LookNetworks
 from dreamvideo.models.network import Network
 
 
 def repair_segments(
-    job: Job, settings: JobSettings, lock: CheckpointLock, load: Callable[[], Network], tell: Callable[[str], None]
+    job: Job,
+    settings: JobSettings,
+    lock: CheckpointLock,
+    load: Callable[[], Network | LookNetworks],
+    tell: Callable[[str], None],
 ) -> None:
     """Dream the segments of a video again whose bytes have changed, unless they are the last: those are resumed at.
 

@@ -28,11 +28,13 @@ from dreamvideo.jobs.job import (
     source_state,
 )
 from dreamvideo.jobs.job_output import finish_job, job_result, write_job
+from dreamvideo.jobs.job_schedule import job_schedule
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.repair import repair_segments
 from dreamvideo.media.checkpoint import ResumePoint, is_resumable, resume_point
 from dreamvideo.media.checkpoint_lock import CheckpointLock
 from dreamvideo.media.video_writer import check_absent
+from dreamvideo.models.look_networks import LookNetworks, main_network
 from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
 from dreamvideo.video.pipeline import dream_inputs
@@ -43,7 +45,7 @@ from dreamvideo.yuv.encoder_planes import EncoderPlanes
 def dream_jobs(
     jobs: Sequence[Job],
     settings: JobSettings,
-    load: Callable[[], Network],
+    load: Callable[[], Network | LookNetworks],
     observer: Observer | None = None,
     resume: bool = False,
 ) -> None:
@@ -87,7 +89,7 @@ class _OpenJob:
 
 
 def _dream_until_failure(
-    jobs: list[Job], settings: JobSettings, load: Callable[[], Network], observer: Observer, resume: bool
+    jobs: list[Job], settings: JobSettings, load: Callable[[], Network | LookNetworks], observer: Observer, resume: bool
 ) -> list[Job]:
     """Run jobs; after one failed, return those to start again with, as frames of it may be in the lanes."""
     opened: list[_OpenJob] = []  # by the number of the input
@@ -106,7 +108,7 @@ def _dream_until_failure(
 def _dream_jobs(
     jobs: list[Job],
     settings: JobSettings,
-    load: Callable[[], Network],
+    load: Callable[[], Network | LookNetworks],
     observer: Observer,
     resume: bool,
     opened: list[_OpenJob],
@@ -126,12 +128,13 @@ def _dream_jobs(
     finish()
     if first is None:
         return None
-    network = load() if settings.dream.iterations else None
+    networks = load() if settings.dream.iterations else None
+    network = main_network(networks)
     budget = MemoryBudget(settings.tile.tile_side)
     on_device = encodes_on_device(jobs, settings, network)
     done = 0  # of `opened`
     chained = _chain(first, inputs)
-    with closing(dream_inputs(chained, network, settings.dream, settings.carrying, budget, on_device)) as dreamed:
+    with closing(dream_inputs(chained, networks, settings.dream, settings.carrying, budget, on_device)) as dreamed:
         for number, frames in dreamed:
             # Jobs all segments of which an earlier run finished have no frames, and are not among the inputs.
             for each in opened[done:number]:
@@ -153,7 +156,7 @@ def _dream_jobs(
 def _open_jobs(
     jobs: list[Job],
     settings: JobSettings,
-    load: Callable[[], Network],
+    load: Callable[[], Network | LookNetworks],
     observer: Observer,
     resume: bool,
     opened: list[_OpenJob],
@@ -178,7 +181,8 @@ def _open_jobs(
                 frames = masked(source.frames, settings, before=point.frames - 1 if point else 0)
                 with closing(prefetch(frames)) as frames:  # decode in a thread
                     opened.append(_OpenJob(job, source, state, point, lock))
-                    yield DreamInput(frames, point, min_segment_frames=min_segment_frames(job, settings))
+                    shortest, schedule = min_segment_frames(job, settings), job_schedule(job, settings, source.info)
+                    yield DreamInput(frames, point, min_segment_frames=shortest, schedule=schedule)
         except (SourceError, OutputError) as error:
             lock.release()
             refused.append(JobResult(job, error=error))

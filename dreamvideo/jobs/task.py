@@ -13,12 +13,14 @@ from dreamvideo.frames import Frames, StreamInfo
 from dreamvideo.jobs.decoding import frames_device
 from dreamvideo.jobs.job import Job, JobSettings, encodes_on_device, masked, min_segment_frames, open_job
 from dreamvideo.jobs.job_output import segment_opener
+from dreamvideo.jobs.job_schedule import job_schedule
 from dreamvideo.jobs.split import WorkUnit
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.media.segment_content import read_segment
 from dreamvideo.media.segment_records import Segment, forget_segment
 from dreamvideo.media.segments import write_segments
 from dreamvideo.media.video_reader import silence_reader
+from dreamvideo.models.look_networks import LookNetworks, main_network
 from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
 from dreamvideo.video.pipeline import dream_inputs
@@ -47,14 +49,14 @@ class FinishedSegment:
 
 
 def dream_tasks(
-    tasks: Sequence[ClusterTask], settings: JobSettings, network: Network | None, folder: Path
+    tasks: Sequence[ClusterTask], settings: JobSettings, networks: Network | LookNetworks | None, folder: Path
 ) -> Generator[FinishedSegment, None, None]:
     """Dream tasks, several in the lanes of one device, and yield their segments as they are finished.
 
     Args:
         tasks: of any jobs.
         settings: of the jobs.
-        network: what dreams; None: frames pass through.
+        networks: what dreams; None: frames pass through.
         folder: where a segment is while it is written.
 
     Raises:
@@ -63,11 +65,12 @@ def dream_tasks(
         DreamVideoError: of the network or its device.
     """
     infos: list[StreamInfo] = []
+    network = main_network(networks)
     budget = MemoryBudget(settings.tile.tile_side)
     on_device = encodes_on_device([task.job for task in tasks], settings, network)
     opened = _open_tasks(tasks, settings, infos, network)
     maker = None if network is None else EncoderPlanes(network.device)
-    with closing(dream_inputs(opened, network, settings.dream, settings.carrying, budget, on_device)) as dreamed:
+    with closing(dream_inputs(opened, networks, settings.dream, settings.carrying, budget, on_device)) as dreamed:
         for number, frames in dreamed:
             job, first = tasks[number].job, tasks[number].unit.segments[0]
             opener = segment_opener(job, infos[number], settings, folder, tasks[number].codec, maker)
@@ -91,7 +94,8 @@ def _open_tasks(
             frames = masked(source.frames, settings, before=unit.segments[0].before - leading)
             frames = _limited(frames, leading + unit.frames, unit.end)
             shortest = min_segment_frames(task.job, settings)
-            yield DreamInput(frames, point, warmup=unit.warmup, min_segment_frames=shortest)
+            schedule = job_schedule(task.job, settings, source.info)
+            yield DreamInput(frames, point, warmup=unit.warmup, min_segment_frames=shortest, schedule=schedule)
 
 
 def _limited(frames: Frames, count: int, end: Fraction | None) -> Frames:

@@ -123,3 +123,12 @@ def _jumps(path: Path, size: int, modified: int) -> bool:
     except av.error.FFmpegError:
         return bool(jumps)
     return False
+
+
+def film_begin(container: av.container.InputContainer) -> Fraction:
+    """Return the seconds in a file at which a film begins: a clock that begins anywhere says nothing.
+
+    Args:
+        container: an open file.
+    """
+    return first_time(container) if may_jump(container) else Fraction(0)

@@ -185,6 +185,17 @@ def declared_frame_count(
     return count
 
 
+def film_length(container: av.container.InputContainer, stream: av.VideoStream) -> Fraction | None:
+    """Return how long a film is, by its headers, which may be wrong; None: they do not tell.
+
+    Args:
+        container: an open file.
+        stream: a video stream of it.
+    """
+    rate, count = frame_rate(stream), declared_frame_count(container, stream)
+    return None if not rate or not count else count / rate
+
+
 def missing_frames(stream: av.VideoStream, read: int, end: Fraction) -> int:
     """Number of frames that the header of a stream promised and that were not there, as in a file that was cut short.
 

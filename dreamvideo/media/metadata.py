@@ -24,10 +24,11 @@ from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSetting
 from dreamvideo.settings.field_types import shortened
 from dreamvideo.settings.network_looks import network_look
 from dreamvideo.settings.option import option_kind
+from dreamvideo.settings.schedules import TimelineSettings
 from dreamvideo.settings.zoom import ZoomSettings
 
 KEY: Final = "dreamvideo"  # holds the version, and marks the line as one of this program
-_STORED_SETTINGS: Final = (ModelSettings, ObjectiveSettings, DreamSettings, CarrySettings, ZoomSettings)
+_STORED: Final = (ModelSettings, ObjectiveSettings, DreamSettings, CarrySettings, TimelineSettings, ZoomSettings)
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ _JPEG: Final = b"\xff\xd8"
 
 
 def settings_comment(
-    *settings: ModelSettings | ObjectiveSettings | DreamSettings | CarrySettings | ZoomSettings,
+    *settings: ModelSettings | ObjectiveSettings | DreamSettings | CarrySettings | TimelineSettings | ZoomSettings,
 ) -> str:
     """Write settings as the line that `settings_in_file` reads.
 
@@ -82,7 +83,7 @@ def settings_in_file(path: Path) -> Mapping[str, Any]:
 
     Returns:
         Field name -> value, for fields of `ModelSettings`, `ObjectiveSettings`, `DreamSettings`, `CarrySettings` and
-        `ZoomSettings`.
+        `TimelineSettings` and `ZoomSettings`.
 
     Raises:
         SourceError: the file cannot be read.
@@ -99,7 +100,7 @@ def settings_in_file(path: Path) -> Mapping[str, Any]:
 
 
 def _known_settings(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    kinds = {field.name: option_kind(field) for settings in _STORED_SETTINGS for field in fields(settings)}
+    kinds = {field.name: option_kind(field) for settings in _STORED for field in fields(settings)}
     known: dict[str, Any] = {}
     for name, value in sorted(values.items()):
         option = f"--{shortened(name).replace('_', '-')} {shortened(value)}"

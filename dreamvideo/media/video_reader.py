@@ -17,11 +17,12 @@ from av.codec.hwaccel import HWAccel
 
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
-from dreamvideo.media.clock import can_seek, first_time, may_jump
+from dreamvideo.media.clock import can_seek, film_begin, first_time
 from dreamvideo.media.color import WHITE, output_color
 from dreamvideo.media.decode import KEPT, TimedFrames, decode_frames, deinterlace, seek, with_times
 from dreamvideo.media.demux import (
     declared_frame_count,
+    film_length,
     frame_rate,
     is_encrypted,
     is_raw,
@@ -165,7 +166,7 @@ class _VideoReader:
         if is_raw(self._container):
             return first
         # A clock that begins anywhere says nothing, and frames before 0 would be lost.
-        return first_time(self._container) if may_jump(self._container) or first < 0 else Fraction(0)
+        return first_time(self._container) if first < 0 else film_begin(self._container)
 
     def _first_frame(self) -> tuple[bool, tuple[av.VideoFrame, Fraction] | None, TimedFrames]:
         """(whether frames before the cut were skipped, the first frame at or after it or None, the frames after)."""
@@ -191,11 +192,9 @@ class _VideoReader:
         if can_seek(self._path):
             seek(self._container, self._stream, max(self._file_start, time - _SEEK_MARGIN))
         frames = self._decode()
-        for frame in frames:
-            if frame[1] == time:
-                return frame, frames
-            if frame[1] > time:
-                break
+        frame = next((each for each in frames if each[1] >= time), None)
+        if frame is not None and frame[1] == time:
+            return frame, frames
         frames.close()
         frames = self._rewind()
         return next(frames), frames
@@ -235,6 +234,8 @@ class _VideoReader:
             stream=stream.index,
             origin=origin,
             end=end,
+            film_start=Fraction(0) if self._cut is None else origin - film_begin(self._container),
+            film_length=film_length(self._container, stream),
             frame_limit=settings.frames,
         )
 
@@ -293,8 +294,7 @@ class _VideoReader:
     def _why_no_frame(self) -> str:
         if self._settings.start and not self._source.lost:
             seconds = (self._container.duration or 0) / av.time_base
-            length = f"; it is {seconds:.2f} s long" if seconds else ""
-            where = f"{float(self._settings.start):g} s{length}"
+            where = f"{float(self._settings.start):g} s" + (f"; it is {seconds:.2f} s long" if seconds else "")
             return f"{self._path} has no frame at or after {where}: expected an earlier --start"
         hint = " (is it encrypted?)" if is_encrypted(self._path) else ""
         return f"{self._path} opens, but not one frame of it can be decoded{hint}"

@@ -97,7 +97,7 @@ def place_network(
     precision = pick_precision(settings.precision, device)
     features = model.cut(list(dict.fromkeys(term.layer for term in terms)), device, precision)
     features = pad_inputs(features, device, model.name)
-    _check_picks(features, terms, device, model.name)
+    check_picks(features, terms, device, model.name)
     divisors = {name: place(value, device) for name, value in model.divisors().items()}
     score = Objective(features, terms, divisors, tf32=pick_tf32(settings.precision, device))
     if guide is not None:
@@ -174,7 +174,7 @@ class PaddedFeatures(nn.Module):
 
 
 @torch.no_grad()
-def _check_picks(features: Features, terms: Sequence[Term], device: torch.device, name: str) -> None:
+def check_picks(features: Features, terms: Sequence[Term], device: torch.device, name: str) -> None:
     if not any(term.picks for term in terms):
         return
     activations = features(torch.full((1, 3, TRIAL_SIDES[-1], TRIAL_SIDES[-1]), 0.5, device=device))

@@ -266,8 +266,16 @@ class CarrySettings:
         None, "weights of the flow network in a local .safetensors or .pth file", kind="file", metavar="FILE"
     )
 
+    amount: float = option(
+        1.0,
+        "how much of what the dream added is shown, 0 to 2: 0 = the source, 2 = twice; what is carried stays as it is",
+        type=float,
+        metavar="X",
+    )
+
     def __post_init__(self) -> None:
         check_fields(self)
+        check(0 <= self.amount <= 2, f"--amount {self.amount}", "0 to 2")
         check(0 <= self.persistence <= 1, f"--persistence {self.persistence}", "0 to 1")
         check(self.lanes is None or self.lanes >= 1, f"--lanes {self.lanes}", "at least 1")
         check(self.local_steps is None or self.local_steps >= 0, f"--local-steps {self.local_steps}", "at least 0")

@@ -31,19 +31,7 @@ def read_toml(path: Path, *kinds: type[Any], trusted: bool = False) -> Mapping[s
         SettingsError: the file cannot be read, is not valid TOML, has a key that is not a setting, or an invalid value,
             or sets what only a trusted file may.
     """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_BYTES + 1)
-        check(len(text) <= _MOST_BYTES, f"--config {path} is longer than {_MOST_BYTES} bytes", "a file of settings")
-        pairs = _flatten(tomllib.loads(text.decode()))
-    except SettingsError:
-        raise
-    except OSError as error:
-        raise SettingsError(f"--config {path} cannot be read: {error.strerror}") from None
-    except RecursionError:
-        raise SettingsError(f"--config {path} is nested too deeply: expected keys, at most in tables") from None
-    except ValueError as error:  # not UTF-8, or not TOML
-        raise SettingsError(f"--config {path} is not valid TOML: {shortened(str(error))}") from None
+    pairs = toml_pairs(path, "--config")
     known = {_key(field): (field, kind) for kind in kinds for field in fields(kind)}
     values: dict[str, Any] = {}
     for key, value in pairs:
@@ -61,6 +49,31 @@ def read_toml(path: Path, *kinds: type[Any], trusted: bool = False) -> Mapping[s
             )
         values[field.name] = parsed
     return values
+
+
+def toml_pairs(path: Path, option: str) -> list[tuple[str, Any]]:
+    """Read the keys and values of a TOML file, flat or in tables of any name.
+
+    Args:
+        path: the file.
+        option: that names it, for messages, such as `--config`.
+
+    Raises:
+        SettingsError: the file cannot be read, or is not valid TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1)
+        check(len(text) <= _MOST_BYTES, f"{option} {path} is longer than {_MOST_BYTES} bytes", "a file of settings")
+        return _flatten(tomllib.loads(text.decode()))
+    except SettingsError:
+        raise
+    except OSError as error:
+        raise SettingsError(f"{option} {path} cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise SettingsError(f"{option} {path} is nested too deeply: expected keys, at most in tables") from None
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise SettingsError(f"{option} {path} is not valid TOML: {shortened(str(error))}") from None
 
 
 def _key(field: Field[Any]) -> str:

@@ -7,7 +7,7 @@ next ones take (`progress`), are already on their way. The processor reads both 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,79 +15,21 @@ from torch import Tensor
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.frames import Frame, Image
-from dreamvideo.models.network import Network
-from dreamvideo.motion.frame_motion import Motion
+from dreamvideo.models.look_networks import LookNetworks
 from dreamvideo.motion.host_copy import host_copy
-from dreamvideo.settings.dream import CarrySettings, DreamSettings
+from dreamvideo.settings.timeline import Moment, Schedule
 from dreamvideo.tensors import fetch, hand_over, to_mask, to_tensor, to_uint8
 from dreamvideo.video.carry import Carry, first_progress, move_residuals, with_learned
 from dreamvideo.video.carry_bytes import carry_from_bytes, carry_to_bytes
 from dreamvideo.video.dream_frames import dream_first_frames, dream_residuals
 from dreamvideo.video.fading import begin_fading, fade_progress
 from dreamvideo.video.flow_stage import WaitingFrame
-from dreamvideo.video.frame_steps import FrameSteps, octave_steps, plan_steps
-from dreamvideo.video.lanes import BatchKind, LaneQueue, LaneStep, choose_batch
-from dreamvideo.video.progress import Progress, ResidualMove, learn, move_progress
-
-
-@dataclass(frozen=True, slots=True)
-class Continuation:
-    """How a frame continues its shot."""
-
-    progress: Progress  # moved to this frame
-    move: ResidualMove
-    octaves: tuple[int, ...]  # steps of the whole image at each octave
-    decide: Callable[[], FrameSteps]  # waits for what grows
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedFrame:
-    """A frame of which is known what it takes."""
-
-    waiting: WaitingFrame
-    source: Tensor | None  # (1, 3, H, W) float32 in [0, 1]; None: nothing is dreamed
-    mask: Tensor | None = None  # (1, 1, H, W) in [0, 1]
-    motion: Motion | None = None
-    continuation: Continuation | None = None  # None: it begins a shot
-
-    @property
-    def step(self) -> LaneStep:
-        """The frame and its place."""
-        return self.waiting.step
-
-    @property
-    def kind(self) -> BatchKind:
-        """What it has in common with others of its batch."""
-        if self.source is None:
-            return BatchKind((), steps=False)
-        if self.continuation is None:
-            return BatchKind(self.source.shape, None, self.mask is not None)
-        octaves = self.continuation.octaves
-        steps = any(octaves) or self.continuation.progress.grows
-        return BatchKind(self.source.shape, octaves, self.mask is not None, steps)
-
-
-@dataclass(frozen=True, slots=True)
-class DecidedFrame:
-    """A frame whose steps are known."""
-
-    planned: PlannedFrame
-    steps: FrameSteps | None  # None: it begins a shot
-    after: Progress
-    learned: Tensor | None  # see `progress.learn`
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A step whose dream is on its way."""
-
-    step: LaneStep
-    image: Callable[[], Image]  # waits for it
-    carry: Callable[[], bytes] | None = None  # waits for the carry after it; None: it is not stored
-
-    def frame(self) -> Frame:
-        """Wait for the dream; of the source nothing is read after that."""
-        return replace(self.step.frame, image=self.image(), segment=self.step.segment, carry=self.carry, host=None)
+from dreamvideo.video.frame_steps import octave_steps, plan_steps
+from dreamvideo.video.goals import ShotGoals, first_goals, goals_for, with_goal
+from dreamvideo.video.lanes import LaneQueue, LaneStep, choose_batch
+from dreamvideo.video.moments import FixedSchedule, new_share
+from dreamvideo.video.planned_frames import Continuation, DecidedFrame, Pending, PlannedFrame
+from dreamvideo.video.progress import Progress, learn, move_progress, renew
 
 
 class ShotDreamer:
@@ -95,42 +37,51 @@ class ShotDreamer:
 
     def __init__(
         self,
-        network: Network,
-        dream: DreamSettings,
-        carry: CarrySettings,
+        networks: LookNetworks,
+        schedule: Schedule,
         budget: MemoryBudget | None = None,
         keep_on_device: bool = False,
     ) -> None:
         self._keep_on_device = keep_on_device
-        self._network, self._dream, self._carry = network, dream, carry
+        self._networks, self._schedule = networks, schedule
         self._budget = budget or MemoryBudget()
-        self._device = network.device
+        self._device = networks.main.device
         self._progress: dict[int, Progress] = {}  # shot -> after its last frame whose steps are decided
         self._carries: dict[int, Carry] = {}  # shot -> after its last frame that was dreamed
+        self._goals: dict[int, ShotGoals] = {}  # the same, where they change
+
+    def _schedule_of(self, step: LaneStep) -> Schedule:
+        return self._schedule if step.schedule is None else step.schedule
 
     def plan(self, waiting: WaitingFrame) -> PlannedFrame:
         """Find what the next frame of a shot starts from, and what it takes."""
         step = waiting.step
+        schedule = self._schedule_of(step)
+        moment = schedule(step.frame.time)
+        planned = PlannedFrame(waiting, moment, not isinstance(schedule, FixedSchedule))
         if step.carry is not None:
-            resumed = carry_from_bytes(step.carry, self._device)
+            resumed, goals = carry_from_bytes(step.carry, self._device)
             self._carries[step.shot], self._progress[step.shot] = resumed, resumed.progress
+            if goals is not None:
+                self._goals[step.shot] = goals
         if step.held or not step.presence:
-            return PlannedFrame(waiting, None)
+            return planned
         mask = None if step.frame.mask is None else to_mask(step.frame.mask, self._device)
         source = waiting.planes(self._device).float() / 255
         last = self._progress.get(step.shot)
         waiting.launch(self._device)
         motion = waiting.motion()
         if last is None or motion is None:
-            return PlannedFrame(waiting, source, mask)
+            return replace(planned, source=source, mask=mask)
         progress, move = move_progress(last, source, motion, mask)
         size = (source.shape[2], source.shape[3])
         progress, gain = fade_progress(progress, host_copy(step.frame).image, step.presence, motion, size)
-        octaves = octave_steps(progress, size, self._dream, self._carry)
-        decide = plan_steps(progress, source, self._dream, self._carry, octaves)
-        return PlannedFrame(
-            waiting, source, mask, motion, Continuation(progress, replace(move, gain=gain), octaves, decide)
-        )
+        if planned.changes and step.previous is not None:
+            progress = renew(progress, new_share(schedule(step.previous.time), moment))
+        octaves = octave_steps(progress, size, moment.dream, moment.carry)
+        decide = plan_steps(progress, source, moment.dream, moment.carry, octaves)
+        continuation = Continuation(progress, replace(move, gain=gain), octaves, decide)
+        return replace(planned, source=source, mask=mask, motion=motion, continuation=continuation)
 
     def decide(self, planned: PlannedFrame) -> DecidedFrame:
         """Decide the steps of a frame; then the next one can be planned."""
@@ -156,15 +107,17 @@ class ShotDreamer:
             step, source = each.planned.step, each.planned.source
             assert source is not None
             self._carries[step.shot] = after = with_learned(dreamed, each.after, each.learned)
-            image = self._handed_out(to_uint8(source + after.residual))
-            pending.append(Pending(step, image, carry_to_bytes(after) if step.stores_carry else None))
+            image = self._handed_out(shown(source, after.residual, each.planned.moment))
+            stored = carry_to_bytes(after, self._goals.get(step.shot)) if step.stores_carry else None
+            pending.append(Pending(step, image, stored))
         return pending
 
     def show(self, step: LaneStep) -> Pending:
         """A frame without a dream of its own; a flash that shows a picture is shown with the last dream."""
         image, last = step.frame.image, self._carries.get(step.shot)
         if last is not None and step.presence:
-            return Pending(step, self._handed_out(to_uint8(to_tensor(image, self._device) + last.residual)))
+            source, moment = to_tensor(image, self._device), self._schedule_of(step)(step.frame.time)
+            return Pending(step, self._handed_out(shown(source, last.residual, moment)))
         if isinstance(image, np.ndarray):
             return Pending(step, lambda: image)
         return Pending(step, self._handed_out(image))
@@ -181,39 +134,75 @@ class ShotDreamer:
         for shot in [shot for shot in self._progress if is_over(shot)]:
             del self._progress[shot]
             self._carries.pop(shot, None)
+            self._goals.pop(shot, None)
 
     def _dream_first(self, batch: Sequence[DecidedFrame]) -> list[Carry]:
-        carries = self._first_frames([each.planned for each in batch])
-        faint = [each.planned.step.presence for each in batch]
+        frames = [each.planned for each in batch]
+        carries = self._first_frames(frames, frames[0].moment)
+        for frame, carry in zip(frames, carries, strict=True):
+            if frame.changes:
+                self._goals[frame.step.shot] = first_goals(carry, frame.step.frame.time)
+        faint = [frame.step.presence for frame in frames]
         return [
             carry if presence == 1 else replace(carry, residual=carry.residual * presence)
             for carry, presence in zip(carries, faint, strict=True)
         ]
 
-    def _first_frames(self, frames: Sequence[PlannedFrame]) -> list[Carry]:
+    def _first_frames(self, frames: Sequence[PlannedFrame], moment: Moment) -> list[Carry]:
         sources = torch.cat([each.source for each in frames if each.source is not None])
         masks = [each.mask for each in frames if each.mask is not None]
-        return dream_first_frames(
-            sources, self._network, self._dream, torch.cat(masks) if masks else None, self._budget
-        )
+        network = self._networks.mixed(moment.shares)
+        return dream_first_frames(sources, network, moment.dream, torch.cat(masks) if masks else None, self._budget)
 
     def _dream_carried(self, batch: Sequence[DecidedFrame]) -> list[Carry]:
         frames = [each.planned for each in batch]
+        moment = frames[0].moment
         sources = torch.cat([each.source for each in frames if each.source is not None])
         starts, steps = [], []
         for each in batch:
             continuation = each.planned.continuation
             assert continuation is not None and each.steps is not None
             last = self._carries[each.planned.step.shot]
-            starts.append(move_residuals(last, continuation.progress, continuation.move, self._carry.persistence))
+            if each.planned.changes:
+                last = self._with_goal(last, each.planned)
+            starts.append(move_residuals(last, continuation.progress, continuation.move, moment.carry.persistence))
             steps.append(each.steps)
-        residuals = dream_residuals(sources, starts, steps, self._network, self._dream, self._carry, self._budget)
+        network = self._networks.mixed(moment.shares)
+        residuals = dream_residuals(sources, starts, steps, network, moment.dream, moment.carry, self._budget)
         carries = [replace(start, residual=residual) for start, residual in zip(starts, residuals, strict=True)]
         renewed = [row for row, start in enumerate(starts) if start.progress.renewed]
         if renewed:  # the goals are those of a first frame
-            for row, goals in zip(renewed, self._first_frames([frames[row] for row in renewed]), strict=True):
+            for row, goals in zip(renewed, self._first_frames([frames[row] for row in renewed], moment), strict=True):
                 carries[row] = replace(carries[row], strength=goals.strength, target_score=goals.target_score)
+                if frames[row].changes:
+                    self._goals[frames[row].step.shot] = first_goals(goals, frames[row].step.frame.time)
         return carries
+
+    def _with_goal(self, last: Carry, frame: PlannedFrame) -> Carry:
+        """The carry of the frame before, held at the goal of this one; measures the goal that comes next."""
+        step, schedule = frame.step, self._schedule_of(frame.step)
+        known = self._goals.get(step.shot) or first_goals(last, step.frame.time)
+        goals, node = goals_for(known, step.frame.time, schedule)
+        if node is not None:
+            (measured,) = self._first_frames([frame], schedule(node))
+            goals = replace(goals, end=first_goals(measured, node).begin)
+        self._goals[step.shot] = goals
+        return with_goal(last, goals.at(step.frame.time, schedule))
+
+
+def shown(source: Tensor, residual: Tensor, moment: Moment) -> Tensor:
+    """Return the image that is shown of a dream.
+
+    Args:
+        source: (1, 3, H, W) in [0, 1].
+        residual: (1, 3, H, W) dream - source.
+        moment: `amount` is read.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    amount = moment.carry.amount
+    return to_uint8(source + (residual if amount == 1 else amount * residual))
 
 
 def dream_shots(

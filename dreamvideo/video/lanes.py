@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from dreamvideo.frames import Frame
+from dreamvideo.settings.timeline import Moment, Schedule
 
 T = TypeVar("T")
 
@@ -44,6 +45,7 @@ class LaneStep:
     carry: bytes | None = None  # the carry before it, where the frame before was dreamed in an earlier run
     presence: float = 1.0  # how much of a picture it shows, 0..1; 0: it is not dreamed
     held: bool = False  # a flash: it is shown with the dream of `previous`, which goes on after it
+    schedule: Schedule | None = None  # of its input; None: that of all
 
 
 def lanes_for(pixels: int) -> int:
@@ -63,6 +65,7 @@ class BatchKind:
     octaves: tuple[int, ...] | None = None  # steps of the whole image at each octave; None: it begins a shot
     masked: bool = False
     steps: bool = True  # whether anything steps: else there is nothing to wait for
+    moment: Moment | None = None  # what is dreamed; None: the same throughout
 
 
 class Waiting(Protocol):

@@ -20,14 +20,17 @@ from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.devices import runs_asynchronously
 from dreamvideo.frames import Frame, Frames, checked_frames
 from dreamvideo.media.checkpoint import ResumePoint
+from dreamvideo.models.look_networks import LookNetworks
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
+from dreamvideo.settings.timeline import Schedule
 from dreamvideo.threads import prefetch
 from dreamvideo.torch_state import in_plain_torch
 from dreamvideo.video.dream_shots import ShotDreamer, dream_shots, fetch_dreams
 from dreamvideo.video.dream_stream import on_own_stream
 from dreamvideo.video.flow_stage import estimate_ahead, flow_threads
 from dreamvideo.video.lanes import LaneQueue, LaneStep, in_order, lanes_for
+from dreamvideo.video.moments import SettingsAt, as_schedule
 from dreamvideo.video.shots import DreamInput, single_input, split_shots
 
 # Bytes of images that may wait, read or dreamed, so that later shots can be dreamed beside the first. By eye: about
@@ -37,8 +40,8 @@ READ_AHEAD_BYTES = 1 << 30
 
 def dream_video(
     frames: Iterable[Frame],
-    network: Network | None,
-    dream: DreamSettings,
+    network: Network | LookNetworks | None,
+    dream: DreamSettings | SettingsAt | Schedule,
     carry: CarrySettings,
     budget: MemoryBudget | None = None,
     resume: ResumePoint | None = None,
@@ -73,8 +76,8 @@ def dream_video(
 
 def dream_inputs(
     inputs: Generator[DreamInput, None, None],
-    network: Network | None,
-    dream: DreamSettings,
+    network: Network | LookNetworks | None,
+    dream: DreamSettings | SettingsAt | Schedule,
     carry: CarrySettings,
     budget: MemoryBudget | None = None,
     keep_on_device: bool = False,
@@ -93,12 +96,14 @@ def dream_inputs(
         MemoryBudgetError: an image does not fit into memory.
         Whatever the inputs raise.
     """
-    if network is None or not dream.iterations:
+    schedule = as_schedule(dream, carry)
+    if network is None or (isinstance(dream, DreamSettings) and not dream.iterations):
         steps = split_shots(inputs, alone=True)
         pairs = ((step, replace(step.frame, segment=step.segment, host=None)) for step in steps)
         yield from _by_input(pairs)
         return
-    device = network.device
+    networks = network if isinstance(network, LookNetworks) else LookNetworks((network,))
+    device = networks.main.device
     ahead = runs_asynchronously(device)
 
     def lanes_of(frame: Frame) -> int:
@@ -115,7 +120,7 @@ def dream_inputs(
         estimated = in_plain_torch(estimate_ahead(inputs, carry, device, ahead, pool, flow_at_once))
         waiting = stack.enter_context(closing(prefetch(estimated, depth=threads)))
         queue = LaneQueue(waiting, lanes_of, READ_AHEAD_BYTES, 2 if ahead else 1)
-        dreamer = ShotDreamer(network, dream, carry, budget, keep_on_device)
+        dreamer = ShotDreamer(networks, schedule, budget, keep_on_device)
         pending = in_plain_torch(on_own_stream(dream_shots(queue, dreamer, device, ahead), device))
         landed = in_plain_torch(fetch_dreams(pending, late=ahead))
         yield from _by_input(in_order((step.index, (step, frame)) for step, frame in landed))

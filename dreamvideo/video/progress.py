@@ -122,6 +122,18 @@ def move_progress(
     return progress, ResidualMove(backward, kept, ground_flow, back, under_mask)
 
 
+def renew(progress: Progress, share: float) -> Progress:
+    """Return the progress of a frame some of whose dream is another's, which has to grow.
+
+    Args:
+        progress: moved to the frame.
+        share: of what is dreamed that is new, 0 to 1.
+    """
+    if not share:
+        return progress
+    return replace(progress, age=progress.age * (1 - share), unseen=min(1.0, progress.unseen + share))
+
+
 def learn(progress: Progress, source: Tensor, motion: Motion | None) -> tuple[Progress, Tensor | None]:
     """Remember the ground of a frame.
 

@@ -18,6 +18,7 @@ from dreamvideo.media.segments import SegmentCounter
 from dreamvideo.motion.cuts import CompareCopies, copy_comparer
 from dreamvideo.motion.host_copy import host_copy, with_host_copy
 from dreamvideo.motion.picture import contrast_of, presence
+from dreamvideo.settings.timeline import Schedule
 from dreamvideo.video.lanes import LaneStep
 
 FLASH_FRAMES = 3  # the longest flash; strobes and cameras' flashes last one or two
@@ -31,6 +32,7 @@ class DreamInput:
     resume: ResumePoint | None = None  # where they go on: the first frame was dreamed and is not output again
     warmup: int = 0  # leading frames that are dreamed but not output, to warm up the carry
     min_segment_frames: int | None = None  # of a segment that a cut may end; None: the default for videos
+    schedule: Schedule | None = None  # what is dreamed when; None: that of all inputs
 
 
 def single_input(
@@ -81,7 +83,7 @@ def split_shots(
                     segment = segments.number if is_output else None
                     stores_carry = segments.is_full and not alone
                     place = (index, number, shot, frame, previous, segment, stores_carry, carry)
-                    yield LaneStep(*place, 0.0 if plain else visible, held)
+                    yield LaneStep(*place, 0.0 if plain else visible, held, source.schedule)
                     index, carry, was_plain = index + 1, None, plain
                     if not held:
                         previous = None if plain else frame

@@ -26,6 +26,7 @@ from dreamvideo.ascent.ascend import gain as gain_of
 from dreamvideo.ascent.jitter import shift, shift_gradient
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.kernels import graph_capture
+from dreamvideo.models.mixed_objective import mix_objectives
 from dreamvideo.models.network import Network, load_network
 from dreamvideo.models.objectives import Objective, Term
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
@@ -235,6 +236,27 @@ def test_other_networks_settings_steps_batches_and_paces_have_recordings_of_thei
         for variant in variants:
             assert torch.equal(ascend(*variant), eagerly(lambda variant=variant: ascend(*variant)))
     assert calls.recorded == len(variants)
+
+
+def test_what_decides_which_steps_are_taken_is_data_of_a_recording(calls: Calls) -> None:
+    score, images, offsets = tiny_score(), pictures(0), [[(1, 2)], [(0, 3)]]
+    for jitter, octaves in ((16, 2), (3, 4), (0, None), (8, 1)):
+        settings = replace(SMALL, jitter=jitter, octaves=octaves, iterations=jitter + 1, seed=jitter)
+        dreamed = ascend(images, images, score, settings, offsets)
+        assert torch.equal(dreamed, eagerly(lambda s=settings: ascend(images, images, score, s, offsets)))
+    assert (calls.recorded, calls.replayed) == (1, 3)
+
+
+def test_shares_of_a_mixture_are_data_of_a_recording(calls: Calls) -> None:
+    parts, images = [tiny_score(), tiny_score()], pictures(0)
+    mixture = mix_objectives([parts[0], replace(parts[1], terms=(Term("first"),))], torch.device("cpu"))
+    dreams = []
+    for share in (0.0, 0.3, 0.7, 1.0):
+        mixture.weigh([1 - share, share])
+        dreams.append(ascend(images, images, mixture, SMALL, [[(1, 2)]]))
+        assert torch.equal(dreams[-1], eagerly(lambda: ascend(images, images, mixture, SMALL, [[(1, 2)]])))
+    assert (calls.recorded, calls.replayed) == (1, 3)
+    assert not torch.equal(dreams[1], dreams[2])
 
 
 def test_a_video_dreams_the_same_by_replays(calls: Calls, tiny_network: Network) -> None:

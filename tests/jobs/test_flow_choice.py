@@ -12,8 +12,9 @@ from fake_cuda import fake_cuda
 
 from dreamvideo.errors import OutputError, SettingsError
 from dreamvideo.jobs import runner
+from dreamvideo.jobs.earlier_run import check_checkpoint
 from dreamvideo.jobs.flow_choice import with_flow_of, with_stored_flow
-from dreamvideo.jobs.job import Job, JobSettings, check_checkpoint
+from dreamvideo.jobs.job import Job, JobSettings
 from dreamvideo.media.checkpoint import JOB_FILE, checkpoint_folder
 from dreamvideo.motion.flow import choose_flow
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings

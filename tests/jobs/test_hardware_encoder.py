@@ -16,7 +16,8 @@ from clips import make_clip, video_times
 
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import StreamInfo
-from dreamvideo.jobs.job import Job, JobSettings, check_checkpoint
+from dreamvideo.jobs.earlier_run import check_checkpoint
+from dreamvideo.jobs.job import Job, JobSettings
 from dreamvideo.jobs.job_output import encode_of
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.runner import dream_jobs

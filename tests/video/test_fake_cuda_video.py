@@ -197,7 +197,7 @@ def test_fake_cuda_carries_go_to_bytes_and_back() -> None:
         start = replace(last, progress=replace(last.progress, copy=torch.ones(1, 1, 5, 6)))
         device.record.clear()
         content = carry_to_bytes(start)()
-        back = carry_from_bytes(content, CUDA)
+        back, _ = carry_from_bytes(content, CUDA)
         assert device.record.faults() == []
         assert back.residual.is_cuda and back.progress.ground.weight.is_cuda and not back.progress.copy.is_cuda
         assert carry_to_bytes(back)() == content

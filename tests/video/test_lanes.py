@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from dreamvideo.frames import Frame
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
-from dreamvideo.video.dream_shots import Pending, fetch_dreams
+from dreamvideo.video.dream_shots import fetch_dreams
 from dreamvideo.video.lanes import BatchKind, LaneQueue, LaneStep, choose_batch, in_order, lanes_for
 from dreamvideo.video.pipeline import dream_inputs, dream_video
+from dreamvideo.video.planned_frames import Pending
 from dreamvideo.video.shots import DreamInput
 
 

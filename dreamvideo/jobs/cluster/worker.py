@@ -18,8 +18,10 @@ from dreamvideo._version import __version__
 from dreamvideo.errors import ClusterError, SourceError
 from dreamvideo.jobs.cluster.transfer import StoredFile, fetch_file, replace_files
 from dreamvideo.jobs.job import Job, JobSettings
+from dreamvideo.jobs.job_schedule import load_networks
 from dreamvideo.jobs.task import ClusterTask, FinishedSegment, dream_tasks
-from dreamvideo.models.network import Network, load_network
+from dreamvideo.models.look_networks import LookNetworks
+from dreamvideo.models.network import Network
 from dreamvideo.process import configure_process, networks_from
 
 
@@ -34,7 +36,7 @@ class ClusterWorker:
     def __init__(self, settings: JobSettings, guide: Tensor | None) -> None:
         self._settings = settings
         self._guide = guide
-        self._network: Network | None = None
+        self._network: Network | LookNetworks | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="dreamvideo-")
         self._local_paths: dict[Path, Path] = {}  # path where the jobs were started -> path here
 
@@ -61,7 +63,7 @@ class ClusterWorker:
         self._settings = replace_files(self._settings, lambda path: self._local_paths.get(path, path))
         if self._settings.dream.iterations:
             with networks_from(networks):
-                self._network = load_network(self._settings.model, self._settings.objective, self._guide)
+                self._network = load_networks(self._settings, self._guide)
         return str(ray.get_runtime_context().get_node_id())
 
     def dream(

@@ -1,0 +1,117 @@
+"""The command timeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from dreamvideo.commands.console import DONE, Console
+from dreamvideo.commands.options import Command, CommandLine, add_command
+from dreamvideo.errors import SettingsError
+from dreamvideo.settings.parsers import parse_seconds
+from dreamvideo.settings.schedules import FLAGS, SCHEDULED_SETS, TimelineSettings
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRequest:
+    """A timeline that is to be drawn, or written as TOML."""
+
+    path: Path
+    output: Path | None
+    film: Path | None  # whose length and frame rate count
+    length: Fraction | None  # seconds that are drawn
+    overwrite: bool
+
+
+def add_timeline_command(commands: Any) -> None:
+    """Add the parser of `dreamvideo timeline`.
+
+    Args:
+        commands: what `add_subparsers` returned.
+    """
+    command = Command(parse_timeline, run_timeline)
+    parser = add_command(commands, "timeline", "draw what changes over the time of a film", command)
+    parser.add_argument("path", type=Path, metavar="FILE", help="a timeline (.toml), or what was dreamed with one")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", help="image, or .toml for the text (default: NAME_timeline.png)"
+    )
+    parser.add_argument("--film", type=Path, metavar="FILE", help="the film to be dreamed, whose length counts")
+    parser.add_argument("--length", type=parse_seconds, metavar="TIME", help="draw so much of it")
+    parser.add_argument("-y", "--overwrite", action="store_true", help="replace an existing output")
+
+
+def parse_timeline(line: CommandLine) -> TimelineRequest:
+    """Make the request of `dreamvideo timeline`.
+
+    Args:
+        line: the parsed command line.
+
+    Raises:
+        SettingsError: a value is invalid.
+    """
+    arguments = line.arguments
+    if arguments.length is not None and not arguments.length:
+        raise SettingsError("--length 0: expected more than 0")
+    return TimelineRequest(arguments.path, arguments.output, arguments.film, arguments.length, arguments.overwrite)
+
+
+def run_timeline(request: TimelineRequest, console: Console) -> int:
+    """Draw a timeline, or write it as TOML.
+
+    Args:
+        request: which, and where to.
+        console: where the output is named.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        DreamVideoError: there is no timeline, it is wrong, or the output cannot be written.
+    """
+    from dreamvideo.media.atomic_files import write_atomically
+    from dreamvideo.media.images import check_image_name, write_image
+    from dreamvideo.media.metadata import settings_in_file
+    from dreamvideo.media.timeline_picture import draw_timeline
+    from dreamvideo.settings.timeline_file import read_timeline, timeline_as_toml
+
+    is_text = request.path.suffix.lower() == ".toml"
+    if is_text:
+        settings = read_timeline(request.path)
+    else:
+        settings = TimelineSettings(settings_in_file(request.path).get("timeline", ()))
+    if not settings.schedules:
+        raise SettingsError(
+            f'{request.path} has no timeline: expected schedules such as step-size = "0:0.004, 2s:0.01"'
+        )
+    output = request.output or request.path.with_name(f"{request.path.stem}_timeline.png")
+    if output.suffix.lower() == ".toml":
+        write_atomically(output, timeline_as_toml(settings).encode(), request.overwrite)
+    else:
+        check_image_name(output)
+        rows, length = _rows(settings, request.film or (None if is_text else request.path), request.length)
+        write_image(draw_timeline(rows, length), output, overwrite=request.overwrite)
+    console.message(f"{output}: {len(settings.schedules)} schedules")
+    return DONE
+
+
+def _rows(settings: TimelineSettings, film: Path | None, length: Fraction | None) -> tuple[dict[str, Any], Fraction]:
+    """The schedule of each option, and the seconds to draw."""
+    from dreamvideo.media.video_reader import open_video
+    from dreamvideo.schedule.curve import parse_curve
+    from dreamvideo.schedule.film_clock import FilmClock
+    from dreamvideo.schedule.keyed_sets import parse_keyed_sets
+
+    clock = FilmClock(length)
+    if film is not None:
+        with open_video(film) as source:
+            clock = FilmClock(source.info.film_length, source.info.frame_rate)
+    rows = {
+        FLAGS[name].removeprefix("--"): (parse_keyed_sets if name in SCHEDULED_SETS else parse_curve)(
+            text, clock, FLAGS[name]
+        )
+        for name, text in settings.schedules.items()
+    }
+    last = max(schedule.times[-1] for schedule in rows.values())
+    return rows, length or clock.length or max(last * Fraction(6, 5), Fraction(4))
