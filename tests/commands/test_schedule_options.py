@@ -28,7 +28,10 @@ def test_a_schedule_takes_the_place_of_a_value() -> None:
 def test_presets_change_what_was_not_typed() -> None:
     line = parsed("video", "a.mp4", "--preset", "0:flowers, 4:eyes", "--tv", "0.2", "--device", "cpu")
     assert line.timeline.schedules == {"preset": "0:flowers, 4:eyes"} and line.timeline.fixed == {"tv"}
-    assert line.settings(ModelSettings).model == "dreamnet-drawn" and line.settings(ObjectiveSettings).classes[1][0] == "rose"
+    assert (
+        line.settings(ModelSettings).model == "dreamnet-drawn"
+        and line.settings(ObjectiveSettings).classes[1][0] == "rose"
+    )
 
 
 def test_a_timeline_is_read_from_a_file_and_from_a_dream_and_what_is_typed_wins(tmp_path: Path) -> None:
