@@ -24,7 +24,7 @@ PACKAGE = ROOT / "dreamvideo"
 # other. `*` is the rest of the folder. Inside `*`, and in folders without a line here, imports may not form a cycle.
 ORDER = {
     "": "errors < _version < schedule < settings < frames < threads < torch_state < devices < tensors process < kernels"
-    " < media models < motion ascent yuv < video < jobs live info < bench training < commands"
+    " < media models < motion ascent yuv sound < video < jobs live info < bench training < commands"
     " < cli __init__ < __main__",
     "models": "dreamnet cpu_engine < gpu_engine < *",
     "models.cpu_engine": "trace ops < passes packed_conv grad_masks strip_max_pool separable_max_pool"
@@ -36,7 +36,11 @@ ORDER = {
 }
 # (place, libraries that nothing there imports)
 WITHOUT = [
-    (("errors", "frames", "schedule", "settings", "threads", "media", "video.lanes"), ("torch", "torchvision")),
+    (
+        ("errors", "frames", "schedule", "settings", "sound", "threads", "media", "video.lanes"),
+        ("torch", "torchvision"),
+    ),
+    (("sound",), ("av",)),
     (("live.controls", "live.shared_state", "live.cameras", "live.outputs", "live.web"), ("torch", "torchvision")),
     (("jobs.fingerprint", "jobs.image_output", "commands.signals"), ("torch", "torchvision")),
     (("models", "ascent", "tensors", "devices"), ("av", "cv2")),
