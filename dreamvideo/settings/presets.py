@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from dreamvideo.errors import SettingsError, did_you_mean
-from dreamvideo.settings.network_looks import DEFAULT_NETWORK, DRAWN_NETWORK
+from dreamvideo.settings.network_looks import DEFAULT_NETWORK, DRAWN_NETWORK, EMBEDDED_NETWORK
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,11 @@ def _focused(name: str, summary: str, classes: str, weight: float = 0.7, **objec
     """What the default network dreams, drawn to some of ImageNet's classes or groups of them."""
     # The gradients of class probabilities are the grainiest; where nothing grows, they show.
     return Preset(name, summary, DEFAULT_NETWORK, {"classes": _weighted(classes, weight), **objective}, {"tv": 0.3})
+
+
+def _grown(name: str, summary: str, groups: str) -> Preset:
+    """Groups of things that the embedded network learned from a network of photographs."""
+    return Preset(name, summary, EMBEDDED_NETWORK, {"classes": _weighted(groups, 1.0)})
 
 
 def _drawn(name: str, summary: str, classes: str) -> Preset:
@@ -73,6 +78,14 @@ _ALL: Final = (
         DEFAULT_NETWORK,
         {"layers": (("blocks.15.block.2", 1.0),), "objective": "l2"},
     ),
+    _grown("tigers", "heads and coats of spotted cats, large and whole", "cats"),
+    _grown("monkeys", "furry heads with faces", "apes"),
+    _grown("serpents", "thick coiling snakes", "snakes"),
+    _grown("aviary", "parrots' heads and wings in bright colors", "birds"),
+    _grown("aquarium", "bright fish with eyes and fins", "fish"),
+    _grown("orchard", "green and red fruit, hanging in rows", "fruit"),
+    _grown("artichokes", "buds and flowers on their stems", "flowers"),
+    _grown("starfish", "starfish and corals", "sea"),
     _drawn("eyes", "eyes of people, owls and reptiles", "human_eye reptile_eye owl peacock"),
     _drawn("feathers", "plumage, parrots, peacocks", "plumage peacock peafowl parrot wing bird"),
     _drawn("scales", "snakes and their skins", "scales snake fish frogskin turtle"),

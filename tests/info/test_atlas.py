@@ -40,7 +40,10 @@ from dreamvideo.tensors import to_image, to_tensor
 CPU = ModelSettings(device="cpu", precision="fp32")
 QUICK = DreamSettings(octaves=1, iterations=2, step_size=0.02)
 DREAMNET = find_model("dreamnet")
-LAYERS = ["c1", "s4a", "s4b", "s8a", "s8b", "s16a", "s16b", "map.s8b", "map.s16a", "map.s16b"]
+LAYERS = [
+    *("c1", "s4a", "s4b", "s8a", "s8b", "s16a", "s16b", "map.s8b", "map.s16a", "map.s16b", "groups"),
+    *(f"group.{name}" for name in DREAMNET.groups),
+]
 
 
 @pytest.fixture
@@ -80,7 +83,9 @@ def test_an_atlas_shows_the_source_and_every_layer_and_neighbors_differ(
     written = read_image(photo.with_name("photo_atlas.png"))
     assert np.array_equal(written, contact_sheet.contact_sheet(tiles, labels))
     said = capsys.readouterr().err.splitlines()
-    assert "10 dreams of 64x43, dreamnet" in said[0] and "photo_atlas.png: 10 dreams in" in said[1]
+    assert (
+        f"{len(LAYERS)} dreams of 64x43, dreamnet" in said[0] and f"photo_atlas.png: {len(LAYERS)} dreams in" in said[1]
+    )
 
 
 def test_a_tile_is_what_typing_its_label_gives() -> None:

@@ -126,8 +126,11 @@ def test_what_load_gives(trained: Trained) -> None:
     stored = load_file(EMBEDDED)
     assert len(trained.classes) == len(set(trained.classes)) == 63
     assert not trained.net.training
-    assert set(trained.divisors) == set(trained.rms) == set(BLOCKS)
-    for name in BLOCKS:
+    groups = trained.net.group_names
+    assert len(groups) >= 8
+    assert set(trained.rms) == {*BLOCKS, "groups"}
+    assert set(trained.divisors) == {*trained.rms, *(f"group.{name}" for name in groups)}
+    for name in trained.rms:
         expected = stored.get(f"divisor.{name}", plain_divisor(stored[f"rms.{name}"]))
         torch.testing.assert_close(trained.divisors[name], expected)
         assert trained.divisors[name].ndim == 1 and (trained.divisors[name] > 0).all()

@@ -228,7 +228,7 @@ def test_classes_are_listed_by_number(capsys: pytest.CaptureFixture[str]) -> Non
     assert run("models", "googlenet", "--classes") == 0
     assert capsys.readouterr().out.splitlines()[207] == "golden retriever"
     assert run("models", "dreamnet", "--classes") == 0
-    assert capsys.readouterr().out.splitlines() == list(class_names("dreamnet"))
+    assert capsys.readouterr().out.splitlines() == [*class_names("dreamnet"), *find_model("dreamnet").groups]
 
 
 @pytest.mark.parametrize(
