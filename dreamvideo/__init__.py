@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from dreamvideo.settings.dream import DreamSettings as DreamSettings
     from dreamvideo.settings.dream import ModelSettings as ModelSettings
     from dreamvideo.settings.dream import ObjectiveSettings as ObjectiveSettings
+    from dreamvideo.settings.drives import DriveSettings as DriveSettings
     from dreamvideo.settings.job import EncodeSettings as EncodeSettings
     from dreamvideo.settings.job import ReadSettings as ReadSettings
     from dreamvideo.settings.job import TileSettings as TileSettings
@@ -62,6 +63,7 @@ _MODULES = {
     "DeviceError": "errors",
     "DreamSettings": "settings.dream",
     "DreamVideoError": "errors",
+    "DriveSettings": "settings.drives",
     "EncodeSettings": "settings.job",
     "Frame": "frames",
     "MemoryBudgetError": "errors",

@@ -13,6 +13,7 @@ from dreamvideo.commands.options import CommandLine
 from dreamvideo.commands.signals import cancel_on_signals, outlive_terminal
 from dreamvideo.errors import Cancelled
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.job import (
     ClusterSettings,
     EncodeSettings,
@@ -54,6 +55,7 @@ def parse_job_settings(line: CommandLine) -> JobSettings:
         cluster=cluster,
         tile=tile,
         timeline=line.timeline,
+        drive=line.settings(DriveSettings),
     )
 
 

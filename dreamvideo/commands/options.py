@@ -17,6 +17,7 @@ from dreamvideo.commands.schedules import preset_values, scheduled_type, split_s
 from dreamvideo.errors import SettingsError
 from dreamvideo.schedule.keys import is_schedule
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.job import (
     AtlasSettings,
     ClusterSettings,
@@ -51,6 +52,7 @@ _VIDEO_SETTINGS = (
     EncodeSettings,
     ClusterSettings,
     TimelineSettings,
+    DriveSettings,
 )
 VIDEO_SETTINGS = (PreviewSettings, *_VIDEO_SETTINGS)
 FRAMES_SETTINGS = (SequenceSettings, *_VIDEO_SETTINGS)

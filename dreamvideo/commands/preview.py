@@ -16,6 +16,7 @@ from dreamvideo.commands.outputs import FilesRequest, parse_files
 from dreamvideo.commands.sheets import write_sheets
 from dreamvideo.errors import SettingsError
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.job import PreviewSettings, ReadSettings
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def parse_preview_request(line: CommandLine) -> PreviewRequest:
     assert frames is not None
     if line.timeline.schedules:
         raise SettingsError("--preview with a schedule: expected the values of one time")
+    if line.settings(DriveSettings).drive:
+        raise SettingsError("--preview with --drive: expected the values of one time")
     return PreviewRequest(
         parse_files(line),
         line.settings(ReadSettings),

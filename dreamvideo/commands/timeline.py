@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dreamvideo.commands.console import DONE, Console
 from dreamvideo.commands.options import Command, CommandLine, add_command
 from dreamvideo.errors import SettingsError
+from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.parsers import parse_seconds
 from dreamvideo.settings.schedules import FLAGS, SCHEDULED_SETS, TimelineSettings
+
+if TYPE_CHECKING:
+    from dreamvideo.media.timeline_picture import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class TimelineRequest:
     film: Path | None  # whose length and frame rate count
     length: Fraction | None  # seconds that are drawn
     overwrite: bool
+    music: Path | None  # what is heard instead of the sound of the film
 
 
 def add_timeline_command(commands: Any) -> None:
@@ -39,6 +44,7 @@ def add_timeline_command(commands: Any) -> None:
     )
     parser.add_argument("--film", type=Path, metavar="FILE", help="the film to be dreamed, whose length counts")
     parser.add_argument("--length", type=parse_seconds, metavar="TIME", help="draw so much of it")
+    parser.add_argument("--music", type=Path, metavar="FILE", help="the music that --drive followed, to be drawn below")
     parser.add_argument("-y", "--overwrite", action="store_true", help="replace an existing output")
 
 
@@ -54,7 +60,14 @@ def parse_timeline(line: CommandLine) -> TimelineRequest:
     arguments = line.arguments
     if arguments.length is not None and not arguments.length:
         raise SettingsError("--length 0: expected more than 0")
-    return TimelineRequest(arguments.path, arguments.output, arguments.film, arguments.length, arguments.overwrite)
+    return TimelineRequest(
+        arguments.path,
+        arguments.output,
+        arguments.film,
+        arguments.length,
+        arguments.overwrite,
+        arguments.music,
+    )
 
 
 def run_timeline(request: TimelineRequest, console: Console) -> int:
@@ -77,11 +90,10 @@ def run_timeline(request: TimelineRequest, console: Console) -> int:
     from dreamvideo.settings.timeline_file import read_timeline, timeline_as_toml
 
     is_text = request.path.suffix.lower() == ".toml"
-    if is_text:
-        settings = read_timeline(request.path)
-    else:
-        settings = TimelineSettings(settings_in_file(request.path).get("timeline", ()))
-    if not settings.schedules:
+    stored = {} if is_text else settings_in_file(request.path)
+    settings = read_timeline(request.path) if is_text else TimelineSettings(stored.get("timeline", ()))
+    drives = DriveSettings(stored.get("drive", ()))
+    if not settings.schedules and not drives.drive:
         raise SettingsError(
             f'{request.path} has no timeline: expected schedules such as step-size = "0:0.004, 2s:0.01"'
         )
@@ -90,9 +102,14 @@ def run_timeline(request: TimelineRequest, console: Console) -> int:
         write_atomically(output, timeline_as_toml(settings).encode(), request.overwrite)
     else:
         check_image_name(output)
-        rows, length = _rows(settings, request.film or (None if is_text else request.path), request.length)
-        write_image(draw_timeline(rows, length), output, overwrite=request.overwrite)
-    console.message(f"{output}: {len(settings.schedules)} schedules")
+        film = request.film or (None if is_text else request.path)
+        rows, length = _rows(settings, film, request.length)
+        picture = draw_timeline(rows, length)
+        if drives.drive and film is not None:
+            picture = _with_sound(picture, drives, request.music or film, length)
+        write_image(picture, output, overwrite=request.overwrite)
+    count = f"{len(settings.schedules)} schedules"
+    console.message(f"{output}: {count}, {len(drives.drive)} drives" if drives.drive else f"{output}: {count}")
     return DONE
 
 
@@ -113,5 +130,19 @@ def _rows(settings: TimelineSettings, film: Path | None, length: Fraction | None
         )
         for name, text in settings.schedules.items()
     }
-    last = max(schedule.times[-1] for schedule in rows.values())
+    last = max((schedule.times[-1] for schedule in rows.values()), default=Fraction(0))
     return rows, length or clock.length or max(last * Fraction(6, 5), Fraction(4))
+
+
+def _with_sound(picture: Image, drives: DriveSettings, path: Path, length: Fraction) -> Image:
+    """The picture with what drives hear of a file below it, on the same axis of time."""
+    import numpy as np
+
+    from dreamvideo.jobs.job_drives import parse_drives
+    from dreamvideo.media.timeline_picture import LEFT, RIGHT, WIDTH
+    from dreamvideo.sound.features import analyze_file
+    from dreamvideo.sound.sound_strip import draw_sound_strip
+
+    features = analyze_file(path, [drive.feature for drive in parse_drives(drives).values()])
+    strip = draw_sound_strip(features, WIDTH - LEFT - RIGHT, end=float(length))
+    return np.concatenate([picture, np.pad(strip, ((8, 0), (LEFT, RIGHT), (0, 0)), constant_values=24)])

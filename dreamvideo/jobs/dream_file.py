@@ -35,6 +35,7 @@ from dreamvideo.media.paths import is_image
 from dreamvideo.media.video_writer import check_encoder, check_output, default_output, is_complete
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, TileSettings
 from dreamvideo.settings.network_looks import network_look, resolve_network
 from dreamvideo.settings.presets import find_preset
@@ -61,6 +62,7 @@ def dream_file(
     mask: str | os.PathLike[str] | None = None,
     tile: TileSettings = TileSettings(),
     timeline: TimelineSettings = TimelineSettings(),
+    drive: DriveSettings = DriveSettings(),
     overwrite: bool = False,
     resume: bool = False,
     should_stop: Callable[[], bool] | None = None,
@@ -79,9 +81,8 @@ def dream_file(
         model, objective, dream: which network dreams, what, and how; the image `objective.guide` is read.
         carry, read, encode: how frames follow each other, are read and are written; not for an image.
         mask: an image, or for a video also a video or folder: dream where it is white.
-        tile, timeline: how large images are split to fit into memory; schedules of settings, not for an image.
-        overwrite: replace an existing output, and discard what an earlier run left.
-        resume: continue what an earlier run left, if anything.
+        tile, timeline, drive: how large images are split; schedules; what follows the sound (neither for an image).
+        overwrite, resume: replace an existing output, and discard what an earlier run left; continue it, if anything.
         should_stop: asked after each frame, from any thread; True cancels. For an image: before the dream.
         progress: called in this thread with (frames finished, frames in all); the latter may be None or wrong.
 
@@ -95,8 +96,8 @@ def dream_file(
     path = Path(source)
     target = default_output(path) if output is None else Path(output)
     model, objective, dream = _with_look(model, _with_classes(objective, classes), dream, preset)
-    where = MaskSettings(None if mask is None else os.fspath(mask))
-    settings = JobSettings(read, model, objective, dream, carry, where, encode, tile=tile, timeline=timeline)
+    parts = read, model, objective, dream, carry, MaskSettings(None if mask is None else os.fspath(mask)), encode
+    settings = JobSettings(*parts, tile=tile, timeline=timeline, drive=drive)
     if resume and is_complete(target, resume) and not overwrite:
         return target
     check_output(target, [path], overwrite)
@@ -178,7 +179,8 @@ def _dream_image_file(
 ) -> None:
     size, metadata = settings.read.size, settings.encode.metadata
     unused = (settings.read, ReadSettings(size=size)), (settings.encode, EncodeSettings(metadata=metadata))
-    for value, expected in (*unused, (settings.carry, CarrySettings()), (settings.timeline, TimelineSettings())):
+    over_time = (settings.timeline, TimelineSettings()), (settings.drive, DriveSettings())
+    for value, expected in (*unused, (settings.carry, CarrySettings()), *over_time):
         if value != expected:
             raise SettingsError(f"{value} with the image {path}: expected a video, or none of these settings")
     check_image_name(output)

@@ -26,6 +26,7 @@ from dreamvideo.media.segments import MIN_FRAMES_INDEPENDENT
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.job import (
     ClusterSettings,
     EncodeSettings,
@@ -68,6 +69,7 @@ class JobSettings:
     cluster: ClusterSettings = ClusterSettings()
     tile: TileSettings = TileSettings()
     timeline: TimelineSettings = TimelineSettings()
+    drive: DriveSettings = DriveSettings()
     flow: str | None = None  # that `carry` leaves to the device, see `flow_choice`; None: not chosen yet
     film: FilmSettings | None = None  # with `zoom`: the input is a photo, of which a zoom film is made
     zoom: ZoomSettings | None = None
@@ -76,7 +78,7 @@ class JobSettings:
     def comment(self) -> str:
         """The line for the comment of a video or image, from which its settings can be read again."""
         zoom = filter(None, [self.zoom])
-        return settings_comment(self.model, self.objective, self.dream, self.carry, self.timeline, *zoom)
+        return settings_comment(self.model, self.objective, self.dream, self.carry, self.timeline, self.drive, *zoom)
 
     @property
     def carrying(self) -> CarrySettings:
@@ -125,6 +127,7 @@ class JobSettings:
             self.sequence,
             self.cluster,
             self.timeline,
+            self.drive,
             *zoom,
         )
         record = fingerprint(images or [job.source], *settings)

@@ -11,6 +11,7 @@ from dreamvideo.errors import SettingsError, SourceError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.jobs.guide import load_guide
 from dreamvideo.jobs.job import Job, JobSettings, open_job
+from dreamvideo.jobs.job_drives import check_drives, job_factors
 from dreamvideo.media.video_reader import silence_reader
 from dreamvideo.models.look_networks import LookNetworks, load_looks
 from dreamvideo.models.network import Network, load_network
@@ -47,18 +48,20 @@ def load_job_networks(settings: JobSettings) -> Network | LookNetworks:
     return load_networks(settings, load_guide(settings.objective.guide))
 
 
-def job_schedule(job: Job, settings: JobSettings, info: StreamInfo) -> Timeline | None:
+def job_schedule(job: Job, settings: JobSettings, info: StreamInfo, heard: bool = True) -> Timeline | None:
     """Return what a job dreams when; None: the same throughout.
 
     Args:
         job: a video or images.
         settings: of the job.
         info: of its frames.
+        heard: its sound drives what it should; False: all factors are 1, and the sound is not read.
 
     Raises:
         SettingsError: the timeline does not fit the film.
+        SourceError: the sound cannot be read.
     """
-    if not settings.timeline.schedules:
+    if not settings.timeline.schedules and not settings.drive.drive:
         return None
     start, length = info.film_start, info.film_length
     if job.images:
@@ -67,7 +70,7 @@ def job_schedule(job: Job, settings: JobSettings, info: StreamInfo) -> Timeline 
         length = None if read.duration or read.frames else start + len(job.images) / fps
     clock = FilmClock(length, info.frame_rate)
     parts = settings.model, settings.objective, settings.dream, settings.carry
-    return open_timeline(settings.timeline, *parts, clock, start)
+    return open_timeline(settings.timeline, *parts, clock, start, job_factors(job, settings.drive, heard))
 
 
 def check_schedules(jobs: Sequence[Job], settings: JobSettings) -> None:
@@ -78,9 +81,11 @@ def check_schedules(jobs: Sequence[Job], settings: JobSettings) -> None:
         settings: of the jobs.
 
     Raises:
-        SettingsError: it does not.
+        SettingsError: it does not, or a drive is wrong.
+        SourceError: the file of the music cannot be read.
     """
-    if not settings.timeline.schedules:
+    check_drives(settings)
+    if not settings.timeline.schedules and not settings.drive.drive:
         return
     for job in jobs:
         try:
@@ -89,6 +94,6 @@ def check_schedules(jobs: Sequence[Job], settings: JobSettings) -> None:
         except SourceError:
             continue
         try:
-            job_schedule(job, settings, info)
+            job_schedule(job, settings, info, heard=False)
         except SettingsError as error:
             raise SettingsError(f"{job.source}: {error}") from None

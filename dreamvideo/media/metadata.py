@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path, PurePath
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, get_args
 
 import av
 
@@ -21,6 +21,7 @@ from dreamvideo._version import __version__
 from dreamvideo.errors import SettingsError, SourceError, did_you_mean
 from dreamvideo.media.local_files import open_local
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.field_types import shortened
 from dreamvideo.settings.network_looks import network_look
 from dreamvideo.settings.option import option_kind
@@ -28,7 +29,11 @@ from dreamvideo.settings.schedules import TimelineSettings
 from dreamvideo.settings.zoom import ZoomSettings
 
 KEY: Final = "dreamvideo"  # holds the version, and marks the line as one of this program
-_STORED: Final = (ModelSettings, ObjectiveSettings, DreamSettings, CarrySettings, TimelineSettings, ZoomSettings)
+
+_Stored: TypeAlias = (
+    ModelSettings | ObjectiveSettings | DreamSettings | CarrySettings | TimelineSettings | DriveSettings | ZoomSettings
+)
+_STORED: Final = get_args(_Stored)
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +41,7 @@ _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _JPEG: Final = b"\xff\xd8"
 
 
-def settings_comment(
-    *settings: ModelSettings | ObjectiveSettings | DreamSettings | CarrySettings | TimelineSettings | ZoomSettings,
-) -> str:
+def settings_comment(*settings: _Stored) -> str:
     """Write settings as the line that `settings_in_file` reads.
 
     Args:
@@ -82,8 +85,8 @@ def settings_in_file(path: Path) -> Mapping[str, Any]:
         path: an output of dreamvideo.
 
     Returns:
-        Field name -> value, for fields of `ModelSettings`, `ObjectiveSettings`, `DreamSettings`, `CarrySettings` and
-        `TimelineSettings` and `ZoomSettings`.
+        Field name -> value, for fields of `ModelSettings`, `ObjectiveSettings`, `DreamSettings`, `CarrySettings`,
+        `TimelineSettings`, `DriveSettings` and `ZoomSettings`.
 
     Raises:
         SourceError: the file cannot be read.

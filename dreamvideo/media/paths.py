@@ -74,7 +74,14 @@ def is_video(path: Path) -> bool:
 
 
 def check_readable(path: Path) -> None:
-    """Raise SourceError unless `path` is a file that is not empty and may be read."""
+    """Check that a file is there, not empty, and may be read.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        SourceError: it is not.
+    """
     if os.path.isdir(path):
         raise SourceError(f"{path} is a folder: expected a video or image file")
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any, Final, Protocol
@@ -15,6 +15,7 @@ from dreamvideo.schedule.curve import Curve, parse_curve
 from dreamvideo.schedule.film_clock import FilmClock, clock_time
 from dreamvideo.schedule.keyed_sets import KeyedSets, parse_keyed_sets
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.drives import Factor, drive_nodes, driven_value
 from dreamvideo.settings.option import check
 from dreamvideo.settings.schedules import (
     FLAGS,
@@ -64,6 +65,7 @@ class Timeline:
     sets: Mapping[str, KeyedSets]
     nodes: tuple[Fraction, ...]
     start: Fraction = field(default=Fraction(0))  # seconds of the film at which the frames begin
+    factors: Mapping[str, Factor] = field(default_factory=dict)  # of options that are driven
 
     def __call__(self, time: Fraction) -> Moment:
         """Return what is dreamed at a time.
@@ -73,8 +75,12 @@ class Timeline:
         """
         time += self.start
         shares = self._shares(time)
-        numbers: dict[str, Any] = {name: self._number(name, curve(time)) for name, curve in self.curves.items()}
+        values = {name: curve(time) for name, curve in self.curves.items()}
         dream = mixed_settings([(self.looks[index].dream, share) for index, share in shares])
+        for name, factor in self.factors.items():
+            base = values[name] if name in values else getattr(dream if name in _DREAM else self.carry, name)
+            values[name] = driven_value(name, base, factor(time))
+        numbers: dict[str, Any] = {name: self._number(name, value) for name, value in values.items()}
         dream = replace(dream, **{name: value for name, value in numbers.items() if name in _DREAM})
         carry = replace(self.carry, **{name: value for name, value in numbers.items() if name not in _DREAM})
         return Moment(dream, carry, shares)
@@ -148,6 +154,7 @@ def open_timeline(
     carry: CarrySettings,
     clock: FilmClock,
     start: Fraction = Fraction(0),  # noqa: B008
+    factors: Mapping[str, Factor] | None = None,
 ) -> Timeline:
     """Find what schedules mean for a film, and check them.
 
@@ -156,6 +163,7 @@ def open_timeline(
         model, objective, dream, carry: all settings; those with a schedule do not count.
         clock: of the film.
         start: seconds of the film at which its frames begin.
+        factors: what options are multiplied by, by their names; None: nothing is driven.
 
     Raises:
         SettingsError: a schedule does not fit the film, or a number is outside of the range of its option.
@@ -173,7 +181,24 @@ def open_timeline(
         values = [curve(place) for place in places]
         _check_values(name, values, places, carry if name not in _DREAM else dream)
         nodes.update(_turns(curve, values, places))
-    return Timeline(looks, carry, curves, sets, tuple(sorted(nodes)), start)
+    factors = factors or {}
+    for name, factor in factors.items():
+        found = drive_nodes(name, _base(name, curves, looks, carry), factor, clock.length)
+        nodes.update(found if name != "amount" else ())  # what is carried does not follow it
+    return Timeline(looks, carry, curves, sets, tuple(sorted(nodes)), start, factors)
+
+
+def _base(
+    name: str, curves: Mapping[str, Curve], looks: Sequence[LookSettings], carry: CarrySettings
+) -> Callable[[Fraction], float]:
+    """The value of an option without its drive; of several looks the largest."""
+    if name in curves:
+        return curves[name]
+    values = [getattr(look.dream if name in _DREAM else carry, name) for look in looks]
+    if None in values or (name == "iterations" and 0 in values):
+        raise SettingsError(f"--drive {name} without {FLAGS[name]}: expected a number, or a schedule, that is driven")
+    largest = float(max(values))
+    return lambda _: largest
 
 
 def _turns(curve: Curve, values: Sequence[float], places: Sequence[Fraction]) -> list[Fraction]:

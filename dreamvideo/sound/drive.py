@@ -73,6 +73,11 @@ class DriveCurve:
         before, after = self.factors[index], self.factors[min(index + 1, len(self.factors) - 1)]
         return float(before + (after - before) * (place - index))
 
+    @property
+    def length(self) -> Fraction:
+        """Seconds after which it no longer changes."""
+        return Fraction(len(self.factors), CURVE_RATE)
+
     def places(self, end: Fraction) -> tuple[Fraction, ...]:
         """Return times at which extremes of the curve are found: the highest and the lowest of each short span.
 
