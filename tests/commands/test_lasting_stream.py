@@ -72,7 +72,8 @@ def test_a_closed_pipe_is_no_error_at_exit_either(tmp_path: Path) -> None:
 
 # Sends itself a signal where the second argument says: while modules are imported, or when the first frame is written.
 DRIVER = """
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a shell begins without it
 number, where = int(sys.argv[1]), sys.argv[2]
 if where == "import":
     class Finder:
