@@ -10,8 +10,7 @@ from dreamvideo.models.efficientnet_lite import VARIANTS, package_file
 from dreamvideo.models.layers import describe_layers
 from dreamvideo.models.registry import (
     CLASSIFIERS,
-    DREAMNET,
-    DREAMNET_DRAWN,
+    EMBEDDED_WEIGHTS,
     class_names,
     find_model,
     pretrained,
@@ -31,9 +30,7 @@ def model_lines() -> Iterator[str]:
     Returns:
         Lines of text, the table's header first; see `model_line` for its columns.
     """
-    yield from format_table(
-        [_model_row(name) for name in (*VARIANTS, DREAMNET, DREAMNET_DRAWN, *CLASSIFIERS)], _MODEL_COLUMNS
-    )
+    yield from format_table([_model_row(name) for name in (*VARIANTS, *EMBEDDED_WEIGHTS, *CLASSIFIERS)], _MODEL_COLUMNS)
     others = [name for name in torchvision_names() if name not in CLASSIFIERS]
     yield (
         f"and {len(others)} more classifiers of torchvision, such as {others[0]}, {others[-1]}, and networks of your "
@@ -66,7 +63,7 @@ def _model_row(name: str) -> TableRow:
 
 def weights_origin(name: str) -> str:
     """Say where the weights of a network come from: embedded, cached, or downloaded when they are needed."""
-    if name in (DREAMNET, DREAMNET_DRAWN):
+    if name in EMBEDDED_WEIGHTS:
         return "embedded"
     if name in VARIANTS:
         path = package_file(name)
@@ -99,7 +96,7 @@ def class_lines(name: str) -> Iterator[str]:
     if not names:
         raise ModelError(f"the classes of {name} have no names: give their numbers, such as --class 3")
     yield from names
-    yield from find_model(name).groups if name == DREAMNET else ()
+    yield from find_model(name).groups if name in EMBEDDED_WEIGHTS else ()
 
 
 def layer_lines(settings: ModelSettings) -> Iterator[str]:

@@ -35,11 +35,15 @@ def frames_device(
     """
     if read.hwaccel == "none" or not dream.iterations:
         return CPU
-    return _expected_device(model.device) if network is None else network.device
+    return expected_device(model.device) if network is None else network.device
 
 
-def _expected_device(requested: str) -> torch.device:
-    """What `devices.pick_device` will return; the CPU where it will raise."""
+def expected_device(requested: str) -> torch.device:
+    """Return what `devices.pick_device` will return; the CPU where it will raise.
+
+    Args:
+        requested: as in `ModelSettings.device`.
+    """
     if requested == "auto":
         return auto_device()[0]
     device = torch.device(requested)

@@ -8,13 +8,10 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-import torch
-
 from dreamvideo.ascent.memory_budget import MemoryBudget
-from dreamvideo.devices import auto_device
 from dreamvideo.errors import OutputError, SourceError
 from dreamvideo.frames import Frames, Source
-from dreamvideo.jobs.decoding import frames_device
+from dreamvideo.jobs.decoding import expected_device, frames_device
 from dreamvideo.jobs.flow_choice import with_flow_of, with_stored_flow
 from dreamvideo.jobs.job import (
     Job,
@@ -65,8 +62,8 @@ def dream_jobs(
     observer = observer or Observer()
     load = functools.cache(load)
     if settings.dream.iterations:
-        device = auto_device()[0] if settings.model.device == "auto" else torch.device(settings.model.device)
-        settings = with_flow_of(with_stored_flow(settings, jobs) if resume else settings, device.type)
+        device_type = expected_device(settings.model.device).type
+        settings = with_flow_of(with_stored_flow(settings, jobs) if resume else settings, device_type)
     remaining = list(jobs)
     while remaining:
         remaining = _dream_until_failure(remaining, settings, load, observer, resume)

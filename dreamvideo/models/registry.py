@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from dreamvideo.errors import ModelError, did_you_mean
 from dreamvideo.models import cpu_engine
 from dreamvideo.models.dreamnet.net import MAPS, DreamnetFeatures, group_node
-from dreamvideo.models.dreamnet.trained import DRAWN
+from dreamvideo.models.dreamnet.trained import DRAWN, EMBEDDED
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
 from dreamvideo.models.efficientnet_lite import VARIANTS, efficientnet_lite_model, imagenet_classes
 from dreamvideo.models.gpu_engine.build import fuse_network
@@ -50,7 +50,7 @@ class Entry:
 _INCEPTION = {"aux_logits": False, "transform_input": True, "init_weights": False}
 
 DREAMNET: Final = EMBEDDED_NETWORK
-DREAMNET_DRAWN: Final = DRAWN_NETWORK
+EMBEDDED_WEIGHTS: Final = {DREAMNET: EMBEDDED, DRAWN_NETWORK: DRAWN}
 GROUP_KIND: Final = "l2"  # how a group is dreamed; chosen by eye
 
 CLASSIFIERS: Mapping[str, Entry] = {
@@ -84,7 +84,7 @@ def find_model(name: str, weights: str | None = None, scaling: str = "imagenet")
         WeightsError: the weights cannot be read.
     """
     name = resolve_network(name)
-    if name in (DREAMNET, DREAMNET_DRAWN):
+    if name in EMBEDDED_WEIGHTS:
         return dreamnet_model(name, weights)
     if name in VARIANTS:
         return efficientnet_lite_model(name, weights)
@@ -96,7 +96,7 @@ def find_model(name: str, weights: str | None = None, scaling: str = "imagenet")
 
 def _check_name(name: str) -> None:
     if name not in CLASSIFIERS and name not in torchvision_names():
-        known = [DREAMNET, DREAMNET_DRAWN, *VARIANTS, *CLASSIFIERS]
+        known = [*EMBEDDED_WEIGHTS, *VARIANTS, *CLASSIFIERS]
         raise ModelError(
             f"no network {name!r}{did_you_mean(name, [*known, *torchvision_names()])}; one of: {', '.join(known)}; "
             "any other classifier of torchvision; or package.module:factory"
@@ -137,7 +137,7 @@ def torchvision_names() -> list[str]:
 
 def dreamnet_model(name: str, weights: str | None) -> Model:
     """Return one of the embedded networks, or the DreamNet in the file `weights`."""
-    trained = load_dreamnet(weights or (DRAWN if name == DREAMNET_DRAWN else None))
+    trained = load_dreamnet(weights or EMBEDDED_WEIGHTS[name])
     net, nodes = trained.net, trained.net.nodes
 
     def cut(names: Sequence[str], device: torch.device, precision: torch.dtype) -> Features:
@@ -211,8 +211,8 @@ def class_names(name: str) -> tuple[str, ...]:
     Raises:
         ModelError: there is no such network.
     """
-    if name in (DREAMNET, DREAMNET_DRAWN):
-        return load_dreamnet(DRAWN if name == DREAMNET_DRAWN else None).classes
+    if name in EMBEDDED_WEIGHTS:
+        return load_dreamnet(EMBEDDED_WEIGHTS[name]).classes
     if name in VARIANTS:
         return imagenet_classes()
     _check_name(name)
