@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dreamvideo.bench.synthetic import synthetic_image
 from dreamvideo.errors import ModelError
+from dreamvideo.models.dreamnet.trained import DRAWN
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
 from dreamvideo.models.efficientnet_lite import VARIANTS, EfficientNetLite, load_package_weights, own_names
 from dreamvideo.models.registry import CLASSIFIERS, DREAMNET, build_classifier
@@ -86,7 +87,7 @@ def make_network(name: str, layer: str | None, weights: str | None, folder: Path
     """
     if name == DREAMNET:
         layer = layer or "s8b"
-        net = load_dreamnet(weights).net.requires_grad_(True)
+        net = load_dreamnet(weights or DRAWN).net.requires_grad_(True)
         return _checked(BenchNetwork(name, layer, FromImageNet(net, "none").to(device).eval(), f"net.{layer}", weights))
     if name in VARIANTS:
         layer = layer or VARIANTS[name].layer

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from dreamvideo.errors import ModelError, did_you_mean
 from dreamvideo.models import cpu_engine
-from dreamvideo.models.dreamnet.net import MAPS, DreamnetFeatures, group_node
-from dreamvideo.models.dreamnet.trained import DRAWN, EMBEDDED
+from dreamvideo.models.dreamnet.net import MAPS, DreamNet, DreamnetFeatures, group_node
+from dreamvideo.models.dreamnet.trained import DRAWN, PHOTO
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
 from dreamvideo.models.efficientnet_lite import VARIANTS, efficientnet_lite_model, imagenet_classes
 from dreamvideo.models.gpu_engine.build import fuse_network
@@ -50,7 +50,8 @@ class Entry:
 _INCEPTION = {"aux_logits": False, "transform_input": True, "init_weights": False}
 
 DREAMNET: Final = EMBEDDED_NETWORK
-EMBEDDED_WEIGHTS: Final = {DREAMNET: EMBEDDED, DRAWN_NETWORK: DRAWN}
+# Of a node that several files have, the first counts.
+EMBEDDED_WEIGHTS: Final = {DREAMNET: (DRAWN, PHOTO), DRAWN_NETWORK: (DRAWN,)}
 GROUP_KIND: Final = "l2"  # how a group is dreamed; chosen by eye
 
 CLASSIFIERS: Mapping[str, Entry] = {
@@ -136,13 +137,18 @@ def torchvision_names() -> list[str]:
 
 
 def dreamnet_model(name: str, weights: str | None) -> Model:
-    """Return one of the embedded networks, or the DreamNet in the file `weights`."""
-    trained = load_dreamnet(weights or EMBEDDED_WEIGHTS[name])
-    net, nodes = trained.net, trained.net.nodes
+    """Return one of the embedded networks, which may be several DreamNets, or the DreamNet in the file `weights`."""
+    parts = [load_dreamnet(path) for path in ((weights,) if weights else EMBEDDED_WEIGHTS[name])]
+    nets: dict[str, DreamNet] = {}
+    divisors: dict[str, Tensor] = {}
+    for part in parts:
+        nets = {**dict.fromkeys(part.net.nodes, part.net), **nets}
+        divisors = {**part.divisors, **divisors}
+    classes = parts[0].classes
 
     def cut(names: Sequence[str], device: torch.device, precision: torch.dtype) -> Features:
         # A copy: it is cast and moved, and the original may be cut again.
-        network = copy.deepcopy(DreamnetFeatures(net, tuple(names)))
+        network = copy.deepcopy(DreamnetFeatures(nets, names))
         fast = cpu_engine.compile_network(network, precision) if device.type == "cpu" else None
         if fast is not None:
             return fast
@@ -150,19 +156,20 @@ def dreamnet_model(name: str, weights: str | None) -> Model:
         placed = cast(Features, network.to(device, precision, memory_format=torch.channels_last))  # type: ignore[call-overload]
         return fuse_network(original, placed, device, precision)
 
-    picks = tuple(trained.classes.index(name) for name in DEFAULT_CLASSES if name in trained.classes)
-    terms = (Term("s8b", kind="log"), Term("s16a", kind="log"), Term(MAPS[-1], 0.15, "class", picks))
+    picks = tuple(classes.index(name) for name in DEFAULT_CLASSES if name in classes)
+    drawn = (Term(MAPS[-1], 0.15, "class", picks),) if classes else ()
+    terms = (Term("s8b", kind="log"), Term("s16a", kind="log"), *drawn)
     return Model(
         name,
-        nodes,
+        tuple(nets),
         cut,
-        DreamnetFeatures(net, nodes),
+        DreamnetFeatures(nets, tuple(nets)),
         lambda: terms,
         "log",
-        trained.classes,
-        MAPS[-1],
-        divisors=lambda: trained.divisors,
-        groups={group: Term(group_node(group), kind=GROUP_KIND) for group in net.group_names},
+        classes,
+        MAPS[-1] if classes else "",
+        divisors=lambda: divisors,
+        groups={name: Term(group_node(name), kind=GROUP_KIND) for part in parts for name in part.net.group_names},
     )
 
 
@@ -212,7 +219,7 @@ def class_names(name: str) -> tuple[str, ...]:
         ModelError: there is no such network.
     """
     if name in EMBEDDED_WEIGHTS:
-        return load_dreamnet(EMBEDDED_WEIGHTS[name]).classes
+        return load_dreamnet(EMBEDDED_WEIGHTS[name][0]).classes
     if name in VARIANTS:
         return imagenet_classes()
     _check_name(name)

@@ -25,7 +25,7 @@ class Example:
         image: (3, H, W) in [0, 1].
         displacement: (3, H, W), the end of the ascent minus the image.
         group: number of the group.
-        features: (C, H/16, W/16), what the first teacher sees in the image, channels divided by their `feature_rms`.
+        features: (C, H/16, W/16), what the first teacher sees in the image, channels divided by their usual strength.
     """
 
     image: Tensor
@@ -49,6 +49,20 @@ class AscentEnd:
     age: int
 
 
+@dataclass(frozen=True, slots=True)
+class UsualResponse:
+    """What a teacher sees in many images, for comparison.
+
+    Args:
+        feature_rms: (C,) root mean square of the channels of its features.
+        odds_mean, odds_spread: (kinds,) mean and standard deviation of `teacher.kind_odds`.
+    """
+
+    feature_rms: Tensor
+    odds_mean: Tensor
+    odds_spread: Tensor
+
+
 @dataclass(slots=True)
 class DistillState:
     """Everything that a step reads or changes.
@@ -58,7 +72,7 @@ class DistillState:
         optimizer: of the parameters of `student`.
         rng: of all choices.
         generator: of all noise, on the CPU, so that every device has the same.
-        feature_rms: (C,) root mean square of the channels of the first teacher's features.
+        usual: what the first teacher sees in crops of all kinds.
         ends: ends of ascents that wait to go on.
         examples: what the student learns from, oldest first; not in the checkpoint, since they would be most of it.
         seconds: spent so far, resumed runs included.
@@ -69,7 +83,7 @@ class DistillState:
     optimizer: torch.optim.Optimizer
     rng: random.Random
     generator: torch.Generator
-    feature_rms: Tensor
+    usual: UsualResponse
     ends: list[AscentEnd] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
     seconds: float = 0.0
@@ -97,8 +111,9 @@ def begin_distillation(
         student = Student(trained, recipe.groups, feature_count).to(device)
     optimizer = torch.optim.Adam(student.parameters(), lr=recipe.learning_rate, betas=recipe.betas)
     generator = torch.Generator().manual_seed(recipe.seed)
-    ones = torch.ones(feature_count, device=device)
-    return DistillState(student, optimizer, random.Random(recipe.seed), generator, ones)
+    kinds = torch.ones(len(recipe.kinds), device=device)
+    usual = UsualResponse(torch.ones(feature_count, device=device), 0 * kinds, kinds)
+    return DistillState(student, optimizer, random.Random(recipe.seed), generator, usual)
 
 
 def save_distillation(path: Path, state: DistillState, recipe: DistillRecipe) -> None:
@@ -116,7 +131,7 @@ def save_distillation(path: Path, state: DistillState, recipe: DistillRecipe) ->
         "optimizer": state.optimizer.state_dict(),
         "rng": state.rng.getstate(),
         "generator": state.generator.get_state(),
-        "feature_rms": state.feature_rms,
+        "usual": dataclasses.astuple(state.usual),
         "ends": [(end.image, end.group, end.age) for end in state.ends],
         "counters": {"seconds": state.seconds, "step": state.step},
     }
@@ -145,7 +160,7 @@ def resume_distillation(path: Path, state: DistillState, recipe: DistillRecipe) 
     state.optimizer.load_state_dict(content["optimizer"])
     state.rng.setstate(content["rng"])
     state.generator.set_state(content["generator"].cpu())
-    state.feature_rms = content["feature_rms"]
+    state.usual = UsualResponse(*content["usual"])
     state.ends = [AscentEnd(image.cpu(), group, age) for image, group, age in content["ends"]]
     state.examples = []
     state.seconds, state.step = content["counters"]["seconds"], content["counters"]["step"]

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from torch import Tensor
@@ -14,7 +14,6 @@ from torch import Tensor
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.errors import OutputError, SettingsError
 from dreamvideo.models.class_groups import GROUPS
-from dreamvideo.models.dreamnet.net import GROUPS_NODE
 from dreamvideo.models.network import load_network
 from dreamvideo.models.registry import find_model
 from dreamvideo.process import configure_process
@@ -25,6 +24,7 @@ from dreamvideo.training.judge import load_images
 from dreamvideo.training.judgement import DreamedImage
 
 EVERY: Final = "all"  # names the dream of no group in particular
+MIXED: Final = DistillRecipe().mixed
 PICTURE_SIDE: Final = 300  # pixels of the shorter side; larger pictures are shrunk
 
 
@@ -47,17 +47,15 @@ def dream_groups(
     groups: Sequence[str],
     images: Mapping[str, Tensor],
     step_size: float | None = None,
-    objective: str = "auto",
 ) -> Iterator[GroupDream]:
     """Dream every group on every picture.
 
     Args:
         model: the network that dreams.
-        groups: names, as `--class` takes them, or `EVERY`: the node of all groups, or if there is none what the network
-            dreams by default.
+        groups: names, as `--class` takes them, or `EVERY`: `MIXED` if the network has a map of it, else what it dreams
+            by default.
         images: name -> (1, 3, H, W) in [0, 1].
         step_size: in place of that of the network's look.
-        objective: of the node of all groups, see `ObjectiveSettings`.
 
     Yields:
         The dreams, group by group.
@@ -65,10 +63,10 @@ def dream_groups(
     Raises:
         ModelError, WeightsError: there is no such network or group.
     """
-    has_groups = GROUPS_NODE in find_model(model.model, model.weights).nodes
-    every: dict[str, Any] = {"layers": ((GROUPS_NODE, 1.0),) if has_groups else (), "objective": objective}
+    has_mixed = MIXED in find_model(model.model, model.weights).groups
     for group in groups:
-        settings = ObjectiveSettings(**every) if group == EVERY else ObjectiveSettings(classes=((group, 1.0),))
+        named = MIXED if group == EVERY and has_mixed else group
+        settings = ObjectiveSettings() if named == EVERY else ObjectiveSettings(classes=((named, 1.0),))
         network = load_network(model, settings)
         look = network.look if step_size is None else replace(network.look, step_size=step_size)
         for name, image in images.items():
@@ -88,7 +86,6 @@ def add_dream_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="dreamnet", metavar="NAME", help="network that dreams: %(default)s")
     parser.add_argument("--groups", default=groups, metavar="A,B", help="default: %(default)s")
     parser.add_argument("--step-size", type=float, metavar="X", help="of the dream (default: that of the network)")
-    parser.add_argument("--objective", default="auto", metavar="KIND", help=f"of {EVERY} (default: %(default)s)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
 
 
@@ -110,7 +107,7 @@ def dreams_asked_for(args: argparse.Namespace) -> Iterator[GroupDream]:
     model = ModelSettings(model=args.model, weights=args.weights, device="cpu", threads=args.threads)
     configure_process(model)
     images = load_images(args.images, PICTURE_SIDE)
-    yield from dream_groups(model, groups, images, args.step_size, args.objective)
+    yield from dream_groups(model, groups, images, args.step_size)
 
 
 def checked_output(path: Path | None) -> None:

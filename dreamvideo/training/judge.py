@@ -24,7 +24,7 @@ from dreamvideo.info.results import Report, ReportSection, results_table, result
 from dreamvideo.media.contact_sheet import contact_sheet
 from dreamvideo.media.images import read_image
 from dreamvideo.models.dreamnet.net import DreamNet, fold_network
-from dreamvideo.models.dreamnet.trained import Trained, load_dreamnet
+from dreamvideo.models.dreamnet.trained import DRAWN, Trained, load_dreamnet
 from dreamvideo.tensors import to_tensor
 from dreamvideo.training.augment import to_images
 from dreamvideo.training.calibration import calibration_images, channel_rms, recalibrate
@@ -113,7 +113,7 @@ def judge_weights(
     Raises:
         ModelError, WeightsError: weights cannot be judged, or do not know the same classes.
     """
-    trained = load_dreamnet(weights)
+    trained = load_dreamnet(weights or DRAWN)
     other = load_dreamnet(second) if second else None
     if BACKGROUND not in trained.classes or len(trained.classes) < 2:
         raise ModelError(f"{weights} knows {', '.join(trained.classes)}: expected {BACKGROUND} and other classes")
@@ -216,7 +216,7 @@ def _judge(args: argparse.Namespace) -> int:
         weights = args.weights
         if args.untrained:
             weights = str(Path(folder, "untrained.safetensors"))
-            write_untrained(load_dreamnet(args.weights), Path(weights))
+            write_untrained(load_dreamnet(args.weights or DRAWN), Path(weights))
         started_at = time.monotonic()
         for evaluation, new_dreams in judge_weights(weights, args.second, images, args.renders_per_class):
             evaluations.append(evaluation)

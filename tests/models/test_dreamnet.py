@@ -15,8 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dreamvideo.errors import ModelError, WeightsError
-from dreamvideo.models.dreamnet.net import BLOCKS, NODES, STRIDES, DreamNet, fold_network
-from dreamvideo.models.dreamnet.trained import EMBEDDED, Trained, load_dreamnet, plain_divisor
+from dreamvideo.models.dreamnet.net import BLOCKS, NODES, STRIDES, DreamNet, DreamnetFeatures, fold_network
+from dreamvideo.models.dreamnet.trained import DRAWN, PHOTO, Trained, load_dreamnet, plain_divisor
+from dreamvideo.models.registry import find_model
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def literal_features(x: Tensor, w: dict[str, Tensor]) -> dict[str, Tensor]:
 @pytest.mark.parametrize("size", [(96, 96), (61, 83), (16, 16), (17, 47)])
 def test_every_node_agrees_with_a_literal_forward(trained: Trained, size: tuple[int, int]) -> None:
     x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1))
-    found, expected = trained.net.features(x), literal_features(x, load_file(EMBEDDED))
+    found, expected = trained.net.features(x), literal_features(x, load_file(DRAWN))
     for name in NODES:
         error = (found[name] - expected[name]).abs().max() / expected[name].abs().max()
         assert found[name].shape == expected[name].shape
@@ -122,19 +123,38 @@ def test_folding_keeps_the_trainable_network() -> None:
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5, msg=name)
 
 
-def test_what_load_gives(trained: Trained) -> None:
-    stored = load_file(EMBEDDED)
-    assert len(trained.classes) == len(set(trained.classes)) == 63
+@pytest.mark.parametrize("path", [DRAWN, PHOTO])
+def test_what_load_gives(path: Path) -> None:
+    trained, stored = load_dreamnet(path), load_file(path)
     assert not trained.net.training
     groups = trained.net.group_names
-    assert len(groups) >= 8
-    assert set(trained.rms) == {*BLOCKS, "groups"}
+    assert set(trained.rms) == {*BLOCKS, *(("groups",) if groups else ())}
     assert set(trained.divisors) == {*trained.rms, *(f"group.{name}" for name in groups)}
     for name in trained.rms:
         expected = stored.get(f"divisor.{name}", plain_divisor(stored[f"rms.{name}"]))
         torch.testing.assert_close(trained.divisors[name], expected)
         assert trained.divisors[name].ndim == 1 and (trained.divisors[name] > 0).all()
-    assert not torch.equal(trained.divisors["s8b"], plain_divisor(trained.rms["s8b"]))
+
+
+def test_what_the_embedded_files_hold() -> None:
+    drawn, photo = load_dreamnet(DRAWN), load_dreamnet(PHOTO)
+    assert len(drawn.classes) == len(set(drawn.classes)) == 63 and not drawn.net.group_names
+    assert len(photo.net.group_names) >= 8
+    assert not torch.equal(drawn.divisors["s8b"], plain_divisor(drawn.rms["s8b"]))
+    assert DRAWN.stat().st_size + PHOTO.stat().st_size < 8e6
+
+
+def test_a_network_of_two_files_gives_what_each_gives() -> None:
+    drawn, photo, both = load_dreamnet(DRAWN).net, load_dreamnet(PHOTO).net, find_model("dreamnet")
+    assert set(both.nodes) == {*drawn.nodes, *photo.nodes} and both.classes == load_dreamnet(DRAWN).classes
+    x, group = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(2)), f"group.{photo.group_names[-1]}"
+    found = both.cut(["map.s16b", group, "s8b"], torch.device("cpu"), torch.float32)(x)
+    expected = {**drawn.features(x, ["map.s16b", "s8b"]), **photo.features(x, [group])}
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=1e-4, rtol=1e-4)
+    one = DreamnetFeatures({**dict.fromkeys(drawn.nodes, drawn), group: photo}, [group])
+    assert list(one.nets) == [photo]  # the other is not run
 
 
 def test_what_cannot_be_loaded(tmp_path: Path) -> None:
@@ -146,9 +166,9 @@ def test_what_cannot_be_loaded(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ModelError, match="format"):
         load_dreamnet(tmp_path / "other.safetensors")
-    with safe_open(EMBEDDED, "pt") as file:
+    with safe_open(DRAWN, "pt") as file:
         metadata = file.metadata()
-    tensors = load_file(EMBEDDED)
+    tensors = load_file(DRAWN)
     save_file({k: v for k, v in tensors.items() if k != "heads.s16b.bias"}, tmp_path / "part.safetensors", metadata)
     with pytest.raises(ModelError, match="not the weights"):
         load_dreamnet(tmp_path / "part.safetensors")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from dreamvideo.errors import ModelError, OutputError, SettingsError, SourceError
 from dreamvideo.media.images import write_image
 from dreamvideo.models.class_groups import GROUPS
-from dreamvideo.models.dreamnet.net import BLOCKS, GROUP_CHANNELS, MAPS, DreamNet, fold_network
+from dreamvideo.models.dreamnet.net import BLOCKS, GROUP_CHANNELS, DreamNet, fold_network
 from dreamvideo.models.dreamnet.trained import Trained, load_dreamnet
 from dreamvideo.training import distill as distilling
 from dreamvideo.training import examples
@@ -33,7 +33,7 @@ from dreamvideo.training.distill_state import (
     save_distillation,
 )
 from dreamvideo.training.distill_step import blurred_cosine, distill_step
-from dreamvideo.training.examples import make_examples, measure_features
+from dreamvideo.training.examples import make_examples, measure_usual
 from dreamvideo.training.material import Material
 from dreamvideo.training.student import Student
 from dreamvideo.training.teacher import Teacher, group_score
@@ -42,7 +42,8 @@ CPU = torch.device("cpu")
 CHANNELS = 6  # of the small teacher's layer
 TINY = DistillRecipe(
     minutes=0.001,
-    groups=("dogs", "cats"),
+    groups=("dogs", "cats", "animals"),
+    kinds=("fish", "dogs"),
     crops=CropRecipe(smallest_side=8),
     ascents=AscentRecipe(side=32, images=4, steps=3, recorded=(0, 2), led_steps=(1, 2), kept=3),
     fewest=12,
@@ -50,8 +51,6 @@ TINY = DistillRecipe(
     steps_per_ascent=2,
     batch=4,
     blurs=(1.0, 2.0),
-    heads_batch=4,
-    heads_side=16,
 )
 
 
@@ -90,9 +89,9 @@ def trained() -> Trained:
 def material() -> Material:
     rng = np.random.default_rng(1)
     photos = [rng.integers(0, 256, (40, 60, 3), np.uint8)]
-    renders, labels = torch.from_numpy(rng.integers(0, 256, (6, 36, 36, 3), np.uint8)), torch.arange(6) % 3
+    renders = torch.from_numpy(rng.integers(0, 256, (6, 36, 36, 3), np.uint8))
     teachers = [small_teacher(1), small_teacher(5)]
-    return Material(teachers, Pictures(photos, renders.numpy()), (renders, labels), (renders, labels))
+    return Material(teachers, Pictures(photos, renders.numpy()), renders)
 
 
 def begin(trained: Trained, recipe: DistillRecipe = TINY) -> DistillState:
@@ -196,7 +195,7 @@ def test_examples_lead_from_recorded_states_to_the_end(
     states = [noise(4, 3, 32, 32, seed=seed) for seed in range(4)]
     monkeypatch.setattr(examples, "teacher_ascent", lambda *args: states)
     state = begin(trained)
-    state.feature_rms = torch.linspace(1, 3, CHANNELS)
+    state.usual = dataclasses.replace(state.usual, feature_rms=torch.linspace(1, 3, CHANNELS))
     make_examples(state, material.teachers, material.pictures, TINY)
     assert len(state.examples) == 8 and len(state.ends) == TINY.ascents.kept
     for number, example in enumerate(state.examples):
@@ -204,7 +203,9 @@ def test_examples_lead_from_recorded_states_to_the_end(
         torch.testing.assert_close(example.image.float(), start[row], atol=1e-3, rtol=0)
         torch.testing.assert_close(example.displacement.float(), (states[3] - start)[row], atol=1e-3, rtol=0)
         seen = material.teachers[0].features(start[row : row + 1])["drawing"][0]
-        torch.testing.assert_close(example.features.float(), seen / state.feature_rms[:, None, None], atol=1e-2, rtol=0)
+        torch.testing.assert_close(
+            example.features.float(), seen / state.usual.feature_rms[:, None, None], atol=1e-2, rtol=0
+        )
         assert example.group == state.examples[row].group
     last = state.ends[-1]  # what goes on from there keeps its group
     torch.testing.assert_close(last.image.permute(2, 0, 1).float() / 255, states[3][3], atol=1 / 255, rtol=0)
@@ -221,15 +222,14 @@ def test_memory_is_bounded_and_old_images_end(trained: Trained, material: Materi
 
 
 def test_the_gradient_turns_towards_the_displacements(trained: Trained, material: Material) -> None:
-    recipe = dataclasses.replace(TINY, learning_rate=3e-3, warmup_steps=1, noises=(0.0,), steps_per_heads=100)
+    recipe = dataclasses.replace(TINY, learning_rate=3e-3, warmup_steps=1, noises=(0.0,))
     state = begin(trained, recipe)
     while len(state.examples) < recipe.batch:
         make_examples(state, material.teachers, material.pictures, recipe)
     del state.examples[recipe.batch :]
-    reports = [distill_step(state, material.renders, 0.0, recipe) for _ in range(25)]
+    reports = [distill_step(state, 0.0, recipe) for _ in range(25)]
     assert reports[-1].cosines.mean() > reports[0].cosines.mean() + 0.1
     assert reports[-1].feature_error < reports[0].feature_error
-    assert reports[0].heads_loss is not None and reports[1].heads_loss is None
 
 
 def test_a_resumed_run_goes_on_as_if_its_examples_had_been_made_anew(
@@ -247,7 +247,7 @@ def test_a_resumed_run_goes_on_as_if_its_examples_had_been_made_anew(
     state.examples.clear()
     for _ in range(2):
         mine, its = (advance(each, material, 0.5, longer) for each in (state, other))
-        assert torch.equal(mine.cosines, its.cosines) and mine.heads_loss == its.heads_loss
+        assert torch.equal(mine.cosines, its.cosines)
     for one, two in zip(state.student.parameters(), other.student.parameters(), strict=True):
         assert torch.equal(one, two)
     assert state.rng.random() == other.rng.random() and len(state.ends) == len(other.ends)
@@ -261,9 +261,9 @@ def test_a_whole_run_ends_with_weights_of_groups(
     trained: Trained, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(distilling, "_LOG_STEPS", 1)
-    weights = distill(TINY, tmp_path, trained, material, CPU, ascend=lambda images, divisors: images)
+    weights = distill(TINY, tmp_path, trained, material, CPU)
     found = load_dreamnet(weights)
-    assert found.classes == trained.classes and found.net.group_names == TINY.groups
+    assert not found.classes and found.net.group_names == TINY.groups
     assert set(found.rms) == {*BLOCKS, "groups"}
     own = found.divisors["group.cats"]
     assert own.shape == (GROUP_CHANNELS,) and len(set(own.tolist())) == 1
@@ -281,11 +281,13 @@ def test_a_whole_run_ends_with_weights_of_groups(
 
 def test_a_student_begins_as_the_network_that_it_was(trained: Trained) -> None:
     images, student = noise(1, 3, 32, 32), Student(trained, ("dogs", "cats"), CHANNELS)
-    for name, value in student.net.features(images, (*BLOCKS, *MAPS)).items():
+    for name, value in student.net.features(images, BLOCKS).items():
         torch.testing.assert_close(value, trained.net.features(images, [name])[name], atol=1e-4, rtol=1e-4)
     again = Trained(student.net, trained.classes, {}, {})
     assert torch.equal(Student(again, ("dogs", "cats"), CHANNELS).net.groups.weight, student.net.groups.weight)
-    assert not torch.equal(Student(again, ("cats", "dogs"), CHANNELS).net.groups.weight, student.net.groups.weight)
+    mixed = Student(again, ("birds", "dogs"), CHANNELS).net.groups.weight
+    assert torch.equal(mixed[GROUP_CHANNELS:], student.net.groups.weight[:GROUP_CHANNELS])
+    assert not torch.equal(mixed[:GROUP_CHANNELS], student.net.groups.weight[:GROUP_CHANNELS])
     own, imitated = student.maps(torch.cat([images, images]), torch.tensor([1, 0]))
     cats = student.net.features(images, ["group.cats"])["group.cats"][0]
     torch.testing.assert_close(own[0], cats, atol=1e-5, rtol=1e-4)
@@ -295,11 +297,42 @@ def test_a_student_begins_as_the_network_that_it_was(trained: Trained) -> None:
 def test_features_are_measured_on_crops(material: Material) -> None:
     teacher = material.teachers[0]
     rng, generator = random.Random(1), torch.Generator().manual_seed(1)
-    found = measure_features(teacher, material.pictures, TINY, rng, generator)
+    found = measure_usual(teacher, material.pictures, TINY, rng, generator)
     rng, generator = random.Random(1), torch.Generator().manual_seed(1)
     crops = torch.stack([random_crop(material.pictures, 32, TINY.crops, rng, generator) for _ in range(96)])
     expected = teacher.features(crops)["drawing"].square().mean((0, 2, 3)).sqrt()
-    torch.testing.assert_close(found, expected + 1e-3)
+    torch.testing.assert_close(found.feature_rms, expected + 1e-3)
+    known = teacher.features(crops)["classifier"].mean((2, 3)).softmax(1)
+    for number, kind in enumerate(TINY.kinds):  # written out
+        odds = known[:, list(GROUPS[kind])].sum(1).log()
+        torch.testing.assert_close(found.odds_mean[number], odds.mean(), atol=1e-4, rtol=0)
+        torch.testing.assert_close(found.odds_spread[number], odds.std(), atol=1e-4, rtol=0)
+
+
+def test_images_of_the_mixed_group_are_taught_what_they_resemble(
+    trained: Trained, material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[Sequence[str]] = []
+
+    def score(teacher: Teacher, images: Tensor, groups: Sequence[str], recipe: AscentRecipe) -> Tensor:
+        taught.append(groups)
+        return images.mean((1, 2, 3))
+
+    odds = torch.tensor([[5.0, 5.5], [-9.0, -0.5], [0.0, 0.5], [2.0, 1.0]])  # (images, kinds) of fish and dogs
+    monkeypatch.setattr(examples, "group_score", score)
+    monkeypatch.setattr(examples, "kind_odds", lambda *args: odds)
+    recipe = dataclasses.replace(TINY, mixed_share=1.0)
+    state = begin(trained, recipe)
+    state.usual = dataclasses.replace(
+        state.usual, odds_mean=torch.tensor([0.0, 0.5]), odds_spread=torch.tensor([1.0, 4.0])
+    )
+    make_examples(state, material.teachers, material.pictures, recipe)
+    assert taught == [["fish", "dogs", "fish", "fish"]] * recipe.ascents.steps
+    assert {recipe.groups[example.group] for example in state.examples} == {"animals"}
+    plain = dataclasses.replace(TINY, groups=("cats",))
+    state = begin(trained, plain)
+    make_examples(state, material.teachers, material.pictures, plain)
+    assert taught[-1] == ["cats"] * 4
 
 
 def test_crops_are_cut_from_all_pictures() -> None:

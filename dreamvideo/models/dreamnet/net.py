@@ -8,7 +8,7 @@ After Szegedy et al. 2015 (GoogLeNet) with batch normalization. What differs, an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, cast
 
 import torch
@@ -108,7 +108,7 @@ class DreamNet(nn.Module):
     """The network, with batch normalization if `trainable`, and else with that folded into the convolutions.
 
     Args:
-        class_count: outputs of each head.
+        class_count: outputs of each head; 0: it has no heads, so neither `MAPS` nor logits.
         group_names: of groups of things that it learned from a network of photographs; each has a map of
             `GROUP_CHANNELS` channels, a linear function of `s16b`. Empty: drawings alone taught it.
         trainable: with batch normalization.
@@ -125,15 +125,16 @@ class DreamNet(nn.Module):
         self.s16a = Inception(240, 72, 88, 144, 40, 72, 32, trainable=trainable)  # 320
         self.s16b = Inception(320, 80, 104, 176, 48, 88, 40, trainable=trainable)  # 384
         widths = {"s8b": 240, "s16a": 320, "s16b": 384}
-        self.heads = nn.ModuleDict({name: nn.Linear(widths[name], class_count) for name in HEADS})
+        headed = HEADS if class_count else ()
+        self.heads = nn.ModuleDict({name: nn.Linear(widths[name], class_count) for name in headed})
         if self.group_names:
             self.groups = nn.Conv2d(widths[HEADS[-1]], len(self.group_names) * GROUP_CHANNELS, 1)
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Names of the nodes: `NODES`, then `groups` and `group.` with the name of each, if there are any."""
+        """Names of the nodes: those of `NODES` that it has, then `groups` and `group.` with the name of each."""
         groups = (GROUPS_NODE, *map(group_node, self.group_names)) if self.group_names else ()
-        return (*NODES, *groups)
+        return (*(NODES if self.heads else BLOCKS), *groups)
 
     def group_channels(self, name: str) -> tuple[int, ...]:
         """Return the channels of the node `groups` that are the map of the group `name`."""
@@ -146,7 +147,7 @@ class DreamNet(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.head(HEADS[-1]).weight.device
+        return next(self.parameters()).device
 
     def features(self, x: Tensor, names: Collection[str] = NODES) -> dict[str, Tensor]:
         """Compute the outputs of some nodes, and of the network no more than they need.
@@ -170,7 +171,7 @@ class DreamNet(nn.Module):
         deepest = max(BLOCKS.index(source) for source in sources.values())
         outputs: dict[str, Tensor] = {}
         # Scaled before it is rounded to the weights' type: bf16 around 0.5 is coarser than around 0.
-        x = ((x - 0.5) * 4).to(self.head(HEADS[-1]).weight.dtype)
+        x = ((x - 0.5) * 4).to(next(self.parameters()).dtype)
         for name in BLOCKS[: deepest + 1]:
             x = outputs[name] = getattr(self, name)(x)
             if name in _POOL_AFTER and name != BLOCKS[deepest]:
@@ -218,7 +219,8 @@ def fold_network(net: DreamNet) -> DreamNet:
     Returns:
         The same function in evaluation mode, on the same device.
     """
-    folded = DreamNet(net.head(HEADS[-1]).out_features, net.group_names)
+    class_count = net.head(HEADS[-1]).out_features if net.heads else 0
+    folded = DreamNet(class_count, net.group_names)
     for name, module in net.named_modules():
         if isinstance(module, ConvNormRelu):
             folded.get_submodule(name).load_state_dict(module.folded().state_dict())
@@ -229,11 +231,22 @@ def fold_network(net: DreamNet) -> DreamNet:
 
 
 class DreamnetFeatures(nn.Module):
-    """(B, 3, H, W) RGB in [0, 1] -> node -> activation: DreamNet as far as the deepest of `names`."""
+    """(B, 3, H, W) RGB in [0, 1] -> node -> activation: each DreamNet as far as the deepest of its nodes.
 
-    def __init__(self, net: DreamNet, names: tuple[str, ...]) -> None:
+    Args:
+        nets: node -> the network that it belongs to.
+        names: nodes to compute; of a network that has none of them nothing is kept.
+    """
+
+    def __init__(self, nets: Mapping[str, DreamNet], names: Sequence[str]) -> None:
         super().__init__()
-        self.net, self.names = net, names
+        self.names = tuple(names)
+        self.nets = nn.ModuleList(dict.fromkeys(nets[name] for name in names))
+        self.nodes = [[name for name in names if nets[name] is net] for net in self.nets]
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        return self.net.features(images.contiguous(memory_format=torch.channels_last), self.names)
+        images = images.contiguous(memory_format=torch.channels_last)
+        outputs: dict[str, Tensor] = {}
+        for net, nodes in zip(self.nets, self.nodes, strict=True):
+            outputs |= cast(DreamNet, net).features(images, nodes)
+        return {name: outputs[name] for name in self.names}

@@ -15,8 +15,8 @@ from torch import Tensor
 from dreamvideo.errors import ModelError, WeightsError
 from dreamvideo.models.dreamnet.net import BLOCKS, GROUPS_NODE, DreamNet, group_node
 
-EMBEDDED: Final = Path(__file__).with_name("dreamnet.safetensors")
-DRAWN: Final = Path(__file__).with_name("dreamnet_drawn.safetensors")  # what drawings alone taught
+DRAWN: Final = Path(__file__).with_name("dreamnet_drawn.safetensors")  # what drawings taught: classes
+PHOTO: Final = Path(__file__).with_name("dreamnet_photo.safetensors")  # what photographs taught: groups
 FORMAT: Final = "dreamnet3"
 
 _STATISTICS: Final = ("rms.", "divisor.", "color.")
@@ -46,17 +46,17 @@ def plain_divisor(rms: Tensor) -> Tensor:
     return rms + 0.25 * rms.mean()
 
 
-def load_dreamnet(path: str | Path | None = None) -> Trained:
+def load_dreamnet(path: str | Path = DRAWN) -> Trained:
     """Load trained weights.
 
     Args:
-        path: a .safetensors file; None: the embedded one.
+        path: a .safetensors file.
 
     Raises:
         WeightsError: the file is missing, or is not a safetensors file.
         ModelError: the file holds something else than a DreamNet.
     """
-    path = EMBEDDED if path is None else Path(path)
+    path = Path(path)
     tensors, metadata = _read(path)
     if metadata.get("format") != FORMAT:
         raise ModelError(
