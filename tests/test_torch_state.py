@@ -32,7 +32,8 @@ from dreamvideo import (
 from dreamvideo import load_network as load
 from dreamvideo.errors import SettingsError
 from dreamvideo.jobs.dream_file import dream_image
-from dreamvideo.models.objectives import Objective, Term, mix_cells
+from dreamvideo.models.mixed_channels import mix_cells
+from dreamvideo.models.objectives import Objective, Term
 from dreamvideo.tensors import checked_images
 from dreamvideo.torch_state import in_plain_torch, plain_torch
 

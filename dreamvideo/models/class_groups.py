@@ -53,11 +53,6 @@ GROUPS: Final[Mapping[str, tuple[int, ...]]] = {
     "landscapes": _numbers(range(970, 981)),
 }
 
-KINDS_OF_ANIMALS: Final = (
-    *("fish", "birds", "amphibians", "reptiles", "spiders", "sea", "dogs", "cats", "bears", "insects", "rodents"),
-    *("herds", "apes"),
-)
-
 
 def find_classes(name: str, classes: Sequence[str], model: str) -> tuple[int, ...]:
     """Find the classes that a name stands for.

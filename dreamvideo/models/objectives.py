@@ -12,6 +12,9 @@ more than what responds a little, so that in each window one thing grows whole a
 where `l2` crowds an image with parts of things. Half of it is taken, so that a difference of scores is a ratio of
 energies, too.
 
+`rivals` is of the maps of dreamnet's groups: in each window it raises the group that is strongest there, by its mean
+square. So every place becomes what it resembles most, where `l2` would raise all groups everywhere.
+
 `mix` raises other channels at every place, so that one image holds many motifs.
 
 `class` raises, at every place of a map of logits, the odds of some classes against all others. `focus` has no score of
@@ -28,7 +31,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -37,8 +39,9 @@ from torch import Tensor
 from dreamvideo.devices import tf32_products
 from dreamvideo.kernels.library import fused_on
 from dreamvideo.models.class_odds import class_log_odds, focus_map, focused, pick_indices
+from dreamvideo.models.dreamnet.net import GROUP_CHANNELS
 from dreamvideo.models.gpu_engine.energy import energy_of
-from dreamvideo.tensors import place
+from dreamvideo.models.mixed_channels import TINY, mixed_energy
 from dreamvideo.torch_state import plain_torch
 
 Features = Callable[[Tensor], Mapping[str, Tensor]]  # (B, 3, H, W) RGB in [0, 1] -> layer name -> (B, C, h, w)
@@ -47,12 +50,8 @@ Features = Callable[[Tensor], Mapping[str, Tensor]]  # (B, 3, H, W) RGB in [0, 1
 # chosen by eye.
 FLOOR = 0.15
 
-TINY = 1e-12  # a black image must score low, not minus infinity
-
-MIX_CELLS = (5, 7)  # rows and columns of cells with channels of their own; chosen by eye
-MIX_CHANNELS = 6  # channels that each cell raises; chosen by eye
-
 WINDOW = 8  # places a side of the windows of `l4`; chosen by eye
+RIVAL_WINDOW = 5  # places a side of the windows of `rivals`; chosen by eye
 
 # Largest factors on gradients that do not become smaller as the image grows: of logits of the whole image, which may be
 # pooled over it, and of one place.
@@ -60,9 +59,9 @@ CLASS_GAIN, NEURON_GAIN = 2.0**8, 2.0**4
 
 PRODUCTS = 1 << 24  # dot products with a guide that are in memory at once: 64 MB
 
-LAYER_KINDS = ("log", "l2", "l4", "mean", "sum", "mix")
+LAYER_KINDS = ("log", "l2", "l4", "mean", "sum", "mix")  # of any layer; `rivals` is of maps of things alone
 CLASS_KINDS = ("class", "focus")  # those of a layer of logits
-DIVIDED_KINDS = ("log", "l2", "l4", "mix")  # those that balance the channels
+DIVIDED_KINDS = ("log", "l2", "l4", "mix", "rivals")  # those that balance the channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Term:
 
     layer: str  # name of a node of the network
     weight: float = 1.0
-    kind: str = "l2"  # of `LAYER_KINDS`, or "class", "focus", "guide"
+    kind: str = "l2"  # of `LAYER_KINDS`, or "rivals", "class", "focus", "guide"
     picks: tuple[int, ...] = ()  # channels, or for `class` and `focus` class numbers; empty: all
     center: bool = False  # only the place in the middle: a neuron instead of a channel
 
@@ -239,6 +238,17 @@ def _fused_place_score(energy: Tensor) -> Tensor:
     return (floored + TINY).log().mean((1, 2))
 
 
+def log_rival_energy(activation: Tensor) -> Tensor:
+    """(B,) mean over windows of the logarithm of the strongest thing's mean square.
+
+    Args:
+        activation: (B, C, h, w), `GROUP_CHANNELS` in turn for each thing.
+    """
+    energy = activation.float().square().unflatten(1, (-1, GROUP_CHANNELS)).mean(2)
+    side = min(RIVAL_WINDOW, *energy.shape[2:])
+    return place_score(F.avg_pool2d(energy, side, 1).amax(1))
+
+
 def mean_activation(activation: Tensor) -> Tensor:
     """(B,) mean of (B, C, h, w)."""
     return activation.float().mean((1, 2, 3))
@@ -255,6 +265,7 @@ SCORES: Mapping[str, Callable[[Tensor], Tensor]] = {
     "l4": log_window_power,
     "mean": mean_activation,
     "sum": total_activation,
+    "rivals": log_rival_energy,
 }
 
 # Kinds whose score is one of the energy of all channels at each place: its power, and the score of (B, h, w) sums of so
@@ -264,24 +275,6 @@ ENERGIES: Mapping[str, tuple[int, Callable[[Tensor, int], Tensor]]] = {
     "l2": (2, lambda energy, channels: (energy.mean((1, 2)) / channels + TINY).log()),
     "l4": (4, lambda energy, channels: window_score(energy[:, None] / channels)),
 }
-
-
-def mixed_energy(activation: Tensor) -> Tensor:
-    """(B,) logarithm of the mean square of (B, C, h, w), of a few channels at each place, the same in every image."""
-    chosen = mix_cells(activation.shape[1], activation.device)
-    weights = F.interpolate(chosen, activation.shape[2:], mode="bilinear", align_corners=False)
-    return ((activation.float().square() * weights).mean((1, 2, 3)) + TINY).log()
-
-
-# Constants are cached forever: a recorded graph points to those that it was recorded with.
-
-
-@cache
-def mix_cells(channels: int, device: torch.device) -> Tensor:
-    """(1, C, rows, columns): 1 where a cell raises a channel, else 0."""
-    chance = torch.rand(MIX_CELLS[0] * MIX_CELLS[1], channels, generator=torch.Generator().manual_seed(channels))
-    chosen = chance.argsort(1).argsort(1) < MIX_CHANNELS  # (places, C)
-    return place(chosen.float().T.reshape(1, channels, *MIX_CELLS), device)
 
 
 def guide_similarity(activation: Tensor, guide: Tensor) -> Tensor:

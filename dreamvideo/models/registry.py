@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from dreamvideo.errors import ModelError, did_you_mean
 from dreamvideo.models import cpu_engine
-from dreamvideo.models.dreamnet.net import MAPS, DreamNet, DreamnetFeatures, group_node
+from dreamvideo.models.class_groups import GROUPS
+from dreamvideo.models.dreamnet.net import GROUPS_NODE, MAPS, DreamNet, DreamnetFeatures, group_node
 from dreamvideo.models.dreamnet.trained import DRAWN, PHOTO
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
 from dreamvideo.models.efficientnet_lite import VARIANTS, efficientnet_lite_model, imagenet_classes
@@ -53,6 +54,7 @@ DREAMNET: Final = EMBEDDED_NETWORK
 # Of a node that several files have, the first counts.
 EMBEDDED_WEIGHTS: Final = {DREAMNET: (DRAWN, PHOTO), DRAWN_NETWORK: (DRAWN,)}
 GROUP_KIND: Final = "l2"  # how a group is dreamed; chosen by eye
+ANIMALS: Final = "animals"  # of `GROUPS`; dreamnet dreams it by its groups of animals
 
 CLASSIFIERS: Mapping[str, Entry] = {
     "googlenet": Entry("inception4c", _INCEPTION),
@@ -169,8 +171,20 @@ def dreamnet_model(name: str, weights: str | None) -> Model:
         classes,
         MAPS[-1] if classes else "",
         divisors=lambda: divisors,
-        groups={name: Term(group_node(name), kind=GROUP_KIND) for part in parts for name in part.net.group_names},
+        groups=_group_terms([part.net for part in parts]),
     )
+
+
+def _group_terms(nets: Sequence[DreamNet]) -> dict[str, Term]:
+    """What raises each group, and what raises animals: of the groups of animals the strongest at each place."""
+    terms: dict[str, Term] = {}
+    for net in nets:
+        terms |= {name: Term(group_node(name), kind=GROUP_KIND) for name in net.group_names}
+        animals = [name for name in net.group_names if name in GROUPS and set(GROUPS[name]) < set(GROUPS[ANIMALS])]
+        if animals:
+            picks = tuple(channel for name in animals for channel in net.group_channels(name))
+            terms[ANIMALS] = Term(GROUPS_NODE, kind="rivals", picks=picks)
+    return terms
 
 
 def torchvision_model(name: str, weights: str | None, scaling: str = "imagenet") -> Model:

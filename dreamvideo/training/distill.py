@@ -35,7 +35,7 @@ from dreamvideo.training.distill_state import (
     save_distillation,
 )
 from dreamvideo.training.distill_step import StepReport, distill_step
-from dreamvideo.training.examples import make_examples, measure_usual
+from dreamvideo.training.examples import make_examples, measure_features
 from dreamvideo.training.material import Material, gather_material
 from dreamvideo.training.step_means import StepMeans
 
@@ -81,7 +81,7 @@ def distill(
         resume_distillation(folder / CHECKPOINT_NAME, state, recipe)
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        state.usual = measure_usual(first, material.pictures, recipe, state.rng, state.generator)
+        state.feature_rms = measure_features(first, material.pictures, recipe, state.rng, state.generator)
     _distill_until(recipe.minutes * 60, state, material, recipe, folder / CHECKPOINT_NAME)
     finish_weights(state, material, recipe, folder / WEIGHTS_NAME)
     return folder / WEIGHTS_NAME

@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 
 from dreamvideo.errors import SettingsError
-from dreamvideo.models.class_groups import KINDS_OF_ANIMALS
 
 Range = tuple[float, float]  # lower and upper limit of a uniform distribution
 
@@ -101,9 +100,6 @@ class DistillRecipe:
         minutes: length of the run, in wall-clock time; the learning rate is a function of the fraction that has passed.
         seed: of the new maps, of all choices and of the noise; also of the renders.
         groups: names of `class_groups.GROUPS`, in the order of the maps.
-        mixed: of these groups, the one whose images are each dreamed as that of `kinds` which they resemble most.
-        mixed_share: share of the new images that are of this group; the others are divided evenly.
-        kinds: names of groups, all parts of `mixed`.
         teachers: names of EfficientNet-Lite; the features of the first are imitated.
         shards: of renders, one of them for measuring alone.
         per_shard: renders of a shard.
@@ -133,11 +129,8 @@ class DistillRecipe:
     seed: int = 1
     groups: tuple[str, ...] = (
         *("dogs", "cats", "birds", "snakes", "fish", "spiders", "apes"),
-        *("flowers", "fruit", "mushrooms", "sea", "instruments", "animals"),
+        *("flowers", "fruit", "mushrooms", "sea", "instruments"),
     )
-    mixed: str = "animals"
-    mixed_share: float = 0.35
-    kinds: tuple[str, ...] = KINDS_OF_ANIMALS
     teachers: tuple[str, ...] = ("efficientnet_lite2", "efficientnet_lite1")
     shards: int = 5
     per_shard: int = 500

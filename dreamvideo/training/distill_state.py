@@ -25,7 +25,7 @@ class Example:
         image: (3, H, W) in [0, 1].
         displacement: (3, H, W), the end of the ascent minus the image.
         group: number of the group.
-        features: (C, H/16, W/16), what the first teacher sees in the image, channels divided by their usual strength.
+        features: (C, H/16, W/16), what the first teacher sees in the image, channels divided by their `feature_rms`.
     """
 
     image: Tensor
@@ -49,20 +49,6 @@ class AscentEnd:
     age: int
 
 
-@dataclass(frozen=True, slots=True)
-class UsualResponse:
-    """What a teacher sees in many images, for comparison.
-
-    Args:
-        feature_rms: (C,) root mean square of the channels of its features.
-        odds_mean, odds_spread: (kinds,) mean and standard deviation of `teacher.kind_odds`.
-    """
-
-    feature_rms: Tensor
-    odds_mean: Tensor
-    odds_spread: Tensor
-
-
 @dataclass(slots=True)
 class DistillState:
     """Everything that a step reads or changes.
@@ -72,7 +58,7 @@ class DistillState:
         optimizer: of the parameters of `student`.
         rng: of all choices.
         generator: of all noise, on the CPU, so that every device has the same.
-        usual: what the first teacher sees in crops of all kinds.
+        feature_rms: (C,) root mean square of the channels of the first teacher's features.
         ends: ends of ascents that wait to go on.
         examples: what the student learns from, oldest first; not in the checkpoint, since they would be most of it.
         seconds: spent so far, resumed runs included.
@@ -83,7 +69,7 @@ class DistillState:
     optimizer: torch.optim.Optimizer
     rng: random.Random
     generator: torch.Generator
-    usual: UsualResponse
+    feature_rms: Tensor
     ends: list[AscentEnd] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
     seconds: float = 0.0
@@ -111,9 +97,8 @@ def begin_distillation(
         student = Student(trained, recipe.groups, feature_count).to(device)
     optimizer = torch.optim.Adam(student.parameters(), lr=recipe.learning_rate, betas=recipe.betas)
     generator = torch.Generator().manual_seed(recipe.seed)
-    kinds = torch.ones(len(recipe.kinds), device=device)
-    usual = UsualResponse(torch.ones(feature_count, device=device), 0 * kinds, kinds)
-    return DistillState(student, optimizer, random.Random(recipe.seed), generator, usual)
+    ones = torch.ones(feature_count, device=device)
+    return DistillState(student, optimizer, random.Random(recipe.seed), generator, ones)
 
 
 def save_distillation(path: Path, state: DistillState, recipe: DistillRecipe) -> None:
@@ -131,7 +116,7 @@ def save_distillation(path: Path, state: DistillState, recipe: DistillRecipe) ->
         "optimizer": state.optimizer.state_dict(),
         "rng": state.rng.getstate(),
         "generator": state.generator.get_state(),
-        "usual": dataclasses.astuple(state.usual),
+        "feature_rms": state.feature_rms,
         "ends": [(end.image, end.group, end.age) for end in state.ends],
         "counters": {"seconds": state.seconds, "step": state.step},
     }
@@ -160,7 +145,7 @@ def resume_distillation(path: Path, state: DistillState, recipe: DistillRecipe) 
     state.optimizer.load_state_dict(content["optimizer"])
     state.rng.setstate(content["rng"])
     state.generator.set_state(content["generator"].cpu())
-    state.usual = UsualResponse(*content["usual"])
+    state.feature_rms = content["feature_rms"]
     state.ends = [AscentEnd(image.cpu(), group, age) for image, group, age in content["ends"]]
     state.examples = []
     state.seconds, state.step = content["counters"]["seconds"], content["counters"]["step"]

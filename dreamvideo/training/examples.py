@@ -19,8 +19,8 @@ from dreamvideo.tensors import to_uint8
 from dreamvideo.training.crops import Pictures, random_crop
 from dreamvideo.training.displacements import student_ascent, teacher_ascent
 from dreamvideo.training.distill_recipe import AscentRecipe, DistillRecipe
-from dreamvideo.training.distill_state import AscentEnd, DistillState, Example, UsualResponse
-from dreamvideo.training.teacher import Teacher, group_score, kind_odds
+from dreamvideo.training.distill_state import AscentEnd, DistillState, Example
+from dreamvideo.training.teacher import Teacher, group_score
 
 _MEASURED = 96  # crops on which the teacher's features are measured
 
@@ -39,11 +39,11 @@ def make_examples(state: DistillState, teachers: Sequence[Teacher], pictures: Pi
     groups, images = torch.tensor(numbers), torch.stack(begun).to(state.device)
     led = round(ascents.led_share * ascents.images)
     images = torch.cat([_led_by_student(state, images[:led], groups[:led], ascents), images[led:]])
-    names = _taught(teachers[0], images, [recipe.groups[number] for number in numbers], state.usual, recipe)
+    names = [recipe.groups[number] for number in numbers]
     scores = [partial(_teacher_score, teacher=teacher, groups=names, recipe=ascents) for teacher in teachers]
     states = teacher_ascent(scores, images, ascents, rng, state.generator)
     for number in ascents.recorded:
-        features = _features(teachers[0], states[number]) / state.usual.feature_rms[:, None, None]
+        features = _features(teachers[0], states[number]) / state.feature_rms[:, None, None]
         rows = zip(states[number], states[-1] - states[number], numbers, features, strict=True)
         state.examples += [
             Example(image.cpu().half(), moved.cpu().half(), group, seen.cpu().half())
@@ -57,33 +57,26 @@ def make_examples(state: DistillState, teachers: Sequence[Teacher], pictures: Pi
         state.examples.pop(rng.randrange(len(state.examples) // 2))
 
 
-def measure_usual(
+def measure_features(
     teacher: Teacher, pictures: Pictures, recipe: DistillRecipe, rng: random.Random, generator: torch.Generator
-) -> UsualResponse:
-    """Measure what a teacher sees in random crops.
+) -> Tensor:
+    """Measure how strong each channel of a teacher's features is on random crops.
 
     Args:
         teacher: whose features.
         pictures: what is cut from.
         recipe: of the crops.
         rng, generator: see `random_crop`.
+
+    Returns:
+        (C,) root mean square.
     """
     side, count = recipe.ascents.side, recipe.ascents.images
     crops = [random_crop(pictures, side, recipe.crops, rng, generator) for _ in range(_MEASURED)]
     device = next(iter(teacher.divisors.values())).device
-    batches = [torch.stack(crops[n : n + count]).to(device) for n in range(0, _MEASURED, count)]
-    rms = torch.cat([_features(teacher, batch) for batch in batches]).square().mean((0, 2, 3)).sqrt()
-    odds = torch.cat([kind_odds(teacher, batch, recipe.kinds) for batch in batches])
-    return UsualResponse(rms + 1e-3, odds.mean(0), odds.std(0))  # 1e-3: of channels that never respond
-
-
-def _taught(
-    teacher: Teacher, images: Tensor, groups: Sequence[str], usual: UsualResponse, recipe: DistillRecipe
-) -> list[str]:
-    """Replace the group `recipe.mixed` by the kind that each of its images resembles more than images usually do."""
-    unusual = (kind_odds(teacher, images, recipe.kinds) - usual.odds_mean) / usual.odds_spread
-    resembled = [recipe.kinds[number] for number in unusual.argmax(1).tolist()]
-    return [kind if group == recipe.mixed else group for group, kind in zip(groups, resembled, strict=True)]
+    energies = [_features(teacher, torch.stack(crops[n : n + count]).to(device)) for n in range(0, _MEASURED, count)]
+    rms = torch.cat(energies).square().mean((0, 2, 3)).sqrt()
+    return rms + 1e-3  # of channels that never respond
 
 
 def _start(state: DistillState, pictures: Pictures, recipe: DistillRecipe) -> tuple[Tensor, int, int]:
@@ -94,14 +87,7 @@ def _start(state: DistillState, pictures: Pictures, recipe: DistillRecipe) -> tu
         image = end.image.permute(2, 0, 1).float() / 255
         return _zoomed(image, ascents, rng) if rng.random() < ascents.zoomed_share else image, end.group, end.age
     crop = random_crop(pictures, ascents.side, recipe.crops, rng, state.generator)
-    return crop, _draw_group(recipe, rng), 0
-
-
-def _draw_group(recipe: DistillRecipe, rng: random.Random) -> int:
-    others = [number for number, group in enumerate(recipe.groups) if group != recipe.mixed]
-    if recipe.mixed in recipe.groups and (not others or rng.random() < recipe.mixed_share):
-        return recipe.groups.index(recipe.mixed)
-    return rng.choice(others)
+    return crop, rng.randrange(len(recipe.groups)), 0
 
 
 def _zoomed(image: Tensor, ascents: AscentRecipe, rng: random.Random) -> Tensor:

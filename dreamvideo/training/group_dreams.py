@@ -15,7 +15,7 @@ from dreamvideo.ascent.octaves import dream
 from dreamvideo.errors import OutputError, SettingsError
 from dreamvideo.models.class_groups import GROUPS
 from dreamvideo.models.network import load_network
-from dreamvideo.models.registry import find_model
+from dreamvideo.models.registry import ANIMALS, find_model
 from dreamvideo.process import configure_process
 from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
 from dreamvideo.tensors import to_image
@@ -24,7 +24,6 @@ from dreamvideo.training.judge import load_images
 from dreamvideo.training.judgement import DreamedImage
 
 EVERY: Final = "all"  # names the dream of no group in particular
-MIXED: Final = DistillRecipe().mixed
 PICTURE_SIDE: Final = 300  # pixels of the shorter side; larger pictures are shrunk
 
 
@@ -52,8 +51,8 @@ def dream_groups(
 
     Args:
         model: the network that dreams.
-        groups: names, as `--class` takes them, or `EVERY`: `MIXED` if the network has a map of it, else what it dreams
-            by default.
+        groups: names, as `--class` takes them, or `EVERY`: animals if the network has groups of them, else what it
+            dreams by default.
         images: name -> (1, 3, H, W) in [0, 1].
         step_size: in place of that of the network's look.
 
@@ -63,9 +62,9 @@ def dream_groups(
     Raises:
         ModelError, WeightsError: there is no such network or group.
     """
-    has_mixed = MIXED in find_model(model.model, model.weights).groups
+    has_animals = ANIMALS in find_model(model.model, model.weights).groups
     for group in groups:
-        named = MIXED if group == EVERY and has_mixed else group
+        named = ANIMALS if group == EVERY and has_animals else group
         settings = ObjectiveSettings() if named == EVERY else ObjectiveSettings(classes=((named, 1.0),))
         network = load_network(model, settings)
         look = network.look if step_size is None else replace(network.look, step_size=step_size)

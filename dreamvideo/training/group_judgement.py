@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dreamvideo.errors import SourceError
 from dreamvideo.info.tables import TableRow
-from dreamvideo.models.class_groups import GROUPS, KINDS_OF_ANIMALS
+from dreamvideo.models.class_groups import GROUPS
 from dreamvideo.models.efficientnet_lite import CLASS_MAP
 from dreamvideo.models.network import load_network
 from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
@@ -40,6 +40,10 @@ WINDOW_STEP: Final = 32
 SHOWN_SIDE: Final = 224  # pixels at which the classifier sees a window
 KIND_PROBABILITY: Final = 0.5  # of one kind in one window, for the kind to count
 FIRST: Final = 5  # classes of a window that count
+KINDS: Final = (
+    *("fish", "birds", "amphibians", "reptiles", "spiders", "sea", "dogs", "cats", "bears", "insects", "rodents"),
+    *("herds", "apes"),
+)
 _AT_ONCE: Final = 16  # windows, to bound memory
 
 Classify = Callable[[Tensor], Tensor]  # (N, 3, SHOWN_SIDE, SHOWN_SIDE) RGB in [0, 1] -> (N, 1000) logits
@@ -112,11 +116,7 @@ def seen_kinds(logits: Tensor) -> list[str]:
         logits: (N, 1000), from `window_logits`.
     """
     probabilities = logits.softmax(1)
-    return [
-        kind
-        for kind in KINDS_OF_ANIMALS
-        if float(probabilities[:, list(GROUPS[kind])].sum(1).max()) >= KIND_PROBABILITY
-    ]
+    return [kind for kind in KINDS if float(probabilities[:, list(GROUPS[kind])].sum(1).max()) >= KIND_PROBABILITY]
 
 
 def judge_groups(dreams: Sequence[GroupDream], classify: Classify) -> Evaluation:

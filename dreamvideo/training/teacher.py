@@ -47,23 +47,6 @@ def load_teacher(name: str, device: torch.device) -> Teacher:
     return Teacher(score.features, VARIANTS[name].layer, score.divisors)
 
 
-@torch.no_grad()
-def kind_odds(teacher: Teacher, images: Tensor, kinds: Sequence[str]) -> Tensor:
-    """Ask a teacher what is in images.
-
-    Args:
-        teacher: that looks.
-        images: (B, 3, H, W) RGB in [0, 1].
-        kinds: names of `GROUPS`.
-
-    Returns:
-        (B, kinds) logarithm of the probability that an image shows a class of the kind.
-    """
-    logits = teacher.features(images.contiguous(memory_format=torch.channels_last))[CLASS_MAP].float().mean((2, 3))
-    known = logits.log_softmax(1)
-    return torch.stack([known[:, list(GROUPS[kind])].logsumexp(1) for kind in kinds], 1)
-
-
 def group_score(teacher: Teacher, images: Tensor, groups: Sequence[str], recipe: AscentRecipe) -> Tensor:
     """Score each image by what the teacher raises when it dreams of the group of that image.
 

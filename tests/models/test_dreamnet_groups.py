@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from dreamvideo.errors import ModelError
 from dreamvideo.models.dreamnet.net import BLOCKS, GROUP_CHANNELS, GROUPS_NODE, DreamNet, fold_network
-from dreamvideo.models.dreamnet.trained import load_dreamnet
+from dreamvideo.models.dreamnet.trained import PHOTO, load_dreamnet
 from dreamvideo.models.network import choose_terms, load_network
 from dreamvideo.models.registry import DREAMNET, GROUP_KIND, find_model
 from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
@@ -109,3 +109,14 @@ def test_the_compiled_score_of_a_group(net: DreamNet, weights: Path, precision: 
     literal = trained.net.features(x, ["group.newts"])["group.newts"] / trained.divisors["group.newts"][:, None, None]
     expected = literal.square().mean((1, 2, 3)).log()
     torch.testing.assert_close(network.score(x), expected, rtol=0, atol=1e-4 if precision == "fp32" else 0.05)
+
+
+def test_animals_are_the_groups_of_animals_as_rivals() -> None:
+    model = find_model(DREAMNET)
+    (term,) = choose_terms(model, ObjectiveSettings(classes=(("animals", 1.0),)))
+    net = load_dreamnet(PHOTO).net
+    named = [name for name in net.group_names if set(term.picks) >= set(net.group_channels(name))]
+    assert {"dogs", "birds", "snakes"} <= set(named) and not {"fruit", "flowers"} & set(named)
+    assert len(term.picks) == GROUP_CHANNELS * len(named) and (term.layer, term.kind) == ("groups", "rivals")
+    score = load_network(ModelSettings(DREAMNET, device="cpu"), ObjectiveSettings(classes=(("animals", 1.0),))).score
+    assert torch.isfinite(score(torch.rand(1, 3, 48, 64))).all()

@@ -7,15 +7,14 @@ import torch
 from torch import Tensor
 
 from dreamvideo.models.class_odds import FOCUS, TEMPERATURE, class_log_odds, focus_map, focused
+from dreamvideo.models.mixed_channels import MIX_CHANNELS, mix_cells
 from dreamvideo.models.objectives import (
     FLOOR,
     LAYER_KINDS,
-    MIX_CHANNELS,
     WINDOW,
     Objective,
     Term,
     guide_similarity,
-    mix_cells,
     term_score,
 )
 
@@ -210,3 +209,20 @@ def test_likeness_place_by_place_is_that_of_all_at_once(monkeypatch: pytest.Monk
     assert torch.allclose(guide_similarity(chunked, guide), every, atol=1e-5)
     every.sum().backward(), guide_similarity(chunked, guide).sum().backward()
     assert torch.allclose(chunked.grad, plain.grad, atol=1e-6)
+
+
+def test_rivals_by_hand() -> None:
+    """In each window the thing with the largest mean square counts, whatever the others do."""
+    activation = torch.randn(2, 3 * 24, 7, 9, generator=torch.Generator().manual_seed(4))
+    found = term_score(activation, Term("x", kind="rivals"), torch.full((72,), 2.0))
+    for number in range(2):
+        windows = []
+        for y in range(3):
+            for x in range(5):
+                part = (activation[number, :, y : y + 5, x : x + 5].double() / 2).square()
+                windows.append(max(float(part[24 * thing : 24 * thing + 24].mean()) for thing in range(3)))
+        floor = 0.15 * sum(windows) / len(windows)
+        assert float(found[number]) == pytest.approx(sum(math.log(each + floor) for each in windows) / 15, abs=1e-4)
+    picked = term_score(activation, Term("x", kind="rivals", picks=tuple(range(24, 48))))
+    torch.testing.assert_close(picked, term_score(activation[:, 24:48], Term("x", kind="rivals")))
+    assert torch.isfinite(term_score(torch.zeros(1, 24, 2, 3), Term("x", kind="rivals"))).all()

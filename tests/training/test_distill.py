@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from dreamvideo.training.distill_state import (
     save_distillation,
 )
 from dreamvideo.training.distill_step import blurred_cosine, distill_step
-from dreamvideo.training.examples import make_examples, measure_usual
+from dreamvideo.training.examples import make_examples, measure_features
 from dreamvideo.training.material import Material
 from dreamvideo.training.student import Student
 from dreamvideo.training.teacher import Teacher, group_score
@@ -42,8 +42,7 @@ CPU = torch.device("cpu")
 CHANNELS = 6  # of the small teacher's layer
 TINY = DistillRecipe(
     minutes=0.001,
-    groups=("dogs", "cats", "animals"),
-    kinds=("fish", "dogs"),
+    groups=("dogs", "cats"),
     crops=CropRecipe(smallest_side=8),
     ascents=AscentRecipe(side=32, images=4, steps=3, recorded=(0, 2), led_steps=(1, 2), kept=3),
     fewest=12,
@@ -195,7 +194,7 @@ def test_examples_lead_from_recorded_states_to_the_end(
     states = [noise(4, 3, 32, 32, seed=seed) for seed in range(4)]
     monkeypatch.setattr(examples, "teacher_ascent", lambda *args: states)
     state = begin(trained)
-    state.usual = dataclasses.replace(state.usual, feature_rms=torch.linspace(1, 3, CHANNELS))
+    state.feature_rms = torch.linspace(1, 3, CHANNELS)
     make_examples(state, material.teachers, material.pictures, TINY)
     assert len(state.examples) == 8 and len(state.ends) == TINY.ascents.kept
     for number, example in enumerate(state.examples):
@@ -203,9 +202,7 @@ def test_examples_lead_from_recorded_states_to_the_end(
         torch.testing.assert_close(example.image.float(), start[row], atol=1e-3, rtol=0)
         torch.testing.assert_close(example.displacement.float(), (states[3] - start)[row], atol=1e-3, rtol=0)
         seen = material.teachers[0].features(start[row : row + 1])["drawing"][0]
-        torch.testing.assert_close(
-            example.features.float(), seen / state.usual.feature_rms[:, None, None], atol=1e-2, rtol=0
-        )
+        torch.testing.assert_close(example.features.float(), seen / state.feature_rms[:, None, None], atol=1e-2, rtol=0)
         assert example.group == state.examples[row].group
     last = state.ends[-1]  # what goes on from there keeps its group
     torch.testing.assert_close(last.image.permute(2, 0, 1).float() / 255, states[3][3], atol=1 / 255, rtol=0)
@@ -297,42 +294,11 @@ def test_a_student_begins_as_the_network_that_it_was(trained: Trained) -> None:
 def test_features_are_measured_on_crops(material: Material) -> None:
     teacher = material.teachers[0]
     rng, generator = random.Random(1), torch.Generator().manual_seed(1)
-    found = measure_usual(teacher, material.pictures, TINY, rng, generator)
+    found = measure_features(teacher, material.pictures, TINY, rng, generator)
     rng, generator = random.Random(1), torch.Generator().manual_seed(1)
     crops = torch.stack([random_crop(material.pictures, 32, TINY.crops, rng, generator) for _ in range(96)])
     expected = teacher.features(crops)["drawing"].square().mean((0, 2, 3)).sqrt()
-    torch.testing.assert_close(found.feature_rms, expected + 1e-3)
-    known = teacher.features(crops)["classifier"].mean((2, 3)).softmax(1)
-    for number, kind in enumerate(TINY.kinds):  # written out
-        odds = known[:, list(GROUPS[kind])].sum(1).log()
-        torch.testing.assert_close(found.odds_mean[number], odds.mean(), atol=1e-4, rtol=0)
-        torch.testing.assert_close(found.odds_spread[number], odds.std(), atol=1e-4, rtol=0)
-
-
-def test_images_of_the_mixed_group_are_taught_what_they_resemble(
-    trained: Trained, material: Material, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    taught: list[Sequence[str]] = []
-
-    def score(teacher: Teacher, images: Tensor, groups: Sequence[str], recipe: AscentRecipe) -> Tensor:
-        taught.append(groups)
-        return images.mean((1, 2, 3))
-
-    odds = torch.tensor([[5.0, 5.5], [-9.0, -0.5], [0.0, 0.5], [2.0, 1.0]])  # (images, kinds) of fish and dogs
-    monkeypatch.setattr(examples, "group_score", score)
-    monkeypatch.setattr(examples, "kind_odds", lambda *args: odds)
-    recipe = dataclasses.replace(TINY, mixed_share=1.0)
-    state = begin(trained, recipe)
-    state.usual = dataclasses.replace(
-        state.usual, odds_mean=torch.tensor([0.0, 0.5]), odds_spread=torch.tensor([1.0, 4.0])
-    )
-    make_examples(state, material.teachers, material.pictures, recipe)
-    assert taught == [["fish", "dogs", "fish", "fish"]] * recipe.ascents.steps
-    assert {recipe.groups[example.group] for example in state.examples} == {"animals"}
-    plain = dataclasses.replace(TINY, groups=("cats",))
-    state = begin(trained, plain)
-    make_examples(state, material.teachers, material.pictures, plain)
-    assert taught[-1] == ["cats"] * 4
+    torch.testing.assert_close(found, expected + 1e-3)
 
 
 def test_crops_are_cut_from_all_pictures() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from dreamvideo.errors import ModelError, SourceError
 from dreamvideo.media.contact_sheet import GAP, line_height
 from dreamvideo.media.images import read_image, write_image
-from dreamvideo.models.class_groups import GROUPS, KINDS_OF_ANIMALS
+from dreamvideo.models.class_groups import GROUPS
 from dreamvideo.models.dreamnet.net import DreamNet, fold_network
 from dreamvideo.settings.dream import ModelSettings
 from dreamvideo.training import group_dreams, group_judge
@@ -23,6 +23,7 @@ from dreamvideo.training.export import export
 from dreamvideo.training.group_dreams import EVERY, GroupDream, dream_groups
 from dreamvideo.training.group_judge import group_judge_main
 from dreamvideo.training.group_judgement import (
+    KINDS,
     animal_probability,
     judge_every,
     judge_groups,
@@ -59,7 +60,7 @@ def by_brightness(windows: Tensor) -> Tensor:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.random.fork_rng([]):
         torch.manual_seed(1)
-        net = fold_network(DreamNet(2, ("dogs", "cats", "animals"), trainable=True)).requires_grad_(False)
+        net = fold_network(DreamNet(2, ("dogs", "cats"), trainable=True)).requires_grad_(False)
     rms = channel_rms(net, torch.randint(0, 256, (2, 48, 48, 3), generator=torch.Generator().manual_seed(1)).byte())
     path = tmp_path_factory.mktemp("weights") / "two.safetensors"
     export(path, net, ["background", "rose"], rms, {"groups": group_divisors(net, rms["groups"])}, {})
@@ -101,7 +102,7 @@ def test_animals_and_their_kinds() -> None:
     assert seen_kinds(logits) == ["dogs", "cats"]
     logits[0, SHIP] = 0.1
     assert seen_kinds(logits) == ["cats"]
-    assert set(KINDS_OF_ANIMALS) <= set(GROUPS)
+    assert set(KINDS) <= set(GROUPS)
 
 
 def test_groups_count_if_they_are_seen_on_most_pictures() -> None:
@@ -152,7 +153,7 @@ def test_groups_are_dreamed_by_the_network_that_has_them(weights: Path, monkeypa
     monkeypatch.setattr(group_dreams, "dream", remember)
     model, images = ModelSettings(model="dreamnet", weights=str(weights), device="cpu"), {"a": torch.ones(1, 3, 32, 32)}
     dreams = list(dream_groups(model, ("cats", EVERY), images, 0.02))
-    assert asked == [(("group.cats",), 0.02), (("group.animals",), 0.02)]
+    assert asked == [(("group.cats",), 0.02), (("groups",), 0.02)]  # of the groups of animals the strongest
     assert [(each.group, each.amplitude) for each in dreams] == [("cats", 127), (EVERY, 127)]
     asked.clear()
     list(dream_groups(ModelSettings(model="dreamnet-drawn", device="cpu"), (EVERY,), images))
