@@ -34,8 +34,9 @@ from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
 os.environ["DREAMVIDEO_MODEL"] = "dreamnet"  # quick to load; here and in every process that a test starts
 os.fsync = lambda fd: None  # no test cuts the power, and a busy disk takes milliseconds for each file
 torch.set_num_threads(1)  # the processes that run the tests share the cores
-settings.register_profile("no deadline", deadline=None)  # no test is decided by a clock
-settings.load_profile("no deadline")
+# No test is decided by a clock; where examples are cheap and many are needed, a test asks for more.
+settings.register_profile("quick", deadline=None, max_examples=30)
+settings.load_profile("quick")
 
 
 class TorchRandom:
