@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import register_random, settings
 from numpy.typing import NDArray
 from tape import record
 from torch import Tensor
@@ -34,8 +34,26 @@ from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
 os.environ["DREAMVIDEO_MODEL"] = "dreamnet"  # quick to load; here and in every process that a test starts
 os.fsync = lambda fd: None  # no test cuts the power, and a busy disk takes milliseconds for each file
 torch.set_num_threads(1)  # the processes that run the tests share the cores
-settings.register_profile("no deadline", deadline=None)  # no test is decided by a clock
-settings.load_profile("no deadline")
+# No test is decided by a clock; where examples are cheap and many are needed, a test asks for more.
+settings.register_profile("quick", deadline=None, max_examples=30)
+settings.load_profile("quick")
+
+
+class TorchRandom:
+    """The generator that torch draws from where none is named, as hypothesis wants it."""
+
+    seed = staticmethod(torch.default_generator.manual_seed)
+    getstate = staticmethod(torch.default_generator.get_state)
+    setstate = staticmethod(torch.default_generator.set_state)
+
+
+_torch_random = TorchRandom()
+register_random(_torch_random)  # seeded before each example
+
+
+def pytest_runtest_setup() -> None:
+    """Each test draws the same numbers in each run and in each order."""
+    torch.default_generator.manual_seed(0)
 
 
 class TinyNet(torch.nn.Module):

@@ -44,7 +44,7 @@ from dreamvideo.settings.job import ClusterSettings, EncodeSettings, MaskSetting
 from dreamvideo.video.lanes import LaneStep
 from dreamvideo.video.shots import single_input, split_shots
 
-LENGTH = 25  # frames of a shot
+LENGTH = 15  # frames of a shot
 
 
 def shots(number: int, width: int, height: int) -> NDArray[Any]:
@@ -137,8 +137,8 @@ def segment_files(folder: Path) -> dict[str, bytes]:
 
 
 def shorten_segments(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(segments, "MAX_FRAMES", 9)
-    patch.setattr(segments, "MIN_FRAMES", 4)
+    patch.setattr(segments, "MAX_FRAMES", 6)
+    patch.setattr(segments, "MIN_FRAMES", 3)
 
 
 @pytest.fixture
@@ -352,10 +352,10 @@ def test_the_scheduler_makes_what_one_machine_makes(
     assert sorted(path.name for path in (tmp_path / "cluster").iterdir()) == ["a.mp4", "b.mp4"]
     assert observer.messages == ["2 workers, each with 1 threads"]
     assert {result.job: (result.frames, result.dreamed, result.error) for result in observer.results} == {
-        jobs[0]: (50, 50, None),
-        jobs[1]: (75, 75, None),
+        jobs[0]: (2 * LENGTH, 2 * LENGTH, None),
+        jobs[1]: (3 * LENGTH, 3 * LENGTH, None),
     }
-    assert observer.frames == 125 and observer.done == {jobs[0]: 0, jobs[1]: 0}
+    assert observer.frames == 5 * LENGTH and observer.done == {jobs[0]: 0, jobs[1]: 0}
     assert sum(map(len, pool.requests)) == 5
     assert max(map(len, pool.requests)) == lanes
     assert pool.requests[0][0].job == jobs[1]  # the longest first
@@ -374,7 +374,7 @@ def test_the_work_of_a_worker_that_dies_is_continued_by_another(
     observer = Recorder()
     run_with(pool, jobs, job_settings(), observer)
     assert [digest(job.output) for job in jobs] == expected
-    assert len(pool.requests) == 5 + 2 and observer.frames == 125
+    assert len(pool.requests) == 5 + 2 and observer.frames == 5 * LENGTH
     rests = [task for (task,) in pool.requests if task.resume is not None]
     assert [task.resume.frames - task.unit.segments[0].before for task in rests if task.resume] == [0, 0]
     assert sum("is repeated (the worker was killed)" in text for text in observer.messages) == 2
@@ -393,7 +393,7 @@ def test_a_failed_task_is_repeated_alone_and_a_job_fails_by_itself(
     run_with(pool, jobs, settings, observer)
     failed, finished = sorted(observer.results, key=lambda result: result.error is None)
     assert failed.job == jobs[1] and finished.job == jobs[0]
-    assert str(failed.error) == f"{jobs[1].source}, 0:00 to 0:01, failed 3 times: out of memory"
+    assert str(failed.error) == f"{jobs[1].source}, 0:00 to 0:00.6, failed 3 times: out of memory"
     assert digest(jobs[0].output) == expected[0] and not jobs[1].output.exists()
     tries = [tasks for tasks in pool.requests if tasks[0].job == jobs[1] and tasks[0].unit.segments[0].before == 0]
     assert [len(tasks) for tasks in tries] == [2, 1, 1]
@@ -415,17 +415,17 @@ def test_an_input_that_cannot_be_read_fails_and_the_others_go_on(
 def test_cancelled_jobs_resume_without_dreaming_a_segment_twice(
     jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path
 ) -> None:
-    pool, observer = FakePool(job_settings(), tiny_network, tmp_path / "first"), Recorder(stop_after=30)
+    pool, observer = FakePool(job_settings(), tiny_network, tmp_path / "first"), Recorder(stop_after=18)
     with pytest.raises(Cancelled):
         run_with(pool, jobs, job_settings(), observer)
     assert not observer.results and not any(job.output.exists() for job in jobs)
     dreamed = observer.frames
-    assert 30 <= dreamed < 125
+    assert 18 <= dreamed < 5 * LENGTH
     pool, observer = FakePool(job_settings(), tiny_network, tmp_path / "second"), Recorder()
     run_with(pool, jobs, job_settings(), observer, resume=True)
     assert [digest(job.output) for job in jobs] == expected
-    assert sum(observer.done.values()) == dreamed and observer.frames == 125 - dreamed
-    assert sum(result.dreamed for result in observer.results) == 125 - dreamed
+    assert sum(observer.done.values()) == dreamed and observer.frames == 5 * LENGTH - dreamed
+    assert sum(result.dreamed for result in observer.results) == 5 * LENGTH - dreamed
 
 
 def test_a_stop_while_units_are_searched_cancels_too(jobs: list[Job], tiny_network: Network, tmp_path: Path) -> None:
@@ -482,7 +482,7 @@ def test_folders_of_images_are_those_of_one_machine(
             run_with(FakePool(settings, tiny_network, tmp_path / "workers"), [job], settings, Recorder())
         outputs.append({path.name: path.read_bytes() for path in job.output.iterdir()})
     one, several = outputs
-    assert several == one and len(one) == 50
+    assert several == one and len(one) == 2 * LENGTH
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "one", "several", "workers"]
 
 
@@ -661,7 +661,7 @@ def test_several_workers_make_the_video_of_one_and_run_nothing_that_lies_in_the_
     assert run("video", clip, "-o", tmp_path / "out.mp4", *WORDS, "--cluster", address) == 0
     printed = capsys.readouterr().err
     assert executed(hostile) == []
-    assert "2 workers" in printed and "150 frames in" in printed
+    assert "2 workers" in printed and f"{6 * LENGTH} frames in" in printed
     assert digest(tmp_path / "out.mp4") == alone
     assert sorted(path.name for path in tmp_path.iterdir()) == [hostile.name, "out.mp4"]
 

@@ -27,7 +27,7 @@ from dreamvideo.settings.schedules import TimelineSettings
 from dreamvideo.video.shots import single_input, split_shots
 
 TIMELINE = TimelineSettings(
-    (("step_size", "0:0.01, 50%:0.03 ease"), ("layers", "0:second, 0.3:first"), ("amount", "0:1, 2:1.5"))
+    (("step_size", "0:0.01, 50%:0.03 ease"), ("layers", "0:second, 0.3:first"), ("amount", "0:1, 1:1.5"))
 )
 
 

@@ -74,7 +74,7 @@ def shares(full: int, length: int) -> NDArray[np.float64]:
     return np.array(covered)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 60), st.floats(0.1, 1), st.floats(0.1, 1))
 def test_the_device_shrinks_images_as_opencv_does(seed: int, h: int, w: int, down: float, across: float) -> None:
     image = np.random.default_rng(seed).integers(0, 256, (h, w, 3), np.uint8)
@@ -87,7 +87,7 @@ def test_the_device_shrinks_images_as_opencv_does(seed: int, h: int, w: int, dow
         assert np.abs(made - literal).max() <= 0.5 + 1e-3
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 80), st.integers(2, 80), st.floats(0.3, 1))
 def test_the_device_composes_images_as_opencv_does(seed: int, h: int, w: int, scale: float) -> None:
     random = np.random.default_rng(seed)

@@ -39,7 +39,7 @@ NEARLY = st.fixed_dictionaries(
     | dict.fromkeys(("start", "last"), NUMBERS | st.text(max_size=9))
     | dict.fromkeys(("content", "encoder", "run", "carry"), st.text(max_size=9))
 )
-SHARED = hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED = hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def stored(folder: Path, number: int, before: int, frames: int = 5, carry: bytes | None = None) -> Segment:

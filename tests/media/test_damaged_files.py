@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from mutations import KINDS, Child, mutated, originals, problems
 
-FEW, ALL = 40, 500
+FEW = [number for number in range(30) if (number + number // 6) % 2]  # every kind of damage, every kind of file
+ALL = range(30, 530)
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +45,13 @@ def trial(whole: Any, folder: Path, numbers: Any) -> tuple[Any, str]:
 
 
 def test_damaged_videos_end_in_one_line_or_in_a_whole_video(whole: list[Any], tmp_path: Path) -> None:
-    wrong, figures = trial(whole, tmp_path, range(FEW))
+    wrong, figures = trial(whole, tmp_path, FEW)
     assert not wrong, figures
 
 
 @pytest.mark.slow
 def test_five_hundred_damaged_videos_end_in_one_line_or_in_a_whole_video(whole: list[Any], tmp_path: Path) -> None:
-    wrong, figures = trial(whole, tmp_path, range(FEW, FEW + ALL))
+    wrong, figures = trial(whole, tmp_path, ALL)
     print(figures)
     assert not wrong, figures
 

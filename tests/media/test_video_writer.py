@@ -719,7 +719,7 @@ def test_no_container_holds_the_packets_of_every_encoder_so_segments_are_logs(tm
     assert video_times(output)[0] == UNEVEN
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.binary(min_size=1, max_size=60), max_size=6), st.integers(0, 400))
 def test_of_a_log_that_was_cut_short_all_whole_packets_can_be_read(contents: list[bytes], cut: int) -> None:
     packets = [av.Packet(content) for content in contents]

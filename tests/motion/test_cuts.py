@@ -59,7 +59,7 @@ def test_black_frames_and_repeats_are_no_cuts_and_a_new_size_is() -> None:
 def test_rendered_shots_without_a_cut(kind: str) -> None:
     from render_sample import render
 
-    assert cuts(truth.image for truth in render(96, 54, shots=(kind,))) == []
+    assert cuts(truth.image for truth in render(64, 36, shots=(kind,))) == []
 
 
 @pytest.mark.slow

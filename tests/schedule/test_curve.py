@@ -65,7 +65,7 @@ KEYS = st.lists(
 ).map(sorted)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(KEYS, st.fractions(0, 13, max_denominator=1001))
 def test_a_curve_is_what_exact_interpolation_gives(keys: list[tuple[Fraction, float, str]], at: Fraction) -> None:
     text = ", ".join(
@@ -76,7 +76,7 @@ def test_a_curve_is_what_exact_interpolation_gives(keys: list[tuple[Fraction, fl
         assert curve(text)(at) == pytest.approx(interpolated(kept, at), abs=1e-12)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(KEYS, st.fractions(0, 13, max_denominator=1001))
 def test_a_curve_stays_within_the_values_of_its_keys(keys: list[tuple[Fraction, float, str]], at: Fraction) -> None:
     values = [value for _, value, _ in keys]
@@ -192,7 +192,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(TREES, st.floats(-100, 100))
 def test_an_expression_is_what_python_makes_of_it(text: str, seconds: float) -> None:
     names = {name: function for name, (function, _, _) in FUNCTIONS.items()} | {"pi": math.pi, "t": seconds}
@@ -203,7 +203,7 @@ def test_an_expression_is_what_python_makes_of_it(text: str, seconds: float) -> 
     assert parse_expression(text)({"t": seconds}) == pytest.approx(expected, nan_ok=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_a_curve_or_one_line(text: str) -> None:
     try:

@@ -59,7 +59,7 @@ def difference(one: list[Frame], other: list[Frame]) -> list[float]:
     return [np.abs(a.image.astype(float) - b.image).mean() for a, b in zip(one, other, strict=True)]
 
 
-@pytest.mark.parametrize("carrying", [{}, {"lanes": 3}, {"flow": "none"}, {"persistence": 0}, {"local_steps": 2}])
+@pytest.mark.parametrize("carrying", [{}, {"flow": "none"}, {"persistence": 0}, {"local_steps": 2, "lanes": 3}])
 def test_a_film_is_dreamed_as_on_the_cpu(
     tiny_network: Network, monkeypatch: pytest.MonkeyPatch, carrying: dict[str, Any]
 ) -> None:

@@ -29,7 +29,7 @@ def dreamnet() -> Network:
     return load_network(ModelSettings(device="cpu"), ObjectiveSettings())
 
 
-def shot(name: str, count: int, width: int = 192, height: int = 108) -> list[Any]:
+def shot(name: str, count: int, width: int = 144, height: int = 81) -> list[Any]:
     from render_sample import render
 
     return [truth for truth, _ in zip(render(width, height, shots=(name,)), range(count), strict=False)]
@@ -51,7 +51,7 @@ def warping_error(images: Any, truths: Any) -> float:
 
 
 def test_the_carried_dream_is_far_steadier_along_the_true_flow(dreamnet: Network) -> None:
-    truths = shot("valley", 8)
+    truths = shot("valley", 6)
     sources = [truth.image for truth in truths]
     carried = dreamed(sources, dreamnet, CarrySettings())
     alone = dreamed(sources, dreamnet, CarrySettings(persistence=0, flow="none"))

@@ -124,7 +124,7 @@ def test_a_run_goes_on_from_a_stored_carry_bit_for_bit(tiny_network: Network, mo
         return list(dream_video(frames, tiny_network, dreaming, CarrySettings(), resume=resume))
 
     whole = run(stream(images))
-    for last in (4, 9, 13, 16, 22, 25, 29):
+    for last in (4, 9, 16, 25):
         assert whole[last + 1].segment != whole[last].segment
         stored = whole[last].carry
         point = ResumePoint(last + 1, whole[last].time, None if stored is None else stored())

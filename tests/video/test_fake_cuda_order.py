@@ -102,7 +102,8 @@ def tiny(*terms: Term) -> Objective:
 FOCUSED = tiny(Term("second", kind="focus", picks=(1, 3)), Term("first", kind="l4"))
 CHOSEN = tiny(Term("first", kind="mix"), Term("second", picks=(2, 5)), Term("second", kind="class", picks=(0,)))
 NEURON = tiny(Term("second", kind="sum", picks=(2,), center=True), Term("second", 0.5, "log"))
-GUIDED = Objective(TinyNet(), (Term("second", kind="guide"),), guides={"second": torch.rand(8, 30)})
+RANDOM_GUIDE = torch.rand(8, 30, generator=torch.Generator().manual_seed(0))
+GUIDED = Objective(TinyNet(), (Term("second", kind="guide"),), guides={"second": RANDOM_GUIDE})
 PADDED = Objective(PaddedFeatures(TinyNet(), 64, 32), (Term("second"),))
 
 

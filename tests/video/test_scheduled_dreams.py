@@ -64,17 +64,17 @@ def test_a_schedule_that_does_not_change_is_the_same_dream(tiny_network: Network
 
 
 def test_strength_follows_the_step_size_up_and_down(looks: LookNetworks) -> None:
-    images = pan(75)
+    images = pan(50)
     changing = strengths(
-        images_of(images, looks, timeline(step_size="0:0.006, 0.8:0.006, 0.9:0.02, 2:0.02, 2.1:0.006")), images
+        images_of(images, looks, timeline(step_size="0:0.006, 0.4:0.006, 0.5:0.02, 1.2:0.02, 1.3:0.006")), images
     )
     low, high = (
         strengths(images_of(images, looks.main, replace(QUICK, step_size=size)), images) for size in (0.006, 0.02)
     )
     assert high[0] > 1.5 * low[0]
-    assert changing[:20] == pytest.approx(low[:20], rel=0.02)
-    assert changing[45:50] == pytest.approx(high[45:50], rel=0.1)
-    assert changing[65:] == pytest.approx(low[65:], rel=0.1)
+    assert changing[:10] == pytest.approx(low[:10], rel=0.02)
+    assert changing[27:31] == pytest.approx(high[27:31], rel=0.1)
+    assert changing[46:] == pytest.approx(low[46:], rel=0.1)
 
 
 def test_a_look_morphs_into_another_without_a_jump(looks: LookNetworks) -> None:
@@ -116,7 +116,7 @@ def test_whatever_frame_a_run_begins_at_it_is_the_same(looks: LookNetworks, monk
         return list(dream_video(frames, looks, at, CarrySettings(), resume=resume))
 
     whole = run(stream(images))
-    for last in (3, 12, 15, 24, 29):
+    for last in (3, 12, 24):
         stored = whole[last].carry
         point = ResumePoint(last + 1, whole[last].time, None if stored is None else stored())
         rest = run((frame for number, frame in enumerate(stream(images)) if number >= last), point)

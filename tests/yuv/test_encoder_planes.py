@@ -56,7 +56,7 @@ def tags_of(frame: av.VideoFrame) -> tuple[int, ...]:
     return frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     name=st.sampled_from(["yuv420p", "yuvj420p", "nv12"]),
     size=st.tuples(st.integers(2, 90), st.integers(2, 90)),

@@ -52,7 +52,7 @@ def encoded_planes(image: np.ndarray, color: Color) -> list[Tensor]:
         return [plane.clone() for plane in planes_of(frame)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     size=ENCODABLE,
     color=st.sampled_from([BT601, BT709]),
@@ -64,7 +64,7 @@ def test_an_encoder_gets_what_it_gets_on_the_cpu(size: tuple[int, int], color: C
     assert apart(ours, encoded_planes(image, color)) <= 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(size=SIZES, matrix=st.sampled_from([1, 6]), seed=st.integers(0, 99))
 def test_full_range_is_what_swscale_makes_of_it(size: tuple[int, int], matrix: int, seed: int) -> None:
     image = colors(size, seed)
@@ -92,7 +92,7 @@ def test_interleaved_planes_hold_the_same(name: str, planar: str) -> None:
     assert apart([luma.int() >> shift, *(chroma.int() >> shift).unbind(-1)], rgb_to_yuv(image, LAYOUTS[planar], 1)) == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     name=st.sampled_from(sorted(name for name, layout in LAYOUTS.items() if layout.repeats_chroma)),
     size=SIZES,

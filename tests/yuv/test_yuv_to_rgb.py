@@ -16,7 +16,7 @@ from dreamvideo.tensors import to_uint8
 from dreamvideo.yuv.plane_layouts import LAYOUTS
 from dreamvideo.yuv.yuv_to_rgb import yuv_to_rgb
 
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 BT2020, PQ, HLG = 9, 16, 18
 # Layouts that a decoder in memory returns; those of devices have a test of their own.
 PLANAR = sorted(name for name, layout in LAYOUTS.items() if not layout.interleaved)
@@ -70,7 +70,7 @@ def test_a_frame_of_another_size_is_resized_as_on_the_cpu(
     assert mean <= 0.1
 
 
-@settings(QUICK, max_examples=30)
+@settings(QUICK)
 @given(
     name=st.sampled_from(["yuv420p10le", "yuv420p12le", "yuv444p10le", "yuv420p"]),
     size=st.tuples(SIDES, SIDES),
