@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from dreamvideo.errors import ModelError, did_you_mean
 from dreamvideo.models import cpu_engine
-from dreamvideo.models.class_groups import GROUPS
 from dreamvideo.models.dreamnet.net import GROUPS_NODE, MAPS, DreamNet, DreamnetFeatures, group_node
 from dreamvideo.models.dreamnet.trained import DRAWN, PHOTO
 from dreamvideo.models.dreamnet.trained import load_dreamnet as load_dreamnet
@@ -30,8 +29,8 @@ from dreamvideo.models.own_network import load_own_network
 from dreamvideo.models.weights import download_weights, read_weights
 from dreamvideo.settings.network_looks import DRAWN_NETWORK, EMBEDDED_NETWORK, resolve_network
 
-# Classes of dreamnet whose odds are raised a little beside the energy of two layers: the dream fills the image and
-# still holds eyes, faces, trees and flowers. Chosen by eye.
+# Classes that drawings taught, whose odds are raised a little beside the energy of two layers: the dream fills the image
+# and still holds eyes, faces, trees and flowers. Chosen by eye.
 DEFAULT_CLASSES: Final = (
     *("parrot", "lion", "fox", "owl", "dog", "cat", "bird", "fish", "butterfly", "human_eye", "reptile_eye"),
     *("peacock", "peafowl", "daisy", "rose", "lily", "sunflower", "mushroom", "nautilus", "scallop", "mask", "leaf"),
@@ -54,7 +53,8 @@ DREAMNET: Final = EMBEDDED_NETWORK
 # Of a node that several files have, the first counts.
 EMBEDDED_WEIGHTS: Final = {DREAMNET: (DRAWN, PHOTO), DRAWN_NETWORK: (DRAWN,)}
 GROUP_KIND: Final = "l2"  # how a group is dreamed; chosen by eye
-ANIMALS: Final = "animals"  # of `GROUPS`; dreamnet dreams it by its groups of animals
+ANIMALS: Final = "animals"  # of `GROUPS`; dreamnet dreams it by these groups. Without spiders, which are seldom seen
+ANIMAL_GROUPS: Final = ("dogs", "cats", "birds", "snakes", "fish", "apes", "sea")
 
 CLASSIFIERS: Mapping[str, Entry] = {
     "googlenet": Entry("inception4c", _INCEPTION),
@@ -158,9 +158,8 @@ def dreamnet_model(name: str, weights: str | None) -> Model:
         placed = cast(Features, network.to(device, precision, memory_format=torch.channels_last))  # type: ignore[call-overload]
         return fuse_network(original, placed, device, precision)
 
-    picks = tuple(classes.index(name) for name in DEFAULT_CLASSES if name in classes)
-    drawn = (Term(MAPS[-1], 0.15, "class", picks),) if classes else ()
-    terms = (Term("s8b", kind="log"), Term("s16a", kind="log"), *drawn)
+    groups = _group_terms([part.net for part in parts])
+    terms = (groups[ANIMALS],) if ANIMALS in groups else _drawn_terms(classes)
     return Model(
         name,
         tuple(nets),
@@ -171,8 +170,14 @@ def dreamnet_model(name: str, weights: str | None) -> Model:
         classes,
         MAPS[-1] if classes else "",
         divisors=lambda: divisors,
-        groups=_group_terms([part.net for part in parts]),
+        groups=groups,
     )
+
+
+def _drawn_terms(classes: Sequence[str]) -> tuple[Term, ...]:
+    picks = tuple(classes.index(name) for name in DEFAULT_CLASSES if name in classes)
+    raised = (Term(MAPS[-1], 0.15, "class", picks),) if picks else ()
+    return (Term("s8b", kind="log"), Term("s16a", kind="log"), *raised)
 
 
 def _group_terms(nets: Sequence[DreamNet]) -> dict[str, Term]:
@@ -180,8 +185,7 @@ def _group_terms(nets: Sequence[DreamNet]) -> dict[str, Term]:
     terms: dict[str, Term] = {}
     for net in nets:
         terms |= {name: Term(group_node(name), kind=GROUP_KIND) for name in net.group_names}
-        animals = [name for name in net.group_names if name in GROUPS and set(GROUPS[name]) < set(GROUPS[ANIMALS])]
-        if animals:
+        if animals := [name for name in ANIMAL_GROUPS if name in net.group_names]:
             picks = tuple(channel for name in animals for channel in net.group_channels(name))
             terms[ANIMALS] = Term(GROUPS_NODE, kind="rivals", picks=picks)
     return terms

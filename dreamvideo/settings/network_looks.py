@@ -1,7 +1,7 @@
 """The look that belongs to each network: how it dreams best, and which network dreams by default.
 
 What suits one network is too weak, too grainy or too crowded with another. A field of `DreamSettings` that nobody set
-gets its value from here; the defaults of `DreamSettings` are the look of dreamnet.
+gets its value from here; the defaults of `DreamSettings` are the look of dreamnet-drawn.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ _PHOTOGRAPHS: Final[Mapping[str, Any]] = MappingProxyType(
     {"iterations": 8, "step_size": 0.0165, "smooth": 1.5, "decorrelate": True}
 )
 
+# For the groups of dreamnet, chosen likewise. Its gradients have no grain that had to be smoothed away.
+_GROUPS: Final[Mapping[str, Any]] = MappingProxyType({"iterations": 8, "step_size": 0.0145, "decorrelate": True})
+
+_LOOKS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({DRAWN_NETWORK: {}, EMBEDDED_NETWORK: _GROUPS})
+
 _COLOR_FIELDS: Final = ("color", "keep_colors")  # which `decorrelate` replaces
 
 
@@ -37,12 +42,11 @@ def network_look(name: str, chosen: Collection[str] = ()) -> Mapping[str, Any]:
         chosen: fields of `DreamSettings` that the user set; what contradicts them is left out.
 
     Returns:
-        Field name -> value; empty for the embedded networks, whose look is the default of `DreamSettings`.
+        Field name -> value.
     """
-    if resolve_network(name) in (EMBEDDED_NETWORK, DRAWN_NETWORK):
-        return {}
+    look = _LOOKS.get(resolve_network(name), _PHOTOGRAPHS)
     contradicted = ("decorrelate",) if set(_COLOR_FIELDS) & set(chosen) else ()
-    return {field: value for field, value in _PHOTOGRAPHS.items() if field not in contradicted}
+    return {field: value for field, value in look.items() if field not in contradicted}
 
 
 def resolve_network(name: str) -> str:

