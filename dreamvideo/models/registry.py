@@ -29,8 +29,8 @@ from dreamvideo.models.own_network import load_own_network
 from dreamvideo.models.weights import download_weights, read_weights
 from dreamvideo.settings.network_looks import DRAWN_NETWORK, EMBEDDED_NETWORK, resolve_network
 
-# Classes that drawings taught. Their odds are raised a little beside the energy of two layers: the dream fills the image
-# and still holds eyes, faces, trees and flowers. Chosen by eye.
+# Classes that drawings taught. Their odds are raised a little beside the energy of two layers: the dream fills the
+# image and still holds eyes, faces, trees and flowers. Chosen by eye.
 DEFAULT_CLASSES: Final = (
     *("parrot", "lion", "fox", "owl", "dog", "cat", "bird", "fish", "butterfly", "human_eye", "reptile_eye"),
     *("peacock", "peafowl", "daisy", "rose", "lily", "sunflower", "mushroom", "nautilus", "scallop", "mask", "leaf"),
