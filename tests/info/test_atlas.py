@@ -42,7 +42,7 @@ QUICK = DreamSettings(octaves=1, iterations=2, step_size=0.02)
 DREAMNET = find_model("dreamnet")
 LAYERS = [
     *("c1", "s4a", "s4b", "s8a", "s8b", "s16a", "s16b", "map.s8b", "map.s16a", "map.s16b", "groups"),
-    *(f"group.{name}" for name in DREAMNET.groups),
+    *(node for node in DREAMNET.nodes if node.startswith("group.")),
 ]
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from dreamvideo.media.images import read_image
 from dreamvideo.media.sample_frames import format_time, middle_indices
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.models.network import load_network
-from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import ReadSettings
 from dreamvideo.settings.parsers import parse_seconds
 from dreamvideo.tensors import to_image, to_tensor
@@ -57,7 +58,7 @@ def test_a_tile_is_the_first_frame_of_a_shot_at_its_time(
     for tile, label in zip(*sheets[0], strict=True):
         with open_video(clip, ReadSettings(start=parse_seconds(label), size=(None, 36))) as source:
             image = next(source.frames).image
-        dreamed = dream(to_tensor(image, network.device), network.score, DreamSettings(iterations=2, octaves=1))
+        dreamed = dream(to_tensor(image, network.device), network.score, replace(network.look, iterations=2, octaves=1))
         assert np.abs(tile.astype(int) - to_image(dreamed)).max() <= 1
         assert np.abs(tile.astype(int) - image).mean() > 1
 

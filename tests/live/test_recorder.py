@@ -349,11 +349,11 @@ def test_colors_come_back(tmp_path: Path, clock: Clock, size: tuple[int, int], t
 
 def test_codec_and_settings_are_in_the_file(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "dream.mkv"
-    line = settings_comment(ModelSettings(), DreamSettings(octaves=3))
+    line = settings_comment(ModelSettings("dreamnet-drawn"), DreamSettings(octaves=3))
     recorded(path, clock, [(0, 0), (40, 1)], 80, settings=EncodeSettings(codec="mpeg4"), signature=line)
     with av.open(str(path)) as container:
         assert container.streams.video[0].codec_context.name == "mpeg4"
-    assert settings_in_file(path) == {"octaves": 3}
+    assert settings_in_file(path) == {"model": "dreamnet-drawn", "octaves": 3}
 
 
 # What goes wrong.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.models.network import Network, load_network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.network_looks import DRAWN_NETWORK
 from dreamvideo.video.pipeline import dream_video
 
 WIDTH, HEIGHT = 160, 96
@@ -21,7 +22,7 @@ BLACK, GRAY, WHITE = (np.full((HEIGHT, WIDTH, 3), level, np.uint8) for level in 
 
 @pytest.fixture(scope="module")
 def dreamnet() -> Network:
-    return load_network(ModelSettings(device="cpu"), ObjectiveSettings())
+    return load_network(ModelSettings(DRAWN_NETWORK, device="cpu"), ObjectiveSettings())
 
 
 @cache
