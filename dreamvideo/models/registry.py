@@ -168,7 +168,7 @@ def dreamnet_model(name: str, weights: str | None) -> Model:
         lambda: terms,
         "log",
         classes,
-        MAPS[-1] if classes else "",
+        MAPS[-1],
         divisors=lambda: divisors,
         groups=groups,
     )
@@ -176,8 +176,7 @@ def dreamnet_model(name: str, weights: str | None) -> Model:
 
 def _drawn_terms(classes: Sequence[str]) -> tuple[Term, ...]:
     picks = tuple(classes.index(name) for name in DEFAULT_CLASSES if name in classes)
-    raised = (Term(MAPS[-1], 0.15, "class", picks),) if picks else ()
-    return (Term("s8b", kind="log"), Term("s16a", kind="log"), *raised)
+    return (Term("s8b", kind="log"), Term("s16a", kind="log"), Term(MAPS[-1], 0.15, "class", picks))
 
 
 def _group_terms(nets: Sequence[DreamNet]) -> dict[str, Term]:

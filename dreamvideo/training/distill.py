@@ -21,11 +21,12 @@ from typing import Final
 
 import torch
 
-from dreamvideo.errors import DeviceError, DreamVideoError, OutputError, SettingsError
+from dreamvideo.errors import DeviceError, DreamVideoError, ModelError, OutputError, SettingsError
 from dreamvideo.models.class_groups import GROUPS
 from dreamvideo.models.dreamnet.trained import DRAWN, Trained, load_dreamnet
 from dreamvideo.process import configure_process
 from dreamvideo.settings.dream import ModelSettings
+from dreamvideo.training.calibration import Ascend
 from dreamvideo.training.distill_export import finish_weights
 from dreamvideo.training.distill_recipe import DistillRecipe
 from dreamvideo.training.distill_state import (
@@ -37,6 +38,7 @@ from dreamvideo.training.distill_state import (
 from dreamvideo.training.distill_step import StepReport, distill_step
 from dreamvideo.training.examples import make_examples, measure_features
 from dreamvideo.training.material import Material, gather_material
+from dreamvideo.training.render import CLASSES
 from dreamvideo.training.step_means import StepMeans
 
 log = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ def distill(
     device: torch.device,
     *,
     resume: bool = False,
+    ascend: Ascend | None = None,
 ) -> Path:
     """Train, and write `folder`/dreamnet_photo.safetensors.
 
@@ -65,6 +68,7 @@ def distill(
         material: what it learns from.
         device: where to train.
         resume: continue from the checkpoint in `folder`.
+        ascend: dreams images while the divisors are balanced. Default: `dreamvideo.ascent.octaves.dream`.
 
     Returns:
         The path of the weights file.
@@ -83,7 +87,7 @@ def distill(
         folder.mkdir(parents=True, exist_ok=True)
         state.feature_rms = measure_features(first, material.pictures, recipe, state.rng, state.generator)
     _distill_until(recipe.minutes * 60, state, material, recipe, folder / CHECKPOINT_NAME)
-    finish_weights(state, material, recipe, folder / WEIGHTS_NAME)
+    finish_weights(state, trained.classes, material, recipe, folder / WEIGHTS_NAME, ascend)
     return folder / WEIGHTS_NAME
 
 
@@ -100,7 +104,7 @@ def advance(state: DistillState, material: Material, progress: float, recipe: Di
         make_examples(state, material.teachers, material.pictures, recipe)
     while len(state.examples) < recipe.fewest:
         make_examples(state, material.teachers, material.pictures, recipe)
-    return distill_step(state, progress, recipe)
+    return distill_step(state, material.renders, progress, recipe)
 
 
 def _distill_until(
@@ -177,6 +181,8 @@ def _run(args: argparse.Namespace) -> None:
             raise SettingsError(f"--groups: no group {name!r}; expected some of {', '.join(GROUPS)}")
     recipe = DistillRecipe(args.minutes, args.seed, groups)
     trained = load_dreamnet(args.init or DRAWN)
+    if trained.classes != CLASSES:
+        raise ModelError(f"--init {args.init}: knows other classes than are rendered; train it again")
     configure_process(ModelSettings(device=args.device, threads=args.threads))
     device = torch.device(args.device)
     if not args.resume and (args.out / CHECKPOINT_NAME).exists():

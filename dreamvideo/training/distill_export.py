@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,14 @@ from dreamvideo._version import __version__
 from dreamvideo.errors import ModelError
 from dreamvideo.models.dreamnet.net import GROUPS_NODE
 from dreamvideo.models.dreamnet.trained import load_dreamnet
-from dreamvideo.training.calibration import channel_rms, group_divisors
+from dreamvideo.training.calibration import (
+    Ascend,
+    balanced_divisors,
+    calibration_images,
+    channel_rms,
+    group_divisors,
+    head_accuracy,
+)
 from dreamvideo.training.crops import random_crop
 from dreamvideo.training.distill_recipe import DistillRecipe
 from dreamvideo.training.distill_state import DistillState
@@ -29,27 +37,34 @@ _MEASURED_CROPS: Final = 200  # on which the strength of the groups' maps is mea
 
 def finish_weights(
     state: DistillState,
+    classes: Sequence[str],
     material: Material,
     recipe: DistillRecipe,
     path: Path,
+    ascend: Ascend | None = None,
 ) -> None:
     """Measure the student's statistics and write its weights file.
 
     Args:
         state: at the end of a run.
+        classes: of the renders, in the order of the logits.
         material: what is measured on.
         recipe: stored in the file.
         path: of the file; an existing one is overwritten.
+        ascend: dreams images while the divisors are balanced. Default: `dreamvideo.ascent.octaves.dream`.
 
     Raises:
         OutputError: the file cannot be written.
         ModelError: half precision does not hold the weights.
     """
     net = copy.deepcopy(state.student.net).eval().requires_grad_(False)
-    rms = channel_rms(net, material.held_out)
+    accuracies = {name: float(right.float().mean()) for name, right in head_accuracy(net, material.held_out).items()}
+    log.info("accuracy on %d held-out renders: %s", len(material.held_out[1]), accuracies)
+    rms = channel_rms(net, material.held_out[0])
     # Photographs are what groups are dreamed on.
     rms[GROUPS_NODE] = channel_rms(net, _measured_crops(state, material, recipe))[GROUPS_NODE]
-    divisors = {GROUPS_NODE: group_divisors(net, rms[GROUPS_NODE])}
+    divisors = balanced_divisors(net, rms, calibration_images(), ascend)
+    divisors[GROUPS_NODE] = group_divisors(net, rms[GROUPS_NODE])
     history = {
         "rms": "per-channel RMS of the node output on renders, of groups on photographs and renders",
         "training_data": "procedural renders; photographs of training/photographs.csv; dreams on both; as teachers "
@@ -57,9 +72,10 @@ def finish_weights(
         "recipe": dataclasses.asdict(recipe),
         "seed": recipe.seed,
         "steps": state.step,
+        "accuracy": accuracies,
         "version": __version__,
     }
-    export(path, net, (), rms, divisors, history)
+    export(path, net, classes, rms, divisors, history)
     if not outputs_match(net, load_dreamnet(path).net):
         raise ModelError(f"{path}: half precision does not represent these weights; train with a lower rate")
     log.info("wrote %s after %d steps", path, state.step)

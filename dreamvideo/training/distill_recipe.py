@@ -101,7 +101,7 @@ class DistillRecipe:
         seed: of the new maps, of all choices and of the noise; also of the renders.
         groups: names of `class_groups.GROUPS`, in the order of the maps.
         teachers: names of EfficientNet-Lite; the features of the first are imitated.
-        shards: of renders, one of them for measuring alone.
+        shards: of renders, the held-out one included.
         per_shard: renders of a shard.
         crops: the images that ascents begin with.
         ascents: how examples are made.
@@ -120,6 +120,10 @@ class DistillRecipe:
         direction_weight: of the mean over `blurs` of 1 minus the cosine.
         feature_weight: of the relative squared error of the imitated features.
         scale_weight: of the square of the logarithm of the maps' mean square, which keeps them near 1.
+        steps_per_heads: steps between two that also classify renders.
+        heads_batch, heads_side: renders classified in such a step, and their side in pixels.
+        heads_noise, heads_radius: L2 norms of the noise and of the attack on them, see `train_step`.
+        heads_weight: of their cross-entropy.
 
     Raises:
         SettingsError: a value is out of range.
@@ -128,11 +132,11 @@ class DistillRecipe:
     minutes: float = 100.0
     seed: int = 1
     groups: tuple[str, ...] = (
-        *("dogs", "cats", "birds", "snakes", "fish", "spiders", "apes"),
-        *("flowers", "fruit", "mushrooms", "sea", "instruments"),
+        *("dogs", "cats", "birds", "snakes", "fish", "butterflies", "spiders", "apes"),
+        *("flowers", "fruit", "mushrooms", "sea", "buildings", "cars", "ships", "instruments"),
     )
     teachers: tuple[str, ...] = ("efficientnet_lite2", "efficientnet_lite1")
-    shards: int = 5
+    shards: int = 14
     per_shard: int = 500
     crops: CropRecipe = CropRecipe()
     ascents: AscentRecipe = AscentRecipe()
@@ -150,6 +154,12 @@ class DistillRecipe:
     direction_weight: float = 2.0
     feature_weight: float = 0.7
     scale_weight: float = 0.01
+    steps_per_heads: int = 2
+    heads_batch: int = 32
+    heads_side: int = 64
+    heads_noise: float = 0.4
+    heads_radius: float = 1.0
+    heads_weight: float = 0.3
 
     def __post_init__(self) -> None:
         if not (self.minutes > 0 and math.isfinite(self.minutes)):

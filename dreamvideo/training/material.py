@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from dreamvideo.training.batches import read_shard
+from dreamvideo.training.batches import Batch, read_shard
 from dreamvideo.training.crops import Pictures, load_photos
 from dreamvideo.training.distill_recipe import DistillRecipe
 from dreamvideo.training.shards import HELD_OUT, render_in_background, shard_path
@@ -27,12 +26,14 @@ class Material:
     Args:
         teachers: at least one.
         pictures: what ascents begin with.
-        held_out: (N, H, W, 3) uint8 renders that statistics are measured on.
+        renders: all renders that are trained on, and their classes.
+        held_out: renders that accuracy and statistics are measured on.
     """
 
     teachers: Sequence[Teacher]
     pictures: Pictures
-    held_out: Tensor
+    renders: Batch
+    held_out: Batch
 
 
 def gather_material(photos: Path, renders: Path, recipe: DistillRecipe, device: torch.device, workers: int) -> Material:
@@ -55,5 +56,6 @@ def gather_material(photos: Path, renders: Path, recipe: DistillRecipe, device: 
     with render_in_background(renders, recipe.shards, recipe.per_shard, recipe.seed, workers) as all_rendered:
         while not all_rendered():
             time.sleep(0.2)
-    shards = [read_shard(shard_path(renders, number))[0] for number in range(recipe.shards)]
-    return Material(teachers, Pictures(found, torch.cat(shards[HELD_OUT + 1 :]).numpy()), shards[HELD_OUT])
+    shards = [read_shard(shard_path(renders, number)) for number in range(recipe.shards)]
+    drawn, labels = (torch.cat(parts) for parts in zip(*shards[HELD_OUT + 1 :], strict=True))
+    return Material(teachers, Pictures(found, drawn.numpy()), (drawn, labels), shards[HELD_OUT])

@@ -11,7 +11,6 @@ from dreamvideo.models.dreamnet.net import BLOCKS, GROUP_CHANNELS, GROUPS_NODE, 
 from dreamvideo.models.dreamnet.trained import Trained
 from dreamvideo.models.objectives import log_mean_square
 
-_MAPS = (f"{GROUPS_NODE}.weight", f"{GROUPS_NODE}.bias")
 _NEW_DEVIATION = 0.02  # of the weights of a new map: its mean square begins far below 1
 
 
@@ -19,22 +18,20 @@ class Student(nn.Module):
     """What is trained.
 
     Args:
-        trained: the weights that it begins with, batch normalization folded. Its classes are left out. The maps of its
-            groups are kept, others begin at random.
+        trained: the weights that it begins with, batch normalization folded. Maps of the same groups are kept, others
+            begin at random.
         groups: names, in the order of the maps.
         imitated: channels of the teacher's features.
     """
 
     def __init__(self, trained: Trained, groups: Sequence[str], imitated: int) -> None:
         super().__init__()
-        self.net = DreamNet(0, groups)
-        _begin(self.net.groups)
-        state, known = self.net.state_dict(), trained.net.state_dict()
-        for group in set(groups) & set(trained.net.group_names):
-            rows, kept = list(self.net.group_channels(group)), list(trained.net.group_channels(group))
-            for name in _MAPS:
-                state[name][rows] = known[name][kept]
-        self.net.load_state_dict({name: value if name in _MAPS else known[name] for name, value in state.items()})
+        self.net = DreamNet(len(trained.classes), groups)
+        state = trained.net.state_dict()
+        if trained.net.group_names != self.net.group_names:
+            state = {name: value for name, value in state.items() if not name.startswith(f"{GROUPS_NODE}.")}
+            _begin(self.net.groups)
+        self.net.load_state_dict(state, strict=False)
         self.imitation = nn.Conv2d(self.net.groups.in_channels, imitated, 1)
         _begin(self.imitation)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -56,18 +56,6 @@ def test_a_network_without_groups_has_no_such_node() -> None:
         plain.features(torch.rand(1, 3, 32, 32), [GROUPS_NODE])
 
 
-def test_a_network_without_classes_has_neither_maps_nor_logits(tmp_path: Path) -> None:
-    net = DreamNet(0, GROUPS).eval().requires_grad_(False)
-    assert net.nodes == (*BLOCKS, GROUPS_NODE, "group.newts", "group.kites")
-    with pytest.raises(ModelError, match=r"no layer 'map.s8b' in dreamnet; expected one of: c1"):
-        net.features(torch.rand(1, 3, 32, 32), ["map.s8b"])
-    rms = channel_rms(net, torch.full((1, 32, 32, 3), 200, dtype=torch.uint8))
-    export(tmp_path / "net.safetensors", net, (), rms, {GROUPS_NODE: group_divisors(net, rms[GROUPS_NODE])}, {})
-    model = find_model(DREAMNET, str(tmp_path / "net.safetensors"))
-    assert [term.layer for term in model.terms] == ["s8b", "s16a"] and not model.classes
-    assert [term.layer for term in choose_terms(model, ObjectiveSettings(classes=(("kites", 1.0),)))] == ["group.kites"]
-
-
 def test_folding_keeps_groups() -> None:
     trainable = DreamNet(3, GROUPS, trainable=True).eval()
     x = torch.rand(1, 3, 32, 32)

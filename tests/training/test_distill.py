@@ -18,7 +18,7 @@ from torch import Tensor
 from dreamvideo.errors import ModelError, OutputError, SettingsError, SourceError
 from dreamvideo.media.images import write_image
 from dreamvideo.models.class_groups import GROUPS
-from dreamvideo.models.dreamnet.net import BLOCKS, GROUP_CHANNELS, DreamNet, fold_network
+from dreamvideo.models.dreamnet.net import BLOCKS, GROUP_CHANNELS, MAPS, DreamNet, fold_network
 from dreamvideo.models.dreamnet.trained import Trained, load_dreamnet
 from dreamvideo.training import distill as distilling
 from dreamvideo.training import examples
@@ -50,6 +50,8 @@ TINY = DistillRecipe(
     steps_per_ascent=2,
     batch=4,
     blurs=(1.0, 2.0),
+    heads_batch=4,
+    heads_side=16,
 )
 
 
@@ -88,9 +90,9 @@ def trained() -> Trained:
 def material() -> Material:
     rng = np.random.default_rng(1)
     photos = [rng.integers(0, 256, (40, 60, 3), np.uint8)]
-    renders = torch.from_numpy(rng.integers(0, 256, (6, 36, 36, 3), np.uint8))
+    renders, labels = torch.from_numpy(rng.integers(0, 256, (6, 36, 36, 3), np.uint8)), torch.arange(6) % 3
     teachers = [small_teacher(1), small_teacher(5)]
-    return Material(teachers, Pictures(photos, renders.numpy()), renders)
+    return Material(teachers, Pictures(photos, renders.numpy()), (renders, labels), (renders, labels))
 
 
 def begin(trained: Trained, recipe: DistillRecipe = TINY) -> DistillState:
@@ -219,14 +221,15 @@ def test_memory_is_bounded_and_old_images_end(trained: Trained, material: Materi
 
 
 def test_the_gradient_turns_towards_the_displacements(trained: Trained, material: Material) -> None:
-    recipe = dataclasses.replace(TINY, learning_rate=3e-3, warmup_steps=1, noises=(0.0,))
+    recipe = dataclasses.replace(TINY, learning_rate=3e-3, warmup_steps=1, noises=(0.0,), steps_per_heads=100)
     state = begin(trained, recipe)
     while len(state.examples) < recipe.batch:
         make_examples(state, material.teachers, material.pictures, recipe)
     del state.examples[recipe.batch :]
-    reports = [distill_step(state, 0.0, recipe) for _ in range(25)]
+    reports = [distill_step(state, material.renders, 0.0, recipe) for _ in range(25)]
     assert reports[-1].cosines.mean() > reports[0].cosines.mean() + 0.1
     assert reports[-1].feature_error < reports[0].feature_error
+    assert reports[0].heads_loss is not None and reports[1].heads_loss is None
 
 
 def test_a_resumed_run_goes_on_as_if_its_examples_had_been_made_anew(
@@ -244,7 +247,7 @@ def test_a_resumed_run_goes_on_as_if_its_examples_had_been_made_anew(
     state.examples.clear()
     for _ in range(2):
         mine, its = (advance(each, material, 0.5, longer) for each in (state, other))
-        assert torch.equal(mine.cosines, its.cosines)
+        assert torch.equal(mine.cosines, its.cosines) and mine.heads_loss == its.heads_loss
     for one, two in zip(state.student.parameters(), other.student.parameters(), strict=True):
         assert torch.equal(one, two)
     assert state.rng.random() == other.rng.random() and len(state.ends) == len(other.ends)
@@ -258,9 +261,9 @@ def test_a_whole_run_ends_with_weights_of_groups(
     trained: Trained, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(distilling, "_LOG_STEPS", 1)
-    weights = distill(TINY, tmp_path, trained, material, CPU)
+    weights = distill(TINY, tmp_path, trained, material, CPU, ascend=lambda images, divisors: images)
     found = load_dreamnet(weights)
-    assert not found.classes and found.net.group_names == TINY.groups
+    assert found.classes == trained.classes and found.net.group_names == TINY.groups
     assert set(found.rms) == {*BLOCKS, "groups"}
     own = found.divisors["group.cats"]
     assert own.shape == (GROUP_CHANNELS,) and len(set(own.tolist())) == 1
@@ -278,13 +281,11 @@ def test_a_whole_run_ends_with_weights_of_groups(
 
 def test_a_student_begins_as_the_network_that_it_was(trained: Trained) -> None:
     images, student = noise(1, 3, 32, 32), Student(trained, ("dogs", "cats"), CHANNELS)
-    for name, value in student.net.features(images, BLOCKS).items():
+    for name, value in student.net.features(images, (*BLOCKS, *MAPS)).items():
         torch.testing.assert_close(value, trained.net.features(images, [name])[name], atol=1e-4, rtol=1e-4)
     again = Trained(student.net, trained.classes, {}, {})
     assert torch.equal(Student(again, ("dogs", "cats"), CHANNELS).net.groups.weight, student.net.groups.weight)
-    mixed = Student(again, ("birds", "dogs"), CHANNELS).net.groups.weight
-    assert torch.equal(mixed[GROUP_CHANNELS:], student.net.groups.weight[:GROUP_CHANNELS])
-    assert not torch.equal(mixed[:GROUP_CHANNELS], student.net.groups.weight[:GROUP_CHANNELS])
+    assert not torch.equal(Student(again, ("cats", "dogs"), CHANNELS).net.groups.weight, student.net.groups.weight)
     own, imitated = student.maps(torch.cat([images, images]), torch.tensor([1, 0]))
     cats = student.net.features(images, ["group.cats"])["group.cats"][0]
     torch.testing.assert_close(own[0], cats, atol=1e-5, rtol=1e-4)

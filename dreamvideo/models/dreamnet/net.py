@@ -108,7 +108,7 @@ class DreamNet(nn.Module):
     """The network, with batch normalization if `trainable`, and else with that folded into the convolutions.
 
     Args:
-        class_count: outputs of each head; 0: it has no heads, so neither `MAPS` nor logits.
+        class_count: outputs of each head.
         group_names: of groups of things that it learned from a network of photographs; each has a map of
             `GROUP_CHANNELS` channels, a linear function of `s16b`. Empty: drawings alone taught it.
         trainable: with batch normalization.
@@ -125,16 +125,15 @@ class DreamNet(nn.Module):
         self.s16a = Inception(240, 72, 88, 144, 40, 72, 32, trainable=trainable)  # 320
         self.s16b = Inception(320, 80, 104, 176, 48, 88, 40, trainable=trainable)  # 384
         widths = {"s8b": 240, "s16a": 320, "s16b": 384}
-        headed = HEADS if class_count else ()
-        self.heads = nn.ModuleDict({name: nn.Linear(widths[name], class_count) for name in headed})
+        self.heads = nn.ModuleDict({name: nn.Linear(widths[name], class_count) for name in HEADS})
         if self.group_names:
             self.groups = nn.Conv2d(widths[HEADS[-1]], len(self.group_names) * GROUP_CHANNELS, 1)
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Names of the nodes: those of `NODES` that it has, then `groups` and `group.` with the name of each."""
+        """Names of the nodes: `NODES`, then `groups` and `group.` with the name of each, if there are any."""
         groups = (GROUPS_NODE, *map(group_node, self.group_names)) if self.group_names else ()
-        return (*(NODES if self.heads else BLOCKS), *groups)
+        return (*NODES, *groups)
 
     def group_channels(self, name: str) -> tuple[int, ...]:
         """Return the channels of the node `groups` that are the map of the group `name`."""
@@ -147,7 +146,7 @@ class DreamNet(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return next(self.parameters()).device
+        return self.head(HEADS[-1]).weight.device
 
     def features(self, x: Tensor, names: Collection[str] = NODES) -> dict[str, Tensor]:
         """Compute the outputs of some nodes, and of the network no more than they need.
@@ -171,7 +170,7 @@ class DreamNet(nn.Module):
         deepest = max(BLOCKS.index(source) for source in sources.values())
         outputs: dict[str, Tensor] = {}
         # Scaled before it is rounded to the weights' type: bf16 around 0.5 is coarser than around 0.
-        x = ((x - 0.5) * 4).to(next(self.parameters()).dtype)
+        x = ((x - 0.5) * 4).to(self.head(HEADS[-1]).weight.dtype)
         for name in BLOCKS[: deepest + 1]:
             x = outputs[name] = getattr(self, name)(x)
             if name in _POOL_AFTER and name != BLOCKS[deepest]:
@@ -219,8 +218,7 @@ def fold_network(net: DreamNet) -> DreamNet:
     Returns:
         The same function in evaluation mode, on the same device.
     """
-    class_count = net.head(HEADS[-1]).out_features if net.heads else 0
-    folded = DreamNet(class_count, net.group_names)
+    folded = DreamNet(net.head(HEADS[-1]).out_features, net.group_names)
     for name, module in net.named_modules():
         if isinstance(module, ConvNormRelu):
             folded.get_submodule(name).load_state_dict(module.folded().state_dict())
