@@ -20,6 +20,8 @@ from dreamvideo.commands.atlas import add_atlas_command
 from dreamvideo.commands.bench import add_bench_command
 from dreamvideo.commands.cameras import add_cameras_command
 from dreamvideo.commands.console import DONE, FAILED, INTERRUPTED, USAGE, Console
+from dreamvideo.commands.demo import add_demo_command
+from dreamvideo.commands.doctor import add_doctor_command
 from dreamvideo.commands.frames import add_frames_command
 from dreamvideo.commands.image import add_image_command
 from dreamvideo.commands.info import add_info_command
@@ -79,6 +81,11 @@ def _run(words: list[str]) -> int:
     except DreamVideoError as error:
         console.error(error)
         return FAILED
+    except ImportError as error:
+        if (error.name or "dreamvideo").startswith("dreamvideo"):
+            raise  # a bug
+        console.error(f"{error}: type dreamvideo doctor to see what is missing")
+        return FAILED
 
 
 class _Parser(argparse.ArgumentParser):
@@ -101,6 +108,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dreamvideo {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in (
+        add_demo_command,
         add_video_command,
         add_image_command,
         add_zoom_command,
@@ -113,6 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_models_command,
         add_layers_command,
         add_info_command,
+        add_doctor_command,
         add_bench_command,
     ):
         add(commands)
