@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 PLACEHOLDER = "address.invalid"  # of pyproject.toml: the workflow of the release puts the address in its place
+CHANGELOG = Path(__file__).resolve().parents[1] / "CHANGELOG.md"
 LARGEST = 6_000_000  # bytes; weights of the embedded network and the demo clip are 4.4 MB of it
 EXPECTED = (
     "dreamvideo/py.typed",
@@ -34,6 +35,9 @@ def problems(wheel: Path, release: bool) -> list[str]:
         found.append(f"{wheel.stat().st_size} bytes, expected at most {LARGEST}")
     if release and PLACEHOLDER in description:
         found.append(f"the description leads to {PLACEHOLDER}: set the address of this release in pyproject.toml first")
+    version = wheel.name.split("-")[1]
+    if release and not re.search(rf"^## {re.escape(version)} - \d{{4}}-\d\d-\d\d$", CHANGELOG.read_text(), re.M):
+        found.append(f"CHANGELOG.md has no line '## {version} - YEAR-MONTH-DAY'")
     return [f"{wheel.name}: {problem}" for problem in found]
 
 

@@ -36,7 +36,7 @@ from dreamvideo.commands.timeline import add_timeline_command
 from dreamvideo.commands.video import add_video_command
 from dreamvideo.commands.zoom import add_zoom_command
 from dreamvideo.errors import Cancelled, DreamVideoError, SettingsError, printable
-from dreamvideo.process import networks_from
+from dreamvideo.process import networks_from, spin_briefly
 
 log = logging.getLogger("dreamvideo")
 
@@ -65,6 +65,7 @@ def _run(words: list[str]) -> int:
     arguments = build_parser().parse_args(words)
     interrupt_on_sigterm()
     silence_libraries()
+    spin_briefly()
     console = Console(arguments.quiet > 0)
     command: Command[Any] = arguments.command
     try:
