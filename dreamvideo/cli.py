@@ -20,6 +20,8 @@ from dreamvideo.commands.atlas import add_atlas_command
 from dreamvideo.commands.bench import add_bench_command
 from dreamvideo.commands.cameras import add_cameras_command
 from dreamvideo.commands.console import DONE, FAILED, INTERRUPTED, USAGE, Console
+from dreamvideo.commands.demo import add_demo_command
+from dreamvideo.commands.doctor import add_doctor_command
 from dreamvideo.commands.frames import add_frames_command
 from dreamvideo.commands.image import add_image_command
 from dreamvideo.commands.info import add_info_command
@@ -34,7 +36,7 @@ from dreamvideo.commands.timeline import add_timeline_command
 from dreamvideo.commands.video import add_video_command
 from dreamvideo.commands.zoom import add_zoom_command
 from dreamvideo.errors import Cancelled, DreamVideoError, SettingsError, printable
-from dreamvideo.process import networks_from
+from dreamvideo.process import networks_from, spin_briefly
 
 log = logging.getLogger("dreamvideo")
 
@@ -63,6 +65,7 @@ def _run(words: list[str]) -> int:
     arguments = build_parser().parse_args(words)
     interrupt_on_sigterm()
     silence_libraries()
+    spin_briefly()
     console = Console(arguments.quiet > 0)
     command: Command[Any] = arguments.command
     try:
@@ -78,6 +81,11 @@ def _run(words: list[str]) -> int:
         return INTERRUPTED
     except DreamVideoError as error:
         console.error(error)
+        return FAILED
+    except ImportError as error:
+        if (error.name or "dreamvideo").startswith("dreamvideo"):
+            raise  # a bug
+        console.error(f"{error}: type dreamvideo doctor to see what is missing")
         return FAILED
 
 
@@ -101,6 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dreamvideo {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in (
+        add_demo_command,
         add_video_command,
         add_image_command,
         add_zoom_command,
@@ -113,6 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_models_command,
         add_layers_command,
         add_info_command,
+        add_doctor_command,
         add_bench_command,
     ):
         add(commands)

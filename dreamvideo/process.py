@@ -34,6 +34,13 @@ _KEPT_BYTES = 256 * 2**20  # more than the largest tensor of an ascent, and than
 # Seconds that a Python thread may keep the others waiting; with Python's default of 5 ms the waits add up to a stutter.
 SWITCH_INTERVAL: Final = 0.001
 
+# How long threads of OpenMP that have nothing to do keep a core busy before they sleep: for each library that torch is
+# built with (GNU's on Linux, in turns; LLVM's and Intel's elsewhere, in ms) its variable and a value. GNU's default is
+# 300000 turns, by which two programs on the same cores slow each other up to tenfold. 1000 is the most that it takes by
+# itself where a process has more threads than there are cores.
+_SPINS: Final = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
+_CHOSEN_BY_USERS: Final = ("OMP_WAIT_POLICY", *_SPINS)
+
 _ROOT: Final = Path(__file__).resolve().parents[1]  # from where this package is imported
 
 _network_folder: Path | None = None  # see `networks_from`
@@ -67,6 +74,15 @@ def configure_process(model: ModelSettings, *, opencv_threads: bool = False) -> 
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = model.precision == "tf32"
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+
+
+def spin_briefly() -> None:
+    """Let idle threads sleep soon, for the sake of other programs on the same cores, unless the user has chosen.
+
+    Call it before torch is loaded, which reads these variables of the environment then; child processes inherit them.
+    """
+    if not any(name in os.environ for name in _CHOSEN_BY_USERS):
+        os.environ.update(_SPINS)
 
 
 @contextlib.contextmanager

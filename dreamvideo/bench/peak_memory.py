@@ -6,6 +6,7 @@ object of byte counts.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import subprocess
@@ -85,10 +86,25 @@ def resident_bytes() -> tuple[int, int]:
         status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
         return int(status["VmRSS"].split()[0]) * 1024, int(status["VmHWM"].split()[0]) * 1024
     except (OSError, KeyError):
+        if sys.platform == "win32":
+            return _windows_bytes()
         import resource  # exists on every Unix; its peak is in bytes on macOS, in kilobytes elsewhere
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return peak, peak
+
+
+def _windows_bytes() -> tuple[int, int]:
+    """Working set and its peak, by the PROCESS_MEMORY_COUNTERS of psapi.h: two DWORDs, then sizes."""
+    counters = (ctypes.c_size_t * 9)()
+    sizes = ctypes.sizeof(counters)
+    ctypes.memmove(counters, ctypes.byref(ctypes.c_uint32(sizes)), 4)  # cb
+    libraries = ctypes.windll  # type: ignore[attr-defined,unused-ignore]
+    libraries.kernel32.GetCurrentProcess.restype = ctypes.c_void_p
+    process = ctypes.c_void_p(libraries.kernel32.GetCurrentProcess())
+    if not libraries.kernel32.K32GetProcessMemoryInfo(process, ctypes.byref(counters), ctypes.c_uint32(sizes)):
+        return 0, 0
+    return int(counters[2]), int(counters[1])
 
 
 def run_memory_job(job: MemoryJob) -> dict[str, int]:

@@ -42,10 +42,12 @@ def describe_system(device: torch.device, settings: Mapping[str, Any], now: date
 
 
 def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+    for package in (name, f"{name}-headless"):  # OpenCV has two
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            continue
+    return None
 
 
 def _processor() -> str:

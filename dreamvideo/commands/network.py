@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
     from dreamvideo.models.look_networks import LookNetworks
     from dreamvideo.models.network import Network
     from dreamvideo.settings.dream import ModelSettings, ObjectiveSettings
+
+log = logging.getLogger(__name__)
 
 
 def load_requested_network(model: ModelSettings, objective: ObjectiveSettings) -> Network:
@@ -26,6 +29,7 @@ def load_requested_network(model: ModelSettings, objective: ObjectiveSettings) -
     from dreamvideo.process import configure_process
 
     configure_process(model)
+    warn_of_unused_card(model)
     return load_job_network(model, objective)
 
 
@@ -43,4 +47,19 @@ def load_requested_networks(settings: JobSettings) -> Network | LookNetworks:
     from dreamvideo.process import configure_process
 
     configure_process(settings.model)
+    warn_of_unused_card(settings.model)
     return load_job_networks(settings)
+
+
+def warn_of_unused_card(model: ModelSettings) -> None:
+    """Warn if the device was left to the program, and the CPU dreams beside a card by NVIDIA.
+
+    Args:
+        model: which device was asked for.
+    """
+    from dreamvideo.devices import auto_device
+    from dreamvideo.info.checkup import has_nvidia_card
+
+    device, gap = auto_device() if model.device == "auto" else (None, None)
+    if device is not None and device.type == "cpu" and gap is None and has_nvidia_card():
+        log.warning("dreaming on the CPU: torch does not use the NVIDIA card of this machine; type dreamvideo doctor")

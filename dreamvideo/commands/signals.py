@@ -13,7 +13,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+# SIGBREAK: on Windows Ctrl-Break, and a console that is closed.
+SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGBREAK")
+
+
+def stopping_signals() -> list[signal.Signals]:
+    """Return those of `SIGNALS` that this system has."""
+    return [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
 
 
 def interrupt_on_sigterm() -> None:
@@ -37,7 +43,7 @@ def outlive_terminal() -> Generator[None, None, None]:
 
 @contextmanager
 def cancel_on_signals(on_request: Callable[[], None], code: int) -> Generator[Callable[[], bool], None, None]:
-    """Handle SIGINT and SIGTERM inside the block.
+    """Handle `SIGNALS` inside the block.
 
     The second signal ends the process at once: threads may be in the middle of a frame, and what has to survive is
     on the disk. In a thread other than the main one signals cannot be handled, and are left as they are.
@@ -61,7 +67,7 @@ def cancel_on_signals(on_request: Callable[[], None], code: int) -> Generator[Ca
     if threading.current_thread() is not threading.main_thread():
         yield lambda: requested
         return
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    before = {number: signal.signal(number, handle) for number in stopping_signals()}
     try:
         yield lambda: requested
     finally:

@@ -95,7 +95,7 @@ def dream_file(
     """
     path = Path(source)
     target = default_output(path) if output is None else Path(output)
-    model, objective, dream = _with_look(model, _with_classes(objective, classes), dream, preset)
+    model, objective, dream = with_look(model, _with_classes(objective, classes), dream, preset)
     parts = read, model, objective, dream, carry, MaskSettings(None if mask is None else os.fspath(mask)), encode
     settings = JobSettings(*parts, tile=tile, timeline=timeline, drive=drive)
     if resume and is_complete(target, resume) and not overwrite:
@@ -115,10 +115,21 @@ def _with_classes(objective: ObjectiveSettings, classes: Sequence[str | tuple[st
     return replace(objective, classes=tuple((each, 1.0) if isinstance(each, str) else each for each in classes))
 
 
-def _with_look(
+def with_look(
     model: ModelSettings, objective: ObjectiveSettings, dream: DreamSettings, preset: str | None
 ) -> tuple[ModelSettings, ObjectiveSettings, DreamSettings]:
-    """Where a field has its default, the settings of the preset, and after it those that suit the network."""
+    """Fill what has its default with the settings of a preset, and after it with those that suit the network.
+
+    Args:
+        model, objective, dream: settings; what they set otherwise stays.
+        preset: a look by name; None: none.
+
+    Returns:
+        The three, complete.
+
+    Raises:
+        SettingsError: there is no such preset.
+    """
     values = {} if preset is None else find_preset(preset).values
     model = _with_defaults(model, values)
     model = replace(model, model=resolve_network(model.model))

@@ -12,6 +12,8 @@ import itertools
 import json
 import os
 import secrets
+import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +22,11 @@ from typing import IO, Any, Final
 from dreamvideo.errors import OutputError
 
 _DEFAULT_LIMIT: Final = 255  # bytes of a file name, where the system does not tell
+# On Windows a virus scanner opens what was just written, for a moment, and what is open cannot be renamed or replaced.
+_RENAME_TRIES: Final = 20
+_RENAME_WAIT: Final = 0.1  # seconds between them
+# Characters of a whole path on Windows, where long ones are not enabled, less what a checkpoint adds to it.
+_PATH_LIMIT: Final = 260 - 60
 _CREATE: Final = (
     os.O_WRONLY
     | os.O_CREAT
@@ -47,7 +54,7 @@ def check_name_length(path: Path) -> None:
     """Check that the name of a file is not too long for its folder.
 
     Args:
-        path: of the file.
+        path: of the file. On Windows the whole of it counts, too.
 
     Raises:
         OutputError: it is.
@@ -57,6 +64,23 @@ def check_name_length(path: Path) -> None:
         raise OutputError(
             f"{path.name[:40]}...: a name of {length} bytes, expected at most {limit}: choose one with -o"
         )
+    whole = len(os.path.abspath(path))
+    if sys.platform == "win32" and whole > _PATH_LIMIT and not _has_long_paths():
+        raise OutputError(
+            f"...{str(path)[-40:]}: a path of {whole} characters, expected at most {_PATH_LIMIT}: choose another "
+            "folder with -o, or enable long paths in Windows (LongPathsEnabled)"
+        )
+
+
+def _has_long_paths() -> bool:
+    import winreg
+
+    place = r"SYSTEM\CurrentControlSet\Control\FileSystem"
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as key:  # type: ignore[attr-defined,unused-ignore]
+            return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])  # type: ignore[attr-defined,unused-ignore]
+    except OSError:
+        return False
 
 
 def with_ending(path: Path, ending: str) -> Path:
@@ -174,7 +198,7 @@ def publish_file(part: Path, path: Path, overwrite: bool) -> None:
         OSError: the file cannot be renamed.
     """
     if overwrite:
-        os.replace(part, path)
+        _replace(part, path)
         return
     try:
         os.link(part, path)
@@ -186,10 +210,25 @@ def publish_file(part: Path, path: Path, overwrite: bool) -> None:
         # FAT and some network file systems have no hard links: take the name first, then replace what is ours.
         create_file(path).close()
         try:
-            os.replace(part, path)
+            _replace(part, path)
         except OSError:
             path.unlink(missing_ok=True)
             raise
+
+
+def _replace(part: Path, path: Path) -> None:
+    for _ in range(_RENAME_TRIES if sys.platform == "win32" else 0):
+        try:
+            os.replace(part, path)
+            return
+        except PermissionError:
+            time.sleep(_RENAME_WAIT)
+    try:
+        os.replace(part, path)
+    except PermissionError as error:
+        if sys.platform == "win32":
+            error.strerror = "it is open in another program: close that"
+        raise
 
 
 def read_json(path: Path) -> Mapping[str, Any] | None:

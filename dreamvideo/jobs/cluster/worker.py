@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
@@ -109,7 +110,7 @@ def pin_to_cores(slot: int, threads: int) -> None:
         slot: number of the share, from 0; shares wrap around.
         threads: cores of a share.
     """
-    if not hasattr(os, "sched_setaffinity"):
+    if not sys.platform.startswith("linux"):  # the threads of a process are listed in /proc there
         return
     cores = range(os.cpu_count() or 1)
     share = {cores[(slot * threads + i) % len(cores)] for i in range(threads)}

@@ -40,7 +40,10 @@ def check_display() -> None:
     except subprocess.TimeoutExpired:
         raise OutputError(f"no window could be opened within {_TRIAL_TIMEOUT} s; {message}") from None
     if "The function is not implemented" in trial.stderr:
-        raise OutputError("this OpenCV has no windows: expected opencv-python in place of opencv-python-headless")
+        raise OutputError(
+            "this OpenCV has no windows: type pip uninstall -y opencv-python-headless, then "
+            "pip install --force-reinstall opencv-python; or --serve PORT for a page in the browser"
+        )
     if trial.returncode:
         raise OutputError(message)
 

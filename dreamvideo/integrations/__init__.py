@@ -1,0 +1,1 @@
+"""What other programs load: one module for each of them, written against its documented interface alone."""
