@@ -12,7 +12,7 @@ import numpy as np
 
 from dreamvideo.errors import SettingsError, did_you_mean
 from dreamvideo.jobs.job import Job, JobSettings, source_state
-from dreamvideo.media.paths import check_readable
+from dreamvideo.media.mono_sound import check_has_sound
 from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.field_types import shortened
 from dreamvideo.settings.schedules import FLAGS, SCHEDULED_NUMBERS
@@ -60,13 +60,11 @@ def check_drives(settings: JobSettings) -> None:
 
     Raises:
         SettingsError: a drive is wrong, librosa is missing, or they would run on a cluster.
-        SourceError: the file of the music cannot be read.
+        SourceError: the file of the music cannot be read, or has no sound.
     """
     drives = parse_drives(settings.drive)
     if settings.drive.music is not None:
-        if not drives:
-            raise SettingsError("--music without --drive: expected what follows it, such as step-size=audio:bass")
-        check_readable(Path(settings.drive.music))
+        check_has_sound(Path(settings.drive.music))
     if drives and settings.cluster.cluster is not None:
         raise SettingsError("--drive with --cluster: expected one of the two, as the sound is heard on one machine")
     if any(drive.feature in (ONSETS, BEATS) for drive in drives.values()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 from torch import Tensor
 
@@ -63,14 +62,9 @@ def job_schedule(job: Job, settings: JobSettings, info: StreamInfo, heard: bool 
     """
     if not settings.timeline.schedules and not settings.drive.drive:
         return None
-    start, length = info.film_start, info.film_length
-    if job.images:
-        fps, read = settings.sequence.fps, settings.read
-        start = Fraction(-(-(read.start or 0) * fps // 1)) / fps
-        length = None if read.duration or read.frames else start + len(job.images) / fps
-    clock = FilmClock(length, info.frame_rate)
+    clock = FilmClock(info.film_length, info.frame_rate)
     parts = settings.model, settings.objective, settings.dream, settings.carry
-    return open_timeline(settings.timeline, *parts, clock, start, job_factors(job, settings.drive, heard))
+    return open_timeline(settings.timeline, *parts, clock, info.film_start, job_factors(job, settings.drive, heard))
 
 
 def check_schedules(jobs: Sequence[Job], settings: JobSettings) -> None:

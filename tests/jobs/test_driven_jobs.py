@@ -113,7 +113,7 @@ def test_the_ends_of_all_ranges_are_allowed_values() -> None:
         (driven("step-siz=audio:bass"), "--drive step-siz: expected an option of .*; nearest: step-size"),
         (driven("seed=audio:bass"), "--drive seed: expected an option of"),
         (driven("tv=audio:bass", "tv=audio:mid"), "--drive tv twice"),
-        (driven(music=Path("song.wav")), "--music without --drive"),
+        (driven(music=Path("song.wav")), "song.wav"),
         (driven("tv=audio:bass", music=Path("missing.wav")), "missing.wav"),
         (driven("tv=audio:bass", cluster=ClusterSettings("local")), "--drive with --cluster"),
     ],
