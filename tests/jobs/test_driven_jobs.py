@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from clips import make_clip
 from sounds import RATE, sine, write_film
-from test_cluster import job_settings, one_shot
+from test_cluster import FakePool, Recorder, clip_of_shots, job_settings, one_shot, run_with
+from test_resume import digest
 
 from dreamvideo.cli import main
 from dreamvideo.errors import DreamVideoError, SettingsError
+from dreamvideo.jobs import job_drives
 from dreamvideo.jobs.job import Job, JobSettings
 from dreamvideo.jobs.job_drives import HeardSound, hear_job, parse_drives, unheard
 from dreamvideo.jobs.job_schedule import check_schedules, job_schedule
@@ -33,6 +35,7 @@ from dreamvideo.settings.drives import DRIVEN_RANGES, DriveSettings
 from dreamvideo.settings.job import ReadSettings
 from dreamvideo.settings.schedules import SCHEDULED_NUMBERS, TimelineSettings
 from dreamvideo.settings.timeline import Timeline
+from dreamvideo.sound.features import SoundFeatures, analyze_file
 from dreamvideo.video.shots import single_input, split_shots
 
 BASE = 0.03  # step size of `job_settings`
@@ -144,6 +147,24 @@ def test_a_worker_needs_what_was_heard_and_not_the_sound(tmp_path: Path, tiny_ne
     song.unlink()
     assert segment(pickle.loads(pickle.dumps(heard))) == expected
     assert segment(unheard(settings.timeline, settings.drive)) != expected
+
+
+def test_a_cluster_hears_a_film_once_and_dreams_it_as_one_machine(tmp_path: Path, tiny_network: Network) -> None:
+    clip, song = clip_of_shots(tmp_path / "clip.mp4", 3), film_with_burst(tmp_path / "song.mp4")
+    settings = driven("step-size=audio:bass*1.5", music=song)
+    one, several = (Job(clip, tmp_path / name) for name in ("one.mp4", "several.mp4"))
+    dream_jobs([one], settings, lambda: tiny_network)
+    heard: list[Path] = []
+
+    def listen(path: Path, *names: Any, **kinds: Any) -> SoundFeatures:
+        heard.append(path)
+        return analyze_file(path, *names, **kinds)
+
+    with pytest.MonkeyPatch.context() as patch:
+        job_drives._analyze.cache_clear()
+        patch.setattr(job_drives, "analyze_file", listen)
+        run_with(FakePool(settings, tiny_network, tmp_path / "workers"), [several], settings, Recorder())
+    assert heard == [song] and digest(several.output) == digest(one.output)
 
 
 def test_sets_follow_sections_and_beats_of_the_music(tmp_path: Path) -> None:
