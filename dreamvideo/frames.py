@@ -164,6 +164,7 @@ class StreamInfo:
     color: Color = BT709  # how the RGB of a Frame is converted to YUV when it is written
     path: Path | None = None  # file whose sound, subtitles, chapters and tags go with these frames; None: no file
     stream: int | None = None  # index in `path` of the video stream that was read
+    music: Path | None = None  # file whose sound takes the place of that in `path`; it begins with the film
     origin: Fraction = Fraction(0)  # the instant of `path`, in seconds, that is Frame.time 0
     end: Fraction | None = None  # Frame.time at which sound and video stop; None: at their own ends
     film_start: Fraction = Fraction(0)  # seconds from the beginning of the film to Frame.time 0

@@ -8,8 +8,9 @@ What is done once, such as a photo, is not recorded: that takes as long as four 
 An image in tiles is not recorded: its kernels are large, and their number grows with that of the tiles.
 
 Graphs are cached by network, settings, TF32, shapes and number of steps. Pass values that change from frame to frame
-as tensors, such as the step scale: changed settings record a new graph. All graphs share one pool of memory and their
-buffers: one at a time is replayed, on the current stream, and its result is copied out at once.
+as tensors, such as the step scale, which the step size becomes a part of: changed settings record a new graph. All
+graphs share one pool of memory and their buffers: one at a time is replayed, on the current stream, and its result is
+copied out at once.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ def replay(ascend: Ascend) -> Ascend:
         target_score: Tensor | None = None,
         area: Tensor | None = None,
     ) -> Tensor:
+        settings, step_scale = _size_as_data(images, settings, step_scale)
         if graph_capture.recorded_on(images.device) and len(offsets) and not isinstance(score, TiledScore):
             recorder = _recorder(images.device)
             # Sums of another layout differ in the last bit: a plain call sees the layout of the recordings' buffers.
@@ -217,6 +219,22 @@ class GraphRecorder:
         if flat is None or flat.numel() < like.numel():
             flat = self.buffers[name, like.dtype] = like.new_empty(like.numel())
         return flat[: like.numel()].view(like.shape)
+
+
+def _size_as_data(
+    images: Tensor, settings: DreamSettings, step_scale: Tensor | None
+) -> tuple[DreamSettings, Tensor | None]:
+    """Settings with steps of size 1, and the step scale times their size: a schedule changes it at every frame.
+
+    On a CPU, too, where nothing is recorded, so that rounding is the same everywhere.
+    """
+    if settings.tv or settings.step_size == 1:  # total variation reads the size by itself
+        return settings, step_scale
+    if step_scale is None:
+        step_scale = images.new_full((len(images), 1, *images.shape[2:]), settings.step_size)
+    else:
+        step_scale = step_scale * settings.step_size
+    return replace(settings, step_size=1.0), step_scale
 
 
 @functools.lru_cache(256)

@@ -69,7 +69,7 @@ def parse_zoom_settings(line: CommandLine) -> JobSettings:
         SettingsError: a value is invalid.
     """
     film, zoom = line.settings(FilmSettings), line.settings(ZoomSettings)
-    zoom.check_frame(float(film.frame_rate))
+    zoom.check_film(film.clock)
     model, objective = line.settings(ModelSettings), line.settings(ObjectiveSettings)
     dream, encode, tile = line.settings(DreamSettings), line.settings(EncodeSettings), line.settings(TileSettings)
     from dreamvideo.jobs.job import JobSettings

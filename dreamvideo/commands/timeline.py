@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,10 @@ from dreamvideo.settings.schedules import FLAGS, SCHEDULED_SETS, TimelineSetting
 
 if TYPE_CHECKING:
     from dreamvideo.media.timeline_picture import Image
+    from dreamvideo.schedule.curve import Curve
+    from dreamvideo.schedule.film_clock import FilmClock
+    from dreamvideo.schedule.keyed_sets import KeyedSets
+    from dreamvideo.sound.features import SoundFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,27 +107,44 @@ def run_timeline(request: TimelineRequest, console: Console) -> int:
     else:
         check_image_name(output)
         film = request.film or (None if is_text else request.path)
-        rows, length = _rows(settings, film, request.length)
+        clock, features = _listen(settings, drives, film, request.music)
+        rows, length = _rows(settings, clock, request.length)
         picture = draw_timeline(rows, length)
-        if drives.drive and film is not None:
-            picture = _with_sound(picture, drives, request.music or film, length)
+        if features is not None:
+            picture = _with_sound(picture, features, length)
         write_image(picture, output, overwrite=request.overwrite)
     count = f"{len(settings.schedules)} schedules"
     console.message(f"{output}: {count}, {len(drives.drive)} drives" if drives.drive else f"{output}: {count}")
     return DONE
 
 
-def _rows(settings: TimelineSettings, film: Path | None, length: Fraction | None) -> tuple[dict[str, Any], Fraction]:
-    """The schedule of each option, and the seconds to draw."""
+def _listen(
+    settings: TimelineSettings, drives: DriveSettings, film: Path | None, music: Path | None
+) -> tuple[FilmClock, SoundFeatures | None]:
+    """What is known of the time of a film, and what is heard in it, or in music, where something follows that."""
+    from dreamvideo.jobs.job_drives import hear_file, unheard
     from dreamvideo.media.video_reader import open_video
-    from dreamvideo.schedule.curve import parse_curve
     from dreamvideo.schedule.film_clock import FilmClock
-    from dreamvideo.schedule.keyed_sets import parse_keyed_sets
 
-    clock = FilmClock(length)
+    clock = FilmClock()
     if film is not None:
         with open_video(film) as source:
             clock = FilmClock(source.info.film_length, source.info.frame_rate)
+    path = music or film
+    if path is None or not (drives.drive or settings.hears):
+        return replace(clock, beats=unheard(settings, drives).beats), None
+    heard, features = hear_file(path, settings, drives)
+    return replace(clock, beats=heard.beats, sections=heard.sections), features
+
+
+def _rows(
+    settings: TimelineSettings, clock: FilmClock, length: Fraction | None
+) -> tuple[dict[str, Curve | KeyedSets], Fraction]:
+    """The schedule of each option, and the seconds to draw."""
+    from dreamvideo.schedule.curve import parse_curve
+    from dreamvideo.schedule.keyed_sets import parse_keyed_sets
+
+    clock = replace(clock, length=clock.length or length)
     rows = {
         FLAGS[name].removeprefix("--"): (parse_keyed_sets if name in SCHEDULED_SETS else parse_curve)(
             text, clock, FLAGS[name]
@@ -134,15 +155,12 @@ def _rows(settings: TimelineSettings, film: Path | None, length: Fraction | None
     return rows, length or clock.length or max(last * Fraction(6, 5), Fraction(4))
 
 
-def _with_sound(picture: Image, drives: DriveSettings, path: Path, length: Fraction) -> Image:
-    """The picture with what drives hear of a file below it, on the same axis of time."""
+def _with_sound(picture: Image, features: SoundFeatures, length: Fraction) -> Image:
+    """The picture with what is heard below it, on the same axis of time."""
     import numpy as np
 
-    from dreamvideo.jobs.job_drives import parse_drives
     from dreamvideo.media.timeline_picture import LEFT, RIGHT, WIDTH
-    from dreamvideo.sound.features import analyze_file
     from dreamvideo.sound.sound_strip import draw_sound_strip
 
-    features = analyze_file(path, [drive.feature for drive in parse_drives(drives).values()])
     strip = draw_sound_strip(features, WIDTH - LEFT - RIGHT, end=float(length))
     return np.concatenate([picture, np.pad(strip, ((8, 0), (LEFT, RIGHT), (0, 0)), constant_values=24)])

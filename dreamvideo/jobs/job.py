@@ -189,6 +189,8 @@ def open_job(
     ) as source:
         if settings.dream.iterations:
             check_large_enough(job.source, source.info.width, source.info.height)
+        if settings.drive.music is not None:
+            source.info = replace(source.info, music=Path(settings.drive.music))
         yield source
 
 

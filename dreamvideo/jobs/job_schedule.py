@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 from torch import Tensor
 
@@ -11,7 +10,7 @@ from dreamvideo.errors import SettingsError, SourceError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.jobs.guide import load_guide
 from dreamvideo.jobs.job import Job, JobSettings, open_job
-from dreamvideo.jobs.job_drives import check_drives, job_factors
+from dreamvideo.jobs.job_drives import HeardSound, check_drives, unheard
 from dreamvideo.media.video_reader import silence_reader
 from dreamvideo.models.look_networks import LookNetworks, load_looks
 from dreamvideo.models.network import Network, load_network
@@ -48,29 +47,22 @@ def load_job_networks(settings: JobSettings) -> Network | LookNetworks:
     return load_networks(settings, load_guide(settings.objective.guide))
 
 
-def job_schedule(job: Job, settings: JobSettings, info: StreamInfo, heard: bool = True) -> Timeline | None:
+def job_schedule(settings: JobSettings, info: StreamInfo, heard: HeardSound) -> Timeline | None:
     """Return what a job dreams when; None: the same throughout.
 
     Args:
-        job: a video or images.
         settings: of the job.
         info: of its frames.
-        heard: its sound drives what it should; False: all factors are 1, and the sound is not read.
+        heard: what `hear_job` returned.
 
     Raises:
         SettingsError: the timeline does not fit the film.
-        SourceError: the sound cannot be read.
     """
     if not settings.timeline.schedules and not settings.drive.drive:
         return None
-    start, length = info.film_start, info.film_length
-    if job.images:
-        fps, read = settings.sequence.fps, settings.read
-        start = Fraction(-(-(read.start or 0) * fps // 1)) / fps
-        length = None if read.duration or read.frames else start + len(job.images) / fps
-    clock = FilmClock(length, info.frame_rate)
+    clock = FilmClock(info.film_length, info.frame_rate, heard.beats, heard.sections)
     parts = settings.model, settings.objective, settings.dream, settings.carry
-    return open_timeline(settings.timeline, *parts, clock, start, job_factors(job, settings.drive, heard))
+    return open_timeline(settings.timeline, *parts, clock, info.film_start, heard.factors)
 
 
 def check_schedules(jobs: Sequence[Job], settings: JobSettings) -> None:
@@ -94,6 +86,6 @@ def check_schedules(jobs: Sequence[Job], settings: JobSettings) -> None:
         except SourceError:
             continue
         try:
-            job_schedule(job, settings, info, heard=False)
+            job_schedule(settings, info, unheard(settings.timeline, settings.drive))
         except SettingsError as error:
             raise SettingsError(f"{job.source}: {error}") from None

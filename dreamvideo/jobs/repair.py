@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from dreamvideo.jobs.job import Job, JobSettings
+from dreamvideo.jobs.job_drives import hear_job
 from dreamvideo.jobs.job_output import encode_of
 from dreamvideo.jobs.split import SegmentRange, WorkUnit
 from dreamvideo.jobs.task import ClusterTask, dream_tasks
@@ -50,7 +51,7 @@ def repair_segments(
         numbers = [each.number for each in unit.segments]
         tell(f"{job.output}: segment {numbers[-1]} is damaged: {unit.frames} frames are dreamed again")
         network = load() if settings.dream.iterations else None
-        task = ClusterTask(job, unit, codec=encode_of(job, settings).codec)
+        task = ClusterTask(job, unit, codec=encode_of(job, settings).codec, heard=hear_job(job, settings))
         with (
             tempfile.TemporaryDirectory(prefix="dreamvideo-") as folder,
             closing(dream_tasks([task], settings, network, Path(folder))) as finished,

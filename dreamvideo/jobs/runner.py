@@ -24,6 +24,7 @@ from dreamvideo.jobs.job import (
     open_job,
     source_state,
 )
+from dreamvideo.jobs.job_drives import hear_job
 from dreamvideo.jobs.job_output import finish_job, job_result, write_job
 from dreamvideo.jobs.job_schedule import job_schedule
 from dreamvideo.jobs.observer import Observer
@@ -178,7 +179,8 @@ def _open_jobs(
                 frames = masked(source.frames, settings, before=point.frames - 1 if point else 0)
                 with closing(prefetch(frames)) as frames:  # decode in a thread
                     opened.append(_OpenJob(job, source, state, point, lock))
-                    shortest, schedule = min_segment_frames(job, settings), job_schedule(job, settings, source.info)
+                    schedule = job_schedule(settings, source.info, hear_job(job, settings))
+                    shortest = min_segment_frames(job, settings)
                     yield DreamInput(frames, point, min_segment_frames=shortest, schedule=schedule)
         except (SourceError, OutputError) as error:
             lock.release()

@@ -12,6 +12,7 @@ from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.frames import Frames, StreamInfo
 from dreamvideo.jobs.decoding import frames_device
 from dreamvideo.jobs.job import Job, JobSettings, encodes_on_device, masked, min_segment_frames, open_job
+from dreamvideo.jobs.job_drives import HeardSound
 from dreamvideo.jobs.job_output import segment_opener
 from dreamvideo.jobs.job_schedule import job_schedule
 from dreamvideo.jobs.split import WorkUnit
@@ -36,6 +37,7 @@ class ClusterTask:
     unit: WorkUnit
     resume: ResumePoint | None = None  # where it goes on, in the middle of a shot; None: at a cut, or after warmup
     codec: str | None = None  # the encoder that was chosen when the job began; None: the default
+    heard: HeardSound = HeardSound()  # what its dream follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def _open_tasks(
             frames = masked(source.frames, settings, before=unit.segments[0].before - leading)
             frames = _limited(frames, leading + unit.frames, unit.end)
             shortest = min_segment_frames(task.job, settings)
-            schedule = job_schedule(task.job, settings, source.info)
+            schedule = job_schedule(settings, source.info, task.heard)
             yield DreamInput(frames, point, warmup=unit.warmup, min_segment_frames=shortest, schedule=schedule)
 
 

@@ -25,7 +25,14 @@ from dreamvideo.media.images import check_large_enough, read_image
 from dreamvideo.media.resize import output_size
 from dreamvideo.media.video_writer import check_absent
 from dreamvideo.models.network import Network
-from dreamvideo.settings.zoom import FilmSettings, ZoomSettings, parse_center, parse_turn_rate, parse_zoom_rate
+from dreamvideo.settings.zoom import (
+    FilmSettings,
+    ZoomSettings,
+    parse_center,
+    parse_speed,
+    parse_turn_rate,
+    parse_zoom_rate,
+)
 from dreamvideo.tensors import to_tensor
 from dreamvideo.threads import prefetch
 from dreamvideo.video.endless_photo import endless_photo
@@ -121,12 +128,13 @@ def path_of_film(zoom: ZoomSettings, film: FilmSettings, width: int, height: int
         film: its length and frame rate.
         width, height: of the film, px.
     """
-    fps = float(film.frame_rate)
-    log_zoom = parse_zoom_rate(zoom.rate).per_second(fps)
-    turn = math.radians(parse_turn_rate(zoom.rotate).per_second(fps))
+    log_zoom, _ = parse_speed(zoom.rate, parse_zoom_rate, film.clock, "--rate")
+    degrees, _ = parse_speed(zoom.rotate, parse_turn_rate, film.clock, "--rotate")
     x, y = parse_center(zoom.center)
     center = complex(x * width - 0.5, y * height - 0.5)
-    return zoom_path(lambda seconds: log_zoom, lambda seconds: turn, center, fps, film.count)
+    return zoom_path(
+        log_zoom, lambda seconds: math.radians(degrees(seconds)), center, float(film.frame_rate), film.count
+    )
 
 
 def open_film(photo: NDArray[np.uint8], path: ZoomPath, settings: JobSettings, device: torch.device) -> ZoomFilm:

@@ -103,7 +103,11 @@ class _SequenceReader:
         first_number = first.still.number
         height, width = first.image.shape[:2]
         count = len(self._paths) - self._paths.count(None)
-        self._source.info = StreamInfo(width, height, fps, count, 1 / fps)
+        begins = -(-(self._read_settings.start or 0) * fps // 1) / fps  # of the images that were asked for
+        length = None if self._read_settings.duration or self._read_settings.frames else begins + len(self._paths) / fps
+        self._source.info = StreamInfo(
+            width, height, fps, count, 1 / fps, film_start=begins + first_number / fps, film_length=length
+        )
         begin = first_number if resume is None else first_number + round(resume * fps)
         if begin > first_number:
             frames = self._frames_from(begin)

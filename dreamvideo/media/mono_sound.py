@@ -52,26 +52,47 @@ def read_sound(path: Path, zero: Fraction | None = None) -> Generator[Samples, N
     Raises:
         SourceError: the file is missing, or cannot be opened.
     """
-    check_readable(path)
-    try:
-        container = open_local(path)
-    except av.error.FFmpegError as error:
-        raise SourceError(f"{path} cannot be opened: {(error.strerror or 'it is damaged').lower()}") from None
-    with closing(container):
+    with closing(_open(path)) as container:
         stream = cast("av.AudioStream | None", container.streams.best("audio"))
         if stream is None:
             return
         if stream.codec_context is None:
             log.warning("%s: libav has no decoder for its sound", path)
             return
-        begin = _zero(container) if zero is None else zero
+        begin = sound_zero(container) if zero is None else zero
         yield from _join(
             _resample(_decode(container, stream, path), Fraction(stream.time_base or 1), path), begin, path
         )
 
 
-def _zero(container: av.container.InputContainer) -> Fraction:
-    """Seconds on the clock of a file that are time 0, as `open_video` has it."""
+def check_has_sound(path: Path) -> None:
+    """Check that a file can be read and has sound.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        SourceError: it is missing, cannot be opened, or has none.
+    """
+    with closing(_open(path)) as container:
+        if not container.streams.audio:
+            raise SourceError(f"{path} has no sound: expected a song, or a film with sound")
+
+
+def _open(path: Path) -> av.container.InputContainer:
+    check_readable(path)
+    try:
+        return open_local(path)
+    except av.error.FFmpegError as error:
+        raise SourceError(f"{path} cannot be opened: {(error.strerror or 'it is damaged').lower()}") from None
+
+
+def sound_zero(container: av.container.InputContainer) -> Fraction:
+    """Return the seconds on the clock of a file that are time 0: of a film, as `open_video` has it.
+
+    Args:
+        container: an open file; without a video its sound begins at time 0.
+    """
     video = best_video(container)
     if video is None or may_jump(container) or (video.start_time or 0) < 0:
         return first_time(container)

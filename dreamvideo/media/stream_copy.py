@@ -20,7 +20,7 @@ from dreamvideo.media.clock import can_seek, demux_joined
 from dreamvideo.media.demux import is_cover, start_time, stream_end
 from dreamvideo.media.local_files import open_local
 from dreamvideo.media.packet_order import MAX_DELAY, PacketOrder
-from dreamvideo.media.stream_policy import StreamPlan, holds_chapters, plan_streams
+from dreamvideo.media.stream_policy import StreamPlan, holds_chapters, plan_music, plan_streams
 from dreamvideo.media.stream_trial import AudioCopy, add_copy
 from dreamvideo.media.subtitles import open_subtitle_converter
 from dreamvideo.media.track_tags import attach_cover, chapters_in_cut, copy_track_tags
@@ -46,7 +46,12 @@ class StreamCopier:
     """Muxes the streams of an input that are not dreamed on, up to the time of the last frame written."""
 
     def __init__(
-        self, output: av.container.OutputContainer, container: Container, info: StreamInfo, audio: bool
+        self,
+        output: av.container.OutputContainer,
+        container: Container,
+        info: StreamInfo,
+        audio: bool,
+        only_sound: bool = False,
     ) -> None:
         """Add the streams and tags of the input to an output whose header is not yet written.
 
@@ -55,9 +60,11 @@ class StreamCopier:
             container: its kind.
             info: of the input; if it comes from no file, nothing is added.
             audio: whether sound is written.
+            only_sound: nothing else of the input is, as it is music, whose tags and chapters are not those of the film.
         """
         self._output = output
         self._info = info
+        self._only_sound = only_sound
         self._handlers: dict[int, Handler] = {}
         self._input: av.container.InputContainer | None = None
         self._next: TimedPacket | None = None  # read, but later than what has been muxed
@@ -69,17 +76,21 @@ class StreamCopier:
         if info.path is None:
             return
         try:
-            plans = plan_streams(info.path, container, info.stream, audio)
+            if only_sound:
+                plans = plan_music(info.path, container)
+            else:
+                plans = plan_streams(info.path, container, info.stream, audio, info.music)
             self._input = open_local(info.path)
         except av.error.FFmpegError as error:
             log.warning("%s: its audio cannot be read (%s)", info.path, error.strerror)
             return
         for plan in plans:
             self._add_stream(self._input.streams[plan.stream], plan)
-        tags = {key: value for key, value in self._input.metadata.items() if key.lower() not in _FILE_TAGS}
-        self._output.metadata.update(tags)
-        if holds_chapters(container) and (chapters := chapters_in_cut(self._input, info)):
-            self._output.set_chapters(chapters)
+        if not only_sound:
+            tags = {key: value for key, value in self._input.metadata.items() if key.lower() not in _FILE_TAGS}
+            self._output.metadata.update(tags)
+            if holds_chapters(container) and (chapters := chapters_in_cut(self._input, info)):
+                self._output.set_chapters(chapters)
         self._packets = drop_time_jumps(self._read(self._input, info.path), self._warn_once)
 
     def end_with(self, video_end: Fraction, whole: bool) -> None:
@@ -109,8 +120,14 @@ class StreamCopier:
                 packet.duration = min(packet.duration, rest)
             self._mux(index, self._handlers[index](packet))
 
-    def flush(self) -> None:
-        """Mux what the audio encoders hold back."""
+    def finish(self, end: Fraction, whole: bool) -> None:
+        """Mux the rest, and what the audio encoders hold back.
+
+        Args:
+            end: seconds on the output's clock, of the video.
+            whole: the video has all frames of its input, so that its own sound may be longer.
+        """
+        self.mux_until(None if whole and not self._only_sound else end)
         for index, handler in self._handlers.items():
             self._mux(index, handler(None))
 

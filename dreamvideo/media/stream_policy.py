@@ -49,7 +49,9 @@ class StreamPlan:
         return f"{self.action}: {self.label}" + (f", {self.reason}" if self.reason else "")
 
 
-def plan_streams(path: Path, container: Container, dreamed: int | None, audio: bool) -> list[StreamPlan]:
+def plan_streams(
+    path: Path, container: Container, dreamed: int | None, audio: bool, music: Path | None = None
+) -> list[StreamPlan]:
     """Plan what is done with each stream of an input; whether it can be done is tried in memory.
 
     Args:
@@ -57,6 +59,7 @@ def plan_streams(path: Path, container: Container, dreamed: int | None, audio: b
         container: the kind of output.
         dreamed: index of the video stream that is dreamed on; None: none is.
         audio: whether sound is written.
+        music: file whose sound is written instead of that of the input; None: the input's own is.
 
     Returns:
         One plan for each stream of the input, in order.
@@ -65,8 +68,26 @@ def plan_streams(path: Path, container: Container, dreamed: int | None, audio: b
         av.error.FFmpegError: it cannot be opened.
     """
     with open_local(path) as source:
-        planner = _StreamPlanner(source, container, audio)
+        planner = _StreamPlanner(source, container, audio, music)
         return [planner.plan(stream, dreamed) for stream in source.streams]
+
+
+def plan_music(path: Path, container: Container) -> list[StreamPlan]:
+    """Plan what is done with the sound of a file of which nothing else is wanted.
+
+    Args:
+        path: the file; of several tracks the one that a player would choose.
+        container: the kind of output.
+
+    Returns:
+        One plan; none if the file has no sound.
+
+    Raises:
+        av.error.FFmpegError: it cannot be opened.
+    """
+    with open_local(path) as source:
+        track = source.streams.best("audio")
+        return [] if track is None else [_StreamPlanner(source, container, True).plan(track, None)]
 
 
 def warn_of_lost_streams(info: StreamInfo, output: Path, audio: bool) -> None:
@@ -80,10 +101,15 @@ def warn_of_lost_streams(info: StreamInfo, output: Path, audio: bool) -> None:
     Raises:
         OutputError: the suffix is not that of a video format.
     """
-    if info.path is None:
-        return
+    container = container_of(output)
     try:
-        log_plans(plan_streams(info.path, container_of(output), info.stream, audio))
+        if info.path is not None:
+            plans = plan_streams(info.path, container, info.stream, audio, info.music)
+            if audio and info.music is not None and any(plan.label.startswith("audio") for plan in plans):
+                log.warning("%s: its own sound is left out: that of %s takes its place", info.path, info.music)
+            log_plans(plans)
+        if audio and info.music is not None:
+            log_plans(plan_music(info.music, container))
     except av.error.FFmpegError as error:
         log.debug("%s cannot be opened again: %s", info.path, error.strerror)  # the writer warns of it
 
@@ -110,10 +136,13 @@ def holds_chapters(container: Container) -> bool:
 class _StreamPlanner:
     """Plans the streams of an open input."""
 
-    def __init__(self, source: av.container.InputContainer, container: Container, audio: bool) -> None:
+    def __init__(
+        self, source: av.container.InputContainer, container: Container, audio: bool, music: Path | None = None
+    ) -> None:
         self._source = source
         self._container = container
         self._audio = audio
+        self._music = music
         self._samples: dict[int, list[PacketSample]] | None = None
         self._unsupported = f"since a {container.format} file cannot hold it"
 
@@ -149,6 +178,8 @@ class _StreamPlanner:
     def _plan_audio(self, stream: av.AudioStream, label: str) -> StreamPlan:
         if not self._audio:
             return self._drop(stream, "since --no-audio leaves the sound out", logging.DEBUG)
+        if self._music is not None:
+            return self._drop(stream, f"since that of {self._music.name} takes its place", logging.DEBUG)
         if self._container.format == "gif":
             return self._drop(stream)
         if stream.codec_context is None:

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +19,11 @@ from dreamvideo.frames import StreamInfo
 from dreamvideo.media.atomic_files import create_file, flush_to_disk, publish_file
 from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.kept_part import keep_part, remove_kept
+from dreamvideo.media.local_files import open_local
 from dreamvideo.media.metadata import comment_with_settings
+from dreamvideo.media.mono_sound import sound_zero
 from dreamvideo.media.stream_copy import StreamCopier
-from dreamvideo.media.video_encoder import VideoEncoder, container_of
+from dreamvideo.media.video_encoder import Container, VideoEncoder, container_of
 from dreamvideo.settings.job import EncodeSettings
 
 if TYPE_CHECKING:
@@ -51,12 +54,28 @@ def translate_errors(output: Path) -> Generator[None, None, None]:
         raise OutputError(f"{output} cannot be written: {error.strerror or error}") from None
 
 
+def _open_copiers(
+    output: av.container.OutputContainer, container: Container, info: StreamInfo, audio: bool
+) -> tuple[StreamCopier, ...]:
+    """What copies streams to an output, whose header is not yet written: of the input, and of the music."""
+    copiers = [StreamCopier(output, container, info, audio)]
+    if audio and info.music is not None:
+        try:
+            with open_local(info.music) as music:
+                origin = sound_zero(music) + info.film_start
+        except av.error.FFmpegError:
+            origin = info.film_start  # the copier warns of it
+        sound = replace(info, path=info.music, stream=None, origin=origin)
+        copiers.append(StreamCopier(output, container, sound, audio, only_sound=True))
+    return tuple(copiers)
+
+
 class Muxer:
     """One video file, in the checkpoint of `output` until `publish` or `keep`.
 
     Args:
         output: its name when it is complete.
-        info: of its frames; what else `info.path` holds is copied.
+        info: of its frames; what else `info.path` holds is copied, and the sound of `info.music`.
         settings: of its encoder.
         comment: a line for its comment, see `settings_comment`; None: none.
 
@@ -70,7 +89,7 @@ class Muxer:
         self._count = 0
         self._end = Fraction(0)
         self._next_pts = _EARLIEST_PTS  # the earliest that the next packet may have
-        self._copier: StreamCopier | None = None
+        self._copiers: tuple[StreamCopier, ...] = ()
         container = container_of(output)
         options = {"movflags": "+faststart"} if container.format in ("mp4", "mov") else {}
         with translate_errors(output):
@@ -83,7 +102,7 @@ class Muxer:
                 # What there is to say of the video and of other streams was said when the job began.
                 self.encoder = VideoEncoder(self._container, container, info, settings, aloud=False)
                 self.encoder.open()
-                self._copier = StreamCopier(self._container, container, info, settings.audio)
+                self._copiers = _open_copiers(self._container, container, info, settings.audio)
             except BaseException:
                 self.abandon()
                 raise
@@ -101,8 +120,8 @@ class Muxer:
             video_end: seconds.
             whole: the video has all frames of its input.
         """
-        assert self._copier is not None
-        self._copier.end_with(video_end, whole)
+        for copier in self._copiers:
+            copier.end_with(video_end, whole)
 
     def add(self, packets: Iterable[Packet]) -> int:
         """Write video packets, and the other streams up to their time.
@@ -116,7 +135,6 @@ class Muxer:
         Raises:
             OutputError: the file cannot be written, or the disk is full.
         """
-        assert self._copier is not None
         unit = self.encoder.time_base
         before = self._count
         for packet in packets:
@@ -126,7 +144,8 @@ class Muxer:
             self._end = (packet.pts + (packet.duration or 0)) * unit
             packet.stream = self.encoder.stream
             with translate_errors(self._output):
-                self._copier.mux_until(packet.pts * unit)
+                for copier in self._copiers:
+                    copier.mux_until(packet.pts * unit)
                 self._container.mux(packet)
             self._count += 1
         return self._count - before
@@ -140,12 +159,11 @@ class Muxer:
         Raises:
             OutputError: the file cannot be written, or the disk is full.
         """
-        assert self._copier is not None
         with translate_errors(self._output):
-            self._copier.mux_until(None if whole else self._end)
-            self._copier.flush()
+            for copier in self._copiers:
+                copier.finish(self._end, whole)
             self._container.close()
-            self._copier.close()
+            self._close_inputs()
 
     def publish(self, overwrite: bool) -> None:
         """Give the finished file its name.
@@ -176,8 +194,7 @@ class Muxer:
         except (OSError, av.error.FFmpegError) as error:
             log.debug("the unfinished file cannot be closed: %s", error)
             return False
-        if self._copier is not None:
-            self._copier.close()
+        self._close_inputs()
         try:
             kept = keep_part(self.part, self._output)
         except OSError as error:
@@ -189,12 +206,15 @@ class Muxer:
 
     def abandon(self) -> None:
         """Close the file and delete it."""
-        if self._copier is not None:
-            self._copier.close()
+        self._close_inputs()
         with suppress(OSError, av.error.FFmpegError):
             self._container.close()
         with suppress(OSError):
             self.part.unlink(missing_ok=True)
+
+    def _close_inputs(self) -> None:
+        for copier in self._copiers:
+            copier.close()
 
 
 def _clear_names(output: av.container.OutputContainer) -> None:

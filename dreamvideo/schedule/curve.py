@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -27,7 +28,7 @@ class Curve:
     times: tuple[Fraction, ...]  # seconds, rising
     values: tuple[Expression, ...]
     transitions: tuple[Transition, ...]  # how each key is reached
-    frame_rate: Fraction | None  # for expressions in `frame`
+    clock: FilmClock  # for expressions in `frame` and `beat`
 
     def __call__(self, time: Fraction) -> float:
         """Return the value.
@@ -35,7 +36,7 @@ class Curve:
         Args:
             time: seconds since the beginning of the film, exact.
         """
-        variables = {"t": float(time), "frame": float(time * self.frame_rate) if self.frame_rate else math.nan}
+        variables = self._variables(time)
         place = bisect_right(self.times, time) - 1
         if place < 0:
             return self.values[0](variables)
@@ -45,6 +46,13 @@ class Curve:
         share = share_between(begin, end, time, self.transitions[place + 1])
         before = self.values[place](variables)
         return before + share * (self.values[place + 1](variables) - before)
+
+    def _variables(self, time: Fraction) -> Mapping[str, float]:
+        variables = {"t": float(time)}
+        if self.moves:
+            rate = self.clock.frame_rate
+            variables |= {"frame": float(time * rate) if rate else math.nan, "beat": self.clock.beat(time)}
+        return variables
 
     @property
     def moves(self) -> bool:
@@ -96,7 +104,7 @@ def parse_curve(text: str, clock: FilmClock, where: str) -> Curve:
             value = parse_expression(key.value)
         except SettingsError as error:
             raise SettingsError(f"{where} at {key.time.text}: {error}") from None
-        if "beat" in value.names:
+        if "beat" in value.names and clock.beats is None:
             raise SettingsError(
                 f"{where} at {key.time.text}: there is no music whose beats are known: expected t or frame"
             )
@@ -107,5 +115,5 @@ def parse_curve(text: str, clock: FilmClock, where: str) -> Curve:
         resolve_times(keys, clock, where),
         tuple(values),
         tuple(key.transition or "linear" for key in keys),
-        clock.frame_rate,
+        clock,
     )

@@ -11,6 +11,7 @@ from typing import Final
 from dreamvideo.errors import SettingsError
 from dreamvideo.schedule.curve import share_between
 from dreamvideo.schedule.film_clock import FilmClock
+from dreamvideo.schedule.heard_sets import parse_heard_sets
 from dreamvideo.schedule.keys import ScheduleKey, Transition, resolve_times, split_keys
 
 MORPH: Final = Fraction(1)  # seconds that a set takes to replace the one before, from its key on; chosen by eye
@@ -69,13 +70,19 @@ def parse_keyed_sets(text: str, clock: FilmClock, where: str) -> KeyedSets:
 
     Args:
         text: `TIME:NAME[:WEIGHT]+NAME... [ease|step|linear], ...`. With a word the morph takes the time from the key
-            before to this one; without it one second from this key on.
+            before to this one; without it one second from this key on. Or what `parse_heard_sets` takes.
         clock: of the film.
         where: the option, for messages, such as `--class`.
 
     Raises:
         SettingsError: it is not such a schedule, or does not fit the film.
     """
+    heard = parse_heard_sets(text, where)
+    if heard is not None:
+        sets, numbers = _numbered([(name, where) for name in heard.names], where)
+        at = heard.keys(clock)
+        chosen = tuple(numbers[key.number] for key in at)
+        return KeyedSets(tuple(key.time for key in at), sets, chosen, tuple(key.transition for key in at))
     keys = split_keys(text, where)
     sets, chosen = _sets_of(keys, where)
     return KeyedSets(resolve_times(keys, clock, where), sets, chosen, tuple(key.transition for key in keys))
@@ -91,17 +98,25 @@ def chosen_sets(text: str, where: str) -> tuple[tuple[str, ...], ...]:
     Raises:
         SettingsError: it is not such a schedule.
     """
+    heard = parse_heard_sets(text, where)
+    if heard is not None:
+        return _numbered([(name, where) for name in heard.names], where)[0]
     return _sets_of(split_keys(text, where), where)[0]
 
 
 def _sets_of(keys: Sequence[ScheduleKey], where: str) -> tuple[tuple[tuple[str, ...], ...], tuple[int, ...]]:
     """The different sets, and the one of each key."""
+    return _numbered([(key.value, f"{where} at {key.time.text}") for key in keys], where)
+
+
+def _numbered(texts: Sequence[tuple[str, str]], where: str) -> tuple[tuple[tuple[str, ...], ...], tuple[int, ...]]:
+    """The different sets, and which one each text names; with each its place for messages."""
     known: dict[tuple[str, ...], int] = {}
     chosen = []
-    for key in keys:
-        names = tuple(name.strip() for name in key.value.split("+"))
+    for text, place in texts:
+        names = tuple(name.strip() for name in text.split("+"))
         if not all(names):
-            raise SettingsError(f"{where} at {key.time.text}: an empty name: expected NAME or NAME:WEIGHT, joined by +")
+            raise SettingsError(f"{place}: an empty name: expected NAME or NAME:WEIGHT, joined by +")
         chosen.append(known.setdefault(names, len(known)))
     if len(known) > MOST_SETS:
         raise SettingsError(f"{where}: {len(known)} different sets: expected at most {MOST_SETS}")

@@ -37,6 +37,8 @@ def is_schedule(text: str) -> bool:
     Args:
         text: as typed.
     """
+    if text.strip().startswith("audio:"):
+        return True
     if "," in text and ":" in text.partition(",")[0]:
         return parse_key_time(text.partition(":")[0].strip()) is not None
     time, colon, value = text.partition(":")

@@ -48,8 +48,8 @@ class DriveSettings:
     )
     music: str | None = option(
         None,
-        "file whose sound --drive follows, from the beginning of the film on, instead of the film's own; the output "
-        "keeps the sound of the film",
+        "file whose sound becomes that of the output, cut to its length, and is what --drive follows; it begins where "
+        "the film begins",
         kind="file",
         metavar="FILE",
     )

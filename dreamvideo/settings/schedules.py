@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
+from dreamvideo.schedule.heard_sets import parse_heard_sets
 from dreamvideo.schedule.keyed_sets import chosen_sets
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.field_types import shortened
@@ -61,6 +63,25 @@ class TimelineSettings:
         """Option -> its schedule; a preset comes before what changes it."""
         typed = dict(self.timeline)
         return {name: typed[name] for name in FLAGS if name in typed}
+
+    @property
+    def section_kinds(self) -> frozenset[int]:
+        """How many sets those have that follow the sections of the music, none if none does."""
+        heard = [parse_heard_sets(text, FLAGS[name]) for name, text in self.schedules.items()]
+        return frozenset(len(each.names) for each in heard if each is not None and each.by == "sections")
+
+    @property
+    def hears_beats(self) -> bool:
+        """Whether something follows the beats of the music: sets that flash, or an expression with `beat`."""
+        return any(
+            re.search(r"\bbeat\b", text) if name in SCHEDULED_NUMBERS else text.strip().startswith("audio:beats")
+            for name, text in self.schedules.items()
+        )
+
+    @property
+    def hears(self) -> bool:
+        """Whether something follows the music."""
+        return self.hears_beats or bool(self.section_kinds)
 
     @property
     def fixed(self) -> frozenset[str]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 from dreamvideo.errors import SettingsError
+from dreamvideo.schedule.curve import share_between
+from dreamvideo.schedule.film_clock import FilmClock
+from dreamvideo.schedule.keys import resolve_times, split_keys
 from dreamvideo.settings.field_types import shortened
 from dreamvideo.settings.option import MOST_PIXELS, check, check_fields, option
 from dreamvideo.settings.parsers import parse_rate, parse_seconds, parse_size
@@ -74,6 +79,39 @@ def parse_turn_rate(text: str) -> Speed:
     return Speed(float(match[1]) * _DEGREES[match[2] or "deg"], match[3] or "s")
 
 
+def parse_speed(
+    text: str, parse: Callable[[str], Speed], clock: FilmClock, where: str
+) -> tuple[Callable[[float], float], float]:
+    """Parse a speed that may change over time.
+
+    Args:
+        text: a speed, or a schedule of speeds: `0:1.2/s, 5s:2/s ease`.
+        parse: parses one speed.
+        clock: of the film; its frame rate is known.
+        where: the option, for messages.
+
+    Returns:
+        The change per second as a function of seconds, and its largest magnitude.
+
+    Raises:
+        SettingsError: it is neither, or does not fit the film.
+    """
+    assert clock.frame_rate is not None
+    keys = split_keys(text, where)
+    times, fps = resolve_times(keys, clock, where), float(clock.frame_rate)
+    speeds = [parse(key.value).per_second(fps) for key in keys]
+
+    def speed(seconds: float) -> float:
+        place = bisect_right(times, seconds) - 1
+        if not 0 <= place < len(times) - 1:
+            return speeds[max(0, place)]
+        way = keys[place + 1].transition or "linear"
+        share = share_between(times[place], times[place + 1], Fraction(seconds), way)
+        return speeds[place] + share * (speeds[place + 1] - speeds[place])
+
+    return speed, max(map(abs, speeds))
+
+
 def parse_center(text: str) -> tuple[float, float]:
     """Parse a place in a picture.
 
@@ -129,31 +167,38 @@ class ZoomSettings:
 
     rate: str = option(
         "1.5/s",
-        "zoom: 1.5/s is 1.5 times as large after a second, -1.5/s zooms out; also per /min and /frame",
+        "zoom: 1.5/s is 1.5 times as large after a second, -1.5/s zooms out; also per /min and /frame; or a schedule, "
+        "such as '0:1.2/s, 5s:2/s ease'",
         metavar="FACTOR/s",
     )
-    rotate: str = option("0deg/s", "turn, clockwise: such as 5deg/s, -0.2deg/frame or 1turn/min", metavar="ANGLE/s")
+    rotate: str = option(
+        "0deg/s", "turn, clockwise: such as 5deg/s, -0.2deg/frame or 1turn/min; or a schedule", metavar="ANGLE/s"
+    )
     center: str = option("0.5,0.5", "the point that stays where it is, as shares of width and height", metavar="X,Y")
     seamless: bool = option(False, "let the end lead into the beginning, to be played in a loop", action="store_true")
 
     def __post_init__(self) -> None:
         check_fields(self)
-        parse_zoom_rate(self.rate)
-        parse_turn_rate(self.rotate)
+        for key in split_keys(self.rate, "--rate"):
+            parse_zoom_rate(key.value)
+        for key in split_keys(self.rotate, "--rotate"):
+            parse_turn_rate(key.value)
         parse_center(self.center)
 
-    def check_frame(self, fps: float) -> None:
+    def check_film(self, clock: FilmClock) -> None:
         """Check that one frame can be followed to the next.
 
         Args:
-            fps: frames per second.
+            clock: of the film; its frame rate is known.
 
         Raises:
-            SettingsError: it zooms or turns too far.
+            SettingsError: it zooms or turns too far, or a schedule does not fit the film.
         """
-        zoom = math.exp(min(abs(parse_zoom_rate(self.rate).per_second(fps) / fps), 50.0))
+        assert clock.frame_rate is not None
+        fps = float(clock.frame_rate)
+        zoom = math.exp(min(parse_speed(self.rate, parse_zoom_rate, clock, "--rate")[1] / fps, 50.0))
         check(zoom <= MOST_ZOOM, f"--rate {self.rate} at {fps:g} fps", f"at most a factor of {MOST_ZOOM:g} a frame")
-        turn = abs(parse_turn_rate(self.rotate).per_second(fps) / fps)
+        turn = parse_speed(self.rotate, parse_turn_rate, clock, "--rotate")[1] / fps
         check(turn <= MOST_TURN, f"--rotate {self.rotate} at {fps:g} fps", f"at most {MOST_TURN:g} degrees a frame")
 
 
@@ -179,6 +224,11 @@ class FilmSettings:
         check(
             self.count >= 2, f"--seconds {float(self.seconds):g} at {float(self.frame_rate):g} fps", "2 frames or more"
         )
+
+    @property
+    def clock(self) -> FilmClock:
+        """The time of the film."""
+        return FilmClock(self.seconds, self.frame_rate)
 
     @property
     def count(self) -> int:

@@ -84,23 +84,6 @@ def find_beats(strength: NDArray[np.float32]) -> Times:
     return _exact_times(found, strength)
 
 
-def count_beats(beats: Times, time: float) -> float:
-    """Return how many beats there were, and how much of the time to the next one has passed.
-
-    Args:
-        beats: seconds, rising.
-        time: seconds.
-
-    Returns:
-        0 at the first beat, 2.5 in the middle between the third and the fourth. Before the first and after the last
-        the beat goes on as it does beside them; always 0 with fewer than two beats.
-    """
-    if len(beats) < 2:
-        return 0.0
-    before = int(np.clip(np.searchsorted(beats, time, "right") - 1, 0, len(beats) - 2))
-    return before + (time - float(beats[before])) / float(beats[before + 1] - beats[before])
-
-
 def _exact_times(found: NDArray[np.intp], strength: NDArray[np.float32]) -> Times:
     """Seconds of events: the center of the strength around each, which is finer than the values lie apart."""
     around = np.clip(found[:, None] + np.arange(-_REACH, _REACH + 1), 0, len(strength) - 1)
@@ -120,4 +103,4 @@ def _librosa() -> Any:
     try:
         return importlib.import_module("librosa")
     except ImportError:
-        raise SettingsError("onsets and beats need librosa: pip install 'dreamvideo[music]'") from None
+        raise SettingsError("onsets, beats and sections need librosa: pip install 'dreamvideo[music]'") from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from dreamvideo.video.dream_frames import dream_first_frames, dream_residuals
 from dreamvideo.video.fading import begin_fading, fade_progress
 from dreamvideo.video.flow_stage import WaitingFrame
 from dreamvideo.video.frame_steps import octave_steps, plan_steps
-from dreamvideo.video.goals import ShotGoals, first_goals, goals_for, with_goal
+from dreamvideo.video.goals import Goal, ShotGoals, first_goals, goals_for, with_goal
 from dreamvideo.video.lanes import LaneQueue, LaneStep, choose_batch
 from dreamvideo.video.moments import FixedSchedule, new_share
 from dreamvideo.video.planned_frames import Continuation, DecidedFrame, Pending, PlannedFrame
@@ -179,15 +180,18 @@ class ShotDreamer:
         return carries
 
     def _with_goal(self, last: Carry, frame: PlannedFrame) -> Carry:
-        """The carry of the frame before, held at the goal of this one; measures the goal that comes next."""
+        """The carry of the frame before, held at the goal of this one; measures goals that are not known yet."""
         step, schedule = frame.step, self._schedule_of(frame.step)
         known = self._goals.get(step.shot) or first_goals(last, step.frame.time)
-        goals, node = goals_for(known, step.frame.time, schedule)
-        if node is not None:
-            (measured,) = self._first_frames([frame], schedule(node))
-            goals = replace(goals, end=first_goals(measured, node).begin)
-        self._goals[step.shot] = goals
-        return with_goal(last, goals.at(step.frame.time, schedule))
+        time = step.frame.time
+
+        def measure(at: Fraction) -> Goal:
+            (measured,) = self._first_frames([frame], schedule(at))
+            return first_goals(measured, at).begin
+
+        self._goals[step.shot] = goals = goals_for(known, time, schedule, measure)
+        before = frame.moment if step.previous is None else schedule(step.previous.time)
+        return with_goal(last, goals.at(time, schedule), before.shares == frame.moment.shares)
 
 
 def shown(source: Tensor, residual: Tensor, moment: Moment) -> Tensor:

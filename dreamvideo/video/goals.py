@@ -2,12 +2,13 @@
 
 Both are measured, as those of a shot's first frame are: a frame is dreamed from scratch, and only its numbers are kept.
 That is done for the end of a change when the change begins, so that the goals can go from one to the other with it;
-else the controller and the bound of the carry would undo the change.
+else the controller and the bound of the carry would undo the change. Where a change has both begun and ended since the
+frame before, as at a beat, what is dreamed now is measured, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -63,39 +64,47 @@ def first_goals(carry: Carry, time: Fraction) -> ShotGoals:
     return ShotGoals(Goal(time, carry.strength, carry.target_score))
 
 
-def goals_for(goals: ShotGoals, time: Fraction, schedule: Schedule) -> tuple[ShotGoals, Fraction | None]:
-    """Return the goals of a shot for a frame, and a time whose goal has yet to be measured and put in; None: none.
+def goals_for(goals: ShotGoals, time: Fraction, schedule: Schedule, measure: Callable[[Fraction], Goal]) -> ShotGoals:
+    """Return the goals of a shot for a frame.
 
     Args:
         goals: for the frame before.
         time: of the frame, seconds.
         schedule: what is dreamed when.
+        measure: dreams the frame from scratch as at a time, and returns its goal.
     """
     if goals.until is not None and time < goals.until:
-        return goals, None
+        return goals
     begin = goals.begin if goals.end is None else goals.end
+    passed = schedule.next_node(begin.time if goals.until is None else goals.until)
+    if passed is not None and passed <= time and not dreams_alike(schedule(time), schedule(begin.time)):
+        begin = measure(time)
     node = schedule.next_node(time)
     if node is None or dreams_alike(schedule(node), schedule(begin.time)):
-        return ShotGoals(begin, NEVER if node is None else node), None
-    return ShotGoals(begin, node), node
+        return ShotGoals(begin, NEVER if node is None else node)
+    return ShotGoals(begin, node, measure(node))
 
 
-def with_goal(carry: Carry, goal: Goal) -> Carry:
-    """Return a carry that is held at a goal; where it is to be fainter than before, all of it is at once.
+def with_goal(carry: Carry, goal: Goal, same_look: bool) -> Carry:
+    """Return a carry that is held at a goal; where it is to be fainter or stronger than before, all of it is at once.
 
-    The bound of the carry alone would not reach what moves or grows.
+    The bound of the carry alone would not reach what moves or grows, and the few steps of a frame would take a second
+    to make a dream as much stronger as a beat asks for.
 
     Args:
         carry: after the frame before.
         goal: of the frame.
+        same_look: no other look begins or ends. Else the dream is not made stronger: what it gains is the other look's.
     """
-    fainter, ground = (goal.strength / carry.strength).clamp(max=1), carry.ground_residual
+    change, ground = goal.strength / carry.strength, carry.ground_residual
+    if not same_look:
+        change = change.clamp(max=1)
     return replace(
         carry,
-        residual=carry.residual * fainter,
+        residual=carry.residual * change,
         strength=goal.strength,
         target_score=goal.target_score,
-        ground_residual=None if ground is None else ground * fainter,
+        ground_residual=None if ground is None else ground * change,
     )
 
 

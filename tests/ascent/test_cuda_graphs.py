@@ -224,10 +224,10 @@ def test_other_networks_settings_steps_batches_and_paces_have_recordings_of_thei
     variants: list[Any] = [
         (images, images, score, SMALL, offsets),
         (images, images, tiny_score(), SMALL, offsets),
-        (images, images, score, replace(SMALL, step_size=0.02), offsets),
+        (images, images, score, replace(SMALL, smooth=0.5), offsets),
         (images, images, score, SMALL, offsets[:1]),
-        (images, images, score, SMALL, offsets, step_scale),
-        (images, images, score, SMALL, offsets, step_scale, torch.ones(1)),
+        (images, images, score, replace(SMALL, tv=0.5), offsets),
+        (images, images, score, replace(SMALL, tv=0.5), offsets, step_scale),
         (images, images, score, SMALL, offsets, None, torch.ones(1)),
         (images[..., :80], images[..., :80], score, SMALL, offsets),
         (torch.cat([images, images]), torch.cat([images, images]), score, SMALL, [row * 2 for row in offsets]),
@@ -240,10 +240,12 @@ def test_other_networks_settings_steps_batches_and_paces_have_recordings_of_thei
 
 def test_what_decides_which_steps_are_taken_is_data_of_a_recording(calls: Calls) -> None:
     score, images, offsets = tiny_score(), pictures(0), [[(1, 2)], [(0, 3)]]
-    for jitter, octaves in ((16, 2), (3, 4), (0, None), (8, 1)):
-        settings = replace(SMALL, jitter=jitter, octaves=octaves, iterations=jitter + 1, seed=jitter)
-        dreamed = ascend(images, images, score, settings, offsets)
-        assert torch.equal(dreamed, eagerly(lambda s=settings: ascend(images, images, score, s, offsets)))
+    scales = [None, torch.full((1, 1, 72, 95), 2.0), torch.rand(1, 1, 72, 95), None]
+    for (jitter, octaves), scale in zip(((16, 2), (3, 4), (0, None), (8, 1)), scales, strict=True):
+        size = 0.01 + jitter / 100
+        settings = replace(SMALL, jitter=jitter, octaves=octaves, iterations=jitter + 1, seed=jitter, step_size=size)
+        dreamed = ascend(images, images, score, settings, offsets, scale)
+        assert torch.equal(dreamed, eagerly(lambda s=settings, x=scale: ascend(images, images, score, s, offsets, x)))
     assert (calls.recorded, calls.replayed) == (1, 3)
 
 
@@ -280,7 +282,7 @@ def test_the_recordings_kept_are_bounded_and_share_their_buffers(calls: Calls, m
     assert calls.recorded == 5  # four widths, and the first once more
     assert len(calls.recorder.recordings) == 3
     held = {x.untyped_storage().data_ptr() for r in calls.recorder.recordings.values() for x in r.inputs.values()}
-    assert len(held) == 3  # images, base, jitter
+    assert len(held) == 4  # images, base, jitter, size of the steps
 
 
 def test_what_cannot_be_recorded_is_done_step_by_step_and_said_once(

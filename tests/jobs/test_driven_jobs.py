@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,23 +14,29 @@ import numpy as np
 import pytest
 from clips import make_clip
 from sounds import RATE, sine, write_film
-from test_cluster import job_settings
+from test_cluster import FakePool, Recorder, clip_of_shots, job_settings, one_shot, run_with
+from test_resume import digest
 
 from dreamvideo.cli import main
 from dreamvideo.errors import DreamVideoError, SettingsError
+from dreamvideo.jobs import job_drives
 from dreamvideo.jobs.job import Job, JobSettings
-from dreamvideo.jobs.job_drives import parse_drives
+from dreamvideo.jobs.job_drives import HeardSound, hear_job, parse_drives, unheard
 from dreamvideo.jobs.job_schedule import check_schedules, job_schedule
 from dreamvideo.jobs.runner import dream_jobs
+from dreamvideo.jobs.split import split_into_units
+from dreamvideo.jobs.task import ClusterTask, dream_tasks
 from dreamvideo.media.metadata import settings_in_file
 from dreamvideo.media.timeline_picture import LEFT, RIGHT, WIDTH
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.settings.drives import DRIVEN_RANGES, DriveSettings
-from dreamvideo.settings.job import ClusterSettings, ReadSettings
+from dreamvideo.settings.job import ReadSettings
 from dreamvideo.settings.schedules import SCHEDULED_NUMBERS, TimelineSettings
 from dreamvideo.settings.timeline import Timeline
+from dreamvideo.sound.features import SoundFeatures, analyze_file
+from dreamvideo.video.shots import single_input, split_shots
 
 BASE = 0.03  # step size of `job_settings`
 
@@ -46,7 +53,7 @@ def driven(*drives: str, music: Path | None = None, **changes: Any) -> JobSettin
 
 def schedule_of(film: Path, settings: JobSettings) -> Timeline:
     with open_video(film, settings.read) as source:
-        schedule = job_schedule(Job(film, film), settings, source.info)
+        schedule = job_schedule(settings, source.info, hear_job(Job(film, film), settings))
     assert schedule is not None
     return schedule
 
@@ -113,15 +120,68 @@ def test_the_ends_of_all_ranges_are_allowed_values() -> None:
         (driven("step-siz=audio:bass"), "--drive step-siz: expected an option of .*; nearest: step-size"),
         (driven("seed=audio:bass"), "--drive seed: expected an option of"),
         (driven("tv=audio:bass", "tv=audio:mid"), "--drive tv twice"),
-        (driven(music=Path("song.wav")), "--music without --drive"),
+        (driven(music=Path("song.wav")), "song.wav"),
         (driven("tv=audio:bass", music=Path("missing.wav")), "missing.wav"),
-        (driven("tv=audio:bass", cluster=ClusterSettings("local")), "--drive with --cluster"),
     ],
 )
 def test_a_wrong_drive_is_told_before_the_run(settings: JobSettings, message: str) -> None:
     with pytest.raises(DreamVideoError, match=message) as caught:
         check_schedules([], settings)
     assert "\n" not in str(caught.value)
+
+
+def test_a_worker_needs_what_was_heard_and_not_the_sound(tmp_path: Path, tiny_network: Network) -> None:
+    """The scheduler listens once, and a task has the curve."""
+    film, song = one_shot(tmp_path / "film.mp4", 20), film_with_burst(tmp_path / "song.mp4")
+    settings = driven("step-size=audio:bass*1.5,release=10ms", music=song)
+    with open_video(film) as source:
+        (unit,) = split_into_units(split_shots(single_input(source.frames), False))
+
+    def segment(heard: HeardSound) -> dict[str, bytes]:
+        task = ClusterTask(Job(film, tmp_path / "out.mkv"), unit, heard=heard)
+        (finished,) = dream_tasks([task], settings, tiny_network, tmp_path)
+        return finished.files
+
+    heard = hear_job(Job(film, film), settings)
+    expected = segment(heard)
+    song.unlink()
+    assert segment(pickle.loads(pickle.dumps(heard))) == expected
+    assert segment(unheard(settings.timeline, settings.drive)) != expected
+
+
+def test_a_cluster_hears_a_film_once_and_dreams_it_as_one_machine(tmp_path: Path, tiny_network: Network) -> None:
+    clip, song = clip_of_shots(tmp_path / "clip.mp4", 3), film_with_burst(tmp_path / "song.mp4")
+    settings = driven("step-size=audio:bass*1.5", music=song)
+    one, several = (Job(clip, tmp_path / name) for name in ("one.mp4", "several.mp4"))
+    dream_jobs([one], settings, lambda: tiny_network)
+    heard: list[Path] = []
+
+    def listen(path: Path, *names: Any, **kinds: Any) -> SoundFeatures:
+        heard.append(path)
+        return analyze_file(path, *names, **kinds)
+
+    with pytest.MonkeyPatch.context() as patch:
+        job_drives._analyze.cache_clear()
+        patch.setattr(job_drives, "analyze_file", listen)
+        run_with(FakePool(settings, tiny_network, tmp_path / "workers"), [several], settings, Recorder())
+    assert heard == [song] and digest(several.output) == digest(one.output)
+
+
+def test_sets_follow_sections_and_beats_of_the_music(tmp_path: Path) -> None:
+    film = film_with_burst(tmp_path / "film.mp4")
+    timeline = TimelineSettings((("layers", "audio:beats second, first"), ("step_size", "0.01 + 0.001*beat")))
+    settings = job_settings(timeline=timeline)
+    assert timeline.hears and timeline.hears_beats and not timeline.section_kinds
+    with open_video(film) as source:
+        at = job_schedule(settings, source.info, HeardSound({}, (Fraction(1, 5), Fraction(7, 10))))
+        silent = job_schedule(settings, source.info, unheard(timeline, settings.drive))
+    assert at is not None and silent is not None and len(at.looks) == len(silent.looks) == 2
+    assert [dict(at(Fraction(n, 10)).shares) for n in (1, 2, 8)][:2] == [{0: 1}, {1: 1}]
+    assert 0 < dict(at(Fraction(8, 10)).shares)[0] < 1
+    assert at(Fraction(7, 10)).dream.step_size == pytest.approx(0.011)
+    assert silent(Fraction(1, 5)).shares == ((0, 1.0),) and silent(Fraction(1, 5)).dream.step_size == 0.01
+    kinds = TimelineSettings((("classes", "audio:sections owl, lion, cat+dog:0.5"),))
+    assert kinds.section_kinds == {3} and not kinds.hears_beats
 
 
 def test_what_has_no_number_cannot_be_driven(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from test_cluster import clip_of_shots, job_settings, segment_files, shorten_seg
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.jobs.job import Job
+from dreamvideo.jobs.job_drives import HeardSound
 from dreamvideo.jobs.job_schedule import check_schedules, job_schedule
 from dreamvideo.jobs.runner import dream_jobs
 from dreamvideo.jobs.split import split_into_units
@@ -57,9 +58,9 @@ def test_a_part_of_a_film_has_the_values_of_its_time(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", [Fraction(n, 25) for n in range(50)])
     settings = job_settings(timeline=TIMELINE)
     with open_video(clip) as source:
-        whole = job_schedule(Job(clip, clip), settings, source.info)
+        whole = job_schedule(settings, source.info, HeardSound())
     with open_video(clip, ReadSettings(start=Fraction(1, 2), frames=3)) as source:
-        part = job_schedule(Job(clip, clip), settings, source.info)
+        part = job_schedule(settings, source.info, HeardSound())
         frame = next(source.frames)
     assert whole is not None and part is not None and frame.time == 0
     assert whole.nodes == part.nodes and part(frame.time) == whole(Fraction(13, 25))  # the first frame after 0.5 s

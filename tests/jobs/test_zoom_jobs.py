@@ -11,10 +11,20 @@ from clips import video_times
 from conftest import only_line, parsed, run, textured
 
 from dreamvideo.commands.zoom import parse_zoom
+from dreamvideo.jobs.zoom_job import path_of_film
 from dreamvideo.media import segment_records, segments
 from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.metadata import settings_in_file
-from dreamvideo.settings.zoom import Feedback, parse_center, parse_feedback, parse_turn_rate, parse_zoom_rate
+from dreamvideo.settings.zoom import (
+    Feedback,
+    FilmSettings,
+    ZoomSettings,
+    parse_center,
+    parse_feedback,
+    parse_speed,
+    parse_turn_rate,
+    parse_zoom_rate,
+)
 
 pytestmark = pytest.mark.usefixtures("networks_loaded_once")
 
@@ -49,6 +59,19 @@ def test_speeds_of_turns(text: str, degrees: float) -> None:
     assert parse_turn_rate(text).per_second(10) == pytest.approx(degrees)
 
 
+def test_a_speed_may_change_over_the_film() -> None:
+    film = FilmSettings(Fraction(10), Fraction(20), (96, 64))
+    rate, most = parse_speed("1s:1.2/s, 5s:2/s ease, 8s:-1.1/frame step", parse_zoom_rate, film.clock, "--rate")
+    slow, fast, back = math.log(1.2), math.log(2), -20 * math.log(1.1)
+    assert [rate(time) for time in (0, 1, 5, 7.9, 8, 10)] == pytest.approx([slow, slow, fast, fast, back, back])
+    assert rate(3) == pytest.approx((slow + fast) / 2) and slow < rate(2) < slow + (fast - slow) / 4
+    assert most == pytest.approx(-back)
+    path = path_of_film(ZoomSettings("0:1/s, 10s:1.5/s", "0:0deg/s, 10s:10deg/s"), film, 96, 64)
+    log_zoom, turn = path.pose(path.count)
+    assert log_zoom == pytest.approx(5 * math.log(1.5)) and math.degrees(turn) == pytest.approx(50)
+    assert path.pose(100)[0] == pytest.approx(log_zoom / 4)
+
+
 def test_places_and_tunnels() -> None:
     assert parse_center("0.25, 1") == (0.25, 1)
     assert parse_center("50%,40%") == (0.5, 0.4)
@@ -63,6 +86,9 @@ def test_places_and_tunnels() -> None:
         (["--rate", "0/s"], "--rate 0/s: expected a factor"),
         (["--rate", "9/frame"], "--rate 9/frame at 30 fps: expected at most a factor of 2 a frame"),
         (["--rotate", "5deg/h"], "--rotate 5deg/h: expected a turn such as"),
+        (["--rate", "0:1.2/s, 1s:9/frame"], "--rate 0:1.2/s, 1s:9/frame at 30 fps: expected at most a factor of 2"),
+        (["--rate", "0:1.2/s, 30s:2/s"], "--rate at 30s: the film ends at 00:20: expected an earlier time"),
+        (["--rotate", "0:5deg/s, 2s:fast"], "--rotate fast: expected a turn such as"),
         (["--rotate", "1turn/frame"], "--rotate 1turn/frame at 30 fps: expected at most 45 degrees a frame"),
         (["--center", "2,0"], "--center 2,0: expected x,y as shares"),
         (["--seconds", "0.03"], "--seconds 0.03 at 30 fps: expected 2 frames or more"),

@@ -226,8 +226,8 @@ def test_packets_of_equal_times_are_kept(tmp_path: Path, suffix: str) -> None:
     checkpoint_folder(output).mkdir()
     with open_video(clip, ReadSettings()) as source:
         film = Muxer(output, source.info, EncodeSettings(), None)
-        assert film._copier is not None
-        film._copier._packets = coarse(film._copier._packets)
+        (copier,) = film._copiers
+        copier._packets = coarse(copier._packets)
         for frame in source.frames:
             film.add(film.encoder.encode(frame.image, frame.time, frame.duration))
         film.add(film.encoder.flush())

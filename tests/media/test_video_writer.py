@@ -273,8 +273,8 @@ def test_damaged_sound_costs_itself_alone(rich: Path, tmp_path: Path, caplog: py
     output = tmp_path / "dream.mp4"
     with open_video(rich, ReadSettings()) as source, hold_checkpoint(output):
         film = Muxer(output, source.info, FAST, None)
-        assert film._copier is not None
-        film._copier._packets = broken(film._copier._packets)
+        (copier,) = film._copiers
+        copier._packets = broken(copier._packets)
         for frame in source.frames:
             film.add(film.encoder.encode(frame.image, frame.time, frame.duration))
         film.add(film.encoder.flush())

@@ -7,14 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sounds import RATE, clicks, write_film
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.media.mono_sound import SOUND_RATE
 from dreamvideo.sound.drive import drive_curve, parse_drive
-from dreamvideo.sound.events import count_beats
 from dreamvideo.sound.features import SoundFeatures, analyze_file, analyze_sound
 
 BOTH = ["beats", "onsets"]
@@ -75,16 +72,3 @@ def test_without_librosa_a_line_says_what_to_install(monkeypatch: pytest.MonkeyP
     with pytest.raises(SettingsError, match=r"pip install 'dreamvideo\[music\]'"):
         analyze_sound(iter(lambda: pytest.fail("was read"), None), ["beats"])
     assert isinstance(analyze_sound([], ["bass"]), SoundFeatures)
-
-
-def test_beats_are_counted_in_parts() -> None:
-    beats = np.array([1.0, 2.0, 4.0])
-    times = [0.5, 1, 1.5, 2, 3, 4, 5]
-    assert [count_beats(beats, time) for time in times] == [-0.5, 0, 0.5, 1, 1.5, 2, 2.5]
-    assert count_beats(np.array([1.0]), 5) == count_beats(np.empty(0), 5) == 0
-
-
-@given(st.lists(st.floats(0, 100), min_size=2, unique=True), st.floats(-10, 110), st.floats(0.01, 1))
-def test_the_count_of_beats_never_falls(beats: list[float], time: float, later: float) -> None:
-    found = np.array(sorted(beats))
-    assert count_beats(found, time) <= count_beats(found, time + later) + 1e-9

@@ -23,6 +23,8 @@ from dreamvideo.schedule.film_clock import FilmClock
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.schedules import TimelineSettings
 from dreamvideo.settings.timeline import Moment, Timeline, open_timeline
+from dreamvideo.sound.drive import DriveCurve
+from dreamvideo.sound.envelope import follow_level
 from dreamvideo.video.moments import new_share, share_of_change
 from dreamvideo.video.pipeline import dream_video
 
@@ -75,6 +77,26 @@ def test_strength_follows_the_step_size_up_and_down(looks: LookNetworks) -> None
     assert changing[:10] == pytest.approx(low[:10], rel=0.02)
     assert changing[27:31] == pytest.approx(high[27:31], rel=0.1)
     assert changing[46:] == pytest.approx(low[46:], rel=0.1)
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_beat_is_seen_in_the_first_frame_after_it_and_then_fades(looks: LookNetworks, moves: bool) -> None:
+    """It rises and falls between two frames: neither end of the rise is the time of a frame."""
+    images = pan(38) if moves else pan(1) * 38
+    level = np.zeros(152, np.float32)
+    level[[30, 83]] = 1
+    factor = DriveCurve(1 + 2 * follow_level(level, 0.0, 0.1), 1.0)
+    at = open_timeline(
+        TimelineSettings(),
+        *(ModelSettings("dreamnet"), ObjectiveSettings(), QUICK, CarrySettings()),
+        FilmClock(Fraction(38, 25), Fraction(25)),
+        factors={"step_size": factor},
+    )
+    found = strengths(images_of(images, looks, at), images)
+    for first in (8, 21):
+        assert found[first] > 1.2 * found[first - 1]
+        assert found[first + 11] == pytest.approx(found[first - 1], rel=0.1)
+    assert found[20] == pytest.approx(found[5], rel=0.2)
 
 
 def test_a_look_morphs_into_another_without_a_jump(looks: LookNetworks) -> None:

@@ -15,6 +15,7 @@ from dreamvideo.frames import Source
 from dreamvideo.jobs.cluster.transfer import StoredFile
 from dreamvideo.jobs.image_output import publish_images
 from dreamvideo.jobs.job import Job, JobResult, JobSettings, check_unchanged, min_segment_frames, open_job, source_state
+from dreamvideo.jobs.job_drives import HeardSound
 from dreamvideo.jobs.split import WorkUnit, split_into_units
 from dreamvideo.jobs.task import ClusterTask, FinishedSegment
 from dreamvideo.media.checkpoint import ResumePoint, checkpoint_folder
@@ -43,6 +44,7 @@ class ClusterJob:
     state: tuple[int, int]  # of its input when it was opened, see `source_state`
     files: dict[Path, StoredFile] = field(default_factory=dict)  # its input, if that is sent to workers
     started_at: float = field(default_factory=time.monotonic)
+    heard: HeardSound = HeardSound()  # what its dream follows; the sound stays here
     resumed: int = 0  # frames that an earlier run finished
     open_units: int = 0  # units that are not finished
     all_found: bool = False  # every unit is known

@@ -29,6 +29,7 @@ from dreamvideo.jobs.cluster.transfer import store_file
 from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
 from dreamvideo.jobs.flow_choice import with_flow_of
 from dreamvideo.jobs.job import Job, JobResult, JobSettings
+from dreamvideo.jobs.job_drives import hear_job
 from dreamvideo.jobs.job_output import begin_job, encode_of, finish_job
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.split import WorkUnit
@@ -162,7 +163,7 @@ class _Scheduler:
             elif (task := rest_of_unit(active.job, unit)) is not None:
                 active.open_units += 1
                 codec = encode_of(active.job, self._settings).codec
-                self._waiting.append(_JobTask(active, replace(task, codec=codec)))
+                self._waiting.append(_JobTask(active, replace(task, codec=codec, heard=active.heard)))
         except DreamVideoError as error:
             self._fail(active, error)
 
@@ -183,6 +184,7 @@ class _Scheduler:
                 check_same_encoder(job.output, info, encode_of(job, self._settings))
         else:
             begin_job(job, info, self._settings)
+        active.heard = hear_job(job, self._settings)
         if self._settings.cluster.ship:
             if job.images:
                 raise SettingsError(f"--ship with {job.source}: expected videos; put images into a shared folder")
