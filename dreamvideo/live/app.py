@@ -24,6 +24,7 @@ from dreamvideo.live.outputs.overlay import with_overlay
 from dreamvideo.live.outputs.recorder import check_recording
 from dreamvideo.live.outputs.virtual_camera import open_virtual_camera
 from dreamvideo.live.outputs.window import LiveWindow, check_display, open_window
+from dreamvideo.live.remote.osc_server import PREFIX, serve_osc
 from dreamvideo.live.shared_state import SharedState
 from dreamvideo.live.web.password import page_password
 from dreamvideo.live.web.server import serve_page
@@ -32,7 +33,8 @@ from dreamvideo.models.registry import find_model
 from dreamvideo.motion.flow import live_flow
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings
-from dreamvideo.settings.live import CameraSettings, LiveSettings
+from dreamvideo.settings.live import CameraSettings, LiveSettings, StageSettings
+from dreamvideo.settings.parsers import Address
 from dreamvideo.threads import latest
 
 KEY_INTERVAL: Final = 0.05  # seconds without a frame after which keys are read nevertheless
@@ -54,6 +56,7 @@ class LiveRequest:
     guide: Tensor | None = None  # (1, 3, h, w) RGB in [0, 1]
     preset: str | None = None  # of the command line, to name the look
     overwrite: bool = False  # replace the file of the recording, if it exists
+    stage: StageSettings = StageSettings()
 
 
 def run_live_dream(request: LiveRequest, report: Report, prepare_ascent: Callable[[], None] = lambda: None) -> None:
@@ -81,6 +84,8 @@ def run_live_dream(request: LiveRequest, report: Report, prepare_ascent: Callabl
     load = look_loader(model, on_device, request.objective, request.dream, request.guide)
     estimate = live_flow(device)
     with contextlib.ExitStack() as stack:
+        for remote in open_remotes(request.stage, shared, report):
+            stack.enter_context(remote)
         sinks = [stack.enter_context(sink) for sink in open_sinks(request, shared, report)]
         ascent = stack.enter_context(contextlib.closing(AscentThread(load, CarrySettings(), prepare_ascent)))
         images = latest(camera, KEY_INTERVAL)
@@ -107,6 +112,22 @@ def open_sinks(
         yield page_sink(shared, live, report)
     elif live.window:
         yield window_sink(shared)
+
+
+def open_remotes(
+    stage: StageSettings, shared: SharedState, report: Report
+) -> Generator[contextlib.AbstractContextManager[None], None, None]:
+    """Yield what sets the controls from outside, each to be opened."""
+    if stage.osc is not None:
+        yield osc_remote(stage.osc, shared, report)
+
+
+@contextlib.contextmanager
+def osc_remote(address: Address, shared: SharedState, report: Report) -> Generator[None, None, None]:
+    """OSC packets."""
+    with serve_osc(shared, address) as (place, _):
+        report(f"OSC at {place}: {PREFIX}NAME, such as {PREFIX}strength")
+        yield
 
 
 @contextlib.contextmanager

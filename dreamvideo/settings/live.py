@@ -40,6 +40,22 @@ class CameraSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StageSettings:
+    """What controls a live dream from outside."""
+
+    osc: Address | None = option(
+        None,
+        "take controls by OSC on this UDP port, by python-osc (an extra); of this machine only unless a host is given",
+        type=parse_address,
+        reach="lets others control the dream",
+        metavar="[HOST:]PORT",
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True, slots=True)
 class LiveSettings:
     """What a live dream shows, and where."""
 
