@@ -24,6 +24,7 @@ from dreamvideo.live.outputs.overlay import with_overlay
 from dreamvideo.live.outputs.recorder import check_recording
 from dreamvideo.live.outputs.virtual_camera import open_virtual_camera
 from dreamvideo.live.outputs.window import LiveWindow, check_display, open_window
+from dreamvideo.live.remote.midi_input import open_midi
 from dreamvideo.live.remote.osc_server import PREFIX, serve_osc
 from dreamvideo.live.shared_state import SharedState
 from dreamvideo.live.web.password import page_password
@@ -120,6 +121,8 @@ def open_remotes(
     """Yield what sets the controls from outside, each to be opened."""
     if stage.osc is not None:
         yield osc_remote(stage.osc, shared, report)
+    if stage.midi is not None:
+        yield midi_remote(stage.midi, shared, report)
 
 
 @contextlib.contextmanager
@@ -127,6 +130,16 @@ def osc_remote(address: Address, shared: SharedState, report: Report) -> Generat
     """OSC packets."""
     with serve_osc(shared, address) as (place, _):
         report(f"OSC at {place}: {PREFIX}NAME, such as {PREFIX}strength")
+        yield
+
+
+@contextlib.contextmanager
+def midi_remote(device: str, shared: SharedState, report: Report) -> Generator[None, None, None]:
+    """A MIDI device."""
+    with open_midi(shared, device) as name:
+        learning = shared.learning
+        known = len(learning.learned) if learning is not None else 0
+        report(f"MIDI from {name}: {known} controls were learned" + ("" if known else "; learn them in the page"))
         yield
 
 

@@ -50,6 +50,11 @@ class StageSettings:
         reach="lets others control the dream",
         metavar="[HOST:]PORT",
     )
+    midi: str | None = option(
+        None,
+        "take controls from this MIDI device, by mido (an extra); knobs are learned in the page of --serve",
+        metavar="DEVICE",
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)
