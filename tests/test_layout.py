@@ -30,7 +30,7 @@ ORDER = {
     "models.cpu_engine": "trace ops < passes packed_conv grad_masks strip_max_pool separable_max_pool"
     " < strided_depthwise < convs stem pools < executor < compile < __init__",
     "jobs": "* < cluster",
-    "live": "controls < named_controls < shared_state < cameras dreaming web remote < loop < outputs < app",
+    "live": "controls < named_controls < shared_state < cameras dreaming hearing remote web < loop < outputs < app",
     "live.cameras": "bursts same_host < webcam network_camera file_camera < camera",
     "bench": "* < coherence",
 }

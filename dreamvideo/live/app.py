@@ -18,7 +18,9 @@ from dreamvideo.live.cameras.camera import camera_frames
 from dreamvideo.live.controls import Controls
 from dreamvideo.live.dreaming.ascent_thread import AscentThread
 from dreamvideo.live.dreaming.looks import build_menu, look_loader
-from dreamvideo.live.loop import ShownFrame, dream_live
+from dreamvideo.live.hearing.live_drives import LiveDrives
+from dreamvideo.live.hearing.microphone import open_microphone
+from dreamvideo.live.loop import Heard, ShownFrame, dream_live
 from dreamvideo.live.outputs.captures import Captures
 from dreamvideo.live.outputs.overlay import with_overlay
 from dreamvideo.live.outputs.recorder import check_recording
@@ -87,10 +89,11 @@ def run_live_dream(request: LiveRequest, report: Report, prepare_ascent: Callabl
     with contextlib.ExitStack() as stack:
         for remote in open_remotes(request.stage, shared, report):
             stack.enter_context(remote)
+        heard = stack.enter_context(open_sound(request.stage, shared, report))
         sinks = [stack.enter_context(sink) for sink in open_sinks(request, shared, report)]
         ascent = stack.enter_context(contextlib.closing(AscentThread(load, CarrySettings(), prepare_ascent)))
         images = latest(camera, KEY_INTERVAL)
-        frames = dream_live(images, ascent, shared, estimate, live.fps, live.dream_size, device)
+        frames = dream_live(images, ascent, shared, estimate, live.fps, live.dream_size, device, heard)
         start = time.monotonic()
         with contextlib.closing(frames):
             for shown in frames:
@@ -141,6 +144,19 @@ def midi_remote(device: str, shared: SharedState, report: Report) -> Generator[N
         known = len(learning.learned) if learning is not None else 0
         report(f"MIDI from {name}: {known} controls were learned" + ("" if known else "; learn them in the page"))
         yield
+
+
+@contextlib.contextmanager
+def open_sound(stage: StageSettings, shared: SharedState, report: Report) -> Generator[Heard, None, None]:
+    """What sound multiplies options by."""
+    hears = bool(stage.live_drive) and stage.sound_input != "off"
+    drives = LiveDrives(stage.live_drive, hears)
+    if not hears:
+        yield drives.factors
+        return
+    with open_microphone(stage.sound_input, drives.hear, shared.say) as name:
+        report(f"hears {name}")
+        yield drives.factors
 
 
 @contextlib.contextmanager

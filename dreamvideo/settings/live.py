@@ -55,6 +55,18 @@ class StageSettings:
         "take controls from this MIDI device, by mido (an extra); knobs are learned in the page of --serve",
         metavar="DEVICE",
     )
+    live_drive: tuple[str, ...] = option(
+        (),
+        "an option, or strength, follows the sound of a microphone or line input, as options of films do, repeatable",
+        flag="--drive",
+        action="append",
+        metavar="OPTION=audio:FEATURE[*GAIN][+OFFSET][,attack=TIME][,release=TIME]",
+    )
+    sound_input: str = option(
+        "default",
+        "what --drive hears: number or name of an input of sounddevice (an extra), or off, for tapped beats alone",
+        metavar="DEVICE",
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)
