@@ -30,7 +30,7 @@ ORDER = {
     "models.cpu_engine": "trace ops < passes packed_conv grad_masks strip_max_pool separable_max_pool"
     " < strided_depthwise < convs stem pools < executor < compile < __init__",
     "jobs": "* < cluster",
-    "live": "controls < shared_state < cameras dreaming web < loop < outputs < app",
+    "live": "controls < named_controls < shared_state < cameras dreaming hearing remote web < loop < outputs < app",
     "live.cameras": "bursts same_host < webcam network_camera file_camera < camera",
     "bench": "* < coherence",
 }
@@ -41,7 +41,18 @@ WITHOUT = [
         ("torch", "torchvision"),
     ),
     (("sound",), ("av",)),
-    (("live.controls", "live.shared_state", "live.cameras", "live.outputs", "live.web"), ("torch", "torchvision")),
+    (
+        (
+            "live.controls",
+            "live.named_controls",
+            "live.shared_state",
+            "live.remote",
+            "live.cameras",
+            "live.outputs",
+            "live.web",
+        ),
+        ("torch", "torchvision"),
+    ),
     (("jobs.fingerprint", "jobs.image_output", "commands.signals"), ("torch", "torchvision")),
     (("models", "ascent", "tensors", "devices"), ("av", "cv2")),
     (("motion", "yuv.frame_planes", "yuv.yuv_to_rgb", "yuv.rgb_to_yuv"), ("av",)),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dreamvideo.commands.console import DONE, Console
 from dreamvideo.commands.options import LIVE_SETTINGS, Command, CommandLine, add_command, add_look
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
-from dreamvideo.settings.live import CameraSettings, LiveSettings
+from dreamvideo.settings.live import CameraSettings, LiveSettings, StageSettings
 
 if TYPE_CHECKING:
     from dreamvideo.live.app import LiveRequest
@@ -57,6 +57,7 @@ def parse_live(line: CommandLine) -> LiveRequest:
         load_guide(objective.guide),
         line.arguments.preset,
         line.arguments.overwrite,
+        line.settings(StageSettings),
     )
 
 

@@ -30,7 +30,7 @@ from dreamvideo.settings.job import (
     SequenceSettings,
     TileSettings,
 )
-from dreamvideo.settings.live import CameraSettings, LiveSettings
+from dreamvideo.settings.live import CameraSettings, LiveSettings, StageSettings
 from dreamvideo.settings.network_looks import DEFAULT_NETWORK, EMBEDDED_NETWORK, network_look, resolve_network
 from dreamvideo.settings.option import option_choices, option_flag
 from dreamvideo.settings.schedules import FIXED, TimelineSettings
@@ -58,7 +58,7 @@ VIDEO_SETTINGS = (PreviewSettings, *_VIDEO_SETTINGS)
 FRAMES_SETTINGS = (SequenceSettings, *_VIDEO_SETTINGS)
 IMAGE_SETTINGS = (PictureSettings, *NETWORK_SETTINGS, MaskSettings, TileSettings)
 ZOOM_SETTINGS = (FilmSettings, ZoomSettings, *NETWORK_SETTINGS, TileSettings, EncodeSettings)
-LIVE_SETTINGS = (LiveSettings, CameraSettings, *NETWORK_SETTINGS)
+LIVE_SETTINGS = (LiveSettings, CameraSettings, StageSettings, *NETWORK_SETTINGS)
 INFO_SETTINGS = (InfoSettings, ReadSettings, *NETWORK_SETTINGS, CarrySettings, EncodeSettings)
 ATLAS_SETTINGS = (AtlasSettings, *NETWORK_SETTINGS)
 

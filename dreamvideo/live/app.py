@@ -18,12 +18,16 @@ from dreamvideo.live.cameras.camera import camera_frames
 from dreamvideo.live.controls import Controls
 from dreamvideo.live.dreaming.ascent_thread import AscentThread
 from dreamvideo.live.dreaming.looks import build_menu, look_loader
-from dreamvideo.live.loop import ShownFrame, dream_live
+from dreamvideo.live.hearing.live_drives import LiveDrives
+from dreamvideo.live.hearing.microphone import open_microphone
+from dreamvideo.live.loop import Heard, ShownFrame, dream_live
 from dreamvideo.live.outputs.captures import Captures
 from dreamvideo.live.outputs.overlay import with_overlay
 from dreamvideo.live.outputs.recorder import check_recording
 from dreamvideo.live.outputs.virtual_camera import open_virtual_camera
 from dreamvideo.live.outputs.window import LiveWindow, check_display, open_window
+from dreamvideo.live.remote.midi_input import open_midi
+from dreamvideo.live.remote.osc_server import PREFIX, serve_osc
 from dreamvideo.live.shared_state import SharedState
 from dreamvideo.live.web.password import page_password
 from dreamvideo.live.web.server import serve_page
@@ -32,7 +36,8 @@ from dreamvideo.models.registry import find_model
 from dreamvideo.motion.flow import live_flow
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings
-from dreamvideo.settings.live import CameraSettings, LiveSettings
+from dreamvideo.settings.live import CameraSettings, LiveSettings, StageSettings
+from dreamvideo.settings.parsers import Address
 from dreamvideo.threads import latest
 
 KEY_INTERVAL: Final = 0.05  # seconds without a frame after which keys are read nevertheless
@@ -54,6 +59,7 @@ class LiveRequest:
     guide: Tensor | None = None  # (1, 3, h, w) RGB in [0, 1]
     preset: str | None = None  # of the command line, to name the look
     overwrite: bool = False  # replace the file of the recording, if it exists
+    stage: StageSettings = StageSettings()
 
 
 def run_live_dream(request: LiveRequest, report: Report, prepare_ascent: Callable[[], None] = lambda: None) -> None:
@@ -81,10 +87,13 @@ def run_live_dream(request: LiveRequest, report: Report, prepare_ascent: Callabl
     load = look_loader(model, on_device, request.objective, request.dream, request.guide)
     estimate = live_flow(device)
     with contextlib.ExitStack() as stack:
+        for remote in open_remotes(request.stage, shared, report):
+            stack.enter_context(remote)
+        heard = stack.enter_context(open_sound(request.stage, shared, report))
         sinks = [stack.enter_context(sink) for sink in open_sinks(request, shared, report)]
         ascent = stack.enter_context(contextlib.closing(AscentThread(load, CarrySettings(), prepare_ascent)))
         images = latest(camera, KEY_INTERVAL)
-        frames = dream_live(images, ascent, shared, estimate, live.fps, live.dream_size, device)
+        frames = dream_live(images, ascent, shared, estimate, live.fps, live.dream_size, device, heard)
         start = time.monotonic()
         with contextlib.closing(frames):
             for shown in frames:
@@ -107,6 +116,47 @@ def open_sinks(
         yield page_sink(shared, live, report)
     elif live.window:
         yield window_sink(shared)
+
+
+def open_remotes(
+    stage: StageSettings, shared: SharedState, report: Report
+) -> Generator[contextlib.AbstractContextManager[None], None, None]:
+    """Yield what sets the controls from outside, each to be opened."""
+    if stage.osc is not None:
+        yield osc_remote(stage.osc, shared, report)
+    if stage.midi is not None:
+        yield midi_remote(stage.midi, shared, report)
+
+
+@contextlib.contextmanager
+def osc_remote(address: Address, shared: SharedState, report: Report) -> Generator[None, None, None]:
+    """OSC packets."""
+    with serve_osc(shared, address) as (place, _):
+        report(f"OSC at {place}: {PREFIX}NAME, such as {PREFIX}strength")
+        yield
+
+
+@contextlib.contextmanager
+def midi_remote(device: str, shared: SharedState, report: Report) -> Generator[None, None, None]:
+    """A MIDI device."""
+    with open_midi(shared, device) as name:
+        learning = shared.learning
+        known = len(learning.learned) if learning is not None else 0
+        report(f"MIDI from {name}: {known} controls were learned" + ("" if known else "; learn them in the page"))
+        yield
+
+
+@contextlib.contextmanager
+def open_sound(stage: StageSettings, shared: SharedState, report: Report) -> Generator[Heard, None, None]:
+    """What sound multiplies options by."""
+    hears = bool(stage.live_drive) and stage.sound_input != "off"
+    drives = LiveDrives(stage.live_drive, hears)
+    if not hears:
+        yield drives.factors
+        return
+    with open_microphone(stage.sound_input, drives.hear, shared.say) as name:
+        report(f"hears {name}")
+        yield drives.factors
 
 
 @contextlib.contextmanager

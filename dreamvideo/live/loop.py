@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
@@ -18,11 +18,11 @@ from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls
 from dreamvideo.live.dreaming.ascent_thread import AscentResult, AscentThread
 from dreamvideo.live.dreaming.camera_stream import CameraStream
+from dreamvideo.live.dreaming.shown_image import compose_frame
 from dreamvideo.live.dreaming.size_control import FIRST_SIDE, SizeController, Workload
 from dreamvideo.live.dreaming.state import (
     LiveFrameState,
     apply_results,
-    compose_frame,
     make_task,
     move_dream,
     see_frame,
@@ -35,6 +35,8 @@ from dreamvideo.motion.flow_pair import FlowEstimator
 from dreamvideo.threads import Latest
 
 CPU: Final = torch.device("cpu")
+
+Heard = Callable[[float, Controls], Mapping[str, float]]  # (seconds, controls) -> factors of options, by their fields
 
 EARLY_MARGIN: Final = 0.75  # of the interval asked for; frames that come sooner than that are skipped
 
@@ -114,6 +116,7 @@ def dream_live(
     fps: float | None = None,
     side: int | None = None,
     device: torch.device = CPU,
+    heard: Heard = lambda now, controls: {},
 ) -> Generator[ShownFrame, None, None]:
     """Dream the frames of a camera as they come. Where there is no new one, the last is shown as its dream grows.
 
@@ -125,6 +128,7 @@ def dream_live(
         fps: frames per second to hold, and not to exceed; None: those of the camera.
         side: pixels of the shorter side that is dreamed; None: as many as there is time for.
         device: of the ascent. Where work is queued on it, the dream is kept and moved there, too.
+        heard: what sound multiplies options by.
 
     Yields:
         Each frame that is to be shown; the next one is pulled when that has been done.
@@ -132,19 +136,17 @@ def dream_live(
     Raises:
         DreamVideoError: of the camera or the network, or the device has no memory for a dream.
     """
-    where = device if runs_asynchronously(device) else None
-    mover = FrameMover(estimate, frame_comparer(), CameraStream(device), where)
-    stats = LiveStats()
+    mover, stats = _mover(estimate, device), LiveStats()
     sizes = SizeController(Workload(side or FIRST_SIDE), time.monotonic(), fixed=side is not None)
     state = None
     with closing(frames):
         for latest in frames:
-            controls, frame = shared.controls, latest.item
-            start = time.monotonic()
+            frame, start = latest.item, time.monotonic()
+            dials = ascent.read_dials(shared.controls, heard(start, shared.controls))
+            if not (controls := dials.controls).running:
+                return
             if frame is not None:
                 stats.frame_arrived(start, latest.dropped)
-            if not controls.running:
-                return
             if _is_skipped(frame, state, fps):
                 continue
             # Held until the image that they went into is here: their memory belongs to the stream of the ascent.
@@ -155,7 +157,7 @@ def dream_live(
             moved = mover.stream.run(mover.move, state, new_frame, controls, sizes.workload, results, working_on)
             state = moved.state
             if state.presence:
-                ascent.offer(replace(make_task(state, sizes.workload.steps), ready=moved.ready))
+                ascent.offer(make_task(state, sizes.workload.steps, dials.step_ratio, moved.ready))
             image, seconds = moved.wait()
             fresh = frame is not None and not controls.frozen
             at = state.frame.time if fresh else Fraction(time.monotonic())
@@ -165,7 +167,12 @@ def dream_live(
             if fresh:
                 sizes.add_frame(now, now - start, now - start - seconds)
             sizes.update(now, 1 / (fps or max(stats.camera_rate(now), 1.0)), state.camera.shape[:2])
-            shared.numbers = stats.numbers(state, ascent.look, shared.menu.own, shared.message or ascent.message)
+            shared.numbers = stats.numbers(state, ascent, shared)
+
+
+def _mover(estimate: FlowEstimator, device: torch.device) -> FrameMover:
+    where = device if runs_asynchronously(device) else None
+    return FrameMover(estimate, frame_comparer(), CameraStream(device), where)
 
 
 def _is_skipped(frame: Frame | None, state: LiveFrameState | None, fps: float | None) -> bool:

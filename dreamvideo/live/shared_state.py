@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from threading import Condition
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.live.controls import Controls, Menu, press, set_strength
+from dreamvideo.live.controls import Controls, Menu, press
+from dreamvideo.live.named_controls import CONTROLS, ControlValue, set_control, turn_control
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,16 @@ class LiveNumbers:
     device: str = ""
     look: str = ""
     message: str = ""  # about the camera, a recording or the last key; empty: none
+    look_numbers: tuple[tuple[str, float], ...] = ()  # options of the look, by their fields
+
+
+@dataclass(frozen=True, slots=True)
+class MidiLearning:
+    """What a MIDI device controls, and what it is to learn next."""
+
+    device: str
+    learned: Mapping[str, str] = field(default_factory=dict)  # knob or key, such as `knob 7` -> name of a control
+    control: str | None = None  # the next knob that is turned will control this
 
 
 class SharedState:
@@ -42,19 +54,58 @@ class SharedState:
         self.menu = menu
         self.controls = controls  # read it once per frame and keep the copy: any thread may replace it
         self.numbers = LiveNumbers()
+        self.learning: MidiLearning | None = None  # None: there is no MIDI
         self._message: tuple[float, str] = (0.0, "")  # (time, text)
         self._changed = Condition()
         self._image: tuple[int, NDArray[np.uint8]] | None = None
 
-    def press(self, key: str) -> None:
-        """Apply a key of `controls.KEYS`."""
+    def press(self, key: str, now: float | None = None) -> None:
+        """Apply a key of `controls.KEYS`; `now`: when it was pressed, None: just now."""
         with self._changed:
-            self.controls = press(self.controls, key, self.menu)
+            self.controls = press(self.controls, key, self.menu, time.monotonic() if now is None else now)
 
-    def set_strength(self, strength: float) -> None:
-        """Set the strength of the dream, relative to that of the look; limited to `controls.STRENGTHS`."""
+    def set(self, name: str, value: ControlValue, now: float | None = None) -> None:
+        """Set a control by its name.
+
+        Args:
+            name, value: as for `named_controls.set_control`.
+            now: when it was set, seconds as of `time.monotonic`; None: just now.
+
+        Raises:
+            DreamVideoError: there is no such control, or the value does not fit it; nothing has changed.
+        """
         with self._changed:
-            self.controls = set_strength(self.controls, strength)
+            now = time.monotonic() if now is None else now
+            self.controls = set_control(self.controls, self.menu, name, value, now)
+
+    def turn(self, name: str, share: float, before: float, *, pad: bool = False) -> None:
+        """Turn the knob of a control, as `named_controls.turn_control` does."""
+        with self._changed:
+            now = time.monotonic()
+            self.controls = turn_control(self.controls, self.menu, name, share, before, now, pad=pad)
+
+    def learn(self, control: str | None) -> None:
+        """Have the next MIDI knob that is turned control `control`, of `named_controls.CONTROLS`; None: no longer."""
+        with self._changed:
+            if self.learning is not None and (control is None or control in CONTROLS):
+                self.learning = replace(self.learning, control=control)
+
+    def bind(self, knob: str) -> bool:
+        """Have a MIDI knob control what is to be learned, and nothing else do so; return whether anything is."""
+        with self._changed:
+            if self.learning is None or self.learning.control is None:
+                return False
+            control = self.learning.control
+            kept = {each: name for each, name in self.learning.learned.items() if each != knob and name != control}
+            self.learning = replace(self.learning, learned={**kept, knob: control}, control=None)
+            return True
+
+    def forget(self, control: str) -> None:
+        """Have no MIDI knob control `control`."""
+        with self._changed:
+            if self.learning is not None:
+                kept = {knob: name for knob, name in self.learning.learned.items() if name != control}
+                self.learning = replace(self.learning, learned=kept, control=None)
 
     def stop_recording(self) -> None:
         """Switch the recording control off, after a recording has ended by itself."""

@@ -40,6 +40,39 @@ class CameraSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StageSettings:
+    """What controls a live dream from outside."""
+
+    osc: Address | None = option(
+        None,
+        "take controls by OSC on this UDP port, by python-osc (an extra); of this machine only unless a host is given",
+        type=parse_address,
+        reach="lets others control the dream",
+        metavar="[HOST:]PORT",
+    )
+    midi: str | None = option(
+        None,
+        "take controls from this MIDI device, by mido (an extra); knobs are learned in the page of --serve",
+        metavar="DEVICE",
+    )
+    live_drive: tuple[str, ...] = option(
+        (),
+        "an option, or strength, follows the sound of a microphone or line input, as options of films do, repeatable",
+        flag="--drive",
+        action="append",
+        metavar="OPTION=audio:FEATURE[*GAIN][+OFFSET][,attack=TIME][,release=TIME]",
+    )
+    sound_input: str = option(
+        "default",
+        "what --drive hears: number or name of an input of sounddevice (an extra), or off, for tapped beats alone",
+        metavar="DEVICE",
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True, slots=True)
 class LiveSettings:
     """What a live dream shows, and where."""
 

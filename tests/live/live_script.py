@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls, Menu
 from dreamvideo.live.dreaming.ascent_task import AscentState, AscentTask, Look, run_ascent
-from dreamvideo.live.dreaming.ascent_thread import AscentResult
+from dreamvideo.live.dreaming.ascent_thread import AscentResult, AscentThread
 from dreamvideo.live.dreaming.camera_stream import after_event
 from dreamvideo.live.loop import ShownFrame, dream_live
 from dreamvideo.live.shared_state import SharedState
@@ -69,6 +69,8 @@ class PromptAscent:
 
     device: torch.device
     message: str = ""
+    carry: CarrySettings = CarrySettings()
+    read_dials = AscentThread.read_dials
     state: AscentState = AscentState()
     task: AscentTask | None = None
     tasks: list[AscentTask] = field(default_factory=list)

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from dreamvideo.live.controls import KEYS, STRENGTHS, Controls, Menu, press, set_strength
 from dreamvideo.live.shared_state import RateMeter, SharedState
 
-MENU = Menu(presets=("sea", "night"), layers=("s8b", "s16a"))
+MENU = Menu(presets=("sea", "night"), layers=("s8b", "s16a"), classes=("owls", "cats"))
 
 
 def pressed(keys: Any, controls: Controls = Controls(), menu: Menu = MENU) -> Controls:  # noqa: B008
     for key in keys:
-        controls = press(controls, key, menu)
+        controls = press(controls, key, menu, 0.0)
     return controls
 
 
-@given(st.lists(st.sampled_from([*KEYS, "x", "", "é"]), max_size=40), st.sampled_from([MENU, Menu()]))
+@given(st.lists(st.sampled_from([*KEYS, "y", "", "é"]), max_size=40), st.sampled_from([MENU, Menu()]))
 def test_no_keys_lead_out_of_what_there_is(keys: list[Any], menu: Menu) -> None:
     controls = pressed(keys, menu=menu)
     assert controls.layer in (None, *menu.layers)
@@ -38,6 +38,8 @@ def test_no_keys_lead_out_of_what_there_is(keys: list[Any], menu: Menu) -> None:
         ("m", "mirror"),
         ("f", "full_screen"),
         ("d", "split"),
+        ("b", "black"),
+        ("u", "source"),
         ("o", "overlay"),
         ("h", "help"),
     ],
@@ -53,7 +55,10 @@ def test_presets_and_layers_go_round() -> None:
     assert [pressed(["n"] * i).preset for i in range(4)] == [None, "sea", "night", None]
     assert [pressed(["["] * i).layer for i in range(4)] == [None, "s16a", "s8b", None]
     assert pressed(["n", "n", "p"]).preset == "sea"
-    assert pressed(["]", "n"]).layer is None, "a preset is a look of its own"
+    assert [pressed(["c"] * i).classes for i in range(4)] == [None, "owls", "cats", None]
+    assert pressed(["c", "x"]).classes is None
+    after = pressed(["]", "c", "n"])
+    assert (after.layer, after.classes) == (None, None), "a preset is a look of its own"
 
 
 def test_strength_goes_down_to_nothing_and_comes_back() -> None:

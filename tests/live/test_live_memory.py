@@ -59,7 +59,7 @@ def narrow(tiny_network: Network, monkeypatch: pytest.MonkeyPatch) -> Callable[.
 
 
 def in_tiles(network: Network) -> Look:
-    return Look(network, QUICK, {SIZE: MemoryBudget(256)})
+    return Look(network, QUICK, budgets={SIZE: MemoryBudget(256)})
 
 
 def tracked(size: tuple[int, int] = SIZE, **changes: Any) -> TrackedDream:

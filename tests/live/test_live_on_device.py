@@ -27,6 +27,7 @@ from dreamvideo.ascent.cuda_graphs import GraphRecorder
 from dreamvideo.errors import MemoryBudgetError
 from dreamvideo.frames import Frame
 from dreamvideo.live import loop
+from dreamvideo.live.dreaming import shown_image
 from dreamvideo.live.dreaming import state as live_state
 from dreamvideo.live.dreaming.camera_stream import CameraStream
 from dreamvideo.live.dreaming.device_images import compose_planes
@@ -146,8 +147,9 @@ def test_a_dream_that_is_moved_in_torch_is_close_to_that_of_opencv(
     def opencv(*args: Any) -> Any:
         raise AssertionError("moved by OpenCV")
 
-    for name in ("estimate_motion", "compose_image", "source_tensor"):
+    for name in ("estimate_motion", "source_tensor"):
         monkeypatch.setattr(live_state, name, opencv)
+    monkeypatch.setattr(shown_image, "compose_image", opencv)
     ascent = PromptAscent(CPU)
     check_alike(on_cpu, (played(script(), ascent, CPU), ascent))
 
@@ -173,7 +175,7 @@ def test_fake_cuda_a_live_dream_waits_for_nothing_but_what_is_shown(
     assert [each for each in record.faults(first=True) if "live_script" not in each] == []
     fetched = Counter(each.place.partition(":")[0] for each in record.crossings if not each.up)
     moved = fetched.pop("motion/device_motion.py")
-    assert fetched.pop("live/dreaming/state.py") == len(shown)  # the composed images
+    assert fetched.pop("live/dreaming/shown_image.py") == len(shown)  # the composed images
     assert moved < 2 * len(shown)  # the grid that the camera is fitted to, and the numbers of the motion
     grid = max(each.bytes for each in record.crossings if each.by == "tensors.fetch" and "device_motion" in each.place)
     assert grid <= 4 * (3 + 3 * 80 * 80)

@@ -17,14 +17,14 @@ from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls, Menu
 from dreamvideo.live.dreaming.ascent_task import Look
-from dreamvideo.live.dreaming.ascent_thread import AscentResult
+from dreamvideo.live.dreaming.ascent_thread import AscentResult, AscentThread
 from dreamvideo.live.dreaming.size_control import SizeController
 from dreamvideo.live.dreaming.tracking import ResidualUpdate
 from dreamvideo.live.loop import dream_live
 from dreamvideo.live.shared_state import SharedState
 from dreamvideo.models.network import Network
 from dreamvideo.motion.flow_pair import FlowPair
-from dreamvideo.settings.dream import DreamSettings
+from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.threads import Latest
 
 H, W = 48, 64
@@ -33,7 +33,8 @@ H, W = 48, 64
 class Ascending:
     """In place of an ascent: every picture that is offered gains `gain` all over, by the next one."""
 
-    message = ""
+    message, carry = "", CarrySettings()
+    read_dials = AscentThread.read_dials
 
     def __init__(self, network: Network, gain: float = 0.0) -> None:
         self.look, self.gain = Look(network, DreamSettings()), gain
@@ -118,7 +119,7 @@ def test_a_frozen_picture_stands_and_its_dream_goes_on(dreamed: Any) -> None:
 
 
 def test_strength_acts_within_a_picture(dreamed: Any) -> None:
-    shown = dreamed(gray(50), gray(50), lambda shared: shared.set_strength(0), gray(50), gain=10 / 255)
+    shown = dreamed(gray(50), gray(50), lambda shared: shared.set("strength", 0), gray(50), gain=10 / 255)
     assert [int(each.frame.image[0, 0, 0]) for each in shown] == [50, 60, 50]
 
 

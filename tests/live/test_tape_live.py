@@ -65,7 +65,7 @@ def scenes() -> Iterator[Scene]:
     for image in moving[::-1]:
         yield Scene(image, workload=Workload(46, 2))
     for _ in range(12):
-        yield Scene(still, Controls(layer="second", strength=1.5), Workload(46))
+        yield Scene(still, Controls(layer="second", strength=1.5, resets=1), Workload(46))
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from conftest import textured
 from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls
 from dreamvideo.live.dreaming.ascent_thread import AscentResult
+from dreamvideo.live.dreaming.shown_image import compose_frame
 from dreamvideo.live.dreaming.size_control import Workload
 from dreamvideo.live.dreaming.state import (
     LiveFrameState,
     apply_results,
-    compose_frame,
     make_task,
     next_state,
     start_dream,

@@ -26,7 +26,7 @@ from page_attacks import ATTACKS, attack
 
 from dreamvideo.errors import OutputError, SettingsError
 from dreamvideo.live.controls import KEYS, Controls, Menu
-from dreamvideo.live.shared_state import LiveNumbers, SharedState
+from dreamvideo.live.shared_state import LiveNumbers, MidiLearning, SharedState
 from dreamvideo.live.web import guesses, jpegs, places
 from dreamvideo.live.web import page_server as serving
 from dreamvideo.live.web.guesses import GuessLimit
@@ -40,13 +40,13 @@ from dreamvideo.settings.parsers import Address, parse_address
 
 HERE = Address("127.0.0.1", 0)
 JSON = {"Content-Type": "application/json"}
-ROUTES = ("/", "/state", "/image.jpg", "/stream", "/press", "/strength", "/nothing")
+ROUTES = ("/", "/state", "/image.jpg", "/stream", "/press", "/set", "/learn", "/forget", "/nothing")
 SOON = 300.0  # seconds after which what has not come is not coming
 
 
 @pytest.fixture
 def shared() -> SharedState:
-    return SharedState(Controls(), Menu(("eyes", "leaves"), ("s8b", "s16a")))
+    return SharedState(Controls(), Menu(("eyes", "leaves"), ("s8b", "s16a"), classes=("owl",)))
 
 
 @pytest.fixture
@@ -161,24 +161,53 @@ def test_the_state_is_the_shared_state(shared: SharedState, port: int) -> None:
     shared.numbers = LiveNumbers(29.5, 24.0, 48.0, 61.5, 7, (720, 1280), (360, 640), "cpu", "eyes", "recording")
     shared.press("m")
     state = json.loads(ask(port, "/state")[2])
-    assert state["controls"] == asdict(shared.controls) and state["controls"]["mirror"]
+    assert state["controls"] == json.loads(json.dumps(asdict(shared.controls))) and state["controls"]["mirror"]
     assert state["numbers"] == json.loads(json.dumps(asdict(shared.numbers)))
-    assert state["menu"] == {"presets": ["eyes", "leaves"], "layers": ["s8b", "s16a"], "own": None}
-    assert state["keys"] == [{"name": key.name, "what": key.what} for key in KEYS.values()]
-    assert state["strengths"] == [0, 3] and state["viewing"] is False
+    menu = {"presets": ["eyes", "leaves"], "layers": ["s8b", "s16a"], "classes": ["owl"], "own": None}
+    assert state["menu"] == menu
+    keys = [{"name": key.name, "control": key.control, "what": key.what} for key in KEYS.values()]
+    assert state["keys"] == keys
+    assert {each["name"] for each in state["named"]} > {"strength", "step-size", "amount"}
+    assert state["viewing"] is False
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_of_the_window_is_one_of_the_page(shared: SharedState, port: int, key: Any) -> None:
-    expected = KEYS[key].change(Controls(), shared.menu)
     status, _, content = post(port, "/press", {"key": key})
-    assert status == 200 and shared.controls == expected and json.loads(content)["controls"] == asdict(expected)
+    expected = KEYS[key].change(Controls(), shared.menu, shared.controls.taps[-1] if key == "t" else 0.0)
+    assert status == 200 and shared.controls == expected
+    assert json.loads(content)["controls"] == json.loads(json.dumps(asdict(expected)))
 
 
-@pytest.mark.parametrize("sent, set", [(1.4, 1.4), (2, 2.0), (10**200, 3.0), (-1, 0.0)])
-def test_the_strength_is_set_within_its_limits(shared: SharedState, port: int, sent: Any, set: float) -> None:
-    assert post(port, "/strength", {"value": sent})[0] == 200
-    assert shared.controls == Controls(strength=set)
+@pytest.mark.parametrize(
+    "name, sent, expected",
+    [
+        ("strength", 1.4, Controls(strength=1.4)),
+        ("strength", 2, Controls(strength=2.0)),
+        ("step-size", 0.02, Controls(numbers=(("step_size", 0.02),))),
+        ("step-size", None, Controls()),
+        ("octaves", 3, Controls(numbers=(("octaves", 3.0),))),
+        ("preset", "leaves", Controls(preset="leaves")),
+        ("class", "owl+lion:0.5", Controls(classes="owl+lion:0.5")),
+        ("black", True, Controls(black=True)),
+        ("snapshot", None, Controls(snapshots=1)),
+    ],
+)
+def test_a_control_is_set_by_its_name(shared: SharedState, port: int, name: str, sent: Any, expected: Any) -> None:
+    assert post(port, "/set", {"name": name, "value": sent})[0] == 200
+    assert shared.controls == expected
+
+
+def test_a_knob_is_learned_and_forgotten(shared: SharedState, port: int) -> None:
+    assert json.loads(ask(port, "/state")[2])["midi"] is None
+    shared.learning = MidiLearning("Nano")
+    midi = json.loads(post(port, "/learn", {"name": "strength"})[2])["midi"]
+    assert midi == {"device": "Nano", "learned": {}, "control": "strength"}
+    assert shared.bind("knob 7") and not shared.bind("knob 8")
+    assert json.loads(ask(port, "/state")[2])["midi"]["learned"] == {"knob 7": "strength"}
+    assert json.loads(post(port, "/forget", {"name": "strength"})[2])["midi"]["learned"] == {}
+    post(port, "/learn", {"name": "strength"})
+    assert json.loads(post(port, "/learn", {"name": None})[2])["midi"]["control"] is None
 
 
 @pytest.mark.parametrize(
@@ -189,16 +218,29 @@ def test_the_strength_is_set_within_its_limits(shared: SharedState, port: int, s
         ("/press", b"\xff\xfe"),
         ("/press", b"[]"),
         ("/press", b"[" * MAX_BODY),
-        ("/press", {"key": "x"}),
+        ("/press", {"key": "y"}),
         ("/press", {"key": ["n"]}),
         ("/press", {"key": 0}),
         ("/press", {"value": "n"}),
         ("/press", {"key": "n", "pad": "x" * MAX_BODY}),
-        ("/strength", {"value": "1"}),
-        ("/strength", {"value": True}),
-        ("/strength", {"value": None}),
-        ("/strength", b'{"value": NaN}'),
-        ("/strength", b'{"value": 1e999}'),
+        ("/set", {"name": "strength", "value": "1"}),
+        ("/set", {"name": "strength", "value": True}),
+        ("/set", {"name": "strength", "value": [1]}),
+        ("/set", {"name": "strength", "value": 3.1}),
+        ("/set", {"name": "strength", "value": -0.1}),
+        ("/set", {"name": "nothing", "value": 1}),
+        ("/set", {"name": ["strength"], "value": 1}),
+        ("/set", {"value": 1}),
+        ("/set", {"name": "black", "value": 0.5}),
+        ("/set", {"name": "preset", "value": "sea"}),
+        ("/set", {"name": "preset", "value": 1}),
+        ("/set", {"name": "class", "value": "owl:heavy"}),
+        ("/set", {"name": "class", "value": "+".join("ab" * 9)}),
+        ("/set", b'{"name": "strength", "value": NaN}'),
+        ("/set", b'{"name": "strength", "value": 1e999}'),
+        ("/learn", {"name": "nothing"}),
+        ("/learn", {"name": 1}),
+        ("/forget", {"name": None}),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_line_and_changes_nothing(
@@ -714,7 +756,7 @@ def test_the_page_as_a_user_has_it(shared: SharedState) -> None:
                 ActionChains(browser).drag_and_drop_by_offset(slider, slider.size["width"] // 4, 0).perform()
                 until(lambda: shared.controls.strength > 2)
                 shows(30 * shared.controls.strength, 60 * shared.controls.strength)
-                shared.set_strength(2)
+                shared.set("strength", 2)
                 until(lambda: one("#strength-value").text == "2.00")
                 one("[data-key=m]").click()
                 shows(120, 60)
@@ -734,7 +776,7 @@ def test_the_page_as_a_user_has_it(shared: SharedState) -> None:
                 assert shared.controls == expected
                 assert not browser.get_log("browser")  # nothing that its own policy forbade
             until(lambda: "No connection" in one("#lost").text)
-            shared.set_strength(1)
+            shared.set("strength", 1)
             with serve_page(shared, Address("127.0.0.1", port_of(url)), None):
                 until(lambda: not one("#lost").is_displayed())
                 shows(60, 30)

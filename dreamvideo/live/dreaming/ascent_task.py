@@ -7,6 +7,7 @@ time and on whatever frame is the newest. After that it continues as the later f
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.ascent.octaves import dream_octaves, octave_sizes
 from dreamvideo.ascent.tiling import Score
+from dreamvideo.live.dreaming.dials import dialed_carry, dialed_dream
 from dreamvideo.live.dreaming.tracking import ResidualUpdate, TrackedDream
 from dreamvideo.live.dreaming.turns import next_turn
 from dreamvideo.models.network import Network
@@ -38,14 +40,25 @@ class LookChoice:
 
     preset: str | None = None
     layer: str | None = None
+    classes: str | None = None  # as `Controls.classes`
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A network and how it dreams."""
+    """A network and how it dreams.
+
+    Attributes:
+        network, settings: of all that is dreamed, a mixture in a fade.
+        choice: what the controls asked for.
+        end: what is dreamed when a fade has ended; None: it is no fade.
+        share: of the end, 0 to 1.
+    """
 
     network: Network
     settings: DreamSettings
+    choice: LookChoice = LookChoice()
+    end: Look | None = None
+    share: float = 1.0
     budgets: dict[tuple[int, int], MemoryBudget] = field(default_factory=dict)  # by (height, width) of the dream
 
     def budget(self, size: tuple[int, int]) -> MemoryBudget:
@@ -62,7 +75,17 @@ class AscentTask:
     look_choice: LookChoice
     dream: TrackedDream
     steps: int
+    numbers: Mapping[str, float] = field(default_factory=dict)  # options that are not as the look has them
+    step_ratio: float = 1.0  # see `Dials`
     ready: torch.cuda.Event | None = None  # happens when the device has the dream; None: it has
+
+
+@dataclass(frozen=True, slots=True)
+class LookGoals:
+    """What a dream is held at."""
+
+    unit_strength: Tensor  # as in `AscentState`
+    target_score: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +102,9 @@ class AscentState:
     strength: float = 0.0  # `TrackedDream.strength` when `target_score` was measured
     unseen_sum: float = 0.0  # `TrackedDream.unseen_sum` when `target_score` was measured
     renewals: int = 0  # `TrackedDream.renewals` when the dream began to grow, or when both goals were measured anew
+    goals: LookGoals | None = None  # those that a fade comes from, while it goes on
+    choice: LookChoice | None = None  # the look that `unit_strength` and `target_score` are of
+    share: float = 1.0  # `Look.share` of the last ascent
 
 
 def run_ascent(
@@ -102,6 +128,8 @@ def run_ascent(
         state = AscentState(task.generation, renewals=task.dream.renewals)
     if state.size != task.dream.size:
         state = replace(state, size=task.dream.size, target_score=None)
+    look = replace(look, settings=dialed_dream(look.settings, task.numbers))
+    carry_settings = dialed_carry(carry_settings, task.numbers, task.step_ratio)
     octaves = len(octave_sizes(*state.size, look.settings))
     grows = state.unit_strength is None and state.growth_steps < octaves * look.settings.iterations
 
@@ -148,28 +176,25 @@ def _continue(
         # A faint picture has a faint dream; its goal is that of a whole one.
         whole = tracked.strength * max(tracked.carry.progress.visible, 0.01)
         unit_strength = (strength_of(residual) / whole).clamp(min=least)
-        state = replace(state, unit_strength=unit_strength, frame_index=task.frame_index - 1)
-    if state.renewals != tracked.renewals:
-        (first,) = dream_first_frames(source, look.network, look.settings, budget=budget)
-        state = replace(
-            state,
-            unit_strength=first.strength,
-            target_score=first.target_score if tracked.strength == 1 else None,
-            strength=tracked.strength,
-            unseen_sum=tracked.unseen_sum,
-            renewals=tracked.renewals,
-        )
+        choice = look.choice if look.end is None else None
+        state = replace(state, unit_strength=unit_strength, frame_index=task.frame_index - 1, choice=choice)
+    elif state.renewals != tracked.renewals:
+        state = replace(_measured(state, tracked, source, look), share=look.share)
     frames = task.frame_index - state.frame_index
     local = tracked.carry.progress.grows and carry_settings.local_steps != 0
-    turn_index, steps = next_turn(state.turn_index, frames, octaves, task.steps, tracked.carry.progress.unseen, local)
+    iterations = task.steps * carry_settings.warm_iterations
+    turn_index, steps = next_turn(state.turn_index, frames, octaves, iterations, tracked.carry.progress.unseen, local)
     if steps is None:
         return state, None, 0
-    if _target_is_stale(state, tracked):
+    if state.goals is None and _target_is_stale(state, tracked):
         with torch.no_grad():
             target = score((source + residual).clamp(0, 1))
         state = replace(state, target_score=target, strength=tracked.strength, unseen_sum=tracked.unseen_sum)
-    assert state.unit_strength is not None and state.target_score is not None
-    limit = state.unit_strength * tracked.strength
+    if state.choice != look.choice:
+        state = replace(_measured(state, tracked, source, look), goals=_goals(state))
+    state = replace(state, share=look.share, goals=None if look.end is None else state.goals)
+    goals = _goals(state)
+    limit = goals.unit_strength * tracked.strength
     mismatch = tracked.carry.progress.mismatch
     progress = replace(
         tracked.carry.progress,
@@ -178,11 +203,40 @@ def _continue(
         mismatch=None if mismatch is None else _brought(mismatch, look.network.device),
         ground=None,
     )
-    start = Carry(residual, limit, state.target_score, progress)
+    start = Carry(residual, limit, goals.target_score, progress)
     (after,) = dream_carried_frames(source, [start], look.network, look.settings, carry_settings, budget, steps)
     added, aged = after.residual - residual, after.progress.age - age
     update = ResidualUpdate(_brought_back(added, tracked), _brought_back(aged, tracked), tracked.strength)
     return replace(state, turn_index=turn_index, frame_index=task.frame_index), update, sum(steps)
+
+
+def _measured(state: AscentState, tracked: TrackedDream, source: Tensor, look: Look) -> AscentState:
+    """The state with the goals of a look, or of the one that it fades to: a frame is dreamed from scratch for them."""
+    end = look.end or look
+    (first,) = dream_first_frames(source, end.network, end.settings, budget=end.budget(tracked.size))
+    target = first.target_score
+    if tracked.strength != 1:
+        with torch.no_grad():
+            target = end.network.score((source + tracked.strength * first.residual).clamp(0, 1))
+    return replace(
+        state,
+        unit_strength=first.strength,
+        target_score=target,
+        strength=tracked.strength,
+        unseen_sum=tracked.unseen_sum,
+        renewals=tracked.renewals,
+        choice=look.choice,
+    )
+
+
+def _goals(state: AscentState) -> LookGoals:
+    """What the dream is held at: in a fade between the goals of both looks."""
+    assert state.unit_strength is not None and state.target_score is not None
+    before, share = state.goals, state.share
+    if before is None:
+        return LookGoals(state.unit_strength, state.target_score)
+    strength = before.unit_strength ** (1 - share) * state.unit_strength**share
+    return LookGoals(strength, torch.lerp(before.target_score, state.target_score, share))
 
 
 def _planes(tracked: TrackedDream, look: Look) -> tuple[Tensor, Tensor, Tensor]:

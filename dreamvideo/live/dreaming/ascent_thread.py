@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from threading import Condition, Thread
 
 from dreamvideo.ascent.cuda_graphs import recordings_made
 from dreamvideo.ascent.memory_budget import release_memory
 from dreamvideo.devices import is_out_of_memory
 from dreamvideo.errors import DreamVideoError, MemoryBudgetError
+from dreamvideo.live.controls import Controls
 from dreamvideo.live.dreaming.ascent_task import AscentState, AscentTask, Look, LookChoice, run_ascent
 from dreamvideo.live.dreaming.camera_stream import after_event
+from dreamvideo.live.dreaming.dials import Dials, read_dials
+from dreamvideo.live.dreaming.look_fade import LookFade, fade_to
 from dreamvideo.live.dreaming.tracking import ResidualUpdate
 from dreamvideo.settings.dream import CarrySettings
 from dreamvideo.video.shots import FLASH_FRAMES
@@ -46,7 +49,7 @@ class AscentThread:
             prepare: called first in the thread; a program may set its number of threads here.
         """
         self._load = load
-        self._carry_settings = carry_settings
+        self.carry = carry_settings
         self._prepare = prepare
         self._changed = Condition()
         self._offered: AscentTask | None = None
@@ -58,6 +61,11 @@ class AscentThread:
         self.message = ""  # why the look that was chosen last cannot be loaded
         self._thread = Thread(target=self._work, name="ascent", daemon=True)
         self._thread.start()
+
+    def read_dials(self, controls: Controls, factors: Mapping[str, float]) -> Dials:
+        """Return what is in effect with the present look; `factors`: as for `dials.read_dials`."""
+        look = self.look
+        return read_dials(controls, None if look is None else look.settings, self.carry, factors)
 
     def offer(self, task: AscentTask) -> None:
         """Replace the task that is waiting, if any."""
@@ -96,19 +104,25 @@ class AscentThread:
 
     def _work(self) -> None:
         states, choice = [AscentState()] * (FLASH_FRAMES + 1), None  # of the newest dreams: after a flash one goes on
+        fade: LookFade | None = None
         try:
             self._prepare()
             while (task := self._next()) is not None:
                 if task.look_choice != choice:
                     choice = task.look_choice
-                    self.look = self._load_or_keep(choice)
+                    fade = self._change_look(choice, fade)
+                if fade is not None:
+                    self.look = fade.look_at(time.monotonic())
+                    fade = fade if self.look.end is not None else None
                 look = self.look
                 assert look is not None
                 if not look.settings.iterations or not task.dream.strength:
                     continue
                 state = next((each for each in states if each.generation == task.generation), states[-1])
-                after, result = _timed_ascent(state, task, look, self._carry_settings)
+                after, result = _timed_ascent(state, task, look, self.carry)
                 states = [*(each for each in states if each.generation != task.generation), after][-FLASH_FRAMES - 1 :]
+                if fade is not None and fade.begin is None and after.choice in (None, look.choice):  # goals are known
+                    fade = replace(fade, begin=time.monotonic())
                 if result is not None:
                     with self._changed:
                         self._results.append(result)
@@ -116,17 +130,20 @@ class AscentThread:
             with self._changed:
                 self._error = error
 
-    def _load_or_keep(self, choice: LookChoice) -> Look:
-        """Load a look; if that fails, keep the present one and set `message`."""
+    def _change_look(self, choice: LookChoice, fade: LookFade | None) -> LookFade | None:
+        """Load a look and begin to fade to it; the first is there at once. If that fails, go on and set `message`."""
         try:
             look = self._load_in_memory(choice)
             self.message = ""
-            return look
         except DreamVideoError as error:
             if self.look is None:
                 raise
             self.message = str(error)
-            return self.look
+            return fade
+        if self.look is None or (look is self.look and fade is None):
+            self.look = look
+            return None
+        return fade_to([(self.look, 1.0)] if fade is None else fade.parts(time.monotonic()), look)
 
     def _load_in_memory(self, choice: LookChoice) -> Look:
         """Load a look; where memory runs out, once more without the recordings of the present one."""
@@ -151,5 +168,6 @@ def _timed_ascent(
         after, update, steps = run_ascent(state, task, look, carry_settings)
     if update is None:
         return after, None
-    one_off = (recordings_made(), budget.failures) != before
+    measured = state.choice is not None and after.choice != state.choice  # a frame was dreamed from scratch for it
+    one_off = measured or (recordings_made(), budget.failures) != before
     return after, AscentResult(task, update, steps, time.monotonic() - start, one_off)

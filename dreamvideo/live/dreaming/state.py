@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
@@ -17,14 +16,11 @@ from dreamvideo.frames import Frame
 from dreamvideo.live.controls import Controls
 from dreamvideo.live.dreaming.ascent_task import AscentTask, LookChoice
 from dreamvideo.live.dreaming.ascent_thread import AscentResult
-from dreamvideo.live.dreaming.device_images import compose_planes, enlarged_planes
 from dreamvideo.live.dreaming.size_control import Workload
 from dreamvideo.live.dreaming.tracking import (
     AccumulatedFlow,
     TrackedDream,
     apply_update,
-    compose_image,
-    enlarged_source,
     extend_flow,
     fade_tracked,
     resize_tracked,
@@ -35,6 +31,7 @@ from dreamvideo.live.dreaming.tracking import (
     undreamed,
 )
 from dreamvideo.live.dreaming.tunnel import track_tunnel, tunnel_motion
+from dreamvideo.live.named_controls import number_of
 from dreamvideo.motion.cuts import Compare
 from dreamvideo.motion.device_motion import FlowEstimate, estimate_flows, motion_on_device
 from dreamvideo.motion.flow_pair import FlowEstimator
@@ -42,7 +39,7 @@ from dreamvideo.motion.frame_motion import Motion, small_size
 from dreamvideo.motion.host_copy import shrink_planes
 from dreamvideo.motion.occlusion import estimate_motion
 from dreamvideo.motion.picture import contrast_of, presence
-from dreamvideo.tensors import fetch, to_planes
+from dreamvideo.tensors import to_planes
 from dreamvideo.video.fading import begin_fading
 from dreamvideo.video.shots import FLASH_FRAMES
 
@@ -212,13 +209,14 @@ def move_dream(
     if seen.fresh:
         source = _source(camera, planes, size)
         seconds = min(float(seen.frame.time - state.frame.time), MAX_DECAY_SECONDS)
+        persistence = number_of(controls, "persistence", 1.0)
         if controls.feedback is None:
             motion = _motion(seen, source, dream.source, estimate)
-            dream = track_motion(dream, source, motion, seconds)
+            dream = track_motion(dream, source, motion, seconds, persistence)
             dream = fade_tracked(dream, camera, seen.presence, motion)
         else:  # the camera's picture does not move as the tunnel does, so that it does not tell what fades
             motion = tunnel_motion(controls.feedback, size, source.device)
-            dream = track_tunnel(dream, source, motion, seconds)
+            dream = track_tunnel(dream, source, motion, seconds, persistence)
         flows = {number: extend_flow(flow, motion) for number, flow in flows.items()}
     return replace(
         state,
@@ -233,17 +231,6 @@ def move_dream(
         flows=flows,
         presence=seen.presence,
     )
-
-
-def compose_frame(state: LiveFrameState) -> Callable[[], NDArray[np.uint8]]:
-    """Return a function that returns the (H, W, 3) dreamed image; on a device the work on it has begun."""
-    tunnel = state.controls.feedback is not None  # in which the camera's own detail has no place
-    if state.planes is None:
-        camera = enlarged_source(state.dream.source, state.camera.shape[:2]) if tunnel else state.camera
-        return functools.partial(compose_image, state.dream, camera)
-    planes = enlarged_planes(state.dream.source, state.camera.shape[:2]) if tunnel else state.planes
-    fetched = fetch(compose_planes(state.dream.carry.residual, planes))
-    return lambda: cast("NDArray[np.uint8]", fetched().numpy())
 
 
 def _first_dream(
@@ -281,10 +268,14 @@ def _after_flash(state: LiveFrameState, camera: NDArray[np.uint8], compare: Comp
     return replace(state, flash_frames=state.flash_frames + 1)
 
 
-def make_task(state: LiveFrameState, steps: int) -> AscentTask:
-    """The next ascent: from this state, of `steps` steps."""
-    choice = LookChoice(state.controls.preset, state.controls.layer)
-    return AscentTask(state.frame_index, state.generation, choice, state.dream, steps)
+def make_task(
+    state: LiveFrameState, steps: int, step_ratio: float = 1.0, ready: torch.cuda.Event | None = None
+) -> AscentTask:
+    """The next ascent: from this state, of `steps` steps; `step_ratio`, `ready`: as in `AscentTask`."""
+    controls = state.controls
+    choice = LookChoice(controls.preset, controls.layer, controls.classes)
+    numbers = dict(controls.numbers)
+    return AscentTask(state.frame_index, state.generation, choice, state.dream, steps, numbers, step_ratio, ready)
 
 
 def prepare_image(frame: Frame, controls: Controls) -> NDArray[np.uint8]:
@@ -293,5 +284,5 @@ def prepare_image(frame: Frame, controls: Controls) -> NDArray[np.uint8]:
 
 
 def _restarts(before: Controls, now: Controls) -> bool:
-    same = all(getattr(before, name) == getattr(now, name) for name in ("preset", "layer", "resets", "mirror"))
+    same = (before.resets, before.mirror) == (now.resets, now.mirror)
     return not same or (before.strength == 0 and now.strength > 0)

@@ -10,16 +10,21 @@ from typing import Final
 
 from dreamvideo.live.controls import Controls
 from dreamvideo.live.dreaming.ascent_task import Look
-from dreamvideo.live.dreaming.ascent_thread import AscentResult
+from dreamvideo.live.dreaming.ascent_thread import AscentResult, AscentThread
+from dreamvideo.live.dreaming.dials import shown_numbers
 from dreamvideo.live.dreaming.state import LiveFrameState
-from dreamvideo.live.shared_state import LiveNumbers, RateMeter
+from dreamvideo.live.shared_state import LiveNumbers, RateMeter, SharedState
 
 STALLED: Final = 1.0  # seconds without a frame before the numbers say so
 
 
 def look_name(look: Look, controls: Controls, own: str | None) -> str:
     """What is dreamed, in a few words; `own`: the preset of the command line, if any."""
-    return f"{look.network.name} {controls.layer or controls.preset or own or ' + '.join(look.network.score.layers)}"
+    base = controls.layer or controls.preset or own
+    network = (look.end or look).network
+    if base is None and controls.classes is None:
+        base = " + ".join(network.score.layers)
+    return " ".join(word for word in (network.name, base, controls.classes) if word)
 
 
 def dream_location(look: Look) -> str:
@@ -59,16 +64,15 @@ class LiveStats:
         if latency is not None:
             self._latencies.append(latency)
 
-    def numbers(self, state: LiveFrameState, look: Look | None, own: str | None, message: str) -> LiveNumbers:
+    def numbers(self, state: LiveFrameState, ascent: AscentThread, shared: SharedState) -> LiveNumbers:
         """The numbers to show.
 
         Args:
             state: after the frame that was just shown.
-            look: that is dreamed; None: the network is being loaded.
-            own: the preset of the command line, if any.
-            message: to show unless the camera has stalled; empty: none.
+            ascent: that dreams.
+            shared: whose message is shown unless the camera has stalled.
         """
-        now = self._clock()
+        now, look = self._clock(), ascent.look
         silent = now - self._last_frame
         return LiveNumbers(
             camera_fps=self._camera.rate(now),
@@ -79,6 +83,7 @@ class LiveStats:
             camera_size=state.camera.shape[:2],
             working_size=state.dream.size,
             device=dream_location(look) if look else "",
-            look=look_name(look, state.controls, own) if look else "loading the network",
-            message=f"no image for {silent:.0f} s" if silent > STALLED else message,
+            look=look_name(look, state.controls, shared.menu.own) if look else "loading the network",
+            look_numbers=shown_numbers(look.settings, ascent.carry) if look else (),
+            message=f"no image for {silent:.0f} s" if silent > STALLED else shared.message or ascent.message,
         )

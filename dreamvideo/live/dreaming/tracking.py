@@ -81,7 +81,9 @@ def undreamed(source: Tensor, strength: float) -> TrackedDream:
     return TrackedDream(source, empty, strength, is_zero=True)
 
 
-def track_motion(dream: TrackedDream, source: Tensor, motion: Motion, seconds: float) -> TrackedDream:
+def track_motion(
+    dream: TrackedDream, source: Tensor, motion: Motion, seconds: float, persistence: float = 1.0
+) -> TrackedDream:
     """Carry a dream to the next frame.
 
     Args:
@@ -89,9 +91,10 @@ def track_motion(dream: TrackedDream, source: Tensor, motion: Motion, seconds: f
         source: (1, 3, h, w) uint8, the current frame.
         motion: from the previous to the current frame.
         seconds: time between the two, over which the residual decays.
+        persistence: weight of the residual beside that, 0 to 1.
     """
     image = source.float().div_(255)
-    carry = learn_ground(move_carry(dream.carry, image, motion, DECAY_PER_SECOND**seconds), image, motion)
+    carry = learn_ground(move_carry(dream.carry, image, motion, persistence * DECAY_PER_SECOND**seconds), image, motion)
     return replace(
         dream,
         source=source,
@@ -184,8 +187,8 @@ def _sampler(flow: Tensor) -> Callable[..., Tensor]:
     return warp if flow.is_cuda else remap
 
 
-def compose_image(dream: TrackedDream, camera: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Add the residual, resized, to the (H, W, 3) uint8 image of the camera, whose detail stays."""
+def compose_image(dream: TrackedDream, camera: NDArray[np.uint8], amount: float = 1.0) -> NDArray[np.uint8]:
+    """Add `amount` times the residual, resized, to the (H, W, 3) uint8 image of the camera, whose detail stays."""
     h, w = camera.shape[:2]
     residual = np.ascontiguousarray(dream.carry.residual[0].permute(1, 2, 0).numpy())
     if residual.shape[:2] != (h, w):
@@ -193,7 +196,9 @@ def compose_image(dream: TrackedDream, camera: NDArray[np.uint8]) -> NDArray[np.
     image = np.empty_like(camera)
     for top in range(0, h, BAND):
         rows = slice(top, top + BAND)
-        cv2.add(camera[rows], residual[rows] * 255, image[rows], dtype=cv2.CV_8U)  # rounds, and saturates at 0 and 255
+        cv2.add(
+            camera[rows], residual[rows] * (255 * amount), image[rows], dtype=cv2.CV_8U
+        )  # rounds, and saturates at 0 and 255
     return image
 
 

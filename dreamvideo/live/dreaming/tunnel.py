@@ -55,7 +55,9 @@ def tunnel_motion(feedback: Feedback, size: tuple[int, int], device: torch.devic
     )
 
 
-def track_tunnel(dream: TrackedDream, source: Tensor, motion: Motion, seconds: float) -> TrackedDream:
+def track_tunnel(
+    dream: TrackedDream, source: Tensor, motion: Motion, seconds: float, persistence: float = 1.0
+) -> TrackedDream:
     """Carry a tunnel to the next frame.
 
     Args:
@@ -63,10 +65,11 @@ def track_tunnel(dream: TrackedDream, source: Tensor, motion: Motion, seconds: f
         source: (1, 3, h, w) uint8, the current frame.
         motion: of `tunnel_motion`.
         seconds: time between the two, in which the camera comes back.
+        persistence: weight of the tunnel beside that, 0 to 1.
     """
     moved = track_motion(dream, source, motion, 0.0)
     sample = warp if motion.backward.is_cuda else remap
     before = sample(dream.source.float(), motion.backward, "bicubic")
     passed = (before - source.float()).div_(255)
-    residual = (moved.carry.residual + passed) * (motion.trust * CAMERA_PER_SECOND**seconds)
+    residual = (moved.carry.residual + passed) * (motion.trust * (persistence * CAMERA_PER_SECOND**seconds))
     return replace(moved, carry=replace(moved.carry, residual=residual), is_zero=False)

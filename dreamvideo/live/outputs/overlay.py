@@ -33,6 +33,8 @@ def with_overlay(
     Returns:
         (H, W, 3) RGB.
     """
+    if controls.black:
+        return image
     if controls.split:
         image = split_view(camera, image)
     lines = list(number_lines(numbers, controls)) if controls.overlay else []
@@ -55,7 +57,8 @@ def split_view(camera: NDArray[np.uint8], image: NDArray[np.uint8]) -> NDArray[n
 def number_lines(numbers: LiveNumbers, controls: Controls) -> Sequence[str]:
     """The numbers as lines of text."""
     (camera_height, camera_width), (h, w) = numbers.camera_size, numbers.working_size
-    marks = [word for word, on in (("REC", controls.recording), ("frozen", controls.frozen)) if on]
+    marked = (("REC", controls.recording), ("frozen", controls.frozen), ("undreamed", controls.source))
+    marks = [word for word, on in marked if on]
     lines = [
         f"camera {numbers.camera_fps:.0f} fps {camera_width}x{camera_height}   shown {numbers.shown_fps:.0f} fps",
         f"dream {w}x{h}   {numbers.steps_per_second:.0f} steps/s   {numbers.device}",

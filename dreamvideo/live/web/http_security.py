@@ -96,8 +96,8 @@ def body_length(headers: Message) -> int:
     return int(length)
 
 
-def json_entry(body: bytes, name: str) -> object:
-    """Return the value of `name` in the JSON object `body`, or None; integers as floats.
+def json_entries(body: bytes, *names: str) -> dict[str, object]:
+    """Return the values of `names` in the JSON object `body`, None for those that it lacks; integers as floats.
 
     Raises:
         RequestRefused: `body` is not a JSON object.
@@ -105,8 +105,8 @@ def json_entry(body: bytes, name: str) -> object:
     with suppress(ValueError):
         content = json.loads(body, parse_int=float)
         if isinstance(content, dict):
-            return content.get(name)
-    raise RequestRefused(HTTPStatus.BAD_REQUEST, f'expected JSON such as {{"{name}": ...}}')
+            return {name: content.get(name) for name in names}
+    raise RequestRefused(HTTPStatus.BAD_REQUEST, f'expected JSON such as {{"{names[0]}": ...}}')
 
 
 def content_security_policy(page: str) -> dict[str, str]:

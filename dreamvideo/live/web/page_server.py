@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import math
 import secrets
 import socket
 import sys
@@ -19,7 +18,9 @@ from socketserver import TCPServer
 from threading import Event, Lock
 from typing import Any, Final
 
-from dreamvideo.live.controls import KEYS, STRENGTHS
+from dreamvideo.errors import DreamVideoError
+from dreamvideo.live.controls import KEYS
+from dreamvideo.live.named_controls import CONTROLS
 from dreamvideo.live.shared_state import SharedState
 from dreamvideo.live.web.guesses import GuessLimit
 from dreamvideo.live.web.http_security import (
@@ -30,7 +31,7 @@ from dreamvideo.live.web.http_security import (
     content_security_policy,
     has_session,
     is_authorized,
-    json_entry,
+    json_entries,
 )
 from dreamvideo.live.web.jpegs import JpegCache
 from dreamvideo.live.web.places import MAX_NEWCOMERS, Places, network_of
@@ -137,7 +138,7 @@ class _PageHandler(BaseHTTPRequestHandler):
         self._guarded({"/": self._page, "/state": self._state, "/image.jpg": self._image, "/stream": self._stream})
 
     def do_POST(self) -> None:
-        self._guarded({"/press": self._press, "/strength": self._strength})
+        self._guarded({"/press": self._press, "/set": self._set, "/learn": self._learn, "/forget": self._forget})
 
     def _guarded(self, routes: dict[str, Callable[[], None]]) -> None:
         path = self.path.partition("?")[0]
@@ -182,12 +183,14 @@ class _PageHandler(BaseHTTPRequestHandler):
 
     def _state(self) -> None:
         shared = self.server.shared
+        menu, learning = shared.menu, shared.learning
         state = {
             "numbers": asdict(shared.numbers),
             "controls": asdict(shared.controls),
-            "menu": asdict(shared.menu),
-            "keys": [{"name": key.name, "what": key.what} for key in KEYS.values()],
-            "strengths": STRENGTHS,
+            "menu": {name: getattr(menu, name) for name in ("presets", "layers", "classes", "own")},
+            "keys": [{"name": key.name, "control": key.control, "what": key.what} for key in KEYS.values()],
+            "named": [asdict(control) for control in CONTROLS.values() if control.kind == "number"],
+            "midi": None if learning is None else asdict(learning),
             "viewing": self._name() in self.server.viewers,  # a browser does not tell a page that its stream has ended
         }
         self._answer("application/json", json.dumps(state).encode())
@@ -229,21 +232,39 @@ class _PageHandler(BaseHTTPRequestHandler):
             self.connection.settimeout(TIMEOUT)
 
     def _press(self) -> None:
-        key = self._posted("key")
+        key = self._posted("key")["key"]
         if not isinstance(key, str) or key not in KEYS:
             raise RequestRefused(HTTPStatus.BAD_REQUEST, f"no such key: expected one of {' '.join(KEYS)}")
         self.server.shared.press(key)
         self._state()
 
-    def _strength(self) -> None:
-        value = self._posted("value")
-        if not isinstance(value, float) or not math.isfinite(value):
-            raise RequestRefused(HTTPStatus.BAD_REQUEST, "expected a number as the strength")
-        self.server.shared.set_strength(value)
+    def _set(self) -> None:
+        posted = self._posted("name", "value")
+        name, value = posted["name"], posted["value"]
+        if not isinstance(name, str) or not (value is None or isinstance(value, float | str | bool)):
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, "expected the name of a control and its value")
+        try:
+            self.server.shared.set(name, value)
+        except DreamVideoError as error:
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, str(error)) from None
         self._state()
 
-    def _posted(self, name: str) -> object:
-        return json_entry(self.rfile.read(body_length(self.headers)), name)
+    def _learn(self) -> None:
+        name = self._posted("name")["name"]
+        self.server.shared.learn(None if name is None else self._control(name))
+        self._state()
+
+    def _forget(self) -> None:
+        self.server.shared.forget(self._control(self._posted("name")["name"]))
+        self._state()
+
+    def _control(self, name: object) -> str:
+        if not isinstance(name, str) or name not in CONTROLS:
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, "expected the name of a control")
+        return name
+
+    def _posted(self, *names: str) -> dict[str, object]:
+        return json_entries(self.rfile.read(body_length(self.headers)), *names)
 
     def _answer(self, kind: str, content: bytes, status: HTTPStatus = HTTPStatus.OK, *, session: bool = False) -> None:
         self.connection.settimeout(TIMEOUT)

@@ -1,0 +1,1 @@
+"""Controls from outside: OSC over the network, and MIDI."""
