@@ -175,6 +175,17 @@ class PaddedFeatures(nn.Module):
 
 @torch.no_grad()
 def check_picks(features: Features, terms: Sequence[Term], device: torch.device, name: str) -> None:
+    """Check that the channels and classes of terms are there.
+
+    Args:
+        features: the network.
+        terms: what is raised.
+        device: where the network runs.
+        name: its name, for messages.
+
+    Raises:
+        ModelError: one is not.
+    """
     if not any(term.picks for term in terms):
         return
     activations = features(torch.full((1, 3, TRIAL_SIDES[-1], TRIAL_SIDES[-1]), 0.5, device=device))
