@@ -27,7 +27,7 @@ from dreamvideo.jobs.job_schedule import check_schedules, load_job_networks
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.runner import dream_jobs
 from dreamvideo.live.web.jpegs import encode_jpeg
-from dreamvideo.media.checkpoint import checkpoint_folder, stored_job
+from dreamvideo.media.checkpoint import checkpoint_folder, resume_point, stored_job
 from dreamvideo.media.contact_sheet import shrink_to_side
 from dreamvideo.media.images import check_large_enough, encode_dream, read_picture, write_image_bytes
 from dreamvideo.media.metadata import settings_comment
@@ -60,7 +60,7 @@ def run_job_process() -> None:
         run_studio_job(spec, pipe.send, pipe.stopped.is_set)
         pipe.send({"finished": True})
     except Cancelled:
-        pipe.send({"paused": True})
+        pipe.send({"paused": True, "frames": kept_frames(Path(spec["output"]))})
     except DreamVideoError as error:
         pipe.send({"error": first_line(error)})
     except Exception as error:
@@ -88,6 +88,12 @@ def run_studio_job(spec: Message, send: Callable[[Message], None], should_stop: 
         _dream_photo(source, output, settings, send)
     else:
         _dream_film(source, output, settings, send, should_stop)
+
+
+def kept_frames(output: Path) -> int:
+    """Return how many frames of an output are on the disk: those of whole segments."""
+    point = resume_point(output)
+    return 0 if point is None else point.frames
 
 
 def _settings(spec: Message, output: Path) -> JobSettings:
@@ -131,7 +137,7 @@ class JobWatcher(Observer):
     def started(self, job: Job, info: StreamInfo, done: int, network: Network | None) -> None:
         self._done, self._count, self._aspect = done, info.frame_count or 0, info.pixel_aspect
         self._times.append(time.monotonic())
-        self._send({"frames": done, "count": self._count, "began": done})
+        self._send({"frames": done, "count": self._count})
 
     def frame_finished(self, job: Job, frame: Frame) -> None:
         if time.monotonic() - self._drawn >= PICTURE_INTERVAL:

@@ -53,6 +53,8 @@ def _made(kind: type[Any], record: Mapping[str, Any]) -> Any:
         value = record.get(field.name)
         if option_kind(field) == "machine" or value is None or field.name == "codec":
             continue
+        if field.name == "flow" and value in ("dis", "torch-dis"):
+            continue  # what "auto" has chosen: it is taken from the record when the job is resumed
         if option_kind(field) == "file":
             raise SettingsError(f"this was begun with --{field.name} FILE: resume it on the command line")
         values[field.name] = _typed(field, value)
