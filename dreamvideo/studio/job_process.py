@@ -28,6 +28,7 @@ from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.runner import dream_jobs
 from dreamvideo.live.web.jpegs import encode_jpeg
 from dreamvideo.media.checkpoint import checkpoint_folder, resume_point, stored_job
+from dreamvideo.media.checkpoint_lock import check_free
 from dreamvideo.media.contact_sheet import shrink_to_side
 from dreamvideo.media.images import check_large_enough, encode_dream, read_picture, write_image_bytes
 from dreamvideo.media.metadata import settings_comment
@@ -45,6 +46,7 @@ log = logging.getLogger("dreamvideo")
 
 PROGRESS_INTERVAL: Final = 0.5  # seconds between messages; a frame of a small film takes less
 PICTURE_INTERVAL: Final = 2.0  # seconds between pictures of the last frame
+FREE_SECONDS: Final = 20.0  # that another process may take to end
 PICTURE_SIDE: Final = 480  # pixels
 _RATE_FRAMES: Final = 50  # over which the rate is measured
 
@@ -114,6 +116,7 @@ def _dream_film(
     should_stop: Callable[[], bool],
 ) -> None:
     job = Job(source, output)
+    _wait_until_free(output)
     check_output(output, [source], overwrite=False)
     check_checkpoint(job, settings, resume=True, overwrite=False)
     check_schedules([job], settings)
@@ -122,6 +125,17 @@ def _dream_film(
     dream_jobs([job], settings, lambda: load_job_networks(settings), watch, resume=True)
     if watch.result is not None and watch.result.error is not None:
         raise watch.result.error
+
+
+def _wait_until_free(output: Path) -> None:
+    """Wait for the process of a studio that was killed, which finishes its frame; any other is reported later."""
+    end = time.monotonic() + FREE_SECONDS
+    while time.monotonic() < end:
+        try:
+            check_free(output)
+            return
+        except OutputError:
+            time.sleep(0.2)
 
 
 class JobWatcher(Observer):

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 from types import MappingProxyType
-from typing import IO, Any
+from typing import Any
 
 from dreamvideo.process import child_environment, python_child
 
@@ -86,7 +85,8 @@ class ParentPipe:
         self._tasks: SimpleQueue[Message | None] = SimpleQueue()
         self._out = os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)
-        self._input: IO[bytes] = sys.stdin.buffer
+        # Not buffered: a thread that waits for a buffer of Python's keeps the interpreter from ending.
+        self._input = open(os.dup(0), "rb", buffering=0)  # noqa: SIM115  # as long as the process lives
         Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:

@@ -14,11 +14,11 @@ from dreamvideo.studio.chosen_look import installed_networks, offered_fields
 MAIN_KNOBS: Final[dict[str, tuple[str, float, float, float]]] = {
     "step_size": ("Strength", 0.0, 0.06, 0.0005),
     "amount": ("How much of it is shown", 0.0, 2.0, 0.05),
-    "octaves": ("Largest shapes (sizes of the pyramid)", 1, 6, 1),
+    "octaves": ("Size of the largest shapes", 1, 6, 1),
     "noise": ("Fewer, larger shapes (noise)", 0.0, 0.15, 0.005),
     "color": ("Color", 0.0, 1.5, 0.05),
     "tv": ("Smoothness", 0.0, 1.0, 0.05),
-    "persistence": ("Steadiness from frame to frame", 0.0, 1.0, 0.05),
+    "persistence": ("Steadiness over time", 0.0, 1.0, 0.05),
     "warm_step": ("Liveliness of carried frames", 0.0, 1.5, 0.05),
 }
 _LISTS: Final = {"classes": "Things to dream of", "layers": "Layers"}  # chosen by pictures

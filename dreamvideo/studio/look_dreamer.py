@@ -41,7 +41,6 @@ from dreamvideo.video.pipeline import dream_video
 
 PREVIEW_SECONDS: Final = 2
 MOST_NETWORKS: Final = 8  # that are kept; each holds its weights
-LARGEST_SHARE: Final = 0.85  # of the bytes of a preview's pixel that one of a larger film takes; measured on the sample
 
 Picture = dict[str, Any]  # `jpeg`: bytes under the name of a picture; all else as JSON
 ShouldStop = Callable[[], bool]
@@ -172,10 +171,7 @@ def _shown(frame: Frame, info: StreamInfo, side: int) -> bytes:
 def _estimate(
     times: list[float], dreams: list[Frame], small: StreamInfo, info: StreamInfo, parts: LookParts
 ) -> dict[str, float | None]:
-    """Seconds and bytes of the whole film, by its number of pixels; None: unknown.
-
-    The work is proportional to the pixels. The bytes of a frame grow more slowly: a larger frame has smoother parts.
-    """
+    """Seconds and bytes of the whole film, both taken as proportional to its pixels; None: unknown."""
     count = info.frame_count
     if not times or not count:
         return {"seconds": None, "bytes": None}
@@ -192,5 +188,4 @@ def _estimate(
         plain = (Frame(frame.image, frame.time, frame.duration) for frame in dreams)
         write_video(plain, output, replace(small, path=None, stream=None, end=None), parts.encode)
         size = output.stat().st_size
-    grown = ratio**LARGEST_SHARE
-    return {"seconds": ratio * (times[0] + carried * (count - 1)), "bytes": grown * size / len(dreams) * count}
+    return {"seconds": ratio * (times[0] + carried * (count - 1)), "bytes": ratio * size / len(dreams) * count}

@@ -85,6 +85,7 @@ def _serve(
         lifespan="off",
         loop="asyncio",
         log_config=None,
+        log_level="error",  # else each malformed request is a line on the terminal
         access_log=False,
         server_header=False,
         proxy_headers=False,  # else whoever is on this machine could claim any address

@@ -73,7 +73,8 @@ def test_jobs_run_one_after_the_other_with_outputs_of_their_own(studio: FakeStud
     for done in range(3):
         job = studio.started.get(timeout=SOON)
         assert studio.started.empty() and states(studio)[done:] == ["running", *["waiting"] * (2 - done)]
-        until(lambda job=job: job.spec)
+        while not job.spec:
+            time.sleep(0.01)
         names.append(Path(job.spec["output"]).name)
         job.messages.put({"finished": True})
     assert names == ["film_dream.mp4", "film_2_dream.mp4", "film_3_dream.mp4"]

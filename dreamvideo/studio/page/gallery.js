@@ -22,6 +22,7 @@ export function showTab(tab) {
   state.tab = tab;
   for (const button of document.querySelectorAll("[data-tab]")) button.setAttribute("aria-pressed", String(button.dataset.tab === tab));
   $("search-label").hidden = tab !== "classes";
+  $("gallery").parentElement.scrollTop = 0;
   fill();
 }
 
