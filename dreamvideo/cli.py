@@ -32,6 +32,7 @@ from dreamvideo.commands.models import add_models_command
 from dreamvideo.commands.options import Command, CommandLine
 from dreamvideo.commands.presets import add_presets_command
 from dreamvideo.commands.signals import interrupt_on_sigterm
+from dreamvideo.commands.studio import add_studio_command
 from dreamvideo.commands.timeline import add_timeline_command
 from dreamvideo.commands.video import add_video_command
 from dreamvideo.commands.zoom import add_zoom_command
@@ -117,6 +118,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_frames_command,
         add_live_command,
         add_cameras_command,
+        add_studio_command,
         add_timeline_command,
         add_presets_command,
         add_models_command,

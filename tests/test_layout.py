@@ -24,7 +24,7 @@ PACKAGE = ROOT / "dreamvideo"
 # other. `*` is the rest of the folder. Inside `*`, and in folders without a line here, imports may not form a cycle.
 ORDER = {
     "": "errors < _version < schedule < settings < frames < threads < torch_state < devices < tensors process < kernels"
-    " < media models < motion ascent yuv sound < video < jobs live info < bench training integrations < commands"
+    " < media models < motion ascent yuv sound < video < jobs live info < studio < bench training integrations < commands"
     " < cli __init__ < __main__",
     "models": "dreamnet cpu_engine < gpu_engine < *",
     "models.cpu_engine": "trace ops < passes packed_conv grad_masks strip_max_pool separable_max_pool"
@@ -34,6 +34,11 @@ ORDER = {
     "live.cameras": "bursts same_host < webcam network_camera file_camera < camera",
     "bench": "* < coherence",
 }
+# The server of the studio, which starts at once and stays small; its children load networks.
+WITHOUT_TORCH = (
+    *("studio_server", "routes", "request_values", "access", "connections", "film_folder", "film_reports", "uploads"),
+    *("chosen_look", "knobs", "picture_queue", "child_dreamer", "job_queue", "studio_job", "json_pipes"),
+)
 # (place, libraries that nothing there imports)
 WITHOUT = [
     (
@@ -53,6 +58,7 @@ WITHOUT = [
         ),
         ("torch", "torchvision"),
     ),
+    (tuple(f"studio.{name}" for name in WITHOUT_TORCH), ("torch", "torchvision")),
     (("jobs.fingerprint", "jobs.image_output", "commands.signals"), ("torch", "torchvision")),
     (("models", "ascent", "tensors", "devices"), ("av", "cv2")),
     (("motion", "yuv.frame_planes", "yuv.yuv_to_rgb", "yuv.rgb_to_yuv"), ("av",)),

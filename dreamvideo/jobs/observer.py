@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dreamvideo.frames import StreamInfo
+    from dreamvideo.frames import Frame, StreamInfo
     from dreamvideo.jobs.job import Job, JobResult
     from dreamvideo.models.network import Network
 
@@ -35,6 +35,14 @@ class Observer:
         Args:
             job: whose frames they are.
             frames: how many since the last call for this job.
+        """
+
+    def frame_finished(self, job: Job, frame: Frame) -> None:
+        """A dreamed frame is finished, which `progress` counts next; called by `dream_jobs` alone.
+
+        Args:
+            job: whose frame it is.
+            frame: its image may lie on a device, and must not be changed.
         """
 
     def message(self, text: str) -> None:

@@ -238,4 +238,5 @@ def _with_progress(frames: Frames, job: Job, observer: Observer) -> Frames:
     with closing(frames):
         for frame in frames:
             yield frame
+            observer.frame_finished(job, frame)
             observer.progress(job, 1)

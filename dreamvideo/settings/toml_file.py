@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -31,20 +31,39 @@ def read_toml(path: Path, *kinds: type[Any], trusted: bool = False) -> Mapping[s
         SettingsError: the file cannot be read, is not valid TOML, has a key that is not a setting, or an invalid value,
             or sets what only a trusted file may.
     """
-    pairs = toml_pairs(path, "--config")
+    return typed_values(toml_pairs(path, "--config"), *kinds, origin=str(path), trusted=trusted)
+
+
+def typed_values(
+    pairs: Sequence[tuple[str, Any]], *kinds: type[Any], origin: str, trusted: bool = False
+) -> Mapping[str, Any]:
+    """Give settings that came as names and texts, or as values of TOML or JSON, the types of their fields.
+
+    Args:
+        pairs: names of options without their dashes, and their values as in `read_toml`.
+        kinds: the settings dataclasses whose fields may be set.
+        origin: where the pairs came from, for messages.
+        trusted: they may also set options that reach beyond the dream, see `option_reach`.
+
+    Returns:
+        Field name -> value.
+
+    Raises:
+        SettingsError: as `read_toml`.
+    """
     known = {_key(field): (field, kind) for kind in kinds for field in fields(kind)}
     values: dict[str, Any] = {}
     for key, value in pairs:
         name = key.replace("_", "-")
         if name not in known:
             unknown = f"{shortened(key, quoted=True)}{did_you_mean(name, known)}"
-            raise SettingsError(f"{path}: no setting {unknown}; see: dreamvideo video --help")
+            raise SettingsError(f"{origin}: no setting {unknown}; see: dreamvideo video --help")
         field, kind = known[name]
-        parsed = _parse_field(field, option_choices(kind).get(field.name), value, f"{path}: {key}")
+        parsed = _parse_field(field, option_choices(kind).get(field.name), value, f"{origin}: {key}")
         if not trusted and (reach := option_reach(field, parsed)) and parsed != field.default:
             shown = shortened(value, quoted=True)
             raise SettingsError(
-                f"{path}: {key} = {shown} {reach}: expected {option_flag(field)} on the command line instead, or "
+                f"{origin}: {key} = {shown} {reach}: expected {option_flag(field)} on the command line instead, or "
                 "--trust-config if you know who wrote this file"
             )
         values[field.name] = parsed

@@ -35,6 +35,7 @@ LINES = [
     ["timeline", "film.toml"],
     ["video", "a.mp4", "--step-size", "0:0.004, 2s:0.01", "--preset", "0:sea, 2:birds"],
     ["presets"],
+    ["studio", "films", "--at", "9000"],
     ["models", "dreamnet", "--classes"],
     ["layers", "--model", "vgg16"],
     ["bench", "--quick"],

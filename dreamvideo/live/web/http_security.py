@@ -14,11 +14,14 @@ import ipaddress
 import json
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from email.message import Message
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
+
+Headers = Message | Mapping[str, str]  # names of the latter in any case
 
 MAX_BODY: Final = 256  # bytes; bodies that the page sends have about 20
 
@@ -32,7 +35,7 @@ class RequestRefused(Exception):
         self.reason = reason
 
 
-def check_host(headers: Message, own: str) -> None:
+def check_host(headers: Headers, own: str) -> None:
     """Check that the request names this machine as its host.
 
     Args:
@@ -49,7 +52,7 @@ def check_host(headers: Message, own: str) -> None:
     raise RequestRefused(HTTPStatus.FORBIDDEN, "this page is for its own machine: open it as http://localhost")
 
 
-def check_site(headers: Message, page: bool) -> None:
+def check_site(headers: Headers, page: bool) -> None:
     """Check that the request does not come from the page of another site.
 
     Args:
@@ -66,8 +69,13 @@ def check_site(headers: Message, page: bool) -> None:
         raise RequestRefused(HTTPStatus.FORBIDDEN, "this is for the page's own requests, not for those of another site")
 
 
-def is_authorized(headers: Message, password: str) -> bool:
-    """Whether the request carries `password`, under any user name (HTTP Basic, RFC 7617)."""
+def is_authorized(headers: Headers, password: str) -> bool:
+    """Whether the request carries the password, under any user name (HTTP Basic, RFC 7617).
+
+    Args:
+        headers: of the request.
+        password: that is expected.
+    """
     scheme, _, code = headers.get("Authorization", "").partition(" ")
     with suppress(ValueError):
         received = base64.b64decode(code).partition(b":")[2]

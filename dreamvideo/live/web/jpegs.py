@@ -34,6 +34,10 @@ class JpegCache:
 
 
 def encode_jpeg(image: NDArray[np.uint8]) -> bytes:
-    """Encode (H, W, 3) RGB `image`."""
+    """Encode an image.
+
+    Args:
+        image: (H, W, 3) RGB.
+    """
     _, code = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return bytes(code)

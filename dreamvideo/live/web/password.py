@@ -41,7 +41,10 @@ def page_password(live: LiveSettings, environment: Mapping[str, str] = os.enviro
 
 
 def check_password(password: str | None) -> None:
-    """Check the length of a password; None is fine.
+    """Check the length of a password.
+
+    Args:
+        password: None is fine.
 
     Raises:
         SettingsError: it is shorter than `MIN_PASSWORD`.

@@ -1,6 +1,6 @@
-"""Attacks on the page of a live dream, and what they do to its owner and to the memory of its server.
+"""Attacks on the page of a live dream, or on the studio, and what they do to the owner and the memory of the server.
 
-    python tests/live/page_attacks.py [SECONDS]
+    python tests/page_attacks.py [SECONDS]
 
 prints a line for each attack. The server runs in a process of its own; the owner asks for the state all the time, from
 the same address as the attackers.
@@ -36,6 +36,16 @@ with serve_page(shared, Address("0.0.0.0", 0), {PASSWORD!r}) as url:
     print(url, flush=True)
     sys.stdin.read()
 """
+STUDIO = f"""
+import tempfile
+from pathlib import Path
+from dreamvideo.settings.parsers import Address
+from dreamvideo.studio import studio_server
+studio_server.ChildDreamer.start = lambda self: None  # nothing is dreamed
+show = lambda url: print(url.partition("?")[0], flush=True)
+studio_server.serve_studio(Path(tempfile.mkdtemp()), Address("0.0.0.0", 0), {PASSWORD!r}, 10**9, show)
+"""
+PAGES = {"live": (SERVER, "/state"), "studio": (STUDIO, "/api/files")}  # what serves each, and what its owner asks for
 PATIENCE = 5.0  # seconds after which the owner gives up a request
 
 
@@ -61,10 +71,10 @@ def authorization(password: str) -> str:
 
 
 @contextlib.contextmanager
-def page_process() -> Generator[tuple[int, int], None, None]:
+def page_process(code: str) -> Generator[tuple[int, int], None, None]:
     """(process id, port) of a page with `PASSWORD` on all addresses, in a process of its own."""
     with subprocess.Popen(
-        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
         try:
             yield child.pid, int(child.stdout.readline().rstrip("/\n").rpartition(":")[2])
@@ -80,11 +90,11 @@ def memory(pid: int) -> float:
     raise ValueError(f"process {pid} has no memory")
 
 
-def ask_state(port: int, password: str, timeout: float) -> int:
+def ask_state(port: int, password: str, timeout: float, path: str = "/state") -> int:
     """The status of a request for the state."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
-        connection.request("GET", "/state", headers={"Authorization": authorization(password)})
+        connection.request("GET", path, headers={"Authorization": authorization(password)})
         answer = connection.getresponse()
         answer.read()
         return answer.status
@@ -138,11 +148,12 @@ ATTACKS: dict[str, tuple[Attack, int]] = {
 }
 
 
-def attack(name: str, seconds: float) -> Damage:
-    """Run one of `ATTACKS` against a new page."""
-    with page_process() as (pid, port):
+def attack(name: str, seconds: float, page: str = "live") -> Damage:
+    """Run one of `ATTACKS` against a new page, one of `PAGES`."""
+    code, path = PAGES[page]
+    with page_process(code) as (pid, port):
         for _ in range(20):
-            ask_state(port, PASSWORD, PATIENCE)
+            ask_state(port, PASSWORD, PATIENCE, path)
         before = highest = memory(pid)
         stop, guesses = Event(), count()
         attackers = [Thread(target=_persist, args=(name, port, stop, guesses, n)) for n in range(ATTACKS[name][1])]
@@ -153,7 +164,7 @@ def attack(name: str, seconds: float) -> Damage:
         while time.monotonic() < end:
             started, asked = time.monotonic(), asked + 1
             with contextlib.suppress(OSError, http.client.HTTPException):
-                if ask_state(port, PASSWORD, PATIENCE) == 200:
+                if ask_state(port, PASSWORD, PATIENCE, path) == 200:
                     times.append(time.monotonic() - started)
             highest = max(highest, memory(pid))
             time.sleep(0.1)
@@ -173,8 +184,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("seconds", nargs="?", type=float, default=12)
     seconds = parser.parse_args().seconds
-    for name in ATTACKS:
-        print(f"{name}: {attack(name, seconds)}", flush=True)
+    for page in PAGES:
+        for name in ATTACKS:
+            print(f"{page}, {name}: {attack(name, seconds, page)}", flush=True)
 
 
 if __name__ == "__main__":

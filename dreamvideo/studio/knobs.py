@@ -1,0 +1,72 @@
+"""The options that the page shows as knobs: their help, choices and ranges, from the fields of settings."""
+
+from __future__ import annotations
+
+from dataclasses import Field
+from typing import Any, Final
+
+from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.job import EncodeSettings, ReadSettings
+from dreamvideo.settings.option import option_choices, option_flag
+from dreamvideo.studio.chosen_look import installed_networks, offered_fields
+
+# What changes a dream most, in plain words, with the range of a slider: (label, least, most, step). Chosen by eye.
+MAIN_KNOBS: Final[dict[str, tuple[str, float, float, float]]] = {
+    "step_size": ("Strength", 0.0, 0.06, 0.0005),
+    "amount": ("How much of it is shown", 0.0, 2.0, 0.05),
+    "octaves": ("Size of the largest shapes", 1, 6, 1),
+    "noise": ("Fewer, larger shapes (noise)", 0.0, 0.15, 0.005),
+    "color": ("Color", 0.0, 1.5, 0.05),
+    "tv": ("Smoothness", 0.0, 1.0, 0.05),
+    "persistence": ("Steadiness over time", 0.0, 1.0, 0.05),
+    "warm_step": ("Liveliness of carried frames", 0.0, 1.5, 0.05),
+}
+_LISTS: Final = {"classes": "Things to dream of", "layers": "Layers"}  # chosen by pictures
+_GROUPS: Final = {
+    ModelSettings: "Network",
+    ObjectiveSettings: "What is dreamed",
+    DreamSettings: "How it is dreamed",
+    CarrySettings: "From frame to frame",
+    ReadSettings: "Part and size of the film",
+    EncodeSettings: "How the film is written",
+}
+
+
+def describe_knobs() -> list[dict[str, Any]]:
+    """Return what the page needs to know of each option, those that change a dream most first."""
+    offered = offered_fields()
+    order = [*MAIN_KNOBS, *_LISTS, *(name for name in offered if name not in MAIN_KNOBS and name not in _LISTS)]
+    return [_knob(name, *offered[name]) for name in order]
+
+
+def _knob(name: str, kind: type[Any], field: Field[Any]) -> dict[str, Any]:
+    choices = list(option_choices(kind).get(name, ()))
+    if name == "model":
+        choices = ["auto", *installed_networks()]
+    label, least, most, step = MAIN_KNOBS.get(name, (_LISTS.get(name), None, None, None))
+    return {
+        "name": name,
+        "flag": option_flag(field),
+        "label": label or name.replace("_", " ").capitalize(),
+        "help": field.metadata["help"],
+        "group": "main" if name in MAIN_KNOBS else "lists" if name in _LISTS else _GROUPS[kind],
+        "kind": _widget(field, choices),
+        "choices": choices,
+        "least": least,
+        "most": most,
+        "step": step,
+        "film": kind in (CarrySettings, ReadSettings, EncodeSettings),
+    }
+
+
+def _widget(field: Field[Any], choices: list[Any]) -> str:
+    metadata = field.metadata
+    if metadata.get("action") in ("store_true", "store_false"):
+        return "switch"
+    if metadata.get("action") == "append":
+        return "list"
+    if choices:
+        return "choice"
+    if metadata.get("kind") == "file":
+        return "file"
+    return "number" if metadata.get("type") in (int, float) else "text"

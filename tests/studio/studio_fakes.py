@@ -1,0 +1,109 @@
+"""A studio without processes and networks: pictures of one color, and jobs that do what a test tells them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from clips import make_clip
+from starlette.testclient import TestClient
+
+from dreamvideo.live.web.jpegs import encode_jpeg
+from dreamvideo.studio.access import Access
+from dreamvideo.studio.film_folder import FilmFolder
+from dreamvideo.studio.film_reports import FilmReports
+from dreamvideo.studio.job_queue import JobQueue
+from dreamvideo.studio.picture_queue import PictureQueue
+from dreamvideo.studio.routes import Studio, studio_app
+from dreamvideo.studio.uploads import Uploads
+
+JPEG = base64.b64encode(encode_jpeg(np.full((9, 16, 3), 99, np.uint8))).decode()
+
+
+class FakeDreamer:
+    """Answers each task at once, and remembers it."""
+
+    def __init__(self) -> None:
+        self.tasks: list[Mapping[str, Any]] = []
+
+    def __call__(self, task: Mapping[str, Any], should_stop: Callable[[], bool]) -> Iterator[Mapping[str, Any]]:
+        self.tasks.append(task)
+        yield {"jpegs": {"dream": JPEG}}
+
+
+class FakeJob:
+    """A process of a job whose messages a test sends."""
+
+    def __init__(self) -> None:
+        self.spec: dict[str, Any] = {}
+        self.stopped = self.closed = False
+        self.messages: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.spec = message
+
+    def receive(self) -> dict[str, Any] | None:
+        return self.messages.get()
+
+    def stop(self) -> None:
+        self.stopped = True
+        self.messages.put({"paused": True})
+
+    def close(self, seconds: float) -> None:
+        self.closed = True
+
+
+class FakeStudio:
+    """A studio of a folder, and a browser that was let in."""
+
+    def __init__(self, root: Path, access: Access | None = None, most_upload: int = 10**6) -> None:
+        self.folder = FilmFolder(root)
+        self.dreamer = FakeDreamer()
+        self.started: SimpleQueue[FakeJob] = SimpleQueue()
+        self.pictures = PictureQueue(self.dreamer)
+        self.jobs = JobQueue(self.folder, self._start)
+        self.access = access or Access("127.0.0.1", None, 8765)
+        self.uploads = Uploads(most_upload)
+        studio = Studio(self.folder, self.pictures, self.jobs, self.uploads, FilmReports())
+        self.app = studio_app(studio, self.access)
+
+    def _start(self) -> FakeJob:
+        job = FakeJob()
+        self.started.put(job)
+        return job
+
+    def stranger(self, host: str = "localhost:8765") -> TestClient:
+        """A browser that has no cookie."""
+        return TestClient(self.app, base_url=f"http://{host}", client=("127.0.0.1", 50000), follow_redirects=False)
+
+    def browser(self) -> TestClient:
+        """A browser that has opened the printed address."""
+        browser = self.stranger()
+        assert browser.get("/", params={"token": self.access.token}).status_code == 303
+        return browser
+
+    def close(self) -> None:
+        self.jobs.close()
+        self.pictures.close()
+
+
+def film_folder(path: Path) -> Path:
+    """A folder with one film of 12 frames with sound."""
+    folder = path / "films"
+    folder.mkdir()
+    make_clip(folder / "film.mp4", audio=[("aac", "eng")])
+    return folder
+
+
+@contextmanager
+def fake_studio(root: Path, **keywords: Any) -> Generator[FakeStudio, None, None]:
+    fake = FakeStudio(root, **keywords)
+    try:
+        yield fake
+    finally:
+        fake.close()

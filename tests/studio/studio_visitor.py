@@ -1,0 +1,171 @@
+"""A user of the studio in headless Chromium, and screenshots of each of its states.
+
+    python tests/studio/studio_visitor.py FOLDER [AXE.min.js]
+
+dreams the sample in a studio of its own and writes FOLDER/STATE_SIZE_THEME.png for each state; the one of README.md is
+look_desktop_dark.png. With axe-core (npm install axe-core) each state is also checked for accessibility.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.by import By
+
+ROOT: Final = Path(__file__).parents[2]
+SIZES: Final = {"desktop": (1440, 900), "phone": (390, 844)}
+SOON: Final = 600.0  # seconds after which what has not come is not coming
+AXE: Final = ROOT / "node_modules/axe-core/axe.min.js"
+_RUN_AXE: Final = """
+const done = arguments[arguments.length - 1];
+const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+axe.run(document, {runOnly: {type: "tag", values: tags}}).then(
+  (found) => done(found.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ")}`)),
+  (error) => done([String(error)]));
+"""
+
+
+@contextmanager
+def running_studio(folder: Path, **environment: str) -> Generator[tuple[subprocess.Popen[str], str], None, None]:
+    """(process, the address that it prints) of a studio; killed in the end."""
+    words = [sys.executable, "-m", "dreamvideo", "studio", str(folder), "--no-browser", "--at", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}) as child:
+        try:
+            assert child.stdout is not None
+            yield child, child.stdout.readline().strip()
+        finally:
+            child.kill()
+
+
+class Visitor:
+    """One browser."""
+
+    def __init__(self) -> None:
+        options = webdriver.ChromeOptions()
+        options.binary_location = shutil.which("chromium") or ""
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+            options.add_argument(argument)
+        self.browser = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+        self.browser.set_script_timeout(SOON)
+        self.resize("desktop")
+
+    def resize(self, size: str, dark: bool = True) -> None:
+        width, height = SIZES[size]
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.browser.execute_script("dispatchEvent(new Event('resize'))")
+
+    def one(self, selector: str) -> Any:
+        return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+    def text(self, selector: str) -> str:
+        return str(self.one(selector).text)
+
+    def until(self, holds: Callable[[], object]) -> None:
+        end = time.monotonic() + SOON
+        while True:
+            try:
+                if holds():
+                    return
+            except WebDriverException:
+                pass
+            assert time.monotonic() < end, self.browser.page_source[-3000:]
+            time.sleep(0.1)
+
+    def click(self, selector: str) -> None:
+        """Click as a user does: what can be seen, not hidden below anything."""
+        self.until(lambda: self.one(selector).is_displayed() and self.one(selector).is_enabled())
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", self.one(selector))
+        self.one(selector).click()
+
+    def shows(self, selector: str, words: str) -> None:
+        self.until(lambda: words in self.text(selector))
+
+    def problems(self, axe: Path) -> list[str]:
+        """Violations of WCAG A and AA."""
+        self.browser.execute_script(axe.read_text("utf-8"))
+        return [str(each) for each in self.browser.execute_async_script(_RUN_AXE)]
+
+    def errors(self) -> list[str]:
+        """What the console of the browser holds, such as what its policy forbade."""
+        return [entry["message"] for entry in self.browser.get_log("browser")]
+
+    def close(self) -> None:
+        self.browser.quit()
+
+
+def visit(visitor: Visitor, url: str, film: str, look: str, state: Callable[[str], None]) -> None:
+    """Open a film, choose a look by its picture, preview, run, play; `state` is called in each state."""
+    visitor.browser.get(url)
+    visitor.until(lambda: visitor.one(f'[data-film="{film}"] img').get_property("naturalWidth"))
+    state("files")
+    visitor.click(f'[data-film="{film}"]')
+    visitor.until(lambda: visitor.one(f'[data-look="{look}"] img').is_displayed())
+    visitor.click(f'[data-look="{look}"]')
+    visitor.shows("#look-name", look)
+    visitor.until(lambda: visitor.text("#gallery-state") == visitor.text("#stage-state") == "")
+    state("look")
+    visitor.click('[data-tab="classes"]')
+    visitor.until(lambda: visitor.browser.find_elements(By.CSS_SELECTOR, ".tile img"))
+    state("things")
+    visitor.click('[data-tab="presets"]')
+    visitor.click("#preview")
+    visitor.shows("#estimate", "The whole film")
+    state("preview")
+    visitor.click("#dream")
+    visitor.shows(".job .numbers", "fps")
+    state("running")
+    visitor.click(".job button")
+    visitor.shows(".job .state", "paused")
+    state("paused")
+    visitor.click(".job button.main")
+    visitor.shows(".job .state", "finished")
+    state("finished")
+    visitor.click(".job button.main")
+    places = "[...document.querySelectorAll('#player video')].map((video) => video.currentTime)"
+    visitor.until(lambda: min(visitor.browser.execute_script(f"return {places}")) > 0.3)
+    state("playing")
+    source, dream = visitor.browser.execute_script(f"return {places}")
+    assert abs(source - dream) < 0.5 and not visitor.text("#player-error")
+    visitor.click("#player-close")
+
+
+def main() -> None:
+    output, axe = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None
+    output.mkdir(exist_ok=True)
+    visitor = Visitor()
+
+    def shoot(name: str) -> None:
+        for size in SIZES:
+            for theme in ("dark", "light"):
+                visitor.resize(size, theme == "dark")
+                time.sleep(0.5)
+                visitor.browser.save_screenshot(str(output / f"{name}_{size}_{theme}.png"))
+                for problem in visitor.problems(axe) if axe else []:
+                    print(f"{name} {size} {theme}: {problem}", flush=True)
+        visitor.resize("desktop")
+        print(f"{name}: {visitor.errors()}", flush=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(ROOT / "samples/valley.mp4", folder)
+        with running_studio(Path(folder)) as (_, url):
+            visit(visitor, url, "valley.mp4", "aviary", shoot)
+    visitor.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""The studio as a user has it: headless Chromium, real clicks, real processes, a server that is killed."""
+
+import hashlib
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from clips import make_clip
+from conftest import run
+from studio_visitor import AXE, SIZES, Visitor, running_studio, visit
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(3000),
+    pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium and chromium-driver"),
+]
+LOOK = ["--preset", "eyes"]
+
+
+@pytest.fixture
+def visitor() -> Iterator[Visitor]:
+    one = Visitor()
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+def packets(path: Path) -> list[tuple[int | None, str]]:
+    with av.open(str(path)) as file:
+        return [(each.pts, hashlib.sha256(bytes(each)).hexdigest()) for each in file.demux() if each.size]
+
+
+def sample(path: Path, frames: int) -> Path:
+    """A small film with sound, whose every frame is dreamed in a fraction of a second."""
+    return make_clip(path, [Fraction(n, 25) for n in range(frames)], size=(160, 96), audio=[("aac", "eng")])
+
+
+def test_a_film_is_opened_dreamed_and_played_by_clicks(tmp_path: Path, visitor: Visitor) -> None:
+    film = sample(tmp_path / "film.mp4", 60)
+    seen: list[str] = []
+
+    def state(name: str) -> None:
+        seen.append(name)
+        for size in SIZES:
+            visitor.resize(size)
+            wide = visitor.browser.execute_script("return document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, f"{name} on a {size} is {wide} pixels too wide"
+        visitor.resize("desktop")
+
+    with running_studio(tmp_path) as (_, url):
+        visit(visitor, url, "film.mp4", "eyes", state)
+        assert not [message for message in visitor.errors() if "net::ERR" not in message]
+    assert seen == ["files", "look", "things", "preview", "running", "paused", "finished", "playing"]
+    assert run("video", film, "-o", tmp_path / "typed.mp4", *LOOK, "-q") == 0
+    assert packets(tmp_path / "film_dream.mp4") == packets(tmp_path / "typed.mp4")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: npm install --no-save axe-core")
+def test_no_state_violates_wcag_a_or_aa(tmp_path: Path, visitor: Visitor) -> None:
+    sample(tmp_path / "film.mp4", 60)
+    problems: list[str] = []
+
+    def state(name: str) -> None:
+        for size in SIZES:
+            for dark in (True, False):
+                visitor.resize(size, dark)
+                problems.extend(f"{name}, {size}, dark {dark}: {each}" for each in visitor.problems(AXE))
+        visitor.resize("desktop")
+
+    with running_studio(tmp_path) as (_, url):
+        visit(visitor, url, "film.mp4", "eyes", state)
+    assert not problems, "\n".join(problems)
+
+
+def test_a_job_of_a_killed_studio_is_resumed_and_equals_the_unbroken_run(tmp_path: Path, visitor: Visitor) -> None:
+    film = sample(tmp_path / "film.mp4", 300)
+
+    def frames() -> int:
+        return int(visitor.text(".job .numbers").split()[0])
+
+    with running_studio(tmp_path) as (server, url):
+        visitor.browser.get(url)
+        visitor.click('[data-film="film.mp4"]')
+        visitor.click('[data-look="eyes"]')
+        visitor.shows("#look-name", "eyes")
+        visitor.click("#dream")
+        visitor.until(lambda: frames() > 140)  # a whole segment, and some of the next
+        server.send_signal(signal.SIGKILL)
+        server.wait(60)
+        visitor.until(lambda: visitor.one("#lost").is_displayed())
+    assert not (tmp_path / "film_dream.mp4").exists()
+    with running_studio(tmp_path) as (_, url):
+        visitor.browser.get(url)
+        visitor.click('.bar a[href="#queue"]')
+        visitor.shows(".job .state", "paused")
+        visitor.click(".job button.main")
+        visitor.shows(".job .state", "finished")
+    assert run("video", film, "-o", tmp_path / "typed.mp4", *LOOK, "-q") == 0
+    assert packets(tmp_path / "film_dream.mp4") == packets(tmp_path / "typed.mp4")
+
+
+def test_two_browsers_look_at_one_queue(tmp_path: Path, visitor: Visitor) -> None:
+    sample(tmp_path / "film.mp4", 30)
+    other = Visitor()
+    try:
+        with running_studio(tmp_path) as (_, url):
+            for each in (visitor, other):
+                each.browser.get(url)
+                each.click('[data-film="film.mp4"]')
+            visitor.click('[data-look="eyes"]')
+            other.click('[data-look="leaves"]')
+            visitor.shows("#look-name", "eyes")
+            other.shows("#look-name", "leaves")
+            visitor.click("#dream")
+            other.click('.bar a[href="#queue"]')
+            other.shows(".job .state", "finished")
+            visitor.shows(".job .state", "finished")
+    finally:
+        other.close()
+
+
+LARGE: Any = """
+import json, sys, time
+from pathlib import Path
+from dreamvideo.studio.film_reports import FilmReports
+def memory():
+    line = next(each for each in Path("/proc/self/status").read_text().splitlines() if each.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+small, large = map(Path, sys.argv[1:])
+reports = FilmReports()
+for path in (small, large):
+    reports.report(path), reports.frame(path, None, 832), reports.frame(path, 1.0, 320)
+    print(memory())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_a_film_of_two_gigabytes_is_opened_without_its_bytes_in_memory(tmp_path: Path) -> None:
+    small, large = sample(tmp_path / "small.mp4", 60), tmp_path / "large.mp4"
+    join_copies(small, large, 2 << 30)
+    assert large.stat().st_size >= 2 << 30
+    words = [sys.executable, "-c", LARGE, str(small), str(large)]
+    before, after = map(float, subprocess.run(words, check=True, capture_output=True, text=True).stdout.split())
+    assert after - before < 200, (before, after)
+
+
+def join_copies(source: Path, target: Path, size: int) -> None:
+    """Write copies of a film one after the other, each frame padded, until the file is that large."""
+    padding = bytes(4 << 20)  # a filler unit of H.264, which decoders skip
+    with av.open(str(source)) as file, av.open(str(target), "w") as output:
+        video = file.streams.video[0]
+        stream = output.add_stream_from_template(video)
+        originals = [(each, bytes(each)) for each in file.demux(video) if each.size]
+        length = len(originals)
+        for number in range(size // len(padding) + 1):
+            original, content = originals[number % length]
+            unit = b"\x0c" + padding
+            packet = av.Packet(content + len(unit).to_bytes(4, "big") + unit)
+            step = originals[1][0].dts - originals[0][0].dts
+            packet.dts, packet.pts = number * step, number * step + (original.pts - original.dts)
+            packet.time_base, packet.stream, packet.is_keyframe = video.time_base, stream, original.is_keyframe
+            output.mux(packet)

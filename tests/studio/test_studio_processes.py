@@ -1,0 +1,192 @@
+"""What runs in the processes of the studio: jobs that the command line goes on with, pictures, previews."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from clips import make_clip
+from conftest import run
+
+from dreamvideo.errors import Cancelled, OutputError, SettingsError
+from dreamvideo.media import segments
+from dreamvideo.media.checkpoint import checkpoint_folder
+from dreamvideo.studio.child_dreamer import ChildDreamer
+from dreamvideo.studio.job_process import kept_frames, run_studio_job
+from dreamvideo.studio.look_dreamer import LookDreamer
+
+QUICK = {"model": "dreamnet", "layers": ["s4a"], "octaves": 1, "iterations": 1}
+OPTIONS = ["--model", "dreamnet", "--layer", "s4a", "--octaves", 1, "--iterations", 1]
+TIMES = [Fraction(n, 25) for n in range(10)]
+
+
+@pytest.fixture
+def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(segments, "MAX_FRAMES", 4)  # so that a short film has several
+    return make_clip(tmp_path / "film.mp4", TIMES, size=(64, 48), audio=[("aac", "eng")])
+
+
+def look(**values: Any) -> dict[str, Any]:
+    return {"preset": None, "values": {**QUICK, **values}}
+
+
+def start(film: Path, chosen: Any, stop_after: int | None = None) -> list[dict[str, Any]]:
+    """Run a job of the studio; returns its messages."""
+    messages: list[dict[str, Any]] = []
+    frames = 0
+
+    def send(message: dict[str, Any]) -> None:
+        messages.append(json.loads(json.dumps(message)))
+
+    def should_stop() -> bool:
+        nonlocal frames
+        frames += 1
+        return stop_after is not None and frames > stop_after
+
+    output = film.with_name("film_dream.mp4")
+    spec = {"source": str(film), "output": str(output), "look": chosen, "root": str(film.parent)}
+    run_studio_job(spec, send, should_stop)
+    return messages
+
+
+def content(path: Path) -> list[tuple[int | None, str]]:
+    """Times and hashes of the packets of all streams; the comment may differ by nothing, too."""
+    with av.open(str(path)) as file:
+        packets = [(packet.pts, hashlib.sha256(bytes(packet)).hexdigest()) for packet in file.demux() if packet.size]
+        return [*packets, (None, file.metadata.get("comment", ""))]
+
+
+def unbroken(film: Path) -> Any:
+    whole = film.with_name("whole.mp4")
+    assert run("video", film, "-o", whole, *OPTIONS, "-q") == 0
+    return content(whole)
+
+
+def test_the_studio_makes_what_the_command_line_makes(film: Path) -> None:
+    messages = start(film, look())
+    assert messages[0]["count"] == messages[-1]["frames"] == 10
+    picture = next(message["picture"] for message in messages if "picture" in message)
+    assert base64.b64decode(picture).startswith(b"\xff\xd8")
+    assert content(film.with_name("film_dream.mp4")) == unbroken(film)
+    assert not checkpoint_folder(film.with_name("film_dream.mp4")).exists()
+
+
+def test_the_command_line_goes_on_with_what_the_studio_began(film: Path) -> None:
+    with pytest.raises(Cancelled):
+        start(film, look(), stop_after=6)
+    output = film.with_name("film_dream.mp4")
+    assert checkpoint_folder(output).exists() and not output.exists() and kept_frames(output) == 4
+    assert run("video", film, *OPTIONS, "--resume", "-q") == 0
+    assert content(output) == unbroken(film)
+
+
+@pytest.mark.parametrize("chosen", [None, look()], ids=["as it was begun", "the same look"])
+def test_the_studio_goes_on_with_what_the_command_line_began(
+    film: Path, monkeypatch: pytest.MonkeyPatch, chosen: Any
+) -> None:
+    def stop_after(count: int) -> Callable[..., bool]:
+        frames = iter(range(1000))
+        return lambda self: next(frames) >= count
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dreamvideo.commands.console.ConsoleObserver.should_stop", stop_after(6))
+        assert run("video", film, *OPTIONS, "-q") == 130
+    output = film.with_name("film_dream.mp4")
+    assert checkpoint_folder(output).exists()
+    messages = start(film, chosen)
+    assert messages[0]["frames"] == 4
+    assert content(output) == unbroken(film)
+    assert start(film, chosen) == []  # it is done
+
+
+def test_another_look_does_not_go_on_with_a_checkpoint(film: Path) -> None:
+    with pytest.raises(Cancelled):
+        start(film, look(), stop_after=6)
+    with pytest.raises(OutputError, match="step-size was"):
+        start(film, look(step_size="0.02"))
+
+
+def test_a_job_without_a_checkpoint_cannot_be_resumed(film: Path) -> None:
+    with pytest.raises(OutputError, match="begin it again"):
+        start(film, None)
+
+
+def test_a_photo_is_dreamed_as_by_the_command_line(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8))
+    spec = {"source": str(photo), "output": str(tmp_path / "a.png"), "look": look(), "root": str(tmp_path)}
+    run_studio_job(spec, lambda message: None, lambda: False)
+    assert run("image", photo, "-o", tmp_path / "b.png", *OPTIONS, "-q") == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def task(film: Path, do: str, **more: Any) -> dict[str, Any]:
+    return {"do": do, "path": str(film), "time": 0.2, "side": 64, "look": look(), "root": str(film.parent), **more}
+
+
+def images(answer: Any) -> dict[str, Any]:
+    jpegs = answer["jpegs"].items()
+    return {name: cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) for name, jpeg in jpegs}
+
+
+def test_a_look_changes_a_frame_as_much_as_it_says(film: Path) -> None:
+    dreamer = LookDreamer()
+
+    def dreamed(**values: Any) -> Any:
+        (answer,) = dreamer.run(task(film, "picture", look=look(step_size="0.05", **values)), lambda: False)
+        return images(answer)["dream"].astype(float)
+
+    none, half, whole, twice = (dreamed(amount=amount) for amount in (0, 0.5, 1, 2))
+    assert none.shape == (48, 64, 3)
+    changes = [float(np.abs(each - none).mean()) for each in (half, whole, twice)]
+    assert changes[0] > 1 and changes == sorted(changes)
+    assert np.abs(dreamed(iterations=0) - none).mean() < 0.5
+    assert len(dreamer._placed) == 1  # one network for all looks of the same layers
+
+
+def test_a_preview_is_two_seconds_and_foretells_the_rest(tmp_path: Path) -> None:
+    film = make_clip(tmp_path / "film.mp4", [Fraction(n, 5) for n in range(30)], size=(64, 48))
+    answers = list(LookDreamer().run(task(film, "preview", time=3.0), lambda: False))
+    pictures = [images(answer) for answer in answers if "jpegs" in answer]
+    assert [answer["index"] for answer in answers[:-1]] == list(range(10)) and answers[0]["fps"] == pytest.approx(
+        5, abs=0.2
+    )
+    assert all(each["dream"].shape == each["source"].shape == (48, 64, 3) for each in pictures)
+    assert any(np.abs(each["dream"].astype(float) - each["source"]).mean() > 1 for each in pictures)
+    estimate = answers[-1]["estimate"]
+    assert estimate["seconds"] > 0 and 1000 < estimate["bytes"] < 10**6
+    assert len(list(LookDreamer().run(task(film, "preview"), lambda: True))) == 1  # stops after a frame
+
+
+def test_the_names_of_a_network_can_be_chosen() -> None:
+    (names,) = LookDreamer().run({"do": "names", "model": "dreamnet"}, lambda: False)
+    assert "owl" in names["classes"] and "birds" in names["groups"] and "s8b" in names["layers"]
+
+
+def test_a_look_that_cannot_be_dreamed_is_an_error(film: Path) -> None:
+    for values, error in (({"layers": ["nothing"]}, ValueError), ({"model": "googlenet"}, SettingsError)):
+        with pytest.raises(error):
+            list(LookDreamer().run(task(film, "picture", look=look(**values)), lambda: False))
+
+
+@pytest.mark.slow  # starts an interpreter with torch
+def test_the_process_of_pictures_answers_and_is_started_again(film: Path) -> None:
+    dreamer = ChildDreamer()
+    try:
+        (answer,) = dreamer(task(film, "picture"), lambda: False)
+        assert base64.b64decode(answer["jpegs"]["dream"]).startswith(b"\xff\xd8")
+        (wrong,) = dreamer(task(film, "picture", look=look(layers=["nothing"])), lambda: False)
+        assert "nothing" in wrong["error"]
+        dreamer._child._process.kill()
+        (gone,) = dreamer(task(film, "picture"), lambda: False)
+        assert "try again" in gone["error"]
+        assert "jpegs" in next(dreamer(task(film, "picture"), lambda: False))
+    finally:
+        dreamer.close()
