@@ -24,8 +24,8 @@ PACKAGE = ROOT / "dreamvideo"
 # other. `*` is the rest of the folder. Inside `*`, and in folders without a line here, imports may not form a cycle.
 ORDER = {
     "": "errors < _version < schedule < settings < frames < threads < torch_state < devices < tensors process < kernels"
-    " < media models < motion ascent yuv sound < video < jobs live info < studio < bench training integrations < commands"
-    " < cli __init__ < __main__",
+    " < media models < motion ascent yuv sound < video < jobs live info < studio < bench training integrations"
+    " < commands < cli __init__ < __main__",
     "models": "dreamnet cpu_engine < gpu_engine < *",
     "models.cpu_engine": "trace ops < passes packed_conv grad_masks strip_max_pool separable_max_pool"
     " < strided_depthwise < convs stem pools < executor < compile < __init__",

@@ -5,17 +5,12 @@ The segments are those that a single machine would make, so the output does not 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from dreamvideo.video.lanes import LaneStep
-
-# Seconds of a split shot that a work unit dreams before its first output frame, so that the dream has grown by then.
-# Chosen by eye: the strength is the same before and after, see docs/cluster.md.
-WARMUP_SECONDS = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +31,7 @@ class WorkUnit:
     start: Fraction  # time of the first frame to read, in seconds
     warmup: int  # leading frames that are dreamed but not output; they belong to the unit before
     end: Fraction | None  # time of the first frame after it, in seconds; None: the video ends
+    shot_start: Fraction | None = None  # of the shot that it begins in the middle of, in seconds; None: at a cut
 
     @property
     def frames(self) -> int:
@@ -51,41 +47,54 @@ class WorkUnit:
         segments = self.segments[count:]
         if not count or not segments:
             return self if segments else None
-        return replace(self, segments=segments, start=segments[0].start, warmup=0)
+        return replace(self, segments=segments, start=segments[0].start, warmup=0, shot_start=None)
 
 
-def split_into_units(
-    steps: Generator[LaneStep, None, None], split_after: Fraction | None = None
-) -> Generator[WorkUnit, None, None]:
-    """Group the frames of one video into work units, each of which begins at a cut.
+def split_into_units(steps: Generator[LaneStep, None, None]) -> Generator[WorkUnit, None, None]:
+    """Group the frames of one video into work units, each of which begins at a cut, or in a part after a seam.
 
     Args:
-        steps: all frames with their segments, from `shots.split_shots`.
-        split_after: seconds after which a shot is split, at the end of a segment; the next unit then has warmup frames.
-            Default: shots are not split.
+        steps: all frames with their segments, from `shots.split_shots` or `seams.split_long_shots`.
     """
     segments: list[SegmentRange] = []
-    start, warmup = Fraction(0), 0
-    recent: deque[Fraction] = deque()  # times of the frames of this shot that would be the warmup of a unit from here
+    unit = begun = _Beginning(-1, Fraction(0))
     count = 0
     with closing(steps):
         for step in steps:
             time = step.frame.time
             if step.previous is None:
-                recent.clear()
+                begun = _Beginning(step.index, time, step.shot_start)
+            if step.index < count:
+                continue  # the second dream of a frame
             assert step.segment is not None
             if not segments or step.segment != segments[-1].number:
-                is_long = split_after is not None and segments and time - segments[0].start >= split_after
-                if segments and (step.previous is None or is_long):
-                    yield WorkUnit(tuple(segments), start, warmup, time)
+                # Where a frame is dreamed twice the later part has not taken over yet.
+                if segments and (step.previous is None or (step.share is None and begun != unit and begun.at_seam)):
+                    yield unit.unit(segments, time)
                     segments = []
                 if not segments:
-                    start, warmup = (recent[0], len(recent)) if recent else (time, 0)
+                    unit = begun
                 segments.append(SegmentRange(step.segment, count, 0, time))
             segments[-1] = replace(segments[-1], frames=segments[-1].frames + 1)
             count += 1
-            recent.append(time)
-            while recent and (split_after is None or time - recent[0] >= WARMUP_SECONDS):
-                recent.popleft()
     if segments:
-        yield WorkUnit(tuple(segments), start, warmup, None)
+        yield unit.unit(segments, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """The first frame of a shot, or of a part of it."""
+
+    before: int  # frames of the video before it
+    time: Fraction
+    shot_start: Fraction | None = None
+
+    @property
+    def at_seam(self) -> bool:
+        """Whether it is that of a part after a seam."""
+        return self.shot_start is not None and self.shot_start != self.time
+
+    def unit(self, segments: Sequence[SegmentRange], end: Fraction | None) -> WorkUnit:
+        """Return a work unit that is dreamed from here."""
+        shot_start = self.shot_start if self.at_seam else None
+        return WorkUnit(tuple(segments), self.time, segments[0].before - self.before, end, shot_start)

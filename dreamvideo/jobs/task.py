@@ -97,7 +97,7 @@ def _open_tasks(
             frames = _limited(frames, leading + unit.frames, unit.end)
             shortest = min_segment_frames(task.job, settings)
             schedule = job_schedule(settings, source.info, task.heard)
-            yield DreamInput(frames, point, warmup=unit.warmup, min_segment_frames=shortest, schedule=schedule)
+            yield DreamInput(frames, point, unit.warmup, shortest, schedule, unit.shot_start)
 
 
 def _limited(frames: Frames, count: int, end: Fraction | None) -> Frames:

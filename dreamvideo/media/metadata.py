@@ -58,7 +58,7 @@ def settings_comment(*settings: _Stored) -> str:
             value = getattr(group, field.name)
             if value != look.get(field.name, field.default) and option_kind(field) != "machine":
                 values[field.name] = PurePath(value).name if option_kind(field) == "file" else value
-    return json.dumps(values, ensure_ascii=True)
+    return json.dumps(values, ensure_ascii=True, default=float)  # a time is a fraction
 
 
 def comment_with_settings(line: str, comment: str = "") -> str:

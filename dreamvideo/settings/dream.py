@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from fractions import Fraction
+from typing import Final, Literal
 
 from dreamvideo.settings.option import MOST_PIXELS, MOST_STEPS, check, check_fields, option
-from dreamvideo.settings.parsers import parse_auto, parse_channel, parse_weighted
+from dreamvideo.settings.parsers import parse_auto, parse_channel, parse_seconds, parse_weighted
+
+SHORTEST_PART: Final = 4  # seconds of a split shot: around each seam two and a half are dreamed twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +268,14 @@ class CarrySettings:
     flow_weights: str | None = option(
         None, "weights of the flow network in a local .safetensors or .pth file", kind="file", metavar="FILE"
     )
-
+    # Not of kind "machine": where a shot is split shows in the dream.
+    split_shots: Fraction | None = option(
+        None,
+        "split long shots at every multiple of this time into parts that workers, or --lanes, dream side by side; each "
+        "dissolves into the next",
+        type=parse_seconds,
+        metavar="TIME",
+    )
     amount: float = option(
         1.0,
         "how much of what the dream added is shown, 0 to 2: 0 = the source, 2 = twice; what is carried stays as it is",
@@ -275,6 +285,8 @@ class CarrySettings:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        part = self.split_shots
+        check(part is None or part >= SHORTEST_PART, f"--split-shots {part}", f"at least {SHORTEST_PART} seconds")
         check(0 <= self.amount <= 2, f"--amount {self.amount}", "0 to 2")
         check(0 <= self.persistence <= 1, f"--persistence {self.persistence}", "0 to 1")
         check(self.lanes is None or self.lanes >= 1, f"--lanes {self.lanes}", "at least 1")

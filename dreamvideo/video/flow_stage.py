@@ -22,6 +22,7 @@ from dreamvideo.settings.dream import CarrySettings
 from dreamvideo.tensors import to_planes
 from dreamvideo.torch_state import plain_torch
 from dreamvideo.video.lanes import LaneStep
+from dreamvideo.video.seams import split_long_shots
 from dreamvideo.video.shots import DreamInput, split_shots
 
 MAX_FLOW_THREADS = 8
@@ -111,14 +112,19 @@ def estimate_ahead(
     alone = carry.persistence == 0
     before: WaitingFrame | None = None
     at_once = False
-    with closing(split_shots(inputs, alone, for_flow=carry.flow == "dis")) as steps:
+    pair: tuple[Frame, Frame] | None = None
+    shots = split_shots(inputs, alone, for_flow=carry.flow == "dis")
+    with closing(split_long_shots(shots, carry.split_shots)) as steps:
         for step in steps:
             if step.index == 0:
                 estimate = plain_torch()(motion_estimator(carry, device, on_device))
                 at_once = begins_at_once(step.frame)
             submit, last = None, None
             if step.previous is not None and not step.held:
-                submit = functools.partial(pool.submit, estimate, step.frame, step.previous)
+                if pair is None or pair[0] is not step.frame:  # a frame that is dreamed twice has one flow
+                    pair = step.frame, step.previous
+                    once = functools.cache(functools.partial(pool.submit, estimate, *pair))
+                submit = once
                 last = before if before is not None and before.step.frame is step.previous else None
             waiting = WaitingFrame(step, submit, last)
             if at_once:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Generic, Protocol, TypeVar
 
 from dreamvideo.frames import Frame
@@ -46,6 +47,8 @@ class LaneStep:
     presence: float = 1.0  # how much of a picture it shows, 0..1; 0: it is not dreamed
     held: bool = False  # a flash: it is shown with the dream of `previous`, which goes on after it
     schedule: Schedule | None = None  # of its input; None: that of all
+    share: float | None = None  # of its dream in the frame, where that is dreamed twice, see `seams`; None: it is once
+    shot_start: Fraction | None = None  # time of the first frame of its shot, where shots are split; None: they are not
 
 
 def lanes_for(pixels: int) -> int:
@@ -94,7 +97,7 @@ class LaneQueue(Generic[W]):
         self._shots: deque[deque[W]] = deque()
         self._held: deque[tuple[int, int]] = deque()  # (index, bytes) of the frames since the oldest that is not done
         self._held_bytes = 0
-        self._newest = -1  # shot
+        self._open: set[int] = set()  # shots that may have more to come
         self._ended = False
 
     def refill(self) -> None:
@@ -111,16 +114,18 @@ class LaneQueue(Generic[W]):
                 self.lanes = self._lanes_of(step.frame)
             self._held.append((step.index, step.frame.nbytes))
             self._held_bytes += step.frame.nbytes
-            if self._shots and self._shots[-1][-1].step.shot == step.shot:
-                self._shots[-1].append(item)
+            for waiting in reversed(self._shots):
+                if waiting[-1].step.shot == step.shot:
+                    waiting.append(item)
+                    break
             else:
                 self._shots.append(deque([item]))
-            self._newest = step.shot
+            self._open = {step.shot} if step.share is None else {*self._open, step.shot}
 
     def in_flight(self, place: int = 0) -> list[W]:
-        """Return the next frame of each shot in flight, oldest shots first; with `place` 1 the one after it."""
-        shots = [self._shots[i] for i in range(min(self._most_shots, len(self._shots)))]
-        return [waiting[place] for waiting in shots if len(waiting) > place]
+        """Return the next frame of each shot in flight, the earliest first; with `place` 1 the one after it."""
+        shots = sorted(self._shots, key=lambda waiting: (waiting[0].step.index, waiting[0].step.shot))
+        return [waiting[place] for waiting in shots[: self._most_shots] if len(waiting) > place]
 
     def take(self, item: W) -> None:
         """Remove the next frame of a shot."""
@@ -128,14 +133,15 @@ class LaneQueue(Generic[W]):
             if waiting[0] is item:
                 waiting.popleft()
                 break
-        # The newest shot may have more to come; if nothing of it waits it goes, and is found again by its number.
+        # An open shot has more to come; if nothing of it waits it goes, and is found again by its number.
         self._shots = deque(waiting for waiting in self._shots if waiting)
-        while self._held and (not self._shots or self._held[0][0] < self._shots[0][0].step.index):
+        oldest = min((waiting[0].step.index for waiting in self._shots), default=None)
+        while self._held and (oldest is None or self._held[0][0] < oldest):
             self._held_bytes -= self._held.popleft()[1]
 
     def is_over(self, shot: int) -> bool:
         """Return whether nothing more of a shot will come."""
-        return shot != self._newest and all(waiting[0].step.shot != shot for waiting in self._shots)
+        return shot not in self._open and all(waiting[0].step.shot != shot for waiting in self._shots)
 
     @property
     def _most_shots(self) -> int:

@@ -1,10 +1,12 @@
 """The way of a frame from its reader to its writer: cuts, motion, lanes, batches, and back into order.
 
 split_shots      which shot and segment each frame belongs to                       (video.shots)
+split_long_shots with --split-shots, parts of long shots that are dreamed independently  (video.seams)
 estimate_ahead   optical flow of each frame, in threads                             (video.flow_stage)
 LaneQueue        the frames that wait, shot by shot; which of them make a batch     (video.lanes)
 dream_shots      what a frame takes, and its dream, as one batch what can be        (video.dream_shots)
 fetch_dreams     dreams arrive from the device, while the next batch is dreamed
+dissolve_dreams  the two dreams of a frame at a seam become one                     (video.dissolve)
 in_order         frames leave in the order in which they came                       (video.lanes)
 """
 
@@ -26,6 +28,7 @@ from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.settings.timeline import Schedule
 from dreamvideo.threads import prefetch
 from dreamvideo.torch_state import in_plain_torch
+from dreamvideo.video.dissolve import dissolve_dreams
 from dreamvideo.video.dream_shots import ShotDreamer, dream_shots, fetch_dreams
 from dreamvideo.video.dream_stream import on_own_stream
 from dreamvideo.video.flow_stage import estimate_ahead, flow_threads
@@ -122,7 +125,7 @@ def dream_inputs(
         queue = LaneQueue(waiting, lanes_of, READ_AHEAD_BYTES, 2 if ahead else 1)
         dreamer = ShotDreamer(networks, schedule, budget, keep_on_device)
         pending = in_plain_torch(on_own_stream(dream_shots(queue, dreamer, device, ahead), device))
-        landed = in_plain_torch(fetch_dreams(pending, late=ahead))
+        landed = in_plain_torch(dissolve_dreams(fetch_dreams(pending, late=ahead)))
         yield from _by_input(in_order((step.index, (step, frame)) for step, frame in landed))
 
 

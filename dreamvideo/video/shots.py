@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 
 from dreamvideo.frames import Frame, Frames
@@ -33,6 +34,7 @@ class DreamInput:
     warmup: int = 0  # leading frames that are dreamed but not output, to warm up the carry
     min_segment_frames: int | None = None  # of a segment that a cut may end; None: the default for videos
     schedule: Schedule | None = None  # what is dreamed when; None: that of all inputs
+    shot_start: Fraction | None = None  # of the shot that they begin in the middle of, in seconds; None: at its start
 
 
 def single_input(
@@ -83,7 +85,8 @@ def split_shots(
                     segment = segments.number if is_output else None
                     stores_carry = segments.is_full and not alone
                     place = (index, number, shot, frame, previous, segment, stores_carry, carry)
-                    yield LaneStep(*place, 0.0 if plain else visible, held, source.schedule)
+                    shot_start = None if count else source.shot_start
+                    yield LaneStep(*place, 0.0 if plain else visible, held, source.schedule, shot_start=shot_start)
                     index, carry, was_plain = index + 1, None, plain
                     if not held:
                         previous = None if plain else frame

@@ -32,7 +32,7 @@ from dreamvideo.jobs.job import Job, JobResult, JobSettings
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.plan_frames import plan_frames
 from dreamvideo.jobs.runner import dream_jobs
-from dreamvideo.jobs.split import WARMUP_SECONDS, SegmentRange, WorkUnit, split_into_units
+from dreamvideo.jobs.split import SegmentRange, WorkUnit, split_into_units
 from dreamvideo.jobs.task import ClusterTask, FinishedSegment, dream_tasks
 from dreamvideo.media import segments, video_writer
 from dreamvideo.media.checkpoint import ResumePoint, checkpoint_folder
@@ -42,6 +42,7 @@ from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import ClusterSettings, EncodeSettings, MaskSettings, ReadSettings, SequenceSettings
 from dreamvideo.video.lanes import LaneStep
+from dreamvideo.video.seams import OVERLAP_SECONDS, WARMUP_SECONDS, split_long_shots
 from dreamvideo.video.shots import single_input, split_shots
 
 LENGTH = 15  # frames of a shot
@@ -59,11 +60,11 @@ def clip_of_shots(path: Path, count: int = 6) -> Path:
     return make_clip(path, times=times, size=(96, 64), audio=[("aac", "eng")], image=shots)
 
 
-def one_shot(path: Path, frames: int) -> Path:
+def one_shot(path: Path, frames: int, rate: int = 25) -> Path:
     wide = textured(64, 96 + 2 * frames, 5)
     return make_clip(
         path,
-        [Fraction(n, 25) for n in range(frames)],
+        [Fraction(n, rate) for n in range(frames)],
         size=(96, 64),
         image=lambda n, w, h: np.ascontiguousarray(wide[:, 2 * n : 2 * n + 96]),
     )
@@ -80,18 +81,20 @@ def read_images(path: Path) -> list[NDArray[Any]]:
 def steps(lengths: list[int]) -> Generator[LaneStep, None, None]:
     """The steps of shots with these lengths, 25 frames a second, with the segments that one machine makes."""
     counter, number = SegmentCounter(), 0
-    for length in lengths:
+    for shot, length in enumerate(lengths):
         previous = None
         for _ in range(length):
             frame = Frame(np.zeros((1, 1, 3), np.uint8), Fraction(number, 25))
             counter.advance(previous is None)
-            yield LaneStep(number, 0, 0, frame, previous, counter.number)
+            yield LaneStep(number, 0, shot, frame, previous, counter.number)
             number, previous = number + 1, frame
 
 
-@given(st.lists(st.integers(1, 400), min_size=1, max_size=6), st.sampled_from([None, Fraction(2), Fraction(5)]))
-def test_units_are_all_segments_in_order_and_begin_at_cuts(lengths: list[int], split_after: Fraction | None) -> None:
-    units = list(split_into_units(steps(lengths), split_after))
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=6), st.sampled_from([None, Fraction(4), Fraction(7)]))
+def test_units_are_all_segments_in_order_and_begin_at_cuts_or_after_seams(
+    lengths: list[int], every: Fraction | None
+) -> None:
+    units = list(split_into_units(split_long_shots(steps(lengths), every)))
     expected: dict[int | None, list[Fraction]] = {}
     for step in steps(lengths):
         expected.setdefault(step.segment, []).append(step.frame.time)
@@ -104,15 +107,14 @@ def test_units_are_all_segments_in_order_and_begin_at_cuts(lengths: list[int], s
         start = unit.segments[0].start
         assert unit.end == (following.segments[0].start if following else None)
         assert unit.start == start - Fraction(unit.warmup, 25)
-        if split_after is None:
-            assert start in cuts
         if start in cuts:
-            assert unit.warmup == 0
+            assert (unit.warmup, unit.shot_start) == (0, None)
         else:
-            assert 1 <= unit.warmup <= 25 * WARMUP_SECONDS
-            assert not any(unit.start < cut <= start for cut in cuts)
-            last = units[units.index(unit) - 1].segments
-            assert split_after is not None and start - last[0].start >= split_after
+            assert every is not None and unit.shot_start == max(cut for cut in cuts if cut < start)
+            seam = unit.start - unit.shot_start + WARMUP_SECONDS
+            assert seam % every == 0 and seam >= every
+            since = start - unit.shot_start
+            assert seam + OVERLAP_SECONDS <= since < seam + every - WARMUP_SECONDS
 
 
 # Tasks, without a cluster.
@@ -486,20 +488,26 @@ def test_folders_of_images_are_those_of_one_machine(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "one", "several", "workers"]
 
 
-def test_a_split_shot_is_the_same_before_the_seam_and_jumps_a_little_at_it(
-    tiny_network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_workers_make_the_parts_of_a_long_shot_that_one_machine_makes(
+    tiny_network: Network, tmp_path: Path, short_segments: None
 ) -> None:
-    monkeypatch.setattr(segments, "MAX_FRAMES", 30)
-    clip = one_shot(tmp_path / "clip.mp4", 60)
-    whole, split = (Job(clip, tmp_path / name) for name in ("whole.mp4", "split.mp4"))
-    dream_jobs([whole], job_settings(), lambda: tiny_network)
-    settings = job_settings(cluster=ClusterSettings(cluster="local", split_shots=Fraction(1)))
-    pool = FakePool(settings, tiny_network, tmp_path / "workers")
-    run_with(pool, [split], settings, Recorder())
-    assert sorted((tasks[0].unit.warmup, tasks[0].unit.frames) for tasks in pool.requests) == [(0, 30), (25, 30)]
-    distance = [np.abs(a - b).mean() for a, b in zip(read_images(whole.output), read_images(split.output), strict=True)]
-    assert len(distance) == 60 and max(distance[:30]) == 0
-    assert 0 < distance[30] < 20
+    clip = one_shot(tmp_path / "clip.mp4", 40, rate=4)
+    settings = job_settings(carry=CarrySettings(split_shots=Fraction(4)))
+    one, several = (Job(clip, tmp_path / name) for name in ("one.mp4", "several.mp4"))
+    dream_jobs([one], settings, lambda: tiny_network)
+    killed = RuntimeError("the worker was killed")
+    pool = FakePool(
+        settings,
+        tiny_network,
+        tmp_path / "workers",
+        fault=lambda request, finished: killed if request < 3 and finished == 1 else None,
+    )
+    run_with(pool, [several], settings, Recorder())
+    assert digest(several.output) == digest(one.output)
+    tasks = [task for tasks in pool.requests for task in tasks]
+    begun = sorted((task.unit.start, task.unit.warmup, task.unit.frames) for task in tasks if task.resume is None)
+    assert begun == [(0, 0, 27), (3, 15, 13)]
+    assert sum(task.resume is not None for task in tasks) == 2
 
 
 def scheduler_with(unit: WorkUnit, job: Job, observer: Observer) -> Any:
@@ -762,14 +770,9 @@ def test_folders_of_images_go_to_workers_too(clip: Path, address: str, tmp_path:
 
 
 @pytest.mark.slow
-def test_split_shots_meet_with_a_small_jump(address: str, tmp_path: Path) -> None:
-    clip = one_shot(tmp_path / "one.mp4", 150)
-    words = [*WORDS, "-q"]
-    assert run("video", clip, "-o", tmp_path / "whole.mp4", *words) == 0
-    assert run("video", clip, "-o", tmp_path / "split.mp4", *words, "--cluster", address, "--split-shots", "1") == 0
-    whole, split = (read_images(tmp_path / name) for name in ("whole.mp4", "split.mp4"))
-    assert len(whole) == len(split) == 150
-    first = segments.MAX_FRAMES
-    distance = [np.abs(a - b).mean() for a, b in zip(whole, split, strict=True)]
-    assert max(distance[:first]) == 0
-    assert 0 < distance[first] < 20
+def test_workers_split_a_long_shot_as_one_machine_does(address: str, tmp_path: Path) -> None:
+    clip = one_shot(tmp_path / "one.mp4", 300)
+    words = [*WORDS, "-q", "--split-shots", "4"]
+    assert run("video", clip, "-o", tmp_path / "one.mp4.mp4", *words) == 0
+    assert run("video", clip, "-o", tmp_path / "several.mp4", *words, "--cluster", address) == 0
+    assert digest(tmp_path / "several.mp4") == digest(tmp_path / "one.mp4.mp4")

@@ -32,6 +32,7 @@ from dreamvideo.media.segment_records import (
 from dreamvideo.media.video_file import translate_errors
 from dreamvideo.media.video_reader import silence_reader
 from dreamvideo.threads import prefetch
+from dreamvideo.video.seams import split_long_shots
 from dreamvideo.video.shots import single_input, split_shots
 
 
@@ -81,7 +82,7 @@ def find_units(
                 active = ClusterJob(job, source, state)
                 shortest = min_segment_frames(job, settings)
                 steps = split_shots(single_input(prefetch(source.frames), min_segment_frames=shortest), alone)
-                with closing(split_into_units(steps, settings.cluster.split_shots)) as units:
+                with closing(split_into_units(split_long_shots(steps, settings.carry.split_shots))) as units:
                     for unit in units:
                         if should_stop():
                             raise Cancelled("cancelled; finished segments can be resumed")
