@@ -93,11 +93,16 @@ def ascend(
                 step.mul_(_distance(step, images, highest).div_(settings.headroom).clamp_(0, 1))
             images = step.add_(images)
             if base_areas is not None:
-                missing = base_areas - lowpass(images, ANCHOR_SIGMA)
-                images.add_(missing if pull is None else missing.mul_(pull), alpha=settings.anchor)
+                _draw_back(images, base_areas, pull, settings.anchor)
             if settings.space == "image":
                 images.clamp_(0, 1)
     return images
+
+
+def _draw_back(images: Tensor, base_areas: Tensor, pull: Tensor | None, anchor: float) -> None:
+    """Draw the large areas of images back to those of the source, in place."""
+    missing = base_areas - lowpass(images, ANCHOR_SIGMA)
+    images.add_(missing if pull is None else missing.mul_(pull), alpha=anchor)
 
 
 def _ascend_fused(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from clips import make_clip, picture
 from conftest import run
+from sounds import clicks, write_film
 
 import dreamvideo
 from dreamvideo.cli import build_parser
@@ -31,6 +32,7 @@ NEEDS = {
     "bench": "minutes",
     "doctor": "seconds; test_doctor.py runs it",
     "demo": "seconds; test_doctor.py runs it",
+    "studio": "a browser; tests/studio runs it",
     "--cluster": "Ray; tests/jobs/test_cluster.py runs it",
 }
 # Of other programs; what the pages name of them is not ours to run.
@@ -104,6 +106,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_clip(folder / "matte.mp4", times)
     for image in ("photo.jpg", "shot/1.png", "shot/2.png", "scan_1.png", "scan_2.png", "photos/a.png", "photos/b.png"):
         write_image(picture(0), folder / image)
+    write_film(folder / "song.wav", "pcm_s16le", [(0, clicks((0.5, 1.0, 1.5), 2))], video=False)
     (folder / "film.toml").write_text('preset = "0:flowers, 2s:eyes"\nstep-size = "0:0.004, 50%:0.014"\n')
     schedule = ["--step-size", "0:0.004,50%:0.01", "--iterations", "0", "-q"]
     for film, dream in (("holiday", "changing"), ("film", "film_dream"), ("holiday", "holiday_dream")):

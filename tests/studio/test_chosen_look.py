@@ -65,6 +65,7 @@ SAMPLES: dict[str, Any] = {
     "anchor": 0.2,
     "amount": "1.5",
     "warm_step": 0,
+    "split_shots": "5",
 }
 
 
