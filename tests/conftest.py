@@ -94,12 +94,13 @@ def only_line(capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.fixture
 def hostile(tmp_path: Path) -> Path:
-    """A folder of files named like modules that the program imports; each writes down that it was executed."""
+    """A folder of files named like modules that the program imports; each writes down that it was executed.
+
+    Not contextlib, which `python -m` itself imports before it runs a line of the program.
+    """
     folder = tmp_path / "hostile"
     folder.mkdir()
-    names = (
-        "argparse contextlib cv2 torch torchvision av numpy PIL safetensors tqdm json ray cv2_enumerate_cameras psutil"
-    )
+    names = "argparse cv2 torch torchvision av numpy PIL safetensors tqdm json ray cv2_enumerate_cameras psutil"
     for name in names.split():
         note = f"open({str(folder / 'executed')!r}, 'a').write('{name} ')\nraise SystemExit(99)\n"
         (folder / f"{name}.py").write_text(note)

@@ -506,7 +506,7 @@ def test_workers_make_the_parts_of_a_long_shot_that_one_machine_makes(
     assert digest(several.output) == digest(one.output)
     tasks = [task for tasks in pool.requests for task in tasks]
     begun = sorted((task.unit.start, task.unit.warmup, task.unit.frames) for task in tasks if task.resume is None)
-    assert begun == [(0, 0, 27), (3, 15, 13)]
+    assert begun == [(0, 0, 24), (3, 12, 16)]
     assert sum(task.resume is not None for task in tasks) == 2
 
 
