@@ -1,6 +1,7 @@
 """One look fades into another while it dreams: shares, goals, no jump, and the network before it is released."""
 
 import gc
+import time
 import weakref
 from dataclasses import replace
 from typing import Any
@@ -142,6 +143,7 @@ def test_the_thread_fades_and_releases_the_network_before(monkeypatch: pytest.Mo
         ascent.offer(task(at, number, layer))
         results: list[Any] = []
         while not results and number % 2:
+            time.sleep(0.001)  # the thread works meanwhile
             results, working = ascent.results()
             if working is None and not results and ascent._offered is None:
                 break
