@@ -46,20 +46,20 @@ def frames_of(path: Path) -> list[Picture]:
 
 
 def schedule(folder: Path) -> tuple[list[Picture], float]:
-    """Blossoms become buildings; the frames, and how many of them are shown in a second."""
+    """Coats of tigers become dogs, of another network; the frames, and how many of them are shown in a second."""
     film = folder / "film.mkv"
-    look = ("--preset", "0:blossoms, 0.6s:temples")
-    dream("video", str(CLIP), "-o", str(film), "--duration", "2.3", "--size", SIZE, *look)
+    look = ("--preset", "0:tigers, 0.5s:dogs")
+    dream("video", str(CLIP), "-o", str(film), "--duration", "2.2", "--size", SIZE, *look)
     return frames_of(film), 24
 
 
 def music(folder: Path) -> tuple[list[Picture], float]:
     """The dream follows a drum, whose waveform is drawn below."""
     film, song = folder / "film.mkv", write_drums(folder / "drums.wav", 2.3)
-    heard = ("--music", str(song), "--drive", "amount=audio:beats*1.2-0.5,release=0.25s")
+    heard = ("--music", str(song), "--drive", "amount=audio:beats*0.9-0.4,release=0.25s")
     dream("video", str(CLIP), "-o", str(film), "--duration", "2.3", "--size", SIZE, *heard)
     images = frames_of(film)
-    strip = draw_sound_strip(analyze_file(song, ["beats"]), images[0].shape[1], end=len(images) / 24)[:WAVE_HEIGHT:2]
+    strip = draw_sound_strip(analyze_file(song, ["beats"]), images[0].shape[1], end=len(images) / 24)[:WAVE_HEIGHT]
     shown = []
     for number, image in enumerate(images):
         below = strip.copy()

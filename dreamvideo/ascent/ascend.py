@@ -83,8 +83,7 @@ def ascend(
                 step.mul_(area * area.mean((1, 2, 3), keepdim=True))
             if settings.tv:
                 step = choose_smoother(step, images, settings.tv, settings.step_size)
-            if settings.step_size != 1:  # else it is part of the scale
-                step.mul_(settings.step_size)
+            step.mul_(settings.step_size)
             if step_scale is not None:
                 step.mul_(step_scale)
             if target_score is not None:

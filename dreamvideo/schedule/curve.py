@@ -12,6 +12,7 @@ from typing import Final
 from dreamvideo.errors import SettingsError
 from dreamvideo.schedule.expression import Expression, parse_expression
 from dreamvideo.schedule.film_clock import FilmClock
+from dreamvideo.schedule.heard_sets import HEARD
 from dreamvideo.schedule.keys import Transition, resolve_times, split_keys
 
 SAMPLE: Final = Fraction(1, 25)  # seconds between the places where an expression is looked at
@@ -97,6 +98,9 @@ def parse_curve(text: str, clock: FilmClock, where: str) -> Curve:
     Raises:
         SettingsError: it is not such a schedule, or does not fit the film.
     """
+    if text.strip().startswith(HEARD):
+        example = f"--drive {where.removeprefix('--')}={text.strip()[:40]}"
+        raise SettingsError(f"{where} {text.strip()[:40]}: a number follows the sound by a drive: expected {example}")
     keys = split_keys(text, where)
     values = []
     for key in keys:

@@ -37,7 +37,7 @@ def is_schedule(text: str) -> bool:
     Args:
         text: as typed.
     """
-    if text.strip().startswith("audio:"):
+    if text.strip().startswith("audio:"):  # see `heard_sets`
         return True
     if "," in text and ":" in text.partition(",")[0]:
         return parse_key_time(text.partition(":")[0].strip()) is not None

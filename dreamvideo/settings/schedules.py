@@ -67,14 +67,15 @@ class TimelineSettings:
     @property
     def section_kinds(self) -> frozenset[int]:
         """How many sets those have that follow the sections of the music, none if none does."""
-        heard = [parse_heard_sets(text, FLAGS[name]) for name, text in self.schedules.items()]
+        sets = [(FLAGS[name], text) for name, text in self.schedules.items() if name in SCHEDULED_SETS]
+        heard = [parse_heard_sets(text, flag) for flag, text in sets]
         return frozenset(len(each.names) for each in heard if each is not None and each.by == "sections")
 
     @property
     def hears_beats(self) -> bool:
         """Whether something follows the beats of the music: sets that flash, or an expression with `beat`."""
         return any(
-            re.search(r"\bbeat\b", text) if name in SCHEDULED_NUMBERS else text.strip().startswith("audio:beats")
+            text.strip().startswith("audio:beats") if name in SCHEDULED_SETS else re.search(r"\bbeat\b", text)
             for name, text in self.schedules.items()
         )
 

@@ -142,6 +142,7 @@ BAD = {
     "0:" + "-" * 400 + "1": "at most 100 levels",
     "0:" + "+".join("1" * 400): "at most 500 characters",
     "0:beat": "no music",
+    "audio:bass*2": "expected --drive step-size=audio:bass*2",
 }
 
 
