@@ -13,10 +13,12 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from dreamvideo.bench import peak_memory
 from dreamvideo.commands import signals
 from dreamvideo.commands.signals import cancel_on_signals, stopping_signals
+from dreamvideo.devices import TRIALS, pick_precision
 from dreamvideo.errors import OutputError
 from dreamvideo.media import atomic_files
 from dreamvideo.media.atomic_files import check_name_length, write_atomically
@@ -48,6 +50,30 @@ GUARDED = {
     ("bench/peak_memory.py", "resource"): "on Windows psapi is asked",
 }
 
+# Metal has no float64. Each module that names it -> why it does not meet a GPU.
+FLOAT64 = {
+    "ascent/compat.py": "81 numbers, on the CPU; float32 when they are placed",
+    "ascent/gradient_shaping.py": "nine numbers, on the CPU; float32 when they are placed",
+    "models/cpu_engine/compile.py": "the engine of the CPU",
+    "motion/similarity.py": "made on the CPU, float32 when they are moved",
+    "video/carry_bytes.py": "numbers that are stored, on the CPU",
+}
+NOT_ON_METAL = ("training", "bench")  # the former runs on a CPU, the latter measures CUDA and CPU
+
+
+def modules_with_float64() -> set[str]:
+    """Those that name torch's float64, or call `Tensor.double`."""
+    found = set()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        place = path.relative_to(PACKAGE).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Attribute) or place.startswith(NOT_ON_METAL):
+                continue
+            of_torch = isinstance(node.value, ast.Name) and node.value.id == "torch"
+            if (of_torch and node.attr in ("float64", "complex128")) or node.attr == "double":
+                found.add(place)
+    return found
+
 
 def posix_uses() -> set[tuple[str, str]]:
     found = set()
@@ -66,6 +92,12 @@ def posix_uses() -> set[tuple[str, str]]:
 
 def test_each_call_that_only_posix_has_is_known() -> None:
     assert posix_uses() == GUARDED.keys()
+
+
+def test_metal_meets_no_float64_and_no_bf16() -> None:
+    assert modules_with_float64() == FLOAT64.keys()
+    assert pick_precision("auto", torch.device("mps")) == torch.float32  # bf16 and autocast have gaps there
+    assert {"antialiased resizing", "bicubic resizing"} <= TRIALS.keys()  # tried before it is used, see test_devices.py
 
 
 @pytest.fixture

@@ -231,7 +231,7 @@ class TiledScore:
             h, w = activation.shape[2:]
             (grad,) = torch.autograd.grad(activation[:, :, h // 2, w // 2].float().square().sum(), noise)
         # On the CPU: on CUDA the order of these sums, and with it the last bit, would be another one each time.
-        energy = download(grad[0].square().sum(0).double()).numpy()
+        energy = download(grad[0].square().sum(0)).numpy().astype(np.float64)  # Metal has no float64
         offsets = np.abs(np.arange(self.side) - self.side // 2)
         within = np.bincount(np.maximum(offsets[:, None], offsets).ravel(), energy.ravel(), self.side // 2 + 1)
         beyond = 1 - within.cumsum() / within.sum()
