@@ -59,6 +59,7 @@ class StageSettings:
         (),
         "an option, or strength, follows the sound of a microphone or line input, as options of films do, repeatable",
         flag="--drive",
+        reach="listens to a microphone",
         action="append",
         metavar="OPTION=audio:FEATURE[*GAIN][+OFFSET][,attack=TIME][,release=TIME]",
     )

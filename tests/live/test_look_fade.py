@@ -59,7 +59,8 @@ def test_shares_add_up_and_go_from_one_look_to_the_other() -> None:
     for tenth in range(11):
         assert sum(share for _, share in fade.parts(100 + tenth / 10)) == pytest.approx(1)
     assert replace(fade, begin=None).share(1e9) == 0, "it begins when its goals are known"
-    assert fade.look_at(101.0) is fade.end
+    assert fade.look_at(101.0) is fade.end and fade.changes_network
+    assert not fade_to([(fade.end, 1.0)], replace(fade.end)).changes_network
     third = fade_to(fade.parts(100.5), look("first"))
     assert [share for _, share in third.begins] == pytest.approx([0.5, 0.5])
     for _ in range(9):
@@ -127,6 +128,8 @@ def test_the_thread_fades_and_releases_the_network_before(monkeypatch: pytest.Mo
     clock = [0.0]
     monkeypatch.setattr("dreamvideo.live.dreaming.ascent_thread.time.monotonic", lambda: clock[0])
     networks: list[Any] = []
+    released: list[torch.device] = []
+    monkeypatch.setattr("dreamvideo.live.dreaming.ascent_thread.release_memory", released.append)
 
     def load(choice: LookChoice) -> Look:
         if choice.layer == "gone":
@@ -159,6 +162,7 @@ def test_the_thread_fades_and_releases_the_network_before(monkeypatch: pytest.Mo
         clock[0] += 0.05
         one("second")
     assert ascent.look.choice.layer == "second" and ascent.look.end is None
+    assert released == [torch.device("cpu")], "recordings would hold the first network"
     one("gone")
     one("gone")
     assert ascent.message == "no such layer" and ascent.look.choice.layer == "second"

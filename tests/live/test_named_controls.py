@@ -1,7 +1,9 @@
 """Controls by their names: values of the wrong type or range change nothing, and MIDI turns what it can."""
 
 import math
+import re
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from dreamvideo.errors import DreamVideoError, SettingsError
 from dreamvideo.live.controls import KEYS, Controls, Menu, press
 from dreamvideo.live.named_controls import CONTROLS, chosen_classes, number_of, set_control, turn_control
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
+from dreamvideo.settings.drives import DRIVEN_RANGES
 from dreamvideo.settings.schedules import SCHEDULED_NUMBERS
 
 
@@ -109,3 +112,17 @@ def test_classes_are_names_with_weights() -> None:
         with pytest.raises(DreamVideoError):
             put("class", wrong)
     assert put("class", "", put("class", "owl")).classes is None
+
+
+def test_the_documentation_names_every_control_and_how_far_it_goes() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "live.md").read_text()
+    for control in CONTROLS.values():
+        assert control.field in SCHEDULED_NUMBERS or f"`{control.name}`" in text, control.name
+    named = re.findall(r"((?:`[a-z-]+`(?:\s+and\s+)?)+)\s+to\s+([0-9.]+)", text.split("go less far")[1].split(";")[0])
+    limits = {name: float(top.rstrip(".")) for names, top in named for name in re.findall(r"`([a-z-]+)`", names)}
+    narrowed = {
+        control.name: control.high
+        for control in CONTROLS.values()
+        if control.field in SCHEDULED_NUMBERS and control.high < DRIVEN_RANGES[control.field][1]
+    }
+    assert limits == narrowed

@@ -113,7 +113,10 @@ class AscentThread:
                     fade = self._change_look(choice, fade)
                 if fade is not None:
                     self.look = fade.look_at(time.monotonic())
-                    fade = fade if self.look.end is not None else None
+                    if self.look.end is None:
+                        if fade.changes_network:
+                            release_memory(self.look.network.device)  # recordings hold the network before
+                        fade = None
                 look = self.look
                 assert look is not None
                 if not look.settings.iterations or not task.dream.strength:

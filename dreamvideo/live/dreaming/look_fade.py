@@ -35,6 +35,11 @@ class LookFade:
     mixed: Look
     begin: float | None = None
 
+    @property
+    def changes_network(self) -> bool:
+        """Whether the end has another network than any other part."""
+        return any(look.network.score.features is not self.end.network.score.features for look, _ in self.begins)
+
     def share(self, now: float) -> float:
         """Return the share of the end, 0 to 1, at a time in seconds."""
         if self.begin is None or now <= self.begin:
