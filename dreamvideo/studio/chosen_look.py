@@ -6,7 +6,6 @@ the command line; a test holds the two to each other.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
@@ -229,12 +228,3 @@ def command_words(
             else:
                 words += [_FLAGS[name], str(find(each) if option_kind(field) == "file" else each)]
     return words
-
-
-def without_film_options(parts: LookParts) -> LookParts:
-    """Return the settings of a look that a photo has, all others at their defaults.
-
-    Args:
-        parts: of a look.
-    """
-    return dataclasses.replace(parts, carry=CarrySettings(), read=ReadSettings(), encode=EncodeSettings())

@@ -51,7 +51,7 @@ class FilmFolder:
             raise SourceError(f"got {str(name)[:80]!r}: expected the name of a file in {self.root.name}")
         try:
             path = (self.root / name).resolve()
-        except (OSError, RuntimeError):  # a name that is too long, a loop of links
+        except (OSError, RuntimeError, ValueError):  # a name that is too long, a loop of links, half a character
             raise SourceError(f"{name[:80]}: no such file") from None
         if not path.is_relative_to(self.root):
             raise SourceError(f"{name[:80]} is outside of {self.root.name}: expected a file in it")
@@ -96,8 +96,9 @@ class FilmFolder:
             return None
         try:
             name = self.name(self.find(self.name(path)))  # a link that leads out is not shown
+            name.encode()
             about = path.stat()
-        except OSError:
+        except (OSError, UnicodeError):  # also a name that is not UTF-8, which JSON cannot hold
             return None
         return {"name": name, "kind": kind, "size": about.st_size, "modified": about.st_mtime}
 

@@ -27,7 +27,7 @@ from dreamvideo.jobs.job_schedule import check_schedules, load_job_networks
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.runner import dream_jobs
 from dreamvideo.live.web.jpegs import encode_jpeg
-from dreamvideo.media.checkpoint import checkpoint_folder, resume_point, stored_job
+from dreamvideo.media.checkpoint import checkpoint_folder, stored_job
 from dreamvideo.media.checkpoint_lock import check_free
 from dreamvideo.media.contact_sheet import shrink_to_side
 from dreamvideo.media.images import check_large_enough, encode_dream, read_picture, write_image_bytes
@@ -41,6 +41,7 @@ from dreamvideo.studio.chosen_look import read_look, resolve_look
 from dreamvideo.studio.film_folder import FilmFolder
 from dreamvideo.studio.json_pipes import Message, ParentPipe
 from dreamvideo.studio.recorded_job import settings_of_record
+from dreamvideo.studio.studio_job import kept_frames
 
 log = logging.getLogger("dreamvideo")
 
@@ -90,12 +91,6 @@ def run_studio_job(spec: Message, send: Callable[[Message], None], should_stop: 
         _dream_photo(source, output, settings, send)
     else:
         _dream_film(source, output, settings, send, should_stop)
-
-
-def kept_frames(output: Path) -> int:
-    """Return how many frames of an output are on the disk: those of whole segments."""
-    point = resume_point(output)
-    return 0 if point is None else point.frames
 
 
 def _settings(spec: Message, output: Path) -> JobSettings:

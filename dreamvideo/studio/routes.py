@@ -18,14 +18,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from dreamvideo._version import __version__
-from dreamvideo.errors import DreamVideoError, SettingsError, first_line
+from dreamvideo.errors import DreamVideoError, SettingsError, first_line, printable
 from dreamvideo.live.web.http_security import RequestRefused
 from dreamvideo.media.paths import is_image
-from dreamvideo.settings.network_looks import resolve_network
 from dreamvideo.studio.access import Access, Guard, refusal
 from dreamvideo.studio.chosen_look import (
     command_words,
-    installed_networks,
     look_values,
     offered_presets,
     read_look,
@@ -99,7 +97,7 @@ def studio_app(studio: Studio, access: Access) -> Guard:
 
 
 async def _explain(request: Request, error: Exception) -> Response:
-    return PlainTextResponse(first_line(error), HTTPStatus.BAD_REQUEST)
+    return PlainTextResponse(printable(first_line(error)), HTTPStatus.BAD_REQUEST)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
@@ -127,8 +125,6 @@ class _Routes:
                 "root": str(self._folder.root),
                 "knobs": describe_knobs(),
                 "presets": presets,
-                "networks": installed_networks(),
-                "model": resolve_network("auto"),
             }
         )
 

@@ -10,6 +10,8 @@ from typing import Any, Final, Literal
 
 from dreamvideo.errors import DreamVideoError
 from dreamvideo.media.atomic_files import read_json
+from dreamvideo.media.checkpoint import checkpoint_folder
+from dreamvideo.media.segment_records import finished_segments
 from dreamvideo.studio.chosen_look import ChosenLook, read_look
 from dreamvideo.studio.film_folder import FilmFolder
 
@@ -73,8 +75,20 @@ def stored_jobs(folder: FilmFolder) -> list[StudioJob]:
             error = None if entry["error"] is None else str(entry["error"])
             job = StudioJob(len(jobs) + 1, source, output, look, state, frames, count)
             job.error = error
+            if state == "paused":
+                job.frames = kept_frames(folder.root / output)
             jobs.append(job)
     return jobs
+
+
+def kept_frames(output: Path) -> int:
+    """Return how many frames of an unfinished output are on the disk: those of whole segments.
+
+    Args:
+        output: of a job.
+    """
+    segments = finished_segments(checkpoint_folder(output))
+    return segments[-1].through if segments else 0
 
 
 def unfinished_outputs(folder: FilmFolder, where: Path, taken: Sequence[str]) -> list[dict[str, str]]:

@@ -117,8 +117,9 @@ def _listen(address: Address, password: str | None) -> tuple[socket.socket, bool
             )
         listener = socket.create_server((place[0], place[1]), family=family, backlog=256)
     except (OSError, UnicodeError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).partition(" (while")[0]
         raise OutputError(
-            f"no studio at {address}: {getattr(error, 'strerror', None) or error}: expected an address of this machine "
+            f"no studio at {address}: {reason}: expected an address of this machine "
             "with a free port, such as --at 8765, or --at 0 for any"
         ) from None
     if not is_local:

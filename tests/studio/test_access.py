@@ -1,6 +1,7 @@
 """Who may use the studio: the attacks on the page of a live dream, over the studio's routes."""
 
 import asyncio
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -146,6 +147,16 @@ def test_folders_that_lead_out_are_not_listed(studio: FakeStudio, secrets: list[
     assert [entry["name"] for entry in browser.get("/api/files").json()["entries"]] == ["film.mp4"]
     for folder in ("..", "/", "links", "film.mp4.checkpoint", "../films/.."):
         assert browser.get("/api/files", params={"folder": folder}).status_code == 400
+
+
+def test_names_that_are_not_unicode_are_refused_or_left_out(studio: FakeStudio, root: Path) -> None:
+    browser = studio.browser()
+    for path in ("\ud800.mp4", "a\udcff/b.mp4", "\u202egnp.mp4"):
+        answer = browser.post("/api/look", content=json.dumps({"path": path, "look": {}}), headers=JSON)
+        assert answer.status_code == 400 and answer.text.isprintable()
+    if os.name == "posix":
+        (root / os.fsdecode(b"\xff.mp4")).touch()
+        assert [entry["name"] for entry in browser.get("/api/files").json()["entries"]] == ["film.mp4"]
 
 
 @given(st.text(alphabet=st.sampled_from("a./\\~%:\0é "), max_size=20))

@@ -19,8 +19,9 @@ from dreamvideo.errors import Cancelled, OutputError, SettingsError
 from dreamvideo.media import segments
 from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.studio.child_dreamer import ChildDreamer
-from dreamvideo.studio.job_process import kept_frames, run_studio_job
+from dreamvideo.studio.job_process import run_studio_job
 from dreamvideo.studio.look_dreamer import LookDreamer
+from dreamvideo.studio.studio_job import kept_frames
 
 QUICK = {"model": "dreamnet", "layers": ["s4a"], "octaves": 1, "iterations": 1}
 OPTIONS = ["--model", "dreamnet", "--layer", "s4a", "--octaves", 1, "--iterations", 1]

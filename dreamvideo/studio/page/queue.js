@@ -60,7 +60,7 @@ function show(card, job) {
   card.job = job;
   const share = job.state === "done" ? 1 : job.count ? Math.min(1, job.frames / job.count) : 0;
   card.bar.value = share;
-  card.numbers.textContent = [
+  card.numbers.textContent = job.state === "paused" && job.count ? `${job.frames} of ${job.count} frames are kept` : [
     job.count ? `${job.frames} of ${job.count} frames` : job.frames ? `${job.frames} frames` : "",
     job.fps ? `${job.fps.toFixed(job.fps < 10 ? 1 : 0)} fps` : "", job.left ? `${duration(job.left)} left` : "",
   ].filter(Boolean).join(" · ");
