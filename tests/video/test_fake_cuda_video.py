@@ -58,6 +58,11 @@ def plain(images: list[Any]) -> Iterator[Frame]:
     return (Frame(image, Fraction(i, 25)) for i, image in enumerate(images))
 
 
+def slow(images: list[Any]) -> Iterator[Frame]:
+    """One frame a second: a seam every four."""
+    return (Frame(image, Fraction(i)) for i, image in enumerate(images))
+
+
 def faded(images: list[Any]) -> list[Any]:
     factors = np.interp(range(len(images)), [0, len(images) // 2, len(images) - 1], [0.15, 1.0, 0.3])
     return [(image * factor).astype(np.uint8) for image, factor in zip(images, factors, strict=True)]
@@ -72,6 +77,8 @@ FILMS: dict[str, tuple[Callable[[], Iterator[Frame]], DreamSettings, CarrySettin
     "a mover": (lambda: plain(scene(7)), LOOK, ONE),
     "a camera": (lambda: plain(scene(5, camera=2)), LOOK, ONE),
     "two lanes": (lambda: plain([*scene(4, 1), *scene(4, 5)]), LOOK, CarrySettings(lanes=2, local_steps=2, flow="dis")),
+    "a seam": (lambda: slow(scene(7)), LOOK, replace(ONE, split_shots=Fraction(4))),
+    "seams in lanes": (lambda: slow(scene(9)), LOOK, replace(ONE, split_shots=Fraction(4), lanes=2)),
     "masks": (lambda: masked(scene(4)), LOOK, ONE),
     "fades": (lambda: plain(faded(scene(6))), LOOK, ONE),
     "bars, colors of the source": (lambda: plain(barred(scene(4))), replace(LOOK, keep_colors=True), ONE),
@@ -105,6 +112,21 @@ def test_fake_cuda_films_leave_the_device_once() -> None:
     _, crossings, _ = film("a mover")
     dreams = [each.bytes for each in crossings if not each.up and each.place.startswith("video/dream_shots.py")]
     assert dreams == [3 * HEIGHT * WIDTH] * 7
+
+
+def test_fake_cuda_a_seam_of_frames_on_the_device_is_dissolved_there() -> None:
+    images, carrying = scene(7), replace(ONE, split_shots=Fraction(4))
+    with fake_cuda() as device:
+        network = tiny(CUDA)
+        frames = slow([place(torch.from_numpy(image), CUDA) for image in images])
+        device.record.clear()
+        dreamed = list(dream_video(frames, network, LOOK, carrying, keep_on_device=True))
+        assert device.record.faults(first=True) == []
+        assert not [each for each in device.record.crossings if each.place.startswith("video/dissolve.py")]
+        assert all(frame.image.is_cuda for frame in dreamed)
+        there = [download(frame.image).numpy() for frame in dreamed]
+    here = [frame.image for frame in dream_video(slow(images), tiny(CPU), LOOK, carrying)]
+    assert max(float(abs(one.astype(int) - other).mean()) for one, other in zip(there, here, strict=True)) < 0.5
 
 
 def motion(camera: int = 0, frames: int = 1) -> Motion:
