@@ -9,14 +9,13 @@ import zipfile
 from pathlib import Path
 
 PLACEHOLDER = "address.invalid"  # of pyproject.toml: the workflow of the release puts the address in its place
-CHANGELOG = Path(__file__).resolve().parents[1] / "CHANGELOG.md"
 LARGEST = 6_000_000  # bytes; weights of the embedded network and the demo clip are 4.4 MB of it
-EXPECTED = (
-    "dreamvideo/py.typed",
-    "dreamvideo/media/valley.mp4",
-    "dreamvideo/models/dreamnet/dreamnet.safetensors",
-    "dreamvideo/models/dreamnet/dreamnet_drawn.safetensors",
-    "dreamvideo/live/web/page.html",
+ROOT = Path(__file__).resolve().parents[1]
+# All data of the package: weights, pages, the demo clip.
+EXPECTED = tuple(
+    path.relative_to(ROOT).as_posix()
+    for path in sorted((ROOT / "dreamvideo").rglob("*.*"))
+    if path.is_file() and path.suffix not in (".py", ".pyc") and "training" not in path.parts
 )
 
 
@@ -36,7 +35,9 @@ def problems(wheel: Path, release: bool) -> list[str]:
     if release and PLACEHOLDER in description:
         found.append(f"the description leads to {PLACEHOLDER}: set the address of this release in pyproject.toml first")
     version = wheel.name.split("-")[1]
-    if release and not re.search(rf"^## {re.escape(version)} - \d{{4}}-\d\d-\d\d$", CHANGELOG.read_text(), re.M):
+    if release and not re.search(
+        rf"^## {re.escape(version)} - \d{{4}}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.M
+    ):
         found.append(f"CHANGELOG.md has no line '## {version} - YEAR-MONTH-DAY'")
     return [f"{wheel.name}: {problem}" for problem in found]
 

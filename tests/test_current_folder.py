@@ -39,6 +39,10 @@ def folder(hostile: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_dream_executes_nothing_that_lies_in_the_folder(folder: Path) -> None:
     write_image(picture(0), folder / "photo.png")
+    # `python -m` itself imports these from the folder, before it comes to any package; the installed script does not.
+    loads = [sys.executable, "-P", "-c", "import runpy, sys; print(*sys.modules)"]
+    for name in subprocess.run(loads, stdout=subprocess.PIPE, text=True, check=True).stdout.split():
+        (folder / f"{name}.py").unlink(missing_ok=True)
     words = [sys.executable, "-m", "dreamvideo", "image", "photo.png", "--iterations", "1", "--octaves", "1", "-q"]
     done = subprocess.run(words, stderr=subprocess.PIPE, text=True, env=child_environment())
     assert (done.returncode, done.stderr, executed(folder)) == (0, "", [])

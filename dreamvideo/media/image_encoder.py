@@ -26,6 +26,7 @@ _BY_PILLOW: Final = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 _STRIP_OFFSETS, _EXTRA_SAMPLES, _PROFILE = 273, 338, 34675  # tags of a TIFF
 _TIFF_HEADER: Final = 8  # bytes
+_LZW: Final = 5  # of TIFF's compressions; by itself OpenCV 4.9 takes one for floats that is not exact
 _STRAIGHT_ALPHA: Final = 2
 
 
@@ -79,7 +80,8 @@ def _by_pillow(image: NDArray[Any], suffix: str, profile: bytes | None, exif: by
 def _by_opencv(image: NDArray[Any], suffix: str) -> bytes:
     if image.ndim == 3:
         image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR))
-    succeeded, encoded = cv2.imencode(suffix, image)
+    lossless = [cv2.IMWRITE_TIFF_COMPRESSION, _LZW] if suffix in (".tif", ".tiff") else []
+    succeeded, encoded = cv2.imencode(suffix, image, lossless)
     if not succeeded:
         raise ValueError(f"{image.dtype} of shape {image.shape}")
     return bytes(encoded.tobytes())

@@ -32,6 +32,8 @@ LINES = [
     ["info", "a.mp4", "--json"],
     ["live", "0", "--mirror"],
     ["cameras"],
+    ["demo", "--no-open", "--preset", "glass"],
+    ["doctor"],
     ["timeline", "film.toml"],
     ["video", "a.mp4", "--step-size", "0:0.004, 2s:0.01", "--preset", "0:sea, 2:birds"],
     ["presets"],

@@ -31,7 +31,10 @@ IMAGE = textured(24, 40)
 def store(path: Path, rgb: Any) -> Path:
     """(H, W) or (H, W, 3 or 4) RGB(A) in the format of the suffix, without loss where that can be."""
     stored = rgb if rgb.ndim == 2 else rgb[..., [2, 1, 0, 3][: rgb.shape[2]]]
-    done, content = cv2.imencode(path.suffix, np.ascontiguousarray(stored))
+    exact = (
+        [cv2.IMWRITE_TIFF_COMPRESSION, 5] if path.suffix == ".tif" else []
+    )  # LZW; OpenCV 4.9 takes another for floats
+    done, content = cv2.imencode(path.suffix, np.ascontiguousarray(stored), exact)
     assert done
     path.write_bytes(content.tobytes())
     return path

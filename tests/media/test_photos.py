@@ -279,7 +279,7 @@ def test_a_float_tiff_is_dreamed_and_kept_to_the_bit_without_iterations(
     folder = tmp_path / "in"
     folder.mkdir()
     path = folder / "a.tif"
-    assert cv2.imwrite(str(path), image)
+    assert cv2.imwrite(str(path), image, [cv2.IMWRITE_TIFF_COMPRESSION, 5])  # LZW; OpenCV 4.9 takes another for floats
     source, output = (path, tmp_path / "a.tif") if command == "image" else (folder, tmp_path / "in_dream")
     words = ["-o", output]
     assert run(command, source, *words, *THROUGH) == 0
