@@ -32,8 +32,10 @@ from dreamvideo.media.images import (
 from dreamvideo.media.masks import read_image_mask, resize_mask
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.media.paths import is_image
+from dreamvideo.media.remote_path import media_path
 from dreamvideo.media.video_writer import check_encoder, check_output, default_output, is_complete
 from dreamvideo.models.network import Network
+from dreamvideo.settings.addresses import plain_address
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, TileSettings
@@ -93,10 +95,18 @@ def dream_file(
         Cancelled: `should_stop` returned True.
         DreamVideoError: its subclass tells what to fix, see `errors`.
     """
-    path = Path(source)
-    target = default_output(path) if output is None else Path(output)
+    path = media_path(source)
+    target = default_output(path) if output is None else media_path(output)
     model, objective, dream = _with_look(model, _with_classes(objective, classes), dream, preset)
-    parts = read, model, objective, dream, carry, MaskSettings(None if mask is None else os.fspath(mask)), encode
+    parts = (
+        read,
+        model,
+        objective,
+        dream,
+        carry,
+        MaskSettings(None if mask is None else plain_address(os.fspath(mask))),
+        encode,
+    )
     settings = JobSettings(*parts, tile=tile, timeline=timeline, drive=drive)
     if resume and is_complete(target, resume) and not overwrite:
         return target

@@ -32,6 +32,7 @@ from dreamvideo.media.demux import (
     start_time,
     time_base_of,
 )
+from dreamvideo.media.remote_path import media_path
 from dreamvideo.media.resize import output_size
 from dreamvideo.media.rotation import display_matrix, swaps_axes
 from dreamvideo.media.side_data import lost_side_data, side_data_of
@@ -78,7 +79,7 @@ def open_video(
     Raises:
         SourceError: the file is missing, is not a video, or not one frame of it can be decoded.
     """
-    path = Path(path)
+    path = media_path(path)
     container = open_container(path, accelerator)
     try:
         source = _VideoReader(container, path, settings, background, converter, bool(accelerator)).open(resume, jump)
