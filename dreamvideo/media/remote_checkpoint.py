@@ -17,8 +17,10 @@ from typing import Any, Final
 from dreamvideo.errors import OutputError
 from dreamvideo.media.atomic_files import make_folder, write_atomically
 from dreamvideo.media.checkpoint import JOB_FILE, checkpoint_folder
+from dreamvideo.media.remote_output import is_object_store
 from dreamvideo.media.remote_path import RemotePath
 from dreamvideo.media.remote_store import StoreError, open_store, persist
+from dreamvideo.media.segment_records import RUN_FILE
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +38,17 @@ class CheckpointCopy:
         folder: of its checkpoint, here, which this run holds.
 
     Raises:
+        OutputError: nothing can be written there.
         SettingsError: nothing that is installed writes to the store.
     """
 
     def __init__(self, output: RemotePath, folder: Path) -> None:
         self._output, self._folder = output, folder
         self._copy = _StoredFolder(output)
+        try:  # now, and not when the film is dreamed
+            self._copy.write(RUN_FILE, (folder / RUN_FILE).read_bytes())
+        except StoreError as error:
+            raise OutputError(f"{output} cannot be written: {error}") from None
         self._copied: dict[str, Version] | None = None  # None: what an earlier run has copied is not known
         self._warned = False
         self._ended = Event()
@@ -66,6 +73,9 @@ class CheckpointCopy:
                 self._copy_files(_finished_files(self._folder))
             elif self._ended.is_set():
                 self._copy.delete()
+            if self._ended.is_set():
+                self._copy.remove(RUN_FILE)
+                self._copy.remove_folder()
         except (StoreError, OSError) as error:
             if not self._warned:
                 self._warned = True
@@ -98,6 +108,7 @@ class _StoredFolder:
 
     def __init__(self, output: RemotePath) -> None:
         self._store: Any
+        self._has_folders = not is_object_store(output)
         self._store, self._name = open_store(str(output.with_name(f"{output.name}.checkpoint")))
 
     def names(self) -> list[str]:
@@ -117,11 +128,9 @@ class _StoredFolder:
 
     def write(self, name: str, content: bytes) -> None:
         def write() -> None:
-            try:
-                self._store.pipe_file(f"{self._name}/{name}", content)
-            except FileNotFoundError:  # a store that has folders
+            if self._has_folders:
                 self._store.makedirs(self._name, exist_ok=True)
-                self._store.pipe_file(f"{self._name}/{name}", content)
+            self._store.pipe_file(f"{self._name}/{name}", content)
 
         persist(write)
 
@@ -135,8 +144,12 @@ class _StoredFolder:
     def delete(self) -> None:
         for name in sorted(self.names(), key=lambda each: each != JOB_FILE):
             self.remove(name)
-        with suppress(Exception):  # a store of objects has no folders
-            self._store.rmdir(self._name)
+
+    def remove_folder(self) -> None:
+        """Remove it if it is empty."""
+        if self._has_folders:
+            with suppress(Exception):
+                self._store.rmdir(self._name)
 
 
 def _belongs_to_record(name: str) -> bool:
@@ -163,7 +176,7 @@ def copy_checkpoint(output: Path, folder: Path) -> CheckpointCopy | None:
         folder: of its checkpoint, here, which this run holds.
 
     Raises:
-        SettingsError: nothing that is installed writes to the store.
+        OutputError, SettingsError: as `CheckpointCopy`.
     """
     return CheckpointCopy(output, folder) if isinstance(output, RemotePath) else None
 

@@ -42,6 +42,15 @@ def work_path(path: Path) -> Path:
     return work_folder(path.parent) / path.name if isinstance(path.parent, RemotePath) else path
 
 
+def is_object_store(path: RemotePath) -> bool:
+    """Return whether what is uploaded to a store appears when it is complete, in folders that need not exist.
+
+    Args:
+        path: in the store.
+    """
+    return str(path).partition("://")[0] in _OBJECTS
+
+
 def check_writable_store(folder: RemotePath) -> None:
     """Check that files can be written to where a folder elsewhere is.
 
@@ -72,7 +81,7 @@ def publish_elsewhere(part: Path, path: RemotePath, overwrite: bool) -> None:
     """
     store, name = open_store(str(path))
     try:
-        if str(path).partition("://")[0] in _OBJECTS:
+        if is_object_store(path):
             persist(lambda: _upload(store, part, name, overwrite))
         else:
             _upload_and_rename(store, part, name, overwrite)

@@ -43,7 +43,7 @@ def plain_address(text: str) -> str:
     match = _ADDRESS.fullmatch(text)
     if match is None:
         return text
-    if "::" in text:
+    if "::" in match["rest"]:
         raise SettingsError(f"{without_secrets(text)}: expected one protocol, got a chain")
     rest = str(PurePosixPath(match["rest"].lstrip("/") or "/")).lstrip("/")
     shown = match["protocol"].lower() + rest
