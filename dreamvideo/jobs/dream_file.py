@@ -199,7 +199,7 @@ def _dream_image_file(
         raise Cancelled(f"{path}: cancelled before it was dreamed")
     if settings.dream.iterations:
         check_large_enough(path, image.shape[1], image.shape[0])
-        mask = None if settings.mask.mask is None else read_image_mask(Path(settings.mask.mask))
+        mask = None if settings.mask.mask is None else read_image_mask(media_path(settings.mask.mask))
         network = load_job_network(settings.model, settings.objective)
         image = dream_image(image, network, settings.dream, settings.tile, mask)
     line = settings_comment(settings.model, settings.objective, settings.dream)

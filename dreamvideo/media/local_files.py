@@ -47,7 +47,7 @@ def open_local(path: str | os.PathLike[str], **options: Any) -> av.container.Inp
     if isinstance(path, RemotePath):
         return _open_elsewhere(path, **options)
     absolute = os.path.abspath(path)
-    if not _may_be_playlist(absolute):
+    if not _may_be_playlist(Path(absolute)):
         return cast(av.container.InputContainer, av.open(absolute, metadata_errors="replace", **options))
     folder = _Folder(Path(absolute).resolve().parent)
     try:
@@ -71,8 +71,8 @@ def _open_elsewhere(path: RemotePath, **options: Any) -> av.container.InputConta
     return cast(av.container.InputContainer, container)
 
 
-def _may_be_playlist(path: str | Path) -> bool:
-    with Path(path).open("rb") if isinstance(path, str) else path.open("rb") as file:
+def _may_be_playlist(path: Path) -> bool:
+    with path.open("rb") as file:
         head = file.read(_PROBED_BYTES).lower()
     return any(mark in head for mark in _MARKS)
 
