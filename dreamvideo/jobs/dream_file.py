@@ -76,7 +76,7 @@ def dream_file(
     with `resume=True` continues after the last segment and gives the output of an unbroken run.
 
     Args:
-        source: a video, or an image by its suffix.
+        source: a video, or an image by its suffix; files may be addresses, such as s3://bucket/film.mp4.
         output: the file to be written, its format by its suffix. Default: NAME_dream beside the source.
         classes: what to dream of, by name or (name, weight); short for `ObjectiveSettings(classes=...)`.
         preset: a look by name, for what the settings below leave at its default; the rest is as it suits the network.
@@ -98,15 +98,7 @@ def dream_file(
     path = media_path(source)
     target = default_output(path) if output is None else media_path(output)
     model, objective, dream = _with_look(model, _with_classes(objective, classes), dream, preset)
-    parts = (
-        read,
-        model,
-        objective,
-        dream,
-        carry,
-        MaskSettings(None if mask is None else plain_address(os.fspath(mask))),
-        encode,
-    )
+    parts = read, model, objective, dream, carry, _mask_settings(mask), encode
     settings = JobSettings(*parts, tile=tile, timeline=timeline, drive=drive)
     if resume and is_complete(target, resume) and not overwrite:
         return target
@@ -117,6 +109,10 @@ def dream_file(
     else:
         _dream_video_file(Job(path, target, overwrite=overwrite), settings, overwrite, resume, observer)
     return target
+
+
+def _mask_settings(mask: str | os.PathLike[str] | None) -> MaskSettings:
+    return MaskSettings(None if mask is None else plain_address(os.fspath(mask)))
 
 
 def _with_classes(objective: ObjectiveSettings, classes: Sequence[str | tuple[str, float]]) -> ObjectiveSettings:

@@ -33,7 +33,7 @@ QUICK = ["--iterations", "1", "--octaves", "1", "--step-size", "0.03", "--thread
 LENGTH = 14
 
 
-class Shelf(MemoryFileSystem):
+class Shelf(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
     """A store that has folders, and in which a file is there before all of it is."""
 
     protocol = "shelf"

@@ -144,7 +144,11 @@ def test_a_film_that_changes_while_it_is_read_is_refused(server: FaultyServer, f
 
 
 def test_a_film_that_is_deleted_while_it_is_read_is_refused(server: FaultyServer) -> None:
-    server.fault = lambda number: server.files.pop("film.mp4") and None if number == 9 else None
+    def delete(number: int) -> None:
+        if number == 9:
+            server.files.clear()
+
+    server.fault = delete
     with pytest.raises(SourceError, match="has changed since it was opened"):
         frames_of(server.url("film.mp4"))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import fsspec
 import pytest
@@ -40,6 +41,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(remote_source, "_sources", {})
     monkeypatch.setattr(remote_store, "WAIT", 0.0)
+    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()  # a new server has the old buckets
     fsspec.get_filesystem_class("s3").clear_instance_cache()
     store = fsspec.filesystem("s3", use_listings_cache=False)
     store.mkdir("bucket")
