@@ -342,3 +342,23 @@ def test_a_server_is_not_asked_again_for_each_frame(film: Path, tmp_path: Path) 
         assert run("video", server.url("film.mp4"), "-o", tmp_path / "out.mp4", *PLAIN) == 0
         assert isinstance(server, FaultyServer) and server.asked < LENGTH
         assert server.sent == film.stat().st_size
+
+
+def test_a_segment_has_a_record_in_the_copy_when_all_of_it_is_there(
+    film: Path, elsewhere: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    write = MemoryFileSystem.pipe_file
+
+    def watched(self: MemoryFileSystem, path: str, *rest: Any, **more: Any) -> None:
+        order.append(path.rpartition("/")[2])
+        write(self, path, *rest, **more)
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", watched)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        die_at(patch, 3)
+        run("video", film, "-o", "memory://out.mp4", *PLAIN)
+    assert order.count("000002.json") == 1
+    for number in range(3):
+        assert order.index(f"{number:06}.packets") < order.index(f"{number:06}.json")
+    assert order.index("job.json") < order.index("000000.json")
