@@ -36,8 +36,9 @@ from dreamvideo.commands.studio import add_studio_command
 from dreamvideo.commands.timeline import add_timeline_command
 from dreamvideo.commands.video import add_video_command
 from dreamvideo.commands.zoom import add_zoom_command
-from dreamvideo.errors import Cancelled, DreamVideoError, SettingsError, printable
+from dreamvideo.errors import Cancelled, DreamVideoError, SettingsError
 from dreamvideo.process import networks_from, spin_briefly
+from dreamvideo.settings.addresses import public_text
 
 log = logging.getLogger("dreamvideo")
 
@@ -94,14 +95,14 @@ class _Parser(argparse.ArgumentParser):
     """Shows the control characters of a command line, which a pattern may have filled with names of files."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(printable(message))
+        super().error(public_text(message))
 
 
 class _LogFormatter(logging.Formatter):
     """Escapes control characters of messages, not the line breaks of tracebacks."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        return printable(super().formatMessage(record))
+        return public_text(super().formatMessage(record))
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -16,6 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from dreamvideo.errors import printable
 from dreamvideo.info.tables import TableRow, format_table
 from dreamvideo.jobs.observer import Observer
+from dreamvideo.settings.addresses import public_text
 
 if TYPE_CHECKING:
     from dreamvideo.frames import StreamInfo
@@ -109,7 +110,7 @@ class Console:
         self._write(f"dreamvideo: {one_line(problem)}")
 
     def _write(self, text: str) -> None:
-        tqdm.write(printable(text), file=sys.stderr)
+        tqdm.write(public_text(text), file=sys.stderr)
         sys.stderr.flush()
 
     def results(self, lines: Iterable[str]) -> None:
@@ -159,7 +160,7 @@ class Console:
             tqdm(
                 total=count,
                 initial=done,
-                desc=printable(label),
+                desc=public_text(label),
                 unit=f" {unit}",
                 disable=not shown,
                 file=sys.stderr,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamvideo.commands.console import DONE, Console
@@ -90,11 +89,12 @@ def run_frames(request: FramesRequest, console: Console) -> int:
     from dreamvideo.jobs.earlier_run import check_checkpoint
     from dreamvideo.jobs.plan_frames import plan_frames
     from dreamvideo.media.masks import check_mask
+    from dreamvideo.media.remote_path import media_path
     from dreamvideo.media.video_writer import check_encoder
 
     settings, files = request.settings, request.files
     if settings.mask.mask is not None:
-        check_mask(Path(settings.mask.mask))
+        check_mask(media_path(settings.mask.mask))
     job = plan_frames(
         files.inputs,
         files.output,

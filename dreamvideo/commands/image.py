@@ -87,8 +87,9 @@ def run_image(request: ImageRequest, console: Console) -> int:
     mask = None
     if request.mask.mask is not None:
         from dreamvideo.media.masks import read_image_mask
+        from dreamvideo.media.remote_path import media_path
 
-        mask = read_image_mask(Path(request.mask.mask))
+        mask = read_image_mask(media_path(request.mask.mask))
     load = functools.cache(lambda: load_requested_network(request.model, request.objective))
     failed = 0
     rows: list[SummaryRow] = []

@@ -12,6 +12,7 @@ from dreamvideo.commands.network import load_requested_network
 from dreamvideo.commands.options import INFO_SETTINGS, Command, CommandLine, add_command, add_look
 from dreamvideo.commands.outputs import FilesRequest, named_outputs
 from dreamvideo.errors import DreamVideoError
+from dreamvideo.media.remote_path import media_path
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings, InfoSettings, ReadSettings
 
@@ -42,7 +43,7 @@ def add_info_command(commands: Any) -> None:
         Command(parse_info, run_info, INFO_SETTINGS),
         "Shows what a file holds, what video would make of it, and how long that takes.",
     )
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("inputs", nargs="+", type=media_path, metavar="FILE")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="file, or folder (default: NAME_dream)")
     add_look(parser)
 

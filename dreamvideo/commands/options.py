@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from dreamvideo.commands.schedules import preset_values, scheduled_type, split_schedules, timeline_values
 from dreamvideo.errors import SettingsError
 from dreamvideo.schedule.keys import is_schedule
+from dreamvideo.settings.addresses import plain_address
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.job import (
@@ -118,11 +119,11 @@ class CommandLine:
 
     def typed(self) -> str:
         """Return the command line as it can be typed again."""
-        return shlex.join(["dreamvideo", *self.words])
+        return shlex.join(["dreamvideo", *map(plain_address, self.words)])
 
     def resume_hint(self) -> str:
         """Return the command line that resumes what this one began."""
-        words = [word for word in self.words if word != "--resume"]
+        words = [plain_address(word) for word in self.words if word != "--resume"]
         options_end = words.index("--") if "--" in words else len(words)  # what follows "--" are inputs
         return shlex.join(["dreamvideo", *words[:options_end], "--resume", *words[options_end:]])
 

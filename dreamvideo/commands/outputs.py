@@ -12,6 +12,7 @@ from typing import Literal
 from dreamvideo.commands.console import Console
 from dreamvideo.commands.options import CommandLine
 from dreamvideo.errors import SettingsError
+from dreamvideo.media.remote_path import media_path
 
 InputKind = Literal["videos", "pictures"]
 OutputNamer = Callable[[Path, Path | None], Path]  # (input, directory or None: beside the input) -> output
@@ -46,7 +47,7 @@ def add_files(
         output: what an output may be, for the help.
         resume: add `--resume`.
     """
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help=inputs)
+    parser.add_argument("inputs", nargs="+", type=media_path, metavar="INPUT", help=inputs)
     parser.add_argument("-o", "--output", metavar="OUT", help=f"{output}, made if there is none (default: {default})")
     parser.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
     parser.add_argument("-n", "--skip-existing", action="store_true", help="skip inputs whose output exists")
@@ -61,7 +62,7 @@ def parse_files(line: CommandLine) -> FilesRequest:
         line: the parsed command line.
     """
     arguments = line.arguments
-    output = None if arguments.output is None else Path(arguments.output)
+    output = None if arguments.output is None else media_path(arguments.output)
     return FilesRequest(
         tuple(arguments.inputs),
         output,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamvideo.commands.console import Console
@@ -76,6 +75,7 @@ def run_video(request: VideoRequest | PreviewRequest, console: Console) -> int:
     from dreamvideo.jobs.earlier_run import check_checkpoint
     from dreamvideo.jobs.job import Job
     from dreamvideo.media.masks import check_mask
+    from dreamvideo.media.remote_path import media_path
     from dreamvideo.media.video_writer import check_encoder
 
     settings, files = request.settings, request.files
@@ -84,7 +84,7 @@ def run_video(request: VideoRequest | PreviewRequest, console: Console) -> int:
         for output in {job.output.suffix: job.output for job in jobs}.values():
             check_encoder(output, settings.encode)
     if settings.mask.mask is not None:
-        check_mask(Path(settings.mask.mask))
+        check_mask(media_path(settings.mask.mask))
     for job in jobs:
         check_checkpoint(job, settings, files.resume, files.overwrite)
     return run_jobs(jobs, settings, files.resume, request.resume_hint, console)

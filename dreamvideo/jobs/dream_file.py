@@ -32,8 +32,10 @@ from dreamvideo.media.images import (
 from dreamvideo.media.masks import read_image_mask, resize_mask
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.media.paths import is_image
+from dreamvideo.media.remote_path import media_path
 from dreamvideo.media.video_writer import check_encoder, check_output, default_output, is_complete
 from dreamvideo.models.network import Network
+from dreamvideo.settings.addresses import plain_address
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, TileSettings
@@ -74,7 +76,7 @@ def dream_file(
     with `resume=True` continues after the last segment and gives the output of an unbroken run.
 
     Args:
-        source: a video, or an image by its suffix.
+        source: a video, or an image by its suffix; files may be addresses, such as s3://bucket/film.mp4.
         output: the file to be written, its format by its suffix. Default: NAME_dream beside the source.
         classes: what to dream of, by name or (name, weight); short for `ObjectiveSettings(classes=...)`.
         preset: a look by name, for what the settings below leave at its default; the rest is as it suits the network.
@@ -93,10 +95,10 @@ def dream_file(
         Cancelled: `should_stop` returned True.
         DreamVideoError: its subclass tells what to fix, see `errors`.
     """
-    path = Path(source)
-    target = default_output(path) if output is None else Path(output)
+    path = media_path(source)
+    target = default_output(path) if output is None else media_path(output)
     model, objective, dream = with_look(model, _with_classes(objective, classes), dream, preset)
-    parts = read, model, objective, dream, carry, MaskSettings(None if mask is None else os.fspath(mask)), encode
+    parts = read, model, objective, dream, carry, _mask_settings(mask), encode
     settings = JobSettings(*parts, tile=tile, timeline=timeline, drive=drive)
     if resume and is_complete(target, resume) and not overwrite:
         return target
@@ -107,6 +109,10 @@ def dream_file(
     else:
         _dream_video_file(Job(path, target, overwrite=overwrite), settings, overwrite, resume, observer)
     return target
+
+
+def _mask_settings(mask: str | os.PathLike[str] | None) -> MaskSettings:
+    return MaskSettings(None if mask is None else plain_address(os.fspath(mask)))
 
 
 def _with_classes(objective: ObjectiveSettings, classes: Sequence[str | tuple[str, float]]) -> ObjectiveSettings:
@@ -200,7 +206,7 @@ def _dream_image_file(
         raise Cancelled(f"{path}: cancelled before it was dreamed")
     if settings.dream.iterations:
         check_large_enough(path, image.shape[1], image.shape[0])
-        mask = None if settings.mask.mask is None else read_image_mask(Path(settings.mask.mask))
+        mask = None if settings.mask.mask is None else read_image_mask(media_path(settings.mask.mask))
         network = load_job_network(settings.model, settings.objective)
         image = dream_image(image, network, settings.dream, settings.tile, mask)
     line = settings_comment(settings.model, settings.objective, settings.dream)

@@ -10,6 +10,7 @@ from dreamvideo.jobs.fingerprint import differences
 from dreamvideo.jobs.job import Job, JobSettings
 from dreamvideo.media import checkpoint
 from dreamvideo.media.checkpoint_lock import check_free, move_checkpoint
+from dreamvideo.media.remote_checkpoint import fetch_checkpoint
 from dreamvideo.media.segment_records import stored_segments
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ def check_checkpoint(job: Job, settings: JobSettings, resume: bool, overwrite: b
             or the folder is not that of a checkpoint.
     """
     folder = checkpoint.checkpoint_folder(job.output)
+    if resume or not overwrite:
+        fetch_checkpoint(job.output)
     if resume and not job.to_folder and not checkpoint.is_resumable(job.output):
         adopt_checkpoint(job, settings)
     check_free(job.output)

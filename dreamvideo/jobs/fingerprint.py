@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from dreamvideo._version import __version__
 from dreamvideo.errors import SourceError
+from dreamvideo.media.remote_path import media_path
 from dreamvideo.settings.option import option_kind
 
 SAMPLE_BYTES: Final = 1 << 20  # read at the beginning, middle and end of a file, or of several together
@@ -37,7 +38,7 @@ def fingerprint(sources: Sequence[Path], *settings: Any) -> dict[str, Any]:
             if option_kind(field) == "machine":
                 continue
             is_file = option_kind(field) == "file" and value is not None
-            job[field.name] = identity(Path(value)) if is_file else value
+            job[field.name] = identity(media_path(value)) if is_file else value
     return dict(json.loads(json.dumps(job, default=str)))
 
 
@@ -64,6 +65,8 @@ def identity(*paths: Path) -> str:
                 for start in sorted({0, max(0, (length - sample) // 2), max(0, length - sample)}):
                     file.seek(start)
                     digest.update(file.read(sample))
+    except SourceError:
+        raise
     except OSError as error:
         raise SourceError(f"{error.filename or path} cannot be read: {error.strerror}") from None
     name = path.name if len(paths) == 1 else f"{len(paths)} files"

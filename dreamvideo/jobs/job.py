@@ -22,6 +22,7 @@ from dreamvideo.media.image_sequence import ImagePaths, open_sequence
 from dreamvideo.media.images import check_large_enough
 from dreamvideo.media.masks import with_masks
 from dreamvideo.media.metadata import settings_comment
+from dreamvideo.media.remote_path import media_path
 from dreamvideo.media.segments import MIN_FRAMES_INDEPENDENT
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.models.network import Network
@@ -204,7 +205,7 @@ def masked(frames: Frames, settings: JobSettings, before: int) -> Frames:
     """
     if settings.mask.mask is None:
         return frames
-    return with_masks(frames, Path(settings.mask.mask), settings.read, before=before)
+    return with_masks(frames, media_path(settings.mask.mask), settings.read, before=before)
 
 
 def encodes_on_device(jobs: Sequence[Job], settings: JobSettings, network: Network | None) -> bool:

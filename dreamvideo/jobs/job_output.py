@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from dreamvideo.errors import OutputError
+from dreamvideo.errors import OutputError, SourceError
 from dreamvideo.frames import Frames, Source, StreamInfo
 from dreamvideo.jobs.image_output import ImageSegmentWriter, begin_images, finish_images, store_images
 from dreamvideo.jobs.job import (
@@ -165,14 +165,14 @@ def finish_job(
         should_stop: whether to end.
 
     Returns:
-        The result, with an error if the output cannot be written.
+        The result, with an error if the output cannot be written, or the sound of the input not be read.
 
     Raises:
         Cancelled: `should_stop` returned True.
     """
     try:
         frames = _complete(job, source.info, settings, should_stop)
-    except OutputError as error:
+    except (OutputError, SourceError) as error:
         return JobResult(job, error=error)
     return job_result(job, source, frames, earlier, seconds)
 

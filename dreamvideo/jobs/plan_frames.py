@@ -17,6 +17,7 @@ from dreamvideo.media.checkpoint import is_resumable
 from dreamvideo.media.image_sequence import ImagePaths, output_image_name, select_images
 from dreamvideo.media.numbered_names import missing_numbers, name_sequences, parallel_sequences
 from dreamvideo.media.paths import describe_skipped, expand_paths, is_image, is_video, natural_order
+from dreamvideo.media.remote_path import RemotePath
 from dreamvideo.media.video_writer import check_output, is_complete
 from dreamvideo.settings.job import ReadSettings, SequenceSettings
 
@@ -83,6 +84,8 @@ def _job_into_folder(
     may_exist: bool,
     skip: bool,
 ) -> Job | None:
+    if isinstance(output, RemotePath):
+        raise OutputError(f"{output}: folders of images are written here only: choose one here, or a video, with -o")
     _check_folder(output)
     existing = _existing(output, images, settings)
     if existing and not skip and not may_exist:

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from dreamvideo.errors import OutputError
+from dreamvideo.media.remote_output import check_writable_store, publish_elsewhere, work_folder, work_path
+from dreamvideo.media.remote_path import RemotePath
 
 _DEFAULT_LIMIT: Final = 255  # bytes of a file name, where the system does not tell
 # On Windows a virus scanner opens what was just written, for a moment, and what is open cannot be renamed or replaced.
@@ -87,9 +89,10 @@ def with_ending(path: Path, ending: str) -> Path:
     """Return a name beside a file: NAME + ending, with a hash in place of the end of NAME where that is too long.
 
     Args:
-        path: of the file.
+        path: of the file; of one elsewhere the name is in the folder here in which it is made.
         ending: such as ".part".
     """
+    path = work_path(path)
     name, limit = os.fsencode(path.name + ending), name_limit(path.parent)
     if len(name) <= limit:
         return path.with_name(path.name + ending)
@@ -107,6 +110,9 @@ def check_folder(folder: Path) -> None:
     Raises:
         OutputError: it, or the nearest above it that exists, is a file or read-only.
     """
+    if isinstance(folder, RemotePath):
+        check_writable_store(folder)
+        return
     nearest = next((each for each in (folder, *folder.absolute().parents) if os.path.lexists(each)), folder)
     if not os.path.isdir(nearest):
         raise OutputError(f"{nearest} is not a folder: expected one, choose another with -o")
@@ -118,7 +124,7 @@ def make_folder(folder: Path) -> list[Path]:
     """Make a folder and those above it, unless they exist.
 
     Args:
-        folder: of an output.
+        folder: of an output; for one elsewhere it is the folder here in which the output is made.
 
     Returns:
         The folders that were made, the innermost first.
@@ -126,6 +132,8 @@ def make_folder(folder: Path) -> list[Path]:
     Raises:
         OutputError: it cannot be made, such as where a file has its name.
     """
+    if isinstance(folder, RemotePath):
+        folder = work_folder(folder)
     missing = list(itertools.takewhile(lambda each: not os.path.lexists(each), (folder, *folder.parents)))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -189,14 +197,17 @@ def publish_file(part: Path, path: Path, overwrite: bool) -> None:
     """Give a complete file its final name; without `overwrite` it may keep its old one, too.
 
     Args:
-        part: the file, on the same disk as `path`.
+        part: the file, on the same disk as `path` unless that is elsewhere.
         path: its final name.
         overwrite: replace an existing file.
 
     Raises:
         FileExistsError: it exists, and must not be replaced.
-        OSError: the file cannot be renamed.
+        OSError: the file cannot be renamed, or not be uploaded.
     """
+    if isinstance(path, RemotePath):
+        publish_elsewhere(part, path, overwrite)
+        return
     if overwrite:
         _replace(part, path)
         return

@@ -31,6 +31,7 @@ from typing import Any, Final
 from dreamvideo.errors import OutputError
 from dreamvideo.media.atomic_files import read_json, with_ending, write_atomically
 from dreamvideo.media.paths import is_image
+from dreamvideo.media.remote_path import media_path
 from dreamvideo.media.segment_records import RUN_FILE, finished_segments, remove_folder, stored_carry, usable_segments
 
 JOB_FILE: Final = "job.json"
@@ -157,7 +158,7 @@ def resume_point(output: str | os.PathLike[str]) -> ResumePoint | None:
     Args:
         output: the video or folder of images that a job makes.
     """
-    folder = checkpoint_folder(Path(output))
+    folder = checkpoint_folder(media_path(output))
     segments = usable_segments(folder, finished_segments(folder))
     if stored_job(folder) is None or not segments:
         return None

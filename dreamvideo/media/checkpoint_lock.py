@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from dreamvideo.errors import OutputError
 from dreamvideo.media.atomic_files import check_name_length, make_folder, read_json, write_atomically
 from dreamvideo.media.checkpoint import JOB_FILE, KEPT_FILE, LOCK_FILE, check_own, checkpoint_folder
+from dreamvideo.media.remote_checkpoint import CheckpointCopy, copy_checkpoint
 from dreamvideo.media.segment_records import RUN_FILE
 
 _TRIES: Final = 20  # another run may be about to delete the folder, or to say who it is
@@ -41,6 +42,7 @@ class CheckpointLock:
         check_name_length(output)
         self.folder = checkpoint_folder(output)
         self.run = secrets.token_hex(8)  # identifies this run in the records of its segments
+        self._copy: CheckpointCopy | None = None  # beside an output that is elsewhere
         self._made = make_folder(self.folder.parent)
         # Not bound to a thread: inputs are opened in one, and outputs finished in another.
         self._lock = FileLock(self.folder / LOCK_FILE, timeout=0, thread_local=False)
@@ -48,6 +50,7 @@ class CheckpointLock:
             self._acquire(output)
             about = {"run": self.run, "process": os.getpid(), "host": socket.gethostname()}
             write_atomically(self.folder / RUN_FILE, json.dumps(about).encode())
+            self._copy = copy_checkpoint(output, self.folder)
         except (OSError, NotImplementedError) as error:
             self.release()
             if isinstance(error, OutputError):
@@ -75,6 +78,8 @@ class CheckpointLock:
         """Let go of the checkpoint, and delete its folder if nothing in it can be resumed; does nothing twice."""
         if not self._lock.is_locked:
             return
+        if self._copy is not None:
+            self._copy.finish()
         if not any((self.folder / name).exists() for name in (JOB_FILE, KEPT_FILE)):
             with suppress(OSError):
                 (self.folder / RUN_FILE).unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from dreamvideo.media.color_profile import rgb_to_srgb
 from dreamvideo.media.image_encoder import METADATA_SUFFIXES, encode_image
 from dreamvideo.media.paths import WRITTEN_SUFFIXES
 from dreamvideo.media.picture_file import count_pictures, decode_picture
+from dreamvideo.media.remote_path import media_path
 from dreamvideo.media.resize import output_size, resize_image
 from dreamvideo.settings.parsers import MIN_SIDE
 
@@ -82,7 +83,7 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     Raises:
         SourceError: the file is missing, cannot be read as an image, or is larger than memory.
     """
-    image, _, losses = read_still(Path(path))
+    image, _, losses = read_still(media_path(path))
     for loss in losses:
         if loss != _ROUNDED:
             log.warning("%s %s", path, loss)
@@ -253,7 +254,7 @@ def write_image(
     Raises:
         OutputError: the suffix is not that of an image format, or the file cannot be written, or it exists.
     """
-    output = Path(output)
+    output = media_path(output)
     check_image_name(output)
     write_image_bytes(encode_image(image, output, signature), output, overwrite)
 

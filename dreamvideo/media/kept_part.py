@@ -61,7 +61,8 @@ def remove_kept(output: Path) -> bool:
     record = checkpoint_folder(output) / KEPT_FILE
     kept = read_json(record)
     if kept is not None:
-        part = output.parent / Path(str(kept.get("name"))).name  # the folder itself, if the record is damaged
+        folder = with_ending(output, ".part").parent
+        part = folder / Path(str(kept.get("name"))).name  # the folder itself, if the record is damaged
         with suppress(FileNotFoundError):
             about = part.lstat()
             now = about.st_size, about.st_mtime_ns, about.st_ino

@@ -1,4 +1,4 @@
-"""Opens local media files; a playlist among them reads files of its own folder only.
+"""Opens media files; a playlist among them reads files of its own folder only, and one from elsewhere is refused.
 
 libav takes a file for a playlist (HLS, DASH, concat) by its content, whatever its name, and reads every file that it
 lists: a film from somewhere else could thus show any video of this computer in the output.
@@ -16,6 +16,9 @@ from typing import Any, BinaryIO, Final, cast
 
 import av
 
+from dreamvideo.errors import SourceError
+from dreamvideo.media.remote_path import RemotePath, media_path
+
 log = logging.getLogger(__name__)
 
 # By these, in lower case, libav knows files that name others; it looks for them in the first megabyte.
@@ -28,19 +31,23 @@ _REASON: Final = "it is a playlist that names something outside of its own folde
 
 
 def open_local(path: str | os.PathLike[str], **options: Any) -> av.container.InputContainer:
-    """Open a local file with libav.
+    """Open a file with libav; one elsewhere is read in ranges.
 
     Args:
-        path: of the file; a colon in it is not taken for a protocol.
+        path: of the file; a colon in it is not taken for a protocol of libav.
         options: of `av.open`.
 
     Raises:
         av.error.FFmpegError: libav cannot open it, or it is a playlist that names a file outside of its own folder, or
             an address.
         OSError: it cannot be read.
+        SourceError: a file elsewhere cannot be read, or is a playlist.
     """
+    path = media_path(path)
+    if isinstance(path, RemotePath):
+        return _open_elsewhere(path, **options)
     absolute = os.path.abspath(path)
-    if not _may_be_playlist(absolute):
+    if not _may_be_playlist(Path(absolute)):
         return cast(av.container.InputContainer, av.open(absolute, metadata_errors="replace", **options))
     folder = _Folder(Path(absolute).resolve().parent)
     try:
@@ -56,8 +63,16 @@ def open_local(path: str | os.PathLike[str], **options: Any) -> av.container.Inp
     return cast(av.container.InputContainer, container)
 
 
-def _may_be_playlist(path: str) -> bool:
-    with open(path, "rb") as file:
+def _open_elsewhere(path: RemotePath, **options: Any) -> av.container.InputContainer:
+    if _may_be_playlist(path):
+        raise SourceError(f"{path} may be a playlist, and leads anywhere: expected a film")
+    file = path.open("rb")
+    container = av.open(file, metadata_errors="replace", io_open=lambda *asked: BytesIO(), **options)
+    return cast(av.container.InputContainer, container)
+
+
+def _may_be_playlist(path: Path) -> bool:
+    with path.open("rb") as file:
         head = file.read(_PROBED_BYTES).lower()
     return any(mark in head for mark in _MARKS)
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from dreamvideo.errors import SourceError
 from dreamvideo.media.numbered_names import name_keys, natural_key
+from dreamvideo.media.remote_path import RemotePath
 
 WRITTEN_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # of images
 IMAGE_SUFFIXES: Final = (*WRITTEN_SUFFIXES, ".avif", ".heic", ".heif")
@@ -89,6 +90,8 @@ def check_readable(path: Path) -> None:
             raise SourceError(f"{path} is empty")
         with path.open("rb"):
             pass
+    except SourceError:
+        raise
     except FileNotFoundError:
         raise SourceError(f"{path}: no such file") from None
     except OSError as error:  # no permission, or a name that is too long
@@ -111,12 +114,16 @@ def expand_paths(words: Sequence[Path], accepts: Accepts, kind: str) -> Expanded
         The files in the order of the words, and the visible files that were not accepted.
 
     Raises:
-        SourceError: a folder or pattern has no file that is accepted, or a folder cannot be read.
+        SourceError: a folder or pattern has no file that is accepted, or a folder cannot be read, or is elsewhere.
     """
     paths: list[Path] = []
     skipped: list[Path] = []
     for word in words:
-        if os.path.isdir(word):
+        if isinstance(word, RemotePath):
+            if not word.suffix or "*" in word.name:
+                raise SourceError(f"{word}: folders and patterns are searched here only, name each file")
+            expanded = ExpandedPaths((word,))
+        elif os.path.isdir(word):
             expanded = _accepted(_files_in(word), accepts)
             if not expanded.paths:
                 raise SourceError(f"{word} is a folder with no {kind} in it")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import av
 
-from dreamvideo.errors import OutputError
+from dreamvideo.errors import OutputError, SourceError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.media.atomic_files import create_file, flush_to_disk, publish_file
 from dreamvideo.media.checkpoint import checkpoint_folder
@@ -43,10 +43,11 @@ def translate_errors(output: Path) -> Generator[None, None, None]:
 
     Raises:
         OutputError: in place of an OSError or an FFmpegError.
+        SourceError: where the input, from which sound is copied, cannot be read.
     """
     try:
         yield
-    except OutputError:
+    except (OutputError, SourceError):
         raise
     except (OSError, av.error.FFmpegError) as error:
         if error.errno == errno.ENOSPC:

@@ -32,6 +32,7 @@ from dreamvideo.media.demux import (
     start_time,
     time_base_of,
 )
+from dreamvideo.media.remote_path import media_path
 from dreamvideo.media.resize import output_size
 from dreamvideo.media.rotation import display_matrix, swaps_axes
 from dreamvideo.media.side_data import lost_side_data, side_data_of
@@ -41,8 +42,7 @@ from dreamvideo.settings.job import ReadSettings
 
 log = logging.getLogger(__name__)
 
-# A seek goes this many seconds further back: a filter may need the frames before.
-_SEEK_MARGIN = Fraction(1)
+_SEEK_MARGIN = Fraction(1)  # seconds that a seek goes further back: a filter may need the frames before
 _DEFAULT_DURATION = Fraction(1, 25)  # seconds on screen of a frame, where neither it nor the file tells
 
 
@@ -78,7 +78,7 @@ def open_video(
     Raises:
         SourceError: the file is missing, is not a video, or not one frame of it can be decoded.
     """
-    path = Path(path)
+    path = media_path(path)
     container = open_container(path, accelerator)
     try:
         source = _VideoReader(container, path, settings, background, converter, bool(accelerator)).open(resume, jump)

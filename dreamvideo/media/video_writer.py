@@ -27,6 +27,8 @@ from dreamvideo.media.checkpoint_lock import hold_checkpoint
 from dreamvideo.media.concat import VideoSegmentWriter, check_same_encoder, join_partial, join_segments
 from dreamvideo.media.encoder_frames import FrameMaker
 from dreamvideo.media.paths import WRITTEN_SUFFIXES, is_image
+from dreamvideo.media.remote_checkpoint import fetch_checkpoint
+from dreamvideo.media.remote_path import is_there, media_path
 from dreamvideo.media.segment_records import segment_path
 from dreamvideo.media.segments import never, store_segments
 from dreamvideo.media.stream_policy import warn_of_lost_streams
@@ -159,7 +161,7 @@ def write_video(
         Cancelled: `should_stop` returned True.
         Whatever `frames` raises.
     """
-    output = Path(output)
+    output = media_path(output)
     with closing(checked_frames(frames)) as own_frames:
         check_absent(output, overwrite)
         with hold_checkpoint(output) as lock:
@@ -179,7 +181,7 @@ def check_absent(output: Path, overwrite: bool) -> None:
     Raises:
         OutputError: it exists.
     """
-    if os.path.lexists(output) and not overwrite:
+    if is_there(output) and not overwrite:
         raise OutputError(f"{output} exists: use --overwrite (-y) to replace it, or choose another name with -o")
 
 
@@ -193,7 +195,9 @@ def is_complete(output: Path, resume: bool) -> bool:
     Raises:
         OutputError: that cannot be deleted, or another run is at it.
     """
-    if not os.path.lexists(output):
+    if resume:
+        fetch_checkpoint(output)
+    if not is_there(output):
         return False
     if resume and is_published(output):
         with hold_checkpoint(output) as lock:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
 
+from dreamvideo.settings.addresses import plain_address, without_secrets
 from dreamvideo.settings.option import MOST_PIXELS, check, check_fields, option
 from dreamvideo.settings.parsers import parse_preview, parse_rate, parse_seconds, parse_size, parse_tile
 
@@ -191,11 +192,14 @@ class MaskSettings:
         "dream where the mask is white and leave alone what is black: an image, or for videos also a video or a folder "
         "of images, one per frame",
         kind="file",
+        type=plain_address,
         metavar="FILE",
     )
 
     def __post_init__(self) -> None:
         check_fields(self)
+        plain = self.mask is None or self.mask == without_secrets(self.mask)
+        check(plain, "--mask with a password or a signature", "an address without it, as `plain_address` returns it")
 
 
 @dataclass(frozen=True, slots=True)

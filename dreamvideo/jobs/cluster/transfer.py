@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.jobs.job import JobSettings
+from dreamvideo.media.remote_path import media_path
 from dreamvideo.settings.option import option_kind
 
 PART_BYTES = 1 << 26  # of a part; one is in memory at a time here
@@ -71,6 +72,8 @@ def replace_files(settings: JobSettings, change: Callable[[Path], Path]) -> JobS
 
     def changed(part: Settings) -> Settings:
         paths = {field.name: getattr(part, field.name) for field in fields(part) if option_kind(field) == "file"}
-        return replace(part, **{name: str(change(Path(path))) for name, path in paths.items() if path is not None})
+        return replace(
+            part, **{name: str(change(media_path(path))) for name, path in paths.items() if path is not None}
+        )
 
     return replace(settings, model=changed(settings.model), carry=changed(settings.carry), mask=changed(settings.mask))
