@@ -44,7 +44,7 @@ PAGE: Final = Path(__file__).with_name("page")
 WAIT_SECONDS: Final = 20.0  # that a request for events waits for one
 POLL_SECONDS: Final = 0.1
 # Pixels of the longer side: coarse first, then as large as it is shown on a laptop.
-SIDES: Final = {"tiles": (160, 288), "stage": (256, 832), "preview": (480,)}
+SIDES: Final = {"tiles": (160, 384), "stage": (256, 832), "preview": (480,)}
 _KEPT: Final = {"Cache-Control": "private, max-age=3600"}  # of pictures, whose addresses say what they show
 
 

@@ -107,6 +107,7 @@ def unfinished_outputs(folder: FilmFolder, where: Path, taken: Sequence[str]) ->
         with suppress(DreamVideoError, ValueError):
             names = {"output": folder.name(folder.find(folder.name(output)))}
             names["source"] = folder.name(folder.find_film(folder.name(source)))
+            "".join(names.values()).encode()  # JSON cannot hold what is not UTF-8
             if names["output"] not in taken:
                 found.append(names)
     return found

@@ -3,7 +3,7 @@
     python tests/studio/studio_visitor.py FOLDER [AXE.min.js]
 
 dreams the sample in a studio of its own and writes FOLDER/STATE_SIZE_THEME.png for each state; the one of README.md is
-look_desktop_dark.png. With axe-core (npm install axe-core) each state is also checked for accessibility.
+preview_desktop_dark.png. With axe-core (npm install axe-core) each state is also checked for accessibility.
 """
 
 from __future__ import annotations

@@ -84,7 +84,8 @@ def test_a_job_of_a_killed_studio_is_resumed_and_equals_the_unbroken_run(tmp_pat
     film = sample(tmp_path / "film.mp4", 300)
 
     def frames() -> int:
-        return int(visitor.text(".job .numbers").split()[0])
+        words = visitor.text(".job .numbers").split()
+        return int(words[0]) if words else 0
 
     with running_studio(tmp_path) as (server, url):
         visitor.browser.get(url)

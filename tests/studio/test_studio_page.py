@@ -140,7 +140,7 @@ def test_looks_are_dreamed_coarse_first_in_order_and_once(studio: FakeStudio) ->
         ("eyes", 1),
         ("leaves", 1),
     ]
-    assert [task["side"] for task in studio.dreamer.tasks] == [routes.SIDES["tiles"][0]] * 2 + [288] * 2
+    assert [task["side"] for task in studio.dreamer.tasks] == [routes.SIDES["tiles"][0]] * 2 + [384] * 2
     assert {task["time"] for task in studio.dreamer.tasks} == {1.5}
     picture = browser.get(f"/api/picture/{found[0]['pictures']['dream']}")
     assert picture.content.startswith(b"\xff\xd8")

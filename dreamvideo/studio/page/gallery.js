@@ -30,7 +30,7 @@ export function showFrame(path, time, aspect) {
   if (path !== state.path) pictures.clear();
   Object.assign(state, { path, time });
   $("gallery").style.setProperty("--aspect", aspect);
-  for (const tile of tiles.values()) tile.button.classList.add("stale");
+  for (const tile of tiles.values()) { tile.button.classList.add("stale"); tile.level = -1; }
   fill();
 }
 
@@ -86,7 +86,7 @@ function makeTile(entry) {
   const picture = known ? h("img", { alt: "", src: known }) : h("span", { class: "blank" });
   const button = h("button", { type: "button", class: known ? "tile stale" : "tile", "data-look": entry.name, "aria-pressed": "false", onclick: () => pick(entry) },
     picture, h("span", { class: "text" }, h("span", { class: "name" }, entry.name), h("span", { class: "what" }, entry.what)));
-  return { button, entry };
+  return { button, entry, level: -1 };
 }
 
 export function pictureCame(event) {
@@ -98,11 +98,13 @@ export function pictureCame(event) {
     tile.button.querySelector(".blank")?.classList.remove("blank");
     return;
   }
-  if (!event.pictures) return;
+  if (!event.pictures || event.level < tile.level) return; // a finer picture of this frame has come
+  tile.level = event.level;
   const address = `api/picture/${event.pictures.dream}`;
   pictures.set(event.id, address);
   const image = h("img", { alt: "", src: address });
   image.decode().then(() => {
+    if (tile.level !== event.level) return;
     tile.button.classList.remove("stale");
     tile.button.firstElementChild.replaceWith(image);
   }, () => {});

@@ -3,6 +3,7 @@ import { $ } from "./api.js";
 
 let still = { source: null, dream: null };
 let film = null; // { frames: [{source, dream}], fps, timer }
+let dreams = 0; // that were asked for
 let newest = 0; // of the pictures that were asked for, so that a slow one does not replace a later one
 
 export function startStage() {
@@ -26,9 +27,9 @@ export async function showSource(address) {
 }
 
 export async function showDream(address) {
-  const number = newest;
+  const [number, mine] = [newest, ++dreams];
   const image = await load(address);
-  if (number !== newest) return;
+  if (number !== newest || mine !== dreams) return;
   still.dream = image;
   draw();
 }
