@@ -79,7 +79,12 @@ def commands() -> Iterator[tuple[str, str]]:
 
 COMMANDS = list(commands())
 OURS = [command for _, command in COMMANDS if Path(shlex.split(command)[0]).name == "dreamvideo"]
-RUN = [command for command in OURS if not NEEDS.keys() & set(shlex.split(command)[1:])]
+RUN = [
+    command
+    for command in OURS
+    if not NEEDS.keys() & set(shlex.split(command)[1:])
+    and "://" not in command  # needs a server; tests/jobs/test_remote_jobs.py has one
+]
 
 
 def test_what_is_to_be_typed_is_ours_or_of_a_known_program() -> None:

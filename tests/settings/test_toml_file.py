@@ -64,7 +64,7 @@ def test_every_option_that_reaches_further_says_so() -> None:
     fields = {field.name: field for kind in (*VIDEO_SETTINGS, *LIVE_SETTINGS) for field in dataclasses.fields(kind)}
     reaching = {name for name, field in fields.items() if field.metadata["reach"]}
     page = {"serve", "password", "password_file"}
-    assert reaching == page | {"osc", "cluster", "ship", "record", "folder", "virtual_camera", "follow"}
+    assert reaching == page | {"live_drive", "osc", "cluster", "ship", "record", "folder", "virtual_camera", "follow"}
 
 
 def test_code_of_a_file_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
