@@ -226,21 +226,12 @@ class ClusterSettings:
         reach="sends files",
         action="store_true",
     )
-    # Not of kind "machine": where a shot is split shows in the dream.
-    split_shots: Fraction | None = option(
-        None,
-        "split shots that are longer than this; each part dreams the last second of the one before as its warm-up, and "
-        "a jump remains where they meet",
-        type=parse_seconds,
-        metavar="TIME",
-    )
 
     def __post_init__(self) -> None:
         check_fields(self)
         check(self.workers is None or self.workers > 0, f"--workers {self.workers}", "at least 1")
-        check(self.split_shots is None or self.split_shots > 0, f"--split-shots {self.split_shots}", "more than 0")
         check(
-            self.cluster is not None or not (self.ship or self.workers or self.split_shots),
-            "--workers, --ship or --split-shots without --cluster",
+            self.cluster is not None or not (self.ship or self.workers),
+            "--workers or --ship without --cluster",
             "--cluster",
         )

@@ -15,7 +15,7 @@ from dreamvideo.live.dreaming.ascent_task import AscentState, AscentTask, Look, 
 from dreamvideo.live.dreaming.camera_stream import after_event
 from dreamvideo.live.dreaming.tracking import ResidualUpdate
 from dreamvideo.settings.dream import CarrySettings
-from dreamvideo.video.shots import FLASH_FRAMES
+from dreamvideo.video.judged_frames import FLASH_FRAMES
 
 
 @dataclass(frozen=True, slots=True)
