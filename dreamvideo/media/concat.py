@@ -202,7 +202,7 @@ def join_partial(output: Path, info: StreamInfo, settings: EncodeSettings, comme
     muxer = Muxer(output, info, settings, comment)
     kept = False
     try:
-        for number in range(len(segment_records.finished_segments(folder)) + 1):
+        for number in segment_records.begun_segments(folder):
             if segment_records.segment_path(folder, number).exists():
                 _copy(folder, number, muxer)
         kept = muxer.keep()

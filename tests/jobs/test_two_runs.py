@@ -38,7 +38,7 @@ def film(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "MAX_FRAMES", 6)
-    monkeypatch.setattr(segments, "MIN_FRAMES", 3)
+    monkeypatch.setattr(segments, "GRID", Fraction(3, 25))
 
 
 def left_behind(monkeypatch: pytest.MonkeyPatch, film: Path, output: Path, *words: Any) -> Path:
@@ -160,8 +160,9 @@ def test_a_record_says_which_run_and_encoder_made_a_segment_and_others_are_not_j
 
 SLOW_DRIVER = """
 import sys, time
+from fractions import Fraction
 from dreamvideo.media import segments
-segments.MAX_FRAMES, segments.MIN_FRAMES = 6, 3
+segments.MAX_FRAMES, segments.GRID = 6, Fraction(3, 25)
 plain = segments.with_durations
 def slow(frames):
     for frame in plain(frames):
