@@ -22,8 +22,8 @@ from dreamvideo.commands import video
 from dreamvideo.commands.jobs import run_jobs
 from dreamvideo.media import segment_records, segments
 from dreamvideo.media.checkpoint import checkpoint_folder
-from dreamvideo.media.segments import PARTS
 from dreamvideo.media.checkpoint_lock import CheckpointLock
+from dreamvideo.media.segments import PARTS
 
 pytestmark = pytest.mark.usefixtures("networks_loaded_once")
 
