@@ -19,7 +19,8 @@ WORKERS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 # Standard deviation of the logarithm of shot lengths where they are not all equal; assumed, not measured.
 SHOT_SPREAD: Final = 0.9
 
-# Measured by `bench cluster` at 320x180 on two cores, see docs/cluster.md; a worker has a core.
+# At 320x180, a core a worker: dreaming, joining and bytes were measured on two cores, see docs/cluster.md; skipping,
+# reports and requests are assumed.
 ON_CORES: Final = FrameCosts(
     skip=0.0006, dream=0.0285, join=0.000018, report=0.001, request=0.02, read_bytes=6000, written_bytes=4900
 )

@@ -60,4 +60,4 @@ def index_of(times: list[Fraction], keys: list[Fraction], grid: Fraction) -> Fil
     starts = sorted(start for start in firsts if on_the_way and times[0] < start * grid <= times[-1])
     befores = (max(0, bisect_right(times, lead_of(start, grid)) - 1) for start in starts)
     inexact = None if on_the_way or cells == 1 else "it has no key frames on the way"
-    return FilmIndex(cells, tuple(starts), tuple(befores), inexact)
+    return FilmIndex(cells, tuple(starts), tuple(befores), inexact, times[-1])

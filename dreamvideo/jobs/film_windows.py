@@ -32,6 +32,7 @@ class FilmIndex:
     starts: tuple[int, ...] = ()  # grid points, each soon after a key frame, ascending; not the first of the film
     befores: tuple[int, ...] = ()  # how many frames come before the one that is read first for each of them
     inexact: str | None = None  # why there is none; None: there may be
+    last: Fraction | None = None  # time of the last frame, in seconds; None: unknown
 
 
 @dataclass(frozen=True, slots=True)

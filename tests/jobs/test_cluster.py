@@ -26,7 +26,7 @@ from test_resume import digest
 from dreamvideo.errors import Cancelled, ClusterError, OutputError, SettingsError, SourceError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.jobs import film_index, task
-from dreamvideo.jobs.cluster import workers
+from dreamvideo.jobs.cluster import cluster_job, workers
 from dreamvideo.jobs.cluster.cluster_job import ClusterJob
 from dreamvideo.jobs.cluster.scheduler import _JobWindow, _Scheduler, run_on_cluster
 from dreamvideo.jobs.cluster.transfer import StoredFile, fetch_file, replace_files, store_file
@@ -46,6 +46,7 @@ from dreamvideo.jobs.task import (
 )
 from dreamvideo.media import segments, video_reader, video_writer
 from dreamvideo.media.checkpoint import checkpoint_folder
+from dreamvideo.media.concat import SegmentJoiner
 from dreamvideo.media.decode import decode_frames
 from dreamvideo.media.segment_records import Segment
 from dreamvideo.media.video_reader import open_video
@@ -576,6 +577,25 @@ def test_the_scheduler_decodes_no_frame(
     run_with(pool, jobs, job_settings(), Recorder())
     assert [digest(job.output) for job in jobs] == expected
     assert len(by_workers) > 6 and all(by_workers)
+
+
+def test_segments_are_joined_in_order_while_others_are_dreamed(
+    jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined: list[int] = []
+
+    class WatchedJoiner(SegmentJoiner):
+        def add(self, segment: Segment) -> None:
+            joined.append(observer.frames)
+            super().add(segment)
+
+    monkeypatch.setattr(cluster_job, "SegmentJoiner", WatchedJoiner)
+    monkeypatch.setattr(cluster_job, "finish_job", mock.Mock(side_effect=AssertionError("all is joined at the end")))
+    pool, observer = FakePool(job_settings(), tiny_network, tmp_path / "workers"), Recorder()
+    run_with(pool, jobs[1:], job_settings(), observer)
+    assert digest(jobs[1].output) == expected[1]
+    assert joined == sorted(joined) and joined[0] < 75
+    assert [path.name for path in (tmp_path / "cluster").iterdir()] == ["b.mp4"]
 
 
 def test_windows_that_do_not_meet_are_dreamed_again_as_one(

@@ -3,6 +3,7 @@
 import errno
 import functools
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -302,6 +303,23 @@ def test_a_damaged_piece_is_found_and_dreamed_again(
     assert digest(output) == unbroken()
     assert not folder.exists()
     assert written[: len(again)] == list(again), written
+
+
+@pytest.mark.parametrize("words", [[], ["--resume"]])
+def test_a_job_of_the_older_rule_of_segments_is_not_gone_on_with(
+    film: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    output, through = film.with_name("out.mp4"), ["--iterations", "0", "-q"]
+    heal = killed_after(monkeypatch, 2)
+    with pytest.raises(Killed):
+        run("video", film, "-o", output, *through)
+    heal()
+    record = checkpoint_folder(output) / "job.json"
+    older = {name: value for name, value in json.loads(record.read_text()).items() if name != "segments"}
+    record.write_text(json.dumps(older))
+    assert run("video", film, "-o", output, *through, *words) == 1
+    assert "is of an older version" in only_line(capsys)
+    assert run("video", film, "-o", output, *through, "-y") == 0
 
 
 def test_a_folder_that_vanishes_is_one_line(

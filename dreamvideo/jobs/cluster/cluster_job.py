@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,11 +16,11 @@ from dreamvideo.jobs.film_windows import FilmIndex, FilmWindow, missing_windows
 from dreamvideo.jobs.image_output import publish_images
 from dreamvideo.jobs.job import Job, JobResult, JobSettings, check_unchanged, segment_grid, source_state
 from dreamvideo.jobs.job_drives import HeardSound, hear_job
-from dreamvideo.jobs.job_output import begin_job, encode_of, finish_job
+from dreamvideo.jobs.job_output import begin_job, encode_of, finish_job, job_result
 from dreamvideo.jobs.task import FinishedSegment, OpenedJob
-from dreamvideo.media.checkpoint import is_resumable
+from dreamvideo.media.checkpoint import is_resumable, remove_checkpoint
 from dreamvideo.media.checkpoint_lock import CheckpointLock
-from dreamvideo.media.concat import check_same_encoder
+from dreamvideo.media.concat import SegmentJoiner, check_same_encoder
 from dreamvideo.media.segment_content import write_segment
 from dreamvideo.media.segment_records import (
     Segment,
@@ -33,9 +34,12 @@ from dreamvideo.media.segment_records import (
     segment_from_record,
     stored_segments,
 )
+from dreamvideo.media.segments import PARTS
 from dreamvideo.media.video_file import translate_errors
 from dreamvideo.media.video_writer import check_absent, check_encoder
 from dreamvideo.media.worker_folder import WorkerFolder, take_over
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +62,9 @@ class ClusterJob:
     segments: dict[int, Segment] = field(default_factory=dict)  # that are finished, by number
     ended: bool = False  # finished or failed
     mended: bool = False  # windows that did not meet were dreamed again as one
+    joiner: SegmentJoiner | None = None  # of a video that is joined while others dream
+    joined: list[Segment] = field(default_factory=list)  # that it has got
+    joins_ahead: bool = True
 
     @property
     def folder(self) -> Path:
@@ -186,6 +193,7 @@ def windows_that_do_not_meet(active: ClusterJob) -> list[FilmWindow]:
     if active.mended:
         raise OutputError(f"{active.job.output} cannot be joined: frames of its input are not the same twice")
     active.mended = True
+    drop_joined(active)
     first = windows[0]
     number = 0 if first.after is None else first.after.number + 1
     with translate_errors(active.job.output):
@@ -204,8 +212,64 @@ def end_cluster_job(active: ClusterJob, should_stop: Callable[[], bool]) -> JobR
     Raises:
         Cancelled: `should_stop` returned True.
     """
-    source = Source(active.info, (_ for _ in ()), active.lost)
-    seconds = time.monotonic() - active.started_at
-    result = finish_job(active.job, source, active.settings, active.resumed, seconds, should_stop)
-    active.lock.release()
-    return result
+    job, source = active.job, Source(active.info, (_ for _ in ()), active.lost)
+    is_joined = active.joiner is not None and len(active.joined) == len(active.segments)
+    if active.joiner is None or not is_joined or active.joined[-1].last != active.index.last:
+        drop_joined(active)
+        seconds = time.monotonic() - active.started_at
+        return finish_job(job, source, active.settings, active.resumed, seconds, should_stop)
+    try:
+        active.joiner.finish(job.overwrite)
+        active.joiner = None
+        remove_checkpoint(active.folder)
+    except OutputError as error:
+        drop_joined(active)
+        return JobResult(job, error=error)
+    frames = sum(segment.frames for segment in active.joined)
+    return job_result(job, source, frames, active.resumed, time.monotonic() - active.started_at)
+
+
+def join_ahead(active: ClusterJob) -> None:
+    """Join the segments of a video that follow those that are joined, while others are dreamed.
+
+    Args:
+        active: the job; images are not joined, nor is a video whose end is not known.
+    """
+    end = active.index.last
+    if active.job.to_folder or end is None or not active.joins_ahead:
+        return
+    try:
+        while (segment := _next_to_join(active)) is not None:
+            if active.joiner is None:
+                encode = encode_of(active.job, active.settings)
+                active.joiner = SegmentJoiner(
+                    active.job.output, active.info, encode, active.settings.comment, end, True
+                )
+            active.joiner.add(segment)
+            active.joined.append(segment)
+    except OutputError as error:  # all of it is joined at the end, where this shows again
+        log.debug("%s", error)
+        drop_joined(active)
+
+
+def _next_to_join(active: ClusterJob) -> Segment | None:
+    if not active.joined:
+        return active.segments.get(0)
+    last = active.joined[-1]
+    for number in (last.number + 1, int(last.end // active.grid) * PARTS):
+        segment = active.segments.get(number)
+        if segment is not None and segment.start == last.end:
+            return segment
+    return None
+
+
+def drop_joined(active: ClusterJob) -> None:
+    """Delete what is joined of a video; all of it is joined at the end.
+
+    Args:
+        active: the job.
+    """
+    active.joins_ahead = False
+    if active.joiner is not None:
+        active.joiner.abandon()
+    active.joiner = None

@@ -14,7 +14,9 @@ from dreamvideo.jobs.cluster.cluster_job import (
     ClusterJob,
     begin_cluster_job,
     begin_windows,
+    drop_joined,
     end_cluster_job,
+    join_ahead,
     store_finished,
     windows_that_do_not_meet,
 )
@@ -126,6 +128,7 @@ class _Scheduler:
                     self._receive(result)
         finally:
             for active in self._jobs:
+                drop_joined(active)
                 active.lock.release()
 
     def _give_out(self) -> bool:
@@ -237,6 +240,7 @@ class _Scheduler:
             self._fail(active, error)
             return each
         self._observer.progress(active.job, segment.frames)
+        join_ahead(active)
         begin = max(each.window.begin, int(segment.end // active.grid))
         return replace(each, window=replace(each.window, begin=begin, after=segment))
 
@@ -261,7 +265,9 @@ class _Scheduler:
             self._observer.message(f"{active.job.source}: {rest.place} is repeated by one worker (it is damaged)")
         if not windows:
             active.ended = True
-            self._observer.finished(end_cluster_job(active, self._observer.should_stop))
+            result = end_cluster_job(active, self._observer.should_stop)
+            active.lock.release()
+            self._observer.finished(result)
 
     def _repeat(self, windows: list[_JobWindow], error: Exception) -> None:
         """Let windows wait again after one of them failed, or fail the job of one that failed too often."""
@@ -283,6 +289,7 @@ class _Scheduler:
 
     def _fail(self, active: ClusterJob, error: DreamVideoError) -> None:
         active.ended = True
+        drop_joined(active)
         active.lock.release()
         self._observer.finished(JobResult(active.job, error=error))
         self._waiting = [each for each in self._waiting if each.active is not active]
