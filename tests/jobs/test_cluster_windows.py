@@ -176,7 +176,7 @@ def test_a_film_is_divided_into_windows_without_gaps_that_begin_soon_after_key_f
 
 def test_a_film_without_key_frames_on_its_way_is_one_window() -> None:
     index = index_of([Fraction(n, 25) for n in range(500)], [], segments.GRID)
-    assert index == FilmIndex(10, (), (), "it has no key frames on the way")
+    assert index == FilmIndex(10, (), (), "it has no key frames on the way", Fraction(499, 25))
     assert divide(FilmWindow(), index, 1) == [FilmWindow()]
 
 

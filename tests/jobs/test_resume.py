@@ -261,7 +261,7 @@ def only_read(inputs: Any) -> Generator[Any, None, None]:
     ("harm", "again"),
     [
         ("flip", range(4)),  # to the cut before it; the segments after it are good
-        ("carry", range(10 * PARTS, 10 * PARTS + 3)),  # the newest: from the cut before it
+        ("carry", range(7 * PARTS, 7 * PARTS + 3)),  # the newest: from the cut before it
         pytest.param("cut", range(4), marks=pytest.mark.slow),
         pytest.param("flip a time", range(4), marks=pytest.mark.slow),
         pytest.param("record", range(4), marks=pytest.mark.slow),
