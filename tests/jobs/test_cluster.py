@@ -773,10 +773,13 @@ def error_output(child: subprocess.Popen[str]) -> str:
 
 
 def dreaming_workers() -> list[Any]:
-    """The worker processes that dream now: Ray names a process after what it runs."""
+    """The workers of this test's cluster that dream now: Ray names a process after what it runs."""
     psutil = pytest.importorskip("psutil")
-    processes = psutil.process_iter(["cmdline"])
-    return [each for each in processes if (each.info["cmdline"] or [""])[0] == "ray::ClusterWorker.dream"]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            found += [process] if process.cmdline()[:1] == ["ray::ClusterWorker.dream"] else []
+    return found
 
 
 def wait_until(check: Callable[[], bool], child: subprocess.Popen[str]) -> None:
