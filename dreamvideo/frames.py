@@ -15,6 +15,9 @@ from dreamvideo.errors import SettingsError
 
 T = TypeVar("T")
 
+CUT_SIDE = 160  # pixels of the longer side of the pictures in which cuts are found
+NOISE_ROWS = 8  # of as many rows one is read where noise is measured
+
 # (H, W, 3) uint8 RGB, contiguous: an array, or a tensor on any device where a caller has asked for tensors. It is not a
 # union, as all others read arrays; and what reads and writes files runs without torch.
 Image: TypeAlias = Any
@@ -56,6 +59,7 @@ class Frame:
     segment: int | None = None  # number of the segment, a restartable run of frames, that it belongs to; None: any
     carry: Callable[[], bytes] | None = None  # waits for what the next frame needs, to be stored; None: nothing
     host: HostCopy | None = None  # of an image on a device, while it is dreamed; None: see `motion.host_copy`
+    small: HostCopy | None = None  # in which cuts are found, where a reader has made it; None: that of `host_copy`
 
     @property
     def nbytes(self) -> int:

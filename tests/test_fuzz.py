@@ -25,7 +25,7 @@ from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.images import write_image
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.media.segment_records import finished_segments
-from dreamvideo.media.segments import MIN_FRAMES
+from dreamvideo.media.segments import GRID
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 
@@ -158,10 +158,10 @@ CASES = {
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with clip.mp4 and the checkpoint of out.mp4, of which two of three segments are finished."""
     folder = tmp_path_factory.mktemp("stopped")
-    make_clip(folder / "clip.mp4", times=[Fraction(n, 25) for n in range(3 * MIN_FRAMES)], size=(32, 32))
+    make_clip(folder / "clip.mp4", times=[Fraction(n, 25) for n in range(int(75 * GRID))], size=(32, 32))
     asked = itertools.count()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ConsoleObserver, "should_stop", lambda self: next(asked) > 2 * MIN_FRAMES + 5)
+        patch.setattr(ConsoleObserver, "should_stop", lambda self: next(asked) > 50 * GRID + 5)
         assert run("video", folder / "clip.mp4", "-o", folder / "out.mp4", *RESUMED) == 130
     assert len(finished_segments(checkpoint_folder(folder / "out.mp4"))) == 2
     return folder

@@ -231,6 +231,10 @@ def run_scaling(request: ScalingRequest, console: Console) -> int:
     Raises:
         DreamVideoError: the network or the workers cannot be used.
     """
+    if request.settings.simulate:
+        from dreamvideo.bench.cluster_simulation import simulate_scaling
+
+        return simulate_scaling()
     from dreamvideo.bench.cluster_scaling import bench_cluster_scaling
     from dreamvideo.process import configure_process
 

@@ -12,6 +12,7 @@ from dreamvideo.media import checkpoint
 from dreamvideo.media.checkpoint_lock import check_free, move_checkpoint
 from dreamvideo.media.remote_checkpoint import fetch_checkpoint
 from dreamvideo.media.segment_records import stored_segments
+from dreamvideo.media.segments import RULE
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,10 @@ def check_checkpoint(job: Job, settings: JobSettings, resume: bool, overwrite: b
     if not folder.exists() or (overwrite and not resume):
         return
     before, segments = checkpoint.stored_job(folder), stored_segments(folder)
+    if before and before.get("segments") != RULE and any(folder.glob("[0-9]*.json")):
+        raise OutputError(
+            f"{folder} is of an older version, which ended segments elsewhere: start again with --overwrite (-y)"
+        )
     if not resume:
         if segments:
             raise OutputError(

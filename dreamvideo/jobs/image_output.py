@@ -20,7 +20,7 @@ from dreamvideo.media.image_sequence import output_image_name
 from dreamvideo.media.images import encode_dream, write_image_bytes
 from dreamvideo.media.paths import is_image
 from dreamvideo.media.segment_content import hash_images, read_segment
-from dreamvideo.media.segment_records import finished_segments, images_folder, remove_folder
+from dreamvideo.media.segment_records import begun_segments, finished_segments, images_folder, remove_folder
 from dreamvideo.media.segments import SegmentContent, never, store_segments
 from dreamvideo.media.video_file import translate_errors
 
@@ -155,8 +155,8 @@ def store_images(
         publish_images(images_folder(folder, number), output, overwrite)
 
     def leave_partial() -> bool:
-        unfinished = images_folder(folder, len(finished_segments(folder)))
-        return publish_images(unfinished, output, overwrite) > 0
+        begun = begun_segments(folder)
+        return bool(begun) and publish_images(images_folder(folder, begun[-1]), output, overwrite) > 0
 
     store_segments(
         frames,

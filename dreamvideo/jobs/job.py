@@ -15,15 +15,16 @@ import torch
 
 from dreamvideo.errors import DreamVideoError, SourceError
 from dreamvideo.frames import Frames, Source
-from dreamvideo.jobs.decoding import CPU, converter_of, decoder_of
+from dreamvideo.jobs.decoding import CPU, converter_of, decoder_of, small_converter_of
 from dreamvideo.jobs.fingerprint import fingerprint
+from dreamvideo.media import segments
+from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.media.encoder_choice import kept_codec
 from dreamvideo.media.image_sequence import ImagePaths, open_sequence
 from dreamvideo.media.images import check_large_enough
 from dreamvideo.media.masks import with_masks
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.media.remote_path import media_path
-from dreamvideo.media.segments import MIN_FRAMES_INDEPENDENT
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
@@ -38,6 +39,7 @@ from dreamvideo.settings.job import (
 )
 from dreamvideo.settings.schedules import TimelineSettings
 from dreamvideo.settings.zoom import FilmSettings, ZoomSettings
+from dreamvideo.video.judged_frames import lead_start
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +138,7 @@ class JobSettings:
             record.pop(name, None)
         if before is not None and record["flow"] == "auto":
             record["flow"] = before.get("flow")
-        return {**record, "codec": self.codec_of(job, before)}
+        return {**record, "codec": self.codec_of(job, before), "segments": segments.RULE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +153,26 @@ class JobResult:
     error: DreamVideoError | None = None  # None: the output is complete
 
 
-def min_segment_frames(job: Job, settings: JobSettings) -> int | None:
-    """Return the frames of a segment that a cut may end; None: the default for videos."""
-    return MIN_FRAMES_INDEPENDENT if job.to_folder and settings.sequence.independent else None
+def segment_grid(job: Job, settings: JobSettings) -> Fraction:
+    """Return the seconds from one grid point to the next, at which segments may end, see `media.segments`."""
+    alone = job.to_folder and settings.sequence.independent
+    return segments.INDEPENDENT_FRAMES / settings.sequence.fps if alone else segments.GRID
+
+
+def numbers_masks(settings: JobSettings) -> bool:
+    """Return whether a frame gets its mask by its number, and not by its time."""
+    return settings.mask.mask is not None and os.path.isdir(settings.mask.mask)
+
+
+def resume_start(point: ResumePoint, grid: Fraction, settings: JobSettings) -> Fraction:
+    """Return the time in seconds from which on frames are read to go on after one.
+
+    Args:
+        point: where it goes on.
+        grid: of its segments.
+        settings: of the job; where masks are numbered, no frame before that one is read.
+    """
+    return point.time if numbers_masks(settings) else lead_start(point.time, grid)
 
 
 @contextmanager
@@ -163,6 +182,7 @@ def open_job(
     resume: Fraction | None = None,
     jump: bool = False,
     device: torch.device = CPU,
+    blank: bool = False,
 ) -> Generator[Source, None, None]:
     """Open the input of a job.
 
@@ -172,6 +192,7 @@ def open_job(
         resume: time in seconds of the first frame that is needed; None: from the beginning.
         jump: search for it in the file instead of decoding all frames before it.
         device: where the frames of a video are wanted, see `decoding.frames_device`.
+        blank: of the frames of a video only the small picture is wanted, where they have one.
 
     Raises:
         SourceError: it cannot be read, or its frames are too small to be dreamed.
@@ -185,7 +206,7 @@ def open_job(
             resume,
             jump,
             accelerator=decoder_of(device),
-            converter=converter_of(device),
+            converter=small_converter_of(device) if blank else converter_of(device),
         )
     ) as source:
         if settings.dream.iterations:

@@ -20,8 +20,9 @@ from dreamvideo.jobs.job import (
     check_unchanged,
     encodes_on_device,
     masked,
-    min_segment_frames,
     open_job,
+    resume_start,
+    segment_grid,
     source_state,
 )
 from dreamvideo.jobs.job_drives import hear_job
@@ -175,13 +176,14 @@ def _open_jobs(
             if resume and is_resumable(job.output):
                 repair_segments(job, settings, lock, load, observer.message)
             point = resume_point(job.output) if resume else None
-            with open_job(job, settings, point.time if point else None, device=device) as source:
+            grid = segment_grid(job, settings)
+            start = None if point is None else resume_start(point, grid, settings)
+            with open_job(job, settings, start, device=device) as source:
                 frames = masked(source.frames, settings, before=point.frames - 1 if point else 0)
                 with closing(prefetch(frames)) as frames:  # decode in a thread
                     opened.append(_OpenJob(job, source, state, point, lock))
                     schedule = job_schedule(settings, source.info, hear_job(job, settings))
-                    shortest = min_segment_frames(job, settings)
-                    yield DreamInput(frames, point, min_segment_frames=shortest, schedule=schedule)
+                    yield DreamInput(frames, point, grid, schedule)
         except (SourceError, OutputError) as error:
             lock.release()
             refused.append(JobResult(job, error=error))

@@ -1,29 +1,34 @@
-"""What a worker does, without Ray: dreams the frames of work units and encodes them as segments."""
+"""What a worker does, without Ray: opens a job, and dreams windows of it and encodes them as segments."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
-from dreamvideo.frames import Frames, StreamInfo
+from dreamvideo.errors import ClusterError, DreamVideoError
+from dreamvideo.frames import Source, StreamInfo
 from dreamvideo.jobs.decoding import frames_device
-from dreamvideo.jobs.job import Job, JobSettings, encodes_on_device, masked, min_segment_frames, open_job
+from dreamvideo.jobs.film_index import film_index
+from dreamvideo.jobs.film_windows import FilmIndex, FilmWindow
+from dreamvideo.jobs.job import Job, JobSettings, encodes_on_device, masked, open_job, resume_start, segment_grid
 from dreamvideo.jobs.job_drives import HeardSound
 from dreamvideo.jobs.job_output import segment_opener
 from dreamvideo.jobs.job_schedule import job_schedule
-from dreamvideo.jobs.split import WorkUnit
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.media.segment_content import read_segment
-from dreamvideo.media.segment_records import Segment, forget_segment
+from dreamvideo.media.segment_records import Segment, forget_segment, stored_carry
 from dreamvideo.media.segments import write_segments
 from dreamvideo.media.video_reader import silence_reader
+from dreamvideo.media.worker_folder import WorkerFolder, keep_carry
 from dreamvideo.models.look_networks import LookNetworks, main_network
 from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
+from dreamvideo.video.judged_frames import first_cut, lead_of, lead_start
 from dreamvideo.video.pipeline import dream_inputs
 from dreamvideo.video.shots import DreamInput
 from dreamvideo.yuv.encoder_planes import EncoderPlanes
@@ -31,81 +36,163 @@ from dreamvideo.yuv.encoder_planes import EncoderPlanes
 
 @dataclass(frozen=True, slots=True)
 class ClusterTask:
-    """A work unit of a job, or the rest of one."""
+    """A window of a job."""
 
     job: Job
-    unit: WorkUnit
-    resume: ResumePoint | None = None  # where it goes on, in the middle of a shot; None: at a cut, or after warmup
+    window: FilmWindow
+    carry: bytes | None = None  # after the segment that it goes on after; None: it is in the checkpoint, or not needed
     codec: str | None = None  # the encoder that was chosen when the job began; None: the default
+    folder: WorkerFolder | None = None  # for its segments, where the checkpoint is seen; None: they are returned
     heard: HeardSound = HeardSound()  # what its dream follows
 
 
 @dataclass(frozen=True, slots=True)
+class OpenedJob:
+    """What a worker found in the input of a job."""
+
+    info: StreamInfo
+    index: FilmIndex
+    sees_checkpoint: bool  # it can write there
+
+
+@dataclass(frozen=True, slots=True)
 class FinishedSegment:
-    """A segment on its way from a worker to the scheduler."""
+    """A segment that a worker has made."""
 
     task: int  # index among the tasks that the worker got
     segment: Segment
-    carry: bytes | None  # after its last frame; None: the next frame needs nothing of it
-    files: dict[str, bytes]  # see `read_segment`
+    carry: bytes | None = None  # after its last frame, unless it is in the worker's folder or not needed
+    files: dict[str, bytes] | None = None  # see `read_segment`; None: they are in the worker's folder
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedTask:
+    """A task of which nothing is left."""
+
+    task: int  # index among the tasks that the worker got
+    lost: int  # packets or frames that could not be decoded
+
+
+Report = OpenedJob | DreamVideoError | FinishedSegment | FinishedTask  # the error: a job cannot be opened
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenTask:
+    """A task and what was opened for it."""
+
+    number: int
+    source: Source
+    before: int  # frames of the film before its first
+
+
+def open_for_workers(job: Job, settings: JobSettings, sees_checkpoint: bool) -> OpenedJob:
+    """Open the input of a job and read where windows of it may begin.
+
+    Args:
+        job: a video or images.
+        settings: of the job.
+        sees_checkpoint: see `OpenedJob`.
+
+    Raises:
+        SourceError: it cannot be read here.
+    """
+    with open_job(job, settings) as source:
+        info = source.info
+    return OpenedJob(info, film_index(job, settings, info), sees_checkpoint)
 
 
 def dream_tasks(
-    tasks: Sequence[ClusterTask], settings: JobSettings, networks: Network | LookNetworks | None, folder: Path
-) -> Generator[FinishedSegment, None, None]:
+    tasks: Sequence[ClusterTask],
+    settings: JobSettings,
+    networks: Network | LookNetworks | None,
+    folder: Path,
+) -> Generator[FinishedSegment | FinishedTask, None, None]:
     """Dream tasks, several in the lanes of one device, and yield their segments as they are finished.
 
     Args:
         tasks: of any jobs.
         settings: of the jobs.
         networks: what dreams; None: frames pass through.
-        folder: where a segment is while it is written.
+        folder: where a segment is while it is written, of a task without a folder of its own.
 
     Raises:
         SourceError: an input cannot be read here.
         OutputError: the encoder cannot be used here.
         DreamVideoError: of the network or its device.
     """
-    infos: list[StreamInfo] = []
+    opened: list[_OpenTask] = []
     network = main_network(networks)
     budget = MemoryBudget(settings.tile.tile_side)
     on_device = encodes_on_device([task.job for task in tasks], settings, network)
-    opened = _open_tasks(tasks, settings, infos, network)
+    inputs = _open_tasks(tasks, settings, opened, network)
     maker = None if network is None else EncoderPlanes(network.device)
-    with closing(dream_inputs(opened, networks, settings.dream, settings.carrying, budget, on_device)) as dreamed:
+    done = 0  # tasks
+    with closing(dream_inputs(inputs, networks, settings.dream, settings.carrying, budget, on_device)) as dreamed:
         for number, frames in dreamed:
-            job, first = tasks[number].job, tasks[number].unit.segments[0]
-            opener = segment_opener(job, infos[number], settings, folder, tasks[number].codec, maker)
-            with closing(write_segments(prefetch(frames), job.output, opener, first.number, first.before)) as segments:
+            each = opened[number]
+            yield from _finished(range(done, each.number), opened)
+            task, done = tasks[each.number], each.number
+            kept = None if task.folder is None else task.folder.path
+            opener = segment_opener(task.job, each.source.info, settings, kept or folder, task.codec, maker)
+            with closing(write_segments(prefetch(frames), task.job.output, opener, before=each.before)) as segments:
                 for segment, carry in segments:
-                    yield FinishedSegment(number, segment, carry, read_segment(folder, segment.number))
-                    forget_segment(folder, segment.number)
+                    if kept is not None:
+                        yield FinishedSegment(each.number, keep_carry(kept, segment, carry))
+                    else:
+                        yield FinishedSegment(each.number, segment, carry, read_segment(folder, segment.number))
+                        forget_segment(folder, segment.number)
+    yield from _finished(range(done, len(tasks)), opened)
+
+
+def _finished(tasks: range, opened: Sequence[_OpenTask]) -> Generator[FinishedTask, None, None]:
+    lost = {each.number: each.source.lost for each in opened}
+    for task in tasks:
+        yield FinishedTask(task, lost.get(task, 0))
 
 
 def _open_tasks(
-    tasks: Sequence[ClusterTask], settings: JobSettings, infos: list[StreamInfo], network: Network | None
+    tasks: Sequence[ClusterTask],
+    settings: JobSettings,
+    opened: list[_OpenTask],
+    network: Network | None,
 ) -> Generator[DreamInput, None, None]:
-    """Open the input of each task when its frames are needed, and append what is known of it to `infos`."""
+    """Open the input of each task when its frames are needed; a task in which no shot begins has none."""
     device = frames_device(settings.read, settings.dream, settings.model, network)
-    for task in tasks:
-        unit, point = task.unit, task.resume
-        start = unit.start if point is None else point.time
-        with silence_reader(), open_job(task.job, settings, start, jump=True, device=device) as source:
-            leading = unit.warmup if point is None else 1  # frames before the first that is output
-            infos.append(source.info)
-            frames = masked(source.frames, settings, before=unit.segments[0].before - leading)
-            frames = _limited(frames, leading + unit.frames, unit.end)
-            shortest = min_segment_frames(task.job, settings)
-            schedule = job_schedule(settings, source.info, task.heard)
-            yield DreamInput(frames, point, unit.warmup, shortest, schedule, unit.shot_start)
-
-
-def _limited(frames: Frames, count: int, end: Fraction | None) -> Frames:
-    """Yield the first `count` frames; the last is shown until `end`, or for its own duration if that is None."""
-    with closing(frames):
-        for number, frame in enumerate(frames, 1):
-            if number < count:
-                yield frame
+    jump = settings.read.frames is None  # they are counted from the beginning
+    for number, task in enumerate(tasks):
+        job, window, grid = task.job, task.window, segment_grid(task.job, settings)
+        point, cut, start, before = None, None, None, 0
+        if window.after is not None:
+            carry = task.carry
+            if carry is None and task.folder is not None:
+                carry = stored_carry(task.folder.checkpoint, window.after)
+            if carry is None and window.after.carry is not None:
+                raise ClusterError(f"the checkpoint of {job.output} cannot be read on {socket.gethostname()}")
+            before = window.after.through
+            point = ResumePoint(before, window.after.last, carry, window.after.number)
+            start = resume_start(point, grid, settings)
+        elif window.begin:
+            found = _find_cut(task, settings, grid, network)
+            if found is None:
                 continue
-            yield frame if end is None else replace(frame, duration=end - frame.time)
-            return
+            cut, before = found
+            start = lead_start(cut, grid)
+        with silence_reader(), open_job(job, settings, start, jump=jump, device=device) as source:
+            opened.append(_OpenTask(number, source, before))
+            frames = masked(source.frames, settings, before=max(0, before - 1))
+            schedule = job_schedule(settings, source.info, task.heard)
+            yield DreamInput(frames, point, grid, schedule, cut, window.end)
+
+
+def _find_cut(
+    task: ClusterTask, settings: JobSettings, grid: Fraction, network: Network | None
+) -> tuple[Fraction, int] | None:
+    """The first cut in a window, by small pictures, and how many frames are before it."""
+    job, window = task.job, task.window
+    device = frames_device(settings.read, settings.dream, settings.model, network)
+    alone = settings.carry.persistence == 0 or not settings.dream.iterations
+    start = lead_of(window.begin, grid)
+    with silence_reader(), open_job(job, settings, start, jump=True, device=device, blank=True) as source:
+        frames = prefetch(masked(source.frames, settings, before=window.before))
+        found = first_cut(frames, window.begin, window.end, grid, alone, settings.carrying.flow == "dis")
+    return None if found is None else (found[0], window.before + found[1])

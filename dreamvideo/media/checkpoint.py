@@ -10,6 +10,7 @@
         000000.json      the record of the segment, which makes it a finished one
         000000.carry     the carry after its last frame; of the newest segment only
         joined.mp4       the video, while segments are joined
+        1f2e3d4c.worker/ segments of a worker that are not taken over yet, see `worker_folder`
         kept.json        which file beside the output shows what there was when a run ended early
 
 Everything is on the disk before the record, and the record is written atomically: a job can be killed at any time. A
@@ -43,6 +44,7 @@ _FILES: Final = re.compile(
     r"(lock|(job|run|kept)\.json|joined\.\w+|\d{6,}\.(json|packets|carry|names))(\.[0-9a-f]{8}\.part)?"
 )
 _FOLDERS: Final = re.compile(r"\d{6,}\.images")
+_WORKERS: Final = re.compile(r"[0-9a-f]{8}\.worker")
 _STAYING: Final = (LOCK_FILE, RUN_FILE, KEPT_FILE)  # while the checkpoint is emptied
 
 
@@ -57,6 +59,7 @@ class ResumePoint:
     frames: int  # finished
     time: Fraction  # of the last of them, in seconds
     carry: bytes | None  # stored after it; None: the next frame needs nothing of it
+    segment: int  # number of the last segment
 
 
 def checkpoint_folder(output: Path) -> Path:
@@ -94,6 +97,8 @@ def check_own(folder: Path) -> None:
 def _is_own(path: Path) -> bool:
     if path.is_symlink():
         return False
+    if _WORKERS.fullmatch(path.name):
+        return path.is_dir() and all(_is_own(each) for each in path.iterdir())
     if _FOLDERS.fullmatch(path.name):
         return path.is_dir() and all(_is_image_file(each) for each in path.iterdir())
     return path.is_file() and _FILES.fullmatch(path.name) is not None
@@ -163,7 +168,7 @@ def resume_point(output: str | os.PathLike[str]) -> ResumePoint | None:
     if stored_job(folder) is None or not segments:
         return None
     last = segments[-1]
-    return ResumePoint(last.through, last.last, stored_carry(folder, last))
+    return ResumePoint(last.through, last.last, stored_carry(folder, last), last.number)
 
 
 def remove_checkpoint(folder: Path) -> None:

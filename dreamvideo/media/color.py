@@ -93,8 +93,8 @@ def output_color(frame: av.VideoFrame) -> Color:
     return Color(frame.colorspace, transfer, primaries)
 
 
-def swscale_matrix(color: Color) -> int:
-    """swscale's number for the matrix of BT.601 or BT.709."""
+def swscale_matrix(color: Color | SourceColor) -> int:
+    """swscale's number for the matrix of a color."""
     return _SWSCALE[color.matrix]
 
 
@@ -170,7 +170,7 @@ class RgbConverter:
             width=self.width,
             height=self.height,
             format=deep if color.is_hdr or converts else "rgba" if alpha else "rgb24",
-            src_colorspace=_SWSCALE[color.matrix],
+            src_colorspace=swscale_matrix(color),
             src_color_range=FULL if color.full_range else LIMITED,
             dst_color_range=FULL,
             interpolation=SCALING,

@@ -161,26 +161,67 @@ def join_segments(
             exists meanwhile.
         Cancelled: `should_stop` returned True.
     """
-    folder = checkpoint_folder(output)
-    segments = segment_records.finished_segments(folder)
+    segments = segment_records.finished_segments(checkpoint_folder(output))
     whole = segments[-1].through != info.frame_limit
-    muxer = Muxer(output, info, settings, comment)
+    joiner = SegmentJoiner(output, info, settings, comment, segments[-1].last, whole)
     try:
-        muxer.end_with(segments[-1].last + 1 / (info.frame_rate or Fraction(25)), whole)
-        now = describe_encoder(muxer.encoder)
         for segment in segments:
             if should_stop():
                 raise Cancelled(f"{output}: cancelled while its segments were joined")
-            _check_encoder_of(segment, output, now)
-            if not segment_records.is_whole(folder, segment) or _copy(folder, segment.number, muxer) != segment.packets:
-                raise OutputError(f"{folder} is damaged at segment {segment.number}: --resume dreams that one again")
-        muxer.finish(whole)
+            joiner.add(segment)
+        joiner.finish(overwrite)
     except BaseException as error:
-        if not isinstance(error, Cancelled) or not muxer.keep():
-            muxer.abandon()
+        joiner.abandon(keep=isinstance(error, Cancelled))
         raise
-    muxer.publish(overwrite)
     return segments[-1].through
+
+
+class SegmentJoiner:
+    """Joins the segments of a video, one after the other.
+
+    Args:
+        output, info, settings, comment: as for `join_segments`.
+        last: time of the last frame of the last segment, in seconds.
+        whole: the video will have all frames of its input.
+
+    Raises:
+        OutputError: the video cannot be written.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        info: StreamInfo,
+        settings: EncodeSettings,
+        comment: str | None,
+        last: Fraction,
+        whole: bool,
+    ) -> None:
+        self._output, self._folder, self._whole = output, checkpoint_folder(output), whole
+        self._muxer = Muxer(output, info, settings, comment)
+        try:
+            self._muxer.end_with(last + 1 / (info.frame_rate or Fraction(25)), whole)
+            self._encoder = describe_encoder(self._muxer.encoder)
+        except BaseException:
+            self._muxer.abandon()
+            raise
+
+    def add(self, segment: segment_records.Segment) -> None:
+        """Join the next segment; raise an OutputError if it is damaged, of another encoder, or cannot be written."""
+        _check_encoder_of(segment, self._output, self._encoder)
+        whole = segment_records.is_whole(self._folder, segment)
+        if not whole or _copy(self._folder, segment.number, self._muxer) != segment.packets:
+            raise OutputError(f"{self._folder} is damaged at segment {segment.number}: --resume dreams that one again")
+
+    def finish(self, overwrite: bool) -> None:
+        """Give the video its name; raise an OutputError if it cannot be, or exists and is not to be replaced."""
+        self._muxer.finish(self._whole)
+        self._muxer.publish(overwrite)
+
+    def abandon(self, keep: bool = False) -> None:
+        """Delete what is joined, or keep it as a `.part` that plays."""
+        if not keep or not self._muxer.keep():
+            self._muxer.abandon()
 
 
 def join_partial(output: Path, info: StreamInfo, settings: EncodeSettings, comment: str | None = None) -> bool:
@@ -202,7 +243,7 @@ def join_partial(output: Path, info: StreamInfo, settings: EncodeSettings, comme
     muxer = Muxer(output, info, settings, comment)
     kept = False
     try:
-        for number in range(len(segment_records.finished_segments(folder)) + 1):
+        for number in segment_records.begun_segments(folder):
             if segment_records.segment_path(folder, number).exists():
                 _copy(folder, number, muxer)
         kept = muxer.keep()

@@ -248,37 +248,6 @@ def _drained(graph: Graph, waiting: deque[av.VideoFrame], flush: bool = False) -
         yield frame
 
 
-def frame_time(frame: av.VideoFrame) -> Fraction | None:
-    """Presentation time in seconds, exact; None: the file does not declare one."""
-    return None if frame.pts is None else frame.pts * time_base_of(frame)
-
-
-TimedFrames = Generator[tuple[av.VideoFrame, Fraction], None, None]
-
-
-def with_times(frames: DecodedFrames, interval: Fraction, start: Fraction = Fraction(0)) -> TimedFrames:
-    """Pair frames with strictly increasing times.
-
-    Args:
-        frames: decoded frames; closed when the result is.
-        interval: seconds after the last frame at which a frame without a time is placed.
-        start: seconds at which a first frame without a time is placed.
-
-    Yields:
-        (frame, seconds); a time that does not increase is replaced by one time base after the last.
-    """
-    last: Fraction | None = None
-    with closing(frames):
-        for frame in frames:
-            time = frame_time(frame)
-            if time is None:
-                time = start if last is None else last + interval
-            if last is not None and time <= last:
-                time = last + time_base_of(frame)
-            last = time
-            yield frame, time
-
-
 def seek(container: av.container.InputContainer, stream: av.VideoStream, time: Fraction) -> None:
     """Seek to the last key frame at or before a time; files that cannot be sought in stay where they are.
 

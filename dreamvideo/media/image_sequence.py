@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -72,7 +73,7 @@ def open_sequence(
         settings: frame rate, output format and whether the images are independent of each other.
         to_video: all frames are resized to the first one, as a video needs; else each keeps its size, and what
             `settings.format` can hold besides 8-bit RGB is kept in `Frame.still`.
-        resume: a frame time, in seconds; images before it are not read.
+        resume: a time, in seconds; images before the one that is shown then are not read.
 
     Yields:
         The source: what is known of the stream, and its frames.
@@ -108,7 +109,7 @@ class _SequenceReader:
         self._source.info = StreamInfo(
             width, height, fps, count, 1 / fps, film_start=begins + first_number / fps, film_length=length
         )
-        begin = first_number if resume is None else first_number + round(resume * fps)
+        begin = first_number if resume is None else first_number + math.floor(resume * fps)
         if begin > first_number:
             frames = self._frames_from(begin)
         else:

@@ -16,6 +16,7 @@ from dreamvideo.media.atomic_files import read_json, write_atomically
 
 RUN_FILE: Final = "run.json"  # which process writes the segments
 
+_TIMES: Final = ("start", "last", "end")
 _FRACTION: Final = re.compile(r"-?[0-9]{1,40}(/0*[1-9][0-9]{0,39})?")
 
 
@@ -24,11 +25,12 @@ class Segment:
     """The record of a finished segment."""
 
     number: int
-    before: int  # frames of all segments before it
+    before: int  # frames of all segments before it, as far as its maker knew
     frames: int
     packets: int  # of a video; of images 0
     start: Fraction  # time of its first frame, in seconds
     last: Fraction  # time of its last frame, in seconds
+    end: Fraction  # time of the frame after it, in seconds; of the last segment, when its last frame ends
     content: str  # hash of its packets or images
     encoder: str = ""  # which encoder made its packets, see `concat.describe_encoder`; of images empty
     run: str = ""  # which run wrote it, see `checkpoint_lock`
@@ -60,6 +62,16 @@ def images_folder(folder: Path, number: int) -> Path:
     return folder / f"{number:06}.images"
 
 
+def carry_path(folder: Path, number: int) -> Path:
+    """Return the file of the carry after a segment.
+
+    Args:
+        folder: of the checkpoint.
+        number: of the segment.
+    """
+    return folder / f"{number:06}.carry"
+
+
 def finished_segments(folder: Path) -> list[Segment]:
     """Return the finished segments from the first on, up to the first gap.
 
@@ -67,19 +79,34 @@ def finished_segments(folder: Path) -> list[Segment]:
         folder: of the checkpoint.
     """
     segments: list[Segment] = []
-    while (segment := segment_from_record(folder, len(segments))) is not None:
-        segments.append(segment)
+    for segment in stored_segments(folder):
+        last = segments[-1] if segments else None
+        if segment.start != last.end if last else segment.number:
+            break
+        segments.append(replace(segment, before=last.through if last else 0))
     return segments
 
 
 def stored_segments(folder: Path) -> list[Segment]:
-    """Return all finished segments; on a cluster, and where some are damaged, there are gaps between them.
+    """Return all finished segments in order; on a cluster, and where some are damaged, there are gaps between them.
 
     Args:
         folder: of the checkpoint.
     """
     numbers = sorted(int(path.stem) for path in folder.glob("*.json") if path.stem.isdigit())
     return [segment for number in numbers if (segment := segment_from_record(folder, number)) is not None]
+
+
+def begun_segments(folder: Path) -> list[int]:
+    """Return the numbers of the segments from the first on, up to the first gap, and of the unfinished one after them.
+
+    Args:
+        folder: of the checkpoint.
+    """
+    numbers = [segment.number for segment in finished_segments(folder)]
+    after = numbers[-1] if numbers else -1
+    paths = (path for ending in ("packets", "images") for path in folder.glob(f"*.{ending}") if path.stem.isdigit())
+    return numbers + sorted({number for path in paths if (number := int(path.stem)) > after})[:1]
 
 
 def segment_from_record(folder: Path, number: int) -> Segment | None:
@@ -97,7 +124,7 @@ def segment_from_record(folder: Path, number: int) -> Segment | None:
         return None
     if not all(isinstance(record[field.name], kinds[str(field.type)]) for field in fields(Segment)):
         return None
-    times = {name: str(record[name]) for name in ("start", "last")}
+    times = {name: str(record[name]) for name in _TIMES}
     if not all(_FRACTION.fullmatch(time) for time in times.values()):
         return None  # Fraction would also take 1e999999999, and work on it for ever
     segment = Segment(**{**record, **{name: Fraction(time) for name, time in times.items()}})
@@ -119,12 +146,12 @@ def record_segment(folder: Path, segment: Segment, carry: bytes | None) -> None:
     if segment.run and (read_json(folder / RUN_FILE) or {}).get("run") != segment.run:
         raise OutputError(f"{folder} was deleted, or is written by another run: nothing more is stored in it")
     if carry is not None:
-        write_atomically(_carry_path(folder, segment.number), carry)
+        write_atomically(carry_path(folder, segment.number), carry)
         segment = replace(segment, carry=hashlib.sha256(carry).hexdigest())
-    record = {**asdict(segment), "start": str(segment.start), "last": str(segment.last)}
+    record = {**asdict(segment), **{name: str(getattr(segment, name)) for name in _TIMES}}
     record["check"] = _hash_record(record)
     write_atomically(folder / f"{segment.number:06}.json", json.dumps(record).encode())
-    _carry_path(folder, segment.number - 1).unlink(missing_ok=True)
+    carry_path(folder, segment.number - 1).unlink(missing_ok=True)
 
 
 def stored_carry(folder: Path, segment: Segment) -> bytes | None:
@@ -137,10 +164,20 @@ def stored_carry(folder: Path, segment: Segment) -> bytes | None:
     if segment.carry is None:
         return None
     try:
-        carry = _carry_path(folder, segment.number).read_bytes()
+        carry = carry_path(folder, segment.number).read_bytes()
     except OSError:
         return None
     return carry if hashlib.sha256(carry).hexdigest() == segment.carry else None
+
+
+def has_carry(folder: Path, segment: Segment) -> bool:
+    """Return whether the frame after a segment can be dreamed: it needs no carry, or that is there.
+
+    Args:
+        folder: of the checkpoint.
+        segment: a finished one.
+    """
+    return segment.carry is None or stored_carry(folder, segment) is not None
 
 
 def is_whole(folder: Path, segment: Segment) -> bool:
@@ -177,7 +214,7 @@ def usable_segments(folder: Path, segments: Sequence[Segment]) -> list[Segment]:
     """
     damaged = next((n for n, segment in enumerate(segments) if not is_whole(folder, segment)), len(segments))
     usable = list(segments[:damaged])
-    while usable and usable[-1].carry is not None and stored_carry(folder, usable[-1]) is None:
+    while usable and not has_carry(folder, usable[-1]):
         usable.pop()  # only the newest carry is kept: back to a cut, where the next frame needs none
     return usable
 
@@ -190,38 +227,34 @@ def forget_segment(folder: Path, number: int) -> None:
         number: of the segment.
     """
     (folder / f"{number:06}.json").unlink(missing_ok=True)
-    _carry_path(folder, number).unlink(missing_ok=True)
+    carry_path(folder, number).unlink(missing_ok=True)
     segment_path(folder, number).unlink(missing_ok=True)
     remove_folder(images_folder(folder, number))
 
 
-def forget_after(folder: Path, count: int) -> None:
-    """Delete all segments but the first, finished or not.
+def forget_from(folder: Path, first: int) -> None:
+    """Delete all segments from one on, finished or not.
 
     Args:
         folder: of the checkpoint.
-        count: how many stay.
+        first: number of the first to be deleted.
     """
     stems = {path.name.partition(".")[0] for path in folder.iterdir()}
     for number in sorted((int(stem) for stem in stems if stem.isdecimal()), reverse=True):
-        if number >= count:
+        if number >= first:
             forget_segment(folder, number)
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete the folder of the images of a segment, if there is one.
+    """Delete the folder of the images of a segment, or of a worker, if there is one.
 
     Args:
-        folder: holds files only.
+        folder: holds nothing but files, and such folders.
     """
     if folder.is_dir():
         for path in list(folder.iterdir()):
-            path.unlink()
+            remove_folder(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         folder.rmdir()
-
-
-def _carry_path(folder: Path, number: int) -> Path:
-    return folder / f"{number:06}.carry"
 
 
 def _hash_record(record: Mapping[str, Any]) -> str:

@@ -1,8 +1,11 @@
 """Segments: runs of frames that are stored one by one, so that a job that ends early can be resumed after the last.
 
-A segment ends at a cut, where the next shot needs nothing of it, or after a number of frames in the middle of a shot,
-and then the carry after its last frame is stored with it. Where it ends depends on the frames alone, so that a job that
-was interrupted makes the same segments as one that was not.
+A segment ends at the first cut at or after each point of a fixed grid of times, where the next shot needs nothing of
+it, or after a number of frames in the middle of a shot, and then the carry after its last frame is stored with it. So
+a job that was interrupted, and workers that begin anywhere in the film, make the same segments as one run.
+
+The number of a segment says where it is: that of the grid point before its first cut, times `PARTS`, and how many
+segments have begun since that cut.
 """
 
 from __future__ import annotations
@@ -25,8 +28,10 @@ log = logging.getLogger(__name__)
 
 # Frames of a segment. Each costs a key frame and an encoder of its own, and is the most that a crash costs.
 MAX_FRAMES = 120
-MIN_FRAMES = 40  # of a segment that a cut may end: shots can be as short as one frame
-MIN_FRAMES_INDEPENDENT = 8  # the same where each image is a shot: such a segment costs only a record
+GRID = Fraction(2)  # seconds from one grid point to the next: shots can be as short as one frame
+INDEPENDENT_FRAMES = 8  # from one grid point to the next where each image is a shot: a segment costs only a record
+PARTS = 10**6  # more segments than a shot has
+RULE = 2  # of the ends of segments and their numbers; those of another rule are not gone on with
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +60,43 @@ class SegmentWriter(Protocol):
 OpenSegment = Callable[[int, int], SegmentWriter]
 
 
+def cell_of(number: int) -> int:
+    """Return the grid point at or after which the first cut before a segment is the first.
+
+    Args:
+        number: of the segment.
+    """
+    return number // PARTS
+
+
 class SegmentCounter:
     """Assigns each frame of a stream to a segment.
 
     Args:
-        shortest: frames of the shortest segment that a cut may end; None: `MIN_FRAMES`.
+        grid: seconds from one grid point to the next; None: `GRID`.
+        first: number of the first segment.
+        ended: that segment has ended before the first frame.
     """
 
-    def __init__(self, shortest: int | None = None) -> None:
-        self.number = 0
-        self._shortest = MIN_FRAMES if shortest is None else shortest
-        self._count = 0
+    def __init__(self, grid: Fraction | None = None, first: int = 0, ended: bool = False) -> None:
+        self.number = first
+        self.grid = GRID if grid is None else grid
+        self._count = MAX_FRAMES if ended else 0
         self._held = False
 
-    def advance(self, is_cut: bool, held: bool = False) -> None:
+    def advance(self, time: Fraction, is_cut: bool, held: bool = False) -> None:
         """Count a frame, after which `number` is that of its segment.
 
         Args:
+            time: of the frame, in seconds.
             is_cut: the frame begins a shot.
             held: it is looked over: the next one goes on from the frame before it, so that no segment ends here.
         """
-        if self.is_full or (is_cut and self._count >= self._shortest):
-            self.number += 1
-            self._count = 0
+        cell = time // self.grid
+        if self._count and is_cut and cell > cell_of(self.number):
+            self.number, self._count = cell * PARTS, 0
+        elif self.is_full:
+            self.number, self._count = self.number + 1, 0
         self._count += 1
         self._held = held
 
@@ -128,11 +147,12 @@ def store_segments(
     try:
         with translate_errors(output):
             finished = segment_records.usable_segments(folder, segment_records.finished_segments(folder))
-            segment_records.forget_after(folder, len(finished))
+            first = finished[-1].number + 1 if finished else 0
+            segment_records.forget_from(folder, first)
         before = finished[-1].through if finished else 0
         if done is not None and before != done:
             raise OutputError(f"{folder} holds {before} frames, and not {done} as before: continue with --resume")
-        with closing(write_segments(frames, output, open_segment, len(finished), before, should_stop)) as segments:
+        with closing(write_segments(frames, output, open_segment, first, before, should_stop)) as segments:
             for segment, carry in segments:
                 publish(segment.number)
                 with translate_errors(output):
@@ -165,7 +185,7 @@ def write_segments(
         frames: closed at the end.
         output: what the segments are of, for messages.
         open_segment: opens what writes a segment.
-        first: number of the first segment.
+        first: number of the first segment of frames that name none.
         before: how many frames come before these.
         should_stop: asked after each frame; the segment then under way is closed but not yielded.
 
@@ -192,7 +212,8 @@ def write_segments(
                     writer.finish()  # what the encoder holds back can be looked at
                     raise
                 made = writer.finish()
-            segment = Segment(number, before, count, made.packets, start, frame.time, made.content, made.encoder)
+            end = frame.time + (frame.duration or 0)
+            segment = Segment(number, before, count, made.packets, start, frame.time, end, made.content, made.encoder)
             yield segment, frame.carry() if frame.carry is not None else None
             before = segment.through
 
@@ -215,11 +236,10 @@ def with_durations(frames: Frames) -> Frames:
 
 
 def _numbered(frames: Frames, number: int) -> Generator[tuple[int, Frame], None, None]:
-    """Each frame and its segment: a new one where `Frame.segment` changes, or else after `MAX_FRAMES`."""
-    count, label = 0, None
+    """Each frame and its segment: that of `Frame.segment`, or else a new one from `number` on after `MAX_FRAMES`."""
+    count = 0
     for frame in frames:
-        if count and (frame.segment != label or (label is None and count == MAX_FRAMES)):
+        if frame.segment is None and count == MAX_FRAMES:
             number, count = number + 1, 0
-        label = frame.segment
         count += 1
-        yield number, frame
+        yield number if frame.segment is None else frame.segment, frame

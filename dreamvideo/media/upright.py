@@ -9,10 +9,11 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.frames import StreamInfo
+from dreamvideo.frames import HostCopy, StreamInfo
 from dreamvideo.media.color import RgbConverter
 from dreamvideo.media.decode import in_memory
 from dreamvideo.media.rotation import rotate_upright, swaps_axes
+from dreamvideo.media.small_picture import SmallPictures
 
 
 class FrameConverter(Protocol):
@@ -28,6 +29,9 @@ class FrameConverter(Protocol):
 
     def __call__(self, frame: av.VideoFrame) -> Any:
         """Convert one frame to an image, (H, W, 3) uint8 RGB, upright."""
+
+    def small(self, frame: av.VideoFrame) -> HostCopy | None:
+        """Return the picture of a frame in which cuts are found; None: its image is used."""
 
 
 # Makes a converter of the first frame, the stream, the display matrix and the gray level behind what is transparent.
@@ -51,11 +55,34 @@ class UprightConverter:
         self._matrix = matrix
         size = (info.height, info.width) if swaps_axes(matrix) else (info.width, info.height)
         self._to_rgb = RgbConverter(*size, background)
+        self._to_small = SmallPictures(*self.stored_size)
+        self.shape = info.height, info.width, 3
 
     def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
         return rotate_upright(self._to_rgb(in_memory(frame)), self._matrix)
+
+    def small(self, frame: av.VideoFrame) -> HostCopy | None:
+        """Return the picture of a frame in which cuts are found; None: its image is used."""
+        return self._to_small(in_memory(frame))
 
     @property
     def transparent(self) -> bool:
         """Whether any pixel so far was."""
         return self._to_rgb.transparent
+
+
+class BlankConverter(UprightConverter):
+    """Makes blank images, without memory, of frames that have a small picture: for who only looks for cuts."""
+
+    _found: HostCopy | None = None
+
+    def small(self, frame: av.VideoFrame) -> HostCopy | None:
+        """Return the picture of a frame in which cuts are found; None: its image is used."""
+        self._found = super().small(frame)
+        return self._found
+
+    def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """Return a blank image for the frame of the last small picture, or its own if there was none."""
+        if self._found is None:
+            return super().__call__(frame)
+        return np.broadcast_to(np.uint8(0), self.shape)

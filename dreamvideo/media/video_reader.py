@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import closing, contextmanager
 from fractions import Fraction
 from functools import partial
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from time import sleep
 
@@ -19,7 +19,7 @@ from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
 from dreamvideo.media.clock import can_seek, film_begin, first_time
 from dreamvideo.media.color import WHITE, output_color
-from dreamvideo.media.decode import KEPT, TimedFrames, decode_frames, deinterlace, seek, with_times
+from dreamvideo.media.decode import KEPT, decode_frames, deinterlace, seek
 from dreamvideo.media.demux import (
     declared_frame_count,
     film_length,
@@ -36,13 +36,15 @@ from dreamvideo.media.remote_path import media_path
 from dreamvideo.media.resize import output_size
 from dreamvideo.media.rotation import display_matrix, swaps_axes
 from dreamvideo.media.side_data import lost_side_data, side_data_of
+from dreamvideo.media.timed_frames import TimedFrame, TimedFrames, from_shown, with_times
 from dreamvideo.media.tonemap import HDR_TRANSFERS
 from dreamvideo.media.upright import ConverterFactory, FrameConverter, UprightConverter
 from dreamvideo.settings.job import ReadSettings
 
 log = logging.getLogger(__name__)
 
-_SEEK_MARGIN = Fraction(1)  # seconds that a seek goes further back: a filter may need the frames before
+# A seek goes this many seconds further back: a filter may need the frames before.
+SEEK_MARGIN = Fraction(1)
 _DEFAULT_DURATION = Fraction(1, 25)  # seconds on screen of a frame, where neither it nor the file tells
 
 
@@ -64,10 +66,8 @@ def open_video(
     Args:
         path: file to read.
         settings: which part of it is read, and at what size.
-        resume: a frame time, in seconds; frames before it are decoded but not yielded, so that the frames after it and
-            their times are those of a full read.
-        jump: with `resume`, seek to that frame instead of decoding what is before it, if the file can be sought in
-            exactly.
+        resume: seconds; frames before the one shown then are decoded but not yielded, the rest is as in a full read.
+        jump: with `resume`, seek instead of decoding what is before it, if the file can be sought in exactly.
         background: gray level that transparent pixels are composited on; a warning is logged if it is white.
         accelerator: decodes where it can, and may leave frames on its device; None: the CPU decodes.
         converter: makes the images of `source.frames`; `yuv.upright_tensors` makes tensors.
@@ -134,6 +134,8 @@ class _VideoReader:
         self._video_start = (self._stream.start_time or 0) * time_base_of(self._stream)
         self._cut = self._file_start + settings.start if settings.start else None  # seconds in the file
         self._counts_losses = self._cut is None
+        self._counts_all = self._cut is None  # no frame of the file is passed over
+        self._count = count(1)  # of the frames since `settings.start`, those that are skipped included
         self._damaged = 0  # frames that are damaged and kept; they are among the losses, too
         self._warned: set[str] = set()
         self._source = Source(StreamInfo(0, 0), (frame for frame in list[Frame]()))
@@ -154,6 +156,7 @@ class _VideoReader:
         for words in lost_side_data(side_data_of(first[0]) or (), self._stream):
             self._warn_once(words)
         if jump and resume:
+            self._counts_all = False
             rest.close()
             first, rest = self._frame_at(origin + resume)
         self._source.frames = self._flow(first, rest, convert, resume)
@@ -168,7 +171,7 @@ class _VideoReader:
         # A clock that begins anywhere says nothing, and frames before 0 would be lost.
         return first_time(self._container) if first < 0 else film_begin(self._container)
 
-    def _first_frame(self) -> tuple[bool, tuple[av.VideoFrame, Fraction] | None, TimedFrames]:
+    def _first_frame(self) -> tuple[bool, TimedFrame | None, TimedFrames]:
         """(whether frames before the cut were skipped, the first frame at or after it or None, the frames after)."""
         if self._cut is None:
             frames = self._decode()
@@ -187,13 +190,13 @@ class _VideoReader:
             first = next(frames, None)
         return skipped, first, frames
 
-    def _frame_at(self, time: Fraction) -> tuple[tuple[av.VideoFrame, Fraction], TimedFrames]:
-        """The frame at exactly `time` and those after it; where seeking does not lead there, all frames."""
+    def _frame_at(self, time: Fraction) -> tuple[TimedFrame, TimedFrames]:
+        """A frame that is not after `time`, and those after it; where seeking does not lead there, all frames."""
         if can_seek(self._path):
-            seek(self._container, self._stream, max(self._file_start, time - _SEEK_MARGIN))
+            seek(self._container, self._stream, max(self._file_start, time - SEEK_MARGIN))
         frames = self._decode()
-        frame = next((each for each in frames if each[1] >= time), None)
-        if frame is not None and frame[1] == time:
+        frame = next(frames, None)
+        if frame is not None and frame[1] <= time:
             return frame, frames
         frames.close()
         frames = self._rewind()
@@ -241,16 +244,17 @@ class _VideoReader:
 
     def _flow(
         self,
-        first: tuple[av.VideoFrame, Fraction],
+        first: TimedFrame,
         rest: TimedFrames,
         convert: FrameConverter,
         resume: Fraction | None,
     ) -> Frames:
         source, info = self._source, self._source.info
-        decoded = chain([first], rest)
+        decoded: TimedFrames = (each for each in chain([first], rest))
         del first  # else it would stay in memory as long as the stream
+        if resume is not None:
+            decoded = from_shown(decoded, info.origin + resume, partial(next, self._count))
         end = Fraction(0)
-        count = 0  # of the frames since `settings.start`, those before `resume` included
         with closing(rest):
             for frame, time in decoded:
                 if source.lost:
@@ -261,22 +265,19 @@ class _VideoReader:
                     return
                 if (frame.width, frame.height) != convert.stored_size:
                     self._warn_once("changes its frame size: frames are resized to the first one's")
-                if resume is not None and time < resume:
-                    count += 1
-                    continue
                 try:
-                    image = convert(frame)
+                    small, image = convert.small(frame), convert(frame)
                 except av.error.FFmpegError as error:
                     self._on_loss(f"{error.strerror}")
                     continue
                 if convert.transparent and self._background == WHITE:
                     self._warn_once("is transparent in places: it is composited on white")
-                duration = end - info.origin - time
-                yield Frame(image, time, duration if info.end is None else min(duration, info.end - time))
-                count += 1
-                if count == self._settings.frames:
+                duration = (end if info.end is None else min(end, info.end + info.origin)) - info.origin - time
+                yield Frame(image, time, duration, small=small)
+                if next(self._count) == self._settings.frames:
                     return
-        if self._cut is None and (missing := missing_frames(self._stream, count + source.lost - self._damaged, end)):
+        read = next(self._count) - 1 + source.lost - self._damaged
+        if self._counts_all and (missing := missing_frames(self._stream, read, end)):
             source.lost += missing
             self._warn_once(f"ends early: {missing} of {info.frame_count} frames are missing")
 

@@ -18,9 +18,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamvideo.frames import HostCopy
+from dreamvideo.frames import CUT_SIDE, HostCopy
 from dreamvideo.motion.flow import dis
-from dreamvideo.motion.host_copy import CUT_SIDE
 from dreamvideo.motion.occlusion import occlusion_mask, remap
 from dreamvideo.motion.picture import contrast_of, presence
 

@@ -15,11 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamvideo.frames import Frame, HostCopy
-from dreamvideo.motion.picture import NOISE_ROWS
+from dreamvideo.frames import CUT_SIDE, NOISE_ROWS, Frame, HostCopy
 from dreamvideo.tensors import fetch, to_planes
 
-CUT_SIDE = 160  # pixels of the longer side, as `cuts` compares them
 FLOW_LINES = 540  # pixels of the shorter side, as `flow.estimate_part` sees them
 
 

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamvideo.frames import NOISE_ROWS
+
 GRID = 48  # cells of the longer side, each a mean of pixels, blurred by another cell
 TAIL = 3.0  # percent of the cells at either end that do not count; a date of 10 x 25 of 120 x 214 pixels has 2
 
@@ -24,7 +26,6 @@ WHOLE_PICTURE = 12.0
 
 # Share of the contrast of color that counts: a codec stores color at half the size, and its noise is as coarse.
 COLOR = 1 / 3
-NOISE_ROWS = 8  # of as many rows one is read where noise is measured
 FINE = 0.3  # gray levels that noise of one level brings into the cells, at 120 rows; at more of them it is less
 
 BAR_LEVEL = 24  # gray levels; no brighter is a black bar

@@ -143,6 +143,9 @@ class ScalingSettings:
     frames: int = option(60, "frames of each shot", type=int, metavar="N")
     size: tuple[int, int] = option((320, 180), "frame size of the clip", type=parse_camera_size, metavar="WxH")
     rounds: int = option(2, "how often one worker and several take turns", type=int, metavar="N")
+    simulate: bool = option(
+        False, "measure nothing: simulate 1 to 1,000 workers from earlier measurements", action="store_true"
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)

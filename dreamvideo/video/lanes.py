@@ -41,7 +41,7 @@ class LaneStep:
     shot: int
     frame: Frame
     previous: Frame | None  # of the same shot; None: this one begins the shot
-    segment: int | None = 0  # of its input; None: a warmup frame, which is not output
+    segment: int = 0  # of its input
     stores_carry: bool = False  # the segment ends with it, but not the shot: the carry after it is stored
     carry: bytes | None = None  # the carry before it, where the frame before was dreamed in an earlier run
     presence: float = 1.0  # how much of a picture it shows, 0..1; 0: it is not dreamed

@@ -132,8 +132,7 @@ def dream_inputs(
 def _by_input(
     pairs: Generator[tuple[LaneStep, Frame], None, None],
 ) -> Generator[tuple[int, Frames], None, None]:
-    """Frames of each input, without those that only warm up."""
+    """Frames of each input."""
     with closing(pairs):
-        output = (pair for pair in pairs if pair[0].segment is not None)
-        for number, group in itertools.groupby(output, lambda pair: pair[0].input):
+        for number, group in itertools.groupby(pairs, lambda pair: pair[0].input):
             yield number, (frame for _, frame in group)

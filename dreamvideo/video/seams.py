@@ -4,9 +4,8 @@ A seam lies at every multiple of `--split-shots` after the first frame of the sh
 before it, so that its dream has grown. The earlier part is dreamed on beyond it, and what is shown goes over from one
 dream to the other. So frames around a seam are dreamed twice; which ones depends on times since the shot began alone.
 
-A part needs nothing of what was dreamed before its first frame: whoever dreams it, from wherever, makes the same. So
-who shows a seam dreams both sides of it, and nobody waits for a dream of somebody else. It costs the same frames once
-more on a cluster, where who shows the later part dreams its beginning, too.
+A part needs nothing of what was dreamed before its first frame, so parts are dreamed side by side, in lanes. On a
+cluster whoever has a shot dreams all its parts: where seams lie is known from the beginning of the shot on.
 
 The later part does not know the ground that was covered when it began, see `ground`: uncovered, that grows anew.
 """
@@ -120,8 +119,6 @@ def _open_shot(step: LaneStep, grid: SeamGrid, numbers: Iterator[int]) -> _Shot:
         parts = (first, *(next(numbers) for _ in stored[1:]))
         seam = grid.next_seam(step.previous.time - start)
         return _Shot(start, parts, seam if len(parts) > 1 else seam - 1, dict(zip(parts, stored, strict=True)))
-    if step.shot_start is not None:  # with the first frame of the part after a seam
-        return _Shot(step.shot_start, (first,), grid.next_seam(step.frame.time - step.shot_start), {})
     return _Shot(step.frame.time, (first,), 0, {})
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dreamvideo.devices import is_out_of_memory
 from dreamvideo.errors import MemoryBudgetError
-from dreamvideo.frames import StreamInfo
+from dreamvideo.frames import HostCopy, StreamInfo
 from dreamvideo.media.color import source_color
 from dreamvideo.media.rotation import swaps_axes
 from dreamvideo.media.upright import UprightConverter
@@ -86,6 +86,10 @@ class UprightTensors:
         image = to_uint8(_turned(yuv_to_rgb(planes, layout, source_color(frame), self._size, _SITING), self._matrix))
         release_planes(frame)
         return image
+
+    def small(self, frame: VideoFrame) -> HostCopy | None:
+        """Return None: cuts are found in a copy of the image, see `motion.host_copy`."""
+        return None
 
     @property
     def transparent(self) -> bool:

@@ -1,27 +1,89 @@
 """What `dreamvideo bench cluster` predicts and measures."""
 
+import math
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from conftest import run
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
-from dreamvideo.bench.cluster_scaling import FrameCosts, predict_scaling
+from dreamvideo.bench import cluster_simulation
+from dreamvideo.bench.cluster_model import ClusterModel, FrameCosts, ModelFilm, model_film, simulate_cluster
+from dreamvideo.bench.cluster_simulation import drawn_shots
 from dreamvideo.errors import SettingsError
+from dreamvideo.media.segments import MAX_FRAMES, SegmentCounter
 from dreamvideo.settings.bench import ScalingSettings
 
-COSTS = FrameCosts(split=0.001, dream=0.03, store=0.0001, join=0.0005, returned_bytes=5000)
+COSTS = FrameCosts(skip=0.0, dream=0.03, join=0.0005, report=0.0, request=0.0, read_bytes=5000, written_bytes=5000)
+EQUAL = model_film([100] * 40, 25)
 
 
-def test_workers_share_whole_shots_until_splitting_takes_longer() -> None:
-    one, two, three, many = (predict_scaling(COSTS, count, 10, 100, 0.9) for count in (1, 2, 3, 1000))
-    assert one["seconds"] == pytest.approx(1000 * (0.03 + 0.0005)) and one["times"] == pytest.approx(1)
-    assert two["seconds"] == pytest.approx(500 * 0.03 / 0.9 + 0.5)
-    assert three["seconds"] == pytest.approx(400 * 0.03 / 0.9 + 0.5)  # of ten shots one has four
-    assert [row["limit"] for row in (one, two, three)] == ["workers"] * 3
-    assert many["seconds"] == pytest.approx(100 * 0.03 / 0.9 + 0.5) and many["limit"] == "workers"  # one long shot
-    long_video = predict_scaling(COSTS, 1000, 1000, 100, 0.9)
-    assert long_video["limit"] == "splitting" and long_video["seconds"] == pytest.approx(100_000 * 0.0015)
-    assert long_video["MB_per_s"] == pytest.approx(100_000 * 5000 / 150 / 1e6)
+def seconds(film: ModelFilm, costs: FrameCosts = COSTS, seed: int = 0, **model: Any) -> float:
+    return simulate_cluster(film, costs, ClusterModel(**model), seed).seconds
+
+
+def test_one_worker_takes_the_time_of_all_frames_and_several_share_whole_shots() -> None:
+    last = 0.0005 * 100  # the join of the last segment; the others are joined meanwhile
+    assert 0 <= seconds(EQUAL, workers=1) - (4000 * 0.03 + last) <= 3 * last  # a request waits for a join
+    assert seconds(EQUAL, workers=2, share=0.9) == pytest.approx(2000 * 0.03 / 0.9, abs=20 * last)
+    for workers in (3, 7, 40):
+        rounds = math.ceil(40 / workers)
+        assert 0 <= seconds(EQUAL, workers=workers) - rounds * 100 * 0.03 <= 40 * last
+    assert seconds(model_film([4000], 25), workers=9) == pytest.approx(seconds(model_film([4000], 25), workers=1))
+
+
+def test_what_has_to_be_done_in_one_place_is_the_limit() -> None:
+    slow = replace(COSTS, join=0.01)
+    assert seconds(EQUAL, slow, workers=40) == pytest.approx(3 + 4000 * 0.01)
+    assert seconds(EQUAL, replace(COSTS, report=0.5), workers=40) >= 80 * 0.5  # a request and a segment each
+    assert seconds(EQUAL, workers=40, bandwidth=1e6) >= 4000 * 0.01
+    run = simulate_cluster(EQUAL, replace(slow, join=1.0), ClusterModel(40))
+    assert run.scheduling > 0.99 and run.dreaming < 0.01
+
+
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=30), st.integers(1, 20), st.integers(0, 9))
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_all_is_dreamed_and_joined_whatever_dies(shots: list[int], workers: int, seed: int) -> None:
+    film, costs = model_film(shots, 25), replace(COSTS, skip=0.001, report=0.001, request=0.02)
+    run = simulate_cluster(film, costs, ClusterModel(workers, spread=0.2, deaths=200, restart=5, preempted=1.0), seed)
+    assert run.deaths or sum(shots) * 0.03 * math.exp(-1) < 2.0 * workers
+    assert run.dreaming * run.seconds * workers >= sum(shots) * 0.03 * math.exp(-1)
+    ends = [end for first in film.cuts[:1] for end in film.segments(first, film.cuts[-1])]
+    assert ends[-1] == film.cuts[-1] and ends == sorted(set(ends))
+    assert max(end - first for first, end in pairwise([0, *ends])) <= MAX_FRAMES
+
+
+def test_the_model_has_the_segments_of_a_film() -> None:
+    shots = drawn_shots(40, 60, 0.9)
+    film, counter, ends = model_film(shots, 25), SegmentCounter(), []
+    cuts, number = set(film.cuts), 0
+    for n in range(film.cuts[-1]):
+        counter.advance(Fraction(n, 25), n in cuts)
+        if counter.number != number:
+            number = counter.number
+            ends.append(n)
+    assert list(film.segments(0, film.cuts[-1])) == [*ends, film.cuts[-1]]
+
+
+def test_drawn_shots_have_the_mean_that_is_asked_for() -> None:
+    lengths = drawn_shots(20_000, 100, 0.9)
+    assert sum(lengths) / len(lengths) == pytest.approx(100, rel=0.03)
+    assert sorted(lengths)[10_000] == pytest.approx(100 * math.exp(-0.405), rel=0.05)
+
+
+def test_the_simulation_is_a_table_for_each_film(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_simulation, "SHOTS", (30, 50))
+    monkeypatch.setattr(cluster_simulation, "WORKERS", (1, 4))
+    assert run("bench", "cluster", "--simulate") == 0
+    said = capsys.readouterr().out
+    assert said.count("equal shots: 30 of 50 frames") == 2 and said.count("log-normal lengths, mean 50") == 2
 
 
 @pytest.mark.parametrize("name", ["workers", "shots", "frames", "rounds"])
@@ -38,4 +100,4 @@ def test_the_command_measures(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("bench", "cluster", *words) == 0
     said = capsys.readouterr()
     assert said.err == "" or "dreamvideo:" not in said.err
-    assert "predicted" in said.out and "split ms" in said.out
+    assert "simulated" in said.out and "skip ms" in said.out

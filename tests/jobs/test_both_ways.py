@@ -86,7 +86,7 @@ def dream_on(patch: pytest.MonkeyPatch, name: str) -> Way:
 @pytest.fixture(params=["arrays", "tensors"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
     monkeypatch.setattr(segments, "MAX_FRAMES", 5)
-    monkeypatch.setattr(segments, "MIN_FRAMES", 3)
+    monkeypatch.setattr(segments, "GRID", Fraction(3, 25))
     return dream_on(monkeypatch, request.param)
 
 

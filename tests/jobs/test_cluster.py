@@ -1,12 +1,16 @@
 """A video dreamed by several workers is the video that one machine makes, even if workers die meanwhile."""
 
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -16,36 +20,45 @@ import numpy as np
 import pytest
 from clips import make_clip, video_times
 from conftest import executed, make_tiny_network, run, textured
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from test_resume import digest
 
-from dreamvideo.errors import Cancelled, ClusterError, SettingsError, SourceError
-from dreamvideo.frames import Frame, StreamInfo
-from dreamvideo.jobs.cluster import workers
+from dreamvideo.errors import Cancelled, ClusterError, OutputError, SettingsError, SourceError
+from dreamvideo.frames import StreamInfo
+from dreamvideo.jobs import film_index, task
+from dreamvideo.jobs.cluster import cluster_job, workers
 from dreamvideo.jobs.cluster.cluster_job import ClusterJob
-from dreamvideo.jobs.cluster.scheduler import _JobTask, _Scheduler, run_on_cluster
+from dreamvideo.jobs.cluster.scheduler import _JobWindow, _Scheduler, run_on_cluster
 from dreamvideo.jobs.cluster.transfer import StoredFile, fetch_file, replace_files, store_file
 from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
-from dreamvideo.jobs.job import Job, JobResult, JobSettings
+from dreamvideo.jobs.film_windows import FilmWindow
+from dreamvideo.jobs.job import Job, JobResult, JobSettings, open_job
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.plan_frames import plan_frames
 from dreamvideo.jobs.runner import dream_jobs
-from dreamvideo.jobs.split import SegmentRange, WorkUnit, split_into_units
-from dreamvideo.jobs.task import ClusterTask, FinishedSegment, dream_tasks
-from dreamvideo.media import segments, video_writer
-from dreamvideo.media.checkpoint import ResumePoint, checkpoint_folder
-from dreamvideo.media.segments import SegmentCounter
+from dreamvideo.jobs.task import (
+    ClusterTask,
+    FinishedSegment,
+    FinishedTask,
+    Report,
+    dream_tasks,
+    open_for_workers,
+)
+from dreamvideo.media import segments, video_reader, video_writer
+from dreamvideo.media.checkpoint import checkpoint_folder
+from dreamvideo.media.concat import SegmentJoiner
+from dreamvideo.media.decode import decode_frames
+from dreamvideo.media.segment_records import Segment
 from dreamvideo.media.video_reader import open_video
+from dreamvideo.media.worker_folder import WorkerFolder
+from dreamvideo.models.look_networks import LookNetworks
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import ClusterSettings, EncodeSettings, MaskSettings, ReadSettings, SequenceSettings
-from dreamvideo.video.lanes import LaneStep
-from dreamvideo.video.seams import OVERLAP_SECONDS, WARMUP_SECONDS, split_long_shots
-from dreamvideo.video.shots import single_input, split_shots
+from dreamvideo.video.judged_frames import first_cut
+from dreamvideo.video.seams import unpack_carries
 
-LENGTH = 15  # frames of a shot
+LENGTH = 25  # frames of a shot
 
 
 def shots(number: int, width: int, height: int) -> NDArray[Any]:
@@ -57,7 +70,7 @@ def shots(number: int, width: int, height: int) -> NDArray[Any]:
 
 def clip_of_shots(path: Path, count: int = 6) -> Path:
     times = [Fraction(n, 25) for n in range(count * LENGTH)]
-    return make_clip(path, times=times, size=(96, 64), audio=[("aac", "eng")], image=shots)
+    return make_clip(path, times=times, size=(96, 64), audio=[("aac", "eng")], options={"g": "10"}, image=shots)
 
 
 def one_shot(path: Path, frames: int, rate: int = 25) -> Path:
@@ -68,53 +81,6 @@ def one_shot(path: Path, frames: int, rate: int = 25) -> Path:
         size=(96, 64),
         image=lambda n, w, h: np.ascontiguousarray(wide[:, 2 * n : 2 * n + 96]),
     )
-
-
-def read_images(path: Path) -> list[NDArray[Any]]:
-    with open_video(path) as source:
-        return [frame.image.astype(int) for frame in source.frames]
-
-
-# Work units.
-
-
-def steps(lengths: list[int]) -> Generator[LaneStep, None, None]:
-    """The steps of shots with these lengths, 25 frames a second, with the segments that one machine makes."""
-    counter, number = SegmentCounter(), 0
-    for shot, length in enumerate(lengths):
-        previous = None
-        for _ in range(length):
-            frame = Frame(np.zeros((1, 1, 3), np.uint8), Fraction(number, 25))
-            counter.advance(previous is None)
-            yield LaneStep(number, 0, shot, frame, previous, counter.number)
-            number, previous = number + 1, frame
-
-
-@given(st.lists(st.integers(1, 400), min_size=1, max_size=6), st.sampled_from([None, Fraction(4), Fraction(7)]))
-def test_units_are_all_segments_in_order_and_begin_at_cuts_or_after_seams(
-    lengths: list[int], every: Fraction | None
-) -> None:
-    units = list(split_into_units(split_long_shots(steps(lengths), every)))
-    expected: dict[int | None, list[Fraction]] = {}
-    for step in steps(lengths):
-        expected.setdefault(step.segment, []).append(step.frame.time)
-    ranges = [each for unit in units for each in unit.segments]
-    assert [each.number for each in ranges] == list(expected)
-    assert [(each.frames, each.start) for each in ranges] == [(len(times), times[0]) for times in expected.values()]
-    assert [each.before for each in ranges] == [sum(r.frames for r in ranges[:i]) for i in range(len(ranges))]
-    cuts = {Fraction(sum(lengths[:n]), 25) for n in range(len(lengths))}
-    for unit, following in zip(units, [*units[1:], None], strict=True):
-        start = unit.segments[0].start
-        assert unit.end == (following.segments[0].start if following else None)
-        assert unit.start == start - Fraction(unit.warmup, 25)
-        if start in cuts:
-            assert (unit.warmup, unit.shot_start) == (0, None)
-        else:
-            assert every is not None and unit.shot_start == max(cut for cut in cuts if cut < start)
-            seam = unit.start - unit.shot_start + WARMUP_SECONDS
-            assert seam % every == 0 and seam >= every
-            since = start - unit.shot_start
-            assert seam + OVERLAP_SECONDS <= since < seam + every - WARMUP_SECONDS
 
 
 # Tasks, without a cluster.
@@ -139,8 +105,10 @@ def segment_files(folder: Path) -> dict[str, bytes]:
 
 
 def shorten_segments(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(segments, "MAX_FRAMES", 6)
-    patch.setattr(segments, "MIN_FRAMES", 3)
+    patch.setattr(segments, "MAX_FRAMES", 9)
+    patch.setattr(segments, "GRID", Fraction(4, 25))
+    for place in (video_reader, film_index):  # clips are short
+        patch.setattr(place, "SEEK_MARGIN", Fraction(1, 25))
 
 
 @pytest.fixture
@@ -148,27 +116,46 @@ def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     shorten_segments(monkeypatch)
 
 
-def test_tasks_make_the_segments_of_the_whole_video_from_wherever_they_begin(
-    tmp_path: Path, tiny_network: Network, short_segments: None, monkeypatch: pytest.MonkeyPatch
+def finished_by(
+    tasks: list[ClusterTask], settings: JobSettings, network: Network | LookNetworks, folder: Path
+) -> list[FinishedSegment]:
+    reports = list(dream_tasks(tasks, settings, network, folder))
+    assert [each.task for each in reports if isinstance(each, FinishedTask)] == list(range(len(tasks)))
+    return [each for each in reports if isinstance(each, FinishedSegment)]
+
+
+def contents(finished: list[FinishedSegment]) -> dict[str, bytes]:
+    return {name: content for each in finished for name, content in each.files.items()}
+
+
+@pytest.mark.parametrize("points", [[], [1], [7, 8, 11], [6, 7, 8, 9, 12]])
+def test_windows_make_the_segments_of_the_whole_video_wherever_they_begin(
+    tmp_path: Path, tiny_network: Network, short_segments: None, monkeypatch: pytest.MonkeyPatch, points: list[int]
 ) -> None:
     expected: dict[str, bytes] = {}
     monkeypatch.setattr(video_writer, "remove_checkpoint", lambda folder: expected.update(segment_files(folder)))
-    clip = clip_of_shots(tmp_path / "clip.mp4", 2)
-    job = Job(clip, tmp_path / "out.mp4")
+    job = Job(clip_of_shots(tmp_path / "clip.mp4", 2), tmp_path / "out.mp4")
     dream_jobs([job], job_settings(), lambda: tiny_network)
     assert len(expected) == 6
-    with open_video(clip) as source:
-        units = list(split_into_units(split_shots(single_input(source.frames), False)))
-    assert len(units) == 2
-    finished = list(dream_tasks([ClusterTask(job, unit) for unit in units], job_settings(), tiny_network, tmp_path))
-    assert {name: content for each in finished for name, content in each.files.items()} == expected
-    # The rest of a unit, as after a worker died with one segment finished.
-    first = next(each for each in finished if each.task == 1)
+    windows = [FilmWindow(begin, end) for begin, end in zip([0, *points], [*points, None], strict=True)]
+    tasks = [ClusterTask(job, window) for window in windows]
+    finished = finished_by(tasks, job_settings(), tiny_network, tmp_path)
+    assert contents(finished) == expected
+    assert [each.segment.start for each in finished[1:]] == [each.segment.end for each in finished[:-1]]
+    # The rest of a window, as after a worker died with one segment finished.
+    first = finished[0]
     assert first.carry is not None
-    point = ResumePoint(first.segment.through, first.segment.last, first.carry)
-    again = list(dream_tasks([ClusterTask(job, units[1].without(1), point)], job_settings(), tiny_network, tmp_path))
-    assert [each.segment for each in again] == [each.segment for each in finished if each.task == 1][1:]
-    assert all(each.files.items() <= expected.items() for each in again)
+    rest = FilmWindow(0, windows[0].end, after=replace(first.segment, carry="a hash"))
+    again = finished_by([ClusterTask(job, rest, first.carry)], job_settings(), tiny_network, tmp_path)
+    assert [each.segment for each in again] == [each.segment for each in finished if each.task == 0][1:]
+    assert contents(again).items() <= expected.items()
+
+
+def test_a_worker_that_cannot_read_the_carry_that_it_needs_says_so(tmp_path: Path, tiny_network: Network) -> None:
+    job = Job(clip_of_shots(tmp_path / "clip.mp4", 1), tmp_path / "out.mp4")
+    after = Segment(0, 0, 9, 1, Fraction(0), Fraction(8, 25), Fraction(9, 25), "", carry="a hash")
+    with pytest.raises(ClusterError, match="the checkpoint of .*out.mp4 cannot be read on"):
+        list(dream_tasks([ClusterTask(job, FilmWindow(after=after))], job_settings(), tiny_network, tmp_path))
 
 
 def test_seeking_leads_to_the_frames_that_decoding_from_the_start_does(tmp_path: Path) -> None:
@@ -179,8 +166,9 @@ def test_seeking_leads_to_the_frames_that_decoding_from_the_start_does(tmp_path:
             for a, b in zip(decoded.frames, sought.frames, strict=True):
                 assert a.time == b.time and np.array_equal(a.image, b.image)
                 assert a.time >= start
-    with open_video(clip, resume=Fraction(1, 3), jump=True) as between:  # no frame has this time: the next one
-        assert next(between.frames).time == Fraction(9, 25)
+    for jump in (True, False):
+        with open_video(clip, resume=Fraction(1, 3), jump=jump) as between:  # no frame has this time: the one shown
+            assert next(between.frames).time == Fraction(8, 25)
 
 
 def test_a_file_arrives_as_it_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +210,7 @@ class FakePool:
 
     Args:
         fault: (request, finished segments of it) -> the error with which its worker dies; None: it goes on.
+        shared: workers see the checkpoint.
     """
 
     on_gpus = False
@@ -233,10 +222,14 @@ class FakePool:
         folder: Path,
         count: int = 2,
         fault: Callable[[int, int], Exception | None] = lambda request, finished: None,
+        shared: bool = True,
     ) -> None:
-        self.count, self.requests, self.stored = count, list[list[ClusterTask]](), list[bytes]()
+        self.count, self.requests, self.stored = count, dict[int, list[ClusterTask]](), list[bytes]()
+        self.opened, self.sent = list[Job](), list[int]()  # the latter: bytes of each report
         self._settings, self._network, self._folder, self._fault = settings, network, folder, fault
-        self._running: dict[int, tuple[Generator[FinishedSegment, None, None], list[FinishedSegment]]] = {}
+        self._shared = shared
+        self._running: dict[int, tuple[Generator[Report, None, None], list[Report]]] = {}
+        self._number = 0
         folder.mkdir()
 
     @property
@@ -251,27 +244,44 @@ class FakePool:
         self.stored.append(content)
         return len(self.stored) - 1
 
+    def open_job(self, job: Job, folder: WorkerFolder, files: Mapping[Path, StoredFile]) -> int:
+        self.opened.append(job)
+
+        def opened() -> Generator[Report, None, None]:
+            try:
+                yield open_for_workers(job, self._settings, self._shared and folder.is_visible())
+            except SourceError as error:
+                yield error
+
+        return self._start(opened())
+
     def submit(self, tasks: list[ClusterTask], files: Mapping[Path, StoredFile]) -> int:
-        self.requests.append(tasks)
-        request = len(self.requests)
-        folder = self._folder / str(request)
+        self.requests[self._number + 1] = tasks
+        folder = self._folder / str(self._number)
         folder.mkdir()
         for path, stored in files.items():
             local = fetch_file(stored, folder, self.stored.__getitem__)
             assert local.read_bytes() == path.read_bytes()
-        self._running[request] = dream_tasks(tasks, self._settings, self._network, folder), []
-        return request
+        assert all((task.folder is not None) == self._shared for task in tasks)
+        return self._start(dream_tasks(tasks, self._settings, self._network, folder))
+
+    def _start(self, stream: Generator[Report, None, None]) -> int:
+        self._number += 1
+        self._running[self._number] = stream, []
+        return self._number
 
     def results(self, seconds: float) -> Iterator[TaskResult]:
         if not self._running:
             return
         request = max(self._running)
-        stream, finished = self._running[request]
+        stream, reports = self._running[request]
+        finished = sum(isinstance(report, FinishedSegment) for report in reports)
         try:
-            if (error := self._fault(request, len(finished))) is not None:
+            if (error := self._fault(request, finished)) is not None:
                 raise error
-            finished.append(next(stream))
-            yield TaskResult(request, finished[-1])
+            reports.append(next(stream))
+            self.sent.append(len(pickle.dumps(reports[-1])))
+            yield TaskResult(request, reports[-1])
         except StopIteration:
             del self._running[request]
             yield TaskResult(request)
@@ -343,12 +353,12 @@ def expected(dreamed: list[Any], short_segments: None) -> list[Any]:
     return dreamed
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize(("lanes", "shared"), [(1, True), (2, False)])
 def test_the_scheduler_makes_what_one_machine_makes(
-    jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path, lanes: int
+    jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path, lanes: int, shared: bool
 ) -> None:
     settings = job_settings(carry=CarrySettings(lanes=lanes))
-    pool, observer = FakePool(settings, tiny_network, tmp_path / "workers"), Recorder()
+    pool, observer = FakePool(settings, tiny_network, tmp_path / "workers", shared=shared), Recorder()
     run_with(pool, jobs, settings, observer)
     assert [digest(job.output) for job in jobs] == expected
     assert sorted(path.name for path in (tmp_path / "cluster").iterdir()) == ["a.mp4", "b.mp4"]
@@ -358,9 +368,11 @@ def test_the_scheduler_makes_what_one_machine_makes(
         jobs[1]: (3 * LENGTH, 3 * LENGTH, None),
     }
     assert observer.frames == 5 * LENGTH and observer.done == {jobs[0]: 0, jobs[1]: 0}
-    assert sum(map(len, pool.requests)) == 5
-    assert max(map(len, pool.requests)) == lanes
-    assert pool.requests[0][0].job == jobs[1]  # the longest first
+    windows = {
+        job: [task.window for tasks in pool.requests.values() for task in tasks if task.job == job] for job in jobs
+    }
+    assert len(windows[jobs[0]]) > 2 and len(windows[jobs[1]]) > 3
+    assert (max(pool.sent) < 1000) == shared  # bytes of a report
 
 
 def test_the_work_of_a_worker_that_dies_is_continued_by_another(
@@ -371,15 +383,16 @@ def test_the_work_of_a_worker_that_dies_is_continued_by_another(
         job_settings(),
         tiny_network,
         tmp_path / "workers",
-        fault=lambda request, finished: killed if request in (1, 2) and finished == 1 else None,
+        fault=lambda request, finished: killed if request in (3, 4) and finished == 1 else None,
     )
     observer = Recorder()
     run_with(pool, jobs, job_settings(), observer)
     assert [digest(job.output) for job in jobs] == expected
-    assert len(pool.requests) == 5 + 2 and observer.frames == 5 * LENGTH
-    rests = [task for (task,) in pool.requests if task.resume is not None]
-    assert [task.resume.frames - task.unit.segments[0].before for task in rests if task.resume] == [0, 0]
+    assert observer.frames == 5 * LENGTH
+    rests = [task.window.after for tasks in pool.requests.values() for task in tasks if task.window.after is not None]
+    assert [after.carry is not None for after in rests] == [True, True]
     assert sum("is repeated (the worker was killed)" in text for text in observer.messages) == 2
+    assert sorted(path.name for path in (tmp_path / "cluster").iterdir()) == ["a.mp4", "b.mp4"]
 
 
 def test_a_failed_task_is_repeated_alone_and_a_job_fails_by_itself(
@@ -388,17 +401,34 @@ def test_a_failed_task_is_repeated_alone_and_a_job_fails_by_itself(
     settings = job_settings(carry=CarrySettings(lanes=2))
 
     def fault(request: int, finished: int) -> Exception | None:
-        (first, *_) = pool.requests[request - 1]
-        return RuntimeError("out of memory") if first.job == jobs[1] and first.unit.segments[0].before == 0 else None
+        first = pool.requests.get(request, [ClusterTask(jobs[0], FilmWindow())])[0]
+        return RuntimeError("out of memory") if first.job == jobs[1] and first.window.begin == 0 else None
 
     pool, observer = FakePool(settings, tiny_network, tmp_path / "workers", fault=fault), Recorder()
     run_with(pool, jobs, settings, observer)
     failed, finished = sorted(observer.results, key=lambda result: result.error is None)
     assert failed.job == jobs[1] and finished.job == jobs[0]
-    assert str(failed.error) == f"{jobs[1].source}, 0:00 to 0:00.6, failed 3 times: out of memory"
+    tries = [tasks for tasks in pool.requests.values() if tasks[0].job == jobs[1] and tasks[0].window.begin == 0]
+    assert len(tries) == 3 and [len(tasks) for tasks in tries[1:]] == [1, 1]
+    assert str(failed.error).startswith(f"{jobs[1].source}, 0:00 to ")
+    assert str(failed.error).endswith("failed 3 times: out of memory")
     assert digest(jobs[0].output) == expected[0] and not jobs[1].output.exists()
-    tries = [tasks for tasks in pool.requests if tasks[0].job == jobs[1] and tasks[0].unit.segments[0].before == 0]
-    assert [len(tasks) for tasks in tries] == [2, 1, 1]
+
+
+def test_a_worker_that_dies_while_it_opens_a_film_is_replaced_three_times(
+    jobs: list[Job], tiny_network: Network, tmp_path: Path
+) -> None:
+    killed = RuntimeError("killed")
+    for deaths in (2, 3):
+        fault: Callable[[int, int], Exception | None] = lambda request, _: killed if request <= deaths else None  # noqa: B023, E731
+        pool, observer = FakePool(job_settings(), tiny_network, tmp_path / str(deaths), fault=fault), Recorder()
+        run_with(pool, jobs[:1], job_settings(), observer)
+        assert pool.opened == [jobs[0]] * 3
+        (result,) = observer.results
+        assert (result.error is None) == (deaths == 2)
+        jobs[0].output.unlink(missing_ok=True)
+    assert str(result.error) == f"{jobs[0].source} cannot be opened by a worker: killed"
+    assert list((tmp_path / "cluster").iterdir()) == []
 
 
 def test_an_input_that_cannot_be_read_fails_and_the_others_go_on(
@@ -417,12 +447,12 @@ def test_an_input_that_cannot_be_read_fails_and_the_others_go_on(
 def test_cancelled_jobs_resume_without_dreaming_a_segment_twice(
     jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path
 ) -> None:
-    pool, observer = FakePool(job_settings(), tiny_network, tmp_path / "first"), Recorder(stop_after=18)
+    pool, observer = FakePool(job_settings(), tiny_network, tmp_path / "first"), Recorder(stop_after=30)
     with pytest.raises(Cancelled):
         run_with(pool, jobs, job_settings(), observer)
     assert not observer.results and not any(job.output.exists() for job in jobs)
     dreamed = observer.frames
-    assert 18 <= dreamed < 5 * LENGTH
+    assert 30 <= dreamed < 5 * LENGTH
     pool, observer = FakePool(job_settings(), tiny_network, tmp_path / "second"), Recorder()
     run_with(pool, jobs, job_settings(), observer, resume=True)
     assert [digest(job.output) for job in jobs] == expected
@@ -430,11 +460,11 @@ def test_cancelled_jobs_resume_without_dreaming_a_segment_twice(
     assert sum(result.dreamed for result in observer.results) == 5 * LENGTH - dreamed
 
 
-def test_a_stop_while_units_are_searched_cancels_too(jobs: list[Job], tiny_network: Network, tmp_path: Path) -> None:
+def test_a_stop_before_anything_is_given_out_cancels(jobs: list[Job], tiny_network: Network, tmp_path: Path) -> None:
     pool, observer = FakePool(job_settings(), tiny_network, tmp_path / "workers"), Recorder(stop_after=0)
     with pytest.raises(Cancelled):
         run_with(pool, jobs, job_settings(), observer)
-    assert not pool.requests and not observer.results
+    assert not pool.requests and not pool.opened and not observer.results
 
 
 def test_an_input_that_changes_meanwhile_fails(jobs: list[Job], tiny_network: Network, tmp_path: Path) -> None:
@@ -488,29 +518,134 @@ def test_folders_of_images_are_those_of_one_machine(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "one", "several", "workers"]
 
 
-def test_workers_make_the_parts_of_a_long_shot_that_one_machine_makes(
-    tiny_network: Network, tmp_path: Path, short_segments: None
+@pytest.mark.parametrize("lanes", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_workers_make_the_parts_of_long_shots_that_one_machine_makes(
+    tiny_network: Network, tmp_path: Path, short_segments: None, lanes: int
 ) -> None:
-    clip = one_shot(tmp_path / "clip.mp4", 40, rate=4)
-    settings = job_settings(carry=CarrySettings(split_shots=Fraction(4)))
+    """Whoever has a shot dreams all its parts; one that dies in the middle of a dissolve is continued by another."""
+    wide = [textured(64, 96 + 60, place) for place in range(2)]
+    times = [Fraction(n, 4) for n in range(60)]
+    clip = make_clip(
+        tmp_path / "clip.mp4",
+        times,
+        size=(96, 64),
+        options={"g": "10"},
+        image=lambda n, w, h: np.ascontiguousarray(wide[n // 30][:, 2 * (n % 30) : 2 * (n % 30) + 96]),
+    )
+    settings = job_settings(carry=CarrySettings(split_shots=Fraction(4), lanes=lanes))
     one, several = (Job(clip, tmp_path / name) for name in ("one.mp4", "several.mp4"))
     dream_jobs([one], settings, lambda: tiny_network)
-    killed = RuntimeError("the worker was killed")
-    pool = FakePool(
-        settings,
-        tiny_network,
-        tmp_path / "workers",
-        fault=lambda request, finished: killed if request < 3 and finished == 1 else None,
-    )
+
+    def fault(request: int, finished: int) -> Exception | None:
+        is_first_try = all(task.window.after is None for task in pool.requests.get(request, ()))
+        return RuntimeError("the worker was killed") if finished == 2 and is_first_try else None
+
+    pool = FakePool(settings, tiny_network, tmp_path / "workers", fault=fault, shared=False)
     run_with(pool, [several], settings, Recorder())
     assert digest(several.output) == digest(one.output)
-    tasks = [task for tasks in pool.requests for task in tasks]
-    begun = sorted((task.unit.start, task.unit.warmup, task.unit.frames) for task in tasks if task.resume is None)
-    assert begun == [(0, 0, 24), (3, 12, 16)]
-    assert sum(task.resume is not None for task in tasks) == 2
+    tasks = [task for tasks in pool.requests.values() for task in tasks]
+    rests = [(task.window.after.last, task.carry) for task in tasks if task.window.after is not None]
+    assert sorted(last for last, _ in rests) == [times[17], times[47]]  # half a second after the seam of each shot
+    assert [carry and len(unpack_carries(carry)[1]) for _, carry in rests] == [2, 2]
 
 
-def scheduler_with(unit: WorkUnit, job: Job, observer: Observer) -> Any:
+def test_the_scheduler_decodes_no_frame(
+    jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever decodes calls `decode_frames` while it opens a film; workers open one by `task.open_job`."""
+    local, by_workers = threading.local(), list[bool]()
+    decode, plain_open = decode_frames, open_job
+
+    def watched_decode(*words: Any) -> Any:
+        by_workers.append(getattr(local, "opens", False))
+        return decode(*words)
+
+    @contextmanager
+    def worker_open(*words: Any, **more: Any) -> Iterator[Any]:
+        opened = plain_open(*words, **more)
+        local.opens = True
+        source = opened.__enter__()
+        local.opens = False
+        try:
+            yield source
+        finally:
+            opened.__exit__(None, None, None)
+
+    monkeypatch.setattr(video_reader, "decode_frames", watched_decode)
+    monkeypatch.setattr(task, "open_job", worker_open)
+    pool = FakePool(job_settings(), tiny_network, tmp_path / "workers")
+    run_with(pool, jobs, job_settings(), Recorder())
+    assert [digest(job.output) for job in jobs] == expected
+    assert len(by_workers) > 6 and all(by_workers)
+
+
+def test_segments_are_joined_in_order_while_others_are_dreamed(
+    jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined: list[int] = []
+
+    class WatchedJoiner(SegmentJoiner):
+        def add(self, segment: Segment) -> None:
+            joined.append(observer.frames)
+            super().add(segment)
+
+    monkeypatch.setattr(cluster_job, "SegmentJoiner", WatchedJoiner)
+    monkeypatch.setattr(cluster_job, "finish_job", mock.Mock(side_effect=AssertionError("all is joined at the end")))
+    pool, observer = FakePool(job_settings(), tiny_network, tmp_path / "workers"), Recorder()
+    run_with(pool, jobs[1:], job_settings(), observer)
+    assert digest(jobs[1].output) == expected[1]
+    assert joined == sorted(joined) and joined[0] < 75
+    assert [path.name for path in (tmp_path / "cluster").iterdir()] == ["b.mp4"]
+
+
+def test_windows_that_do_not_meet_are_dreamed_again_as_one(
+    jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker finds another first cut than the one before it, as where seeking leads to other frames."""
+    plain, wrong = first_cut, [True]
+
+    def shifted(*words: Any) -> tuple[Fraction, int] | None:
+        found = plain(*words)
+        if found is None or not wrong[0]:
+            return found
+        wrong[0] = False
+        return found[0] + Fraction(1, 25), found[1] + 1
+
+    monkeypatch.setattr(task, "first_cut", shifted)
+    pool, observer = FakePool(job_settings(), tiny_network, tmp_path / "workers"), Recorder()
+    run_with(pool, jobs[:1], job_settings(), observer)
+    assert not wrong[0]
+    assert digest(jobs[0].output) == expected[0]
+    assert "is repeated by one worker" in observer.messages[-1]
+
+
+def test_a_late_worker_that_was_given_up_writes_over_nobody(
+    jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path
+) -> None:
+    """It goes on after its work was given to another, until the end."""
+
+    class LatePool(FakePool):
+        def results(self, seconds: float) -> Iterator[TaskResult]:
+            for result in super().results(seconds):
+                if isinstance(result.report, FinishedSegment) and not late and result.request in self.requests:
+                    stream, _ = self._running.pop(result.request)
+                    late.append(stream)
+                    yield TaskResult(result.request, error=RuntimeError("its machine does not answer"))
+                else:
+                    yield result
+                    if late:
+                        with suppress(StopIteration, OutputError):
+                            next(late[0])
+
+    late: list[Any] = []
+    pool, observer = LatePool(job_settings(), tiny_network, tmp_path / "workers"), Recorder()
+    run_with(pool, jobs, job_settings(), observer)
+    assert late and any("its machine does not answer" in text for text in observer.messages)
+    assert [digest(job.output) for job in jobs] == expected
+    assert sorted(path.name for path in (tmp_path / "cluster").iterdir()) == ["a.mp4", "b.mp4"]
+
+
+def scheduler_with(window: FilmWindow, job: Job, observer: Observer) -> Any:
     class Busy:
         count, free, on_gpus = 1, 1, False
         requests = 0
@@ -520,32 +655,30 @@ def scheduler_with(unit: WorkUnit, job: Job, observer: Observer) -> Any:
             return self.requests
 
     scheduler = _Scheduler(cast(Any, Busy()), job_settings(), observer, resume=False)
-    active = ClusterJob(job, cast(Any, None), (0, 0), open_units=1, all_found=True, started=True)
-    scheduler._waiting.append(_JobTask(active, ClusterTask(job, unit)))
+    active = ClusterJob(job, job_settings(), mock.Mock(), (0, 0), open_windows=1)
+    scheduler._failed.append(_JobWindow(active, window))
     return scheduler
 
 
 def test_what_fails_repeatedly_is_reported_with_its_time() -> None:
-    ranges = (SegmentRange(3, 100, 50, Fraction(65)), SegmentRange(4, 150, 50, Fraction(67)))
     job, observer = Job(Path("film.mp4"), Path("out.mp4")), Recorder()
-    scheduler = scheduler_with(WorkUnit(ranges, Fraction(65), 0, Fraction(69)), job, observer)
+    scheduler = scheduler_with(FilmWindow(32, 34), job, observer)
     for request in (1, 2):
-        scheduler._submit()
+        scheduler._give_out()
         error = RuntimeError("CUDA error: an illegal memory access\nmore")
         scheduler._receive(TaskResult(request, error=error))
-        assert not observer.results and len(scheduler._waiting) == 1
-    assert "1:05 to 1:09 is repeated (CUDA error: an illegal memory access)" in observer.messages[0]
-    scheduler._submit()
+        assert not observer.results and len(scheduler._failed) == 1
+    assert "1:04 to 1:08 is repeated (CUDA error: an illegal memory access)" in observer.messages[0]
+    scheduler._give_out()
     scheduler._receive(TaskResult(3, error=RuntimeError("killed")))
-    assert not scheduler._waiting
-    assert str(observer.results[0].error) == "film.mp4, 1:05 to 1:09, failed 3 times: killed"
+    assert not scheduler._failed
+    assert str(observer.results[0].error) == "film.mp4, 1:04 to 1:08, failed 3 times: killed"
 
 
 def test_an_error_that_would_occur_again_is_not_tried_again() -> None:
     job, observer = Job(Path("film.mp4"), Path("out.mp4")), Recorder()
-    unit = WorkUnit((SegmentRange(0, 0, 5, Fraction(0)),), Fraction(0), 0, None)
-    scheduler = scheduler_with(unit, job, observer)
-    scheduler._submit()
+    scheduler = scheduler_with(FilmWindow(), job, observer)
+    scheduler._give_out()
     scheduler._receive(TaskResult(1, error=SourceError("mask.png: no such file")))
     assert str(observer.results[0].error) == "film.mp4, 0:00 to its end, failed once: mask.png: no such file"
 
@@ -640,10 +773,13 @@ def error_output(child: subprocess.Popen[str]) -> str:
 
 
 def dreaming_workers() -> list[Any]:
-    """The worker processes that dream now: Ray names a process after what it runs."""
+    """The workers of this test's cluster that dream now: Ray names a process after what it runs."""
     psutil = pytest.importorskip("psutil")
-    processes = psutil.process_iter(["cmdline"])
-    return [each for each in processes if (each.info["cmdline"] or [""])[0] == "ray::ClusterWorker.dream"]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            found += [process] if process.cmdline()[:1] == ["ray::ClusterWorker.dream"] else []
+    return found
 
 
 def wait_until(check: Callable[[], bool], child: subprocess.Popen[str]) -> None:

@@ -14,18 +14,28 @@ import numpy as np
 import pytest
 from clips import make_clip
 from sounds import RATE, sine, write_film
-from test_cluster import FakePool, Recorder, clip_of_shots, job_settings, one_shot, run_with
+from test_cluster import (
+    FakePool,
+    Recorder,
+    clip_of_shots,
+    contents,
+    finished_by,
+    job_settings,
+    one_shot,
+    run_with,
+    shorten_segments,
+)
 from test_resume import digest
 
 from dreamvideo.cli import main
 from dreamvideo.errors import DreamVideoError, SettingsError
 from dreamvideo.jobs import job_drives
+from dreamvideo.jobs.film_windows import FilmWindow
 from dreamvideo.jobs.job import Job, JobSettings
 from dreamvideo.jobs.job_drives import HeardSound, hear_job, parse_drives, unheard
 from dreamvideo.jobs.job_schedule import check_schedules, job_schedule
 from dreamvideo.jobs.runner import dream_jobs
-from dreamvideo.jobs.split import split_into_units
-from dreamvideo.jobs.task import ClusterTask, dream_tasks
+from dreamvideo.jobs.task import ClusterTask
 from dreamvideo.media.metadata import settings_in_file
 from dreamvideo.media.timeline_picture import LEFT, RIGHT, WIDTH
 from dreamvideo.media.video_reader import open_video
@@ -36,7 +46,6 @@ from dreamvideo.settings.job import ReadSettings
 from dreamvideo.settings.schedules import SCHEDULED_NUMBERS, TimelineSettings
 from dreamvideo.settings.timeline import Timeline
 from dreamvideo.sound.features import SoundFeatures, analyze_file
-from dreamvideo.video.shots import single_input, split_shots
 
 BASE = 0.03  # step size of `job_settings`
 
@@ -134,13 +143,10 @@ def test_a_worker_needs_what_was_heard_and_not_the_sound(tmp_path: Path, tiny_ne
     """The scheduler listens once, and a task has the curve."""
     film, song = one_shot(tmp_path / "film.mp4", 20), film_with_burst(tmp_path / "song.mp4")
     settings = driven("step-size=audio:bass*1.5,release=10ms", music=song)
-    with open_video(film) as source:
-        (unit,) = split_into_units(split_shots(single_input(source.frames), False))
 
     def segment(heard: HeardSound) -> dict[str, bytes]:
-        task = ClusterTask(Job(film, tmp_path / "out.mkv"), unit, heard=heard)
-        (finished,) = dream_tasks([task], settings, tiny_network, tmp_path)
-        return finished.files
+        task = ClusterTask(Job(film, tmp_path / "out.mkv"), FilmWindow(), heard=heard)
+        return contents(finished_by([task], settings, tiny_network, tmp_path))
 
     heard = hear_job(Job(film, film), settings)
     expected = segment(heard)
@@ -149,7 +155,10 @@ def test_a_worker_needs_what_was_heard_and_not_the_sound(tmp_path: Path, tiny_ne
     assert segment(unheard(settings.timeline, settings.drive)) != expected
 
 
-def test_a_cluster_hears_a_film_once_and_dreams_it_as_one_machine(tmp_path: Path, tiny_network: Network) -> None:
+def test_a_cluster_hears_a_film_once_and_dreams_it_as_one_machine(
+    tmp_path: Path, tiny_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorten_segments(monkeypatch)
     clip, song = clip_of_shots(tmp_path / "clip.mp4", 3), film_with_burst(tmp_path / "song.mp4")
     settings = driven("step-size=audio:bass*1.5", music=song)
     one, several = (Job(clip, tmp_path / name) for name in ("one.mp4", "several.mp4"))
@@ -160,10 +169,11 @@ def test_a_cluster_hears_a_film_once_and_dreams_it_as_one_machine(tmp_path: Path
         heard.append(path)
         return analyze_file(path, *names, **kinds)
 
-    with pytest.MonkeyPatch.context() as patch:
-        job_drives._analyze.cache_clear()
-        patch.setattr(job_drives, "analyze_file", listen)
-        run_with(FakePool(settings, tiny_network, tmp_path / "workers"), [several], settings, Recorder())
+    job_drives._analyze.cache_clear()
+    monkeypatch.setattr(job_drives, "analyze_file", listen)
+    pool = FakePool(settings, tiny_network, tmp_path / "workers")
+    run_with(pool, [several], settings, Recorder())
+    assert len(pool.requests) > 1
     assert heard == [song] and digest(several.output) == digest(one.output)
 
 

@@ -23,7 +23,6 @@ from test_resume import Killed, killed_after
 
 from dreamvideo.commands.options import FRAMES_SETTINGS
 from dreamvideo.errors import OutputError, SettingsError
-from dreamvideo.jobs import job
 from dreamvideo.jobs.image_output import publish_images
 from dreamvideo.media import images, segments
 from dreamvideo.media.atomic_files import write_atomically
@@ -350,8 +349,8 @@ def test_hundreds_of_pictures_go_through(tmp_path: Path) -> None:
 @pytest.fixture
 def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "MAX_FRAMES", 6)
-    monkeypatch.setattr(segments, "MIN_FRAMES", 3)
-    monkeypatch.setattr(job, "MIN_FRAMES_INDEPENDENT", 4)
+    monkeypatch.setattr(segments, "GRID", Fraction(3, 25))
+    monkeypatch.setattr(segments, "INDEPENDENT_FRAMES", 4)
 
 
 @pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)])
@@ -386,7 +385,8 @@ def test_a_job_that_died_goes_on_and_makes_the_same_pictures(
 def test_an_interruption_leaves_finished_pictures_and_says_how_to_go_on(tmp_path: Path, short_pieces: None) -> None:
     folder, output = shots(tmp_path / "in", range(1, 25)), tmp_path / "out"
     driver = (
-        "import sys; from dreamvideo.media import segments; segments.MAX_FRAMES, segments.MIN_FRAMES = 6, 3; "
+        "import sys; from fractions import Fraction; from dreamvideo.media import segments; "
+        "segments.MAX_FRAMES, segments.GRID = 6, Fraction(3, 25); "
         "from dreamvideo.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     words = [*map(str, ("frames", folder, "-o", output)), "--iterations", "3", "--octaves", "1", "--lanes", "1"]
@@ -428,7 +428,7 @@ def test_a_full_disk_is_one_line_and_costs_nothing(
 def test_a_segment_from_a_worker_writes_into_its_folder_only(tmp_path: Path) -> None:
     def write(files: dict[str, bytes], are_images: bool) -> None:
         content = hash_images(files) if are_images else hash_packets(files)
-        write_segment(tmp_path, Segment(0, 0, 1, 0, Fraction(0), Fraction(0), content), files, are_images)
+        write_segment(tmp_path, Segment(0, 0, 1, 0, Fraction(0), Fraction(0), Fraction(1), content), files, are_images)
 
     (tmp_path / "out").mkdir()
     for are_images in (True, False):
@@ -438,7 +438,7 @@ def test_a_segment_from_a_worker_writes_into_its_folder_only(tmp_path: Path) -> 
                 write({good: b"1", name: b"2"}, are_images)
     with pytest.raises(OutputError, match="not the name of a file of segment 0"):
         write({"000001.packets": b"2"}, False)
-    segment = Segment(0, 0, 1, 1, Fraction(0), Fraction(0), hash_packets({"000000.packets": b"1"}))
+    segment = Segment(0, 0, 1, 1, Fraction(0), Fraction(0), Fraction(1), hash_packets({"000000.packets": b"1"}))
     with pytest.raises(OutputError, match="changed on its way"):
         write_segment(tmp_path, segment, {"000000.packets": b"2"}, images=False)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -17,22 +17,20 @@ from clips import make_clip, video_times
 from dreamvideo.errors import OutputError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.jobs.earlier_run import check_checkpoint
+from dreamvideo.jobs.film_windows import FilmWindow
 from dreamvideo.jobs.job import Job, JobSettings
 from dreamvideo.jobs.job_output import encode_of
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.runner import dream_jobs
-from dreamvideo.jobs.split import split_into_units
-from dreamvideo.jobs.task import ClusterTask, dream_tasks
+from dreamvideo.jobs.task import ClusterTask, FinishedSegment, dream_tasks
 from dreamvideo.media import codecs, encoder_choice, segment_records, segments, video_encoder
 from dreamvideo.media.checkpoint import checkpoint_folder, stored_job
 from dreamvideo.media.codecs import CODECS, HARDWARE_ENCODERS
 from dreamvideo.media.encoder_choice import choose_codec, kept_codec
 from dreamvideo.media.video_encoder import CONTAINERS
-from dreamvideo.media.video_reader import open_video
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings
-from dreamvideo.video.shots import single_input, split_shots
 from dreamvideo.yuv.encoder_planes import EncoderPlanes
 
 INFO = StreamInfo(96, 64, Fraction(25))
@@ -50,7 +48,7 @@ def hardware(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "MAX_FRAMES", 5)
-    monkeypatch.setattr(segments, "MIN_FRAMES", 3)
+    monkeypatch.setattr(segments, "GRID", Fraction(3, 25))
 
 
 @pytest.fixture
@@ -176,11 +174,10 @@ def test_a_job_that_is_renamed_keeps_its_encoder(job: Job, tiny_network: Network
 def test_workers_use_the_encoder_that_was_chosen(
     job: Job, tiny_network: Network, hardware: None, tmp_path: Path
 ) -> None:
-    with open_video(job.source) as source:
-        (unit, *_) = split_into_units(split_shots(single_input(source.frames), False))
     for codec, expected in (("libx264", "libx264 nv12"), (None, "ffv1 yuv420p")):
-        made = list(dream_tasks([ClusterTask(job, unit, codec=codec)], settings_of(), tiny_network, tmp_path))
-        assert {" ".join(each.segment.encoder.split()[:2]) for each in made} == {expected}
+        made = list(dream_tasks([ClusterTask(job, FilmWindow(), codec=codec)], settings_of(), tiny_network, tmp_path))
+        segments_made = [each.segment for each in made if isinstance(each, FinishedSegment)]
+        assert {" ".join(segment.encoder.split()[:2]) for segment in segments_made} == {expected}
 
 
 @pytest.mark.parametrize(

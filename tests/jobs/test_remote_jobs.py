@@ -23,7 +23,14 @@ from dreamvideo.media import remote_output, remote_source, remote_store, segment
 from dreamvideo.media.checkpoint import checkpoint_folder, create_checkpoint
 from dreamvideo.media.remote_checkpoint import CheckpointCopy, fetch_checkpoint
 from dreamvideo.media.remote_path import RemotePath, media_path
-from dreamvideo.media.segment_records import RUN_FILE, Segment, forget_segment, record_segment, stored_segments
+from dreamvideo.media.segment_records import (
+    RUN_FILE,
+    Segment,
+    forget_segment,
+    record_segment,
+    segment_path,
+    stored_segments,
+)
 from dreamvideo.settings.dream import DreamSettings
 
 pytestmark = pytest.mark.usefixtures("networks_loaded_once")
@@ -318,8 +325,9 @@ def test_a_copy_is_what_the_checkpoint_is(operations: list[Any]) -> None:
     for operation in operations:
         if operation == "record":
             last = ([-1] + [segment.number for segment in stored_segments(folder)])[-1]
-            segment = Segment(last + 1, 4 * last + 4, 4, 1, Fraction(last), Fraction(last), "")
-            (folder / f"{segment.number:06}.packets").write_bytes(bytes([last + 1]))
+            begin = Fraction(last + 1)
+            segment = Segment(last + 1, 4 * last + 4, 4, 1, begin, begin + Fraction(3, 4), begin + 1, "")
+            segment_path(folder, segment.number).write_bytes(bytes([last + 1]))
             record_segment(folder, segment, bytes(last + 2))
         elif operation == "update":
             copy._update()

@@ -3,6 +3,7 @@
 import errno
 import functools
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from dreamvideo.jobs import repair, runner
 from dreamvideo.media import checkpoint, segment_records, segments, video_file
 from dreamvideo.media.checkpoint import checkpoint_folder
+from dreamvideo.media.segments import PARTS
 from dreamvideo.motion import flow
 
 pytestmark = pytest.mark.usefixtures("networks_loaded_once")
@@ -52,7 +54,7 @@ def film(tmp_path: Path) -> Path:
 
 def shorten_segments(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(segments, "MAX_FRAMES", 4)
-    patch.setattr(segments, "MIN_FRAMES", 3)
+    patch.setattr(segments, "GRID", Fraction(3, 25))
 
 
 @pytest.fixture(autouse=True)
@@ -90,11 +92,13 @@ class Killed(BaseException):
 
 
 def killed_after(monkeypatch: pytest.MonkeyPatch, count: int) -> Callable[..., Any]:
-    """The job dies when it is about to record piece `count`."""
+    """The job dies when it is about to record another piece after `count`."""
     keep = segment_records.record_segment
+    recorded = set()
 
     def die(folder: Path, piece: Any, state: Any) -> None:
-        if piece.number == count:
+        recorded.add(piece.number)
+        if len(recorded) > count:
             raise Killed
         keep(folder, piece, state)
 
@@ -247,9 +251,9 @@ def test_a_disk_that_is_full_when_pieces_are_joined_costs_nothing(
 
 
 def only_read(inputs: Any) -> Generator[Any, None, None]:
-    """No frame of them is left to be dreamed; the first is the last of those that are finished."""
+    """No frame of them is left to be dreamed; the last is that of those that are finished."""
     for source in inputs:
-        assert len(list(source.frames)) == 1
+        assert source.resume is not None and list(source.frames)[-1].time == source.resume.time
     yield from ()
 
 
@@ -257,7 +261,7 @@ def only_read(inputs: Any) -> Generator[Any, None, None]:
     ("harm", "again"),
     [
         ("flip", range(4)),  # to the cut before it; the segments after it are good
-        ("carry", range(4, 8)),  # the newest: from the cut before it
+        ("carry", range(7 * PARTS, 7 * PARTS + 3)),  # the newest: from the cut before it
         pytest.param("cut", range(4), marks=pytest.mark.slow),
         pytest.param("flip a time", range(4), marks=pytest.mark.slow),
         pytest.param("record", range(4), marks=pytest.mark.slow),
@@ -267,7 +271,7 @@ def test_a_damaged_piece_is_found_and_dreamed_again(
     film: Path, unbroken: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, harm: str, again: range
 ) -> None:
     output = film.with_name("out.mp4")
-    heal = killed_after(monkeypatch, 6)
+    heal = killed_after(monkeypatch, 7)
     with pytest.raises(Killed):
         run("video", film, "-o", output, *QUICK)
     heal()
@@ -299,6 +303,23 @@ def test_a_damaged_piece_is_found_and_dreamed_again(
     assert digest(output) == unbroken()
     assert not folder.exists()
     assert written[: len(again)] == list(again), written
+
+
+@pytest.mark.parametrize("words", [[], ["--resume"]])
+def test_a_job_of_the_older_rule_of_segments_is_not_gone_on_with(
+    film: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    output, through = film.with_name("out.mp4"), ["--iterations", "0", "-q"]
+    heal = killed_after(monkeypatch, 2)
+    with pytest.raises(Killed):
+        run("video", film, "-o", output, *through)
+    heal()
+    record = checkpoint_folder(output) / "job.json"
+    older = {name: value for name, value in json.loads(record.read_text()).items() if name != "segments"}
+    record.write_text(json.dumps(older))
+    assert run("video", film, "-o", output, *through, *words) == 1
+    assert "is of an older version" in only_line(capsys)
+    assert run("video", film, "-o", output, *through, "-y") == 0
 
 
 def test_a_folder_that_vanishes_is_one_line(
@@ -387,8 +408,9 @@ def test_a_failure_before_the_first_piece_is_finished_leaves_nothing(
 
 DRIVER = """
 import sys
+from fractions import Fraction
 from dreamvideo.media import segments
-segments.MAX_FRAMES, segments.MIN_FRAMES = 4, 3
+segments.MAX_FRAMES, segments.GRID = 4, Fraction(3, 25)
 from dreamvideo.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -8,24 +8,22 @@ from pathlib import Path
 
 import pytest
 from clips import make_clip
-from test_cluster import clip_of_shots, job_settings, segment_files, shorten_segments
+from test_cluster import clip_of_shots, contents, finished_by, job_settings, segment_files, shorten_segments
 
 from dreamvideo.errors import SettingsError
+from dreamvideo.jobs.film_windows import FilmWindow
 from dreamvideo.jobs.job import Job
 from dreamvideo.jobs.job_drives import HeardSound
 from dreamvideo.jobs.job_schedule import check_schedules, job_schedule
 from dreamvideo.jobs.runner import dream_jobs
-from dreamvideo.jobs.split import split_into_units
-from dreamvideo.jobs.task import ClusterTask, dream_tasks
+from dreamvideo.jobs.task import ClusterTask
 from dreamvideo.media import video_writer
-from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.models.look_networks import LookNetworks
 from dreamvideo.models.network import Network
 from dreamvideo.models.objectives import Term
 from dreamvideo.settings.job import ReadSettings
 from dreamvideo.settings.schedules import TimelineSettings
-from dreamvideo.video.shots import single_input, split_shots
 
 TIMELINE = TimelineSettings(
     (("step_size", "0:0.01, 50%:0.03 ease"), ("layers", "0:second, 0.3:first"), ("amount", "0:1, 1:1.5"))
@@ -43,15 +41,14 @@ def test_workers_and_resumed_runs_make_the_segments_of_one_run(
     other = replace(tiny_network.score, terms=(Term("first", 1.0, "l2", (1, 4)),))
     looks = LookNetworks([tiny_network, replace(tiny_network, score=other)])
     dream_jobs([job], settings, lambda: looks)
-    with open_video(clip) as source:
-        units = list(split_into_units(split_shots(single_input(source.frames), False)))
-    finished = [each for unit in units for each in dream_tasks([ClusterTask(job, unit)], settings, looks, tmp_path)]
-    assert {name: content for each in finished for name, content in each.files.items()} == expected
+    tasks = [ClusterTask(job, FilmWindow(begin, end)) for begin, end in ((0, 7), (7, None))]
+    finished = [each for task in tasks for each in finished_by([task], settings, looks, tmp_path)]
+    assert contents(finished) == expected
     first = finished[0]
     assert first.carry is not None
-    point = ResumePoint(first.segment.through, first.segment.last, first.carry)
-    again = list(dream_tasks([ClusterTask(job, units[0].without(1), point)], settings, looks, tmp_path))
-    assert again and all(each.files.items() <= expected.items() for each in again)
+    rest = FilmWindow(0, 7, after=replace(first.segment, carry="a hash"))
+    again = finished_by([ClusterTask(job, rest, first.carry)], settings, looks, tmp_path)
+    assert again and contents(again).items() <= expected.items()
 
 
 def test_a_part_of_a_film_has_the_values_of_its_time(tmp_path: Path) -> None:

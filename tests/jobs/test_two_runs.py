@@ -23,6 +23,7 @@ from dreamvideo.commands.jobs import run_jobs
 from dreamvideo.media import segment_records, segments
 from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.checkpoint_lock import CheckpointLock
+from dreamvideo.media.segments import PARTS
 
 pytestmark = pytest.mark.usefixtures("networks_loaded_once")
 
@@ -38,7 +39,7 @@ def film(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "MAX_FRAMES", 6)
-    monkeypatch.setattr(segments, "MIN_FRAMES", 3)
+    monkeypatch.setattr(segments, "GRID", Fraction(3, 25))
 
 
 def left_behind(monkeypatch: pytest.MonkeyPatch, film: Path, output: Path, *words: Any) -> Path:
@@ -130,7 +131,7 @@ def test_a_run_whose_checkpoint_was_taken_over_stores_nothing_more(
     keep = segment_records.record_segment
 
     def usurp(folder: Path, segment: Any, carry: Any) -> None:
-        if segment.number == 2:
+        if segment.number == 2 * PARTS:
             (folder / "run.json").write_text(json.dumps({"run": "another"}))
         keep(folder, segment, carry)
 
@@ -145,10 +146,10 @@ def test_a_record_says_which_run_and_encoder_made_a_segment_and_others_are_not_j
 ) -> None:
     output = film.with_name("out.mp4")
     folder = left_behind(monkeypatch, film, output)
-    record = json.loads((folder / "000001.json").read_text())
+    record = json.loads((folder / "1000000.json").read_text())
     assert record["run"] == json.loads((folder / "run.json").read_text())["run"]
     assert record["encoder"].startswith("libx264 yuv420p 96x64, 1/16000 s, header ")
-    segment = segment_records.segment_from_record(folder, 1)
+    segment = segment_records.segment_from_record(folder, PARTS)
     other = segment.encoder.replace("96x64", "64x96")
     segment_records.record_segment(folder, replace(segment, encoder=other), None)
     assert run("video", film, "-o", output, "--resume", *THROUGH) == 1
@@ -160,8 +161,9 @@ def test_a_record_says_which_run_and_encoder_made_a_segment_and_others_are_not_j
 
 SLOW_DRIVER = """
 import sys, time
+from fractions import Fraction
 from dreamvideo.media import segments
-segments.MAX_FRAMES, segments.MIN_FRAMES = 6, 3
+segments.MAX_FRAMES, segments.GRID = 6, Fraction(3, 25)
 plain = segments.with_durations
 def slow(frames):
     for frame in plain(frames):
@@ -398,7 +400,7 @@ def test_a_picture_that_appears_meanwhile_is_kept(
 
     def meddle(folder: Path, segment: Any, carry: Any) -> None:
         keep(folder, segment, carry)
-        if segment.number == 1:
+        if segment.number == PARTS:
             (output / "frame_000020.png").write_text("theirs")
 
     monkeypatch.setattr(segment_records, "record_segment", meddle)
@@ -513,7 +515,7 @@ def test_what_does_not_show_in_a_frame_may_change_when_a_job_is_resumed(
     monkeypatch.setattr(segments, "write_segments", watched)
     words = words if "-o" in words else ["-o", "out.mp4", *words]
     assert run("video", film, "--resume", *THROUGH, *words) == 0
-    assert encoded[0] == 3, "the finished segments were written again"
+    assert encoded[0] == 3 * PARTS, "the finished segments were written again"
     output = Path(words[words.index("-o") + 1])
     assert digest(output)[0] == digest(Path("whole.mp4"))[0] or output.suffix == ".mkv"  # in whole milliseconds
     assert [picture for picture, _ in digest(output)[0]] == [picture for picture, _ in digest(Path("whole.mp4"))[0]]

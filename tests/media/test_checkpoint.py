@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,30 +12,35 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dreamvideo.errors import OutputError
-from dreamvideo.jobs.repair import damaged_units
+from dreamvideo.jobs.film_windows import missing_windows
 from dreamvideo.media.checkpoint import check_own, checkpoint_folder, create_checkpoint, remove_checkpoint, resume_point
 from dreamvideo.media.checkpoint_lock import check_free, hold_checkpoint, holder
 from dreamvideo.media.kept_part import keep_part, remove_kept
 from dreamvideo.media.segment_records import (
     Segment,
+    carry_path,
     finished_segments,
+    has_carry,
+    is_whole,
     record_segment,
     segment_from_record,
     segment_path,
+    stored_segments,
     usable_segments,
 )
+from dreamvideo.media.segments import PARTS
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=6,
 )
-NAMES = ("number", "before", "frames", "packets", "start", "last", "content", "encoder", "run", "carry")
+NAMES = ("number", "before", "frames", "packets", "start", "last", "end", "content", "encoder", "run", "carry")
 NUMBERS = st.from_regex(r"-?\d+(/\d+|e\d+)?", fullmatch=True)
 FIELDS = st.fixed_dictionaries(dict.fromkeys(NAMES, VALUES))
 NEARLY = st.fixed_dictionaries(
     dict.fromkeys(("number", "before", "frames", "packets"), st.integers())
-    | dict.fromkeys(("start", "last"), NUMBERS | st.text(max_size=9))
+    | dict.fromkeys(("start", "last", "end"), NUMBERS | st.text(max_size=9))
     | dict.fromkeys(("content", "encoder", "run", "carry"), st.text(max_size=9))
 )
 SHARED = hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -47,7 +51,8 @@ def stored(folder: Path, number: int, before: int, frames: int = 5, carry: bytes
     content = f"packets {number}".encode()
     segment_path(folder, number).write_bytes(content)
     hashed = hashlib.sha256(content).hexdigest()
-    record_segment(folder, Segment(number, before, frames, 1, Fraction(before), Fraction(before + 4), hashed), carry)
+    times = (Fraction(before), Fraction(before + 4), Fraction(before + 5))
+    record_segment(folder, Segment(number, before, frames, 1, *times, hashed), carry)
     return segment_from_record(folder, number)
 
 
@@ -69,7 +74,7 @@ def test_any_record_is_read_or_refused(tmp_path: Path, record: Any, checked: boo
 def test_a_time_that_would_take_for_ever_is_refused(tmp_path: Path) -> None:
     for time in ("1e999999999", "1/0", "0/0", "9" * 10_000):
         record: dict[str, Any] = {**dict.fromkeys(NAMES, "x"), "number": 0, "before": 0, "frames": 1, "packets": 1}
-        record |= {"start": "0", "last": time}
+        record |= {"start": "0", "last": time, "end": "1"}
         checked = {**record, "check": hashlib.sha256(json.dumps(record).encode()).hexdigest()}
         (tmp_path / "000000.json").write_text(json.dumps(checked))
         assert segment_from_record(tmp_path, 0) is None
@@ -146,32 +151,47 @@ def test_a_name_that_only_looks_like_ours_is_not(tmp_path: Path) -> None:
     [
         ("....", [], 4, []),
         ("....", [3], 3, []),  # the last is where the job is resumed
-        ("....", [1], 1, [[1]]),
-        ("....", [1, 2], 1, [[1, 2]]),
-        ("....", [0, 2], 0, [[0], [2]]),
-        (".cc.", [2], 1, [[1, 2]]),  # from the cut before it
-        ("ccc.", [2], 0, [[0, 1, 2]]),
+        ("....", [1], 1, [(0, 2)]),
+        ("....", [1, 2], 1, [(0, 3)]),
+        ("....", [0, 2], 0, [(None, 1), (1, 3)]),
+        (".cc.", [2], 1, []),  # a shot that is the last is resumed, too
+        (".cc..", [2], 1, [(0, 4)]),  # from the cut before it
+        (".cC", [2], 1, []),
+        (".cCc", [3], 3, []),  # its carry is there
+        ("ccc..", [2], 0, [(None, 4)]),
         ("cccc", [3], 0, []),
     ],
 )
 def test_from_where_damaged_segments_are_dreamed_again(
-    tmp_path: Path, carries: str, bad: list[int], usable: int, again: list[list[int]]
+    tmp_path: Path, carries: str, bad: list[int], usable: int, again: list[tuple[int | None, int]]
 ) -> None:
-    segments = [stored(tmp_path, n, 5 * n, carry=b"c" if carries[n] == "c" else None) for n in range(4)]
-    for number in bad:
-        segment_path(tmp_path, number).write_bytes(b"other")
+    """A shot of 5 frames in each segment; c: it goes on in the next one; C: and the carry is there."""
+    numbers, place = [], (0, 0)
+    for n, letter in enumerate(carries):
+        numbers.append(place[0] * PARTS + place[1])
+        place = (n + 1, 0) if letter == "." else (place[0], place[1] + 1)
+    segments = []
+    for n, number in enumerate(numbers):
+        segments.append(stored(tmp_path, number, 5 * n, carry=b"c" if carries[n] in "cC" else None))
+        if carries[n] == "c":
+            carry_path(tmp_path, number).unlink()
+    if "C" in carries:  # as if the segment after it had not been recorded
+        carry_path(tmp_path, numbers[carries.index("C")]).write_bytes(b"c")
+    for n in bad:
+        segment_path(tmp_path, numbers[n]).write_bytes(b"other")
     assert len(usable_segments(tmp_path, segments)) == usable
-    is_good: Callable[[Segment], bool] = lambda segment: segment.number not in bad  # noqa: E731
-    units = list(damaged_units({segment.number: segment for segment in segments}, is_good))
-    assert [[each.number for each in unit.segments] for unit in units] == again
-    for unit in units:
-        last = unit.segments[-1].number
-        assert unit.start == segments[unit.segments[0].number].start and unit.end == segments[last + 1].start
-        assert unit.frames == 5 * len(unit.segments)
+    whole = [segment for segment in stored_segments(tmp_path) if is_whole(tmp_path, segment)]
+    windows = missing_windows(whole, Fraction(5), lambda segment: has_carry(tmp_path, segment))
+    found = [(window.after and window.after.before // 5, window.end) for window in windows[:-1]]
+    assert found == again
+    assert windows[-1].end is None
 
 
-def test_a_record_that_is_missing_is_made_again_if_its_neighbors_tell_its_frames(tmp_path: Path) -> None:
-    segments = {n: stored(tmp_path, n, 5 * n) for n in range(5)}
-    (unit,) = damaged_units({n: s for n, s in segments.items() if n != 2}, lambda _: True)
-    assert [(each.number, each.before, each.frames) for each in unit.segments] == [(1, 5, 5), (2, 10, 5)]
-    assert list(damaged_units({n: s for n, s in segments.items() if n not in (2, 3)}, lambda _: True)) == []
+def test_a_segment_whose_number_of_frames_before_it_is_wrong_is_made_again_where_they_are_counted() -> None:
+    segments = [
+        Segment(n * PARTS, 5 * n - (n == 2), 5, 1, 5 * Fraction(n), 5 * Fraction(n) + 4, 5 * Fraction(n + 1), "")
+        for n in range(4)
+    ]
+    assert [window.end for window in missing_windows(segments, Fraction(5), lambda _: True)] == [None]
+    windows = missing_windows(segments, Fraction(5), lambda _: True, counted=True)
+    assert [(window.before, window.end) for window in windows] == [(10, 2), (14, 3), (20, None)]

@@ -90,7 +90,7 @@ def test_it_goes_on_from_a_stored_carry(tiny_network: Network, asynchronous: Non
     last = next(i for i, frame in enumerate(whole) if frame.carry is not None)
     stored = whole[last].carry
     assert stored is not None
-    rest = dreamed(tiny_network, frames[last:], ResumePoint(last + 1, frames[last].time, stored()))
+    rest = dreamed(tiny_network, frames[last:], ResumePoint(last + 1, frames[last].time, stored(), segment=0))
     assert all(np.array_equal(a.image, b.image) for a, b in zip(whole[last + 1 :], rest, strict=True))
 
 

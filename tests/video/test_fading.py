@@ -128,7 +128,7 @@ def test_a_run_goes_on_from_a_stored_carry_bit_for_bit(tiny_network: Network, mo
     for last in (4, 9, 16, 25):
         assert whole[last + 1].segment != whole[last].segment
         stored = whole[last].carry
-        point = ResumePoint(last + 1, whole[last].time, None if stored is None else stored())
+        point = ResumePoint(last + 1, whole[last].time, None if stored is None else stored(), segment=0)
         rest = run((frame for i, frame in enumerate(stream(images)) if i >= last), point)
         assert len(rest) == len(images) - last - 1
         for now, before in zip(rest, whole[last + 1 :], strict=True):

@@ -140,7 +140,7 @@ def test_whatever_frame_a_run_begins_at_it_is_the_same(looks: LookNetworks, monk
     whole = run(stream(images))
     for last in (3, 12, 24):
         stored = whole[last].carry
-        point = ResumePoint(last + 1, whole[last].time, None if stored is None else stored())
+        point = ResumePoint(last + 1, whole[last].time, None if stored is None else stored(), segment=0)
         rest = run((frame for number, frame in enumerate(stream(images)) if number >= last), point)
         for now, before in zip(rest, whole[last + 1 :], strict=True):
             assert np.array_equal(now.image, before.image), f"after {last}"

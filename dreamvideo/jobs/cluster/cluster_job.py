@@ -1,141 +1,155 @@
-"""A job on a cluster: its work units are found, and the segments that workers made are stored, on this machine."""
+"""A job on a cluster: what is known of it, and its checkpoint."""
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from fractions import Fraction
 from pathlib import Path
-from typing import TypeAlias
 
-from dreamvideo.errors import Cancelled, SourceError
-from dreamvideo.frames import Source
+from dreamvideo.errors import OutputError, SettingsError
+from dreamvideo.frames import Source, StreamInfo
 from dreamvideo.jobs.cluster.transfer import StoredFile
+from dreamvideo.jobs.film_windows import FilmIndex, FilmWindow, missing_windows
 from dreamvideo.jobs.image_output import publish_images
-from dreamvideo.jobs.job import Job, JobResult, JobSettings, check_unchanged, min_segment_frames, open_job, source_state
-from dreamvideo.jobs.job_drives import HeardSound
-from dreamvideo.jobs.split import WorkUnit, split_into_units
-from dreamvideo.jobs.task import ClusterTask, FinishedSegment
-from dreamvideo.media.checkpoint import ResumePoint, checkpoint_folder
+from dreamvideo.jobs.job import Job, JobResult, JobSettings, check_unchanged, segment_grid, source_state
+from dreamvideo.jobs.job_drives import HeardSound, hear_job
+from dreamvideo.jobs.job_output import begin_job, encode_of, finish_job, job_result
+from dreamvideo.jobs.task import FinishedSegment, OpenedJob
+from dreamvideo.media.checkpoint import is_resumable, remove_checkpoint
 from dreamvideo.media.checkpoint_lock import CheckpointLock
+from dreamvideo.media.concat import SegmentJoiner, check_same_encoder
 from dreamvideo.media.segment_content import write_segment
 from dreamvideo.media.segment_records import (
     Segment,
+    damaged_segments,
+    forget_from,
+    forget_segment,
+    has_carry,
     images_folder,
     record_segment,
+    remove_folder,
     segment_from_record,
-    stored_carry,
-    usable_segments,
+    stored_segments,
 )
+from dreamvideo.media.segments import PARTS
 from dreamvideo.media.video_file import translate_errors
-from dreamvideo.media.video_reader import silence_reader
-from dreamvideo.threads import prefetch
-from dreamvideo.video.seams import split_long_shots
-from dreamvideo.video.shots import single_input, split_shots
+from dreamvideo.media.video_writer import check_absent, check_encoder
+from dreamvideo.media.worker_folder import WorkerFolder, take_over
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
 class ClusterJob:
-    """A job whose work units are being found or dreamed."""
+    """A job that workers open or dream, whose checkpoint this process holds."""
 
     job: Job
-    source: Source
-    state: tuple[int, int]  # of its input when it was opened, see `source_state`
+    settings: JobSettings
+    lock: CheckpointLock
+    state: tuple[int, int]  # of its input when it began, see `source_state`
     files: dict[Path, StoredFile] = field(default_factory=dict)  # its input, if that is sent to workers
     started_at: float = field(default_factory=time.monotonic)
+    info: StreamInfo = StreamInfo(0, 0)  # of its input, once a worker has opened it
+    index: FilmIndex = FilmIndex(1)
     heard: HeardSound = HeardSound()  # what its dream follows; the sound stays here
+    shared: bool = False  # workers see the checkpoint
     resumed: int = 0  # frames that an earlier run finished
-    open_units: int = 0  # units that are not finished
-    all_found: bool = False  # every unit is known
-    started: bool = False
+    lost: int = 0  # packets or frames that workers could not decode
+    open_windows: int = 0  # that are not finished
+    segments: dict[int, Segment] = field(default_factory=dict)  # that are finished, by number
     ended: bool = False  # finished or failed
-    lock: CheckpointLock | None = None  # from its start to its end
+    mended: bool = False  # windows that did not meet were dreamed again as one
+    joiner: SegmentJoiner | None = None  # of a video that is joined while others dream
+    joined: list[Segment] = field(default_factory=list)  # that it has got
+    joins_ahead: bool = True
+
+    @property
+    def folder(self) -> Path:
+        """Of the checkpoint."""
+        return self.lock.folder
+
+    @property
+    def grid(self) -> Fraction:
+        """Seconds from one grid point to the next."""
+        return segment_grid(self.job, self.settings)
 
 
-# A job with a unit of it, or with None after its last one; or the result of a job whose input cannot be read.
-Found: TypeAlias = tuple[ClusterJob, WorkUnit | None] | JobResult
-
-
-def find_units(
-    jobs: Sequence[Job], settings: JobSettings, should_stop: Callable[[], bool]
-) -> Generator[Found, None, None]:
-    """Find the work units of all jobs by decoding their inputs, the longest job first.
+def begin_cluster_job(job: Job, settings: JobSettings) -> ClusterJob:
+    """Lock the output of a job.
 
     Args:
-        jobs: what is dreamed into what.
-        settings: of all of them.
-        should_stop: asked before each unit, from the thread that this runs in.
-
-    Yields:
-        Each job with each of its units, and at last with None; or a result if its input cannot be read.
+        job: what is dreamed into what.
+        settings: of the job.
 
     Raises:
-        Cancelled: `should_stop` returned True.
+        SettingsError: it cannot be sent to workers.
+        OutputError: it exists, or another run writes it.
     """
-    alone = settings.carry.persistence == 0 or not settings.dream.iterations
-    for job in sorted(jobs, key=lambda job: -_frame_count(job, settings)) if len(jobs) > 1 else jobs:
-        try:
-            state = source_state(job)
-            with open_job(job, settings) as source:
-                active = ClusterJob(job, source, state)
-                shortest = min_segment_frames(job, settings)
-                steps = split_shots(single_input(prefetch(source.frames), min_segment_frames=shortest), alone)
-                with closing(split_into_units(split_long_shots(steps, settings.carry.split_shots))) as units:
-                    for unit in units:
-                        if should_stop():
-                            raise Cancelled("cancelled; finished segments can be resumed")
-                        yield active, unit
-            yield active, None
-        except SourceError as error:
-            yield JobResult(job, error=error)
+    if settings.cluster.ship and job.images:
+        raise SettingsError(f"--ship with {job.source}: expected videos; put images into a shared folder")
+    if not job.to_folder:
+        check_absent(job.output, job.overwrite)
+    return ClusterJob(job, settings, CheckpointLock(job.output), source_state(job))
 
 
-def _frame_count(job: Job, settings: JobSettings) -> int:
-    """Return the number of frames according to the file; 0 if it cannot be read."""
-    try:
-        with silence_reader(), open_job(job, settings) as source:
-            return source.info.frame_count or 0
-    except SourceError:
-        return 0
-
-
-def rest_of_unit(job: Job, unit: WorkUnit) -> ClusterTask | None:
-    """Return the task that is left of a unit after the segments that an earlier run finished; None: nothing.
+def begin_windows(active: ClusterJob, opened: OpenedJob, resume: bool, tell: Callable[[str], None]) -> list[FilmWindow]:
+    """Begin or resume the checkpoint of a job that a worker has opened.
 
     Args:
-        job: whose unit it is.
-        unit: all of it.
+        active: the job.
+        opened: what the worker found.
+        resume: go on after the finished segments of an earlier run.
+        tell: gets a line about each segment that is damaged, and about a film that one worker has to dream.
+
+    Returns:
+        What has to be dreamed.
+
+    Raises:
+        SourceError: the sound that its dream follows cannot be read.
+        OutputError: the encoder cannot be used, or the checkpoint not be written.
     """
-    folder = checkpoint_folder(job.output)
-    records = (segment_from_record(folder, each.number) for each in unit.segments)
-    stored = [segment for segment in takewhile(lambda each: each is not None, records) if segment is not None]
-    if len(stored) == len(unit.segments):
-        return None
-    stored = usable_segments(folder, stored)
-    rest = unit.without(len(stored))
-    assert rest is not None
-    last = stored[-1] if stored else None
-    return ClusterTask(job, rest, resume_point_after(last, stored_carry(folder, last)) if last else None)
+    job, settings = active.job, active.settings
+    active.info = opened.info if job.images else replace(opened.info, path=job.source)
+    active.index, active.shared = opened.index, opened.sees_checkpoint
+    if opened.index.inexact is not None:
+        tell(f"{job.source} is dreamed by one worker: {opened.index.inexact}")
+    if not job.to_folder:
+        check_encoder(job.output, settings.encode, active.info)
+    active.heard = hear_job(job, settings)
+    if resume and is_resumable(job.output):
+        for path in active.folder.glob("*.worker"):
+            remove_folder(path)
+        for number in damaged_segments(active.folder):
+            tell(f"{job.output}: segment {number} is damaged, and dreamed again")
+            forget_segment(active.folder, number)
+        if not job.to_folder:
+            check_same_encoder(job.output, active.info, encode_of(job, settings))
+        active.segments = {segment.number: segment for segment in stored_segments(active.folder)}
+        active.resumed = sum(segment.frames for segment in active.segments.values())
+    else:
+        begin_job(job, active.info, settings)
+    return _missing(active)
 
 
-def resume_point_after(segment: Segment, carry: bytes | None) -> ResumePoint | None:
-    """Return where a unit goes on after a segment of it; None: at a cut, where the next frame needs no carry.
-
-    Args:
-        segment: the last finished one.
-        carry: after its last frame.
-    """
-    return None if carry is None else ResumePoint(segment.through, segment.last, carry)
+def _missing(active: ClusterJob) -> list[FilmWindow]:
+    stored = [active.segments[number] for number in sorted(active.segments)]
+    is_there: Callable[[Segment], bool] = lambda segment: has_carry(active.folder, segment)  # noqa: E731
+    return missing_windows(stored, active.grid, is_there, counted=active.job.to_folder and not active.job.images)
 
 
-def store_finished(active: ClusterJob, finished: FinishedSegment) -> None:
+def store_finished(active: ClusterJob, finished: FinishedSegment, folder: WorkerFolder | None) -> Segment:
     """Put a segment that a worker made into the checkpoint of its job; images appear in the output folder.
 
     Args:
         active: the job.
         finished: the segment, which need not be the next one.
+        folder: of the worker, where the segment is unless it was returned.
+
+    Returns:
+        Its record.
 
     Raises:
         SourceError: the input has changed since it was opened.
@@ -143,10 +157,119 @@ def store_finished(active: ClusterJob, finished: FinishedSegment) -> None:
     """
     check_unchanged(active.job, active.state)
     output, segment = active.job.output, finished.segment
-    folder = checkpoint_folder(output)
-    assert active.lock is not None
     with translate_errors(output):
-        write_segment(folder, segment, finished.files, active.job.to_folder)
+        if finished.files is not None:
+            write_segment(active.folder, segment, finished.files, active.job.to_folder)
+        else:
+            assert folder is not None
+            take_over(folder, segment)
         if active.job.to_folder:
-            publish_images(images_folder(folder, segment.number), output, active.job.overwrite)
-        record_segment(folder, replace(segment, run=active.lock.run), finished.carry)
+            publish_images(images_folder(active.folder, segment.number), output, active.job.overwrite)
+        record_segment(active.folder, replace(segment, run=active.lock.run), finished.carry)
+    stored = segment_from_record(active.folder, segment.number)
+    if stored is None:
+        raise OutputError(f"{active.folder} cannot be read again at segment {segment.number}")
+    active.segments[segment.number] = stored
+    return stored
+
+
+def windows_that_do_not_meet(active: ClusterJob) -> list[FilmWindow]:
+    """Return what is missing although all windows of a job are finished: where seeking led to other frames.
+
+    Args:
+        active: the job. Segments after the first gap are deleted.
+
+    Returns:
+        At most one window, from the gap to the end of the film.
+
+    Raises:
+        OutputError: that was dreamed already, and there is a gap again; or there is no segment at all.
+    """
+    if not active.segments:
+        raise OutputError(f"{active.job.output} was not written: there was no frame")
+    windows = _missing(active)
+    if len(windows) == 1:
+        return []
+    if active.mended:
+        raise OutputError(f"{active.job.output} cannot be joined: frames of its input are not the same twice")
+    active.mended = True
+    drop_joined(active)
+    first = windows[0]
+    number = 0 if first.after is None else first.after.number + 1
+    with translate_errors(active.job.output):
+        forget_from(active.folder, number)
+    active.segments = {key: segment for key, segment in active.segments.items() if key < number}
+    return [replace(first, end=None)]
+
+
+def end_cluster_job(active: ClusterJob, should_stop: Callable[[], bool]) -> JobResult:
+    """Join the segments of a job, all of which are finished.
+
+    Args:
+        active: the job.
+        should_stop: whether to end.
+
+    Raises:
+        Cancelled: `should_stop` returned True.
+    """
+    job, source = active.job, Source(active.info, (_ for _ in ()), active.lost)
+    is_joined = active.joiner is not None and len(active.joined) == len(active.segments)
+    if active.joiner is None or not is_joined or active.joined[-1].last != active.index.last:
+        drop_joined(active)
+        seconds = time.monotonic() - active.started_at
+        return finish_job(job, source, active.settings, active.resumed, seconds, should_stop)
+    try:
+        active.joiner.finish(job.overwrite)
+        active.joiner = None
+        remove_checkpoint(active.folder)
+    except OutputError as error:
+        drop_joined(active)
+        return JobResult(job, error=error)
+    frames = sum(segment.frames for segment in active.joined)
+    return job_result(job, source, frames, active.resumed, time.monotonic() - active.started_at)
+
+
+def join_ahead(active: ClusterJob) -> None:
+    """Join the segments of a video that follow those that are joined, while others are dreamed.
+
+    Args:
+        active: the job; images are not joined, nor is a video whose end is not known.
+    """
+    end = active.index.last
+    if active.job.to_folder or end is None or not active.joins_ahead:
+        return
+    try:
+        while (segment := _next_to_join(active)) is not None:
+            if active.joiner is None:
+                encode = encode_of(active.job, active.settings)
+                active.joiner = SegmentJoiner(
+                    active.job.output, active.info, encode, active.settings.comment, end, True
+                )
+            active.joiner.add(segment)
+            active.joined.append(segment)
+    except OutputError as error:  # all of it is joined at the end, where this shows again
+        log.debug("%s", error)
+        drop_joined(active)
+
+
+def _next_to_join(active: ClusterJob) -> Segment | None:
+    if not active.joined:
+        return active.segments.get(0)
+    last = active.joined[-1]
+    for number in (last.number + 1, int(last.end // active.grid) * PARTS):
+        segment = active.segments.get(number)
+        if segment is not None and segment.start == last.end:
+            return segment
+    return None
+
+
+def drop_joined(active: ClusterJob) -> None:
+    """Delete what is joined of a video; all of it is joined at the end.
+
+    Args:
+        active: the job.
+    """
+    active.joins_ahead = False
+    if active.joiner is not None:
+        active.joiner.abandon()
+    active.joiner = None

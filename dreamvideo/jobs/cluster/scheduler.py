@@ -1,50 +1,47 @@
-"""Runs jobs on a cluster: finds work units here, has them dreamed by workers, stores and joins their segments here."""
+"""Runs jobs on a cluster: gives windows of films to workers, keeps the checkpoints, and joins what is finished.
+
+It decodes no frame: workers open the films and say where windows may begin, and skip to the cuts from which they dream.
+"""
 
 from __future__ import annotations
 
-import time
 from collections import Counter, deque
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dreamvideo.errors import (
-    Cancelled,
-    ClusterError,
-    DreamVideoError,
-    OutputError,
-    SettingsError,
-    SourceError,
-    first_line,
-)
+from dreamvideo.errors import Cancelled, ClusterError, DreamVideoError, OutputError, SourceError, first_line
 from dreamvideo.jobs.cluster.cluster_job import (
     ClusterJob,
-    Found,
-    find_units,
-    rest_of_unit,
-    resume_point_after,
+    begin_cluster_job,
+    begin_windows,
+    drop_joined,
+    end_cluster_job,
+    join_ahead,
     store_finished,
+    windows_that_do_not_meet,
 )
 from dreamvideo.jobs.cluster.transfer import store_file
 from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
+from dreamvideo.jobs.film_windows import (
+    LONGEST,
+    FilmWindow,
+    divide,
+    halve_window,
+    length_of,
+    longest_window,
+    take_window,
+)
 from dreamvideo.jobs.flow_choice import with_flow_of
 from dreamvideo.jobs.job import Job, JobResult, JobSettings
-from dreamvideo.jobs.job_drives import hear_job
-from dreamvideo.jobs.job_output import begin_job, encode_of, finish_job
+from dreamvideo.jobs.job_output import encode_of
 from dreamvideo.jobs.observer import Observer
-from dreamvideo.jobs.split import WorkUnit
-from dreamvideo.jobs.task import ClusterTask, FinishedSegment
-from dreamvideo.media.checkpoint import is_resumable
-from dreamvideo.media.checkpoint_lock import CheckpointLock
-from dreamvideo.media.concat import check_same_encoder
+from dreamvideo.jobs.task import ClusterTask, FinishedSegment, FinishedTask, OpenedJob
 from dreamvideo.media.sample_frames import format_time
-from dreamvideo.media.segment_records import damaged_segments, forget_segment, stored_segments
-from dreamvideo.media.video_writer import check_absent, check_encoder
-from dreamvideo.threads import prefetch
+from dreamvideo.media.segment_records import stored_carry
+from dreamvideo.media.worker_folder import WorkerFolder, new_worker_folder, remove_worker_folder
 from dreamvideo.video.lanes import lanes_for
 
-MAX_TRIES = 3  # of a work unit; then its job fails
-UNITS_AHEAD = 1000  # work units that may be found before a worker is free for them; each is a few numbers
+MAX_TRIES = 3  # of a window; then its job fails
 
 
 def run_on_cluster(
@@ -54,7 +51,7 @@ def run_on_cluster(
     observer: Observer | None = None,
     resume: bool = False,
 ) -> None:
-    """Run jobs on a cluster, the longest first, their work units side by side. A failure ends its own job only.
+    """Run jobs on a cluster, their windows side by side. A failure ends its own job only.
 
     Args:
         pool: the workers.
@@ -72,179 +69,228 @@ def run_on_cluster(
     settings = with_flow_of(settings, "cuda" if pool.on_gpus else "cpu")
     device = "a GPU" if pool.on_gpus else f"{settings.model.threads or 1} threads"
     observer.message(f"{pool.count} workers, each with {device}")
-    with closing(prefetch(find_units(jobs, settings, observer.should_stop), depth=UNITS_AHEAD)) as found:
-        _Scheduler(pool, settings, observer, resume).run(found)
+    _Scheduler(pool, settings, observer, resume).run(jobs)
 
 
 @dataclass(frozen=True, slots=True)
-class _JobTask:
-    """A task and its job."""
+class _JobWindow:
+    """A window and its job."""
 
     active: ClusterJob
-    task: ClusterTask
+    window: FilmWindow
+    folder: WorkerFolder | None = None  # of the worker that dreams it, if that sees the checkpoint
 
     @property
-    def key(self) -> tuple[Job, int]:
-        """Identifies the unit: equal for all rests of it."""
-        return self.task.job, self.task.unit.segments[-1].number
+    def key(self) -> tuple[Job, int | None]:
+        """Identifies the window: equal for all rests of it."""
+        return self.active.job, self.window.end
+
+    @property
+    def place(self) -> str:
+        """Where in which film it is, for messages."""
+        grid, end = self.active.grid, self.window.end
+        begin = self.window.begin * grid if self.window.after is None else self.window.after.end
+        return f"{format_time(begin)} to {'its end' if end is None else format_time(end * grid)}"
+
+    def length(self) -> int:
+        """Cells of the grid."""
+        return length_of(self.window, self.active.index)
+
+    def halves(self) -> tuple[_JobWindow, _JobWindow] | None:
+        """The window as two; None: it cannot be split."""
+        halves = halve_window(self.window, self.active.index)
+        return None if halves is None else (replace(self, window=halves[0]), replace(self, window=halves[1]))
 
 
 class _Scheduler:
-    """Hands out tasks, stores segments, repeats what failed, and ends jobs."""
+    """Gives out windows, stores segments, repeats what failed, and ends jobs."""
 
     def __init__(self, pool: WorkerPool, settings: JobSettings, observer: Observer, resume: bool) -> None:
         self._pool, self._settings, self._observer, self._resume = pool, settings, observer, resume
-        self._waiting: deque[_JobTask] = deque()
-        self._running: dict[int, list[_JobTask | None]] = {}  # request -> what is left of its tasks; None: nothing
-        self._failures: Counter[tuple[Job, int]] = Counter()
-        self._locks: list[CheckpointLock] = []
+        self._unopened: deque[Job | ClusterJob] = deque()  # the latter: again
+        self._opening: dict[int, ClusterJob] = {}  # request -> job
+        self._waiting: list[_JobWindow] = []
+        self._failed: deque[_JobWindow] = deque()  # that wait to be tried again
+        self._running: dict[int, list[_JobWindow | None]] = {}  # request -> what is left of its windows; None: nothing
+        self._failures: Counter[tuple[Job, int | None]] = Counter()
+        self._jobs: list[ClusterJob] = []
 
-    def run(self, found: Generator[Found, None, None]) -> None:
-        """Dream all units that are found."""
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Dream all jobs."""
+        self._unopened.extend(jobs)
         try:
-            self._run(found)
+            while self._unopened or self._waiting or self._failed or self._pool.busy:
+                if self._observer.should_stop():
+                    raise Cancelled("cancelled; finished segments can be resumed")
+                while self._pool.free and self._give_out():
+                    pass
+                for result in self._pool.results(1.0):
+                    self._receive(result)
         finally:
-            for lock in self._locks:
-                lock.release()
+            for active in self._jobs:
+                drop_joined(active)
+                active.lock.release()
 
-    def _run(self, found: Generator[Found, None, None]) -> None:
-        more = True
-        while more or self._waiting or self._pool.busy:
-            if self._observer.should_stop():
-                raise Cancelled("cancelled; finished segments can be resumed")
-            while self._pool.free and more and len(self._waiting) < self._pool.free * self._batch_size():
-                item = next(found, None)
-                more = item is not None
-                if isinstance(item, JobResult):
-                    self._observer.finished(item)
-                elif item is not None:
-                    self._add(*item)
-            while self._pool.free and self._waiting:
-                self._submit()
-            for result in self._pool.results(1.0):
-                self._receive(result)
+    def _give_out(self) -> bool:
+        """Give something to a free worker; return whether there was anything."""
+        if self._failed:  # alone, so that no other fails with it
+            self._submit([self._failed.popleft()])
+        elif self._unopened and len(self._waiting) <= self._pool.count:
+            self._open(self._unopened.popleft())
+        elif self._waiting:
+            self._submit(self._take_windows())
+        else:
+            return False
+        return True
 
-    def _batch_size(self) -> int:
-        """How many tasks a worker gets at once: as many as it has lanes."""
-        if self._settings.carry.lanes:
-            return self._settings.carry.lanes
-        if not self._pool.on_gpus or not self._waiting:
-            return 1
-        info = self._waiting[0].active.source.info
-        return lanes_for(info.height * info.width)
+    def _take_windows(self) -> list[_JobWindow]:
+        """What one worker gets: a window, or several short ones that fill its lanes."""
+        batch = [take_window(self._waiting, self._pool.count, _JobWindow.length, _JobWindow.halves)]
+        lanes = self._lanes(batch[0].active)
+        room = LONGEST * lanes - batch[0].length()
+        while len(batch) < lanes and len(self._waiting) > self._pool.count and self._waiting[0].length() <= room:
+            batch.append(self._waiting.pop(0))
+            room -= batch[-1].length()
+        return batch
 
-    def _submit(self) -> None:
-        """Give the next tasks to a free worker; one that has failed goes alone, so that no other fails with it."""
-        alone = bool(self._failures[self._waiting[0].key])
-        count = 1 if alone else min(len(self._waiting), self._batch_size())
-        batch = [self._waiting.popleft() for _ in range(count)]
+    def _lanes(self, active: ClusterJob) -> int:
+        if self._settings.carry.lanes or not self._pool.on_gpus:
+            return self._settings.carry.lanes or 1
+        return lanes_for(active.info.height * active.info.width)
+
+    def _open(self, job: Job | ClusterJob) -> None:
+        """Let a free worker open the input of a job."""
+        if isinstance(job, ClusterJob):
+            active = job
+        else:
+            try:
+                active = begin_cluster_job(job, self._settings)
+            except DreamVideoError as error:
+                self._observer.finished(JobResult(job, error=error))
+                return
+            self._jobs.append(active)
+            if self._settings.cluster.ship:
+                active.files[job.source] = store_file(job.source, self._pool.put)
+        folder = new_worker_folder(active.folder, active.lock.run)
+        self._opening[self._pool.open_job(active.job, folder, active.files)] = active
+
+    def _submit(self, batch: list[_JobWindow]) -> None:
+        tasks = []
+        for number, each in enumerate(batch):
+            active, folder = each.active, None
+            if active.shared:
+                folder = new_worker_folder(active.folder, active.lock.run)
+                folder.path.mkdir()
+            after, codec = each.window.after, encode_of(active.job, self._settings).codec
+            carry = None if active.shared or after is None else stored_carry(active.folder, after)
+            tasks.append(ClusterTask(active.job, each.window, carry, codec, folder, active.heard))
+            batch[number] = replace(each, folder=folder)
         files = {path: stored for each in batch for path, stored in each.active.files.items()}
-        request = self._pool.submit([each.task for each in batch], files)
-        self._running[request] = list(batch)
+        self._running[self._pool.submit(tasks, files)] = list(batch)
 
     def _receive(self, result: TaskResult) -> None:
-        if result.segment is not None:
-            tasks, number = self._running[result.request], result.segment.task
-            tasks[number] = self._store(tasks[number], result.segment)
+        report, request = result.report, result.request
+        if isinstance(report, OpenedJob):
+            self._begin(self._opening[request], report)
+        elif isinstance(report, DreamVideoError):
+            self._fail(self._opening[request], report)
+        elif request in self._opening:
+            active = self._opening.pop(request)
+            if result.error is not None:
+                self._open_again(active, result.error)
+        elif isinstance(report, FinishedSegment):
+            self._running[request][report.task] = self._store(self._running[request][report.task], report)
+        elif isinstance(report, FinishedTask):
+            each = self._running[request][report.task]
+            self._running[request][report.task] = None
+            self._end_window(each, report.lost)
         else:
-            unfinished = [each for each in self._running.pop(result.request) if each is not None]
-            self._repeat(unfinished, result.error or ClusterError("the input has fewer frames than were found"))
+            unfinished = [each for each in self._running.pop(request) if each is not None]
+            self._repeat(unfinished, result.error or ClusterError("the worker ended before its work"))
 
-    def _add(self, active: ClusterJob, unit: WorkUnit | None) -> None:
-        """Let a unit wait for a worker, unless an earlier run finished it; None: the job has no more."""
+    def _open_again(self, active: ClusterJob, error: Exception) -> None:
+        """Let another worker open a job after one died of it, unless it was not the first."""
+        self._failures[active.job, None] += 1
+        if self._failures[active.job, None] >= MAX_TRIES or isinstance(error, DreamVideoError):
+            self._fail(active, ClusterError(f"{active.job.source} cannot be opened by a worker: {first_line(error)}"))
+        else:
+            self._unopened.appendleft(active)
+
+    def _begin(self, active: ClusterJob, opened: OpenedJob) -> None:
         try:
-            if not active.started:
-                self._start(active)
-            if active.ended:
-                return
-            if unit is None:
-                active.all_found = True
-                self._end_if_finished(active)
-            elif (task := rest_of_unit(active.job, unit)) is not None:
-                active.open_units += 1
-                codec = encode_of(active.job, self._settings).codec
-                self._waiting.append(_JobTask(active, replace(task, codec=codec, heard=active.heard)))
+            windows = begin_windows(active, opened, self._resume, self._observer.message)
         except DreamVideoError as error:
             self._fail(active, error)
+            return
+        self._observer.started(active.job, active.info, active.resumed, None)
+        longest = longest_window(active.index.cells, self._pool.count, self._lanes(active))
+        parts = [part for window in windows for part in divide(window, active.index, longest)]
+        active.open_windows = len(parts)
+        self._waiting.extend(_JobWindow(active, part) for part in parts)
 
-    def _start(self, active: ClusterJob) -> None:
-        active.started = True
-        job, info = active.job, active.source.info
-        if not job.to_folder:
-            check_absent(job.output, job.overwrite)
-            check_encoder(job.output, self._settings.encode, info)
-        active.lock = CheckpointLock(job.output)
-        self._locks.append(active.lock)
-        if self._resume and is_resumable(job.output):
-            for number in damaged_segments(active.lock.folder):
-                self._observer.message(f"{job.output}: segment {number} is damaged, and dreamed again")
-                forget_segment(active.lock.folder, number)
-            active.resumed = sum(segment.frames for segment in stored_segments(active.lock.folder))
-            if not job.to_folder:
-                check_same_encoder(job.output, info, encode_of(job, self._settings))
-        else:
-            begin_job(job, info, self._settings)
-        active.heard = hear_job(job, self._settings)
-        if self._settings.cluster.ship:
-            if job.images:
-                raise SettingsError(f"--ship with {job.source}: expected videos; put images into a shared folder")
-            active.files[job.source] = store_file(job.source, self._pool.put)
-        self._observer.started(job, info, active.resumed, None)
-
-    def _store(self, each: _JobTask | None, finished: FinishedSegment) -> _JobTask | None:
-        """Store a segment and return what is left of its task."""
+    def _store(self, each: _JobWindow | None, finished: FinishedSegment) -> _JobWindow | None:
+        """Store a segment and return what is left of its window."""
         assert each is not None
-        active, task = each.active, each.task
-        unit = task.unit.without(1)
-        resume = resume_point_after(finished.segment, finished.carry)
-        rest = None if unit is None else _JobTask(active, replace(task, unit=unit, resume=resume))
+        active = each.active
         if active.ended:
-            return rest
+            return each
         try:
-            store_finished(active, finished)
+            segment = store_finished(active, finished, each.folder)
         except (OutputError, SourceError) as error:
             self._fail(active, error)
-            return rest
-        self._observer.progress(active.job, finished.segment.frames)
-        if rest is None:
-            active.open_units -= 1
-            self._end_if_finished(active)
-        return rest
+            return each
+        self._observer.progress(active.job, segment.frames)
+        join_ahead(active)
+        begin = max(each.window.begin, int(segment.end // active.grid))
+        return replace(each, window=replace(each.window, begin=begin, after=segment))
 
-    def _repeat(self, tasks: list[_JobTask], error: Exception) -> None:
-        """Let tasks wait again after one of them failed, or fail the job of one that failed too often."""
-        for each in tasks:
+    def _end_window(self, each: _JobWindow | None, lost: int) -> None:
+        assert each is not None
+        active = each.active
+        if each.folder is not None:
+            remove_worker_folder(each.folder)
+        active.lost += lost
+        active.open_windows -= 1
+        if active.ended or active.open_windows:
+            return
+        try:
+            windows = windows_that_do_not_meet(active)
+        except DreamVideoError as error:
+            self._fail(active, error)
+            return
+        active.open_windows = len(windows)
+        for window in windows:
+            rest = _JobWindow(active, window)
+            self._failed.append(rest)
+            self._observer.message(f"{active.job.source}: {rest.place} is repeated by one worker (it is damaged)")
+        if not windows:
+            active.ended = True
+            result = end_cluster_job(active, self._observer.should_stop)
+            active.lock.release()
+            self._observer.finished(result)
+
+    def _repeat(self, windows: list[_JobWindow], error: Exception) -> None:
+        """Let windows wait again after one of them failed, or fail the job of one that failed too often."""
+        for each in windows:
+            if each.folder is not None:
+                remove_worker_folder(each.folder)
             if each.active.ended:
                 continue
-            source, unit = each.active.job.source, each.task.unit
-            start = format_time(unit.segments[0].start)
-            end = "its end" if unit.end is None else format_time(unit.end)
+            source = each.active.job.source
             self._failures[each.key] += 1
             tries = self._failures[each.key]
-            # An error of the input or the settings would occur again; with several tasks it may be another's.
-            if tries >= MAX_TRIES or (isinstance(error, DreamVideoError) and len(tasks) == 1):
+            # An error of the input or the settings would occur again; with several windows it may be another's.
+            if tries >= MAX_TRIES or (isinstance(error, DreamVideoError) and len(windows) == 1):
                 times = f"{tries} times" if tries > 1 else "once"
-                failure = ClusterError(f"{source}, {start} to {end}, failed {times}: {first_line(error)}")
-                self._fail(each.active, failure)
+                self._fail(each.active, ClusterError(f"{source}, {each.place}, failed {times}: {first_line(error)}"))
             else:
-                self._observer.message(f"{source}: {start} to {end} is repeated ({first_line(error)})")
-                self._waiting.appendleft(each)
-
-    def _end_if_finished(self, active: ClusterJob) -> None:
-        if not active.all_found or active.open_units:
-            return
-        active.ended = True
-        seconds = time.monotonic() - active.started_at
-        result = finish_job(
-            active.job, active.source, self._settings, active.resumed, seconds, self._observer.should_stop
-        )
-        if active.lock is not None:
-            active.lock.release()
-        self._observer.finished(result)
+                self._observer.message(f"{source}: {each.place} is repeated ({first_line(error)})")
+                self._failed.append(replace(each, folder=None))
 
     def _fail(self, active: ClusterJob, error: DreamVideoError) -> None:
         active.ended = True
-        if active.lock is not None:
-            active.lock.release()
+        drop_joined(active)
+        active.lock.release()
         self._observer.finished(JobResult(active.job, error=error))
-        self._waiting = deque(each for each in self._waiting if each.active is not active)
+        self._waiting = [each for each in self._waiting if each.active is not active]
+        self._failed = deque(each for each in self._failed if each.active is not active)

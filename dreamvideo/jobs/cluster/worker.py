@@ -16,11 +16,12 @@ import ray
 from torch import Tensor
 
 from dreamvideo._version import __version__
-from dreamvideo.errors import ClusterError, SourceError
+from dreamvideo.errors import ClusterError, DreamVideoError, SourceError
 from dreamvideo.jobs.cluster.transfer import StoredFile, fetch_file, replace_files
 from dreamvideo.jobs.job import Job, JobSettings
 from dreamvideo.jobs.job_schedule import load_networks
-from dreamvideo.jobs.task import ClusterTask, FinishedSegment, dream_tasks
+from dreamvideo.jobs.task import ClusterTask, FinishedSegment, FinishedTask, OpenedJob, dream_tasks, open_for_workers
+from dreamvideo.media.worker_folder import WorkerFolder
 from dreamvideo.models.look_networks import LookNetworks
 from dreamvideo.models.network import Network
 from dreamvideo.process import configure_process, networks_from
@@ -69,7 +70,7 @@ class ClusterWorker:
 
     def dream(
         self, tasks: Sequence[ClusterTask], files: Mapping[Path, StoredFile], slot: int | None
-    ) -> Generator[FinishedSegment, None, None]:
+    ) -> Generator[FinishedSegment | FinishedTask, None, None]:
         """Dream tasks, see `dream_tasks`.
 
         Args:
@@ -80,8 +81,25 @@ class ClusterWorker:
         if slot is not None:
             pin_to_cores(slot, self._settings.model.threads or 1)
         self._fetch(files)
-        local = [replace(task, job=replace(task.job, source=self._local_source(task.job))) for task in tasks]
+        local = [self._local_task(task) for task in tasks]
         yield from dream_tasks(local, self._settings, self._network, Path(self._folder.name))
+
+    def open_job(
+        self, job: Job, folder: WorkerFolder, files: Mapping[Path, StoredFile]
+    ) -> Generator[OpenedJob | DreamVideoError, None, None]:
+        """Yield what is found in the input of a job, or the error with which it cannot be read.
+
+        Args:
+            job: what is dreamed into what.
+            folder: tells whether this process sees the checkpoint.
+            files: the input, to be fetched from the object store.
+        """
+        try:
+            self._fetch(files)
+            local = replace(job, source=self._local_source(job))
+            yield open_for_workers(local, self._settings, folder.is_visible())
+        except DreamVideoError as error:
+            yield error
 
     def clean_up(self) -> None:
         """Delete the files of this worker."""
@@ -93,6 +111,10 @@ class ClusterWorker:
                 folder = Path(self._folder.name) / str(len(self._local_paths))
                 folder.mkdir()
                 self._local_paths[path] = fetch_file(stored, folder, ray.get)
+
+    def _local_task(self, task: ClusterTask) -> ClusterTask:
+        folder = task.folder if task.folder is not None and task.folder.is_visible() else None
+        return replace(task, job=replace(task.job, source=self._local_source(task.job)), folder=folder)
 
     def _local_source(self, job: Job) -> Path:
         path = self._local_paths.get(job.source, job.source)

@@ -19,8 +19,9 @@ from dreamvideo.jobs.cluster.ray_cluster import check_cluster_device, connect_ra
 from dreamvideo.jobs.cluster.transfer import StoredFile, replace_files, store_file
 from dreamvideo.jobs.cluster.worker import ClusterWorker
 from dreamvideo.jobs.flow_choice import with_flow_of
-from dreamvideo.jobs.job import JobSettings
-from dreamvideo.jobs.task import ClusterTask, FinishedSegment
+from dreamvideo.jobs.job import Job, JobSettings
+from dreamvideo.jobs.task import ClusterTask, Report
+from dreamvideo.media.worker_folder import WorkerFolder
 from dreamvideo.process import network_folder
 
 log = logging.getLogger(__name__)
@@ -30,10 +31,10 @@ MAX_DEATHS = 3  # workers in a row that fail before they work; then another one 
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What a worker reports: a finished segment, an error, or, with neither, that a request is finished."""
+    """What a worker reports, or the error with which it ended; with neither, a request is finished."""
 
     request: int  # what `WorkerPool.submit` returned
-    segment: FinishedSegment | None = None
+    report: Report | None = None
     error: Exception | None = None
 
 
@@ -113,9 +114,25 @@ class WorkerPool:
             The number of the request.
         """
         worker = self._idle.pop()
-        self._requests += 1
         slot = None if self.on_gpus else self._slots[worker][1]
-        stream = worker.dream.options(num_returns="streaming").remote(tasks, files, slot)
+        return self._follow(worker, worker.dream.options(num_returns="streaming").remote(tasks, files, slot))
+
+    def open_job(self, job: Job, folder: WorkerFolder, files: Mapping[Path, StoredFile]) -> int:
+        """Let a free worker open the input of a job; there must be one.
+
+        Args:
+            job: what is dreamed into what.
+            folder: tells whether the worker sees the checkpoint.
+            files: the input, if it is to be fetched from the object store.
+
+        Returns:
+            The number of the request.
+        """
+        worker = self._idle.pop()
+        return self._follow(worker, worker.open_job.options(num_returns="streaming").remote(job, folder, files))
+
+    def _follow(self, worker: Any, stream: Any) -> int:
+        self._requests += 1
         self._pending[stream] = worker, self._requests
         return self._requests
 

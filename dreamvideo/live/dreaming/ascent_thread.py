@@ -18,7 +18,7 @@ from dreamvideo.live.dreaming.dials import Dials, read_dials
 from dreamvideo.live.dreaming.look_fade import LookFade, fade_to
 from dreamvideo.live.dreaming.tracking import ResidualUpdate
 from dreamvideo.settings.dream import CarrySettings
-from dreamvideo.video.shots import FLASH_FRAMES
+from dreamvideo.video.judged_frames import FLASH_FRAMES
 
 
 @dataclass(frozen=True, slots=True)

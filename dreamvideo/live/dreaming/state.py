@@ -41,7 +41,7 @@ from dreamvideo.motion.occlusion import estimate_motion
 from dreamvideo.motion.picture import contrast_of, presence
 from dreamvideo.tensors import to_planes
 from dreamvideo.video.fading import begin_fading
-from dreamvideo.video.shots import FLASH_FRAMES
+from dreamvideo.video.judged_frames import FLASH_FRAMES
 
 MAX_DECAY_SECONDS: Final = 0.2  # chosen by eye; after a camera stood still the dream fades no more than in this time
 

@@ -1,0 +1,274 @@
+"""A model of a cluster that dreams a film, simulated event by event; windows are given out as the scheduler does it.
+
+Workers skip to the first cut of a window, dream shots of it and write segments; a scheduler hands out windows, takes
+note of segments and joins them in order; a storage that all share reads and writes. Workers differ in speed, die, and
+spot workers are taken away all at once.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from bisect import bisect_left, bisect_right
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from itertools import accumulate, pairwise
+from typing import Any
+
+import simpy
+
+from dreamvideo.jobs.film_index import index_of
+from dreamvideo.jobs.film_windows import (
+    FilmIndex,
+    FilmWindow,
+    divide,
+    halve_window,
+    length_of,
+    longest_window,
+    take_window,
+)
+from dreamvideo.media.segments import GRID, MAX_FRAMES
+from dreamvideo.media.video_reader import SEEK_MARGIN
+from dreamvideo.video.judged_frames import lead_of
+
+KEY_FRAMES = 250  # the most from one key frame to the next, as x264 has it; each shot begins with one
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCosts:
+    """Seconds and bytes per frame, and seconds for what is done once for a window or a segment."""
+
+    skip: float  # decoding to a small picture, in search of a cut
+    dream: float  # on one worker, everything included
+    join: float  # on the machine that distributes the work
+    report: float  # there, for each segment
+    request: float  # from the end of a window to the first frame of the next, on a worker
+    read_bytes: float
+    written_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterModel:
+    """A cluster."""
+
+    workers: int
+    share: float = 1.0  # speed of a worker beside others, over its speed alone
+    spread: float = 0.0  # standard deviation of the logarithm of a worker's speed
+    deaths: float = 0.0  # of each worker in an hour
+    restart: float = 60.0  # seconds until another has taken its place
+    preempted: float | None = None  # seconds after which all workers die at once; None: never
+    bandwidth: float = float("inf")  # bytes per second of the storage
+    lanes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedRun:
+    """How a simulated run went."""
+
+    seconds: float
+    dreaming: float  # share of the workers' time
+    skipping: float
+    scheduling: float  # share of the time in which the scheduler is at work
+    storing: float  # the same of the storage
+    deaths: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFilm:
+    """A film: where shots begin, and what the packets say."""
+
+    cuts: tuple[int, ...]  # number of the first frame of each shot, and of the end
+    keys: tuple[int, ...]
+    rate: int  # frames per second
+    index: FilmIndex
+
+    def first_cut(self, cell: int) -> int:
+        """Return the first frame of the first shot at or after a grid point; of the end, if there is none."""
+        return self.cuts[min(bisect_left(self.cuts, cell * GRID * self.rate), len(self.cuts) - 1)]
+
+    def key_before(self, time: Fraction) -> int:
+        """Return the frame from which a seek to a time decodes."""
+        return self.keys[max(0, bisect_right(self.keys, (time - SEEK_MARGIN) * self.rate) - 1)]
+
+    def segments(self, first: int, end: int) -> Generator[int, None, None]:
+        """Yield the frames after each segment of the shots from one frame to another."""
+        while first < end:
+            border = min(self.first_cut(int(Fraction(first, self.rate) // GRID) + 1), end)
+            yield from range(first + MAX_FRAMES, border, MAX_FRAMES)
+            yield border
+            first = border
+
+
+def model_film(shots: Sequence[int], rate: int) -> ModelFilm:
+    """Return a film.
+
+    Args:
+        shots: frames of each.
+        rate: frames per second.
+    """
+    cuts = (0, *accumulate(shots))
+    keys = tuple(key for first, end in pairwise(cuts) for key in range(first, end, KEY_FRAMES))
+    index = index_of([Fraction(n, rate) for n in range(cuts[-1])], [Fraction(n, rate) for n in keys], GRID)
+    return ModelFilm(cuts, keys, rate, index)
+
+
+def simulate_cluster(film: ModelFilm, costs: FrameCosts, model: ClusterModel, seed: int = 0) -> SimulatedRun:
+    """Simulate a cluster that dreams a film.
+
+    Args:
+        film: what is dreamed.
+        costs: what it costs.
+        model: the cluster.
+        seed: of speeds and deaths.
+    """
+    return _Simulation(film, costs, model, random.Random(seed)).run()
+
+
+class _Simulation:
+    """One run of the model."""
+
+    def __init__(self, film: ModelFilm, costs: FrameCosts, model: ClusterModel, chance: random.Random) -> None:
+        self._film, self._costs, self._model, self._chance = film, costs, model, chance
+        self._env = simpy.Environment()
+        self._scheduler, self._storage = simpy.Resource(self._env), simpy.Resource(self._env)
+        self._waiting = divide(FilmWindow(), film.index, longest_window(film.index.cells, model.workers, model.lanes))
+        self._again: list[tuple[int, int]] = []  # what dead workers left: the first frame, and that after the last
+        self._left = film.cuts[-1]  # frames that are not dreamed
+        self._segments: list[tuple[int, int]] = []  # that are not joined, as heap
+        self._news = self._env.event()  # there is more to do, or nothing at all
+        self._finished = self._env.event()  # another segment
+        self._spent = dict.fromkeys(("dream", "skip", "scheduler", "storage"), 0.0)
+        self._absent: set[Any] = set()  # workers that died, and are not replaced yet
+        self._deaths = 0
+
+    def run(self) -> SimulatedRun:
+        """Run it to its end."""
+        model = self._model
+        processes = [self._env.process(self._worker()) for _ in range(model.workers)]
+        for process in processes:
+            self._env.process(self._end_of(process))
+        self._env.run(until=self._env.process(self._join()))
+        seconds, spent = self._env.now, self._spent
+        of_workers = seconds * model.workers
+        return SimulatedRun(
+            seconds,
+            spent["dream"] / of_workers,
+            spent["skip"] / of_workers,
+            spent["scheduler"] / seconds,
+            spent["storage"] / seconds,
+            self._deaths,
+        )
+
+    def _worker(self) -> Generator[Any, Any, None]:
+        """A worker, and after its death the next one in its place."""
+        model = self._model
+        speed = model.share * math.exp(self._chance.gauss(0, model.spread))
+        while self._left:
+            window: FilmWindow | None = None
+            rest: list[int] = []
+            try:
+                if self._again:
+                    rest = list(self._again.pop())
+                elif self._waiting:
+                    length = partial(length_of, index=self._film.index)
+                    window = take_window(
+                        self._waiting, model.workers, length, partial(halve_window, index=self._film.index)
+                    )
+                else:
+                    yield self._news
+                    continue
+                yield from self._use("scheduler", self._scheduler, self._costs.report)
+                yield from self._spend("skip", self._costs.request)
+                if window is not None:
+                    first, last, frames = self._found(window)
+                    yield from self._spend("skip", frames * self._costs.skip / speed)
+                    window, rest = None, [first, last]
+                yield from self._dream(rest, speed)
+            except simpy.Interrupt:
+                self._deaths += 1
+                if window is not None:
+                    self._waiting.insert(0, window)
+                elif rest and rest[0] < rest[1]:
+                    self._again.append((rest[0], rest[1]))
+                self._tell()
+                self._absent.add(self._env.active_process)
+                yield self._env.timeout(model.restart)
+                self._absent.discard(self._env.active_process)
+
+    def _found(self, window: FilmWindow) -> tuple[int, int, int]:
+        """The first frame of a window, that after its last, and how many are decoded to find them."""
+        film = self._film
+        last = film.cuts[-1] if window.end is None else film.first_cut(window.end)
+        if not window.begin:
+            return 0, last, 0
+        first, rate = film.first_cut(window.begin), film.rate
+        begin = film.key_before(lead_of(window.begin, GRID))
+        until = film.cuts[-1] if window.end is None else math.ceil(window.end * GRID * rate)
+        if first >= until:  # no shot begins in it
+            return first, first, max(0, until - begin)
+        return first, last, first - begin + first - film.key_before(Fraction(first, rate))
+
+    def _dream(self, rest: list[int], speed: float) -> Generator[Any, Any, None]:
+        """Dream frames; `rest` is what is left of them, segment by segment."""
+        costs = self._costs
+        stored: Any = self._env.timeout(0)
+        for end in self._film.segments(*rest):
+            frames = end - rest[0]
+            yield from self._spend("dream", frames * costs.dream / speed)
+            yield stored
+            size = frames * (costs.read_bytes + costs.written_bytes)
+            stored = self._env.process(self._store(rest[0], end, size))
+            rest[0] = end
+        yield stored
+
+    def _store(self, first: int, end: int, size: float) -> Generator[Any, Any, None]:
+        yield from self._use("storage", self._storage, size / self._model.bandwidth)
+        yield from self._use("scheduler", self._scheduler, self._costs.report)
+        heapq.heappush(self._segments, (first, end))
+        self._left -= end - first
+        if not self._left:
+            self._tell()
+        finished, self._finished = self._finished, self._env.event()
+        finished.succeed()
+
+    def _join(self) -> Generator[Any, Any, None]:
+        """Join segments in order, while others are dreamed."""
+        joined = 0
+        while joined < self._film.cuts[-1]:
+            if not self._segments or self._segments[0][0] > joined:
+                yield self._finished
+                continue
+            first, joined = heapq.heappop(self._segments)
+            yield from self._use("scheduler", self._scheduler, (joined - first) * self._costs.join)
+
+    def _end_of(self, worker: Any) -> Generator[Any, Any, None]:
+        """Let a worker die, again and again."""
+        rate, at_once = self._model.deaths / 3600, self._model.preempted
+        while worker.is_alive:
+            wait = self._chance.expovariate(rate) if rate else math.inf
+            if at_once is not None and at_once - self._env.now <= wait:
+                wait, at_once = at_once - self._env.now, None
+            if wait == math.inf:
+                return
+            yield self._env.timeout(wait)
+            if worker.is_alive and worker not in self._absent:
+                worker.interrupt()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, self._env.event()
+        news.succeed()
+
+    def _spend(self, what: str, seconds: float) -> Generator[Any, Any, None]:
+        start = self._env.now
+        try:
+            yield self._env.timeout(seconds)
+        finally:
+            self._spent[what] += self._env.now - start
+
+    def _use(self, what: str, resource: Any, seconds: float) -> Generator[Any, Any, None]:
+        with resource.request() as turn:
+            yield turn
+            yield from self._spend(what, seconds)
