@@ -236,10 +236,14 @@ def with_durations(frames: Frames) -> Frames:
 
 
 def _numbered(frames: Frames, number: int) -> Generator[tuple[int, Frame], None, None]:
-    """Each frame and its segment: that of `Frame.segment`, or else a new one from `number` on after `MAX_FRAMES`."""
-    count = 0
+    """Each frame and its segment: a new one where `Frame.segment` changes, or else after `MAX_FRAMES`.
+
+    Its number is that of the frame, unless one before has that or a later one: a second dream begins at 0 again.
+    """
+    count, label, number = 0, None, number - 1
     for frame in frames:
-        if frame.segment is None and count == MAX_FRAMES:
-            number, count = number + 1, 0
+        if not count or frame.segment != label or (label is None and count == MAX_FRAMES):
+            number, count = max(number + 1, frame.segment or 0), 0
+        label = frame.segment
         count += 1
-        yield number if frame.segment is None else frame.segment, frame
+        yield number, frame
