@@ -43,8 +43,7 @@ from dreamvideo.settings.job import ReadSettings
 
 log = logging.getLogger(__name__)
 
-# A seek goes this many seconds further back: a filter may need the frames before.
-SEEK_MARGIN = Fraction(1)
+SEEK_MARGIN = Fraction(1)  # seconds that a seek goes further back: a filter may need the frames before
 _DEFAULT_DURATION = Fraction(1, 25)  # seconds on screen of a frame, where neither it nor the file tells
 
 

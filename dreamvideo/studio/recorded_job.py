@@ -28,7 +28,7 @@ _KINDS: Final[Mapping[str, type[Any]]] = {
     "timeline": TimelineSettings,
     "drive": DriveSettings,
 }
-_KNOWN: Final = {"version", "input", *(field.name for kind in _KINDS.values() for field in fields(kind))}
+_KNOWN: Final = {"version", "input", "segments", *(field.name for kind in _KINDS.values() for field in fields(kind))}
 
 
 def settings_of_record(record: Mapping[str, Any]) -> JobSettings:
