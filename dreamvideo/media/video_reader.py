@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Generator
 from contextlib import closing, contextmanager
@@ -32,6 +31,8 @@ from dreamvideo.media.demux import (
     start_time,
     time_base_of,
 )
+from dreamvideo.media.reader_log import log
+from dreamvideo.media.reader_log import silence_reader as silence_reader
 from dreamvideo.media.remote_path import media_path
 from dreamvideo.media.resize import output_size
 from dreamvideo.media.rotation import display_matrix, swaps_axes
@@ -40,8 +41,6 @@ from dreamvideo.media.timed_frames import TimedFrame, TimedFrames, from_shown, w
 from dreamvideo.media.tonemap import HDR_TRANSFERS
 from dreamvideo.media.upright import ConverterFactory, FrameConverter, UprightConverter
 from dreamvideo.settings.job import ReadSettings
-
-log = logging.getLogger(__name__)
 
 SEEK_MARGIN = Fraction(1)  # seconds that a seek goes further back: a filter may need the frames before
 _DEFAULT_DURATION = Fraction(1, 25)  # seconds on screen of a frame, where neither it nor the file tells
@@ -87,16 +86,6 @@ def open_video(
             _close(source.frames)
     finally:
         container.close()
-
-
-@contextmanager
-def silence_reader() -> Generator[None, None, None]:
-    """Log nothing about videos inside the block; for a file that is opened again after its warnings were logged."""
-    disabled, log.disabled = log.disabled, True
-    try:
-        yield
-    finally:
-        log.disabled = disabled
 
 
 def _close(frames: Frames) -> None:

@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import BT601, BT709
+from dreamvideo.media import reader_log
 from dreamvideo.media.images import read_image
+from dreamvideo.media.reader_log import silence_reader
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.settings.job import ReadSettings
 
@@ -489,3 +491,14 @@ def test_no_frame_outlives_its_file(tmp_path: Path) -> None:
     finally:
         gc.enable()
     assert not kept
+
+
+def test_blocks_of_silence_may_end_in_any_order(caplog: pytest.LogCaptureFixture) -> None:
+    first, second = silence_reader(), silence_reader()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    reader_log.log.warning("unheard")
+    second.__exit__(None, None, None)
+    reader_log.log.warning("heard")
+    assert caplog.messages == ["heard"]
