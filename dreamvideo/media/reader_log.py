@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Lock
 
-log = logging.getLogger("dreamvideo.media.video_reader")
+log = logging.getLogger(__name__)
 
 _open_blocks = 0  # of `silence_reader`, in all threads; they may end in any order
 _lock = Lock()
