@@ -12,17 +12,16 @@ from typing import Final
 
 import numpy as np
 
-from dreamvideo.errors import SettingsError, did_you_mean
 from dreamvideo.jobs.job import Job, JobSettings, source_state
 from dreamvideo.media.mono_sound import check_has_sound
 from dreamvideo.schedule.film_clock import Sections
 from dreamvideo.settings.drives import DriveSettings
-from dreamvideo.settings.field_types import shortened
 from dreamvideo.settings.schedules import FLAGS, SCHEDULED_NUMBERS, TimelineSettings
 from dreamvideo.sound.bands import BEATS, ONSETS
-from dreamvideo.sound.drive import Drive, DriveCurve, drive_curve, parse_drive
+from dreamvideo.sound.drive import Drive, DriveCurve, drive_curve
 from dreamvideo.sound.events import require_librosa
 from dreamvideo.sound.features import SoundFeatures, analyze_file
+from dreamvideo.sound.named_drives import named_drives
 
 log = logging.getLogger(__name__)
 
@@ -50,18 +49,7 @@ def parse_drives(settings: DriveSettings) -> dict[str, Drive]:
     Raises:
         SettingsError: one is wrong, its option takes no schedule, or an option has two.
     """
-    drives: dict[str, Drive] = {}
-    for text in settings.drive:
-        drive = parse_drive(text)
-        if drive.option not in _DRIVEN:
-            nearest = did_you_mean(drive.option, _DRIVEN)
-            shown = shortened(drive.option)
-            raise SettingsError(f"--drive {shown}: expected an option of {', '.join(_DRIVEN)}{nearest}")
-        name = _DRIVEN[drive.option]
-        if name in drives:
-            raise SettingsError(f"--drive {drive.option} twice: expected one drive of an option")
-        drives[name] = drive
-    return drives
+    return named_drives(settings.drive, _DRIVEN)
 
 
 def check_drives(settings: JobSettings) -> None:
