@@ -11,7 +11,7 @@ from dreamvideo.frames import StreamInfo
 from dreamvideo.jobs.guide import load_guide
 from dreamvideo.jobs.job import Job, JobSettings, open_job
 from dreamvideo.jobs.job_drives import HeardSound, check_drives, unheard
-from dreamvideo.media.video_reader import silence_reader
+from dreamvideo.media.reader_log import silence_reader
 from dreamvideo.models.look_networks import LookNetworks, load_looks
 from dreamvideo.models.network import Network, load_network
 from dreamvideo.schedule.film_clock import FilmClock

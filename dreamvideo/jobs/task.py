@@ -20,10 +20,10 @@ from dreamvideo.jobs.job_drives import HeardSound
 from dreamvideo.jobs.job_output import segment_opener
 from dreamvideo.jobs.job_schedule import job_schedule
 from dreamvideo.media.checkpoint import ResumePoint
+from dreamvideo.media.reader_log import silence_reader
 from dreamvideo.media.segment_content import read_segment
 from dreamvideo.media.segment_records import Segment, forget_segment, stored_carry
 from dreamvideo.media.segments import write_segments
-from dreamvideo.media.video_reader import silence_reader
 from dreamvideo.media.worker_folder import WorkerFolder, keep_carry
 from dreamvideo.models.look_networks import LookNetworks, main_network
 from dreamvideo.models.network import Network

@@ -14,7 +14,8 @@ from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
 from dreamvideo.media.images import read_image
 from dreamvideo.media.paths import is_image
-from dreamvideo.media.video_reader import open_video, silence_reader
+from dreamvideo.media.reader_log import silence_reader
+from dreamvideo.media.video_reader import open_video
 from dreamvideo.settings.job import ReadSettings
 
 _PER_SECOND = 1000  # times are whole milliseconds, so that a label is a --start that finds the frame again

@@ -32,7 +32,6 @@ from dreamvideo.media.demux import (
     time_base_of,
 )
 from dreamvideo.media.reader_log import log
-from dreamvideo.media.reader_log import silence_reader as silence_reader
 from dreamvideo.media.remote_path import media_path
 from dreamvideo.media.resize import output_size
 from dreamvideo.media.rotation import display_matrix, swaps_axes

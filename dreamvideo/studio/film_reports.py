@@ -14,8 +14,8 @@ from dreamvideo.info.describe import ReportSettings, inspect_file
 from dreamvideo.info.file_report import reports_to_json
 from dreamvideo.live.web.jpegs import encode_jpeg
 from dreamvideo.media.contact_sheet import shrink_to_side
+from dreamvideo.media.reader_log import silence_reader
 from dreamvideo.media.sample_frames import read_one_frame
-from dreamvideo.media.video_reader import silence_reader
 from dreamvideo.media.video_writer import default_output
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.settings.job import EncodeSettings, InfoSettings, ReadSettings

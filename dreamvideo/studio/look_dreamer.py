@@ -24,8 +24,9 @@ from dreamvideo.jobs.guide import load_guide
 from dreamvideo.kernels import graph_capture
 from dreamvideo.live.web.jpegs import encode_jpeg
 from dreamvideo.media.contact_sheet import shrink_to_side
+from dreamvideo.media.reader_log import silence_reader
 from dreamvideo.media.sample_frames import read_one_frame
-from dreamvideo.media.video_reader import open_video, silence_reader
+from dreamvideo.media.video_reader import open_video
 from dreamvideo.media.video_writer import write_video
 from dreamvideo.models.class_groups import GROUPS, IMAGENET_COUNT
 from dreamvideo.models.layers import describe_layers, layer_stages

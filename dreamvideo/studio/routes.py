@@ -196,10 +196,7 @@ class _Routes:
         return tasks
 
     async def picture(self, request: Request) -> Response:
-        jpeg = self._studio.pictures.picture(request.path_params["key"])
-        if jpeg is None:
-            raise RequestRefused(HTTPStatus.NOT_FOUND, "this picture is no longer kept")
-        return Response(jpeg, media_type="image/jpeg", headers=_KEPT)
+        return _jpeg(self._studio.pictures.picture(request.path_params["key"]), "this picture is no longer kept")
 
     async def events(self, request: Request) -> Response:
         """What happened since the last time; waits for something to happen."""
@@ -240,10 +237,7 @@ class _Routes:
         return JSONResponse({})
 
     async def job_frame(self, request: Request) -> Response:
-        jpeg = self._studio.jobs.picture(request.path_params["number"])
-        if jpeg is None:
-            raise RequestRefused(HTTPStatus.NOT_FOUND, "no frame yet")
-        return Response(jpeg, media_type="image/jpeg", headers=_KEPT)
+        return _jpeg(self._studio.jobs.picture(request.path_params["number"]), "no frame yet")
 
     async def job_command(self, request: Request) -> Response:
         job = self._studio.jobs.job(request.path_params["number"])
@@ -252,3 +246,10 @@ class _Routes:
         source, output = self._folder.find(job.source), self._folder.find(job.output)
         words = command_words(job.look, source, output, is_image(source), self._folder.find_film)
         return JSONResponse({"command": shlex.join(words), "saved": str(output)})
+
+
+def _jpeg(content: bytes | None, missing: str) -> Response:
+    """The response with a picture, which is refused with the message `missing` where there is none."""
+    if content is None:
+        raise RequestRefused(HTTPStatus.NOT_FOUND, missing)
+    return Response(content, media_type="image/jpeg", headers=_KEPT)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from dreamvideo.frames import Frame, Frames
-from dreamvideo.media.video_reader import open_video, silence_reader
+from dreamvideo.media.reader_log import silence_reader
+from dreamvideo.media.video_reader import open_video
 from dreamvideo.settings.job import ReadSettings
 from dreamvideo.settings.live import CameraSettings
 
