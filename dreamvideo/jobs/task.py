@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
@@ -15,7 +16,16 @@ from dreamvideo.frames import Source, StreamInfo
 from dreamvideo.jobs.decoding import frames_device
 from dreamvideo.jobs.film_index import film_index
 from dreamvideo.jobs.film_windows import FilmIndex, FilmWindow
-from dreamvideo.jobs.job import Job, JobSettings, encodes_on_device, masked, open_job, resume_start, segment_grid
+from dreamvideo.jobs.job import (
+    Job,
+    JobSettings,
+    encodes_on_device,
+    first_frame,
+    masked,
+    open_job,
+    resume_start,
+    segment_grid,
+)
 from dreamvideo.jobs.job_drives import HeardSound
 from dreamvideo.jobs.job_output import segment_opener
 from dreamvideo.jobs.job_schedule import job_schedule
@@ -181,7 +191,8 @@ def _open_tasks(
             opened.append(_OpenTask(number, source, before))
             frames = masked(source.frames, settings, before=max(0, before - 1))
             schedule = job_schedule(settings, source.info, task.heard)
-            yield DreamInput(frames, point, grid, schedule, cut, window.end)
+            first = None if point is None and cut is None else partial(first_frame, job, settings, device)
+            yield DreamInput(frames, point, grid, schedule, cut, window.end, first)
 
 
 def _find_cut(
