@@ -78,12 +78,11 @@ def _second_dream(first: Frame, last: Sequence[LaneStep], for_flow: bool) -> lis
     if follows.previous is None:
         log.warning("the last frame does not go over into the first: the film jumps there, whatever is dreamed")
         return []
-    previous, shot = begin.frame, -1 - last[-1].input
-    place = replace(last[-1], shot=shot, stores_carry=False, carry=None, share=None, shot_start=None, leads=True)
-    leading = [replace(place, frame=previous, previous=None, presence=begin.presence, held=False)]
+    second = partial(replace, shot=-1 - last[-1].input, stores_carry=False, carry=None, leads=True)
+    previous = begin.frame
+    leading = [second(last[-1], frame=previous, previous=None, presence=begin.presence, held=False)]
     for step, frame in zip(reversed(last), images, strict=True):
-        where = {"index": step.index, "segment": step.segment, "presence": step.presence, "held": step.held}
-        leading.append(replace(place, frame=frame, previous=previous, meets=1.0, **where))
+        leading.append(second(step, frame=frame, previous=previous, meets=1.0))
         previous = previous if step.held else frame
         if step.previous is None:
             break
