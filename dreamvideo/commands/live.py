@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from dreamvideo.commands.console import DONE, Console
@@ -66,7 +68,7 @@ def run_live(request: LiveRequest, console: Console) -> int:
 
     Args:
         request: which camera, and how it is dreamed and shown.
-        console: where the address of the page is printed.
+        console: where the address of the page, names of recordings, and the rate without a window are printed.
 
     Returns:
         The exit code.
@@ -78,6 +80,29 @@ def run_live(request: LiveRequest, console: Console) -> int:
     from dreamvideo.process import configure_process, responsive_threads
 
     configure_process(request.model)
-    with responsive_threads(request.model) as prepare_ascent:
-        run_live_dream(request, console.message, prepare_ascent)
+    with responsive_threads(request.model) as prepare_ascent, frame_counter(request, console) as count_frame:
+        run_live_dream(request, console.message, prepare_ascent, count_frame)
     return DONE
+
+
+@contextlib.contextmanager
+def frame_counter(request: LiveRequest, console: Console) -> Generator[Callable[[], object], None, None]:
+    """Count frames on a bar inside the block where neither a window nor a page shows them, and say how to end.
+
+    Args:
+        request: where the dream is shown.
+        console: where it is counted.
+
+    Yields:
+        A function that counts one more.
+    """
+    live = request.live
+    if live.window or live.serve is not None:
+        yield lambda: None
+        return
+    if not (live.record or live.virtual_camera):
+        console.message("nothing is shown or recorded: add --record FILE, --serve 8000 or --virtual-camera")
+    ends = "" if live.duration is None else f"ends after {float(live.duration):g} s; "
+    console.message(f"{ends}press Ctrl-C to stop")
+    with console.bar(None, "live") as bar:
+        yield bar.update

@@ -62,15 +62,21 @@ class LiveRequest:
     stage: StageSettings = StageSettings()
 
 
-def run_live_dream(request: LiveRequest, report: Report, prepare_ascent: Callable[[], None] = lambda: None) -> None:
+def run_live_dream(
+    request: LiveRequest,
+    report: Report,
+    prepare_ascent: Callable[[], None] = lambda: None,
+    count_frame: Callable[[], object] = lambda: None,
+) -> None:
     """Dream what a camera sees until a key, the duration or the camera ends it.
 
     Nothing outside this call is changed. For the least stutter call it inside `process.responsive_threads`.
 
     Args:
         request: what to dream and where to show it.
-        report: is called with lines for the user, such as the address of the page.
+        report: is called with lines for the user, such as the address of the page, or the name of a recording.
         prepare_ascent: is called first in the thread of the ascent, see `process.responsive_threads`.
+        count_frame: is called when a frame was shown, recorded or sent.
 
     Raises:
         DreamVideoError: of the camera, the network or an output.
@@ -82,7 +88,7 @@ def run_live_dream(request: LiveRequest, report: Report, prepare_ascent: Callabl
         check_display()
     device = pick_device(request.model.device)
     model = find_model(request.model.model, request.model.weights, request.model.scaling)
-    shared = SharedState(initial_controls(live), build_menu(model, request.preset))
+    shared = SharedState(initial_controls(live), build_menu(model, request.preset), report)
     on_device = replace(request.model, device=str(device))
     load = look_loader(model, on_device, request.objective, request.dream, request.guide)
     estimate = live_flow(device)
@@ -100,6 +106,7 @@ def run_live_dream(request: LiveRequest, report: Report, prepare_ascent: Callabl
                 controls = shared.controls
                 for sink in sinks:
                     sink(shown, controls)
+                count_frame()
                 if live.duration is not None and time.monotonic() - start >= live.duration:
                     return
 
