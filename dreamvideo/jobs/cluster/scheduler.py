@@ -145,7 +145,9 @@ class _Scheduler:
 
     def _take_windows(self) -> list[_JobWindow]:
         """What one worker gets: a window, or several short ones that fill its lanes."""
+        count = len(self._waiting)
         batch = [take_window(self._waiting, self._pool.count, _JobWindow.length, _JobWindow.halves)]
+        batch[0].active.open_windows += len(self._waiting) == count  # it was the half of one
         lanes = self._lanes(batch[0].active)
         room = LONGEST * lanes - batch[0].length()
         while len(batch) < lanes and len(self._waiting) > self._pool.count and self._waiting[0].length() <= room:
