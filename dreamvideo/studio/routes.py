@@ -33,6 +33,8 @@ from dreamvideo.studio.film_folder import FilmFolder
 from dreamvideo.studio.film_reports import FilmReports
 from dreamvideo.studio.job_queue import JobQueue
 from dreamvideo.studio.knobs import describe_knobs
+from dreamvideo.studio.live_child import LiveDream
+from dreamvideo.studio.live_routes import live_routes
 from dreamvideo.studio.picture_queue import MOST_TASKS, PRIORITY, PictureQueue
 from dreamvideo.studio.request_values import json_body, seconds_or_none, whole_number
 from dreamvideo.studio.studio_job import unfinished_outputs
@@ -57,6 +59,7 @@ class Studio:
     jobs: JobQueue
     uploads: Uploads
     reports: FilmReports
+    live: LiveDream
 
 
 def studio_app(studio: Studio, access: Access) -> Guard:
@@ -85,6 +88,7 @@ def studio_app(studio: Studio, access: Access) -> Guard:
             Route("/api/jobs/{number:int}/frame", routes.job_frame),
             Route("/api/jobs/{number:int}/command", routes.job_command),
             Route("/api/jobs/{number:int}/{action}", routes.change_job, methods=["POST"]),
+            *live_routes(studio.live, studio.folder, own_cameras=access.local_name is not None),
         ],
         exception_handlers={
             DreamVideoError: _explain,

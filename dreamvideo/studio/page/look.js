@@ -16,6 +16,7 @@ let timer = 0;
 let requests = { stage: 0, preview: 0 };
 let previewing = false;
 
+export const chosenLook = () => look;
 const film = () => paths[0];
 const frameTime = () => (isPhoto ? null : time);
 
