@@ -14,7 +14,7 @@ from typing import Any, Final
 from dreamvideo.errors import SettingsError
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.field_types import shortened
-from dreamvideo.settings.job import EncodeSettings, ReadSettings
+from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings
 from dreamvideo.settings.network_looks import (
     DEFAULT_NETWORK,
     DRAWN_NETWORK,
@@ -27,8 +27,8 @@ from dreamvideo.settings.option import option_flag, option_kind
 from dreamvideo.settings.presets import PRESETS, Preset, find_preset
 from dreamvideo.settings.toml_file import typed_values
 
-LOOK_KINDS: Final = (ModelSettings, ObjectiveSettings, DreamSettings, CarrySettings, ReadSettings, EncodeSettings)
-PHOTO_KINDS: Final = (ModelSettings, ObjectiveSettings, DreamSettings)  # those that a photo has, too
+PHOTO_KINDS: Final = (ModelSettings, ObjectiveSettings, DreamSettings, MaskSettings)  # those that a photo has, too
+LOOK_KINDS: Final = (*PHOTO_KINDS, CarrySettings, ReadSettings, EncodeSettings)
 # What the page does not offer: files outside of the folder, and what only a developer needs.
 _HIDDEN: Final = frozenset(["weights", "scaling", "flow_weights", "codec", "encoder_threads", "frames", "lanes"])
 MOST_VALUES: Final = 64  # of a look, and of a value that is a list
@@ -41,6 +41,7 @@ class LookParts:
     model: ModelSettings
     objective: ObjectiveSettings
     dream: DreamSettings
+    mask: MaskSettings
     carry: CarrySettings
     read: ReadSettings
     encode: EncodeSettings

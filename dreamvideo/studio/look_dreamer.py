@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dreamvideo.ascent.octaves import dream
 from dreamvideo.errors import DreamVideoError
@@ -24,6 +25,8 @@ from dreamvideo.jobs.guide import load_guide
 from dreamvideo.kernels import graph_capture
 from dreamvideo.live.web.jpegs import encode_jpeg
 from dreamvideo.media.contact_sheet import shrink_to_side
+from dreamvideo.media.masks import mask_at, read_image_mask, resize_mask, with_masks
+from dreamvideo.media.paths import is_image
 from dreamvideo.media.reader_log import silence_reader
 from dreamvideo.media.sample_frames import read_one_frame
 from dreamvideo.media.video_reader import open_video
@@ -36,7 +39,7 @@ from dreamvideo.models.registry import find_model
 from dreamvideo.settings.job import ReadSettings
 from dreamvideo.studio.chosen_look import LookParts, read_look, resolve_look
 from dreamvideo.studio.film_folder import FilmFolder
-from dreamvideo.tensors import to_image
+from dreamvideo.tensors import to_image, to_mask
 from dreamvideo.threads import prefetch
 from dreamvideo.video.pipeline import dream_video
 
@@ -75,8 +78,9 @@ class LookDreamer:
         source = image_to_tile(image, task["side"], aspect)
         dreamed = source
         if parts.dream.iterations:
+            mask = _mask(parts, task, source.shape[2], source.shape[3], network.device)
             with graph_capture.enabled(False):  # recording a graph for one picture takes longer than it saves
-                dreamed = dream(source.to(network.device), network.score, parts.dream).cpu()
+                dreamed = dream(source.to(network.device), network.score, parts.dream, mask=mask).cpu()
         shown = source + parts.carry.amount * (dreamed - source)
         yield {"jpegs": {"dream": encode_jpeg(to_image(shown.clamp(0, 1)))}}
 
@@ -94,6 +98,8 @@ class LookDreamer:
         times: list[float] = []
         with silence_reader(), open_video(path, read) as source:
             frames = _kept(prefetch(source.frames), sources)
+            if parts.mask.mask is not None:
+                frames = with_masks(frames, Path(parts.mask.mask), read)
             with closing(dream_video(frames, network, parts.dream, parts.carry)) as dreamed:
                 for index, frame in enumerate(dreamed):
                     times.append(time.monotonic() - began)
@@ -149,6 +155,21 @@ def _frame(path: str, start: float | None, modified: int) -> tuple[NDArray[np.ui
         if not start:
             raise
         return read_one_frame(Path(path), None)  # a header that promises more than there is
+
+
+def _mask(parts: LookParts, task: Mapping[str, Any], height: int, width: int, device: torch.device) -> Tensor | None:
+    """The mask of a frame, in its size."""
+    if parts.mask.mask is None:
+        return None
+    path = Path(parts.mask.mask)
+    mask = _read_mask(path, is_image(Path(task["path"])), task["time"], path.stat().st_mtime_ns)
+    return to_mask(resize_mask(mask, height, width), device)
+
+
+@functools.lru_cache(maxsize=2)
+def _read_mask(path: Path, of_photo: bool, time: float | None, modified: int) -> NDArray[np.uint8]:
+    with silence_reader():
+        return read_image_mask(path) if of_photo else mask_at(path, Fraction(time or 0).limit_denominator(1000))
 
 
 def _height(info: StreamInfo, side: int) -> int:

@@ -127,7 +127,7 @@ def secrets(root: Path) -> Iterator[list[Path]]:
 
 def sends(browser: TestClient, name: str) -> list[Any]:
     """A request with `name` in every field that holds a path."""
-    look = {"values": {"guide": name}}
+    look, masked = ({"values": {field: name}} for field in ("guide", "mask"))
     tiles = {"client": "a", "kind": "tiles", "path": name, "looks": [{"id": "a", "look": {}}]}
     posts: dict[str, list[Any]] = {
         "look": [{"path": name, "look": {}}, {"path": "film.mp4", "look": look}],
@@ -135,6 +135,7 @@ def sends(browser: TestClient, name: str) -> list[Any]:
         "jobs": [
             {"paths": [name], "look": {}},
             {"paths": ["film.mp4"], "look": look},
+            {"paths": ["film.mp4"], "look": masked},
             {"resume": name, "source": "film.mp4"},
             {"resume": "film_dream.mp4", "source": name},
         ],

@@ -11,7 +11,6 @@ from conftest import parsed
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.jobs.job import Job, JobSettings
-from dreamvideo.settings.job import MaskSettings
 from dreamvideo.settings.option import option_choices
 from dreamvideo.studio import chosen_look
 from dreamvideo.studio.chosen_look import (
@@ -34,7 +33,7 @@ def find(name: str) -> Path:
 
 def job_settings(look: ChosenLook) -> JobSettings:
     parts = resolve_look(look, find)
-    return JobSettings(parts.read, parts.model, parts.objective, parts.dream, parts.carry, MaskSettings(), parts.encode)
+    return JobSettings(parts.read, parts.model, parts.objective, parts.dream, parts.carry, parts.mask, parts.encode)
 
 
 def typed_settings(look: ChosenLook) -> Any:

@@ -16,6 +16,7 @@ from studio_fakes import JPEG, FakeJob, FakeStudio, fake_studio, film_folder
 from dreamvideo.errors import SourceError
 from dreamvideo.studio import live_process, live_routes
 from dreamvideo.studio.access import Access
+from dreamvideo.studio.chosen_look import ChosenLook
 from dreamvideo.studio.live_process import run_studio_live
 
 SOON = 60.0
@@ -60,7 +61,7 @@ def test_a_camera_is_chosen(studio: FakeStudio, root: Path, body: dict[str, Any]
     assert offered == {"cameras": [{"camera": 0, "name": "a webcam (0)"}], "offered": True}
     with started(studio, **body, look={"preset": "eyes"}) as (browser, child):
         expected = str(root / camera) if body.get("film") else camera
-        assert child.spec == {"camera": expected, "look": {"preset": "eyes", "values": {}}, "root": str(root)}
+        assert child.spec == {"camera": expected, "look": ChosenLook("eyes").as_json(), "root": str(root)}
         state = browser.get("/api/live").json()
         assert state["title"] == "eyes" and state["sender"] == ("a" if camera is None else None)
         again = browser.post("/api/live/start", json=OWN)

@@ -64,9 +64,9 @@ def content(path: Path) -> list[tuple[int | None, str]]:
         return [*packets, (None, file.metadata.get("comment", ""))]
 
 
-def unbroken(film: Path) -> Any:
+def unbroken(film: Path, *more: object) -> Any:
     whole = film.with_name("whole.mp4")
-    assert run("video", film, "-o", whole, *OPTIONS, "-q") == 0
+    assert run("video", film, "-o", whole, *OPTIONS, *more, "-q", "-y") == 0
     return content(whole)
 
 
@@ -175,6 +175,46 @@ def test_a_look_that_cannot_be_dreamed_is_an_error(film: Path) -> None:
     for values, error in (({"layers": ["nothing"]}, ValueError), ({"model": "googlenet"}, SettingsError)):
         with pytest.raises(error):
             list(LookDreamer().run(task(film, "picture", look=look(**values)), lambda: False))
+
+
+@pytest.fixture
+def mask(film: Path) -> Path:
+    """White on the left."""
+    path, image = film.with_name("mask.png"), np.zeros((48, 64), np.uint8)
+    image[:, :32] = 255
+    cv2.imwrite(str(path), image)
+    return path
+
+
+def test_a_mask_limits_a_job_as_on_the_command_line(film: Path, mask: Path) -> None:
+    start(film, look(mask="mask.png"))
+    assert content(film.with_name("film_dream.mp4")) == unbroken(film, "--mask", mask)
+    photo = film.with_name("photo.png")
+    cv2.imwrite(str(photo), np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8))
+    output = film.with_name("photo_dream.png")
+    spec = {"source": str(photo), "output": str(output), "look": look(mask="mask.png"), "root": str(film.parent)}
+    run_studio_job(spec, lambda message: None, lambda: False)
+    assert run("image", photo, "-o", film.with_name("b.png"), *OPTIONS, "--mask", mask, "-q") == 0
+    assert output.read_bytes() == film.with_name("b.png").read_bytes()
+
+
+def test_pictures_and_previews_keep_what_a_mask_leaves_alone(film: Path, mask: Path) -> None:
+    strong = look(mask=mask.name, step_size="0.1")
+
+    def change(*answers: Any) -> tuple[float, float]:
+        """Mean change on the left and on the right, in gray levels."""
+        pairs = [(images(each)["dream"], images(each)["source"]) for each in answers]
+        change = np.mean([np.abs(dream.astype(float) - source) for dream, source in pairs], axis=(0, 1, 3))
+        return float(change[:28].mean()), float(change[36:].mean())
+
+    *frames, _ = LookDreamer().run(task(film, "preview", look=strong), lambda: False)
+    left, right = change(*frames)
+    assert left > 4 and right < 2
+    (picture,) = LookDreamer().run(task(film, "picture", look=strong), lambda: False)
+    (source,) = LookDreamer().run(task(film, "picture", look=look(iterations=0)), lambda: False)
+    picture["jpegs"]["source"] = source["jpegs"]["dream"]
+    left, right = change(picture)
+    assert left > 4 and right < 2
 
 
 @pytest.mark.slow  # starts an interpreter with torch

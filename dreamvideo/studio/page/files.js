@@ -22,6 +22,7 @@ export const showFolder = saying(async (name = folder) => {
   crumbs(listing);
   $("entries").replaceChildren(...listing.entries.map(card));
   $("unfinished").replaceChildren(...listing.unfinished.map(notice));
+  $("folder-files").replaceChildren(...listing.entries.filter((entry) => entry.kind !== "folder").map((entry) => h("option", { value: entry.name })));
   showSelected();
 });
 
@@ -68,7 +69,18 @@ async function dropped(event) {
   const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   for (const entry of entries) await gather(entry, files);
   if (!files.length) say("no files were dropped", true);
+  const field = event.target.closest("input[list=folder-files]");
+  if (field && files.length) return uploadInto(field, files[0]);
   await uploadAll(files);
+}
+
+// A file that was dropped on a field that takes one, such as a mask.
+async function uploadInto(field, [file, name]) {
+  const stored = await upload(file, inFolder(name));
+  if (!stored) return; // it was cancelled
+  field.value = stored;
+  field.dispatchEvent(new Event("change"));
+  await showFolder();
 }
 
 async function gather(entry, files) {
@@ -85,11 +97,13 @@ async function gather(entry, files) {
   }
 }
 
+const inFolder = (name) => (folder ? `${folder}/${name}` : name);
+
 async function uploadAll(files) {
   location.hash = "files";
   const names = [];
   for (const [file, name] of files) {
-    const stored = await saying(upload)(file, folder ? `${folder}/${name}` : name);
+    const stored = await saying(upload)(file, inFolder(name));
     if (stored) names.push(stored);
   }
   $("file-input").value = "";

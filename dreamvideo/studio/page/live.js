@@ -140,7 +140,7 @@ async function showImages() {
       canvas.getContext("2d").drawImage(image, 0, 0);
       image.close();
       const mark = answer.headers.get("Live-Mark");
-      delay = mark && state.sender === client ? performance.now() - 1000 * Number(mark) : null;
+      if (mark && state.sender === client) delay = performance.now() - 1000 * Number(mark);
     }
   } catch (error) {
     $("live-error").textContent = error.message;
@@ -238,7 +238,7 @@ function makeSlider({ name, what, low, high, whole }) {
     slider.sending = false;
   };
   sliders.set(name, slider);
-  return h("div", { class: "knob" }, h("div", { class: "top" }, h("label", { for: input.id }, name), value, clear), input);
+  return h("div", { class: "knob" }, h("div", { class: "top" }, h("label", { for: input.id }, name[0].toUpperCase() + name.slice(1).replaceAll("-", " ")), value, clear), input);
 }
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
