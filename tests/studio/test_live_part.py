@@ -147,8 +147,9 @@ def test_controls_reach_the_dream_and_its_state_the_page(studio: FakeStudio) -> 
         assert browser.post("/api/live/press", json={"key": "r"}).status_code == 200 and child.spec == {"press": "r"}
         assert browser.post("/api/live/set", json={"name": "strength", "value": 2}).status_code == 200
         assert child.spec == {"set": ["strength", 2]}
-        wrong = [("press", {"key": key}) for key in ("q", "Q", "", None, 3, [])]
-        wrong += [("set", body) for body in ({}, {"name": 3}, {"name": "strength", "value": [1]})]
+        keys: list[Any] = ["q", "Q", "", None, 3, []]
+        controls: list[Any] = [{}, {"name": 3}, {"name": "strength", "value": [1]}]
+        wrong = [*(("press", {"key": key}) for key in keys), *(("set", body) for body in controls)]
         assert {browser.post(f"/api/live/{path}", json=body).status_code for path, body in wrong} == {400}
         assert child.spec == {"set": ["strength", 2]}
         child.messages.put({"note": "camera 0 gives black images only"})
@@ -254,4 +255,4 @@ def test_images_of_a_browser_are_dreamed_and_come_back_with_their_marks(root: Pa
 def test_a_camera_that_does_not_open_is_said(root: Path) -> None:
     page = Page(lambda number: [])
     with pytest.raises(SourceError, match="nothing.mp4"):
-        run_studio_live({"camera": str(root / "nothing.mp4"), "look": LOOK, "root": str(root)}, list, page.send)
+        run_studio_live({"camera": str(root / "nothing.mp4"), "look": LOOK, "root": str(root)}, lambda: None, page.send)
