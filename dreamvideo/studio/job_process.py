@@ -25,6 +25,7 @@ from dreamvideo.jobs.guide import load_job_network
 from dreamvideo.jobs.job import Job, JobResult, JobSettings
 from dreamvideo.jobs.job_schedule import check_schedules, load_job_networks
 from dreamvideo.jobs.observer import Observer
+from dreamvideo.jobs.plan_frames import plan_frames
 from dreamvideo.jobs.runner import dream_jobs
 from dreamvideo.live.web.jpegs import encode_jpeg
 from dreamvideo.media.checkpoint import checkpoint_folder, stored_job
@@ -100,7 +101,8 @@ def _settings(spec: Message, output: Path) -> JobSettings:
             raise OutputError(f"nothing is left of {output.name} that could be resumed: begin it again")
         return settings_of_record(record)
     parts = resolve_look(read_look(spec["look"]), FilmFolder(Path(spec["root"])).find)
-    return JobSettings(parts.read, parts.model, parts.objective, parts.dream, parts.carry, parts.mask, parts.encode)
+    looks = parts.read, parts.model, parts.objective, parts.dream, parts.carry, parts.mask, parts.encode
+    return JobSettings(*looks, sequence=parts.sequence)
 
 
 def _dream_film(
@@ -110,9 +112,14 @@ def _dream_film(
     send: Callable[[Message], None],
     should_stop: Callable[[], bool],
 ) -> None:
-    job = Job(source, output)
     _wait_until_free(output)
-    check_output(output, [source], overwrite=False)
+    job: Job | None = Job(source, output)
+    if source.is_dir():
+        job = plan_frames([source], output, settings.read, settings.sequence, log.info, resume=True)
+    else:
+        check_output(output, [source], overwrite=False)
+    if job is None:
+        return
     check_checkpoint(job, settings, resume=True, overwrite=False)
     check_schedules([job], settings)
     if settings.mask.mask is not None:

@@ -28,8 +28,6 @@ from dreamvideo.media.contact_sheet import shrink_to_side
 from dreamvideo.media.masks import mask_at, read_image_mask, resize_mask, with_masks
 from dreamvideo.media.paths import is_image
 from dreamvideo.media.reader_log import silence_reader
-from dreamvideo.media.sample_frames import read_one_frame
-from dreamvideo.media.video_reader import open_video
 from dreamvideo.media.video_writer import write_video
 from dreamvideo.models.class_groups import GROUPS, IMAGENET_COUNT
 from dreamvideo.models.layers import describe_layers, layer_stages
@@ -39,6 +37,7 @@ from dreamvideo.models.registry import find_model
 from dreamvideo.settings.job import ReadSettings
 from dreamvideo.studio.chosen_look import LookParts, read_look, resolve_look
 from dreamvideo.studio.film_folder import FilmFolder
+from dreamvideo.studio.picture_folder import open_source, source_frame
 from dreamvideo.tensors import to_image, to_mask
 from dreamvideo.threads import prefetch
 from dreamvideo.video.pipeline import dream_video
@@ -74,7 +73,8 @@ class LookDreamer:
         """One frame in one look: `path`, `time` (seconds, or None), `side` (pixels), `look`, `root`."""
         parts = _parts(task)
         network = self._network(parts)
-        image, aspect = _frame(task["path"], task["time"], Path(task["path"]).stat().st_mtime_ns)
+        modified = Path(task["path"]).stat().st_mtime_ns
+        image, aspect = _frame(task["path"], task["time"], modified, parts.sequence.fps)
         source = image_to_tile(image, task["side"], aspect)
         dreamed = source
         if parts.dream.iterations:
@@ -89,14 +89,14 @@ class LookDreamer:
         parts, path, side = _parts(task), Path(task["path"]), task["side"]
         network = self._network(parts) if parts.dream.iterations else None
         start = max(Fraction(0), Fraction(task["time"] or 0).limit_denominator(1000) - PREVIEW_SECONDS // 2)
-        with silence_reader(), open_video(path) as whole:
+        with silence_reader(), open_source(path, ReadSettings(), parts.sequence) as whole:
             info = whole.info
         read = ReadSettings(start=start, duration=Fraction(PREVIEW_SECONDS), size=(None, _height(info, side)))
         sources: list[Frame] = []
         dreams: list[Frame] = []
         began = time.monotonic()
         times: list[float] = []
-        with silence_reader(), open_video(path, read) as source:
+        with silence_reader(), open_source(path, read, parts.sequence) as source:
             frames = _kept(prefetch(source.frames), sources)
             if parts.mask.mask is not None:
                 frames = with_masks(frames, Path(parts.mask.mask), read)
@@ -148,13 +148,13 @@ def _parts(task: Mapping[str, Any]) -> LookParts:
 
 
 @functools.lru_cache(maxsize=2)
-def _frame(path: str, start: float | None, modified: int) -> tuple[NDArray[np.uint8], Fraction]:
+def _frame(path: str, start: float | None, modified: int, fps: Fraction) -> tuple[NDArray[np.uint8], Fraction]:
     try:
-        return read_one_frame(Path(path), None if start is None else Fraction(start).limit_denominator(1000))
+        return source_frame(Path(path), None if start is None else Fraction(start).limit_denominator(1000), fps)
     except DreamVideoError:
         if not start:
             raise
-        return read_one_frame(Path(path), None)  # a header that promises more than there is
+        return source_frame(Path(path), None, fps)  # a header that promises more than there is
 
 
 def _mask(parts: LookParts, task: Mapping[str, Any], height: int, width: int, device: torch.device) -> Tensor | None:

@@ -38,7 +38,9 @@ def look(**values: Any) -> dict[str, Any]:
     return {"preset": None, "values": {**QUICK, **values}}
 
 
-def start(film: Path, chosen: Any, stop_after: int | None = None) -> list[dict[str, Any]]:
+def start(
+    film: Path, chosen: Any, stop_after: int | None = None, output: str = "film_dream.mp4"
+) -> list[dict[str, Any]]:
     """Run a job of the studio; returns its messages."""
     messages: list[dict[str, Any]] = []
     frames = 0
@@ -51,8 +53,7 @@ def start(film: Path, chosen: Any, stop_after: int | None = None) -> list[dict[s
         frames += 1
         return stop_after is not None and frames > stop_after
 
-    output = film.with_name("film_dream.mp4")
-    spec = {"source": str(film), "output": str(output), "look": chosen, "root": str(film.parent)}
+    spec = {"source": str(film), "output": str(film.with_name(output)), "look": chosen, "root": str(film.parent)}
     run_studio_job(spec, send, should_stop)
     return messages
 
@@ -215,6 +216,43 @@ def test_pictures_and_previews_keep_what_a_mask_leaves_alone(film: Path, mask: P
     picture["jpegs"]["source"] = source["jpegs"]["dream"]
     left, right = change(picture)
     assert left > 4 and right < 2
+
+
+@pytest.fixture
+def shots(film: Path) -> Path:
+    """A folder of 10 pictures, picture n of gray level 20 n with some noise."""
+    folder, noise = film.with_name("shots"), np.random.default_rng(1).integers(0, 20, (48, 64, 3))
+    folder.mkdir()
+    for number in range(10):
+        cv2.imwrite(str(folder / f"shot{number}.png"), (20 * number + noise).astype(np.uint8))
+    return folder
+
+
+def test_a_folder_of_pictures_is_dreamed_as_one_film(shots: Path) -> None:
+    with pytest.raises(Cancelled):
+        start(shots, look(fps="10"), stop_after=6, output="shots_dream.mp4")
+    output = shots.with_name("shots_dream.mp4")
+    assert kept_frames(output) == 4 and not output.exists()
+    messages = start(shots, look(fps="10"), output=output.name)
+    assert messages[0] == {"frames": 4, "count": 10} and messages[-1]["frames"] == 10
+    typed = shots.with_name("typed.mp4")
+    assert run("frames", shots, "-o", typed, *OPTIONS, "--fps", 10, "-q") == 0
+    assert content(output) == content(typed)
+    assert start(shots, look(fps="10"), output=output.name) == []  # it is done
+
+
+def test_pictures_and_previews_of_a_folder_are_of_their_times(shots: Path) -> None:
+    def level(image: Any) -> int:
+        return round(float(image.mean()) - 9.5)
+
+    plain, dreamer = look(fps="5", iterations=0), LookDreamer()
+    for time, expected in ((0, 0), (0.6, 60), (1.8, 180), (9, 180)):
+        (answer,) = dreamer.run(task(shots, "picture", look=plain, time=time), lambda: False)
+        assert abs(level(images(answer)["dream"]) - expected) < 3
+    *frames, last = dreamer.run(task(shots, "preview", look=look(fps="5"), time=1.4), lambda: False)
+    levels = [level(images(each)["source"]) for each in frames]
+    assert levels == pytest.approx([40, 60, 80, 100, 120, 140, 160, 180], abs=3) and frames[0]["fps"] == 5
+    assert last["estimate"]["seconds"] > 0
 
 
 @pytest.mark.slow  # starts an interpreter with torch

@@ -9,6 +9,7 @@ export function startFiles(open) {
   openFilm = open;
   $("choose-file").onclick = () => $("file-input").click();
   $("file-input").onchange = () => uploadAll([...$("file-input").files].map((file) => [file, file.name]));
+  $("open-folder").onclick = () => openFilm([folder]);
   $("use-selected").onclick = () => openFilm([...selected]);
   for (const name of ["dragover", "dragenter"]) addEventListener(name, (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
   addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("dropping"); });
@@ -20,6 +21,9 @@ export const showFolder = saying(async (name = folder) => {
   folder = listing.folder;
   selected = new Set([...selected].filter((path) => listing.entries.some((entry) => entry.name === path)));
   crumbs(listing);
+  const pictures = listing.entries.filter((entry) => entry.kind === "photo").length;
+  $("open-folder").hidden = !folder || pictures < 2;
+  $("open-folder").textContent = `Open these ${pictures} pictures as one film`;
   $("entries").replaceChildren(...listing.entries.map(card));
   $("unfinished").replaceChildren(...listing.unfinished.map(notice));
   $("folder-files").replaceChildren(...listing.entries.filter((entry) => entry.kind !== "folder").map((entry) => h("option", { value: entry.name })));
