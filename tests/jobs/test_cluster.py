@@ -28,7 +28,8 @@ from dreamvideo.frames import StreamInfo
 from dreamvideo.jobs import film_index, task
 from dreamvideo.jobs.cluster import cluster_job, scheduler, workers
 from dreamvideo.jobs.cluster.cluster_job import ClusterJob
-from dreamvideo.jobs.cluster.scheduler import _JobWindow, _Scheduler, run_on_cluster
+from dreamvideo.jobs.cluster.job_window import JobWindow
+from dreamvideo.jobs.cluster.scheduler import _Scheduler, run_on_cluster
 from dreamvideo.jobs.cluster.transfer import StoredFile, fetch_file, replace_files, store_file
 from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
 from dreamvideo.jobs.film_windows import FilmWindow
@@ -668,7 +669,7 @@ def scheduler_with(window: FilmWindow, job: Job, observer: Observer) -> Any:
 
     scheduler = _Scheduler(cast(Any, Busy()), job_settings(), observer, resume=False)
     active = ClusterJob(job, job_settings(), mock.Mock(), (0, 0), open_windows=1)
-    scheduler._failed.append(_JobWindow(active, window))
+    scheduler._failed.append(JobWindow(active, window))
     return scheduler
 
 
