@@ -1,4 +1,4 @@
-"""The functions of docs/integrations.md, with the real MoviePy and imageio where they are, as in the step `oldest` of `.ci/run`."""
+"""The functions of docs/integrations.md, with the real MoviePy and imageio where they are, as in CI."""
 
 from __future__ import annotations
 
