@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from dreamvideo.errors import SettingsError
+from dreamvideo.media.video_writer import default_output
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.field_types import shortened
-from dreamvideo.settings.job import EncodeSettings, ReadSettings
+from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, SequenceSettings
 from dreamvideo.settings.network_looks import (
     DEFAULT_NETWORK,
     DRAWN_NETWORK,
@@ -27,10 +28,12 @@ from dreamvideo.settings.option import option_flag, option_kind
 from dreamvideo.settings.presets import PRESETS, Preset, find_preset
 from dreamvideo.settings.toml_file import typed_values
 
-LOOK_KINDS: Final = (ModelSettings, ObjectiveSettings, DreamSettings, CarrySettings, ReadSettings, EncodeSettings)
-PHOTO_KINDS: Final = (ModelSettings, ObjectiveSettings, DreamSettings)  # those that a photo has, too
-# What the page does not offer: files outside of the folder, and what only a developer needs.
-_HIDDEN: Final = frozenset(["weights", "scaling", "flow_weights", "codec", "encoder_threads", "frames", "lanes"])
+PHOTO_KINDS: Final = (ModelSettings, ObjectiveSettings, DreamSettings, MaskSettings)  # those that a photo has, too
+LOOK_KINDS: Final = (*PHOTO_KINDS, CarrySettings, ReadSettings, EncodeSettings, SequenceSettings)
+# What the page does not offer: files outside of the folder, folders as outputs, and what only a developer needs.
+_HIDDEN: Final = frozenset(
+    ["weights", "scaling", "flow_weights", "codec", "encoder_threads", "frames", "lanes", "independent", "format"]
+)
 MOST_VALUES: Final = 64  # of a look, and of a value that is a list
 
 
@@ -41,9 +44,11 @@ class LookParts:
     model: ModelSettings
     objective: ObjectiveSettings
     dream: DreamSettings
+    mask: MaskSettings
     carry: CarrySettings
     read: ReadSettings
     encode: EncodeSettings
+    sequence: SequenceSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +217,15 @@ def command_words(
         is_photo: it is a photo, not a film; options of films are left out.
         find: as for `resolve_look`.
     """
-    words = ["dreamvideo", "image" if is_photo else "video", str(source)]
+    is_folder = source.is_dir()
+    words = ["dreamvideo", "image" if is_photo else "frames" if is_folder else "video", str(source)]
+    output = default_output(source) if is_folder and output is None else output  # without it: a folder
     words += [] if output is None else ["-o", str(output)]
     words += [] if look.preset is None else ["--preset", look.preset]
     offered = offered_fields()
     for name, value in look.values:
         kind, field = offered[name]
-        if is_photo and kind not in PHOTO_KINDS:
+        if (is_photo and kind not in PHOTO_KINDS) or (kind is SequenceSettings and not is_folder):
             continue
         for each in value if isinstance(value, tuple) else (value,):
             if isinstance(each, bool):

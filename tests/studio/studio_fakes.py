@@ -18,6 +18,7 @@ from dreamvideo.studio.access import Access
 from dreamvideo.studio.film_folder import FilmFolder
 from dreamvideo.studio.film_reports import FilmReports
 from dreamvideo.studio.job_queue import JobQueue
+from dreamvideo.studio.live_child import LiveDream
 from dreamvideo.studio.picture_queue import PictureQueue
 from dreamvideo.studio.routes import Studio, studio_app
 from dreamvideo.studio.uploads import Uploads
@@ -56,6 +57,7 @@ class FakeJob:
 
     def close(self, seconds: float) -> None:
         self.closed = True
+        self.messages.put(None)
 
 
 class FakeStudio:
@@ -69,7 +71,8 @@ class FakeStudio:
         self.jobs = JobQueue(self.folder, self._start)
         self.access = access or Access("127.0.0.1", None, 8765)
         self.uploads = Uploads(most_upload)
-        studio = Studio(self.folder, self.pictures, self.jobs, self.uploads, FilmReports())
+        self.live = LiveDream(self._start)
+        studio = Studio(self.folder, self.pictures, self.jobs, self.uploads, FilmReports(), self.live)
         self.app = studio_app(studio, self.access)
 
     def _start(self) -> FakeJob:
@@ -88,6 +91,7 @@ class FakeStudio:
         return browser
 
     def close(self) -> None:
+        self.live.close()
         self.jobs.close()
         self.pictures.close()
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from dreamvideo.errors import Cancelled, ClusterError, DreamVideoError, OutputError, SourceError, first_line
 from dreamvideo.jobs.cluster.cluster_job import (
+    JOINS,
     ClusterJob,
     begin_cluster_job,
     begin_windows,
@@ -24,15 +25,9 @@ from dreamvideo.jobs.cluster.cluster_job import (
 from dreamvideo.jobs.cluster.job_window import JobWindow
 from dreamvideo.jobs.cluster.transfer import store_file
 from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
-from dreamvideo.jobs.film_windows import (
-    LONGEST,
-    divide,
-    longest_window,
-    take_window,
-)
+from dreamvideo.jobs.film_windows import LONGEST, divide, longest_window, take_window
 from dreamvideo.jobs.flow_choice import with_flow_of
 from dreamvideo.jobs.job import Job, JobResult, JobSettings
-from dreamvideo.jobs.job_output import encode_of
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.task import ClusterTask, FinishedSegment, FinishedTask, OpenedJob
 from dreamvideo.media.segment_records import stored_carry
@@ -84,6 +79,7 @@ class _Scheduler:
         self._running: dict[int, list[JobWindow | None]] = {}  # request -> what is left of its windows; None: nothing
         self._failures: Counter[tuple[Job, int | None]] = Counter()
         self._jobs: list[ClusterJob] = []
+        self._to_join: deque[ClusterJob] = deque()  # of which a segment has come
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Dream all jobs."""
@@ -94,7 +90,8 @@ class _Scheduler:
                     raise Cancelled("cancelled; finished segments can be resumed")
                 while self._pool.free and self._give_out():
                     pass
-                for result in self._pool.results(1.0):
+                self._join()
+                for result in self._pool.results(0.0 if self._to_join else 1.0):
                     self._receive(result)
         finally:
             for active in self._jobs:
@@ -168,9 +165,9 @@ class _Scheduler:
             if active.shared:
                 folder = new_worker_folder(active.folder, active.lock.run)
                 folder.path.mkdir()
-            after, codec = each.window.after, encode_of(active.job, self._settings).codec
+            after = each.window.after
             carry = None if active.shared or after is None else stored_carry(active.folder, after)
-            tasks.append(ClusterTask(active.job, each.window, carry, codec, folder, active.heard))
+            tasks.append(ClusterTask(active.job, each.window, carry, active.encode.codec, folder, active.heard))
             batch[number] = replace(each, folder=folder)
         files = {path: stored for each in batch for path, stored in each.active.files.items()}
         self._running[self._pool.submit(tasks, files)] = list(batch)
@@ -226,9 +223,16 @@ class _Scheduler:
             self._fail(active, error)
             return each
         self._observer.progress(active.job, segment.frames)
-        join_ahead(active)
+        if active not in self._to_join:
+            self._to_join.append(active)
         begin = max(each.window.begin, int(segment.end // active.grid))
         return replace(each, window=replace(each.window, begin=begin, after=segment))
+
+    def _join(self) -> None:
+        """Join a few segments, if those that are next have come."""
+        for _ in range(JOINS):
+            if self._to_join and (self._to_join[0].ended or not join_ahead(self._to_join[0])):
+                self._to_join.popleft()
 
     def _end_window(self, each: JobWindow | None, lost: int) -> None:
         assert each is not None

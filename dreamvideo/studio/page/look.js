@@ -9,6 +9,8 @@ const STAGE_SIDE = 832; // pixels; as the studio's largest picture of a look
 const WAIT = 200; // ms after the last change before a look is dreamed
 let paths = [];
 let isPhoto = false;
+let pictures = 0; // of a folder that is one film; 0: it is none
+let pictureRate = 25; // of them, per second
 let time = 0;
 let look = { preset: null, values: {} };
 let [past, future] = [[], []];
@@ -16,6 +18,7 @@ let timer = 0;
 let requests = { stage: 0, preview: 0 };
 let previewing = false;
 
+export const chosenLook = () => look;
 const film = () => paths[0];
 const frameTime = () => (isPhoto ? null : time);
 
@@ -57,6 +60,8 @@ export const openFilms = saying(async (names) => {
   $("time-row").hidden = $("time-text").hidden = $("preview").hidden = isPhoto;
   $("estimate").textContent = "";
   const [length, fps] = [report.input.duration ?? 0, video.frame_rate ? rate(video.frame_rate) : 25];
+  pictures = report.input.container === "folder of pictures" ? Math.round(length * fps) : 0;
+  pictureRate = fps;
   Object.assign($("time"), { step: 1 / fps, max: Math.max(0, length - 1.5 / fps) });
   time = Math.floor(length / 2 * fps) / fps;
   $("time").value = time;
@@ -69,7 +74,17 @@ export const openFilms = saying(async (names) => {
   await lookChanged();
 });
 
-const sourceAddress = () => `api/frame?${query({ path: film(), time: frameTime(), side: STAGE_SIDE })}`;
+const sourceAddress = () => `api/frame?${query({ path: film(), time: frameTime(), side: STAGE_SIDE, fps: pictures ? pictureRate : null })}`;
+
+// Keeps the picture of a folder when the look has another rate of pictures.
+async function ratePictures(fps) {
+  if (!pictures || fps === pictureRate) return;
+  time = Math.round(time * pictureRate) / fps;
+  pictureRate = fps;
+  Object.assign($("time"), { step: 1 / fps, max: (pictures - 1.5) / fps, value: time });
+  showTime();
+  await showSource(sourceAddress());
+}
 
 function showTime() {
   $("time-text").textContent = `${clock(Math.floor(time))}.${String(Math.floor(time * 100) % 100).padStart(2, "0")}`;
@@ -140,6 +155,7 @@ async function lookChanged() {
   $("command").textContent = answer.command;
   showKnobs(answer.values, look.values, isPhoto);
   showChosen(look, answer.values);
+  await ratePictures(Number(answer.values.fps));
   if (!namesOf(answer.values.model)) await post("pictures", { client, kind: "names", model: answer.values.model });
   await askStage();
 }
