@@ -114,8 +114,9 @@ def test_fake_cuda_films_leave_the_device_once() -> None:
     assert dreams == [3 * HEIGHT * WIDTH] * 7
 
 
-def test_fake_cuda_a_seam_of_frames_on_the_device_is_dissolved_there() -> None:
-    images, carrying = scene(7), replace(ONE, split_shots=Fraction(4))
+@pytest.mark.parametrize("change", [{"split_shots": Fraction(4)}, {"seamless": True}], ids=["a seam", "the end"])
+def test_fake_cuda_two_dreams_of_frames_on_the_device_are_dissolved_there(change: dict[str, Any]) -> None:
+    images, carrying = scene(7), replace(ONE, **change)
     with fake_cuda() as device:
         network = tiny(CUDA)
         frames = slow([place(torch.from_numpy(image), CUDA) for image in images])
