@@ -76,10 +76,10 @@ def run_live_dream(
 
     Args:
         request: what to dream and where to show it.
-        report: is called with lines for the user, such as the address of the page.
+        report: is called with lines for the user, such as the address of the page, or the name of a recording.
         prepare_ascent: is called first in the thread of the ascent, see `process.responsive_threads`.
         camera: frames in place of those of `request.where`.
-        open_more: more outputs; each may also change the controls.
+        open_more: more outputs, which get what was shown or sent; each may also change the controls.
 
     Raises:
         DreamVideoError: of the camera, the network or an output.
@@ -91,7 +91,7 @@ def run_live_dream(
         check_display()
     device = pick_device(request.model.device)
     model = find_model(request.model.model, request.model.weights, request.model.scaling)
-    shared = SharedState(initial_controls(live), build_menu(model, request.preset))
+    shared = SharedState(initial_controls(live), build_menu(model, request.preset), report)
     on_device = replace(request.model, device=str(device))
     load = look_loader(model, on_device, request.objective, request.dream, request.guide)
     estimate = live_flow(device)
