@@ -100,7 +100,8 @@ def _settings(spec: Message, output: Path) -> JobSettings:
             raise OutputError(f"nothing is left of {output.name} that could be resumed: begin it again")
         return settings_of_record(record)
     parts = resolve_look(read_look(spec["look"]), FilmFolder(Path(spec["root"])).find)
-    return JobSettings(parts.read, parts.model, parts.objective, parts.dream, parts.carry, MaskSettings(), parts.encode)
+    looks = parts.read, parts.model, parts.objective, parts.dream, parts.carry, MaskSettings(), parts.encode
+    return JobSettings(*looks, timeline=parts.timeline, drive=parts.drive)
 
 
 def _dream_film(

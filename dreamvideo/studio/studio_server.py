@@ -77,7 +77,8 @@ def _serve(
     dreamer.start()
     pictures = PictureQueue(dreamer, dreamer.close)
     jobs = JobQueue(folder, lambda: ChildProcess("dreamvideo.studio.job_process"))
-    app: Any = studio_app(Studio(folder, pictures, jobs, Uploads(most_upload), FilmReports()), access)
+    studio = Studio(folder, pictures, jobs, Uploads(most_upload), FilmReports())
+    app: Any = studio_app(studio, access)
     config = uvicorn.Config(
         app,
         http=guarded_protocol(connections),
@@ -99,6 +100,7 @@ def _serve(
     except KeyboardInterrupt:
         log.info("the studio ends")
     finally:
+        studio.sounds.close()
         jobs.close()
         pictures.close()
 

@@ -17,6 +17,7 @@ from dreamvideo.live.web.jpegs import encode_jpeg
 from dreamvideo.studio.access import Access
 from dreamvideo.studio.film_folder import FilmFolder
 from dreamvideo.studio.film_reports import FilmReports
+from dreamvideo.studio.film_sounds import FilmSounds
 from dreamvideo.studio.job_queue import JobQueue
 from dreamvideo.studio.picture_queue import PictureQueue
 from dreamvideo.studio.routes import Studio, studio_app
@@ -58,6 +59,22 @@ class FakeJob:
         self.closed = True
 
 
+class FakeSound:
+    """A process that has heard a film at once."""
+
+    def __init__(self) -> None:
+        self._messages: list[dict[str, Any]] = [{"done": True}, {"beats": [0.1]}, {"lows": [-9], "highs": [9]}]
+
+    def send(self, message: dict[str, Any]) -> None:
+        assert message.keys() == {"path", "length"}
+
+    def receive(self) -> dict[str, Any] | None:
+        return self._messages.pop()
+
+    def close(self, seconds: float) -> None:
+        pass
+
+
 class FakeStudio:
     """A studio of a folder, and a browser that was let in."""
 
@@ -69,7 +86,8 @@ class FakeStudio:
         self.jobs = JobQueue(self.folder, self._start)
         self.access = access or Access("127.0.0.1", None, 8765)
         self.uploads = Uploads(most_upload)
-        studio = Studio(self.folder, self.pictures, self.jobs, self.uploads, FilmReports())
+        self.sounds = FilmSounds(FakeSound)
+        studio = Studio(self.folder, self.pictures, self.jobs, self.uploads, FilmReports(), sounds=self.sounds)
         self.app = studio_app(studio, self.access)
 
     def _start(self) -> FakeJob:
@@ -88,6 +106,7 @@ class FakeStudio:
         return browser
 
     def close(self) -> None:
+        self.sounds.close()
         self.jobs.close()
         self.pictures.close()
 
