@@ -133,9 +133,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def silence_libraries() -> None:
-    """Keep lines of OpenCV and Pillow off the terminal: what matters of a damaged file is said in a message."""
+    """Keep lines of OpenCV, Pillow, libav off the terminal: what matters of a damaged file is said in a message."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # read when OpenCV is loaded, here and in child processes
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.getLogger("libav").setLevel(logging.CRITICAL + 1)  # PyAV logs nothing, but some torchvisions have it do so
 
 
 @contextmanager

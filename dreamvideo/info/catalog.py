@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dreamvideo.errors import ModelError
 from dreamvideo.info.tables import TableRow, format_table
+from dreamvideo.models.class_groups import GROUPS, IMAGENET_COUNT
 from dreamvideo.models.efficientnet_lite import VARIANTS, package_file
 from dreamvideo.models.layers import describe_layers
 from dreamvideo.models.registry import (
@@ -87,7 +88,7 @@ def class_lines(name: str) -> Iterator[str]:
         name: as in `model_line`.
 
     Returns:
-        One name per line, in the order of the class numbers, then the groups that the network has a map of.
+        One name per line, in the order of the class numbers, then the groups that are classes, too.
 
     Raises:
         ModelError: no such network, or its classes have no names.
@@ -96,7 +97,8 @@ def class_lines(name: str) -> Iterator[str]:
     if not names:
         raise ModelError(f"the classes of {name} have no names: give their numbers, such as --class 3")
     yield from names
-    yield from find_model(name).groups if name in EMBEDDED_WEIGHTS else ()
+    groups = GROUPS if len(names) == IMAGENET_COUNT else {}
+    yield from find_model(name).groups if name in EMBEDDED_WEIGHTS else groups
 
 
 def layer_lines(settings: ModelSettings) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Condition
 from typing import Final
@@ -50,8 +50,15 @@ class MidiLearning:
 class SharedState:
     """State of a live dream that several threads read and change."""
 
-    def __init__(self, controls: Controls, menu: Menu) -> None:
+    def __init__(self, controls: Controls, menu: Menu, report: Callable[[str], object] = log.info) -> None:
+        """
+        Args:
+            controls: that it starts with.
+            menu: the presets, layers and classes to choose from.
+            report: is called with each message that differs from the one before.
+        """
         self.menu = menu
+        self._report = report
         self.controls = controls  # read it once per frame and keep the copy: any thread may replace it
         self.numbers = LiveNumbers()
         self.learning: MidiLearning | None = None  # None: there is no MIDI
@@ -113,8 +120,9 @@ class SharedState:
             self.controls = replace(self.controls, recording=False)
 
     def say(self, text: str) -> None:
-        """Show a message for some seconds, and log it."""
-        log.info("%s", text)
+        """Show a message for some seconds, and report it."""
+        if text != self._message[1]:  # a knob that is turned says the same again and again
+            self._report(text)
         self._message = (time.monotonic(), text)
 
     @property

@@ -54,7 +54,7 @@ GROUPS: Final[Mapping[str, tuple[int, ...]]] = {
 }
 
 
-def find_classes(name: str, classes: Sequence[str], model: str) -> tuple[int, ...]:
+def find_classes(name: str, classes: Sequence[str], model: str, others: Iterable[str] = ()) -> tuple[int, ...]:
     """Find the classes that a name stands for.
 
     Args:
@@ -62,6 +62,7 @@ def find_classes(name: str, classes: Sequence[str], model: str) -> tuple[int, ..
             several names, such as "owl" or "snakes".
         classes: names in the order of the logits; empty: the classes have none.
         model: name of the network, for messages.
+        others: groups that the network has a map of, for messages.
 
     Returns:
         Their numbers, at least one.
@@ -81,11 +82,8 @@ def find_classes(name: str, classes: Sequence[str], model: str) -> tuple[int, ..
         return (lower.index(wanted),)
     found = groups.get(wanted) or groups.get(wanted + "s") or _with_word(wanted, lower)
     if not found:
-        hint = f"; groups: {', '.join(groups)}" if groups else ""
-        raise ModelError(
-            f"no class {name!r} in {model}{did_you_mean(wanted, [*lower, *groups])}; see: "
-            f"dreamvideo models {model} --classes{hint}"
-        )
+        nearest = did_you_mean(wanted, [*lower, *groups, *others])
+        raise ModelError(f"no class {name!r} in {model}{nearest}; see: dreamvideo models {model} --classes")
     return found
 
 

@@ -243,7 +243,7 @@ def _class_terms(classes: Sequence[tuple[str, float]], model: Model) -> list[Ter
         if group := model.groups.get(name.lower()):
             groups.append(replace(group, weight=weight))
         else:
-            by_weight.setdefault(weight, []).extend(find_classes(name, model.classes, model.name))
+            by_weight.setdefault(weight, []).extend(find_classes(name, model.classes, model.name, model.groups))
     single = [
         Term(model.class_node, weight, model.class_kind, tuple(dict.fromkeys(picks)))
         for weight, picks in by_weight.items()

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from dreamvideo.errors import SettingsError
+from dreamvideo.media.video_writer import default_output
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.field_types import shortened
-from dreamvideo.settings.job import EncodeSettings, ReadSettings
+from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, SequenceSettings
 from dreamvideo.settings.network_looks import (
     DEFAULT_NETWORK,
     DRAWN_NETWORK,
@@ -30,10 +31,12 @@ from dreamvideo.settings.schedules import FLAGS, TimelineSettings
 from dreamvideo.settings.toml_file import typed_values
 from dreamvideo.studio.look_schedules import check_drive_texts, first_preset, job_timeline, read_drives, read_schedules
 
-LOOK_KINDS: Final = (ModelSettings, ObjectiveSettings, DreamSettings, CarrySettings, ReadSettings, EncodeSettings)
-PHOTO_KINDS: Final = (ModelSettings, ObjectiveSettings, DreamSettings)  # those that a photo has, too
-# What the page does not offer: files outside of the folder, and what only a developer needs.
-_HIDDEN: Final = frozenset(["weights", "scaling", "flow_weights", "codec", "encoder_threads", "frames", "lanes"])
+PHOTO_KINDS: Final = (ModelSettings, ObjectiveSettings, DreamSettings, MaskSettings)  # those that a photo has, too
+LOOK_KINDS: Final = (*PHOTO_KINDS, CarrySettings, ReadSettings, EncodeSettings, SequenceSettings)
+# What the page does not offer: files outside of the folder, folders as outputs, and what only a developer needs.
+_HIDDEN: Final = frozenset(
+    ["weights", "scaling", "flow_weights", "codec", "encoder_threads", "frames", "lanes", "independent", "format"]
+)
 MOST_VALUES: Final = 64  # of a look, and of a value that is a list
 
 
@@ -44,9 +47,11 @@ class LookParts:
     model: ModelSettings
     objective: ObjectiveSettings
     dream: DreamSettings
+    mask: MaskSettings
     carry: CarrySettings
     read: ReadSettings
     encode: EncodeSettings
+    sequence: SequenceSettings
     timeline: TimelineSettings = TimelineSettings()
     drive: DriveSettings = DriveSettings()
 
@@ -251,14 +256,17 @@ def command_words(
         is_photo: it is a photo, not a film; options of films are left out.
         find: as for `resolve_look`.
     """
-    words = ["dreamvideo", "image" if is_photo else "video", str(source)]
+    is_folder = source.is_dir()
+    words = ["dreamvideo", "image" if is_photo else "frames" if is_folder else "video", str(source)]
+    output = default_output(source) if is_folder and output is None else output  # without it: a folder
     words += [] if output is None else ["-o", str(output)]
     keyed = {} if is_photo else dict(look.timeline)
     words += [] if look.preset is None or "preset" in keyed else ["--preset", look.preset]
     offered = offered_fields()
     for name, value in look.values:
         kind, field = offered[name]
-        if (is_photo and kind not in PHOTO_KINDS) or name in keyed:
+        is_other = (is_photo and kind not in PHOTO_KINDS) or (kind is SequenceSettings and not is_folder)
+        if is_other or name in keyed:
             continue
         for each in value if isinstance(value, tuple) else (value,):
             if isinstance(each, bool):

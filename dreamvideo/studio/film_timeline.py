@@ -13,35 +13,37 @@ from typing import Any, Final
 from dreamvideo.errors import DreamVideoError, SettingsError
 from dreamvideo.media.metadata import settings_in_file
 from dreamvideo.media.reader_log import silence_reader
-from dreamvideo.media.video_reader import open_video
 from dreamvideo.schedule.curve import Curve, parse_curve
 from dreamvideo.schedule.film_clock import FilmClock, clock_time
 from dreamvideo.schedule.heard_sets import HEARD
 from dreamvideo.schedule.keys import split_keys
+from dreamvideo.settings.job import ReadSettings, SequenceSettings
 from dreamvideo.settings.schedules import FLAGS, SCHEDULED_SETS, TimelineSettings
 from dreamvideo.settings.timeline import Timeline, open_timeline
 from dreamvideo.studio.chosen_look import LookParts, installed_networks
+from dreamvideo.studio.picture_folder import open_source
 
 MOST_MARKS: Final = 300  # keys of a row that are shown as marks; of more the row is a curve alone
 _POINTS: Final = 240  # of a curve that is drawn
 _UNKNOWN: Final = Fraction(60)  # seconds of a film whose length is not known
 
 
-def film_clock(path: Path) -> FilmClock:
+def film_clock(path: Path, sequence: SequenceSettings = SequenceSettings()) -> FilmClock:  # noqa: B008
     """Return what schedules have to know of a film; what is heard in it is silence.
 
     Args:
-        path: of the film.
+        path: of the film, or of a folder of pictures.
+        sequence: the pictures per second of a folder.
 
     Raises:
         SourceError: it cannot be read.
     """
-    return _film_clock(path, path.stat().st_mtime_ns)
+    return _film_clock(path, path.stat().st_mtime_ns, sequence)
 
 
 @functools.lru_cache(maxsize=200)
-def _film_clock(path: Path, modified: int) -> FilmClock:
-    with silence_reader(), open_video(path) as source:
+def _film_clock(path: Path, modified: int, sequence: SequenceSettings) -> FilmClock:
+    with silence_reader(), open_source(path, ReadSettings(), sequence) as source:
         return FilmClock(source.info.film_length, source.info.frame_rate, ())
 
 
@@ -51,6 +53,8 @@ def stored_timeline(path: Path) -> tuple[TimelineSettings, tuple[str, ...]]:
     Args:
         path: of the film.
     """
+    if path.is_dir():
+        return TimelineSettings(), ()
     with suppress(DreamVideoError), silence_reader():
         stored = settings_in_file(path)
         return TimelineSettings(stored.get("timeline", ())), tuple(stored.get("drive", ()))

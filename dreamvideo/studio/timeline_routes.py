@@ -13,6 +13,8 @@ from starlette.routing import Route
 from dreamvideo.errors import SettingsError
 from dreamvideo.media.paths import is_image
 from dreamvideo.schedule.film_clock import FilmClock
+from dreamvideo.settings.job import SequenceSettings
+from dreamvideo.settings.parsers import parse_rate
 from dreamvideo.settings.schedules import FIXED, FLAGS, TimelineSettings
 from dreamvideo.settings.timeline_file import timeline_as_toml, timeline_of_toml
 from dreamvideo.studio.chosen_look import ChosenLook, LookParts, look_values, read_look, resolve_look
@@ -68,7 +70,7 @@ def describe_look(look: ChosenLook, source: Path, time: float | None, folder: Fi
     described: dict[str, Any] = {"preset": look.preset, "rows": [], "toml": timeline_as_toml(written)}
     check_is_film(look, source)
     if schedules:
-        clock = film_clock(source)
+        clock = film_clock(source, parts.sequence)
         timeline = open_film_timeline(parts, clock)
         parts = parts_at(parts, timeline, time or 0.0)
         described["preset"] = preset_at(schedules, timeline, time or 0.0) or look.preset
@@ -104,7 +106,7 @@ def check_timeline_fits(look: ChosenLook, parts: LookParts, source: Path) -> Non
     check_is_film(look, source)
     if look.timeline:
         try:
-            open_film_timeline(parts, film_clock(source))
+            open_film_timeline(parts, film_clock(source, parts.sequence))
         except SettingsError as error:
             raise SettingsError(f"{source.name}: {error}") from None
 
@@ -114,17 +116,21 @@ class _TimelineRoutes:
         self._folder, self._sounds = folder, sounds
 
     async def strip(self, request: Request) -> Response:
-        path = self._folder.find_film(request.query_params.get("path"))
-        return JSONResponse(await run_in_threadpool(_strip, path))
+        path = self._folder.find_source(request.query_params.get("path"))
+        fps = request.query_params.get("fps")
+        sequence = SequenceSettings(fps=parse_rate(fps)) if fps else SequenceSettings()
+        return JSONResponse(await run_in_threadpool(_strip, path, sequence))
 
     async def sound(self, request: Request) -> Response:
-        path = self._folder.find_film(request.query_params.get("path"))
-        length = (await run_in_threadpool(_strip, path))["length"]
+        path = self._folder.find_source(request.query_params.get("path"))
+        if path.is_dir():
+            return JSONResponse({"lows": [], "highs": [], "done": True})
+        length = (await run_in_threadpool(_strip, path, SequenceSettings()))["length"]
         return JSONResponse(self._sounds.heard(path, length))
 
     async def edit(self, request: Request) -> Response:
         body = await json_body(request)
-        source = self._folder.find_film(body.get("path"))
+        source = self._folder.find_source(body.get("path"))
         edit = body.get("edit")
         if not isinstance(edit, dict):
             raise SettingsError("expected a change of the timeline")
@@ -136,7 +142,9 @@ class _TimelineRoutes:
         if edit.get("do") == "load":
             edited, note = self._loaded(look, edit)
         else:
-            edited = edit_timeline(look, edit, _clock_of(source))
+            is_folder = source.is_dir()
+            sequence = resolve_look(look, self._folder.find_film).sequence if is_folder else SequenceSettings()
+            edited = edit_timeline(look, edit, _clock_of(source, sequence))
         described = describe_look(edited.look, source, time, self._folder)
         return {"look": edited.look.as_json(), "key": edited.key, "note": note, **described}
 
@@ -162,9 +170,9 @@ class _TimelineRoutes:
         return EditedLook(loaded, None), f"{FIXED} = {fixed} is left out: set it by hand" if fixed else None
 
 
-def _strip(path: Path) -> dict[str, Any]:
+def _strip(path: Path, sequence: SequenceSettings) -> dict[str, Any]:
     """How long a film is, and whether it was dreamed with a timeline."""
-    clock, (stored, drives) = _clock_of(path), stored_timeline(path)
+    clock, (stored, drives) = _clock_of(path, sequence), stored_timeline(path)
     return {
         "length": float(clock.length) if clock.length else _UNKNOWN,
         "frame_rate": float(clock.frame_rate) if clock.frame_rate else None,
@@ -172,7 +180,7 @@ def _strip(path: Path) -> dict[str, Any]:
     }
 
 
-def _clock_of(path: Path) -> FilmClock:
+def _clock_of(path: Path, sequence: SequenceSettings) -> FilmClock:
     if is_image(path):
         raise SettingsError(f"{path.name} is a photo, in which nothing changes: expected a film")
-    return film_clock(path)
+    return film_clock(path, sequence)

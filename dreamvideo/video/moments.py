@@ -75,7 +75,7 @@ def dreams_alike(one: Moment, other: Moment) -> bool:
     Args:
         one, other: what is dreamed at two times.
     """
-    return replace(one, carry=replace(one.carry, amount=other.carry.amount)) == other
+    return replace(one, carry=replace(one.carry, amount=other.carry.amount), morphs=other.morphs) == other
 
 
 def new_share(before: Moment, now: Moment) -> float:

@@ -19,7 +19,18 @@ from dreamvideo.errors import SettingsError
 from dreamvideo.media.segments import MAX_FRAMES, SegmentCounter
 from dreamvideo.settings.bench import ScalingSettings
 
-COSTS = FrameCosts(skip=0.0, dream=0.03, join=0.0005, report=0.0, request=0.0, read_bytes=5000, written_bytes=5000)
+COSTS = FrameCosts(
+    skip=0.0,
+    dream=0.03,
+    join=0.0005,
+    finish=0.0,
+    report=0.0,
+    assign=0.0,
+    poll=0.0,
+    request=0.0,
+    read_bytes=5000,
+    written_bytes=5000,
+)
 EQUAL = model_film([100] * 40, 25)
 
 
@@ -40,7 +51,8 @@ def test_one_worker_takes_the_time_of_all_frames_and_several_share_whole_shots()
 def test_what_has_to_be_done_in_one_place_is_the_limit() -> None:
     slow = replace(COSTS, join=0.01)
     assert seconds(EQUAL, slow, workers=40) == pytest.approx(3 + 4000 * 0.01)
-    assert seconds(EQUAL, replace(COSTS, report=0.5), workers=40) >= 80 * 0.5  # a request and a segment each
+    assert seconds(EQUAL, replace(COSTS, report=0.5, assign=0.5), workers=40) >= 80 * 0.5
+    assert seconds(EQUAL, replace(COSTS, poll=0.01, finish=1.0), workers=40) >= 3 + 40 * 0.01 * 2 + 1.0
     assert seconds(EQUAL, workers=40, bandwidth=1e6) >= 4000 * 0.01
     run = simulate_cluster(EQUAL, replace(slow, join=1.0), ClusterModel(40))
     assert run.scheduling > 0.99 and run.dreaming < 0.01

@@ -5,6 +5,7 @@ import os
 import unicodedata
 from pathlib import Path
 
+import av
 import pytest
 from clips import make_clip, picture
 from conftest import run
@@ -70,3 +71,16 @@ def test_tags_of_files_are_shown_escaped(tmp_path: Path, capsys: pytest.CaptureF
     printed = capsys.readouterr()
     assert obeyed(printed.out + printed.err) == []
     assert printed.err.count("\\u001b]0;owned") >= 4
+
+
+def test_what_libav_logs_reaches_no_terminal_even_if_another_library_turns_it_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    level = av.logging.get_level()
+    (tmp_path / "noise.mp4").write_bytes(b"no video " * 999)
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        assert run("info", tmp_path / "noise.mp4") == 1
+    finally:
+        av.logging.set_level(level)
+    assert not [record for record in caplog.records if record.name.startswith("libav")]

@@ -26,9 +26,10 @@ from test_resume import digest
 from dreamvideo.errors import Cancelled, ClusterError, OutputError, SettingsError, SourceError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.jobs import film_index, task
-from dreamvideo.jobs.cluster import cluster_job, workers
+from dreamvideo.jobs.cluster import cluster_job, scheduler, workers
 from dreamvideo.jobs.cluster.cluster_job import ClusterJob
-from dreamvideo.jobs.cluster.scheduler import _JobWindow, _Scheduler, run_on_cluster
+from dreamvideo.jobs.cluster.job_window import JobWindow
+from dreamvideo.jobs.cluster.scheduler import _Scheduler, run_on_cluster
 from dreamvideo.jobs.cluster.transfer import StoredFile, fetch_file, replace_files, store_file
 from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
 from dreamvideo.jobs.film_windows import FilmWindow
@@ -619,6 +620,18 @@ def test_windows_that_do_not_meet_are_dreamed_again_as_one(
     assert "is repeated by one worker" in observer.messages[-1]
 
 
+def test_a_window_that_is_split_for_an_idle_worker_is_not_missed_at_the_end(
+    jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "longest_window", lambda cells, workers, lanes: cells)
+    pool, observer = FakePool(job_settings(), tiny_network, tmp_path / "workers", count=3), Recorder()
+    run_with(pool, jobs[1:], job_settings(), observer)
+    assert digest(jobs[1].output) == expected[1]
+    windows = [task.window for tasks in pool.requests.values() for task in tasks]
+    assert len(windows) > 3 and len({window.begin for window in windows}) == len(windows)
+    assert observer.frames == 3 * LENGTH and len(observer.messages) == 1
+
+
 def test_a_late_worker_that_was_given_up_writes_over_nobody(
     jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path
 ) -> None:
@@ -656,7 +669,7 @@ def scheduler_with(window: FilmWindow, job: Job, observer: Observer) -> Any:
 
     scheduler = _Scheduler(cast(Any, Busy()), job_settings(), observer, resume=False)
     active = ClusterJob(job, job_settings(), mock.Mock(), (0, 0), open_windows=1)
-    scheduler._failed.append(_JobWindow(active, window))
+    scheduler._failed.append(JobWindow(active, window))
     return scheduler
 
 

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ import pytest
 import torch
 from clips import make_clip
 
+from dreamvideo.commands.console import DONE, Console
+from dreamvideo.commands.live import run_live
 from dreamvideo.errors import OutputError
 from dreamvideo.live import app
 from dreamvideo.live.app import LiveRequest, run_live_dream
@@ -33,6 +35,19 @@ def request(folder: Path, **live: Any) -> LiveRequest:
     )
 
 
+def undreamed(monkeypatch: pytest.MonkeyPatch, seen: Callable[[], object] = lambda: None) -> None:
+    """Show frames of the camera as they are, and call `seen` for each."""
+
+    def dream_live(frames: Any, *rest: Any) -> Iterator[ShownFrame]:
+        with closing(frames):
+            for latest in frames:
+                if latest.item is not None:
+                    seen()
+                    yield ShownFrame(latest.item, latest.item.image, True)
+
+    monkeypatch.setattr(app, "dream_live", dream_live)
+
+
 def in_a_thread(call: Any) -> Any:
     """What `call` returns in a thread of its own."""
     results: list[Any] = []
@@ -47,21 +62,29 @@ def test_a_call_changes_nothing_of_the_process_and_leaves_no_thread(
 ) -> None:
     before, threads = switches(), threading.active_count()
     during: list[Any] = []
-
-    def dream_live(frames: Any, *rest: Any) -> Iterator[ShownFrame]:
-        with closing(frames):
-            for latest in frames:
-                if latest.item is not None:
-                    during.append(switches())
-                    yield ShownFrame(latest.item, latest.item.image, True)
-
-    monkeypatch.setattr(app, "dream_live", dream_live)
+    undreamed(monkeypatch, lambda: during.append(switches()))
     prepared: list[str] = []
     run_live_dream(request(tmp_path), print, lambda: prepared.append(threading.current_thread().name))
     assert set(during) == {before}
     assert switches() == before
     assert prepared == ["ascent"]
     assert threading.active_count() == threads
+
+
+def test_without_a_window_the_command_says_where_it_records_counts_frames_and_how_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counted: list[int] = []
+    undreamed(monkeypatch, lambda: counted.append(1))
+    monkeypatch.setattr(Console, "_shows_bars", True)
+    film = tmp_path / "live.mkv"
+    assert run_live(request(tmp_path, record=str(film)), Console()) == DONE
+    said = capsys.readouterr().err
+    assert said.index("Ctrl-C") < said.index(f"recording {film}") < said.index(f"recorded {film}")
+    assert f"live: {len(counted)} frames [" in said
+    assert "nothing is shown" not in said
+    run_live(request(tmp_path), Console())
+    assert "nothing is shown or recorded: add --record" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_reported_first(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from dreamvideo.errors import ModelError
 from dreamvideo.info.catalog import layer_lines
 from dreamvideo.media.images import read_image, write_image
 from dreamvideo.models import registry
+from dreamvideo.models.class_groups import GROUPS
 from dreamvideo.models.efficientnet_lite import VARIANTS
 from dreamvideo.models.layers import Layer, default_layer, describe_layers, layer_stages
 from dreamvideo.models.network import PaddedFeatures, load_network
@@ -228,7 +229,8 @@ def test_another_network_of_torchvision_chooses_its_own_layer(capsys: pytest.Cap
 
 def test_classes_are_listed_by_number(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("models", "googlenet", "--classes") == 0
-    assert capsys.readouterr().out.splitlines()[207] == "golden retriever"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[207] == "golden retriever" and lines[1000:] == [*GROUPS]
     assert run("models", "dreamnet", "--classes") == 0
     assert capsys.readouterr().out.splitlines() == [*class_names("dreamnet"), *find_model("dreamnet").groups]
 
@@ -253,6 +255,7 @@ def test_classes_are_listed_by_number(capsys: pytest.CaptureFixture[str]) -> Non
         ),
         (["layers", "--model", "own_nets:net", "--weights", "nowhere.pth"], 1, "nowhere.pth: no such weights file"),
         (["image", "PHOTO", "--class", "dragon fruit"], 1, "no class 'dragon fruit' in dreamnet"),
+        (["image", "PHOTO", "--class", "animls"], 1, "nearest: animals; see: dreamvideo models dreamnet --classes"),
         (["image", "PHOTO", "--class", "999"], 1, "no class 999 in dreamnet: expected 0 to"),
         (["image", "PHOTO", "--channel", "s8b:240"], 1, "no channel 240 in s8b of dreamnet: expected 0 to 239"),
         (["image", "PHOTO", "--model", "own_nets:net", "--class", "cat"], 1, "have no names: give their numbers"),

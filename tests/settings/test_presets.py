@@ -64,9 +64,13 @@ def test_groups_hold_what_they_are_called() -> None:
         assert names.index(example) in GROUPS[group] and len(set(GROUPS[group])) == len(GROUPS[group]) > 4
 
 
-def test_a_class_that_is_not_there_is_one_line_with_the_nearest_and_the_groups() -> None:
-    with pytest.raises(ModelError, match=r"no class 'tigger' in lite; nearest: tiger.*groups: fish, birds"):
+def test_a_class_that_is_not_there_is_one_line_with_the_nearest_and_what_lists_all() -> None:
+    with pytest.raises(
+        ModelError, match=r"no class 'tigger' in lite; nearest: tiger.*; see: .* models lite --classes$"
+    ):
         find_classes("tigger", imagenet_classes(), "lite")
+    with pytest.raises(ModelError, match="nearest: butterflies"):
+        find_classes("buterflies", imagenet_classes(), "lite")
     with pytest.raises(ModelError, match="expected 0 to 999"):
         find_classes("1000", imagenet_classes(), "lite")
     with pytest.raises(ModelError, match="no class 'birds' in dreamnet"):

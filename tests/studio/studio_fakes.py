@@ -19,6 +19,7 @@ from dreamvideo.studio.film_folder import FilmFolder
 from dreamvideo.studio.film_reports import FilmReports
 from dreamvideo.studio.film_sounds import FilmSounds
 from dreamvideo.studio.job_queue import JobQueue
+from dreamvideo.studio.live_child import LiveDream
 from dreamvideo.studio.picture_queue import PictureQueue
 from dreamvideo.studio.routes import Studio, studio_app
 from dreamvideo.studio.uploads import Uploads
@@ -57,6 +58,7 @@ class FakeJob:
 
     def close(self, seconds: float) -> None:
         self.closed = True
+        self.messages.put(None)
 
 
 class FakeSound:
@@ -86,8 +88,10 @@ class FakeStudio:
         self.jobs = JobQueue(self.folder, self._start)
         self.access = access or Access("127.0.0.1", None, 8765)
         self.uploads = Uploads(most_upload)
+        self.live = LiveDream(self._start)
         self.sounds = FilmSounds(FakeSound)
-        studio = Studio(self.folder, self.pictures, self.jobs, self.uploads, FilmReports(), sounds=self.sounds)
+        reports = FilmReports()
+        studio = Studio(self.folder, self.pictures, self.jobs, self.uploads, reports, self.live, self.sounds)
         self.app = studio_app(studio, self.access)
 
     def _start(self) -> FakeJob:
@@ -106,6 +110,7 @@ class FakeStudio:
         return browser
 
     def close(self) -> None:
+        self.live.close()
         self.sounds.close()
         self.jobs.close()
         self.pictures.close()

@@ -38,6 +38,14 @@ axe.run(document, {runOnly: {type: "tag", values: tags}}).then(
 """
 
 
+# Whether the live picture shows anything.
+_LIT = """
+const canvas = document.getElementById("live-canvas");
+const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+return data.some((value, index) => index % 4 < 3 && value > 100);
+"""
+
+
 @contextmanager
 def running_studio(folder: Path, **environment: str) -> Generator[tuple[subprocess.Popen[str], str], None, None]:
     """(process, the address that it prints) of a studio; killed in the end."""
@@ -51,13 +59,14 @@ def running_studio(folder: Path, **environment: str) -> Generator[tuple[subproce
 
 
 class Visitor:
-    """One browser."""
+    """One browser, with a camera that shows a test pattern, which it gives to whoever asks."""
 
     def __init__(self) -> None:
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which("chromium") or ""
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        plain = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+        for argument in (*plain, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"):
             options.add_argument(argument)
         self.browser = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
         self.browser.set_script_timeout(SOON)
@@ -200,6 +209,32 @@ def set_keys(visitor: Visitor, url: str, film: str, looks: tuple[str, str], stat
     state("timeline")
 
 
+def visit_live(visitor: Visitor, url: str, film: str, state: Callable[[str], None]) -> None:
+    """Dream the browser's own camera live, record it, then a film in place of a camera."""
+    visitor.browser.get(url)
+    visitor.click('.bar a[href="#live"]')
+    visitor.until(lambda: film in visitor.text("#live-camera"))
+    state("live_start")
+    visitor.click("#live-start")
+    visitor.shows("#live-numbers", "from this camera to this picture")
+    visitor.until(lambda: visitor.browser.execute_script(_LIT))
+    state("live")
+    visitor.click('#live [data-key="r"]')
+    visitor.shows("#live-message", "Recording")
+    state("live_recording")
+    visitor.click("#live-stop")
+    visitor.until(lambda: visitor.one("#live-start").is_displayed())
+    visitor.one(f'#live-camera option[value*="{film}"]').click()
+    visitor.click("#live-start")
+    visitor.shows("#live-numbers", "in the studio")
+    visitor.click('#live [data-key="d"]')
+    visitor.until(lambda: visitor.one('#live [data-key="d"]').get_attribute("aria-pressed") == "true")
+    state("live_film")
+    visitor.click("#live-stop")
+    visitor.until(lambda: visitor.one("#live-start").is_displayed())
+    assert not visitor.text("#live-error")
+
+
 def main() -> None:
     output, axe = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None
     output.mkdir(exist_ok=True)
@@ -221,6 +256,7 @@ def main() -> None:
         with running_studio(Path(folder)) as (_, url):
             visit(visitor, url, "valley.mp4", "aviary", shoot)
             set_keys(visitor, url, "valley.mp4", ("aviary", "flowers"), shoot)
+            visit_live(visitor, url, "valley.mp4", shoot)
     visitor.close()
 
 

@@ -11,7 +11,6 @@ from conftest import parsed
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.jobs.job import Job, JobSettings
-from dreamvideo.settings.job import MaskSettings
 from dreamvideo.settings.option import option_choices
 from dreamvideo.studio import chosen_look
 from dreamvideo.studio.chosen_look import (
@@ -34,13 +33,13 @@ def find(name: str) -> Path:
 
 def job_settings(look: ChosenLook) -> JobSettings:
     parts = resolve_look(look, find)
-    kinds = parts.read, parts.model, parts.objective, parts.dream, parts.carry, MaskSettings(), parts.encode
-    return JobSettings(*kinds, timeline=parts.timeline, drive=parts.drive)
+    kinds = parts.read, parts.model, parts.objective, parts.dream, parts.carry, parts.mask, parts.encode
+    return JobSettings(*kinds, sequence=parts.sequence, timeline=parts.timeline, drive=parts.drive)
 
 
-def typed_settings(look: ChosenLook) -> Any:
+def typed_settings(look: ChosenLook, source: Path = Path("/films/a.mp4")) -> Any:
     """What the command line of a look makes of it."""
-    words = command_words(look, Path("/films/a.mp4"), None, False, find)
+    words = command_words(look, source, None, False, find)
     line = parsed(*words[1:])
     return line.arguments.command.parse(line).settings
 
@@ -80,9 +79,11 @@ def sample(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", offered_fields())
-def test_an_option_of_the_page_is_that_of_the_command_line(name: str) -> None:
+def test_an_option_of_the_page_is_that_of_the_command_line(tmp_path: Path, name: str) -> None:
     look = read_look(json.loads(json.dumps({"preset": None, "values": {name: sample(name)}})))
-    assert look.values and job_settings(look) == typed_settings(look)
+    assert look.values and job_settings(look) == typed_settings(look, tmp_path)  # a folder of pictures
+    if name != "fps":
+        assert job_settings(look) == typed_settings(look)
     assert read_look(json.loads(json.dumps(look.as_json()))) == look
     assert look.title != "default look"
 
@@ -175,6 +176,14 @@ def test_a_look_that_makes_no_sense_is_refused_in_a_sentence(look: Any) -> None:
     with pytest.raises(SettingsError) as caught:
         resolve_look(read_look(look), find)
     assert str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_command_of_a_folder_makes_a_film_and_that_of_a_film_knows_no_rate(tmp_path: Path) -> None:
+    look = read_look({"values": {"fps": "12", "octaves": 2}})
+    output = tmp_path.with_name(f"{tmp_path.name}_dream.mp4")
+    words = command_words(look, tmp_path, None, False, find)
+    assert words == ["dreamvideo", "frames", str(tmp_path), "-o", str(output), "--fps", "12", "--octaves", "2"]
+    assert command_words(look, Path("a.mp4"), None, False, find) == ["dreamvideo", "video", "a.mp4", "--octaves", "2"]
 
 
 def test_a_switch_that_is_not_set_is_no_value() -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import av
+import psutil
 import pytest
 from clips import make_clip
 from conftest import run
-from studio_visitor import AXE, SIZES, Visitor, running_studio, visit
+from studio_visitor import AXE, SIZES, Visitor, running_studio, visit, visit_live
 
 pytestmark = [
     pytest.mark.slow,
@@ -77,7 +78,36 @@ def test_no_state_violates_wcag_a_or_aa(tmp_path: Path, visitor: Visitor) -> Non
 
     with running_studio(tmp_path) as (_, url):
         visit(visitor, url, "film.mp4", "eyes", state)
+        visit_live(visitor, url, "film.mp4", state)
     assert not problems, "\n".join(problems)
+
+
+def test_the_camera_of_the_browser_is_dreamed_and_recorded(tmp_path: Path, visitor: Visitor) -> None:
+    sample(tmp_path / "film.mp4", 60)
+    seen: list[str] = []
+    with running_studio(tmp_path) as (server, url):
+        visit_live(visitor, url, "film.mp4", seen.append)
+        (recording,) = tmp_path.glob("dream_*.mkv")
+        frames = [frame.to_ndarray(format="rgb24") for frame in read(recording)]
+        assert frames and frames[-1][:, :, 1].mean() > frames[-1][:, :, 0].mean()  # the test pattern is green
+        visitor.click("#live-start")
+        visitor.shows("#live-numbers", "in the studio")
+        (live,) = live_processes(server.pid)
+        server.send_signal(signal.SIGINT)
+        server.wait(100)
+        assert not psutil.pid_exists(live)
+    assert seen == ["live_start", "live", "live_recording", "live_film"]
+
+
+def read(path: Path) -> Iterator[Any]:
+    with av.open(str(path)) as file:
+        yield from file.decode(video=0)
+
+
+def live_processes(studio: int) -> list[int]:
+    """The processes of a studio that dream live."""
+    children = psutil.Process(studio).children(recursive=True)
+    return [child.pid for child in children if "dreamvideo.studio.live_process" in child.cmdline()]
 
 
 def test_a_job_of_a_killed_studio_is_resumed_and_equals_the_unbroken_run(tmp_path: Path, visitor: Visitor) -> None:

@@ -40,7 +40,9 @@ def look(**values: Any) -> dict[str, Any]:
     return {"preset": None, "values": {**QUICK, **values}}
 
 
-def start(film: Path, chosen: Any, stop_after: int | None = None) -> list[dict[str, Any]]:
+def start(
+    film: Path, chosen: Any, stop_after: int | None = None, output: str = "film_dream.mp4"
+) -> list[dict[str, Any]]:
     """Run a job of the studio; returns its messages."""
     messages: list[dict[str, Any]] = []
     frames = 0
@@ -53,8 +55,7 @@ def start(film: Path, chosen: Any, stop_after: int | None = None) -> list[dict[s
         frames += 1
         return stop_after is not None and frames > stop_after
 
-    output = film.with_name("film_dream.mp4")
-    spec = {"source": str(film), "output": str(output), "look": chosen, "root": str(film.parent)}
+    spec = {"source": str(film), "output": str(film.with_name(output)), "look": chosen, "root": str(film.parent)}
     run_studio_job(spec, send, should_stop)
     return messages
 
@@ -66,9 +67,9 @@ def content(path: Path) -> list[tuple[int | None, str]]:
         return [*packets, (None, file.metadata.get("comment", ""))]
 
 
-def unbroken(film: Path) -> Any:
+def unbroken(film: Path, *more: object) -> Any:
     whole = film.with_name("whole.mp4")
-    assert run("video", film, "-o", whole, *OPTIONS, "-q") == 0
+    assert run("video", film, "-o", whole, *OPTIONS, *more, "-q", "-y") == 0
     return content(whole)
 
 
@@ -217,6 +218,83 @@ def test_a_look_that_cannot_be_dreamed_is_an_error(film: Path) -> None:
     for values, error in (({"layers": ["nothing"]}, ValueError), ({"model": "googlenet"}, SettingsError)):
         with pytest.raises(error):
             list(LookDreamer().run(task(film, "picture", look=look(**values)), lambda: False))
+
+
+@pytest.fixture
+def mask(film: Path) -> Path:
+    """White on the left."""
+    path, image = film.with_name("mask.png"), np.zeros((48, 64), np.uint8)
+    image[:, :32] = 255
+    cv2.imwrite(str(path), image)
+    return path
+
+
+def test_a_mask_limits_a_job_as_on_the_command_line(film: Path, mask: Path) -> None:
+    start(film, look(mask="mask.png"))
+    assert content(film.with_name("film_dream.mp4")) == unbroken(film, "--mask", mask)
+    photo = film.with_name("photo.png")
+    cv2.imwrite(str(photo), np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8))
+    output = film.with_name("photo_dream.png")
+    spec = {"source": str(photo), "output": str(output), "look": look(mask="mask.png"), "root": str(film.parent)}
+    run_studio_job(spec, lambda message: None, lambda: False)
+    assert run("image", photo, "-o", film.with_name("b.png"), *OPTIONS, "--mask", mask, "-q") == 0
+    assert output.read_bytes() == film.with_name("b.png").read_bytes()
+
+
+def test_pictures_and_previews_keep_what_a_mask_leaves_alone(film: Path, mask: Path) -> None:
+    strong = look(mask=mask.name, step_size="0.1")
+
+    def change(*answers: Any) -> tuple[float, float]:
+        """Mean change on the left and on the right, in gray levels."""
+        pairs = [(images(each)["dream"], images(each)["source"]) for each in answers]
+        change = np.mean([np.abs(dream.astype(float) - source) for dream, source in pairs], axis=(0, 1, 3))
+        return float(change[:28].mean()), float(change[36:].mean())
+
+    *frames, _ = LookDreamer().run(task(film, "preview", look=strong), lambda: False)
+    left, right = change(*frames)
+    assert left > 4 and right < 2
+    (picture,) = LookDreamer().run(task(film, "picture", look=strong), lambda: False)
+    (source,) = LookDreamer().run(task(film, "picture", look=look(iterations=0)), lambda: False)
+    picture["jpegs"]["source"] = source["jpegs"]["dream"]
+    left, right = change(picture)
+    assert left > 4 and right < 2
+
+
+@pytest.fixture
+def shots(film: Path) -> Path:
+    """A folder of 10 pictures, picture n of gray level 20 n with some noise."""
+    folder, noise = film.with_name("shots"), np.random.default_rng(1).integers(0, 20, (48, 64, 3))
+    folder.mkdir()
+    for number in range(10):
+        cv2.imwrite(str(folder / f"shot{number}.png"), (20 * number + noise).astype(np.uint8))
+    return folder
+
+
+def test_a_folder_of_pictures_is_dreamed_as_one_film(shots: Path) -> None:
+    with pytest.raises(Cancelled):
+        start(shots, look(fps="10"), stop_after=6, output="shots_dream.mp4")
+    output = shots.with_name("shots_dream.mp4")
+    assert kept_frames(output) == 4 and not output.exists()
+    messages = start(shots, look(fps="10"), output=output.name)
+    assert messages[0] == {"frames": 4, "count": 10} and messages[-1]["frames"] == 10
+    typed = shots.with_name("typed.mp4")
+    assert run("frames", shots, "-o", typed, *OPTIONS, "--fps", 10, "-q") == 0
+    assert content(output) == content(typed)
+    assert start(shots, look(fps="10"), output=output.name) == []  # it is done
+
+
+def test_pictures_and_previews_of_a_folder_are_of_their_times(shots: Path) -> None:
+    def level(image: Any) -> int:
+        return round(float(image.mean()) - 9.5)
+
+    plain, dreamer = look(fps="5", iterations=0), LookDreamer()
+    for time, expected in ((0, 0), (0.6, 60), (1.8, 180), (9, 180)):
+        (answer,) = dreamer.run(task(shots, "picture", look=plain, time=time), lambda: False)
+        assert abs(level(images(answer)["dream"]) - expected) < 3
+    *frames, last = dreamer.run(task(shots, "preview", look=look(fps="5"), time=1.4), lambda: False)
+    levels = [level(images(each)["source"]) for each in frames]
+    assert levels == pytest.approx([40, 60, 80, 100, 120, 140, 160, 180], abs=3) and frames[0]["fps"] == 5
+    assert last["estimate"]["seconds"] > 0
 
 
 @pytest.mark.slow  # starts an interpreter with torch

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from clips import make_clip
@@ -145,6 +146,19 @@ def test_a_timeline_is_for_films_that_it_fits(studio: FakeStudio, root: Path) ->
         time.sleep(0.005)
     assert job.spec["look"]["timeline"] == LOOK["timeline"]
     assert studio.jobs.jobs()[0]["title"].endswith("--step-size, --class over time")
+
+
+def test_a_folder_of_pictures_has_the_time_of_its_rate(studio: FakeStudio, root: Path) -> None:
+    browser, look = studio.browser(), {"values": {"fps": "5"}}
+    (root / "shots").mkdir()
+    for number in range(10):
+        cv2.imwrite(str(root / "shots" / f"{number}.png"), np.zeros((20, 30, 3), np.uint8))
+    lengths = [browser.get(f"/api/strip?path=shots{rate}").json()["length"] for rate in ("", "&fps=5")]
+    assert lengths == [pytest.approx(0.4), 2.0]
+    edit = {"do": "put", "time": 0.7, "values": {"color": 1}}
+    answer = browser.post("/api/timeline", json={"path": "shots", "look": look, "edit": edit}).json()
+    assert answer["look"]["timeline"] == {"color": "0.8s:1"}
+    assert browser.get("/api/sound?path=shots").json()["done"]
 
 
 def heard(sounds: FilmSounds, path: Path) -> dict[str, Any]:

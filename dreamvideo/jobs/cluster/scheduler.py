@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dreamvideo.errors import Cancelled, ClusterError, DreamVideoError, OutputError, SourceError, first_line
 from dreamvideo.jobs.cluster.cluster_job import (
+    JOINS,
     ClusterJob,
     begin_cluster_job,
     begin_windows,
@@ -20,25 +21,16 @@ from dreamvideo.jobs.cluster.cluster_job import (
     store_finished,
     windows_that_do_not_meet,
 )
+from dreamvideo.jobs.cluster.job_window import JobWindow
 from dreamvideo.jobs.cluster.transfer import store_file
 from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
-from dreamvideo.jobs.film_windows import (
-    LONGEST,
-    FilmWindow,
-    divide,
-    halve_window,
-    length_of,
-    longest_window,
-    take_window,
-)
+from dreamvideo.jobs.film_windows import LONGEST, divide, longest_window, take_window
 from dreamvideo.jobs.flow_choice import with_flow_of
 from dreamvideo.jobs.job import Job, JobResult, JobSettings
-from dreamvideo.jobs.job_output import encode_of
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.task import ClusterTask, FinishedSegment, FinishedTask, OpenedJob
-from dreamvideo.media.sample_frames import format_time
 from dreamvideo.media.segment_records import stored_carry
-from dreamvideo.media.worker_folder import WorkerFolder, new_worker_folder, remove_worker_folder
+from dreamvideo.media.worker_folder import new_worker_folder, remove_worker_folder
 from dreamvideo.video.lanes import lanes_for
 
 MAX_TRIES = 3  # of a window; then its job fails
@@ -72,36 +64,6 @@ def run_on_cluster(
     _Scheduler(pool, settings, observer, resume).run(jobs)
 
 
-@dataclass(frozen=True, slots=True)
-class _JobWindow:
-    """A window and its job."""
-
-    active: ClusterJob
-    window: FilmWindow
-    folder: WorkerFolder | None = None  # of the worker that dreams it, if that sees the checkpoint
-
-    @property
-    def key(self) -> tuple[Job, int | None]:
-        """Identifies the window: equal for all rests of it."""
-        return self.active.job, self.window.end
-
-    @property
-    def place(self) -> str:
-        """Where in which film it is, for messages."""
-        grid, end = self.active.grid, self.window.end
-        begin = self.window.begin * grid if self.window.after is None else self.window.after.end
-        return f"{format_time(begin)} to {'its end' if end is None else format_time(end * grid)}"
-
-    def length(self) -> int:
-        """Cells of the grid."""
-        return length_of(self.window, self.active.index)
-
-    def halves(self) -> tuple[_JobWindow, _JobWindow] | None:
-        """The window as two; None: it cannot be split."""
-        halves = halve_window(self.window, self.active.index)
-        return None if halves is None else (replace(self, window=halves[0]), replace(self, window=halves[1]))
-
-
 class _Scheduler:
     """Gives out windows, stores segments, repeats what failed, and ends jobs."""
 
@@ -109,11 +71,12 @@ class _Scheduler:
         self._pool, self._settings, self._observer, self._resume = pool, settings, observer, resume
         self._unopened: deque[Job | ClusterJob] = deque()  # the latter: again
         self._opening: dict[int, ClusterJob] = {}  # request -> job
-        self._waiting: list[_JobWindow] = []
-        self._failed: deque[_JobWindow] = deque()  # that wait to be tried again
-        self._running: dict[int, list[_JobWindow | None]] = {}  # request -> what is left of its windows; None: nothing
+        self._waiting: list[JobWindow] = []
+        self._failed: deque[JobWindow] = deque()  # that wait to be tried again
+        self._running: dict[int, list[JobWindow | None]] = {}  # request -> what is left of its windows; None: nothing
         self._failures: Counter[tuple[Job, int | None]] = Counter()
         self._jobs: list[ClusterJob] = []
+        self._to_join: deque[ClusterJob] = deque()  # of which a segment has come
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Dream all jobs."""
@@ -124,7 +87,8 @@ class _Scheduler:
                     raise Cancelled("cancelled; finished segments can be resumed")
                 while self._pool.free and self._give_out():
                     pass
-                for result in self._pool.results(1.0):
+                self._join()
+                for result in self._pool.results(0.0 if self._to_join else 1.0):
                     self._receive(result)
         finally:
             for active in self._jobs:
@@ -143,9 +107,11 @@ class _Scheduler:
             return False
         return True
 
-    def _take_windows(self) -> list[_JobWindow]:
+    def _take_windows(self) -> list[JobWindow]:
         """What one worker gets: a window, or several short ones that fill its lanes."""
-        batch = [take_window(self._waiting, self._pool.count, _JobWindow.length, _JobWindow.halves)]
+        count = len(self._waiting)
+        batch = [take_window(self._waiting, self._pool.count, JobWindow.length, JobWindow.halves)]
+        batch[0].active.open_windows += len(self._waiting) == count  # it was the half of one
         lanes = self._lanes(batch[0].active)
         room = LONGEST * lanes - batch[0].length()
         while len(batch) < lanes and len(self._waiting) > self._pool.count and self._waiting[0].length() <= room:
@@ -174,16 +140,16 @@ class _Scheduler:
         folder = new_worker_folder(active.folder, active.lock.run)
         self._opening[self._pool.open_job(active.job, folder, active.files)] = active
 
-    def _submit(self, batch: list[_JobWindow]) -> None:
+    def _submit(self, batch: list[JobWindow]) -> None:
         tasks = []
         for number, each in enumerate(batch):
             active, folder = each.active, None
             if active.shared:
                 folder = new_worker_folder(active.folder, active.lock.run)
                 folder.path.mkdir()
-            after, codec = each.window.after, encode_of(active.job, self._settings).codec
+            after = each.window.after
             carry = None if active.shared or after is None else stored_carry(active.folder, after)
-            tasks.append(ClusterTask(active.job, each.window, carry, codec, folder, active.heard))
+            tasks.append(ClusterTask(active.job, each.window, carry, active.encode.codec, folder, active.heard))
             batch[number] = replace(each, folder=folder)
         files = {path: stored for each in batch for path, stored in each.active.files.items()}
         self._running[self._pool.submit(tasks, files)] = list(batch)
@@ -226,9 +192,9 @@ class _Scheduler:
         longest = longest_window(active.index.cells, self._pool.count, self._lanes(active))
         parts = [part for window in windows for part in divide(window, active.index, longest)]
         active.open_windows = len(parts)
-        self._waiting.extend(_JobWindow(active, part) for part in parts)
+        self._waiting.extend(JobWindow(active, part) for part in parts)
 
-    def _store(self, each: _JobWindow | None, finished: FinishedSegment) -> _JobWindow | None:
+    def _store(self, each: JobWindow | None, finished: FinishedSegment) -> JobWindow | None:
         """Store a segment and return what is left of its window."""
         assert each is not None
         active = each.active
@@ -240,11 +206,18 @@ class _Scheduler:
             self._fail(active, error)
             return each
         self._observer.progress(active.job, segment.frames)
-        join_ahead(active)
+        if active not in self._to_join:
+            self._to_join.append(active)
         begin = max(each.window.begin, int(segment.end // active.grid))
         return replace(each, window=replace(each.window, begin=begin, after=segment))
 
-    def _end_window(self, each: _JobWindow | None, lost: int) -> None:
+    def _join(self) -> None:
+        """Join a few segments, if those that are next have come."""
+        for _ in range(JOINS):
+            if self._to_join and (self._to_join[0].ended or not join_ahead(self._to_join[0])):
+                self._to_join.popleft()
+
+    def _end_window(self, each: JobWindow | None, lost: int) -> None:
         assert each is not None
         active = each.active
         if each.folder is not None:
@@ -260,7 +233,7 @@ class _Scheduler:
             return
         active.open_windows = len(windows)
         for window in windows:
-            rest = _JobWindow(active, window)
+            rest = JobWindow(active, window)
             self._failed.append(rest)
             self._observer.message(f"{active.job.source}: {rest.place} is repeated by one worker (it is damaged)")
         if not windows:
@@ -269,7 +242,7 @@ class _Scheduler:
             active.lock.release()
             self._observer.finished(result)
 
-    def _repeat(self, windows: list[_JobWindow], error: Exception) -> None:
+    def _repeat(self, windows: list[JobWindow], error: Exception) -> None:
         """Let windows wait again after one of them failed, or fail the job of one that failed too often."""
         for each in windows:
             if each.folder is not None:

@@ -81,7 +81,8 @@ class WorkerPool:
         self._idle: list[Any] = []
         self._slots: dict[Any, tuple[str, int]] = {}  # worker -> its machine, and its share of the cores there
         self._pending: dict[Any, tuple[Any, int | None]] = {}  # reference -> worker, request; None: it prepares
-        self._deaths = self._requests = 0
+        self._deaths = 0
+        self.requests = 0  # so far
         for _ in range(self.count):
             self._start_worker()
 
@@ -132,9 +133,9 @@ class WorkerPool:
         return self._follow(worker, worker.open_job.options(num_returns="streaming").remote(job, folder, files))
 
     def _follow(self, worker: Any, stream: Any) -> int:
-        self._requests += 1
-        self._pending[stream] = worker, self._requests
-        return self._requests
+        self.requests += 1
+        self._pending[stream] = worker, self.requests
+        return self.requests
 
     def wait_until_ready(self) -> None:
         """Wait until all workers have loaded their networks.
@@ -157,7 +158,11 @@ class WorkerPool:
         """
         if not self._pending:
             return
-        ready, _ = self._ray.wait(list(self._pending), num_returns=1, timeout=seconds, fetch_local=False)
+        pending = list(self._pending)
+        if seconds and not self._ray.wait(pending, num_returns=1, timeout=seconds, fetch_local=False)[0]:
+            return
+        # One look at a thousand workers takes a millisecond or two: it finds all that has come.
+        ready, _ = self._ray.wait(pending, num_returns=len(pending), timeout=0, fetch_local=False)
         for reference in ready:
             worker, request = self._pending[reference]
             try:

@@ -37,7 +37,7 @@ def build_menu(model: Model, own: str | None = None) -> Menu:
 
     def check_class(name: str) -> None:
         if name.lower() not in model.groups:
-            find_classes(name, model.classes, model.name)
+            find_classes(name, model.classes, model.name, model.groups)
 
     return Menu(tuple(presets), layer_stages(describe_layers(model.whole)), own, classes, check_class)
 

@@ -79,7 +79,8 @@ const widgets = {
   },
   file(knob, id) {
     const widget = widgets.text(knob, id);
-    widget.below.placeholder = "name of a file in the folder";
+    widget.below.placeholder = "a file of the folder, or drop one here";
+    widget.below.setAttribute("list", "folder-files");
     return widget;
   },
   choice(knob, id) {

@@ -11,6 +11,8 @@ const STAGE_SIDE = 832; // pixels; as the studio's largest picture of a look
 const WAIT = 200; // ms after the last change before a look is dreamed
 let paths = [];
 let isPhoto = false;
+let pictures = 0; // of a folder that is one film; 0: it is none
+let pictureRate = 25; // of them, per second
 let time = 0;
 const PLAIN = { preset: null, values: {}, timeline: {}, drives: [] };
 const MERGED = 1000; // ms within which moves of a key are one step of undo
@@ -23,6 +25,13 @@ let [past, future] = [[], []];
 let timer = 0;
 let requests = { stage: 0, preview: 0 };
 let previewing = false;
+
+// The look for a live dream, which has no timeline: as it is at the frame that is shown.
+export function chosenLook() {
+  const { timeline } = look;
+  const now = Object.keys(timeline).filter((name) => name !== "preset").map((name) => [name, shown.values[name]]);
+  return { preset: timeline.preset ? shown.preset : look.preset, values: { ...look.values, ...Object.fromEntries(now) } };
+}
 
 const film = () => paths[0];
 const frameTime = () => (isPhoto ? null : time);
@@ -129,8 +138,10 @@ export const openFilms = saying(async (names) => {
   showTimeline({ rows: [], toml: "" });
   $("estimate").textContent = "";
   const [length, fps] = [report.input.duration ?? 0, video.frame_rate ? rate(video.frame_rate) : 25];
+  pictures = report.input.container === "folder of pictures" ? Math.round(length * fps) : 0;
+  pictureRate = fps;
   location.hash = "look";
-  const strip = isPhoto ? {} : await openStrip(film(), fps);
+  const strip = isPhoto ? {} : await openStrip(film(), fps, pictures > 0);
   $("dreamed-with").hidden = !strip.stored;
   time = Math.floor(length / 2 * fps) / fps;
   $("time").value = time;
@@ -142,7 +153,18 @@ export const openFilms = saying(async (names) => {
   await lookChanged();
 });
 
-const sourceAddress = () => `api/frame?${query({ path: film(), time: frameTime(), side: STAGE_SIDE })}`;
+const sourceAddress = () => `api/frame?${query({ path: film(), time: frameTime(), side: STAGE_SIDE, fps: pictures ? pictureRate : null })}`;
+
+// Keeps the picture of a folder when the look has another rate of pictures.
+async function ratePictures(fps) {
+  if (!pictures || fps === pictureRate) return;
+  time = Math.round(time * pictureRate) / fps;
+  pictureRate = fps;
+  await openStrip(film(), fps, true);
+  $("time").value = time;
+  showTime();
+  await showSource(sourceAddress());
+}
 
 function showTime() {
   $("time-text").textContent = `${clock(Math.floor(time))}.${String(Math.floor(time * 100) % 100).padStart(2, "0")}`;
@@ -225,6 +247,7 @@ async function describe() {
   $("look-name").textContent = answer.title;
   $("command").textContent = answer.command;
   shown = answer;
+  await ratePictures(Number(answer.values.fps));
   showTimeline(answer);
   showLook();
   if (!namesOf(answer.values.model)) await post("pictures", { client, kind: "names", model: answer.values.model });

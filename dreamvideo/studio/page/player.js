@@ -40,7 +40,9 @@ export function play(job) {
   $("player-title").textContent = baseName(job.output);
   $("player-error").textContent = "";
   const [source, dream] = [$("player-source"), $("player-dream")];
-  source.src = `api/film?${query({ path: job.source })}`;
+  const isFolder = !/\.\w{2,5}$/.test(job.source); // of pictures: there is no film to play beside the dream
+  source.closest("figure").hidden = isFolder;
+  if (!isFolder) source.src = `api/film?${query({ path: job.source })}`;
   dream.src = `api/film?${query({ path: job.output })}`;
   dream.loop = $("player-loop").checked;
   dream.muted = $("player-mute").checked;

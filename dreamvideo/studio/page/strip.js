@@ -17,10 +17,11 @@ export function startStrip() {
   new MutationObserver(draw).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
 }
 
-// Returns what the studio says of the film; `fps` is that of its report.
-export async function openStrip(path, fps) {
-  const answer = await get("strip", { path });
-  shown = { path, length: answer.length, fps: answer.frame_rate ?? fps };
+// Returns what the studio says of the film; `fps` is that of its report, or that at which a folder of pictures is read.
+export async function openStrip(path, fps, isFolder) {
+  const rate = isFolder ? fps : null;
+  const answer = await get("strip", { path, fps: rate });
+  shown = { path, length: answer.length, fps: answer.frame_rate ?? fps, rate };
   sound = {};
   const last = Math.max(0, answer.length - 1.5 / shown.fps);
   Object.assign($("time"), { step: 1 / shown.fps, max: last });
@@ -38,7 +39,7 @@ export function showPlayhead(time) {
 function fillFrames() {
   const count = Math.max(4, Math.min(12, Math.round($("band").clientWidth / NARROW) || 8));
   const times = Array.from({ length: count }, (_, number) => Number(snapped((number + 0.5) / count * shown.length).toFixed(3)));
-  $("band-frames").replaceChildren(...times.map((time) => h("img", { alt: "", draggable: "false", src: `api/frame?${query({ path: shown.path, time, side: 128 })}` })));
+  $("band-frames").replaceChildren(...times.map((time) => h("img", { alt: "", draggable: "false", src: `api/frame?${query({ path: shown.path, time, side: 128, fps: shown.rate })}` })));
 }
 
 async function listenTo(path) {
