@@ -1,7 +1,7 @@
 """What MkDocs does with pages beside its own.
 
-The page of dreamnet is the model card that lies beside the network, with links as they are from here. Options are marked, so
-that site.css can keep a line from ending between their hyphens and their name.
+The page of dreamnet is the model card that lies beside the network, with links as they are from here. Options are
+marked, so that site.css can keep a line from ending between their hyphens and their name.
 """
 
 import re
