@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -245,14 +245,15 @@ class FakePool:
         self.stored.append(content)
         return len(self.stored) - 1
 
-    def open_job(self, job: Job, folder: WorkerFolder, files: Mapping[Path, StoredFile]) -> int:
-        self.opened.append(job)
+    def open_jobs(self, jobs: Sequence[tuple[Job, WorkerFolder]], files: Mapping[Path, StoredFile]) -> int:
+        self.opened += [job for job, _ in jobs]
 
         def opened() -> Generator[Report, None, None]:
-            try:
-                yield open_for_workers(job, self._settings, self._shared and folder.is_visible())
-            except SourceError as error:
-                yield error
+            for job, folder in jobs:
+                try:
+                    yield open_for_workers(job, self._settings, self._shared and folder.is_visible())
+                except SourceError as error:
+                    yield error
 
         return self._start(opened())
 
@@ -265,6 +266,11 @@ class FakePool:
             assert local.read_bytes() == path.read_bytes()
         assert all((task.folder is not None) == self._shared for task in tasks)
         return self._start(dream_tasks(tasks, self._settings, self._network, folder))
+
+    @property
+    def asked(self) -> int:
+        """Requests so far."""
+        return self._number
 
     def _start(self, stream: Generator[Report, None, None]) -> int:
         self._number += 1
@@ -443,6 +449,30 @@ def test_an_input_that_cannot_be_read_fails_and_the_others_go_on(
     assert isinstance(errors.pop(bad), SourceError)
     assert errors == {jobs[0]: None, jobs[1]: None} and bad not in observer.done
     assert [digest(job.output) for job in jobs] == expected
+
+
+def test_many_short_films_are_opened_and_dreamed_in_few_requests_and_one_that_fails_ends_alone(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", [Fraction(n, 25) for n in range(4)], size=(32, 32))
+    jobs = [Job(Path(shutil.copy(clip, tmp_path / f"{n}.mp4")), tmp_path / "out" / f"{n}.mp4") for n in range(20)]
+    jobs[3].source.write_text("no video")
+
+    def fault(request: int, finished: int) -> Exception | None:
+        tasks = pool.requests.get(request, [])
+        return RuntimeError("killed") if any(task.job == jobs[7] for task in tasks) else None
+
+    settings = job_settings(dream=DreamSettings(iterations=0))
+    pool, observer = FakePool(settings, cast(Any, None), tmp_path / "workers", 1, fault), Recorder()
+    run_with(pool, jobs, settings, observer)
+    assert len(pool.opened) == 20 and pool.asked - len(pool.requests) < 6
+    sizes = [len(tasks) for tasks in pool.requests.values()]
+    assert sizes[0] == 9 and len(sizes) < 19
+    errors = {result.job: str(result.error) for result in observer.results if result.error is not None}
+    assert sorted(errors, key=jobs.index) == [jobs[3], jobs[7]] and len(observer.results) == 20
+    assert errors[jobs[7]] == f"{jobs[7].source}, 0:00 to its end, failed 3 times: killed"
+    digests = [digest(job.output) for job in jobs if job not in errors]
+    assert digests.count(digests[0]) == 18
+    left = {path.name for path in (tmp_path / "out").iterdir()} - {job.output.name for job in jobs}
+    assert left == {"7.mp4.checkpoint"}
 
 
 def test_cancelled_jobs_resume_without_dreaming_a_segment_twice(

@@ -250,7 +250,7 @@ def main() -> None:
                 for problem in visitor.problems(axe) if axe else []:
                     print(f"{name} {size} {theme}: {problem}", flush=True)
         visitor.resize("desktop")
-        print(f"{name}: {visitor.errors()}", flush=True)
+        print(f"{name}: {visitor.text('#live-numbers')} {visitor.errors()}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(ROOT / "samples/valley.mp4", folder)

@@ -133,6 +133,14 @@ def test_a_film_that_jumps_itself_ends_as_it_is_with_a_warning(
     assert warning.startswith("the last frame does not go over into the first")
 
 
+def test_a_film_that_begins_or_ends_in_black_ends_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    black = np.zeros_like(LOOP[0])
+    for images in ([*LOOP[:3], black], [black, *LOOP[:3]]):
+        steps = list(split_shots(single_input(stream(images, RATE)), alone=False, seamless=True))
+        assert [step.index for step in steps] == [0, 1, 2, 3] and not any(step.meets for step in steps)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(("count", "led"), [(1, 0), (2, 1), (5, 2), (6, 3)])
 def test_of_a_short_film_at_most_half_goes_over(count: int, led: int) -> None:
     steps = list(split_shots(single_input(stream(LOOP[:count], RATE)), alone=False, seamless=True))

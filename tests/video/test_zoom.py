@@ -107,6 +107,14 @@ def test_the_endless_photo_moves_as_the_path_does_and_covers_the_frame(
             assert covers(copies[frame][0], (H, W))
 
 
+@pytest.mark.parametrize("zoom", [4, 0.25])
+def test_a_loop_whose_center_moves_begins_as_it_ends(zoom: float) -> None:
+    path = zoom_path(lambda _: math.log(zoom), lambda _: 0.1, wander, 30, 90)
+    endless = endless_photo(photo(), path, (H, W), seamless=True)
+    jump = (endless.seen(90) - endless.seen(0)).abs().mean()
+    assert jump < 1e-5 and (endless.seen(0) - endless.whole()).abs().mean() > 0.02
+
+
 def test_the_center_may_jump_and_the_dream_is_moved_about_the_new_one() -> None:
     path = zoom_path(lambda _: 0.5, lambda _: 0.1, wander, 30, 90)
     for frame in (20, 75, 76, 90):

@@ -54,7 +54,7 @@ class ClusterJob:
     lock: CheckpointLock
     state: tuple[int, int]  # of its input when it began, see `source_state`
     files: dict[Path, StoredFile] = field(default_factory=dict)  # its input, if that is sent to workers
-    started_at: float = field(default_factory=time.monotonic)
+    started_at: float = 0.0  # of the monotonic clock, when a worker got a part of it; 0: none has
     info: StreamInfo = StreamInfo(0, 0)  # of its input, once a worker has opened it
     index: FilmIndex = FilmIndex(1)
     heard: HeardSound = HeardSound()  # what its dream follows; the sound stays here
