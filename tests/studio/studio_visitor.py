@@ -187,6 +187,7 @@ def set_keys(visitor: Visitor, url: str, film: str, looks: tuple[str, str], stat
     """Open a film and set keys: of the strength at both ends, of two looks; drag one; edit one."""
     visitor.browser.get(url)
     visitor.click(f'[data-film="{film}"]')
+    visitor.until(lambda: "." in visitor.text("#time-text"))  # the film is open
     visitor.one("#time").send_keys(Keys.HOME)
     visitor.click(f'[data-look="{looks[0]}"]')
     visitor.shows("#look-name", looks[0])

@@ -105,7 +105,7 @@ def test_keys_are_dragged_moved_undone_and_dreamed(folder: Path, visitor: Visito
         visitor.press("0")
         visitor.press(Keys.TAB)
         visitor.shows("#timeline-error", "expected at most 10")
-        visitor.one("#key-value").clear()
+        visitor.one("#key-value").send_keys(Keys.CONTROL, "a")
         visitor.one("#key-value").send_keys("0.03", Keys.TAB)
         visitor.until(lambda: any(text.startswith("0.03 at") for _, _, text in visitor.marks()))
         assert not visitor.text("#timeline-error")

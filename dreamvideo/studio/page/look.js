@@ -20,6 +20,7 @@ let look = PLAIN;
 let shown = { values: {}, preset: null }; // of the look, at the frame that is shown
 let presets = [];
 let merging = 0; // when a key was moved last
+let described = 0; // the newest question what a look is; answers to older ones are not shown
 let settling = 0; // a timer until the frame of a key that moves is dreamed
 let [past, future] = [[], []];
 let timer = 0;
@@ -210,6 +211,7 @@ function step(from, to) {
 }
 
 function lookSoon() {
+  described += 1;
   endPreview();
   clearTimeout(timer);
   $("estimate").textContent = "";
@@ -227,8 +229,6 @@ async function lookChanged() {
   showButtons();
   if (await describe()) await askStage();
 }
-
-let described = 0; // the newest question what a look is
 
 // Asks what the look is at this frame, and shows it; false: it makes no sense, or another question was asked since.
 async function describe() {

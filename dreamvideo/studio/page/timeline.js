@@ -50,7 +50,7 @@ export function showTimeline(answer) {
   if (!isDragging) drawLanes(drives);
 }
 
-function drawLanes(drives) {
+function drawLanes(drives, keepsFields = false) {
   const next = JSON.stringify([rows, drives, filmSeconds()]);
   if (next === drawn) return showNow();
   drawn = next;
@@ -60,7 +60,7 @@ function drawLanes(drives) {
   if (!row?.keys?.[selected.key]) return endSelection();
   mark();
   if (focused) focusKey();
-  return $("key-editor").hidden || editKey(row, selected.key, false);
+  return $("key-editor").hidden || keepsFields || editKey(row, selected.key, false);
 }
 
 export function showNow() {
@@ -201,8 +201,8 @@ function change(make, said, merged = false) {
       $("key-said").textContent = key ? `${host.label(selected.name)}: ${said}, ${key.value} at ${key.at}` : said;
     } catch (error) {
       $("timeline-error").textContent = error.message;
-      drawn = ""; // a key that was dragged goes back
-      drawLanes(host.look().drives);
+      drawn = ""; // a key that was dragged goes back; what was typed stays, to be corrected
+      drawLanes(host.look().drives, true);
     } finally {
       waiting -= 1;
     }
