@@ -31,13 +31,15 @@ ORDER = {
     " < strided_depthwise < convs stem pools < executor < compile < __init__",
     "jobs": "* < cluster",
     "live": "controls < named_controls < shared_state < cameras dreaming hearing remote web < loop < outputs < app",
-    "live.cameras": "bursts same_host < webcam network_camera file_camera < camera",
+    "live.cameras": "bursts same_host < webcam network_camera file_camera < camera < browser_camera",
     "bench": "* < coherence",
 }
 # The server of the studio, which starts at once and stays small; its children load networks.
 WITHOUT_TORCH = (
     *("studio_server", "routes", "request_values", "access", "connections", "film_folder", "film_reports", "uploads"),
+    *("film_timeline", "film_sounds", "look_schedules", "sound_process", "timeline_edits", "timeline_routes"),
     *("chosen_look", "knobs", "picture_queue", "child_dreamer", "job_queue", "studio_job", "json_pipes"),
+    *("live_routes", "live_child"),
 )
 # (place, libraries that nothing there imports)
 WITHOUT = [

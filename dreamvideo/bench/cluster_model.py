@@ -20,6 +20,7 @@ from typing import Any
 
 import simpy
 
+from dreamvideo.jobs.cluster.cluster_job import JOINS
 from dreamvideo.jobs.film_index import index_of
 from dreamvideo.jobs.film_windows import (
     FilmIndex,
@@ -44,7 +45,10 @@ class FrameCosts:
     skip: float  # decoding to a small picture, in search of a cut
     dream: float  # on one worker, everything included
     join: float  # on the machine that distributes the work
+    finish: float  # there, once: the end of the file
     report: float  # there, for each segment
+    assign: float  # there, for each window: to give it out, and to note its end
+    poll: float  # there, for each worker that is asked whether it has news
     request: float  # from the end of a window to the first frame of the next, on a worker
     read_bytes: float
     written_bytes: float
@@ -133,13 +137,14 @@ class _Simulation:
     def __init__(self, film: ModelFilm, costs: FrameCosts, model: ClusterModel, chance: random.Random) -> None:
         self._film, self._costs, self._model, self._chance = film, costs, model, chance
         self._env = simpy.Environment()
-        self._scheduler, self._storage = simpy.Resource(self._env), simpy.Resource(self._env)
+        self._storage = simpy.Resource(self._env)
         self._waiting = divide(FilmWindow(), film.index, longest_window(film.index.cells, model.workers, model.lanes))
         self._again: list[tuple[int, int]] = []  # what dead workers left: the first frame, and that after the last
         self._left = film.cuts[-1]  # frames that are not dreamed
         self._segments: list[tuple[int, int]] = []  # that are not joined, as heap
-        self._news = self._env.event()  # there is more to do, or nothing at all
-        self._finished = self._env.event()  # another segment
+        self._idle: list[Any] = []  # events: of workers that wait for a window
+        self._reports: list[tuple[float, Any]] = []  # that the scheduler has not seen: its time, and what comes of it
+        self._news = self._env.event()  # there is something for the scheduler
         self._spent = dict.fromkeys(("dream", "skip", "scheduler", "storage"), 0.0)
         self._absent: set[Any] = set()  # workers that died, and are not replaced yet
         self._deaths = 0
@@ -150,52 +155,82 @@ class _Simulation:
         processes = [self._env.process(self._worker()) for _ in range(model.workers)]
         for process in processes:
             self._env.process(self._end_of(process))
-        self._env.run(until=self._env.process(self._join()))
-        seconds, spent = self._env.now, self._spent
+        self._env.run(until=self._env.process(self._schedule()))
+        seconds, (dream, skip, scheduler, storage) = self._env.now, self._spent.values()
         of_workers = seconds * model.workers
-        return SimulatedRun(
-            seconds,
-            spent["dream"] / of_workers,
-            spent["skip"] / of_workers,
-            spent["scheduler"] / seconds,
-            spent["storage"] / seconds,
-            self._deaths,
-        )
+        shares = dream / of_workers, skip / of_workers, scheduler / seconds, storage / seconds
+        return SimulatedRun(seconds, *shares, self._deaths)
+
+    def _schedule(self) -> Generator[Any, Any, None]:
+        """Do what `cluster.scheduler` does in each round: give out windows, join a segment, look who has reports."""
+        joined, costs = 0, self._costs
+        while joined < self._film.cuts[-1]:
+            while self._idle and (self._again or self._waiting):
+                yield from self._spend("scheduler", costs.assign)
+                if self._idle:  # it may have died meanwhile
+                    self._idle.pop(0).succeed(self._take())
+            before = joined
+            for _ in range(JOINS):
+                if self._segments and self._segments[0][0] == joined:
+                    first, joined = heapq.heappop(self._segments)
+                    yield from self._spend("scheduler", (joined - first) * costs.join)
+            if waits := joined == before and not self._reports:
+                yield self._news
+            yield from self._spend("scheduler", (1 + waits) * costs.poll * self._model.workers)
+            reports, self._reports = self._reports, []
+            for seconds, seen in reports:
+                yield from self._spend("scheduler", seconds)
+                seen.succeed()
+        yield from self._spend("scheduler", costs.finish)
+
+    def _report(self, seconds: float) -> Any:
+        """Tell the scheduler something, which takes some of its time; the event is when it has."""
+        seen = self._env.event()
+        self._reports.append((seconds, seen))
+        self._tell()
+        return seen
+
+    def _take(self) -> tuple[FilmWindow | None, tuple[int, int]]:
+        """What an idle worker gets: a window, or frames that a dead one left."""
+        if self._again:
+            return None, self._again.pop()
+        length = partial(length_of, index=self._film.index)
+        halves = partial(halve_window, index=self._film.index)
+        return take_window(self._waiting, self._model.workers, length, halves), (0, 0)
 
     def _worker(self) -> Generator[Any, Any, None]:
         """A worker, and after its death the next one in its place."""
-        model = self._model
-        speed = model.share * math.exp(self._chance.gauss(0, model.spread))
+        speed = self._model.share * math.exp(self._chance.gauss(0, self._model.spread))
         while self._left:
             window: FilmWindow | None = None
-            rest: list[int] = []
+            rest = [0, 0]
+            turn: Any = self._env.event()
+            self._idle.append(turn)
+            self._tell()
             try:
-                if self._again:
-                    rest = list(self._again.pop())
-                elif self._waiting:
-                    length = partial(length_of, index=self._film.index)
-                    window = take_window(
-                        self._waiting, model.workers, length, partial(halve_window, index=self._film.index)
-                    )
-                else:
-                    yield self._news
-                    continue
-                yield from self._use("scheduler", self._scheduler, self._costs.report)
+                given: tuple[FilmWindow | None, tuple[int, int]] = yield turn
+                window, rest = given[0], [*given[1]]
                 yield from self._spend("skip", self._costs.request)
                 if window is not None:
                     first, last, frames = self._found(window)
                     yield from self._spend("skip", frames * self._costs.skip / speed)
                     window, rest = None, [first, last]
                 yield from self._dream(rest, speed)
+                yield self._report(0.0)  # the window is finished; the request is
+                yield self._report(0.0)
             except simpy.Interrupt:
                 self._deaths += 1
+                if turn in self._idle:
+                    self._idle.remove(turn)
+                elif turn.triggered and window is None and rest == [0, 0]:  # it was given a window at this moment
+                    window, rest = turn.value[0], [*turn.value[1]]
                 if window is not None:
                     self._waiting.insert(0, window)
-                elif rest and rest[0] < rest[1]:
+                elif rest[0] < rest[1]:
                     self._again.append((rest[0], rest[1]))
                 self._tell()
                 self._absent.add(self._env.active_process)
-                yield self._env.timeout(model.restart)
+                yield self._env.timeout(self._model.restart)
                 self._absent.discard(self._env.active_process)
 
     def _found(self, window: FilmWindow) -> tuple[int, int, int]:
@@ -226,23 +261,10 @@ class _Simulation:
 
     def _store(self, first: int, end: int, size: float) -> Generator[Any, Any, None]:
         yield from self._use("storage", self._storage, size / self._model.bandwidth)
-        yield from self._use("scheduler", self._scheduler, self._costs.report)
+        yield self._report(self._costs.report)
         heapq.heappush(self._segments, (first, end))
         self._left -= end - first
-        if not self._left:
-            self._tell()
-        finished, self._finished = self._finished, self._env.event()
-        finished.succeed()
-
-    def _join(self) -> Generator[Any, Any, None]:
-        """Join segments in order, while others are dreamed."""
-        joined = 0
-        while joined < self._film.cuts[-1]:
-            if not self._segments or self._segments[0][0] > joined:
-                yield self._finished
-                continue
-            first, joined = heapq.heappop(self._segments)
-            yield from self._use("scheduler", self._scheduler, (joined - first) * self._costs.join)
+        self._tell()
 
     def _end_of(self, worker: Any) -> Generator[Any, Any, None]:
         """Let a worker die, again and again."""

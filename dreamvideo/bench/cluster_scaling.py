@@ -1,7 +1,9 @@
 """Runs `dreamvideo bench cluster`: measures how much faster several workers are than one, and simulates more of them.
 
 One worker and several take turns on the same clip, on workers that are ready. What skipping to a cut costs, and what is
-done in one place only, taking note of segments and joining them, is timed by itself; the simulation is made of that.
+done in one place only, giving out windows, taking note of segments and joining them, is timed by itself; the simulation
+is made of that. What the scheduler does is timed on windows of two seconds that pass through workers undreamed, by the
+time of its thread: on a machine that is busy with dreaming that is not more.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from statistics import median
 from typing import Final
 
 from dreamvideo.bench.cluster_model import ClusterModel, FrameCosts, model_film
-from dreamvideo.bench.cluster_simulation import costs_row, predict_scaling, simulate_films
+from dreamvideo.bench.cluster_simulation import POLL, costs_row, predict_scaling, simulate_films
+from dreamvideo.bench.many_films import bench_many_films
+from dreamvideo.bench.pretended_machines import pretended_machines
 from dreamvideo.bench.synthetic import frame_stream, synthetic_frames
 from dreamvideo.errors import Cancelled
 from dreamvideo.frames import Frame, StreamInfo
@@ -27,28 +31,28 @@ from dreamvideo.info.tables import TableRow
 from dreamvideo.jobs.cluster.scheduler import run_on_cluster
 from dreamvideo.jobs.cluster.workers import WorkerPool, open_pool
 from dreamvideo.jobs.job import Job, JobSettings, open_job
-from dreamvideo.jobs.job_output import finish_job
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.media import checkpoint
-from dreamvideo.media.segment_records import finished_segments, record_segment, segment_path
+from dreamvideo.media.concat import SegmentJoiner
+from dreamvideo.media.segment_records import finished_segments, segment_path
 from dreamvideo.media.segments import GRID
 from dreamvideo.media.video_writer import write_video
-from dreamvideo.media.worker_folder import new_worker_folder, remove_worker_folder, take_over
 from dreamvideo.settings.bench import ScalingSettings
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import ClusterSettings, EncodeSettings, MaskSettings, ReadSettings
 from dreamvideo.video.judged_frames import first_cut
 
 RATE: Final = 25  # frames per second of the clip
+SEGMENTS: Final = 300  # of the film on which the scheduler is timed
 
 
 def bench_cluster_scaling(
     settings: ScalingSettings, model: ModelSettings, objective: ObjectiveSettings, dreaming: DreamSettings, quiet: bool
 ) -> int:
-    """Measure how much faster several workers are than one, and print the results.
+    """Measure how much faster several workers are than one, or how they do with many films, and print the results.
 
     Args:
-        settings: number of workers, and the clip.
+        settings: number of workers, and the clip or films.
         model, objective, dreaming: of the dream.
         quiet: print no progress on stderr.
 
@@ -60,11 +64,6 @@ def bench_cluster_scaling(
         DreamVideoError: the network or the device cannot be used.
     """
 
-    def print_progress(text: str) -> None:
-        if not quiet:
-            print(text, file=sys.stderr, flush=True)
-
-    start = time.monotonic()
     job_settings = JobSettings(
         ReadSettings(),
         model,
@@ -73,8 +72,31 @@ def bench_cluster_scaling(
         CarrySettings(lanes=1),
         MaskSettings(),
         EncodeSettings(),
-        cluster=ClusterSettings(cluster="local"),
     )
+    with _machines(settings, model.threads or 1) as address:
+        cluster = ClusterSettings(cluster=address, workers=settings.workers)
+        job_settings = dataclasses.replace(job_settings, cluster=cluster)
+        if settings.films is not None:
+            return bench_many_films(settings, job_settings, quiet)
+        return _bench_clip(settings, job_settings, quiet)
+
+
+@contextlib.contextmanager
+def _machines(settings: ScalingSettings, threads: int) -> Iterator[str]:
+    """Yield the address of a cluster with cores for all workers."""
+    if settings.machines == 1:
+        yield "local"
+        return
+    with pretended_machines(settings.machines, threads * settings.workers // settings.machines) as address:
+        yield address
+
+
+def _bench_clip(settings: ScalingSettings, job_settings: JobSettings, quiet: bool) -> int:
+    def print_progress(text: str) -> None:
+        if not quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    start = time.monotonic()
     times: dict[int, list[float]] = {1: [], settings.workers: []}
     with tempfile.TemporaryDirectory(prefix="dreamvideo-bench-") as folder:
         job = Job(Path(folder) / "clip.mp4", Path(folder) / "dream.mp4")
@@ -86,9 +108,12 @@ def bench_cluster_scaling(
                 with open_pool(with_workers(job_settings, workers), None) as pool:
                     pool.wait_until_ready()
                     times[workers].append(time_dreaming(pool, job, job_settings, count))
+        print_progress("giving out many windows ...")
+        assign, report = time_scheduler(Path(folder), job_settings)
         costs = measure_costs(job, job_settings, count, median(times[1]), 2)
+        costs = dataclasses.replace(costs, assign=assign, report=report)
     width, height = settings.size
-    title = f"{model.model} {width}x{height}, {settings.shots} shots of {settings.frames} frames"
+    title = f"{job_settings.model.model} {width}x{height}, {settings.shots} shots of {settings.frames} frames"
     share = min(1.0, median(times[1]) / median(times[settings.workers]) / settings.workers)
     measured = ReportSection("workers", title, tuple(_speed_rows(times, count)), time.monotonic() - start)
     costs_section = ReportSection("costs", "of a frame, a segment and a window", (costs_row(costs),))
@@ -148,8 +173,33 @@ def time_dreaming(pool: WorkerPool, job: Job, settings: JobSettings, count: int)
     return time.monotonic() - start
 
 
+def time_scheduler(folder: Path, settings: JobSettings) -> tuple[float, float]:
+    """Return the seconds of the scheduler's thread for each window and for each segment, Ray's calls included.
+
+    Args:
+        folder: for a film of small frames, one a second.
+        settings: of the job; nothing is dreamed.
+    """
+    settings = dataclasses.replace(settings, dream=dataclasses.replace(settings.dream, iterations=0))
+    source = folder / "windows.mp4"
+    shots = (synthetic_frames(32, 32, 4, seed) for seed in range(SEGMENTS // 2))
+    images = (frame.image for shot in shots for frame in shot)
+    frames = [Frame(image, Fraction(number)) for number, image in enumerate(images)]
+    write_video(frame_stream(frames), source, StreamInfo(32, 32, Fraction(1), len(frames), Fraction(1)))
+    spent, windows = [], []
+    with open_pool(settings, None) as pool:
+        pool.wait_until_ready()
+        for workers in (pool.count, SEGMENTS):  # as if there were so many, windows are as short as can be
+            pool.count, before, start = workers, pool.requests, time.thread_time()
+            run_on_cluster(pool, [Job(source, folder / f"windows{workers}.mp4")], settings, Observer())
+            spent.append(time.thread_time() - start)
+            windows.append(pool.requests - before)
+    assign = (spent[1] - spent[0]) / (windows[1] - windows[0])
+    return assign, (spent[0] - windows[0] * assign) / SEGMENTS
+
+
 def measure_costs(job: Job, settings: JobSettings, count: int, dream_seconds: float, requests: int) -> FrameCosts:
-    """Measure what a frame, a segment and a window cost in each place.
+    """Measure what a frame costs in each place, and what beginning and ending does.
 
     Args:
         job: all of its segments are finished.
@@ -167,23 +217,22 @@ def measure_costs(job: Job, settings: JobSettings, count: int, dream_seconds: fl
     stored = finished_segments(folder)
     written = sum(segment_path(folder, segment.number).stat().st_size for segment in stored)
     start = time.monotonic()
+    joiner = SegmentJoiner(job.output, source.info, settings.encode, None, stored[-1].last, True)
+    begun = time.monotonic()
     for segment in stored:
-        moved = new_worker_folder(folder, segment.run)
-        moved.path.mkdir()
-        segment_path(folder, segment.number).rename(segment_path(moved.path, segment.number))
-        take_over(moved, segment)
-        record_segment(folder, segment, None)
-        remove_worker_folder(moved)
-    report = time.monotonic() - start
-    start = time.monotonic()
-    finish_job(job, source, settings, 0)
-    join = time.monotonic() - start
+        joiner.add(segment)
+    joined = time.monotonic()
+    joiner.finish(overwrite=True)
+    checkpoint.remove_checkpoint(folder)
     return FrameCosts(
         skip=skip / count,
         dream=(dream_seconds - requests * opening) / count,
-        join=join / count,
-        report=report / len(stored),
-        request=opening,
+        join=(joined - begun) / count,
+        finish=time.monotonic() - joined + begun - start,
+        report=0.0,
+        assign=0.0,
+        poll=POLL,
+        request=2 * opening,  # to look for a cut, and to dream from it
         read_bytes=job.source.stat().st_size / count,
         written_bytes=written / count,
     )

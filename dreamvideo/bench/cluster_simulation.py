@@ -19,18 +19,27 @@ WORKERS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 # Standard deviation of the logarithm of shot lengths where they are not all equal; assumed, not measured.
 SHOT_SPREAD: Final = 0.9
 
-# At 320x180, a core a worker: dreaming, joining and bytes were measured on two cores, see docs/cluster.md; skipping,
-# reports and requests are assumed.
+# Measured by `ray.wait` on a thousand streams of one actor that have no news: 0.8 to 1.6 ms.
+POLL: Final = 1.6e-6  # seconds for each worker
+
+# At 320x180, a core a worker. All are as measured on two cores or worse, see docs/cluster.md.
 ON_CORES: Final = FrameCosts(
-    skip=0.0006, dream=0.0285, join=0.000018, report=0.001, request=0.02, read_bytes=6000, written_bytes=4900
+    skip=0.00085,
+    dream=0.0428,
+    join=0.000015,
+    finish=0.02,
+    report=0.0007,
+    assign=0.0007,
+    poll=POLL,
+    request=0.02,
+    read_bytes=6000,
+    written_bytes=5400,
 )
 CORES_SHARE: Final = 0.92  # of two workers
 
 # 1080p, a GPU for each worker: 60 frames per second and the share of a machine of its own are assumed; skipping takes
 # 8.7 ms of a core, of which eight decode.
-ON_GPUS: Final = FrameCosts(
-    skip=0.0087 / 8, dream=1 / 60, join=0.000018, report=0.001, request=0.05, read_bytes=2e4, written_bytes=3.3e4
-)
+ON_GPUS: Final = replace(ON_CORES, skip=0.0087 / 8, dream=1 / 60, request=0.05, read_bytes=2e4, written_bytes=3.3e4)
 GPU_BANDWIDTH: Final = 10e9  # bytes per second of the storage; assumed
 
 # What goes wrong in the row of deaths: assumed.
@@ -88,7 +97,7 @@ def costs_row(costs: FrameCosts) -> TableRow:
         costs: of a frame, a segment, a window.
     """
     values = asdict(costs)
-    times = {f"{name}_ms": 1000 * values[name] for name in ("skip", "dream", "join", "report", "request")}
+    times = {f"{name}_ms": 1000 * values[name] for name in ("skip", "dream", "join", "report", "assign", "request")}
     return {**times, "written": costs.written_bytes}
 
 

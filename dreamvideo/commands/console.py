@@ -6,15 +6,14 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from dreamvideo.commands.job_report import SummaryRow, one_line, summary_lines
 from dreamvideo.errors import printable
-from dreamvideo.info.tables import TableRow, format_table
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.settings.addresses import public_text
 
@@ -29,8 +28,6 @@ USAGE: Final = 2
 SOME_FAILED: Final = 3
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
-WIDEST: Final = 40  # characters of an input's name in the summary; chosen by eye
-
 T = TypeVar("T")
 
 
@@ -44,50 +41,6 @@ def exit_code(failed: int, jobs: int) -> int:
     if not failed:
         return DONE
     return FAILED if failed == jobs else SOME_FAILED
-
-
-def one_line(problem: object) -> str:
-    """Return the text of an error without its line breaks.
-
-    Args:
-        problem: an exception, or anything with a `str`.
-    """
-    return " ".join(str(problem).split())
-
-
-@dataclass(frozen=True, slots=True)
-class SummaryRow:
-    """How one input ended."""
-
-    input: str
-    result: str  # the output, or what went wrong
-    frames: int = 0  # in the output
-    dreamed: int = 0  # of them in this run
-    seconds: float = 0.0  # that this run took
-    lost: int = 0  # frames that could not be decoded
-
-
-def summary_lines(rows: Sequence[SummaryRow]) -> list[str]:
-    """Format how several inputs ended as a table.
-
-    Args:
-        rows: one per input.
-    """
-    columns = ("input", "frames", "fps", "lost", "result")
-    return format_table([_summary_cells(row) for row in rows], columns, formats={"fps": ".1f"})
-
-
-def _summary_cells(row: SummaryRow) -> TableRow:
-    # The end of a long name is what tells it from others.
-    name = row.input if len(row.input) <= WIDEST else "..." + row.input[3 - WIDEST :]
-    rate = row.dreamed / row.seconds if row.dreamed and row.seconds else None
-    return {
-        "input": name,
-        "frames": row.frames or None,
-        "fps": rate,
-        "lost": row.lost or None,
-        "result": row.result,
-    }
 
 
 class Console:
@@ -216,10 +169,10 @@ class ConsoleObserver(Observer):
     """
 
     def __init__(self, console: Console, jobs: int, should_stop: Callable[[], bool], *, one_bar: bool = False) -> None:
+        self.results: list[JobResult] = []
         self.failed = 0  # jobs
         self.incomplete = 0  # jobs that left out images that could not be read
         self._console, self._count, self._should_stop, self._one_bar = console, jobs, should_stop, one_bar
-        self._rows: list[SummaryRow] = []
         self._stack = contextlib.ExitStack()
         self._job_bar = contextlib.ExitStack()
         self._bar: tqdm[Any] | None = None
@@ -257,9 +210,7 @@ class ConsoleObserver(Observer):
     def finished(self, result: JobResult) -> None:
         self._job_bar.close()
         self._count_file()
-        outcome = str(result.job.output) if result.error is None else f"failed: {one_line(result.error)}"
-        counts = result.frames, result.dreamed, result.seconds, result.lost
-        self._rows.append(SummaryRow(str(result.job.source), outcome, *counts))
+        self.results.append(result)
         self.incomplete += bool(result.lost and result.job.images)
         if result.error is not None:
             self.failed += 1
@@ -272,7 +223,7 @@ class ConsoleObserver(Observer):
     def should_stop(self) -> bool:
         return self._should_stop()
 
-    def summary(self) -> int:
-        """Print the table of all jobs; returns the exit code."""
-        self._console.summary(self._rows)
+    @property
+    def exit_code(self) -> int:
+        """Of the command."""
         return exit_code(self.failed, self._count) or (SOME_FAILED if self.incomplete else DONE)

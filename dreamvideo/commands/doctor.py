@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dreamvideo.commands.console import DONE, FAILED, Console, one_line
+from dreamvideo.commands.console import DONE, FAILED, Console
 from dreamvideo.commands.demo import DEMO_CLIP
+from dreamvideo.commands.job_report import one_line
 from dreamvideo.commands.options import Command, CommandLine, add_command
 
 if TYPE_CHECKING:

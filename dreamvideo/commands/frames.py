@@ -110,4 +110,4 @@ def run_frames(request: FramesRequest, console: Console) -> int:
     if settings.encode.codec is not None and not job.to_folder:
         check_encoder(job.output, settings.encode)
     check_checkpoint(job, settings, files.resume, files.overwrite or (files.skip_existing and job.to_folder))
-    return run_jobs([job], settings, files.resume, request.resume_hint, console)
+    return run_jobs([job], settings, files.resume, request.resume_hint, console, files.report)

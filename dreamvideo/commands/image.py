@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamvideo.commands.console import Console, SummaryRow, exit_code, one_line
+from dreamvideo.commands.console import Console, exit_code
+from dreamvideo.commands.job_report import SummaryRow, failed_row
 from dreamvideo.commands.network import load_requested_network
 from dreamvideo.commands.options import IMAGE_SETTINGS, Command, CommandLine, add_command, add_look
 from dreamvideo.commands.outputs import FilesRequest, add_files, parse_files, plan_outputs
@@ -83,7 +84,7 @@ def run_image(request: ImageRequest, console: Console) -> int:
     Raises:
         DreamVideoError: an output cannot be written, or the options do not go together.
     """
-    jobs = plan_outputs(request.files, console, "pictures")
+    jobs = plan_outputs(request.files, console, "pictures").jobs
     mask = None
     if request.mask.mask is not None:
         from dreamvideo.media.masks import read_image_mask
@@ -103,7 +104,7 @@ def run_image(request: ImageRequest, console: Console) -> int:
                 raise
             except DreamVideoError as error:
                 failed += 1
-                rows.append(SummaryRow(str(path), f"failed: {one_line(error)}"))
+                rows.append(failed_row(path, output, error))
                 console.error(error)
             count_file()
     console.summary(rows)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamvideo.commands.console import INTERRUPTED, Console, ConsoleObserver
+from dreamvideo.commands.console import DONE, FAILED, INTERRUPTED, Console, ConsoleObserver
+from dreamvideo.commands.job_report import job_rows, write_report
 from dreamvideo.commands.network import load_requested_network, load_requested_networks
 from dreamvideo.commands.options import CommandLine
 from dreamvideo.commands.signals import cancel_on_signals, outlive_terminal
-from dreamvideo.errors import Cancelled
+from dreamvideo.errors import Cancelled, OutputError, SettingsError
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.job import (
@@ -41,6 +43,8 @@ def parse_job_settings(line: CommandLine) -> JobSettings:
     read, model, objective = line.settings(ReadSettings), line.settings(ModelSettings), line.settings(ObjectiveSettings)
     dream, mask, encode = line.settings(DreamSettings), line.settings(MaskSettings), line.settings(EncodeSettings)
     cluster, tile = line.settings(ClusterSettings), line.settings(TileSettings)
+    if sequence.independent and carry.seamless:
+        raise SettingsError("--independent with --seamless: expected one of the two")
     from dreamvideo.jobs.job import JobSettings
 
     return JobSettings(
@@ -88,7 +92,15 @@ def parse_zoom_settings(line: CommandLine) -> JobSettings:
     )
 
 
-def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hint: str, console: Console) -> int:
+def run_jobs(
+    jobs: Sequence[Job],
+    settings: JobSettings,
+    resume: bool,
+    resume_hint: str,
+    console: Console,
+    report: Path | None = None,
+    skipped: Sequence[tuple[Path, Path]] = (),
+) -> int:
     """Dream jobs, here or on a cluster, and show how each ends.
 
     The first Ctrl-C stops after the frame in progress, the second ends the process.
@@ -100,6 +112,8 @@ def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hi
         resume: continue where an earlier run ended.
         resume_hint: the command line that would resume these jobs.
         console: where they are shown.
+        report: a file that says how each ended; None: none is written.
+        skipped: (input, output) of those that are not among the jobs, as their output is there.
 
     Returns:
         The exit code.
@@ -108,10 +122,7 @@ def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hi
         Cancelled: after Ctrl-C; the message says how to resume.
         DreamVideoError: the network or its device cannot be used, or no worker can.
     """
-    from dreamvideo.jobs.guide import load_guide
     from dreamvideo.jobs.job_schedule import check_schedules
-    from dreamvideo.jobs.runner import dream_jobs
-    from dreamvideo.jobs.zoom_job import dream_zooms
 
     def stopping() -> None:
         console.message("Stopping after this frame. Press Ctrl-C again to quit now.")
@@ -119,27 +130,54 @@ def run_jobs(jobs: Sequence[Job], settings: JobSettings, resume: bool, resume_hi
     check_schedules(jobs, settings)
     on_cluster = settings.cluster.cluster is not None
     with outlive_terminal(), cancel_on_signals(stopping, INTERRUPTED) as should_stop:
-        with ConsoleObserver(console, len(jobs), should_stop, one_bar=on_cluster) as observer:
-            try:
-                if on_cluster:
-                    from dreamvideo.jobs.cluster.scheduler import run_on_cluster
-                    from dreamvideo.jobs.cluster.workers import open_pool
-                    from dreamvideo.jobs.flow_choice import with_stored_flow
+        observer = ConsoleObserver(console, len(jobs), should_stop, one_bar=on_cluster)
+        try:
+            with observer:
+                _dream(jobs, settings, resume, observer)
+        except Cancelled:
+            raise Cancelled(f"resume with: {resume_hint}") from None
+        finally:
+            reported = _report(jobs, observer, report, console, skipped)
+        return observer.exit_code or (DONE if reported else FAILED)
 
-                    if resume:
-                        settings = with_stored_flow(settings, jobs)
-                    with open_pool(settings, load_guide(settings.objective.guide)) as pool:
-                        run_on_cluster(pool, jobs, settings, observer, resume)
-                elif settings.zoom is not None:
-                    dream_zooms(
-                        jobs,
-                        settings,
-                        lambda: load_requested_network(settings.model, settings.objective),
-                        observer,
-                        resume,
-                    )
-                else:
-                    dream_jobs(jobs, settings, partial(load_requested_networks, settings), observer, resume)
-            except Cancelled:
-                raise Cancelled(f"resume with: {resume_hint}") from None
-        return observer.summary()
+
+def _report(
+    jobs: Sequence[Job],
+    observer: ConsoleObserver,
+    report: Path | None,
+    console: Console,
+    skipped: Sequence[tuple[Path, Path]],
+) -> bool:
+    """Say how jobs ended; return whether that could be written."""
+    rows = job_rows(jobs, observer.results, skipped)
+    if observer.results:
+        console.summary(rows)
+    try:
+        if report is not None:
+            write_report(report, rows)
+    except OutputError as error:
+        console.error(error)
+        return False
+    return True
+
+
+def _dream(jobs: Sequence[Job], settings: JobSettings, resume: bool, observer: ConsoleObserver) -> None:
+    """Dream jobs where the settings say."""
+    from dreamvideo.jobs.guide import load_guide
+    from dreamvideo.jobs.runner import dream_jobs
+    from dreamvideo.jobs.zoom_job import dream_zooms
+
+    if settings.cluster.cluster is not None:
+        from dreamvideo.jobs.cluster.scheduler import run_on_cluster
+        from dreamvideo.jobs.cluster.workers import open_pool
+        from dreamvideo.jobs.flow_choice import with_stored_flow
+
+        if resume:
+            settings = with_stored_flow(settings, jobs)
+        with open_pool(settings, load_guide(settings.objective.guide)) as pool:
+            run_on_cluster(pool, jobs, settings, observer, resume)
+    elif settings.zoom is not None:
+        load = partial(load_requested_network, settings.model, settings.objective)
+        dream_zooms(jobs, settings, load, observer, resume)
+    else:
+        dream_jobs(jobs, settings, partial(load_requested_networks, settings), observer, resume)

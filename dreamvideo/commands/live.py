@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from dreamvideo.commands.console import DONE, Console
@@ -12,7 +12,7 @@ from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSet
 from dreamvideo.settings.live import CameraSettings, LiveSettings, StageSettings
 
 if TYPE_CHECKING:
-    from dreamvideo.live.app import LiveRequest
+    from dreamvideo.live.app import FrameSink, LiveRequest
 
 
 def add_live_command(commands: Any) -> None:
@@ -80,29 +80,27 @@ def run_live(request: LiveRequest, console: Console) -> int:
     from dreamvideo.process import configure_process, responsive_threads
 
     configure_process(request.model)
-    with responsive_threads(request.model) as prepare_ascent, frame_counter(request, console) as count_frame:
-        run_live_dream(request, console.message, prepare_ascent, count_frame)
+    more = () if request.live.window or request.live.serve is not None else (lambda _: frame_counter(request, console),)
+    with responsive_threads(request.model) as prepare_ascent:
+        run_live_dream(request, console.message, prepare_ascent, open_more=more)
     return DONE
 
 
 @contextlib.contextmanager
-def frame_counter(request: LiveRequest, console: Console) -> Generator[Callable[[], object], None, None]:
-    """Count frames on a bar inside the block where neither a window nor a page shows them, and say how to end.
+def frame_counter(request: LiveRequest, console: Console) -> Generator[FrameSink, None, None]:
+    """Count frames on a bar inside the block, for a dream that neither a window nor a page shows; say how to end it.
 
     Args:
-        request: where the dream is shown.
+        request: where the dream goes.
         console: where it is counted.
 
     Yields:
-        A function that counts one more.
+        An output that counts one more.
     """
     live = request.live
-    if live.window or live.serve is not None:
-        yield lambda: None
-        return
     if not (live.record or live.virtual_camera):
         console.message("nothing is shown or recorded: add --record FILE, --serve 8000 or --virtual-camera")
     ends = "" if live.duration is None else f"ends after {float(live.duration):g} s; "
     console.message(f"{ends}press Ctrl-C to stop")
     with console.bar(None, "live") as bar:
-        yield bar.update
+        yield lambda shown, controls: bar.update()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Literal
 from dreamvideo.commands.console import Console
 from dreamvideo.commands.options import CommandLine
 from dreamvideo.errors import SettingsError
-from dreamvideo.media.remote_path import media_path
+from dreamvideo.media.remote_path import RemotePath, media_path
 
 InputKind = Literal["videos", "pictures"]
 OutputNamer = Callable[[Path, Path | None], Path]  # (input, directory or None: beside the input) -> output
@@ -28,6 +29,7 @@ class FilesRequest:
     skip_existing: bool = False
     resume: bool = False
     into_folder: bool = False  # the output is a folder, which need not exist
+    report: Path | None = None  # a file that says how each input ended
 
 
 def add_files(
@@ -53,6 +55,7 @@ def add_files(
     parser.add_argument("-n", "--skip-existing", action="store_true", help="skip inputs whose output exists")
     if resume:
         parser.add_argument("--resume", action="store_true", help="continue where an earlier run ended")
+        parser.add_argument("--report", type=Path, metavar="JSON", help="write to this file how each input ended")
 
 
 def parse_files(line: CommandLine) -> FilesRequest:
@@ -60,8 +63,14 @@ def parse_files(line: CommandLine) -> FilesRequest:
 
     Args:
         line: the parsed command line.
+
+    Raises:
+        SettingsError: the file of the report has another suffix than .json.
     """
     arguments = line.arguments
+    report: Path | None = getattr(arguments, "report", None)
+    if report is not None and report.suffix.lower() != ".json":
+        raise SettingsError(f"--report {report}: expected a name that ends in .json")
     output = None if arguments.output is None else media_path(arguments.output)
     return FilesRequest(
         tuple(arguments.inputs),
@@ -70,12 +79,21 @@ def parse_files(line: CommandLine) -> FilesRequest:
         arguments.skip_existing,
         getattr(arguments, "resume", False),
         output is not None and (not output.suffix or arguments.output.endswith(("/", os.sep))),
+        report,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOutputs:
+    """(input, output) of each job."""
+
+    jobs: list[tuple[Path, Path]]  # that remain to be done
+    skipped: list[tuple[Path, Path]]  # whose output exists
 
 
 def plan_outputs(
     request: FilesRequest, console: Console, kind: InputKind, name: OutputNamer | None = None
-) -> list[tuple[Path, Path]]:
+) -> PlannedOutputs:
     """Choose an output for each input, and check all that can be checked before work begins.
 
     Args:
@@ -84,25 +102,40 @@ def plan_outputs(
         kind: what is taken from folders.
         name: names the outputs; by default NAME_dream beside the input.
 
-    Returns:
-        (input, output) of each job that remains to be done.
-
     Raises:
         SourceError: a folder holds nothing of that kind, or nothing matches a pattern.
         SettingsError: two inputs would be written to one output.
         OutputError: an output exists, is an input, or cannot be written.
     """
+    from dreamvideo.media.atomic_files import check_folder
     from dreamvideo.media.video_writer import check_output, is_complete
 
     inputs, jobs = named_outputs(request, console, kind, name)
+    skipped = []
     if request.skip_existing or request.resume:
-        skipped = [output for _, output in jobs if is_complete(output, request.resume)]
-        for output in skipped:
+        skipped = [pair for pair in jobs if is_complete(pair[1], request.resume)]
+        for _, output in skipped:
             console.message(f"{output} exists: skipped")
-        jobs = [job for job in jobs if job[1] not in skipped]
+        done = {output for _, output in skipped}
+        jobs = [pair for pair in jobs if pair[1] not in done]
+    by_identity = {_identity(path): path for path in inputs}
     for _, output in jobs:
-        check_output(output, inputs, request.overwrite)
-    return jobs
+        same = by_identity.get(_identity(output))
+        check_output(output, [] if same is None else [same], request.overwrite)
+    if request.report is not None:
+        check_folder(request.report.parent)
+    return PlannedOutputs(jobs, skipped)
+
+
+def _identity(path: Path) -> object:
+    """What is equal for two names of one file, and for no two files."""
+    if not isinstance(path, RemotePath):
+        try:
+            about = path.stat()
+            return about.st_dev, about.st_ino
+        except OSError:
+            pass
+    return path.resolve()
 
 
 def named_outputs(
@@ -140,8 +173,9 @@ def named_outputs(
     else:
         jobs = [(path, (name or default_output)(path, folder)) for path in inputs]
     outputs = [output.resolve() for _, output in jobs]
+    counts = Counter(outputs)
     for (path, output), resolved in zip(jobs, outputs, strict=True):
-        if outputs.count(resolved) > 1:
+        if counts[resolved] > 1:
             raise SettingsError(
                 f"{path}: another input would be written to {output} too; write them to different folders"
             )

@@ -33,7 +33,7 @@ def write_sheets(
     from dreamvideo.media.images import check_image_name
     from dreamvideo.media.video_writer import default_sheet
 
-    jobs = plan_outputs(request, console, kind, functools.partial(default_sheet, word=word))
+    jobs = plan_outputs(request, console, kind, functools.partial(default_sheet, word=word)).jobs
     for _, output in jobs:
         check_image_name(output)
     failed = 0

@@ -79,7 +79,8 @@ def run_video(request: VideoRequest | PreviewRequest, console: Console) -> int:
     from dreamvideo.media.video_writer import check_encoder
 
     settings, files = request.settings, request.files
-    jobs = [Job(*pair, overwrite=files.overwrite) for pair in plan_outputs(files, console, "videos")]
+    planned = plan_outputs(files, console, "videos")
+    jobs = [Job(*pair, overwrite=files.overwrite) for pair in planned.jobs]
     if settings.encode.codec is not None:
         for output in {job.output.suffix: job.output for job in jobs}.values():
             check_encoder(output, settings.encode)
@@ -87,4 +88,4 @@ def run_video(request: VideoRequest | PreviewRequest, console: Console) -> int:
         check_mask(media_path(settings.mask.mask))
     for job in jobs:
         check_checkpoint(job, settings, files.resume, files.overwrite)
-    return run_jobs(jobs, settings, files.resume, request.resume_hint, console)
+    return run_jobs(jobs, settings, files.resume, request.resume_hint, console, files.report, planned.skipped)

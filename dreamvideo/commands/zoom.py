@@ -62,13 +62,13 @@ def run_zoom(request: VideoRequest, console: Console) -> int:
     from dreamvideo.media.video_writer import check_encoder
 
     settings, files = request.settings, request.files
-    pairs = plan_outputs(files, console, "pictures", name_zoom)
-    jobs = [Job(*pair, overwrite=files.overwrite) for pair in pairs]
+    planned = plan_outputs(files, console, "pictures", name_zoom)
+    jobs = [Job(*pair, overwrite=files.overwrite) for pair in planned.jobs]
     for output in {job.output.suffix: job.output for job in jobs}.values():
         check_encoder(output, settings.encode)
     for job in jobs:
         check_checkpoint(job, settings, files.resume, files.overwrite)
-    return run_jobs(jobs, settings, files.resume, request.resume_hint, console)
+    return run_jobs(jobs, settings, files.resume, request.resume_hint, console, files.report, planned.skipped)
 
 
 def name_zoom(path: Path, folder: Path | None) -> Path:

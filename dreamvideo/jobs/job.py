@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, cast
 import torch
 
 from dreamvideo.errors import DreamVideoError, SourceError
-from dreamvideo.frames import Frames, Source
+from dreamvideo.frames import Frame, Frames, Source
 from dreamvideo.jobs.decoding import CPU, converter_of, decoder_of, small_converter_of
 from dreamvideo.jobs.fingerprint import fingerprint
 from dreamvideo.media import segments
@@ -227,6 +227,23 @@ def masked(frames: Frames, settings: JobSettings, before: int) -> Frames:
     if settings.mask.mask is None:
         return frames
     return with_masks(frames, media_path(settings.mask.mask), settings.read, before=before)
+
+
+def first_frame(job: Job, settings: JobSettings, device: torch.device) -> Frame:
+    """Read the first frame of the part of its input that a job dreams.
+
+    Args:
+        job: a video or images.
+        settings: of the job.
+        device: where it is wanted, see `decoding.frames_device`.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    with open_job(job, settings, device=device) as source, closing(masked(source.frames, settings, 0)) as frames:
+        for frame in frames:
+            return frame
+    raise SourceError(f"{job.source} has no frames any more: restore it, and use --resume")
 
 
 def encodes_on_device(jobs: Sequence[Job], settings: JobSettings, network: Network | None) -> bool:

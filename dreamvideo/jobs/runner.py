@@ -19,6 +19,7 @@ from dreamvideo.jobs.job import (
     JobSettings,
     check_unchanged,
     encodes_on_device,
+    first_frame,
     masked,
     open_job,
     resume_start,
@@ -183,7 +184,8 @@ def _open_jobs(
                 with closing(prefetch(frames)) as frames:  # decode in a thread
                     opened.append(_OpenJob(job, source, state, point, lock))
                     schedule = job_schedule(settings, source.info, hear_job(job, settings))
-                    yield DreamInput(frames, point, grid, schedule)
+                    first = functools.partial(first_frame, job, settings, device) if point else None
+                    yield DreamInput(frames, point, grid, schedule, first=first)
         except (SourceError, OutputError) as error:
             lock.release()
             refused.append(JobResult(job, error=error))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
@@ -15,16 +16,25 @@ from dreamvideo.frames import Source, StreamInfo
 from dreamvideo.jobs.decoding import frames_device
 from dreamvideo.jobs.film_index import film_index
 from dreamvideo.jobs.film_windows import FilmIndex, FilmWindow
-from dreamvideo.jobs.job import Job, JobSettings, encodes_on_device, masked, open_job, resume_start, segment_grid
+from dreamvideo.jobs.job import (
+    Job,
+    JobSettings,
+    encodes_on_device,
+    first_frame,
+    masked,
+    open_job,
+    resume_start,
+    segment_grid,
+)
 from dreamvideo.jobs.job_drives import HeardSound
 from dreamvideo.jobs.job_output import segment_opener
 from dreamvideo.jobs.job_schedule import job_schedule
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.media.reader_log import silence_reader
 from dreamvideo.media.segment_content import read_segment
-from dreamvideo.media.segment_records import Segment, forget_segment, stored_carry
+from dreamvideo.media.segment_records import Segment, forget_segment, stored_carry, write_record
 from dreamvideo.media.segments import write_segments
-from dreamvideo.media.worker_folder import WorkerFolder, keep_carry
+from dreamvideo.media.worker_folder import WorkerFolder
 from dreamvideo.models.look_networks import LookNetworks, main_network
 from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
@@ -132,12 +142,16 @@ def dream_tasks(
             each = opened[number]
             yield from _finished(range(done, each.number), opened)
             task, done = tasks[each.number], each.number
-            kept = None if task.folder is None else task.folder.path
-            opener = segment_opener(task.job, each.source.info, settings, kept or folder, task.codec, maker)
+            kept = task.folder
+            opener = segment_opener(
+                task.job, each.source.info, settings, folder if kept is None else kept.path, task.codec, maker
+            )
             with closing(write_segments(prefetch(frames), task.job.output, opener, before=each.before)) as segments:
                 for segment, carry in segments:
                     if kept is not None:
-                        yield FinishedSegment(each.number, keep_carry(kept, segment, carry))
+                        yield FinishedSegment(
+                            each.number, write_record(kept.path, replace(segment, run=kept.run), carry)
+                        )
                     else:
                         yield FinishedSegment(each.number, segment, carry, read_segment(folder, segment.number))
                         forget_segment(folder, segment.number)
@@ -181,7 +195,8 @@ def _open_tasks(
             opened.append(_OpenTask(number, source, before))
             frames = masked(source.frames, settings, before=max(0, before - 1))
             schedule = job_schedule(settings, source.info, task.heard)
-            yield DreamInput(frames, point, grid, schedule, cut, window.end)
+            first = None if point is None and cut is None else partial(first_frame, job, settings, device)
+            yield DreamInput(frames, point, grid, schedule, cut, window.end, first)
 
 
 def _find_cut(

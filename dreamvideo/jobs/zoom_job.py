@@ -29,8 +29,8 @@ from dreamvideo.settings.zoom import (
     FilmSettings,
     ZoomSettings,
     parse_center,
-    parse_speed,
     parse_turn_rate,
+    parse_zoom_curve,
     parse_zoom_rate,
 )
 from dreamvideo.tensors import to_tensor
@@ -124,17 +124,20 @@ def path_of_film(zoom: ZoomSettings, film: FilmSettings, width: int, height: int
     """Return the path of a film.
 
     Args:
-        zoom: its speeds.
+        zoom: its speeds and center.
         film: its length and frame rate.
         width, height: of the film, px.
     """
-    log_zoom, _ = parse_speed(zoom.rate, parse_zoom_rate, film.clock, "--rate")
-    degrees, _ = parse_speed(zoom.rotate, parse_turn_rate, film.clock, "--rotate")
-    x, y = parse_center(zoom.center)
-    center = complex(x * width - 0.5, y * height - 0.5)
-    return zoom_path(
-        log_zoom, lambda seconds: math.radians(degrees(seconds)), center, float(film.frame_rate), film.count
-    )
+    fps = float(film.frame_rate)
+    log_zoom = parse_zoom_curve(zoom.rate, lambda *key: parse_zoom_rate(*key).per_second(fps), film.clock, "--rate")
+    degrees = parse_zoom_curve(zoom.rotate, lambda *key: parse_turn_rate(*key).per_second(fps), film.clock, "--rotate")
+    place = parse_zoom_curve(zoom.center, parse_center, film.clock, "--center")
+
+    def center(seconds: float) -> complex:
+        at = place(seconds)
+        return complex(at.real * width - 0.5, at.imag * height - 0.5)
+
+    return zoom_path(log_zoom, lambda seconds: math.radians(degrees(seconds)), center, fps, film.count)
 
 
 def open_film(photo: NDArray[np.uint8], path: ZoomPath, settings: JobSettings, device: torch.device) -> ZoomFilm:
@@ -149,8 +152,7 @@ def open_film(photo: NDArray[np.uint8], path: ZoomPath, settings: JobSettings, d
     assert settings.film is not None and settings.zoom is not None
     width, height = film_size(photo.shape[1], photo.shape[0], settings.film.size)
     cropped = crop_to_shape(photo, width, height)
-    period, spiral = path.repeats(settings.zoom.seamless)
-    endless = endless_photo(to_tensor(cropped, device), path.center, (height, width), period, spiral)
+    endless = endless_photo(to_tensor(cropped, device), path, (height, width), settings.zoom.seamless)
     return ZoomFilm(endless, path, settings.film.frame_rate, settings.zoom.seamless)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dreamvideo.devices import pick_device
 from dreamvideo.errors import OutputError
-from dreamvideo.live.cameras.camera import camera_frames
+from dreamvideo.live.cameras.camera import CameraFrames, camera_frames
 from dreamvideo.live.controls import Controls
 from dreamvideo.live.dreaming.ascent_thread import AscentThread
 from dreamvideo.live.dreaming.looks import build_menu, look_loader
@@ -43,6 +43,7 @@ from dreamvideo.threads import latest
 KEY_INTERVAL: Final = 0.05  # seconds without a frame after which keys are read nevertheless
 
 FrameSink = Callable[[ShownFrame, Controls], None]
+OpenSink = Callable[[SharedState], contextlib.AbstractContextManager[FrameSink]]
 Report = Callable[[str], None]
 
 
@@ -66,7 +67,8 @@ def run_live_dream(
     request: LiveRequest,
     report: Report,
     prepare_ascent: Callable[[], None] = lambda: None,
-    count_frame: Callable[[], object] = lambda: None,
+    camera: CameraFrames | None = None,
+    open_more: Sequence[OpenSink] = (),
 ) -> None:
     """Dream what a camera sees until a key, the duration or the camera ends it.
 
@@ -76,14 +78,15 @@ def run_live_dream(
         request: what to dream and where to show it.
         report: is called with lines for the user, such as the address of the page, or the name of a recording.
         prepare_ascent: is called first in the thread of the ascent, see `process.responsive_threads`.
-        count_frame: is called when a frame was shown, recorded or sent.
+        camera: frames in place of those of `request.where`.
+        open_more: more outputs, which get what was shown or sent; each may also change the controls.
 
     Raises:
         DreamVideoError: of the camera, the network or an output.
     """
     live = request.live
     check_capture_paths(live, request.overwrite)
-    camera = camera_frames(request.where, request.camera)
+    camera = camera or camera_frames(request.where, request.camera)
     if live.window and live.serve is None:
         check_display()
     device = pick_device(request.model.device)
@@ -97,6 +100,7 @@ def run_live_dream(
             stack.enter_context(remote)
         heard = stack.enter_context(open_sound(request.stage, shared, report))
         sinks = [stack.enter_context(sink) for sink in open_sinks(request, shared, report)]
+        sinks += [stack.enter_context(open_sink(shared)) for open_sink in open_more]
         ascent = stack.enter_context(contextlib.closing(AscentThread(load, CarrySettings(), prepare_ascent)))
         images = latest(camera, KEY_INTERVAL)
         frames = dream_live(images, ascent, shared, estimate, live.fps, live.dream_size, device, heard)
@@ -106,7 +110,6 @@ def run_live_dream(
                 controls = shared.controls
                 for sink in sinks:
                     sink(shown, controls)
-                count_frame()
                 if live.duration is not None and time.monotonic() - start >= live.duration:
                     return
 

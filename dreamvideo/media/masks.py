@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +28,7 @@ Mask = NDArray[np.uint8]  # (H, W): 255 = dream here, 0 = leave alone
 log = logging.getLogger(__name__)
 
 _ROUNDING = Fraction(2, 1000)  # two files of one rate may round their times to milliseconds, each its own way
+_LONG = Fraction(1)  # seconds that most masks of a video are on screen at most; for others all is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,37 @@ def _read_mask(path: Path) -> Mask:
     if still.stored is not None and still.stored.shape[2] == 4:
         image = composite(to_eight_bit(still.stored), BLACK)
     return to_gray(image)
+
+
+def mask_at(path: Path, time: Fraction) -> Mask:
+    """Read the mask of one frame of a film, as `with_masks` would give it.
+
+    Args:
+        path: an image or a video.
+        time: of the frame in its film, seconds.
+
+    Raises:
+        SourceError: the mask cannot be read.
+    """
+    if not _is_film(path):
+        return _read_mask(path)
+    with suppress(SourceError):  # the masks have ended by then
+        begin, mask = _shown_at(path, max(Fraction(0), time - _LONG), time)
+        if begin <= time + _ROUNDING:
+            return mask
+    return _shown_at(path, Fraction(0), time)[1]
+
+
+def _shown_at(path: Path, start: Fraction, time: Fraction) -> tuple[Fraction, Mask]:
+    """The mask that is on screen at a time, and since when; it is sought from `start` on."""
+    settings = ReadSettings(start=start or None)
+    with open_video(path, settings, background=BLACK) as source, closing(source.frames) as frames:
+        shown = next(frames)
+        for frame in frames:
+            if source.info.film_start + frame.time > time + _ROUNDING:
+                break
+            shown = frame
+        return source.info.film_start + shown.time, to_gray(shown.image)
 
 
 def read_image_mask(path: Path) -> Mask:

@@ -51,7 +51,7 @@ def read_packets(path: Path, time_base: Fraction) -> Generator[Packet, None, Non
         while line := file.readline():
             if not line.endswith(b"\n"):
                 return
-            head = json.loads(line)
+            head = json.loads(line.decode())
             size = head.pop("size")
             content = file.read(size)
             if len(content) < size:

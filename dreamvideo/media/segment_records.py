@@ -72,6 +72,16 @@ def carry_path(folder: Path, number: int) -> Path:
     return folder / f"{number:06}.carry"
 
 
+def record_path(folder: Path, number: int) -> Path:
+    """Return the file of the record of a segment.
+
+    Args:
+        folder: of the checkpoint.
+        number: of the segment.
+    """
+    return folder / f"{number:06}.json"
+
+
 def finished_segments(folder: Path) -> list[Segment]:
     """Return the finished segments from the first on, up to the first gap.
 
@@ -116,7 +126,7 @@ def segment_from_record(folder: Path, number: int) -> Segment | None:
         folder: of the checkpoint.
         number: of the segment.
     """
-    record = dict(read_json(folder / f"{number:06}.json") or {})
+    record = dict(read_json(record_path(folder, number)) or {})
     kinds: dict[str, Any] = {"int": int, "str": str, "Fraction": str, "str | None": str | None}
     if record.pop("check", None) != _hash_record(record):
         return None
@@ -131,7 +141,7 @@ def segment_from_record(folder: Path, number: int) -> Segment | None:
     return segment if segment.number == number and segment.frames > 0 else None
 
 
-def record_segment(folder: Path, segment: Segment, carry: bytes | None) -> None:
+def record_segment(folder: Path, segment: Segment, carry: bytes | None) -> Segment:
     """Make a segment whose content is on the disk a finished one, and delete the carry of the segment before it.
 
     Args:
@@ -139,19 +149,54 @@ def record_segment(folder: Path, segment: Segment, carry: bytes | None) -> None:
         segment: the record.
         carry: what the frame after it needs; None: nothing.
 
+    Returns:
+        The record with the hash of the carry.
+
     Raises:
         OutputError: another run has taken over the folder.
         OSError: the folder cannot be written.
     """
-    if segment.run and (read_json(folder / RUN_FILE) or {}).get("run") != segment.run:
+    check_run(folder, segment.run)
+    segment = write_record(folder, segment, carry)
+    carry_path(folder, segment.number - 1).unlink(missing_ok=True)
+    return segment
+
+
+def check_run(folder: Path, run: str) -> None:
+    """Check that a run holds a checkpoint.
+
+    Args:
+        folder: of the checkpoint.
+        run: see `checkpoint_lock`; empty: none needs to.
+
+    Raises:
+        OutputError: another run has taken over the folder.
+    """
+    if run and (read_json(folder / RUN_FILE) or {}).get("run") != run:
         raise OutputError(f"{folder} was deleted, or is written by another run: nothing more is stored in it")
+
+
+def write_record(folder: Path, segment: Segment, carry: bytes | None) -> Segment:
+    """Write the record of a segment, and before it the carry after the segment.
+
+    Args:
+        folder: where its content is.
+        segment: the record, without the carry.
+        carry: what the frame after it needs; None: nothing.
+
+    Returns:
+        The record with the hash of the carry.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
     if carry is not None:
         write_atomically(carry_path(folder, segment.number), carry)
         segment = replace(segment, carry=hashlib.sha256(carry).hexdigest())
     record = {**asdict(segment), **{name: str(getattr(segment, name)) for name in _TIMES}}
     record["check"] = _hash_record(record)
-    write_atomically(folder / f"{segment.number:06}.json", json.dumps(record).encode())
-    carry_path(folder, segment.number - 1).unlink(missing_ok=True)
+    write_atomically(record_path(folder, segment.number), json.dumps(record).encode())
+    return segment
 
 
 def stored_carry(folder: Path, segment: Segment) -> bytes | None:
@@ -196,15 +241,6 @@ def is_whole(folder: Path, segment: Segment) -> bool:
         return False
 
 
-def damaged_segments(folder: Path) -> list[int]:
-    """Return the numbers of finished segments whose content has changed since it was written.
-
-    Args:
-        folder: of the checkpoint.
-    """
-    return [segment.number for segment in stored_segments(folder) if not is_whole(folder, segment)]
-
-
 def usable_segments(folder: Path, segments: Sequence[Segment]) -> list[Segment]:
     """Return the longest beginning of consecutive segments that is whole and that can be resumed after.
 
@@ -226,7 +262,7 @@ def forget_segment(folder: Path, number: int) -> None:
         folder: of the checkpoint.
         number: of the segment.
     """
-    (folder / f"{number:06}.json").unlink(missing_ok=True)
+    record_path(folder, number).unlink(missing_ok=True)
     carry_path(folder, number).unlink(missing_ok=True)
     segment_path(folder, number).unlink(missing_ok=True)
     remove_folder(images_folder(folder, number))

@@ -88,7 +88,7 @@ class Muxer:
         self.part = checkpoint_folder(output) / f"joined{output.suffix.lower()}"
         self._output = output
         self._count = 0
-        self._end = Fraction(0)
+        self._end = 0  # of the last packet, in the time base of the encoder
         self._next_pts = _EARLIEST_PTS  # the earliest that the next packet may have
         self._copiers: tuple[StreamCopier, ...] = ()
         container = container_of(output)
@@ -142,7 +142,7 @@ class Muxer:
             late = max(0, self._next_pts - (packet.pts or 0))  # two times of two segments may be rounded to one
             packet.pts, packet.dts = (packet.pts or 0) + late, (packet.dts or 0) + late
             self._next_pts = packet.pts + 1
-            self._end = (packet.pts + (packet.duration or 0)) * unit
+            self._end = packet.pts + (packet.duration or 0)
             packet.stream = self.encoder.stream
             with translate_errors(self._output):
                 for copier in self._copiers:
@@ -162,7 +162,7 @@ class Muxer:
         """
         with translate_errors(self._output):
             for copier in self._copiers:
-                copier.finish(self._end, whole)
+                copier.finish(self._end * self.encoder.time_base, whole)
             self._container.close()
             self._close_inputs()
 

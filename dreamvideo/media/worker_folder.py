@@ -9,20 +9,22 @@ given up, and goes on writing, writes into its own folder only; that goes when i
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from dreamvideo.media.atomic_files import read_json, write_atomically
+from dreamvideo.media.atomic_files import read_json
 from dreamvideo.media.segment_records import (
     RUN_FILE,
     Segment,
     carry_path,
+    check_run,
     forget_segment,
     images_folder,
+    record_path,
     remove_folder,
     segment_path,
 )
@@ -57,35 +59,26 @@ def new_worker_folder(checkpoint: Path, run: str) -> WorkerFolder:
     return WorkerFolder(checkpoint, run, secrets.token_hex(4))
 
 
-def keep_carry(folder: Path, segment: Segment, carry: bytes | None) -> Segment:
-    """Write the carry after a segment beside it, and return its record, which says so.
-
-    Args:
-        folder: of the worker.
-        segment: which the worker has written there.
-        carry: after its last frame; None: the next frame needs none.
-    """
-    if carry is None:
-        return segment
-    write_atomically(carry_path(folder, segment.number), carry)
-    return replace(segment, carry=hashlib.sha256(carry).hexdigest())
-
-
-def take_over(folder: WorkerFolder, segment: Segment) -> None:
+def take_over(folder: WorkerFolder, segment: Segment, publish: Callable[[], None] = lambda: None) -> None:
     """Move the files of a segment from a worker's folder into the checkpoint, in place of what is there of it.
 
     Args:
-        folder: of the worker.
+        folder: of the worker, who has written all of them, see `segment_records.write_record`.
         segment: its record.
+        publish: is called when the content is there, before the record makes it a finished segment.
 
     Raises:
+        OutputError: another run has taken over the checkpoint.
         OSError: they are not there.
     """
     number = segment.number
+    check_run(folder.checkpoint, folder.run)
     forget_segment(folder.checkpoint, number)
-    kept = [segment_path if segment.packets else images_folder, *([] if segment.carry is None else [carry_path])]
-    for path in kept:
+    for path in (segment_path if segment.packets else images_folder, *([carry_path] if segment.carry else [])):
         path(folder.path, number).rename(path(folder.checkpoint, number))
+    publish()
+    record_path(folder.path, number).rename(record_path(folder.checkpoint, number))
+    carry_path(folder.checkpoint, number - 1).unlink(missing_ok=True)
 
 
 def remove_worker_folder(folder: WorkerFolder) -> None:

@@ -15,6 +15,8 @@ from dreamvideo.schedule.heard_sets import parse_heard_sets
 from dreamvideo.schedule.keys import ScheduleKey, Transition, resolve_times, split_keys
 
 MORPH: Final = Fraction(1)  # seconds that a set takes to replace the one before, from its key on; chosen by eye
+SETTLING: Final = 2 * MORPH  # seconds after a morph in which the picture still changes more than before it; measured
+SLOW: Final = MORPH / 2  # seconds that a change takes at least so that the picture morphs; else it flashes. By eye
 MOST_SETS: Final = 64  # different ones of a schedule: each is an objective of its own
 
 
@@ -49,6 +51,28 @@ class KeyedSets:
     def nodes(self) -> tuple[Fraction, ...]:
         """Return the times at which a change begins or ends."""
         return tuple(sorted({*self.times, *(self._settled(place) for place in range(len(self.times)))}))
+
+    def morphs(self, time: Fraction) -> bool:
+        """Return whether sets slowly give way to others, or did so less than `SETTLING` seconds ago.
+
+        Args:
+            time: as for a call.
+        """
+        for place in range(min(bisect_right(self.times, time), len(self.times) - 1), 0, -1):
+            change = self._change(place)
+            if change and (change[0] < time or change == (time, time)):  # the last one that has begun
+                begin, end = change
+                return end - begin >= SLOW and time < end + SETTLING
+        return False
+
+    def _change(self, place: int) -> tuple[Fraction, Fraction] | None:
+        """When the set of a key begins to replace the one before, and when it has; None: it is the same."""
+        if self.chosen[place] == self.chosen[place - 1]:
+            return None
+        transition, time = self.transitions[place], self.times[place]
+        if transition is None:
+            return time, self._settled(place)
+        return time if transition == "step" else self._settled(place - 1), time
 
     def _settled(self, place: int) -> Fraction:
         """When the set of a key is there alone."""

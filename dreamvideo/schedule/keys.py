@@ -47,12 +47,13 @@ def is_schedule(text: str) -> bool:
     return _UNIT.search(time) is not None or not _is_number(value)
 
 
-def split_keys(text: str, where: str) -> tuple[ScheduleKey, ...]:
+def split_keys(text: str, where: str, pairs: bool = False) -> tuple[ScheduleKey, ...]:
     """Take a schedule apart.
 
     Args:
         text: keys, with commas between them; or one value without a time, which holds throughout.
         where: the option, for messages, such as `--step-size`.
+        pairs: a value has a comma in it: what comes after a comma is a key only if it has a time.
 
     Returns:
         At least one key, in the order of the text.
@@ -62,7 +63,7 @@ def split_keys(text: str, where: str) -> tuple[ScheduleKey, ...]:
     """
     if len(text) > LONGEST_TEXT:
         raise SettingsError(f"{where}: a schedule of {len(text)} characters: expected at most {LONGEST_TEXT}")
-    parts = list(_parts(text))
+    parts = list(_joined(_parts(text)) if pairs else _parts(text))
     if len(parts) > MOST_KEYS:
         raise SettingsError(f"{where}: {len(parts)} keys: expected at most {MOST_KEYS}")
     if len(parts) == 1 and ":" not in text:
@@ -132,6 +133,18 @@ def _parts(text: str) -> Iterator[str]:
             yield text[start:at]
             start = at + 1
     yield text[start:]
+
+
+def _joined(parts: Iterator[str]) -> Iterator[str]:
+    """Parts, each with those after it that have no time."""
+    key = next(parts)
+    for part in parts:
+        if ":" in part:
+            yield key
+            key = part
+        else:
+            key = f"{key},{part}"
+    yield key
 
 
 def _is_number(text: str) -> bool:

@@ -276,6 +276,9 @@ class CarrySettings:
         type=parse_seconds,
         metavar="TIME",
     )
+    seamless: bool = option(
+        False, "let the dream of a film's last second lead to that of its first frame, for a loop", action="store_true"
+    )
     amount: float = option(
         1.0,
         "how much of what the dream added is shown, 0 to 2: 0 = the source, 2 = twice; what is carried stays as it is",
@@ -293,8 +296,5 @@ class CarrySettings:
         check(self.local_steps is None or self.local_steps >= 0, f"--local-steps {self.local_steps}", "at least 0")
         check(self.warm_step >= 0, f"--warm-step {self.warm_step}", "at least 0")
         check(self.warm_iterations >= 0, f"--warm-iterations {self.warm_iterations}", "at least 0")
-        check(
-            self.flow_weights is None or self.flow == "raft",
-            f"--flow-weights {self.flow_weights} with --flow {self.flow}",
-            "--flow raft",
-        )
+        weights_fit = self.flow_weights is None or self.flow == "raft"
+        check(weights_fit, f"--flow-weights {self.flow_weights} with --flow {self.flow}", "--flow raft")

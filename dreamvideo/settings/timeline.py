@@ -36,6 +36,7 @@ class Moment:
     dream: DreamSettings
     carry: CarrySettings
     shares: tuple[tuple[int, float], ...] = ((0, 1.0),)  # of looks by their number, above 0; they add up to 1
+    morphs: bool = False  # looks slowly give way to others, or did so lately: steps are smaller, see `MORPH_STEP`
 
 
 class Schedule(Protocol):
@@ -83,7 +84,8 @@ class Timeline:
         numbers: dict[str, Any] = {name: self._number(name, value) for name, value in values.items()}
         dream = replace(dream, **{name: value for name, value in numbers.items() if name in _DREAM})
         carry = replace(self.carry, **{name: value for name, value in numbers.items() if name not in _DREAM})
-        return Moment(dream, carry, shares)
+        morphs = any(sets.morphs(time) for sets in self.sets.values())
+        return Moment(dream, carry, shares, morphs)
 
     def next_node(self, time: Fraction) -> Fraction | None:
         """Return the first node after a time, in seconds since `start`; None: nothing changes any more.

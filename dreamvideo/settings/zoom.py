@@ -8,15 +8,18 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Final, TypeVar
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.schedule.curve import share_between
 from dreamvideo.schedule.film_clock import FilmClock
-from dreamvideo.schedule.keys import resolve_times, split_keys
+from dreamvideo.schedule.keys import ScheduleKey, resolve_times, split_keys
 from dreamvideo.settings.field_types import shortened
 from dreamvideo.settings.option import MOST_PIXELS, check, check_fields, option
 from dreamvideo.settings.parsers import parse_rate, parse_seconds, parse_size
+
+T = TypeVar("T")
+N = TypeVar("N", float, complex)
 
 MOST_ZOOM: Final = 2.0  # of one frame: beyond it nothing of a picture is left to be followed
 MOST_TURN: Final = 45.0  # degrees of one frame
@@ -38,12 +41,13 @@ class Speed:
         return self.change * {"s": 1.0, "min": 1 / 60, "frame": fps}[self.per]
 
 
-def parse_zoom_rate(text: str) -> Speed:
+def parse_zoom_rate(text: str, where: str = "--rate") -> Speed:
     """Parse the rate of a zoom.
 
     Args:
         text: `1.5/s`: 1.5 times as large after a second. `-1.5/s` or `0.667/s`: so much smaller. Also per `/min` or
             `/frame`; without a unit per second.
+        where: the option, for messages.
 
     Returns:
         The natural logarithm of the zoom; above 0 the picture grows.
@@ -55,17 +59,18 @@ def parse_zoom_rate(text: str) -> Speed:
     factor = float(match[1]) if match else 0.0
     if match is None or factor == 0:
         raise SettingsError(
-            f"--rate {shortened(text)}: expected a factor such as 1.5/s, 1.01/frame, or -1.5/s to zoom out"
+            f"{where} {shortened(text)}: expected a factor such as 1.5/s, 1.01/frame, or -1.5/s to zoom out"
         )
     return Speed(math.copysign(1, factor) * math.log(abs(factor)), match[2] or "s")
 
 
-def parse_turn_rate(text: str) -> Speed:
+def parse_turn_rate(text: str, where: str = "--rotate") -> Speed:
     """Parse the speed of a turn.
 
     Args:
         text: `5deg/s`, clockwise; `-5deg/s`, the other way; also `rad` or `turn`, per `/min` or `/frame`. Without units
             degrees per second.
+        where: the option, for messages.
 
     Returns:
         Degrees.
@@ -75,48 +80,19 @@ def parse_turn_rate(text: str) -> Speed:
     """
     match = re.fullmatch(_NUMBER + r"\s*(deg|°|rad|turn)?s?\s*" + _PER, text.strip())
     if match is None:
-        raise SettingsError(f"--rotate {shortened(text)}: expected a turn such as 5deg/s, -0.2deg/frame or 1turn/min")
+        raise SettingsError(f"{where} {shortened(text)}: expected a turn such as 5deg/s, -0.2deg/frame or 1turn/min")
     return Speed(float(match[1]) * _DEGREES[match[2] or "deg"], match[3] or "s")
 
 
-def parse_speed(
-    text: str, parse: Callable[[str], Speed], clock: FilmClock, where: str
-) -> tuple[Callable[[float], float], float]:
-    """Parse a speed that may change over time.
-
-    Args:
-        text: a speed, or a schedule of speeds: `0:1.2/s, 5s:2/s ease`.
-        parse: parses one speed.
-        clock: of the film; its frame rate is known.
-        where: the option, for messages.
-
-    Returns:
-        The change per second as a function of seconds, and its largest magnitude.
-
-    Raises:
-        SettingsError: it is neither, or does not fit the film.
-    """
-    assert clock.frame_rate is not None
-    keys = split_keys(text, where)
-    times, fps = resolve_times(keys, clock, where), float(clock.frame_rate)
-    speeds = [parse(key.value).per_second(fps) for key in keys]
-
-    def speed(seconds: float) -> float:
-        place = bisect_right(times, seconds) - 1
-        if not 0 <= place < len(times) - 1:
-            return speeds[max(0, place)]
-        way = keys[place + 1].transition or "linear"
-        share = share_between(times[place], times[place + 1], Fraction(seconds), way)
-        return speeds[place] + share * (speeds[place + 1] - speeds[place])
-
-    return speed, max(map(abs, speeds))
-
-
-def parse_center(text: str) -> tuple[float, float]:
+def parse_center(text: str, where: str = "--center") -> complex:
     """Parse a place in a picture.
 
     Args:
         text: `x,y` in shares of the width and height, from the left and the top: `0.5,0.4` or `50%,40%`.
+        where: the option, for messages.
+
+    Returns:
+        x + iy.
 
     Raises:
         SettingsError: the text has another form, or the place is outside.
@@ -126,10 +102,55 @@ def parse_center(text: str) -> tuple[float, float]:
     if match:
         x, y = (float(match[i]) / (100 if match[i + 1] else 1) for i in (1, 3))
         if x <= 1 and y <= 1:
-            return x, y
-    raise SettingsError(
-        f"--center {shortened(text)}: expected x,y as shares of the picture, such as 0.5,0.4 or 50%,40%"
-    )
+            return complex(x, y)
+    raise SettingsError(f"{where} {shortened(text)}: expected x,y as shares of the picture, such as 0.5,0.4 or 50%,40%")
+
+
+def parse_keys(text: str, parse: Callable[[str, str], T], where: str) -> list[tuple[ScheduleKey, T, str]]:
+    """Parse the values of a schedule of a zoom film.
+
+    Args:
+        text: one value, or a schedule.
+        parse: parses one value, given what to call it in messages.
+        where: the option, for messages.
+
+    Returns:
+        For each key the key, its value, and what to call it in messages.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    keys = split_keys(text, where, pairs=True)
+    places = [f"{where} at {key.time.text}:" if ":" in text else where for key in keys]
+    return [(key, parse(key.value, place), place) for key, place in zip(keys, places, strict=True)]
+
+
+def parse_zoom_curve(text: str, parse: Callable[[str, str], N], clock: FilmClock, where: str) -> Callable[[float], N]:
+    """Parse a number that may change over time.
+
+    Args:
+        text, parse, where: as for `parse_keys`.
+        clock: of the film.
+
+    Returns:
+        The number as a function of seconds.
+
+    Raises:
+        SettingsError: it is none, or does not fit the film.
+    """
+    keys = parse_keys(text, parse, where)
+    times = resolve_times(tuple(key for key, *_ in keys), clock, where)
+
+    def value(seconds: float) -> N:
+        place = bisect_right(times, seconds) - 1
+        before = keys[max(0, place)][1]
+        if not 0 <= place < len(times) - 1:
+            return before
+        key, after, _ = keys[place + 1]
+        share = share_between(times[place], times[place + 1], Fraction(seconds), key.transition or "linear")
+        return before + share * (after - before)
+
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,16 +195,19 @@ class ZoomSettings:
     rotate: str = option(
         "0deg/s", "turn, clockwise: such as 5deg/s, -0.2deg/frame or 1turn/min; or a schedule", metavar="ANGLE/s"
     )
-    center: str = option("0.5,0.5", "the point that stays where it is, as shares of width and height", metavar="X,Y")
+    center: str = option(
+        "0.5,0.5",
+        "the point that stays where it is, as shares of width and height; or a schedule, such as '0:0.5,0.5, "
+        "5s:0.3,0.6 ease'",
+        metavar="X,Y",
+    )
     seamless: bool = option(False, "let the end lead into the beginning, to be played in a loop", action="store_true")
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for key in split_keys(self.rate, "--rate"):
-            parse_zoom_rate(key.value)
-        for key in split_keys(self.rotate, "--rotate"):
-            parse_turn_rate(key.value)
-        parse_center(self.center)
+        parse_keys(self.rate, parse_zoom_rate, "--rate")
+        parse_keys(self.rotate, parse_turn_rate, "--rotate")
+        parse_keys(self.center, parse_center, "--center")
 
     def check_film(self, clock: FilmClock) -> None:
         """Check that one frame can be followed to the next.
@@ -196,10 +220,19 @@ class ZoomSettings:
         """
         assert clock.frame_rate is not None
         fps = float(clock.frame_rate)
-        zoom = math.exp(min(parse_speed(self.rate, parse_zoom_rate, clock, "--rate")[1] / fps, 50.0))
-        check(zoom <= MOST_ZOOM, f"--rate {self.rate} at {fps:g} fps", f"at most a factor of {MOST_ZOOM:g} a frame")
-        turn = parse_speed(self.rotate, parse_turn_rate, clock, "--rotate")[1] / fps
-        check(turn <= MOST_TURN, f"--rotate {self.rotate} at {fps:g} fps", f"at most {MOST_TURN:g} degrees a frame")
+        rates = parse_keys(self.rate, parse_zoom_rate, "--rate")
+        turns = parse_keys(self.rotate, parse_turn_rate, "--rotate")
+        for key, speed, place in rates:
+            zoom = math.exp(min(abs(speed.per_second(fps)) / fps, 50.0))
+            check(
+                zoom <= MOST_ZOOM, f"{place} {key.value} at {fps:g} fps", f"at most a factor of {MOST_ZOOM:g} a frame"
+            )
+        for key, speed, place in turns:
+            turn = abs(speed.per_second(fps)) / fps
+            check(turn <= MOST_TURN, f"{place} {key.value} at {fps:g} fps", f"at most {MOST_TURN:g} degrees a frame")
+        centers = parse_keys(self.center, parse_center, "--center")
+        for where, keys in (("--rate", rates), ("--rotate", turns), ("--center", centers)):
+            resolve_times(tuple(key for key, *_ in keys), clock, where)
 
 
 @dataclass(frozen=True, slots=True)

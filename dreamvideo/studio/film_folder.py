@@ -16,6 +16,7 @@ from dreamvideo.media.atomic_files import create_file, publish_file, with_ending
 from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.paths import is_image, is_video, natural_order
 from dreamvideo.media.video_writer import default_output
+from dreamvideo.studio.picture_folder import folder_pictures
 
 MOST_ENTRIES: Final = 2000  # of a folder that are listed
 MOST_NAME: Final = 1000  # characters of a path, which messages may hold
@@ -70,6 +71,20 @@ class FilmFolder:
             raise SourceError(f"{self.name(path)} is neither a film nor a photo")
         if not path.is_file():
             raise SourceError(f"{self.name(path)}: no such file")
+        return path
+
+    def find_source(self, name: object) -> Path:
+        """Return the path of a film, a photo, or a folder of pictures, which is dreamed as one film.
+
+        Raises:
+            SourceError: there is none of this name, or it is outside of the folder, or one of the pictures is.
+        """
+        path = self.find(name)
+        if path == self.root or not os.path.isdir(path) or is_video(path) or is_image(path):
+            return self.find_film(name)
+        for picture in folder_pictures(path):
+            if picture.is_symlink():
+                self.find(self.name(picture))
         return path
 
     def name(self, path: Path) -> str:

@@ -15,10 +15,10 @@ from dreamvideo.info.file_report import reports_to_json
 from dreamvideo.live.web.jpegs import encode_jpeg
 from dreamvideo.media.contact_sheet import shrink_to_side
 from dreamvideo.media.reader_log import silence_reader
-from dreamvideo.media.sample_frames import read_one_frame
 from dreamvideo.media.video_writer import default_output
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
-from dreamvideo.settings.job import EncodeSettings, InfoSettings, ReadSettings
+from dreamvideo.settings.job import EncodeSettings, InfoSettings, ReadSettings, SequenceSettings
+from dreamvideo.studio.picture_folder import report_folder, source_frame
 
 MOST_REPORTS: Final = 200  # that are kept, some kilobytes each
 DECODERS: Final = 2  # frames that are decoded at once, each of a 4K film some 100 MB
@@ -41,6 +41,8 @@ class FilmReports:
             SourceError: the file cannot be read.
         """
         key = path, path.stat().st_mtime_ns
+        if path.is_dir():
+            return report_folder(path)
         with self._lock:
             if key not in self._reports:
                 settings = ReportSettings(
@@ -52,23 +54,24 @@ class FilmReports:
                     self._reports.popitem(last=False)
             return self._reports[key]
 
-    def frame(self, path: Path, time: float | None, side: int) -> bytes:
+    def frame(self, path: Path, time: float | None, side: int, fps: Fraction = SequenceSettings().fps) -> bytes:
         """Return a frame as JPEG.
 
         Args:
-            path: a film or photo.
+            path: a film, a photo, or a folder of pictures.
             time: seconds; None: the middle.
             side: pixels of the longer side, at most.
+            fps: pictures per second of a folder.
 
         Raises:
             SourceError: the file cannot be read.
         """
-        key = path, path.stat().st_mtime_ns, time, side
+        key = path, path.stat().st_mtime_ns, time, side, fps
         with self._lock:
             if key in self._frames:
                 return self._frames[key]
         with self._decoders, silence_reader():
-            jpeg = encode_jpeg(_read_frame(path, time, side))
+            jpeg = encode_jpeg(_read_frame(path, time, side, fps))
         with self._lock:
             self._frames[key] = jpeg
             while sum(map(len, self._frames.values())) > CACHE_BYTES:
@@ -76,13 +79,13 @@ class FilmReports:
         return jpeg
 
 
-def _read_frame(path: Path, time: float | None, side: int) -> Any:
+def _read_frame(path: Path, time: float | None, side: int, fps: Fraction) -> Any:
     try:
-        image, aspect = read_one_frame(path, None if time is None else Fraction(time).limit_denominator(1000))
+        image, aspect = source_frame(path, None if time is None else Fraction(time).limit_denominator(1000), fps)
     except DreamVideoError:
         if not time:
             raise
-        image, aspect = read_one_frame(path, None)  # a header that promises more than there is
+        image, aspect = source_frame(path, None, fps)  # a header that promises more than there is
     return shrink_to_side(image, side, aspect)
 
 

@@ -25,18 +25,19 @@ from dreamvideo.jobs.guide import load_job_network
 from dreamvideo.jobs.job import Job, JobResult, JobSettings
 from dreamvideo.jobs.job_schedule import check_schedules, load_job_networks
 from dreamvideo.jobs.observer import Observer
+from dreamvideo.jobs.plan_frames import plan_frames
 from dreamvideo.jobs.runner import dream_jobs
 from dreamvideo.live.web.jpegs import encode_jpeg
 from dreamvideo.media.checkpoint import checkpoint_folder, stored_job
 from dreamvideo.media.checkpoint_lock import check_free
 from dreamvideo.media.contact_sheet import shrink_to_side
 from dreamvideo.media.images import check_large_enough, encode_dream, read_picture, write_image_bytes
+from dreamvideo.media.masks import check_mask, read_image_mask
 from dreamvideo.media.metadata import settings_comment
 from dreamvideo.media.paths import is_image
 from dreamvideo.media.video_writer import check_output, is_complete
 from dreamvideo.models.network import Network
 from dreamvideo.process import configure_process
-from dreamvideo.settings.job import MaskSettings
 from dreamvideo.studio.chosen_look import read_look, resolve_look
 from dreamvideo.studio.film_folder import FilmFolder
 from dreamvideo.studio.json_pipes import Message, ParentPipe
@@ -100,7 +101,8 @@ def _settings(spec: Message, output: Path) -> JobSettings:
             raise OutputError(f"nothing is left of {output.name} that could be resumed: begin it again")
         return settings_of_record(record)
     parts = resolve_look(read_look(spec["look"]), FilmFolder(Path(spec["root"])).find)
-    return JobSettings(parts.read, parts.model, parts.objective, parts.dream, parts.carry, MaskSettings(), parts.encode)
+    looks = parts.read, parts.model, parts.objective, parts.dream, parts.carry, parts.mask, parts.encode
+    return JobSettings(*looks, sequence=parts.sequence, timeline=parts.timeline, drive=parts.drive)
 
 
 def _dream_film(
@@ -110,11 +112,18 @@ def _dream_film(
     send: Callable[[Message], None],
     should_stop: Callable[[], bool],
 ) -> None:
-    job = Job(source, output)
     _wait_until_free(output)
-    check_output(output, [source], overwrite=False)
+    job: Job | None = Job(source, output)
+    if source.is_dir():
+        job = plan_frames([source], output, settings.read, settings.sequence, log.info, resume=True)
+    else:
+        check_output(output, [source], overwrite=False)
+    if job is None:
+        return
     check_checkpoint(job, settings, resume=True, overwrite=False)
     check_schedules([job], settings)
+    if settings.mask.mask is not None:
+        check_mask(Path(settings.mask.mask))
     configure_process(settings.model)
     watch = JobWatcher(send, should_stop)
     dream_jobs([job], settings, lambda: load_job_networks(settings), watch, resume=True)
@@ -183,7 +192,8 @@ def _dream_photo(source: Path, output: Path, settings: JobSettings, send: Callab
         check_large_enough(source, image.shape[1], image.shape[0])
         configure_process(settings.model)
         network = load_job_network(settings.model, settings.objective)
-        image = dream_image(image, network, settings.dream, settings.tile)
+        mask = None if settings.mask.mask is None else read_image_mask(Path(settings.mask.mask))
+        image = dream_image(image, network, settings.dream, settings.tile, mask)
     line = settings_comment(settings.model, settings.objective, settings.dream)
     write_image_bytes(encode_dream(image, still, output, line), output, overwrite=False)
     send({"frames": 1, "count": 1})

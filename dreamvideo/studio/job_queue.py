@@ -226,7 +226,7 @@ class JobQueue:
     def _watch(self, job: StudioJob) -> JobState:
         """Run a job to its end; return how it ended."""
         spec = {
-            "source": str(self._folder.find_film(job.source)),
+            "source": str(self._folder.find_source(job.source)),
             "output": str(self._folder.find(job.output)),
             "look": None if job.look is None else job.look.as_json(),
             "root": str(self._folder.root),

@@ -6,8 +6,9 @@ from dataclasses import Field
 from typing import Any, Final
 
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
-from dreamvideo.settings.job import EncodeSettings, ReadSettings
+from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, SequenceSettings
 from dreamvideo.settings.option import option_choices, option_flag
+from dreamvideo.settings.schedules import FLAGS
 from dreamvideo.studio.chosen_look import installed_networks, offered_fields
 
 # What changes a dream most, in plain words, with the range of a slider: (label, least, most, step). Chosen by eye.
@@ -26,9 +27,11 @@ _GROUPS: Final = {
     ModelSettings: "Network",
     ObjectiveSettings: "What is dreamed",
     DreamSettings: "How it is dreamed",
+    MaskSettings: "Where it is dreamed",
     CarrySettings: "From frame to frame",
     ReadSettings: "Part and size of the film",
     EncodeSettings: "How the film is written",
+    SequenceSettings: "Folder of pictures",
 }
 
 
@@ -55,7 +58,8 @@ def _knob(name: str, kind: type[Any], field: Field[Any]) -> dict[str, Any]:
         "least": least,
         "most": most,
         "step": step,
-        "film": kind in (CarrySettings, ReadSettings, EncodeSettings),
+        "keyed": name in FLAGS,
+        "film": kind in (CarrySettings, ReadSettings, EncodeSettings, SequenceSettings),
     }
 
 

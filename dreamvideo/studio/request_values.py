@@ -28,21 +28,36 @@ async def json_body(request: Request) -> dict[str, Any]:
     """
     if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
         raise RequestRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected application/json")
-    body = b""
+    body = await limited_body(request, MOST_BODY)
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MOST_BODY:
-                    raise RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"expected at most {MOST_BODY} bytes")
         content = json.loads(body)
-    except TimeoutError:
-        raise RequestRefused(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time") from None
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "expected a JSON object")
     return content
+
+
+async def limited_body(request: Request, most: int) -> bytes:
+    """Return the body of a request.
+
+    Args:
+        request: of the page.
+        most: bytes.
+
+    Raises:
+        RequestRefused: it is longer, or does not arrive in time.
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    raise RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"expected at most {most} bytes")
+    except TimeoutError:
+        raise RequestRefused(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time") from None
+    return bytes(body)
 
 
 def whole_number(request: Request, name: str, least: int, most: int = 10**12) -> int:

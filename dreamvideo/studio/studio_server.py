@@ -23,6 +23,7 @@ from dreamvideo.studio.film_folder import FilmFolder
 from dreamvideo.studio.film_reports import FilmReports
 from dreamvideo.studio.job_queue import JobQueue
 from dreamvideo.studio.json_pipes import ChildProcess
+from dreamvideo.studio.live_child import LiveDream
 from dreamvideo.studio.picture_queue import PictureQueue
 from dreamvideo.studio.routes import Studio, studio_app
 from dreamvideo.studio.uploads import Uploads
@@ -77,7 +78,9 @@ def _serve(
     dreamer.start()
     pictures = PictureQueue(dreamer, dreamer.close)
     jobs = JobQueue(folder, lambda: ChildProcess("dreamvideo.studio.job_process"))
-    app: Any = studio_app(Studio(folder, pictures, jobs, Uploads(most_upload), FilmReports()), access)
+    live = LiveDream(lambda: ChildProcess("dreamvideo.studio.live_process"))
+    studio = Studio(folder, pictures, jobs, Uploads(most_upload), FilmReports(), live)
+    app: Any = studio_app(studio, access)
     config = uvicorn.Config(
         app,
         http=guarded_protocol(connections),
@@ -99,6 +102,8 @@ def _serve(
     except KeyboardInterrupt:
         log.info("the studio ends")
     finally:
+        live.close()
+        studio.sounds.close()
         jobs.close()
         pictures.close()
 

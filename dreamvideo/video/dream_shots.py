@@ -25,7 +25,7 @@ from dreamvideo.video.carry_bytes import carry_from_bytes, carry_to_bytes
 from dreamvideo.video.dream_frames import dream_first_frames, dream_residuals
 from dreamvideo.video.fading import begin_fading, fade_progress
 from dreamvideo.video.flow_stage import WaitingFrame
-from dreamvideo.video.frame_steps import octave_steps, plan_steps
+from dreamvideo.video.frame_steps import morphing, octave_steps, plan_steps
 from dreamvideo.video.goals import Goal, ShotGoals, first_goals, goals_for, with_goal
 from dreamvideo.video.lanes import LaneQueue, LaneStep, choose_batch
 from dreamvideo.video.moments import FixedSchedule, new_share
@@ -77,9 +77,9 @@ class ShotDreamer:
         progress, move = move_progress(last, source, motion, mask)
         size = (source.shape[2], source.shape[3])
         progress, gain = fade_progress(progress, host_copy(step.frame).image, step.presence, motion, size)
-        if planned.changes and step.previous is not None:
+        if planned.changes and step.previous is not None and not moment.morphs:
             progress = renew(progress, new_share(schedule(step.previous.time), moment))
-        octaves = octave_steps(progress, size, moment.dream, moment.carry)
+        octaves = octave_steps(progress, size, moment.dream, moment.carry, moment.morphs)
         decide = plan_steps(progress, source, moment.dream, moment.carry, octaves)
         continuation = Continuation(progress, replace(move, gain=gain), octaves, decide)
         return replace(planned, source=source, mask=mask, motion=motion, continuation=continuation)
@@ -169,7 +169,8 @@ class ShotDreamer:
             starts.append(move_residuals(last, continuation.progress, continuation.move, moment.carry.persistence))
             steps.append(each.steps)
         network = self._networks.mixed(moment.shares)
-        residuals = dream_residuals(sources, starts, steps, network, moment.dream, moment.carry, self._budget)
+        carrying = morphing(moment.carry) if moment.morphs else moment.carry
+        residuals = dream_residuals(sources, starts, steps, network, moment.dream, carrying, self._budget)
         carries = [replace(start, residual=residual) for start, residual in zip(starts, residuals, strict=True)]
         renewed = [row for row, start in enumerate(starts) if start.progress.renewed]
         if renewed:  # the goals are those of a first frame

@@ -3,6 +3,7 @@
 Copies of one photo lie in each other, each `period` smaller (in the logarithm) and turned by `spiral` against the one
 around it, as in Escher's Print Gallery (de Smit, Lenstra 2003), but with soft edges in place of a conformal map. What
 is seen after a zoom by one period is what was seen before: so it closes a loop exactly. A copy fades in as it grows.
+Where they lie is found in `photo_copies`.
 
 It is not what is shown. A zoom film takes from it the brightness and color of large areas, and what comes in at the
 borders, before that is dreamed.
@@ -17,12 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamvideo.motion.similarity import sampled_at, zoom_about
+from dreamvideo.motion.similarity import Similarity, sampled_at
 from dreamvideo.tensors import resize
+from dreamvideo.video.photo_copies import Copies, place_copies
+from dreamvideo.video.zoom_path import ZoomPath
 
-PERIOD = math.log(
-    3
-)  # of the zoom, where nothing else decides. Chosen by eye: sky and rocks come back every few seconds
 EDGE = 0.3  # share of the photo's half side over which it gives way to the copy around it
 
 
@@ -31,46 +31,42 @@ class EndlessPhoto:
     """A photo that contains itself."""
 
     levels: tuple[Tensor, ...]  # (1, 3, h, w) in [0, 1] each; halved from one to the next
-    center: complex  # px of the frame, around which all is zoomed
     size: tuple[int, int]  # (height, width) px of the frame
-    period: float = PERIOD  # log of the size of a copy over that of the next smaller one
-    spiral: float = 0.0  # clockwise turn from a copy to the next larger one, radians
+    period: float  # natural logarithm of the size of a copy over that of the next smaller one
+    copies: tuple[Copies, ...]  # at frame 0, 1, ... of the film and at the one after the last, see `place_copies`
 
-    def seen(self, log_zoom: float, turn: float) -> Tensor:
+    def seen(self, frame: int) -> Tensor:
         """Return what is seen of it.
 
         Args:
-            log_zoom: natural logarithm of the zoom so far.
-            turn: clockwise, so far, radians.
+            frame: index of a frame of the film, or, below 0, of one before it, which is as those before the end.
 
         Returns:
             (1, 3, H, W) in [0, 1].
         """
-        nearest = round(log_zoom / self.period)
-        seen, _ = self._copy(log_zoom - (nearest - 1) * self.period, turn - (nearest - 1) * self.spiral)
-        for copy in (nearest, nearest + 1):  # each lies over the larger one before it
-            own = log_zoom - copy * self.period
-            if own > -self.period:
-                image, inside = self._copy(own, turn - copy * self.spiral)
-                seen = torch.lerp(seen, image, _ease(inside) * _ease(own / self.period + 1))
+        largest, *smaller = self.copies[frame if frame >= 0 else frame - 1]
+        seen, _ = self._copy(largest)
+        for copy in smaller:
+            image, inside = self._copy(copy)
+            seen = torch.lerp(seen, image, _ease(inside) * _ease(math.log(abs(copy.scale)) / self.period + 1))
         return seen
 
     def whole(self) -> Tensor:
         """Return the photo alone, (1, 3, H, W) in [0, 1], as the frame shows it before any zoom."""
         return resize(self.levels[0], self.size)
 
-    def _copy(self, log_zoom: float, turn: float) -> tuple[Tensor, Tensor]:
-        """(1, 3, H, W) one copy, zoomed by so much; (1, 1, H, W) how far inside each place is, over `EDGE`."""
+    def _copy(self, copy: Similarity) -> tuple[Tensor, Tensor]:
+        """(1, 3, H, W) one copy, mirrored outside; (1, 1, H, W) how far inside of it each place is, over `EDGE`."""
         height, width = self.size
         finest = self.levels[0]
         fineness = finest.shape[3] / width  # px of the finest level in one of the frame
-        level = min(max(0, round(math.log2(fineness) - log_zoom / math.log(2))), len(self.levels) - 1)
-        points = sampled_at(zoom_about(self.center, log_zoom, turn), self.size, finest.device)
+        level = min(max(0, round(math.log2(fineness / abs(copy.scale)))), len(self.levels) - 1)
+        points = sampled_at(copy, self.size, finest.device)
         half = torch.tensor([width / 2, height / 2], device=finest.device).view(1, 2, 1, 1)
         grid = (points + 0.5) / half - 1  # (1, 2, H, W), -1 to 1 in the photo
         inside = (1 - grid.abs().amax(1, keepdim=True)) / EDGE
         where = grid.permute(0, 2, 3, 1)
-        image = F.grid_sample(self.levels[level], where, mode="bicubic", padding_mode="border", align_corners=False)
+        image = F.grid_sample(self.levels[level], where, mode="bicubic", padding_mode="reflection", align_corners=False)
         return image.clamp(0, 1), inside
 
 
@@ -80,20 +76,22 @@ def _ease(share: Tensor | float) -> Tensor:
     return share * share * (3 - 2 * share)
 
 
-def endless_photo(
-    photo: Tensor, center: complex, size: tuple[int, int], period: float = PERIOD, spiral: float = 0.0
-) -> EndlessPhoto:
+def endless_photo(photo: Tensor, path: ZoomPath, size: tuple[int, int], seamless: bool = False) -> EndlessPhoto:
     """Make an endless photo.
 
     Args:
         photo: (1, 3, h, w) in [0, 1], of the proportions of the frame; what is finer than twice the frame is left out.
-        center: px of the frame.
+        path: of the film.
         size: (height, width) px of the frame.
-        period, spiral: as of `EndlessPhoto`.
+        seamless: the film is a loop.
+
+    Raises:
+        SettingsError: the path makes no loop.
     """
+    period, spiral = path.repeats(seamless)
     fineness = min(2.0, photo.shape[2] / size[0], photo.shape[3] / size[1])
     levels = [resize(photo, (round(fineness * size[0]), round(fineness * size[1])))]
     while min(levels[-1].shape[2:]) > min(size) / 4:
         height, width = levels[-1].shape[2:]
         levels.append(resize(levels[-1], (max(1, height // 2), max(1, width // 2))))
-    return EndlessPhoto(tuple(levels), center, size, period, spiral)
+    return EndlessPhoto(tuple(levels), size, period, place_copies(path, period, spiral, size, seamless))

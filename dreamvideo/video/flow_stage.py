@@ -113,7 +113,7 @@ def estimate_ahead(
     before: WaitingFrame | None = None
     at_once = False
     pair: tuple[Frame, Frame] | None = None
-    shots = split_shots(inputs, alone, for_flow=carry.flow == "dis")
+    shots = split_shots(inputs, alone, carry.flow == "dis", carry.seamless)
     with closing(split_long_shots(shots, carry.split_shots)) as steps:
         for step in steps:
             if step.index == 0:

@@ -14,6 +14,11 @@ from dreamvideo.video.growth import LocalStep, count_cells, covered_by, plan_loc
 from dreamvideo.video.octave_turns import UNSEEN_LIMIT, steps_per_octave
 from dreamvideo.video.progress import GROWN_STEPS, Progress
 
+# Size of the steps while one look gives way to another, over the usual one. The finest octave then steps in every frame
+# instead of every other, so that the other look is there as soon. By measurement: a frame of a still photograph changes
+# by at most 1.2 times the most by which it changes in one look; with usual steps by 2.4 times.
+MORPH_STEP = 0.45
+
 LOCAL_STEPS, LOCAL_STEPS_GPU = 1, 4  # a frame, where the settings leave it open
 
 
@@ -29,7 +34,11 @@ class FrameSteps:
 
 
 def octave_steps(
-    progress: Progress, size: tuple[int, int], dreaming: DreamSettings, carrying: CarrySettings
+    progress: Progress,
+    size: tuple[int, int],
+    dreaming: DreamSettings,
+    carrying: CarrySettings,
+    morphs: bool = False,
 ) -> tuple[int, ...]:
     """Return the steps of the whole image at each octave.
 
@@ -38,13 +47,23 @@ def octave_steps(
         size: (height, width) px.
         dreaming: the octaves.
         carrying: `warm_iterations` and `local_steps` are read.
+        morphs: one look gives way to another, so that the finest octave steps in every frame.
 
     Returns:
         Numbers of steps, smallest octave first.
     """
     octaves = len(octave_sizes(*size, dreaming))
-    much_unseen, local = progress.unseen > UNSEEN_LIMIT, progress.grows and carrying.local_steps != 0
+    much_unseen, local = morphs or progress.unseen > UNSEEN_LIMIT, progress.grows and carrying.local_steps != 0
     return steps_per_octave(octaves, progress.frame_index, carrying.warm_iterations, much_unseen, local)
+
+
+def morphing(carrying: CarrySettings) -> CarrySettings:
+    """Return the settings of the carry while one look gives way to another: steps are smaller.
+
+    Args:
+        carrying: without that.
+    """
+    return replace(carrying, warm_step=carrying.warm_step * MORPH_STEP)
 
 
 def plan_steps(

@@ -49,6 +49,10 @@ class LaneStep:
     schedule: Schedule | None = None  # of its input; None: that of all
     share: float | None = None  # of its dream in the frame, where that is dreamed twice, see `seams`; None: it is once
     shot_start: Fraction | None = None  # time of the first frame of its shot, where shots are split; None: they are not
+    meets: float | None = (
+        None  # share of a second dream that leads to the first frame, see `film_ends`; None: it has none
+    )
+    leads: bool = False  # it is of that second dream
 
 
 def lanes_for(pixels: int) -> int:

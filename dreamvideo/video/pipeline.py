@@ -7,6 +7,7 @@ LaneQueue        the frames that wait, shot by shot; which of them make a batch 
 dream_shots      what a frame takes, and its dream, as one batch what can be        (video.dream_shots)
 fetch_dreams     dreams arrive from the device, while the next batch is dreamed
 dissolve_dreams  the two dreams of a frame at a seam become one                     (video.dissolve)
+meet_first       with --seamless, so do those of a frame at the end of a film       (video.film_ends)
 in_order         frames leave in the order in which they came                       (video.lanes)
 """
 
@@ -20,6 +21,7 @@ from dataclasses import replace
 
 from dreamvideo.ascent.memory_budget import MemoryBudget
 from dreamvideo.devices import runs_asynchronously
+from dreamvideo.errors import SettingsError
 from dreamvideo.frames import Frame, Frames, checked_frames
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.models.look_networks import LookNetworks
@@ -31,6 +33,7 @@ from dreamvideo.torch_state import in_plain_torch
 from dreamvideo.video.dissolve import dissolve_dreams
 from dreamvideo.video.dream_shots import ShotDreamer, dream_shots, fetch_dreams
 from dreamvideo.video.dream_stream import on_own_stream
+from dreamvideo.video.film_ends import meet_first
 from dreamvideo.video.flow_stage import estimate_ahead, flow_threads
 from dreamvideo.video.lanes import LaneQueue, LaneStep, in_order, lanes_for
 from dreamvideo.video.moments import SettingsAt, as_schedule
@@ -49,6 +52,7 @@ def dream_video(
     budget: MemoryBudget | None = None,
     resume: ResumePoint | None = None,
     keep_on_device: bool = False,
+    first: Frame | None = None,
 ) -> Frames:
     """Dream frames, carrying the dream along the motion; optical flow is estimated ahead in a thread.
 
@@ -56,11 +60,12 @@ def dream_video(
         frames: to be dreamed, times ascending; closed at the end, if they can be. Each image is copied, so that they
             may share one buffer.
         network: what dreams; None: the frames pass through as they are.
-        dream: how a frame is dreamed.
+        dream: how a frame is dreamed; or a function of its time, in seconds, that returns that or a `Moment`.
         carry: how a dream is carried from frame to frame, and how many shots are dreamed at once.
         budget: of memory; None: a new one, which learns what fits.
         resume: where an earlier run ended, see `resume_point`; `frames` then begin with its last finished frame.
         keep_on_device: images that were dreamed on a GPU stay there, as tensors; else all are arrays.
+        first: the first frame of the film, where `frames` begin later: `carry.seamless` needs it.
 
     Returns:
         The dreamed frames one for one in order, with the same times; those that `resume` counts are not among them.
@@ -68,10 +73,14 @@ def dream_video(
     Raises:
         WeightsError, ModelError: of the network for the flow.
         MemoryBudgetError: an image does not fit into memory.
-        SettingsError: a frame is not (H, W, 3) uint8.
+        SettingsError: a frame is not (H, W, 3) uint8; `dream` is no settings; `first` is missing.
         Whatever `frames` raises.
     """
-    inputs = single_input(checked_frames(frames), resume)
+    if carry.seamless and resume is not None and first is None:
+        raise SettingsError("seamless with resume: expected first, the first frame of the film")
+    inputs = single_input(
+        checked_frames(frames), resume, None if first is None else lambda: next(checked_frames([first]))
+    )
     with closing(dream_inputs(inputs, network, dream, carry, budget, keep_on_device)) as outputs:
         for _, dreamed in outputs:
             yield from dreamed
@@ -125,7 +134,7 @@ def dream_inputs(
         queue = LaneQueue(waiting, lanes_of, READ_AHEAD_BYTES, 2 if ahead else 1)
         dreamer = ShotDreamer(networks, schedule, budget, keep_on_device)
         pending = in_plain_torch(on_own_stream(dream_shots(queue, dreamer, device, ahead), device))
-        landed = in_plain_torch(dissolve_dreams(fetch_dreams(pending, late=ahead)))
+        landed = in_plain_torch(meet_first(dissolve_dreams(fetch_dreams(pending, late=ahead))))
         yield from _by_input(in_order((step.index, (step, frame)) for step, frame in landed))
 
 

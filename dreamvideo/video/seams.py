@@ -90,6 +90,9 @@ def split_long_shots(steps: Generator[LaneStep, None, None], every: Fraction | N
             return
         grid, numbers, number = SeamGrid(Fraction(str(every))), itertools.count(), -1
         for step in steps:
+            if step.leads:
+                yield step
+                continue
             if step.shot != number:
                 number, shot = step.shot, _open_shot(step, grid, numbers)
             since = step.frame.time - shot.start

@@ -15,6 +15,7 @@ from dreamvideo.frames import Frames
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.media.segments import PARTS, SegmentCounter, cell_of
 from dreamvideo.settings.timeline import Schedule
+from dreamvideo.video.film_ends import FirstFrame, lead_to_first
 from dreamvideo.video.judged_frames import judge_frames
 from dreamvideo.video.lanes import LaneStep
 
@@ -32,21 +33,22 @@ class DreamInput:
     schedule: Schedule | None = None  # what is dreamed when; None: that of all inputs
     cut: Fraction | None = None  # time of the cut that they are dreamed from; None: from the first or the resumed frame
     end: int | None = None  # the first cut at or after this grid point ends them; None: all are dreamed
+    first: FirstFrame | None = None  # reads the first frame of the film, for `film_ends`; None: they begin with it
 
 
 def single_input(
-    frames: Frames, resume: ResumePoint | None = None, grid: Fraction | None = None
+    frames: Frames, resume: ResumePoint | None = None, first: FirstFrame | None = None
 ) -> Generator[DreamInput, None, None]:
     """Yield one `DreamInput`.
 
     Args:
-        frames, resume, grid: its fields.
+        frames, resume, first: its fields.
     """
-    yield DreamInput(frames, resume, grid)
+    yield DreamInput(frames, resume, first=first)
 
 
 def split_shots(
-    inputs: Generator[DreamInput, None, None], alone: bool, for_flow: bool = False
+    inputs: Generator[DreamInput, None, None], alone: bool, for_flow: bool = False, seamless: bool = False
 ) -> Generator[LaneStep, None, None]:
     """Find the shot and the segment of each frame, and fetch what the processor reads of it.
 
@@ -54,20 +56,24 @@ def split_shots(
         inputs: closed at the end, as is each one's `frames`.
         alone: every frame is a shot of its own, and a picture.
         for_flow: whether a flow is estimated on the CPU.
+        seamless: the end of each film is to lead to its first frame.
     """
     index, shot = 0, 0
     with closing(inputs):
         for number, source in enumerate(inputs):
-            with closing(_split_input(number, source, shot, alone, for_flow)) as steps:
+            steps = _split_input(number, source, index, shot, alone, for_flow)
+            if seamless and not alone:
+                steps = lead_to_first(steps, source.first, for_flow)
+            with closing(steps):
                 for step in _up_to(steps, source.end):
-                    yield replace(step, index=index)
-                    index, shot = index + 1, step.shot + 1
+                    yield step
+                    index, shot = max(index, step.index + 1), max(shot, step.shot + 1)
 
 
 def _split_input(
-    number: int, source: DreamInput, shot: int, alone: bool, for_flow: bool
+    number: int, source: DreamInput, index: int, shot: int, alone: bool, for_flow: bool
 ) -> Generator[LaneStep, None, None]:
-    """The steps of one input, the first shot of which is `shot`."""
+    """The steps of one input, the first of which has that index, and the first shot that number."""
     resume, since, carry = source.resume, source.cut, None
     segments = SegmentCounter(source.grid)
     if resume is not None:
@@ -82,9 +88,9 @@ def _split_input(
             shot += each.is_cut
             segments.advance(time, each.is_cut, each.held)
             previous, carry = each.previous, None if each.previous is None else carry
-            place = (0, number, shot, each.frame, previous, segments.number, segments.is_full and not alone, carry)
+            place = (index, number, shot, each.frame, previous, segments.number, segments.is_full and not alone, carry)
             yield LaneStep(*place, each.presence, each.held, source.schedule)
-            carry = None
+            index, carry = index + 1, None
 
 
 def _up_to(steps: Generator[LaneStep, None, None], end: int | None) -> Generator[LaneStep, None, None]:

@@ -84,7 +84,7 @@ class ZoomDreamer:
         """
         pose = self.film.path.pose(frame)
         comes_nearer = pose == (0.0, 0.0) and self.film.path.log_zooms[1] > 0
-        source = self.film.photo.whole() if comes_nearer else self.film.photo.seen(*pose)
+        source = self.film.photo.whole() if comes_nearer else self.film.photo.seen(frame)
         dream = self._ascend(source, lambda score: dream_octaves(source, score, self.dreaming))
         target = self._ascend(dream, lambda score: score(dream).detach())
         return ZoomState(dream, torch.ones_like(dream[:, :1]), measure_tone(dream), target)
@@ -96,7 +96,7 @@ class ZoomDreamer:
             last: after the frame before.
             frame: its index.
         """
-        source = self.film.photo.seen(*self.film.path.pose(frame))
+        source = self.film.photo.seen(frame)
         size = (source.shape[2], source.shape[3])
         points = sampled_at(self.film.path.step(frame), size, source.device)
         inside = inside_share(points, size)

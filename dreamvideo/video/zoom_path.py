@@ -1,4 +1,4 @@
-"""The path of a zoom film: how far it has zoomed and turned at each frame, from speeds that may change over time."""
+"""The path of a zoom film: how far it has zoomed and turned at each frame, and about which point it does."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from itertools import accumulate
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.motion.similarity import Similarity, zoom_about
-from dreamvideo.video.endless_photo import PERIOD
 
 Curve = Callable[[float], float]  # seconds -> a number
 
+PERIOD = math.log(3)  # of the endless photo, where nothing else decides. Chosen by eye: things return every few seconds
 LEAST_ZOOM = math.log(1.2)  # of a whole film, below which the endless photo cannot close it in a loop
 
 _PARTS = 8  # of a frame, in which a speed is integrated by Simpson's rule: exact for polynomials up to the third degree
@@ -20,9 +20,9 @@ _PARTS = 8  # of a frame, in which a speed is integrated by Simpson's rule: exac
 
 @dataclass(frozen=True, slots=True)
 class ZoomPath:
-    """Zoom and turn at each frame, about one point."""
+    """Zoom and turn at each frame."""
 
-    center: complex  # px
+    centers: tuple[complex, ...]  # px, about which frame 0, 1, ... and the one after the last are reached
     log_zooms: tuple[float, ...]  # natural logarithm, of frame 0 (0.0), 1, ... and of the one after the last
     turns: tuple[float, ...]  # radians, clockwise
 
@@ -49,7 +49,8 @@ class ZoomPath:
             frame: its index, above -count.
         """
         (before, turned), (log_zoom, turn) = self.pose(frame - 1), self.pose(frame)
-        return zoom_about(self.center, log_zoom - before, turn - turned)
+        center = self.centers[frame if frame > 0 else frame + self.count]
+        return zoom_about(center, log_zoom - before, turn - turned)
 
     def repeats(self, seamless: bool) -> tuple[float, float]:
         """Return after how much zoom the endless photo repeats, and how far it has turned then.
@@ -58,7 +59,7 @@ class ZoomPath:
             seamless: the whole film is to be a whole number of repetitions.
 
         Returns:
-            (period, spiral) of `EndlessPhoto`.
+            Natural logarithm of a zoom; clockwise turn, radians.
 
         Raises:
             SettingsError: so little zoom, or such a turn, makes no loop.
@@ -76,13 +77,15 @@ class ZoomPath:
         return abs(zoom) / times, math.copysign(turn, turn * zoom) / times
 
 
-def zoom_path(zoom_speed: Curve, turn_speed: Curve, center: complex, fps: float, count: int) -> ZoomPath:
+def zoom_path(
+    zoom_speed: Curve, turn_speed: Curve, center: Callable[[float], complex], fps: float, count: int
+) -> ZoomPath:
     """Integrate speeds.
 
     Args:
         zoom_speed: natural logarithm of the zoom, per second.
         turn_speed: radians per second, clockwise.
-        center: the point that stays where it is, px.
+        center: seconds -> the point that stays where it is, px.
         fps: frames per second.
         count: frames of the film.
     """
@@ -90,7 +93,7 @@ def zoom_path(zoom_speed: Curve, turn_speed: Curve, center: complex, fps: float,
         tuple(accumulate((_integral(speed, n / fps, (n + 1) / fps) for n in range(count)), initial=0.0))
         for speed in (zoom_speed, turn_speed)
     )
-    return ZoomPath(center, zooms, turns)
+    return ZoomPath(tuple(center(max(0.0, n - 0.5) / fps) for n in range(count + 1)), zooms, turns)
 
 
 def _integral(curve: Curve, start: float, end: float) -> float:

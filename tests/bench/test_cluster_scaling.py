@@ -1,6 +1,7 @@
 """What `dreamvideo bench cluster` predicts and measures."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -12,14 +13,27 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from dreamvideo.bench import cluster_simulation
+from dreamvideo.bench import cluster_simulation, many_films
 from dreamvideo.bench.cluster_model import ClusterModel, FrameCosts, ModelFilm, model_film, simulate_cluster
 from dreamvideo.bench.cluster_simulation import drawn_shots
 from dreamvideo.errors import SettingsError
+from dreamvideo.jobs.job import Job, JobSettings
 from dreamvideo.media.segments import MAX_FRAMES, SegmentCounter
 from dreamvideo.settings.bench import ScalingSettings
+from dreamvideo.settings.job import ClusterSettings
 
-COSTS = FrameCosts(skip=0.0, dream=0.03, join=0.0005, report=0.0, request=0.0, read_bytes=5000, written_bytes=5000)
+COSTS = FrameCosts(
+    skip=0.0,
+    dream=0.03,
+    join=0.0005,
+    finish=0.0,
+    report=0.0,
+    assign=0.0,
+    poll=0.0,
+    request=0.0,
+    read_bytes=5000,
+    written_bytes=5000,
+)
 EQUAL = model_film([100] * 40, 25)
 
 
@@ -40,7 +54,8 @@ def test_one_worker_takes_the_time_of_all_frames_and_several_share_whole_shots()
 def test_what_has_to_be_done_in_one_place_is_the_limit() -> None:
     slow = replace(COSTS, join=0.01)
     assert seconds(EQUAL, slow, workers=40) == pytest.approx(3 + 4000 * 0.01)
-    assert seconds(EQUAL, replace(COSTS, report=0.5), workers=40) >= 80 * 0.5  # a request and a segment each
+    assert seconds(EQUAL, replace(COSTS, report=0.5, assign=0.5), workers=40) >= 80 * 0.5
+    assert seconds(EQUAL, replace(COSTS, poll=0.01, finish=1.0), workers=40) >= 3 + 40 * 0.01 * 2 + 1.0
     assert seconds(EQUAL, workers=40, bandwidth=1e6) >= 4000 * 0.01
     run = simulate_cluster(EQUAL, replace(slow, join=1.0), ClusterModel(40))
     assert run.scheduling > 0.99 and run.dreaming < 0.01
@@ -91,6 +106,45 @@ def test_senseless_measurements_are_refused(name: str) -> None:
     settings: dict[str, Any] = {name: 0}
     with pytest.raises(SettingsError, match=f"--{name} 0: expected at least"):
         ScalingSettings(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"films": 1}, "--films 1: expected at least as many as --workers"),
+        ({"machines": 3}, "--machines 3: expected a divisor of --workers 2"),
+    ],
+)
+def test_films_and_machines_are_shared_by_workers(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        ScalingSettings(**settings)
+
+
+def test_many_films_on_workers_are_compared_with_processes_that_share_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dreams_in(seconds: float) -> Any:
+        def run(jobs: Sequence[Job], settings: JobSettings, workers: int) -> float:
+            assert settings.cluster == ClusterSettings("local", workers=workers)
+            assert [job.source.exists() for job in jobs] == [True] * 4
+            jobs[0].output.parent.mkdir()
+            return seconds
+
+        return run
+
+    monkeypatch.setattr(many_films, "_on_processes", dreams_in(2.0))
+    monkeypatch.setattr(many_films, "_on_workers", dreams_in(2.5))
+    assert run("bench", "cluster", "--films", 4, "--frames", 2, "--size", "32x32", "--rounds", 3, "-q") == 0
+    *_, processes, workers = (line.split() for line in capsys.readouterr().out.splitlines() if line.strip())
+    assert processes == ["processes", "2.00", "500", "1.00"] and workers == ["workers", "2.50", "625", "1.25"]
+
+
+@pytest.mark.slow
+def test_many_films_are_dreamed_on_two_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("ray")
+    words = ["--films", 5, "--frames", 4, "--rounds", 1, "--machines", 2, "--iterations", 1, "--octaves", 1]
+    assert run("bench", "cluster", *words, "--size", "64x64", "-q") == 0
+    assert "5 films of 4 frames" in capsys.readouterr().out
 
 
 @pytest.mark.bench

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from dreamvideo.commands.console import FAILED, SOME_FAILED, Console, ConsoleObserver, SummaryRow, summary_lines
+from dreamvideo.commands.console import FAILED, SOME_FAILED, Console, ConsoleObserver
+from dreamvideo.commands.job_report import failed_row, job_rows, summary_lines
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.jobs.job import Job, JobResult
@@ -28,7 +29,8 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 def observed(work: Callable[[ConsoleObserver], None], jobs: int = 2, one_bar: bool = False, quiet: bool = False) -> int:
     with ConsoleObserver(Console(quiet), jobs, lambda: False, one_bar=one_bar) as observer:
         work(observer)
-    return observer.summary()
+    Console(quiet).summary(job_rows(JOBS[:jobs], observer.results))
+    return observer.exit_code
 
 
 def one_after_another(observer: ConsoleObserver) -> None:
@@ -49,6 +51,7 @@ def test_each_job_has_its_bar_and_its_line_and_all_have_a_table(screen: io.Strin
         ["input", "frames", "fps", "lost", "result"],
         ["a.mp4", "4", "2.0", "a_dream.mp4"],
         ["b.mp4", "4", "2.0", "b_dream.mp4"],
+        ["2", "inputs:", "2", "done"],
     ]
 
 
@@ -92,6 +95,6 @@ def test_quiet_shows_errors_only(screen: io.StringIO) -> None:
 
 
 def test_a_long_name_is_shown_by_its_end_and_unknown_cells_are_empty() -> None:
-    head, row = summary_lines([SummaryRow("folder/" * 8 + "clip.mp4", "failed: gone")])
+    head, row, _ = summary_lines([failed_row(Path("folder/" * 8 + "clip.mp4"), Path("o.mp4"), SourceError("gone"))])
     assert row.startswith("...") and "clip.mp4" in row and row.endswith("failed: gone") and len(row.split()) == 3
     assert head.index("result") == row.index("failed")

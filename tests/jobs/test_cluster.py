@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -26,9 +26,10 @@ from test_resume import digest
 from dreamvideo.errors import Cancelled, ClusterError, OutputError, SettingsError, SourceError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.jobs import film_index, task
-from dreamvideo.jobs.cluster import cluster_job, workers
+from dreamvideo.jobs.cluster import cluster_job, scheduler, workers
 from dreamvideo.jobs.cluster.cluster_job import ClusterJob
-from dreamvideo.jobs.cluster.scheduler import _JobWindow, _Scheduler, run_on_cluster
+from dreamvideo.jobs.cluster.job_window import JobWindow
+from dreamvideo.jobs.cluster.scheduler import _Scheduler, run_on_cluster
 from dreamvideo.jobs.cluster.transfer import StoredFile, fetch_file, replace_files, store_file
 from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
 from dreamvideo.jobs.film_windows import FilmWindow
@@ -244,14 +245,15 @@ class FakePool:
         self.stored.append(content)
         return len(self.stored) - 1
 
-    def open_job(self, job: Job, folder: WorkerFolder, files: Mapping[Path, StoredFile]) -> int:
-        self.opened.append(job)
+    def open_jobs(self, jobs: Sequence[tuple[Job, WorkerFolder]], files: Mapping[Path, StoredFile]) -> int:
+        self.opened += [job for job, _ in jobs]
 
         def opened() -> Generator[Report, None, None]:
-            try:
-                yield open_for_workers(job, self._settings, self._shared and folder.is_visible())
-            except SourceError as error:
-                yield error
+            for job, folder in jobs:
+                try:
+                    yield open_for_workers(job, self._settings, self._shared and folder.is_visible())
+                except SourceError as error:
+                    yield error
 
         return self._start(opened())
 
@@ -264,6 +266,11 @@ class FakePool:
             assert local.read_bytes() == path.read_bytes()
         assert all((task.folder is not None) == self._shared for task in tasks)
         return self._start(dream_tasks(tasks, self._settings, self._network, folder))
+
+    @property
+    def asked(self) -> int:
+        """Requests so far."""
+        return self._number
 
     def _start(self, stream: Generator[Report, None, None]) -> int:
         self._number += 1
@@ -444,6 +451,30 @@ def test_an_input_that_cannot_be_read_fails_and_the_others_go_on(
     assert [digest(job.output) for job in jobs] == expected
 
 
+def test_many_short_films_are_opened_and_dreamed_in_few_requests_and_one_that_fails_ends_alone(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", [Fraction(n, 25) for n in range(4)], size=(32, 32))
+    jobs = [Job(Path(shutil.copy(clip, tmp_path / f"{n}.mp4")), tmp_path / "out" / f"{n}.mp4") for n in range(20)]
+    jobs[3].source.write_text("no video")
+
+    def fault(request: int, finished: int) -> Exception | None:
+        tasks = pool.requests.get(request, [])
+        return RuntimeError("killed") if any(task.job == jobs[7] for task in tasks) else None
+
+    settings = job_settings(dream=DreamSettings(iterations=0))
+    pool, observer = FakePool(settings, cast(Any, None), tmp_path / "workers", 1, fault), Recorder()
+    run_with(pool, jobs, settings, observer)
+    assert len(pool.opened) == 20 and pool.asked - len(pool.requests) < 6
+    sizes = [len(tasks) for tasks in pool.requests.values()]
+    assert sizes[0] == 9 and len(sizes) < 19
+    errors = {result.job: str(result.error) for result in observer.results if result.error is not None}
+    assert sorted(errors, key=jobs.index) == [jobs[3], jobs[7]] and len(observer.results) == 20
+    assert errors[jobs[7]] == f"{jobs[7].source}, 0:00 to its end, failed 3 times: killed"
+    digests = [digest(job.output) for job in jobs if job not in errors]
+    assert digests.count(digests[0]) == 18
+    left = {path.name for path in (tmp_path / "out").iterdir()} - {job.output.name for job in jobs}
+    assert left == {"7.mp4.checkpoint"}
+
+
 def test_cancelled_jobs_resume_without_dreaming_a_segment_twice(
     jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path
 ) -> None:
@@ -619,6 +650,18 @@ def test_windows_that_do_not_meet_are_dreamed_again_as_one(
     assert "is repeated by one worker" in observer.messages[-1]
 
 
+def test_a_window_that_is_split_for_an_idle_worker_is_not_missed_at_the_end(
+    jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "longest_window", lambda cells, workers, lanes: cells)
+    pool, observer = FakePool(job_settings(), tiny_network, tmp_path / "workers", count=3), Recorder()
+    run_with(pool, jobs[1:], job_settings(), observer)
+    assert digest(jobs[1].output) == expected[1]
+    windows = [task.window for tasks in pool.requests.values() for task in tasks]
+    assert len(windows) > 3 and len({window.begin for window in windows}) == len(windows)
+    assert observer.frames == 3 * LENGTH and len(observer.messages) == 1
+
+
 def test_a_late_worker_that_was_given_up_writes_over_nobody(
     jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path
 ) -> None:
@@ -656,7 +699,7 @@ def scheduler_with(window: FilmWindow, job: Job, observer: Observer) -> Any:
 
     scheduler = _Scheduler(cast(Any, Busy()), job_settings(), observer, resume=False)
     active = ClusterJob(job, job_settings(), mock.Mock(), (0, 0), open_windows=1)
-    scheduler._failed.append(_JobWindow(active, window))
+    scheduler._failed.append(JobWindow(active, window))
     return scheduler
 
 

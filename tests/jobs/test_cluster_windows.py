@@ -69,8 +69,8 @@ def one_input(source: DreamInput) -> Generator[DreamInput, None, None]:
     yield source
 
 
-def all_steps(source: DreamInput, alone: bool) -> list[LaneStep]:
-    with closing(split_shots(one_input(source), alone)) as steps:
+def all_steps(source: DreamInput, alone: bool, seamless: bool = False) -> list[LaneStep]:
+    with closing(split_shots(one_input(source), alone, seamless=seamless)) as steps:
         return list(steps)
 
 
@@ -81,7 +81,7 @@ def told(steps: list[LaneStep]) -> list[tuple[object, ...]]:
     for step in steps:
         begins.setdefault(step.shot, step.frame.time)
         before = None if step.previous is None else step.previous.time
-        at = (step.frame.time, before, step.segment, step.stores_carry, step.presence, step.held)
+        at = (step.frame.time, before, step.segment, step.stores_carry, step.presence, step.held, step.meets)
         found.append((*at, begins[step.shot]))
     return found
 
@@ -104,14 +104,14 @@ def drawn_film(seed: int) -> list[Frame]:
     return film(levels, [chance.choice((1, 1, 1, 1, 1, 1, 2, 7)) for _ in levels])
 
 
-@given(FILMS, st.sampled_from([Fraction(1, 5), Fraction(2, 5), Fraction(1)]), st.booleans())
+@given(FILMS, st.sampled_from([Fraction(1, 5), Fraction(2, 5), Fraction(1)]), st.booleans(), st.booleans())
 @hypothesis_settings(max_examples=200, deadline=None)
-def test_windows_hold_what_one_pass_finds(seed: int, grid: Fraction, alone: bool) -> None:
+def test_windows_hold_what_one_pass_finds(seed: int, grid: Fraction, alone: bool, seamless: bool) -> None:
     frames, chance = drawn_film(seed), random.Random(seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(segments, "MAX_FRAMES", 9)
         patch.setattr(judged_frames, "LEAD", Fraction(random.Random(seed).choice((1, 2, 3, 6)), 25))
-        whole = all_steps(DreamInput(read_from(frames, Fraction(0)), grid=grid), alone)
+        whole = all_steps(DreamInput(read_from(frames, Fraction(0)), grid=grid), alone, seamless)
         cells = int(frames[-1].time // grid) + 1
         points = sorted(chance.sample(range(1, cells), chance.randrange(min(cells, 9)))) if cells > 1 else []
         found: list[LaneStep] = []
@@ -123,9 +123,11 @@ def test_windows_hold_what_one_pass_finds(seed: int, grid: Fraction, alone: bool
                     continue
                 at = max(n for n, frame in enumerate(frames) if frame.time <= lead_of(begin, grid)) + cut[1]
                 assert frames[at].time == cut[0]
-                source = replace(source, frames=read_from(frames, lead_start(cut[0], grid)), cut=cut[0])
-            found += [replace(step, shot=step.shot + 1000 * begin) for step in all_steps(source, alone)]
+                rest = read_from(frames, lead_start(cut[0], grid))
+                source = replace(source, frames=rest, cut=cut[0], first=lambda: frames[0])
+            found += [replace(step, shot=step.shot + 1000 * begin) for step in all_steps(source, alone, seamless)]
         assert told(found) == told(whole)
+        whole, found = ([step for step in steps if not step.leads] for steps in (whole, found))
         following = {step.frame.time: after.frame.time for step, after in pairwise(whole)}
         for last, first in pairwise(found):
             if last.shot // 1000 != first.shot // 1000:
@@ -141,16 +143,23 @@ def test_what_is_resumed_after_any_segment_is_the_rest_of_one_pass(seed: int, gr
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(segments, "MAX_FRAMES", 9)
         patch.setattr(judged_frames, "LEAD", Fraction(random.Random(seed).choice((1, 2, 3, 6)), 25))
-        whole = all_steps(DreamInput(read_from(frames, Fraction(0)), grid=grid), alone=False)
+        steps = all_steps(DreamInput(read_from(frames, Fraction(0)), grid=grid), alone=False, seamless=True)
+        whole, leading = ([step for step in steps if step.leads is leads] for leads in (False, True))
         for count, (last, first) in enumerate(pairwise(whole), 1):
             if last.segment == first.segment:
                 continue
             stored = b"carry" if last.stores_carry and first.previous is not None else None
             point = ResumePoint(count, last.frame.time, stored, last.segment)
-            rest = DreamInput(read_from(frames, lead_start(last.frame.time, grid)), point, grid)
-            steps = all_steps(rest, alone=False)
-            assert [each[:6] for each in told(steps)] == [each[:6] for each in told(whole[count:])]
+            rest = DreamInput(
+                read_from(frames, lead_start(last.frame.time, grid)), point, grid, first=lambda: frames[0]
+            )
+            steps = all_steps(rest, alone=False, seamless=True)
+            shown = [step for step in steps if not step.leads]
+            assert [each[:7] for each in told(shown)] == [each[:7] for each in told(whole[count:])]
             assert [step.carry for step in steps] == [stored, *[None] * (len(steps) - 1)]
+            needed = [step for step in leading if step.index >= count]
+            if any(step.meets for step in needed):
+                assert told([step for step in steps if step.leads]) == told(needed)
 
 
 # Where windows begin, and who gets which.

@@ -21,8 +21,8 @@ from dreamvideo.settings.zoom import (
     ZoomSettings,
     parse_center,
     parse_feedback,
-    parse_speed,
     parse_turn_rate,
+    parse_zoom_curve,
     parse_zoom_rate,
 )
 
@@ -61,20 +61,33 @@ def test_speeds_of_turns(text: str, degrees: float) -> None:
 
 def test_a_speed_may_change_over_the_film() -> None:
     film = FilmSettings(Fraction(10), Fraction(20), (96, 64))
-    rate, most = parse_speed("1s:1.2/s, 5s:2/s ease, 8s:-1.1/frame step", parse_zoom_rate, film.clock, "--rate")
+
+    def per_second(text: str, where: str) -> float:
+        return parse_zoom_rate(text, where).per_second(20)
+
+    rate = parse_zoom_curve("1s:1.2/s, 5s:2/s ease, 8s:-1.1/frame step", per_second, film.clock, "--rate")
     slow, fast, back = math.log(1.2), math.log(2), -20 * math.log(1.1)
     assert [rate(time) for time in (0, 1, 5, 7.9, 8, 10)] == pytest.approx([slow, slow, fast, fast, back, back])
     assert rate(3) == pytest.approx((slow + fast) / 2) and slow < rate(2) < slow + (fast - slow) / 4
-    assert most == pytest.approx(-back)
     path = path_of_film(ZoomSettings("0:1/s, 10s:1.5/s", "0:0deg/s, 10s:10deg/s"), film, 96, 64)
     log_zoom, turn = path.pose(path.count)
     assert log_zoom == pytest.approx(5 * math.log(1.5)) and math.degrees(turn) == pytest.approx(50)
     assert path.pose(100)[0] == pytest.approx(log_zoom / 4)
 
 
+def test_the_center_may_move_and_jump() -> None:
+    film = FilmSettings(Fraction(10), Fraction(20), (96, 64))
+    moving = "1s:0.5,0.5, 5s:0.3,60% ease,8s: 1 , 0 step"
+    center = parse_zoom_curve(moving, parse_center, film.clock, "--center")
+    assert [center(time) for time in (0, 1, 5, 7.9, 8)] == [0.5 + 0.5j, 0.5 + 0.5j, 0.3 + 0.6j, 0.3 + 0.6j, 1]
+    assert center(3) == pytest.approx(0.4 + 0.55j) and 0.45 < center(2).real < 0.5
+    path = path_of_film(ZoomSettings(center=moving), film, 96, 64)
+    assert path.centers[160:162] == pytest.approx((0.3 * 96 - 0.5 + 1j * (0.6 * 64 - 0.5), 95.5 - 0.5j))
+
+
 def test_places_and_tunnels() -> None:
-    assert parse_center("0.25, 1") == (0.25, 1)
-    assert parse_center("50%,40%") == (0.5, 0.4)
+    assert parse_center("0.25, 1") == 0.25 + 1j
+    assert parse_center("50%,40%") == 0.5 + 0.4j
     assert parse_feedback("rotate=-0.2,zoom=1.01") == Feedback(1.01, -0.2)
     assert parse_feedback("zoom=0.98") == Feedback(0.98, 0)
 
@@ -86,11 +99,15 @@ def test_places_and_tunnels() -> None:
         (["--rate", "0/s"], "--rate 0/s: expected a factor"),
         (["--rate", "9/frame"], "--rate 9/frame at 30 fps: expected at most a factor of 2 a frame"),
         (["--rotate", "5deg/h"], "--rotate 5deg/h: expected a turn such as"),
-        (["--rate", "0:1.2/s, 1s:9/frame"], "--rate 0:1.2/s, 1s:9/frame at 30 fps: expected at most a factor of 2"),
+        (["--rate", "0:1.2/s, 1s:9/frame"], "--rate at 1s: 9/frame at 30 fps: expected at most a factor of 2 a frame"),
         (["--rate", "0:1.2/s, 30s:2/s"], "--rate at 30s: the film ends at 00:20: expected an earlier time"),
-        (["--rotate", "0:5deg/s, 2s:fast"], "--rotate fast: expected a turn such as"),
+        (["--rotate", "0:5deg/s, 2s:fast"], "--rotate at 2s: fast: expected a turn such as"),
+        (["--rotate", "0:5deg/s, 2s:30turn/s"], "--rotate at 2s: 30turn/s at 30 fps: expected at most 45 degrees"),
         (["--rotate", "1turn/frame"], "--rotate 1turn/frame at 30 fps: expected at most 45 degrees a frame"),
         (["--center", "2,0"], "--center 2,0: expected x,y as shares"),
+        (["--center", "0:0.5,0.5, 10s:0.3 ease"], "--center at 10s: 0.3: expected x,y as shares"),
+        (["--center", "0:0.5,0.5, 30s:0.3,0.6"], "--center at 30s: the film ends at 00:20: expected an earlier time"),
+        (["--center", "0:0.5,0.5; 10s:0.3,0.6"], "--center: key 2, '0.5; 10s:0.3,0.6': expected TIME:VALUE"),
         (["--seconds", "0.03"], "--seconds 0.03 at 30 fps: expected 2 frames or more"),
         (["--rate", "1/s", "--seamless", "--rotate", "1"], "--seamless with a zoom of 1 and 20 degrees"),
     ],

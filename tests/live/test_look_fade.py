@@ -3,6 +3,7 @@
 import gc
 import time
 import weakref
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -53,18 +54,21 @@ def ascended(look: Look, count: int, at: TrackedDream, state: AscentState) -> tu
 
 
 def test_shares_add_up_and_go_from_one_look_to_the_other() -> None:
-    fade = replace(fade_to([(look("first"), 1.0)], look("second")), begin=100.0)
+    fade = replace(fade_to([(look("first"), 1.0)], look("second")), begin=100.0, ascents=99)
     shares = [fade.share(100 + tenth / 10) for tenth in range(11)]
     assert shares[0] == 0 and shares[-1] == 1 and shares == sorted(shares) and shares[5] == pytest.approx(0.5)
     for tenth in range(11):
         assert sum(share for _, share in fade.parts(100 + tenth / 10)) == pytest.approx(1)
     assert replace(fade, begin=None).share(1e9) == 0, "it begins when its goals are known"
-    assert fade.look_at(101.0) is fade.end and fade.changes_network
+    assert fade.look_at(101.0) == replace(fade.end, fades=True), "steps stay small for a while"
+    assert fade.look_at(103.0) is fade.end and fade.changes_network
+    assert fade.arrived().parts(101.0) == ((fade.end, 1.0),), "the looks before are not held"
+    assert replace(fade, ascents=8).share(1e9) == pytest.approx(0.5), "few ascents do not change it all"
     assert not fade_to([(fade.end, 1.0)], replace(fade.end)).changes_network
     third = fade_to(fade.parts(100.5), look("first"))
     assert [share for _, share in third.begins] == pytest.approx([0.5, 0.5])
     for _ in range(9):
-        third = fade_to(replace(third, begin=0.0).parts(0.3), look("second"))
+        third = fade_to(replace(third, begin=0.0, ascents=99).parts(0.3), look("second"))
     assert len(third.begins) == MOST_LOOKS_AT_ONCE - 1
     assert sum(share for _, share in third.begins) == pytest.approx(1)
 
@@ -72,7 +76,7 @@ def test_shares_add_up_and_go_from_one_look_to_the_other() -> None:
 def test_the_score_of_a_fade_is_mixed_and_numbers_go_along() -> None:
     network = TinyNet()
     one, other = look("first", network, step_size=0.01), look("second", network, step_size=0.03)
-    fade = replace(fade_to([(one, 1.0)], other), begin=0.0)
+    fade = replace(fade_to([(one, 1.0)], other), begin=0.0, ascents=99)
     images = torch.from_numpy(textured(*SIZE)).permute(2, 0, 1)[None].float() / 255
     between = fade.look_at(0.5)
     expected = (one.network.score(images) + other.network.score(images)) / 2
@@ -82,20 +86,24 @@ def test_the_score_of_a_fade_is_mixed_and_numbers_go_along() -> None:
 
 
 def test_a_fade_never_jumps_and_ends_as_the_other_look() -> None:
+    """On a still image, which a look that stays hardly changes."""
     network = TinyNet()
     one, other = look("first", network), look("second", network)
-    at, state = ascended(one, 40, tracked(), AscentState())
-    fade = replace(fade_to([(one, 1.0)], other), begin=0.0)
-    changes, images = [], []
-    for number in range(100, 190):
-        before = at
-        seen = one if number < 130 else fade.look_at((number - 130) / 30)
-        state, update, _ = run_ascent(state, task(at, number), seen, CARRY)
-        at = apply_update(at, update, start_flow(at)) if update else at
-        changes.append(float((at.carry.residual - before.carry.residual).abs().mean()))
-        images.append(at)
-    strength = float(images[30].carry.residual.abs().mean())
-    assert 0 < max(changes[30:]) < 0.1 * strength, "a jump"
+    fade = replace(fade_to([(one, 1.0)], other), begin=0.0, ascents=99)
+
+    def largest(looks: Iterable[Look], at: TrackedDream, state: AscentState) -> tuple[float, TrackedDream, AscentState]:
+        changes = []
+        for number, seen in enumerate(looks, state.frame_index + 1):
+            before = at
+            state, update, _ = run_ascent(state, task(at, number), seen, CARRY)
+            at = apply_update(at, update, start_flow(at)) if update else at
+            changes.append(float((at.carry.residual - before.carry.residual).abs().mean()))
+        return max(changes), at, state
+
+    alike = [largest([each] * 8, *ascended(each, 40, tracked(), AscentState())) for each in (one, other)]
+    _, first, state = alike[0]
+    change, at, state = largest((fade.look_at(number / 30) for number in range(96)), first, state)
+    assert 0 < change < 1.3 * max(each[0] for each in alike), "a jump"
     (alone,) = dream_first_frames(at.source.float() / 255, other.network, other.settings)
     torch.testing.assert_close(state.unit_strength, alone.strength)
     assert state.goals is None and state.choice == other.choice
@@ -103,7 +111,6 @@ def test_a_fade_never_jumps_and_ends_as_the_other_look() -> None:
     gained = other.network.score(dreamed) - other.network.score(at.source.float() / 255)
     whole = alone.target_score - other.network.score(at.source.float() / 255)
     assert gained > 0.8 * whole
-    first = images[0]
     lost = one.network.score(first.source.float() / 255 + first.carry.residual) - one.network.score(dreamed)
     assert lost > 0, "the first look is still there"
 
@@ -113,7 +120,7 @@ def test_goals_go_from_one_look_to_the_other() -> None:
     one, other = look("first", network), look("second", network, step_size=0.03)
     at, state = ascended(one, 40, tracked(), AscentState())
     assert state.unit_strength is not None
-    fade = replace(fade_to([(one, 1.0)], other), begin=0.0)
+    fade = replace(fade_to([(one, 1.0)], other), begin=0.0, ascents=99)
     _, begun = ascended(fade.look_at(0.0), 2, at, state)
     _, between = ascended(fade.look_at(0.5), 2, at, begun)
     assert begun.goals is not None and between.share == pytest.approx(0.5)
@@ -158,11 +165,15 @@ def test_the_thread_fades_and_releases_the_network_before(monkeypatch: pytest.Mo
     for _ in range(6):
         one("second")
     assert ascent.look is not None and ascent.look.end is not None and ascent.look.share == 0
-    for _ in range(30):
+    for _ in range(40):
         clock[0] += 0.05
         one("second")
-    assert ascent.look.choice.layer == "second" and ascent.look.end is None
+    assert ascent.look.choice.layer == "second" and ascent.look.end is None and ascent.look.fades
     assert released == [torch.device("cpu")], "recordings would hold the first network"
+    for _ in range(80):
+        clock[0] += 0.05
+        one("second")
+    assert not ascent.look.fades
     one("gone")
     one("gone")
     assert ascent.message == "no such layer" and ascent.look.choice.layer == "second"

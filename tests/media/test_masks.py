@@ -19,7 +19,7 @@ from dreamvideo.ascent.octaves import dream
 from dreamvideo.cli import main
 from dreamvideo.errors import SourceError
 from dreamvideo.media.images import read_image, write_image
-from dreamvideo.media.masks import read_image_mask, read_masks, resize_mask, with_masks
+from dreamvideo.media.masks import mask_at, read_image_mask, read_masks, resize_mask, with_masks
 from dreamvideo.models.network import Network
 from dreamvideo.motion.frame_motion import no_motion
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
@@ -224,6 +224,25 @@ def test_a_video_of_masks_of_any_rate_goes_by_time(
     resumed = list(stream(images, film_rate))[20:]
     again = with_masks((frame for frame in resumed), clip, settings, before=20)
     assert [frame.mask[0, 0] for frame in again] == masks[20:]
+
+
+@pytest.mark.parametrize("rate", [12, 25, 30])
+def test_the_mask_at_a_time_is_that_of_the_frame_of_the_time(tmp_path: Path, rate: int) -> None:
+    clip = counted_masks(tmp_path / "mask.mkv", rate, rate)
+    frames = stream([textured(8, 8)] * 30, 25)  # longer than the masks
+    for frame in list(with_masks(frames, clip, ReadSettings()))[::3]:
+        assert mask_at(clip, frame.time)[0, 0] == frame.mask[0, 0]
+
+
+def test_the_mask_at_a_time_may_be_on_screen_for_seconds(tmp_path: Path) -> None:
+    clip = make_clip(
+        tmp_path / "mask.mkv",
+        [Fraction(0), Fraction(3), Fraction(6)],
+        codec="ffv1",
+        pixels="bgr0",
+        image=lambda n, w, h: np.full((h, w, 3), n, np.uint8),
+    )
+    assert [mask_at(clip, Fraction(time))[0, 0] for time in (0, 2, 3, 5, 6, 9)] == [0, 0, 1, 1, 2, 2]
 
 
 def test_a_video_of_masks_that_is_too_short_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

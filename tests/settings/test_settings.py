@@ -85,6 +85,7 @@ def test_every_field_is_an_option_and_an_unset_option_is_the_default(capsys: pyt
         "overwrite",
         "skip_existing",
         "resume",
+        "report",
         *LOOK,
         "timeline_file",
         "quiet",

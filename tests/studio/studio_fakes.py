@@ -17,7 +17,9 @@ from dreamvideo.live.web.jpegs import encode_jpeg
 from dreamvideo.studio.access import Access
 from dreamvideo.studio.film_folder import FilmFolder
 from dreamvideo.studio.film_reports import FilmReports
+from dreamvideo.studio.film_sounds import FilmSounds
 from dreamvideo.studio.job_queue import JobQueue
+from dreamvideo.studio.live_child import LiveDream
 from dreamvideo.studio.picture_queue import PictureQueue
 from dreamvideo.studio.routes import Studio, studio_app
 from dreamvideo.studio.uploads import Uploads
@@ -56,6 +58,23 @@ class FakeJob:
 
     def close(self, seconds: float) -> None:
         self.closed = True
+        self.messages.put(None)
+
+
+class FakeSound:
+    """A process that has heard a film at once."""
+
+    def __init__(self) -> None:
+        self._messages: list[dict[str, Any]] = [{"done": True}, {"beats": [0.1]}, {"lows": [-9], "highs": [9]}]
+
+    def send(self, message: dict[str, Any]) -> None:
+        assert message.keys() == {"path", "length"}
+
+    def receive(self) -> dict[str, Any] | None:
+        return self._messages.pop()
+
+    def close(self, seconds: float) -> None:
+        pass
 
 
 class FakeStudio:
@@ -69,7 +88,10 @@ class FakeStudio:
         self.jobs = JobQueue(self.folder, self._start)
         self.access = access or Access("127.0.0.1", None, 8765)
         self.uploads = Uploads(most_upload)
-        studio = Studio(self.folder, self.pictures, self.jobs, self.uploads, FilmReports())
+        self.live = LiveDream(self._start)
+        self.sounds = FilmSounds(FakeSound)
+        reports = FilmReports()
+        studio = Studio(self.folder, self.pictures, self.jobs, self.uploads, reports, self.live, self.sounds)
         self.app = studio_app(studio, self.access)
 
     def _start(self) -> FakeJob:
@@ -88,6 +110,8 @@ class FakeStudio:
         return browser
 
     def close(self) -> None:
+        self.live.close()
+        self.sounds.close()
         self.jobs.close()
         self.pictures.close()
 

@@ -29,10 +29,21 @@ PATHS = [
     ("GET", "/api/start"),
     ("GET", "/api/files"),
     ("GET", "/api/film?path=film.mp4"),
+    ("GET", "/api/strip?path=film.mp4"),
+    ("GET", "/api/sound?path=film.mp4"),
+    ("POST", "/api/timeline"),
     ("GET", "/api/events?after=0&version=0"),
     ("POST", "/api/jobs"),
     ("POST", "/api/jobs/1/pause"),
     ("PUT", "/api/upload?path=a.mp4"),
+    ("GET", "/api/live"),
+    ("GET", "/api/live/cameras"),
+    ("GET", "/api/live/image?after=0"),
+    ("PUT", "/api/live/frame?client=a&mark=1"),
+    ("POST", "/api/live/start"),
+    ("POST", "/api/live/press"),
+    ("POST", "/api/live/set"),
+    ("POST", "/api/live/stop"),
     ("GET", "/nothing"),
 ]
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -51,12 +62,13 @@ def studio(root: Path) -> Iterator[FakeStudio]:
         yield fake
 
 
-@pytest.mark.parametrize(("method", "path"), PATHS)
-def test_without_the_token_nothing_is_answered(studio: FakeStudio, method: str, path: str) -> None:
+def test_without_the_token_nothing_is_answered(studio: FakeStudio) -> None:
     for cookie in ({}, {"Cookie": f"{studio.access.cookie}=wrong"}, {"Cookie": f"{studio.access.cookie}="}):
-        answer = studio.stranger().request(method, path, headers=cookie)
-        assert answer.status_code == 403 and "token" in answer.text and answer.text.count("\n") == 1
-    assert studio.browser().request(method, path).status_code not in (401, 403)
+        for method, path in PATHS:
+            answer = studio.stranger().request(method, path, headers=cookie)
+            assert answer.status_code == 403 and "token" in answer.text and answer.text.count("\n") == 1, path
+    for method, path in PATHS:
+        assert studio.browser().request(method, path).status_code not in (401, 403), path
 
 
 def test_the_token_is_not_kept_in_the_address_and_the_cookie_is_for_this_page_alone(studio: FakeStudio) -> None:
@@ -78,10 +90,11 @@ def test_a_tunnel_may_have_any_port(studio: FakeStudio, host: str) -> None:
     assert studio.browser().get("/api/start", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize(("method", "path"), PATHS)
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://localhost:1", "null"])
-def test_another_origin_is_refused(studio: FakeStudio, method: str, path: str, origin: str) -> None:
-    assert studio.browser().request(method, path, headers={"Origin": origin}).status_code == 403
+def test_another_origin_is_refused(studio: FakeStudio, origin: str) -> None:
+    browser = studio.browser()
+    for method, path in PATHS:
+        assert browser.request(method, path, headers={"Origin": origin}).status_code == 403, path
 
 
 def test_what_another_page_embeds_is_refused_and_a_form_cannot_post(studio: FakeStudio) -> None:
@@ -91,7 +104,12 @@ def test_what_another_page_embeds_is_refused_and_a_form_cannot_post(studio: Fake
     for kind in ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain", ""):
         body = b'{"paths": ["film.mp4"], "look": {}}'
         assert browser.post("/api/jobs", content=body, headers={"Content-Type": kind}).status_code == 415
-        assert browser.put("/api/upload?path=a.mp4", content=b"x", headers={"Content-Type": kind}).status_code == 415
+        for path in ("start", "stop", "press", "set"):
+            answer = browser.post(f"/api/live/{path}", content=b'{"client": "a"}', headers={"Content-Type": kind})
+            assert answer.status_code == 415
+        for path in ("upload?path=a.mp4", "live/frame?client=a"):
+            assert browser.put(f"/api/{path}", content=b"x", headers={"Content-Type": kind}).status_code == 415
+    assert studio.started.empty()
     assert studio.jobs.jobs() == [] and os.listdir(studio.folder.root) == ["film.mp4"]
 
 
@@ -112,20 +130,30 @@ def secrets(root: Path) -> Iterator[list[Path]]:
 
 def sends(browser: TestClient, name: str) -> list[Any]:
     """A request with `name` in every field that holds a path."""
-    look = {"values": {"guide": name}}
+    look, masked = ({"values": {field: name}} for field in ("guide", "mask"))
     tiles = {"client": "a", "kind": "tiles", "path": name, "looks": [{"id": "a", "look": {}}]}
     posts: dict[str, list[Any]] = {
         "look": [{"path": name, "look": {}}, {"path": "film.mp4", "look": look}],
+        "timeline": [
+            {"path": name, "look": {}, "edit": {"do": "put", "time": 0, "values": {"color": 1}}},
+            {"path": "film.mp4", "look": {}, "edit": {"do": "load", "film": name}},
+        ],
         "pictures": [tiles, {**tiles, "path": "film.mp4", "looks": [{"id": "a", "look": look}]}],
         "jobs": [
             {"paths": [name], "look": {}},
             {"paths": ["film.mp4"], "look": look},
+            {"paths": ["film.mp4"], "look": masked},
             {"resume": name, "source": "film.mp4"},
             {"resume": "film_dream.mp4", "source": name},
         ],
+        "live/start": [
+            {"client": "a", "film": name, "look": {}},
+            {"client": "a", "film": "film.mp4", "look": look},
+        ],
     }
     upload = browser.put("/api/upload", params={"path": name}, content=b"evil", headers=OCTETS)
-    gets = [browser.get(f"/api/{each}", params={"path": name, "side": 64}) for each in ("frame", "report", "film")]
+    read = ("frame", "report", "film", "strip", "sound")
+    gets = [browser.get(f"/api/{each}", params={"path": name, "side": 64}) for each in read]
     return [
         *gets,
         browser.get("/api/film", params={"path": name, "download": "1"}),
@@ -139,7 +167,7 @@ def test_no_path_leads_out_of_the_folder_in_any_field(studio: FakeStudio, secret
     for answer in sends(studio.browser(), name):
         assert answer.status_code == 400 and b"secret\n" not in answer.content, answer.request.url
         assert len(answer.text.splitlines()) == 1 and len(answer.text) < 500
-    assert not studio.jobs.jobs() and not studio.dreamer.tasks
+    assert not studio.jobs.jobs() and not studio.dreamer.tasks and studio.started.empty()
 
 
 def test_folders_that_lead_out_are_not_listed(studio: FakeStudio, secrets: list[Path]) -> None:
@@ -215,7 +243,8 @@ def test_the_page_names_no_other_host_and_no_script_of_its_own() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 60000, b'{"a":' * 9000])
 def test_what_makes_no_sense_is_refused_in_a_line(studio: FakeStudio, body: bytes) -> None:
-    for path in ("look", "pictures", "jobs", "jobs/1/pause"):
+    paths = ("look", "pictures", "jobs", "jobs/1/pause", "timeline", "live/start", "live/press", "live/set")
+    for path in paths:
         answer = studio.browser().post(f"/api/{path}", content=body, headers=JSON)
         assert answer.status_code == 400 and len(answer.text.splitlines()) == 1
 

@@ -11,7 +11,6 @@ from conftest import parsed
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.jobs.job import Job, JobSettings
-from dreamvideo.settings.job import MaskSettings
 from dreamvideo.settings.option import option_choices
 from dreamvideo.studio import chosen_look
 from dreamvideo.studio.chosen_look import (
@@ -34,12 +33,13 @@ def find(name: str) -> Path:
 
 def job_settings(look: ChosenLook) -> JobSettings:
     parts = resolve_look(look, find)
-    return JobSettings(parts.read, parts.model, parts.objective, parts.dream, parts.carry, MaskSettings(), parts.encode)
+    kinds = parts.read, parts.model, parts.objective, parts.dream, parts.carry, parts.mask, parts.encode
+    return JobSettings(*kinds, sequence=parts.sequence, timeline=parts.timeline, drive=parts.drive)
 
 
-def typed_settings(look: ChosenLook) -> Any:
+def typed_settings(look: ChosenLook, source: Path = Path("/films/a.mp4")) -> Any:
     """What the command line of a look makes of it."""
-    words = command_words(look, Path("/films/a.mp4"), None, False, find)
+    words = command_words(look, source, None, False, find)
     line = parsed(*words[1:])
     return line.arguments.command.parse(line).settings
 
@@ -79,9 +79,11 @@ def sample(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", offered_fields())
-def test_an_option_of_the_page_is_that_of_the_command_line(name: str) -> None:
+def test_an_option_of_the_page_is_that_of_the_command_line(tmp_path: Path, name: str) -> None:
     look = read_look(json.loads(json.dumps({"preset": None, "values": {name: sample(name)}})))
-    assert look.values and job_settings(look) == typed_settings(look)
+    assert look.values and job_settings(look) == typed_settings(look, tmp_path)  # a folder of pictures
+    if name != "fps":
+        assert job_settings(look) == typed_settings(look)
     assert read_look(json.loads(json.dumps(look.as_json()))) == look
     assert look.title != "default look"
 
@@ -91,6 +93,26 @@ def test_a_preset_of_the_page_is_that_of_the_command_line(preset: str | None) ->
     for values in ({}, {"step_size": "0.02", "classes": ["owl"]}, {"octaves": 2, "color": 0.9}):
         look = read_look({"preset": preset, "values": values})
         assert job_settings(look) == typed_settings(look)
+
+
+TIMELINES: dict[str, dict[str, Any]] = {
+    "a number": {"timeline": {"step_size": "0s:0.004, 2s:0.014 ease"}, "values": {"color": "0.5"}},
+    "an expression": {"timeline": {"color": "-0.5 + 2 * t"}},
+    "looks": {"timeline": {"preset": "0:flowers, 10s:eyes", "color": "0s:0.5"}, "values": {"octaves": 2}},
+    "looks beside what is set": {"timeline": {"preset": "0:flowers, 10s:eyes"}, "preset": "birds"},
+    "sets of a preset": {"timeline": {"classes": "0s:207, 4s:owl:0.5+lion"}, "preset": "birds"},
+    "what was set before": {"timeline": {"classes": "0s:owl"}, "values": {"classes": ["lion"], "layers": ["s8b"]}},
+    "drives": {"drives": ["step-size=audio:bass*1.5"], "values": {"model": "dreamnet"}},
+    "beats": {"timeline": {"preset": "audio:beats eyes, leaves", "amount": "0s:1"}, "drives": ["color=audio:beats"]},
+}
+
+
+@pytest.mark.parametrize("name", TIMELINES)
+def test_a_timeline_of_the_page_is_that_of_the_command_line(name: str) -> None:
+    look = read_look(json.loads(json.dumps(TIMELINES[name])))
+    assert job_settings(look) == typed_settings(look)
+    assert read_look(json.loads(json.dumps(look.as_json()))) == look
+    assert look.title.endswith("over time")
 
 
 @pytest.mark.parametrize("preset", [None, *(preset.name for preset in offered_presets())])
@@ -136,6 +158,16 @@ def test_a_record_that_names_files_or_code_is_refused(change: dict[str, Any], me
         {"values": {"classes": [["owl"]]}},
         {"values": {"classes": ["owl"] * 100}},
         {"values": ["owl"]},
+        {"timeline": ["0s:1"]},
+        {"timeline": {"seed": "0s:1"}},
+        {"timeline": {"step_size": 3}},
+        {"timeline": {"step_size": " "}},
+        {"timeline": {"preset": "0s:nothing"}},
+        {"timeline": {"preset": "0s:, 2s"}},
+        {"drives": "color=audio:bass"},
+        {"drives": ["color=audio:bass"] * 20},
+        {"drives": ["color=audio:bass", "color=audio:mid"]},
+        {"drives": ["seed=audio:bass"]},
         [],
         "birds",
     ],
@@ -144,6 +176,14 @@ def test_a_look_that_makes_no_sense_is_refused_in_a_sentence(look: Any) -> None:
     with pytest.raises(SettingsError) as caught:
         resolve_look(read_look(look), find)
     assert str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_command_of_a_folder_makes_a_film_and_that_of_a_film_knows_no_rate(tmp_path: Path) -> None:
+    look = read_look({"values": {"fps": "12", "octaves": 2}})
+    output = tmp_path.with_name(f"{tmp_path.name}_dream.mp4")
+    words = command_words(look, tmp_path, None, False, find)
+    assert words == ["dreamvideo", "frames", str(tmp_path), "-o", str(output), "--fps", "12", "--octaves", "2"]
+    assert command_words(look, Path("a.mp4"), None, False, find) == ["dreamvideo", "video", "a.mp4", "--octaves", "2"]
 
 
 def test_a_switch_that_is_not_set_is_no_value() -> None:

@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
+import psutil
 import pytest
 from clips import make_clip
 from conftest import run
-from studio_visitor import AXE, SIZES, Visitor, running_studio, visit
+from PIL import Image
+from selenium.webdriver.common.keys import Keys
+from studio_visitor import AXE, SIZES, Visitor, running_studio, visit, visit_live
 
 pytestmark = [
     pytest.mark.slow,
@@ -77,7 +81,64 @@ def test_no_state_violates_wcag_a_or_aa(tmp_path: Path, visitor: Visitor) -> Non
 
     with running_studio(tmp_path) as (_, url):
         visit(visitor, url, "film.mp4", "eyes", state)
+        visit_live(visitor, url, "film.mp4", state)
     assert not problems, "\n".join(problems)
+
+
+def test_the_camera_of_the_browser_is_dreamed_and_recorded(tmp_path: Path, visitor: Visitor) -> None:
+    sample(tmp_path / "film.mp4", 60)
+    seen: list[str] = []
+    with running_studio(tmp_path) as (server, url):
+        visit_live(visitor, url, "film.mp4", seen.append)
+        (recording,) = tmp_path.glob("dream_*.mkv")
+        frames = [frame.to_ndarray(format="rgb24") for frame in read(recording)]
+        assert frames and frames[-1][:, :, 1].mean() > frames[-1][:, :, 0].mean()  # the test pattern is green
+        visitor.click("#live-start")
+        visitor.shows("#live-numbers", "in the studio")
+        (live,) = live_processes(server.pid)
+        server.send_signal(signal.SIGINT)
+        server.wait(100)
+        assert not psutil.pid_exists(live)
+    assert seen == ["live_start", "live", "live_recording", "live_film"]
+
+
+def read(path: Path) -> Iterator[Any]:
+    with av.open(str(path)) as file:
+        yield from file.decode(video=0)
+
+
+def live_processes(studio: int) -> list[int]:
+    """The processes of a studio that dream live."""
+    children = psutil.Process(studio).children(recursive=True)
+    return [child.pid for child in children if "dreamvideo.studio.live_process" in child.cmdline()]
+
+
+def test_a_folder_of_pictures_is_dreamed_with_a_mask_and_its_own_rate(tmp_path: Path, visitor: Visitor) -> None:
+    (tmp_path / "shots").mkdir()
+    for number, frame in enumerate(read(sample(tmp_path / "film.mp4", 12))):
+        frame.to_image().save(tmp_path / "shots" / f"{number}.png")
+    Image.fromarray(np.array([[0] * 4 + [255] * 4], np.uint8)).save(tmp_path / "mask.png")
+    with running_studio(tmp_path) as (_, url):
+        visitor.browser.get(url)
+        visitor.click("#entries .card:has(.folder) button")
+        visitor.click("#open-folder")
+        visitor.click('[data-look="eyes"]')
+        visitor.shows("#look-name", "eyes")
+        visitor.browser.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
+        for knob, text in (("mask", "mask.png"), ("fps", "12")):
+            visitor.one(f"#knob-{knob}").clear()
+            visitor.one(f"#knob-{knob}").send_keys(text, Keys.TAB)
+            visitor.shows("#command", f"--{knob}")
+        assert visitor.text("#time-text") == "0:00.50"  # the same picture as before, at its new time
+        visitor.click("#dream")
+        visitor.shows(".job .state", "finished")
+        visitor.click(".job button.main")
+        place = "return document.getElementById('player-dream').currentTime"
+        visitor.until(lambda: visitor.browser.execute_script(place) > 0.1)
+        assert not visitor.one("#player-source").is_displayed() and not visitor.text("#player-error")
+    words = [tmp_path / "shots", "-o", tmp_path / "typed.mp4", *LOOK, "--mask", tmp_path / "mask.png", "--fps", 12]
+    assert run("frames", *words, "-q") == 0
+    assert packets(tmp_path / "shots_dream.mp4") == packets(tmp_path / "typed.mp4")
 
 
 def test_a_job_of_a_killed_studio_is_resumed_and_equals_the_unbroken_run(tmp_path: Path, visitor: Visitor) -> None:

@@ -56,6 +56,42 @@ def test_a_film_is_reported_with_what_is_lost(studio: FakeStudio, root: Path) ->
     assert answer.status_code == 400 and "broken.mp4" in answer.text and len(answer.text.splitlines()) == 1
 
 
+def test_a_folder_of_pictures_is_one_film(studio: FakeStudio, root: Path) -> None:
+    shots, browser = root / "shots", studio.browser()
+    shots.mkdir()
+    for number in range(12):
+        cv2.imwrite(str(shots / f"{number}.png"), np.full((20, 30, 3), 20 * number, np.uint8))
+    report = browser.get("/api/report", params={"path": "shots"}).json()
+    assert report["input"]["duration"] == 12 / 25 and report["input"]["streams"][0]["kind"] == "12 pictures"
+    for fps, seconds, level in ((25, 0.4, 200), (5, 0.4, 40), (5, 99, 220), (5, "", 120)):
+        query: dict[str, Any] = {"path": "shots", "side": 64, "fps": fps, "time": seconds}
+        image = cv2.imdecode(np.frombuffer(browser.get("/api/frame", params=query).content, np.uint8), 1)
+        assert image.shape == (20, 30, 3) and abs(float(image.mean()) - level) < 3
+    look = browser.post("/api/look", json={"path": "shots", "look": {}}).json()
+    assert (
+        look["command"] == f"dreamvideo frames {shots} -o {root / 'shots_dream.mp4'}" and look["values"]["fps"] == "25"
+    )
+    assert browser.post("/api/jobs", json={"paths": ["shots"], "look": {}}).status_code == 200
+    spec = studio.started.get(timeout=SOON).spec
+    assert spec["source"] == str(shots) and spec["output"] == str(root / "shots_dream.mp4")
+    assert browser.get("/api/film", params={"path": "shots"}).status_code == 400
+
+
+def test_folders_that_are_no_film_are_refused(studio: FakeStudio, root: Path) -> None:
+    (root / "none").mkdir()
+    (root / "shots").mkdir()
+    cv2.imwrite(str(root.parent / "secret.png"), np.zeros((20, 30, 3), np.uint8))
+    cv2.imwrite(str(root / "shots" / "1.png"), np.zeros((20, 30, 3), np.uint8))
+    (root / "shots" / "2.png").symlink_to(root.parent / "secret.png")
+    browser = studio.browser()
+    for name, said in (("none", "no pictures"), ("shots", "outside"), ("", "neither a film")):
+        for path in ("report", "frame"):
+            answer = browser.get(f"/api/{path}", params={"path": name, "side": 64})
+            assert answer.status_code == 400 and said in answer.text and len(answer.text.splitlines()) == 1
+        assert browser.post("/api/jobs", json={"paths": [name], "look": {}}).status_code == 400
+    assert browser.get("/api/frame", params={"path": "film.mp4", "side": 64, "fps": "0"}).status_code == 400
+
+
 def test_a_frame_is_small_and_of_its_time(studio: FakeStudio, root: Path) -> None:
     def flat(number: int, width: int, height: int) -> Any:
         return np.full((height, width, 3), 20 * number, np.uint8)

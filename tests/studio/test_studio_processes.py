@@ -19,6 +19,8 @@ from dreamvideo.errors import Cancelled, OutputError, SettingsError
 from dreamvideo.media import segments
 from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.studio.child_dreamer import ChildDreamer
+from dreamvideo.studio.chosen_look import command_words, read_look
+from dreamvideo.studio.film_timeline import stored_timeline
 from dreamvideo.studio.job_process import run_studio_job
 from dreamvideo.studio.look_dreamer import LookDreamer
 from dreamvideo.studio.studio_job import kept_frames
@@ -38,7 +40,9 @@ def look(**values: Any) -> dict[str, Any]:
     return {"preset": None, "values": {**QUICK, **values}}
 
 
-def start(film: Path, chosen: Any, stop_after: int | None = None) -> list[dict[str, Any]]:
+def start(
+    film: Path, chosen: Any, stop_after: int | None = None, output: str = "film_dream.mp4"
+) -> list[dict[str, Any]]:
     """Run a job of the studio; returns its messages."""
     messages: list[dict[str, Any]] = []
     frames = 0
@@ -51,8 +55,7 @@ def start(film: Path, chosen: Any, stop_after: int | None = None) -> list[dict[s
         frames += 1
         return stop_after is not None and frames > stop_after
 
-    output = film.with_name("film_dream.mp4")
-    spec = {"source": str(film), "output": str(output), "look": chosen, "root": str(film.parent)}
+    spec = {"source": str(film), "output": str(film.with_name(output)), "look": chosen, "root": str(film.parent)}
     run_studio_job(spec, send, should_stop)
     return messages
 
@@ -64,9 +67,9 @@ def content(path: Path) -> list[tuple[int | None, str]]:
         return [*packets, (None, file.metadata.get("comment", ""))]
 
 
-def unbroken(film: Path) -> Any:
+def unbroken(film: Path, *more: object) -> Any:
     whole = film.with_name("whole.mp4")
-    assert run("video", film, "-o", whole, *OPTIONS, "-q") == 0
+    assert run("video", film, "-o", whole, *OPTIONS, *more, "-q", "-y") == 0
     return content(whole)
 
 
@@ -105,6 +108,19 @@ def test_the_studio_goes_on_with_what_the_command_line_began(
     assert messages[0]["frames"] == 4
     assert content(output) == unbroken(film)
     assert start(film, chosen) == []  # it is done
+
+
+def test_the_command_line_goes_on_with_a_timeline_of_the_page(film: Path) -> None:
+    chosen = {**look(), "timeline": {"step_size": "0s:0.01, 0.3s:0.05", "amount": "0.2s:1, 0.28s:0 step"}}
+    with pytest.raises(Cancelled):
+        start(film, chosen, stop_after=6)
+    output = film.with_name("film_dream.mp4")
+    words = command_words(read_look(chosen), film, output, False, Path)[1:]
+    assert run(*words, "--resume", "-q") == 0
+    typed = film.with_name("typed.mp4")
+    assert run("video", film, "-o", typed, *words[4:], "-q") == 0
+    assert content(output) == content(typed)
+    assert stored_timeline(output)[0].schedules == chosen["timeline"]
 
 
 def test_another_look_does_not_go_on_with_a_checkpoint(film: Path) -> None:
@@ -152,6 +168,33 @@ def test_a_look_changes_a_frame_as_much_as_it_says(film: Path) -> None:
     assert len(dreamer._placed) == 1  # one network for all looks of the same layers
 
 
+def test_a_picture_has_the_values_of_its_time(film: Path) -> None:
+    dreamer = LookDreamer()
+
+    def dreamed(seconds: float, chosen: Any) -> Any:
+        (answer,) = dreamer.run(task(film, "picture", time=seconds, look=chosen), lambda: False)
+        return answer["jpegs"]["dream"]
+
+    keyed = {**look(), "timeline": {"step_size": "0s:0.01, 0.2s:0.05", "layers": "0s:s4a, 0.2s:s8b step"}}
+    assert dreamed(0.2, keyed) == dreamed(0.2, look(step_size="0.05", layers=["s8b"]))
+    assert dreamed(0.08, keyed) == dreamed(0.08, look(step_size="0.026", layers=["s4a"]))
+    mixed = {**look(), "timeline": {"layers": "0s:s4a, 0.2s:s8b linear"}}
+    assert len({dreamed(0.08, each) for each in (mixed, look(layers=["s4a"]), look(layers=["s8b"]))}) == 3
+    driven = {**look(), "drives": ["step-size=audio:loudness*3"]}
+    assert dreamed(0.2, driven) != dreamed(0.2, look())
+
+
+def test_a_preview_changes_as_its_timeline_says(film: Path) -> None:
+    chosen = {**look(step_size="0.05"), "timeline": {"amount": "0.16s:0, 0.2s:1 step"}}
+    answers = [
+        images(answer)
+        for answer in LookDreamer().run(task(film, "preview", look=chosen), lambda: False)
+        if "jpegs" in answer
+    ]
+    changes = [float(np.abs(each["dream"].astype(float) - each["source"]).mean()) for each in answers]
+    assert max(changes[:5]) < 0.5 and min(changes[5:]) > 1
+
+
 def test_a_preview_is_two_seconds_and_foretells_the_rest(tmp_path: Path) -> None:
     film = make_clip(tmp_path / "film.mp4", [Fraction(n, 5) for n in range(30)], size=(64, 48))
     answers = list(LookDreamer().run(task(film, "preview", time=3.0), lambda: False))
@@ -175,6 +218,83 @@ def test_a_look_that_cannot_be_dreamed_is_an_error(film: Path) -> None:
     for values, error in (({"layers": ["nothing"]}, ValueError), ({"model": "googlenet"}, SettingsError)):
         with pytest.raises(error):
             list(LookDreamer().run(task(film, "picture", look=look(**values)), lambda: False))
+
+
+@pytest.fixture
+def mask(film: Path) -> Path:
+    """White on the left."""
+    path, image = film.with_name("mask.png"), np.zeros((48, 64), np.uint8)
+    image[:, :32] = 255
+    cv2.imwrite(str(path), image)
+    return path
+
+
+def test_a_mask_limits_a_job_as_on_the_command_line(film: Path, mask: Path) -> None:
+    start(film, look(mask="mask.png"))
+    assert content(film.with_name("film_dream.mp4")) == unbroken(film, "--mask", mask)
+    photo = film.with_name("photo.png")
+    cv2.imwrite(str(photo), np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8))
+    output = film.with_name("photo_dream.png")
+    spec = {"source": str(photo), "output": str(output), "look": look(mask="mask.png"), "root": str(film.parent)}
+    run_studio_job(spec, lambda message: None, lambda: False)
+    assert run("image", photo, "-o", film.with_name("b.png"), *OPTIONS, "--mask", mask, "-q") == 0
+    assert output.read_bytes() == film.with_name("b.png").read_bytes()
+
+
+def test_pictures_and_previews_keep_what_a_mask_leaves_alone(film: Path, mask: Path) -> None:
+    strong = look(mask=mask.name, step_size="0.1")
+
+    def change(*answers: Any) -> tuple[float, float]:
+        """Mean change on the left and on the right, in gray levels."""
+        pairs = [(images(each)["dream"], images(each)["source"]) for each in answers]
+        change = np.mean([np.abs(dream.astype(float) - source) for dream, source in pairs], axis=(0, 1, 3))
+        return float(change[:28].mean()), float(change[36:].mean())
+
+    *frames, _ = LookDreamer().run(task(film, "preview", look=strong), lambda: False)
+    left, right = change(*frames)
+    assert left > 4 and right < 2
+    (picture,) = LookDreamer().run(task(film, "picture", look=strong), lambda: False)
+    (source,) = LookDreamer().run(task(film, "picture", look=look(iterations=0)), lambda: False)
+    picture["jpegs"]["source"] = source["jpegs"]["dream"]
+    left, right = change(picture)
+    assert left > 4 and right < 2
+
+
+@pytest.fixture
+def shots(film: Path) -> Path:
+    """A folder of 10 pictures, picture n of gray level 20 n with some noise."""
+    folder, noise = film.with_name("shots"), np.random.default_rng(1).integers(0, 20, (48, 64, 3))
+    folder.mkdir()
+    for number in range(10):
+        cv2.imwrite(str(folder / f"shot{number}.png"), (20 * number + noise).astype(np.uint8))
+    return folder
+
+
+def test_a_folder_of_pictures_is_dreamed_as_one_film(shots: Path) -> None:
+    with pytest.raises(Cancelled):
+        start(shots, look(fps="10"), stop_after=6, output="shots_dream.mp4")
+    output = shots.with_name("shots_dream.mp4")
+    assert kept_frames(output) == 4 and not output.exists()
+    messages = start(shots, look(fps="10"), output=output.name)
+    assert messages[0] == {"frames": 4, "count": 10} and messages[-1]["frames"] == 10
+    typed = shots.with_name("typed.mp4")
+    assert run("frames", shots, "-o", typed, *OPTIONS, "--fps", 10, "-q") == 0
+    assert content(output) == content(typed)
+    assert start(shots, look(fps="10"), output=output.name) == []  # it is done
+
+
+def test_pictures_and_previews_of_a_folder_are_of_their_times(shots: Path) -> None:
+    def level(image: Any) -> int:
+        return round(float(image.mean()) - 9.5)
+
+    plain, dreamer = look(fps="5", iterations=0), LookDreamer()
+    for time, expected in ((0, 0), (0.6, 60), (1.8, 180), (9, 180)):
+        (answer,) = dreamer.run(task(shots, "picture", look=plain, time=time), lambda: False)
+        assert abs(level(images(answer)["dream"]) - expected) < 3
+    *frames, last = dreamer.run(task(shots, "preview", look=look(fps="5"), time=1.4), lambda: False)
+    levels = [level(images(each)["source"]) for each in frames]
+    assert levels == pytest.approx([40, 60, 80, 100, 120, 140, 160, 180], abs=3) and frames[0]["fps"] == 5
+    assert last["estimate"]["seconds"] > 0
 
 
 @pytest.mark.slow  # starts an interpreter with torch

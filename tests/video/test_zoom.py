@@ -1,6 +1,7 @@
 """Zoom films: the path, the endless photo, and what keeps a dream sharp and lets the ends meet."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -19,6 +20,7 @@ from dreamvideo.motion.similarity import Similarity, sampled_at
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.tensors import enlarge, to_tensor
 from dreamvideo.video.endless_photo import endless_photo
+from dreamvideo.video.photo_copies import covers
 from dreamvideo.video.tone_hold import FINEST, hold_tone, measure_tone
 from dreamvideo.video.zoom_ends import MeetingEnds
 from dreamvideo.video.zoom_film import ZoomFilm, dream_zoom, zoom_from_bytes, zoom_to_bytes
@@ -34,7 +36,7 @@ QUICK = DreamSettings(iterations=2, octaves=2, step_size=0.02)
 
 def path_of(zoom: float, turn: float, count: int, fps: float = 30) -> ZoomPath:
     """`zoom`: factor per second; `turn`: degrees per second."""
-    return zoom_path(lambda _: math.log(zoom), lambda _: math.radians(turn), CENTER, fps, count)
+    return zoom_path(lambda _: math.log(zoom), lambda _: math.radians(turn), lambda _: CENTER, fps, count)
 
 
 def photo() -> torch.Tensor:
@@ -42,8 +44,7 @@ def photo() -> torch.Tensor:
 
 
 def film_of(path: ZoomPath, seamless: bool = False) -> ZoomFilm:
-    period, spiral = path.repeats(seamless)
-    return ZoomFilm(endless_photo(photo(), CENTER, (H, W), period, spiral), path, Fraction(30), seamless)
+    return ZoomFilm(endless_photo(photo(), path, (H, W), seamless), path, Fraction(30), seamless)
 
 
 def grain() -> torch.Tensor:
@@ -57,7 +58,7 @@ def sharpness(images: list[NDArray[Any]]) -> float:
 
 
 def test_the_steps_of_a_path_make_its_pose_whatever_its_speeds() -> None:
-    path = zoom_path(lambda t: 0.4 * math.cos(3 * t), lambda t: 0.2 * t, CENTER, 25, 50)
+    path = zoom_path(lambda t: 0.4 * math.cos(3 * t), lambda t: 0.2 * t, lambda _: CENTER, 25, 50)
     moved = Similarity()
     for frame in range(1, 51):
         moved = path.step(frame).after(moved)
@@ -78,15 +79,55 @@ def test_before_its_first_frame_a_loop_is_as_before_its_end() -> None:
 def test_the_endless_photo_closes_a_loop_exactly(zoom: float, turn: float) -> None:
     path = path_of(zoom, turn, 90)
     endless = film_of(path, seamless=True).photo
-    assert (endless.seen(*path.pose(90)) - endless.seen(0.0, 0.0)).abs().max() < 1e-5
-    assert (endless.seen(*path.pose(40)) - endless.seen(0.0, 0.0)).abs().mean() > 0.02
+    assert (endless.seen(90) - endless.seen(0)).abs().max() < 1e-5
+    assert (endless.seen(-30) - endless.seen(60)).abs().max() == 0
+    assert (endless.seen(40) - endless.seen(0)).abs().mean() > 0.02
+
+
+def wander(t: float) -> complex:
+    """From corner to corner, the middle after 1.5 s."""
+    return CENTER + (t - 1.5) * complex(25, -18) if t < 2.5 else complex(5, 60)
+
+
+@pytest.mark.parametrize("zoom", [1.6, 0.6])
+@pytest.mark.parametrize("center", [lambda _: CENTER, wander], ids=["still", "wandering"])
+def test_the_endless_photo_moves_as_the_path_does_and_covers_the_frame(
+    zoom: float, center: Callable[[float], complex]
+) -> None:
+    path = zoom_path(lambda _: 2 * math.log(zoom), lambda _: 0.2, center, 30, 90)
+    copies = endless_photo(photo(), path, (H, W)).copies
+    for frame in range(1, 91):
+        step = path.step(frame)
+        moved = [step.after(copy) for copy in copies[frame - 1]]
+        for place in copies[frame]:
+            known = [each for each in moved if abs(each.scale / place.scale - 1) < 1e-6]
+            assert all(abs(each.shift - place.shift) < 1e-6 for each in known)
+        assert len(copies[frame]) >= 2
+        if zoom > 1 or center is not wander:  # what comes in at a border that was the center lies outside of all copies
+            assert covers(copies[frame][0], (H, W))
+
+
+@pytest.mark.parametrize("zoom", [4, 0.25])
+def test_a_loop_whose_center_moves_begins_as_it_ends(zoom: float) -> None:
+    path = zoom_path(lambda _: math.log(zoom), lambda _: 0.1, wander, 30, 90)
+    endless = endless_photo(photo(), path, (H, W), seamless=True)
+    jump = (endless.seen(90) - endless.seen(0)).abs().mean()
+    assert jump < 1e-5 and (endless.seen(0) - endless.whole()).abs().mean() > 0.02
+
+
+def test_the_center_may_jump_and_the_dream_is_moved_about_the_new_one() -> None:
+    path = zoom_path(lambda _: 0.5, lambda _: 0.1, wander, 30, 90)
+    for frame in (20, 75, 76, 90):
+        center = wander((frame - 0.5) / 30)
+        assert path.centers[frame] == center and path.step(frame).of(center) == pytest.approx(center)
+    assert path.step(-14) == path.step(76)
 
 
 @pytest.mark.parametrize("zoom", [1.6, 0.6])
 def test_the_endless_photo_never_jumps(zoom: float) -> None:
     path = path_of(zoom, 10, 90)
     endless = film_of(path).photo
-    frames = [endless.seen(*path.pose(n)) for n in range(91)]
+    frames = [endless.seen(n) for n in range(91)]
     changes = [float((b - a).abs().mean()) for a, b in zip(frames, frames[1:], strict=False)]
     assert max(changes) < 3 * np.median(changes)
 
@@ -149,7 +190,7 @@ def test_the_last_frame_of_a_loop_leads_to_the_first(zoom: float, tiny_network: 
 
 def test_a_film_stays_as_sharp_as_it_was_and_keeps_its_contrast(tiny_network: Network) -> None:
     film = film_of(path_of(1.5, 5, 60))
-    detailed = replace(film, photo=endless_photo(to_tensor(textured(H, W), CPU) * 0.7 + grain(), CENTER, (H, W)))
+    detailed = replace(film, photo=endless_photo(to_tensor(textured(H, W), CPU) * 0.7 + grain(), film.path, (H, W)))
     images = [f.image for f in dream_zoom(detailed, tiny_network, QUICK)]
     assert sharpness(images[-15:]) == pytest.approx(sharpness(images[5:20]), rel=0.15)
     first, last = (np.std(images[n : n + 15]) for n in (5, 45))

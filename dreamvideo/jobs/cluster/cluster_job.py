@@ -24,22 +24,25 @@ from dreamvideo.media.concat import SegmentJoiner, check_same_encoder
 from dreamvideo.media.segment_content import write_segment
 from dreamvideo.media.segment_records import (
     Segment,
-    damaged_segments,
     forget_from,
     forget_segment,
     has_carry,
     images_folder,
+    is_whole,
     record_segment,
     remove_folder,
-    segment_from_record,
     stored_segments,
 )
 from dreamvideo.media.segments import PARTS
 from dreamvideo.media.video_file import translate_errors
 from dreamvideo.media.video_writer import check_absent, check_encoder
 from dreamvideo.media.worker_folder import WorkerFolder, take_over
+from dreamvideo.settings.job import EncodeSettings
 
 log = logging.getLogger(__name__)
+
+# Segments that are joined before workers are asked for news again. Each takes two milliseconds; no worker waits longer.
+JOINS = 8
 
 
 @dataclass(slots=True, eq=False)
@@ -51,10 +54,11 @@ class ClusterJob:
     lock: CheckpointLock
     state: tuple[int, int]  # of its input when it began, see `source_state`
     files: dict[Path, StoredFile] = field(default_factory=dict)  # its input, if that is sent to workers
-    started_at: float = field(default_factory=time.monotonic)
+    started_at: float = 0.0  # of the monotonic clock, when a worker got a part of it; 0: none has
     info: StreamInfo = StreamInfo(0, 0)  # of its input, once a worker has opened it
     index: FilmIndex = FilmIndex(1)
     heard: HeardSound = HeardSound()  # what its dream follows; the sound stays here
+    encode: EncodeSettings = EncodeSettings()  # with the encoder that was chosen when it began
     shared: bool = False  # workers see the checkpoint
     resumed: int = 0  # frames that an earlier run finished
     lost: int = 0  # packets or frames that workers could not decode
@@ -122,15 +126,17 @@ def begin_windows(active: ClusterJob, opened: OpenedJob, resume: bool, tell: Cal
     if resume and is_resumable(job.output):
         for path in active.folder.glob("*.worker"):
             remove_folder(path)
-        for number in damaged_segments(active.folder):
-            tell(f"{job.output}: segment {number} is damaged, and dreamed again")
-            forget_segment(active.folder, number)
+        for segment in stored_segments(active.folder):
+            if not is_whole(active.folder, segment):
+                tell(f"{job.output}: segment {segment.number} is damaged, and dreamed again")
+                forget_segment(active.folder, segment.number)
         if not job.to_folder:
             check_same_encoder(job.output, active.info, encode_of(job, settings))
         active.segments = {segment.number: segment for segment in stored_segments(active.folder)}
         active.resumed = sum(segment.frames for segment in active.segments.values())
     else:
         begin_job(job, active.info, settings)
+    active.encode = encode_of(job, settings)
     return _missing(active)
 
 
@@ -157,20 +163,21 @@ def store_finished(active: ClusterJob, finished: FinishedSegment, folder: Worker
     """
     check_unchanged(active.job, active.state)
     output, segment = active.job.output, finished.segment
+
+    def publish() -> None:
+        if active.job.to_folder:
+            publish_images(images_folder(active.folder, segment.number), output, active.job.overwrite)
+
     with translate_errors(output):
         if finished.files is not None:
             write_segment(active.folder, segment, finished.files, active.job.to_folder)
+            publish()
+            segment = record_segment(active.folder, replace(segment, run=active.lock.run), finished.carry)
         else:
             assert folder is not None
-            take_over(folder, segment)
-        if active.job.to_folder:
-            publish_images(images_folder(active.folder, segment.number), output, active.job.overwrite)
-        record_segment(active.folder, replace(segment, run=active.lock.run), finished.carry)
-    stored = segment_from_record(active.folder, segment.number)
-    if stored is None:
-        raise OutputError(f"{active.folder} cannot be read again at segment {segment.number}")
-    active.segments[segment.number] = stored
-    return stored
+            take_over(folder, segment, publish)
+    active.segments[segment.number] = segment
+    return segment
 
 
 def windows_that_do_not_meet(active: ClusterJob) -> list[FilmWindow]:
@@ -213,6 +220,8 @@ def end_cluster_job(active: ClusterJob, should_stop: Callable[[], bool]) -> JobR
         Cancelled: `should_stop` returned True.
     """
     job, source = active.job, Source(active.info, (_ for _ in ()), active.lost)
+    while not should_stop() and join_ahead(active):
+        pass
     is_joined = active.joiner is not None and len(active.joined) == len(active.segments)
     if active.joiner is None or not is_joined or active.joined[-1].last != active.index.last:
         drop_joined(active)
@@ -229,27 +238,32 @@ def end_cluster_job(active: ClusterJob, should_stop: Callable[[], bool]) -> JobR
     return job_result(job, source, frames, active.resumed, time.monotonic() - active.started_at)
 
 
-def join_ahead(active: ClusterJob) -> None:
-    """Join the segments of a video that follow those that are joined, while others are dreamed.
+def join_ahead(active: ClusterJob) -> bool:
+    """Join the segment of a video that follows those that are joined, while others are dreamed.
 
     Args:
         active: the job; images are not joined, nor is a video whose end is not known.
+
+    Returns:
+        Whether there was one.
     """
     end = active.index.last
     if active.job.to_folder or end is None or not active.joins_ahead:
-        return
+        return False
+    segment = _next_to_join(active)
+    if segment is None:
+        return False
     try:
-        while (segment := _next_to_join(active)) is not None:
-            if active.joiner is None:
-                encode = encode_of(active.job, active.settings)
-                active.joiner = SegmentJoiner(
-                    active.job.output, active.info, encode, active.settings.comment, end, True
-                )
-            active.joiner.add(segment)
-            active.joined.append(segment)
+        if active.joiner is None:
+            comment = active.settings.comment
+            active.joiner = SegmentJoiner(active.job.output, active.info, active.encode, comment, end, True)
+        active.joiner.add(segment)
     except OutputError as error:  # all of it is joined at the end, where this shows again
         log.debug("%s", error)
         drop_joined(active)
+        return False
+    active.joined.append(segment)
+    return True
 
 
 def _next_to_join(active: ClusterJob) -> Segment | None:

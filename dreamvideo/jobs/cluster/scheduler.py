@@ -5,12 +5,14 @@ It decodes no frame: workers open the films and say where windows may begin, and
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dreamvideo.errors import Cancelled, ClusterError, DreamVideoError, OutputError, SourceError, first_line
 from dreamvideo.jobs.cluster.cluster_job import (
+    JOINS,
     ClusterJob,
     begin_cluster_job,
     begin_windows,
@@ -20,28 +22,21 @@ from dreamvideo.jobs.cluster.cluster_job import (
     store_finished,
     windows_that_do_not_meet,
 )
+from dreamvideo.jobs.cluster.job_window import JobWindow
 from dreamvideo.jobs.cluster.transfer import store_file
 from dreamvideo.jobs.cluster.workers import TaskResult, WorkerPool
-from dreamvideo.jobs.film_windows import (
-    LONGEST,
-    FilmWindow,
-    divide,
-    halve_window,
-    length_of,
-    longest_window,
-    take_window,
-)
+from dreamvideo.jobs.film_windows import LONGEST, divide, longest_window, take_window
 from dreamvideo.jobs.flow_choice import with_flow_of
 from dreamvideo.jobs.job import Job, JobResult, JobSettings
-from dreamvideo.jobs.job_output import encode_of
 from dreamvideo.jobs.observer import Observer
 from dreamvideo.jobs.task import ClusterTask, FinishedSegment, FinishedTask, OpenedJob
-from dreamvideo.media.sample_frames import format_time
 from dreamvideo.media.segment_records import stored_carry
-from dreamvideo.media.worker_folder import WorkerFolder, new_worker_folder, remove_worker_folder
+from dreamvideo.media.worker_folder import new_worker_folder, remove_worker_folder
 from dreamvideo.video.lanes import lanes_for
 
 MAX_TRIES = 3  # of a window; then its job fails
+MOST_OPENED = 16  # jobs that a worker opens at once: each has a lock, which is an open file
+OPENED_BYTES = 1 << 26  # of their inputs; all packets are read, which takes about a second
 
 
 def run_on_cluster(
@@ -72,48 +67,19 @@ def run_on_cluster(
     _Scheduler(pool, settings, observer, resume).run(jobs)
 
 
-@dataclass(frozen=True, slots=True)
-class _JobWindow:
-    """A window and its job."""
-
-    active: ClusterJob
-    window: FilmWindow
-    folder: WorkerFolder | None = None  # of the worker that dreams it, if that sees the checkpoint
-
-    @property
-    def key(self) -> tuple[Job, int | None]:
-        """Identifies the window: equal for all rests of it."""
-        return self.active.job, self.window.end
-
-    @property
-    def place(self) -> str:
-        """Where in which film it is, for messages."""
-        grid, end = self.active.grid, self.window.end
-        begin = self.window.begin * grid if self.window.after is None else self.window.after.end
-        return f"{format_time(begin)} to {'its end' if end is None else format_time(end * grid)}"
-
-    def length(self) -> int:
-        """Cells of the grid."""
-        return length_of(self.window, self.active.index)
-
-    def halves(self) -> tuple[_JobWindow, _JobWindow] | None:
-        """The window as two; None: it cannot be split."""
-        halves = halve_window(self.window, self.active.index)
-        return None if halves is None else (replace(self, window=halves[0]), replace(self, window=halves[1]))
-
-
 class _Scheduler:
     """Gives out windows, stores segments, repeats what failed, and ends jobs."""
 
     def __init__(self, pool: WorkerPool, settings: JobSettings, observer: Observer, resume: bool) -> None:
         self._pool, self._settings, self._observer, self._resume = pool, settings, observer, resume
         self._unopened: deque[Job | ClusterJob] = deque()  # the latter: again
-        self._opening: dict[int, ClusterJob] = {}  # request -> job
-        self._waiting: list[_JobWindow] = []
-        self._failed: deque[_JobWindow] = deque()  # that wait to be tried again
-        self._running: dict[int, list[_JobWindow | None]] = {}  # request -> what is left of its windows; None: nothing
+        self._opening: dict[int, deque[ClusterJob]] = {}  # request -> those of its jobs that are not opened yet
+        self._waiting: list[JobWindow] = []
+        self._failed: deque[JobWindow] = deque()  # that wait to be tried again
+        self._running: dict[int, list[JobWindow | None]] = {}  # request -> what is left of its windows; None: nothing
         self._failures: Counter[tuple[Job, int | None]] = Counter()
         self._jobs: list[ClusterJob] = []
+        self._to_join: deque[ClusterJob] = deque()  # of which a segment has come
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Dream all jobs."""
@@ -124,7 +90,8 @@ class _Scheduler:
                     raise Cancelled("cancelled; finished segments can be resumed")
                 while self._pool.free and self._give_out():
                     pass
-                for result in self._pool.results(1.0):
+                self._join()
+                for result in self._pool.results(0.0 if self._to_join else 1.0):
                     self._receive(result)
         finally:
             for active in self._jobs:
@@ -136,19 +103,22 @@ class _Scheduler:
         if self._failed:  # alone, so that no other fails with it
             self._submit([self._failed.popleft()])
         elif self._unopened and len(self._waiting) <= self._pool.count:
-            self._open(self._unopened.popleft())
+            self._open(self._take_unopened())
         elif self._waiting:
             self._submit(self._take_windows())
         else:
             return False
         return True
 
-    def _take_windows(self) -> list[_JobWindow]:
-        """What one worker gets: a window, or several short ones that fill its lanes."""
-        batch = [take_window(self._waiting, self._pool.count, _JobWindow.length, _JobWindow.halves)]
+    def _take_windows(self) -> list[JobWindow]:
+        """What one worker gets: a window, or several short ones, so that it does not wait for each."""
+        count = len(self._waiting)
+        batch = [take_window(self._waiting, self._pool.count, JobWindow.length, JobWindow.halves)]
+        batch[0].active.open_windows += len(self._waiting) == count  # it was the half of one
         lanes = self._lanes(batch[0].active)
+        most = max(lanes, (len(self._waiting) + len(self._unopened)) // (2 * self._pool.count))
         room = LONGEST * lanes - batch[0].length()
-        while len(batch) < lanes and len(self._waiting) > self._pool.count and self._waiting[0].length() <= room:
+        while len(batch) < most and len(self._waiting) > self._pool.count and self._waiting[0].length() <= room:
             batch.append(self._waiting.pop(0))
             room -= batch[-1].length()
         return batch
@@ -158,32 +128,46 @@ class _Scheduler:
             return self._settings.carry.lanes or 1
         return lanes_for(active.info.height * active.info.width)
 
-    def _open(self, job: Job | ClusterJob) -> None:
-        """Let a free worker open the input of a job."""
-        if isinstance(job, ClusterJob):
-            active = job
-        else:
+    def _take_unopened(self) -> list[ClusterJob]:
+        """What one worker opens at once: a job, or several short ones."""
+        batch: list[ClusterJob] = []
+        most, room = min(MOST_OPENED, max(1, len(self._unopened) // self._pool.count)), OPENED_BYTES
+        while self._unopened and len(batch) < most and room > 0:
+            job = self._unopened.popleft()
+            if isinstance(job, ClusterJob):  # again, and alone: a worker died of it, or of one beside it
+                if not batch:
+                    return [job]
+                self._unopened.appendleft(job)
+                break
             try:
-                active = begin_cluster_job(job, self._settings)
+                batch.append(begin_cluster_job(job, self._settings))
             except DreamVideoError as error:
                 self._observer.finished(JobResult(job, error=error))
-                return
-            self._jobs.append(active)
+                continue
+            room -= batch[-1].state[0]
+            self._jobs.append(batch[-1])
             if self._settings.cluster.ship:
-                active.files[job.source] = store_file(job.source, self._pool.put)
-        folder = new_worker_folder(active.folder, active.lock.run)
-        self._opening[self._pool.open_job(active.job, folder, active.files)] = active
+                batch[-1].files[job.source] = store_file(job.source, self._pool.put)
+        return batch
 
-    def _submit(self, batch: list[_JobWindow]) -> None:
+    def _open(self, batch: list[ClusterJob]) -> None:
+        """Let a free worker open the inputs of jobs."""
+        if batch:
+            jobs = [(active.job, new_worker_folder(active.folder, active.lock.run)) for active in batch]
+            files = {path: stored for active in batch for path, stored in active.files.items()}
+            self._opening[self._pool.open_jobs(jobs, files)] = deque(batch)
+
+    def _submit(self, batch: list[JobWindow]) -> None:
         tasks = []
         for number, each in enumerate(batch):
             active, folder = each.active, None
+            active.started_at = active.started_at or time.monotonic()
             if active.shared:
                 folder = new_worker_folder(active.folder, active.lock.run)
                 folder.path.mkdir()
-            after, codec = each.window.after, encode_of(active.job, self._settings).codec
+            after = each.window.after
             carry = None if active.shared or after is None else stored_carry(active.folder, after)
-            tasks.append(ClusterTask(active.job, each.window, carry, codec, folder, active.heard))
+            tasks.append(ClusterTask(active.job, each.window, carry, active.encode.codec, folder, active.heard))
             batch[number] = replace(each, folder=folder)
         files = {path: stored for each in batch for path, stored in each.active.files.items()}
         self._running[self._pool.submit(tasks, files)] = list(batch)
@@ -191,13 +175,12 @@ class _Scheduler:
     def _receive(self, result: TaskResult) -> None:
         report, request = result.report, result.request
         if isinstance(report, OpenedJob):
-            self._begin(self._opening[request], report)
+            self._begin(self._opening[request].popleft(), report)
         elif isinstance(report, DreamVideoError):
-            self._fail(self._opening[request], report)
+            self._fail(self._opening[request].popleft(), report)
         elif request in self._opening:
-            active = self._opening.pop(request)
-            if result.error is not None:
-                self._open_again(active, result.error)
+            for active in reversed(self._opening.pop(request)):
+                self._open_again(active, result.error or ClusterError("the worker ended before its work"))
         elif isinstance(report, FinishedSegment):
             self._running[request][report.task] = self._store(self._running[request][report.task], report)
         elif isinstance(report, FinishedTask):
@@ -226,9 +209,9 @@ class _Scheduler:
         longest = longest_window(active.index.cells, self._pool.count, self._lanes(active))
         parts = [part for window in windows for part in divide(window, active.index, longest)]
         active.open_windows = len(parts)
-        self._waiting.extend(_JobWindow(active, part) for part in parts)
+        self._waiting.extend(JobWindow(active, part) for part in parts)
 
-    def _store(self, each: _JobWindow | None, finished: FinishedSegment) -> _JobWindow | None:
+    def _store(self, each: JobWindow | None, finished: FinishedSegment) -> JobWindow | None:
         """Store a segment and return what is left of its window."""
         assert each is not None
         active = each.active
@@ -240,11 +223,18 @@ class _Scheduler:
             self._fail(active, error)
             return each
         self._observer.progress(active.job, segment.frames)
-        join_ahead(active)
+        if active not in self._to_join:
+            self._to_join.append(active)
         begin = max(each.window.begin, int(segment.end // active.grid))
         return replace(each, window=replace(each.window, begin=begin, after=segment))
 
-    def _end_window(self, each: _JobWindow | None, lost: int) -> None:
+    def _join(self) -> None:
+        """Join a few segments, if those that are next have come."""
+        for _ in range(JOINS):
+            if self._to_join and (self._to_join[0].ended or not join_ahead(self._to_join[0])):
+                self._to_join.popleft()
+
+    def _end_window(self, each: JobWindow | None, lost: int) -> None:
         assert each is not None
         active = each.active
         if each.folder is not None:
@@ -260,16 +250,17 @@ class _Scheduler:
             return
         active.open_windows = len(windows)
         for window in windows:
-            rest = _JobWindow(active, window)
+            rest = JobWindow(active, window)
             self._failed.append(rest)
             self._observer.message(f"{active.job.source}: {rest.place} is repeated by one worker (it is damaged)")
         if not windows:
             active.ended = True
             result = end_cluster_job(active, self._observer.should_stop)
+            active.files.clear()
             active.lock.release()
             self._observer.finished(result)
 
-    def _repeat(self, windows: list[_JobWindow], error: Exception) -> None:
+    def _repeat(self, windows: list[JobWindow], error: Exception) -> None:
         """Let windows wait again after one of them failed, or fail the job of one that failed too often."""
         for each in windows:
             if each.folder is not None:
@@ -290,6 +281,7 @@ class _Scheduler:
     def _fail(self, active: ClusterJob, error: DreamVideoError) -> None:
         active.ended = True
         drop_joined(active)
+        active.files.clear()
         active.lock.release()
         self._observer.finished(JobResult(active.job, error=error))
         self._waiting = [each for each in self._waiting if each.active is not active]

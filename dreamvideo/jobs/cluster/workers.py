@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,7 +81,8 @@ class WorkerPool:
         self._idle: list[Any] = []
         self._slots: dict[Any, tuple[str, int]] = {}  # worker -> its machine, and its share of the cores there
         self._pending: dict[Any, tuple[Any, int | None]] = {}  # reference -> worker, request; None: it prepares
-        self._deaths = self._requests = 0
+        self._deaths = 0
+        self.requests = 0  # so far
         for _ in range(self.count):
             self._start_worker()
 
@@ -117,24 +118,23 @@ class WorkerPool:
         slot = None if self.on_gpus else self._slots[worker][1]
         return self._follow(worker, worker.dream.options(num_returns="streaming").remote(tasks, files, slot))
 
-    def open_job(self, job: Job, folder: WorkerFolder, files: Mapping[Path, StoredFile]) -> int:
-        """Let a free worker open the input of a job; there must be one.
+    def open_jobs(self, jobs: Sequence[tuple[Job, WorkerFolder]], files: Mapping[Path, StoredFile]) -> int:
+        """Let a free worker open the inputs of jobs; there must be one.
 
         Args:
-            job: what is dreamed into what.
-            folder: tells whether the worker sees the checkpoint.
-            files: the input, if it is to be fetched from the object store.
+            jobs: what is dreamed into what, and folders that tell whether the worker sees the checkpoints.
+            files: the inputs, if they are to be fetched from the object store.
 
         Returns:
             The number of the request.
         """
         worker = self._idle.pop()
-        return self._follow(worker, worker.open_job.options(num_returns="streaming").remote(job, folder, files))
+        return self._follow(worker, worker.open_jobs.options(num_returns="streaming").remote(jobs, files))
 
     def _follow(self, worker: Any, stream: Any) -> int:
-        self._requests += 1
-        self._pending[stream] = worker, self._requests
-        return self._requests
+        self.requests += 1
+        self._pending[stream] = worker, self.requests
+        return self.requests
 
     def wait_until_ready(self) -> None:
         """Wait until all workers have loaded their networks.
@@ -157,7 +157,11 @@ class WorkerPool:
         """
         if not self._pending:
             return
-        ready, _ = self._ray.wait(list(self._pending), num_returns=1, timeout=seconds, fetch_local=False)
+        pending = list(self._pending)
+        if seconds and not self._ray.wait(pending, num_returns=1, timeout=seconds, fetch_local=False)[0]:
+            return
+        # One look at a thousand workers takes a millisecond or two: it finds all that has come.
+        ready, _ = self._ray.wait(pending, num_returns=len(pending), timeout=0, fetch_local=False)
         for reference in ready:
             worker, request = self._pending[reference]
             try:

@@ -73,6 +73,11 @@ def webcam_images(where: str, settings: CameraSettings) -> Generator[Any, None, 
             capture.release()
 
 
+def camera_names() -> dict[int, str]:
+    """Return the name of each camera of this computer by its index; none of them is opened."""
+    return {camera.index: camera.name or "unnamed" for camera in _cameras()}
+
+
 def list_cameras() -> list[str]:
     """Return one line for each camera of this computer: index, device, name and image format.
 

@@ -25,6 +25,7 @@ from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.tensors import download, upload
 from dreamvideo.video.carry import Carry, strength_of
 from dreamvideo.video.dream_frames import dream_carried_frames, dream_first_frames
+from dreamvideo.video.frame_steps import morphing
 from dreamvideo.video.octave_turns import UNSEEN_LIMIT
 
 # Lower limit of a dream's mean |residual|, over `step_size` times the square root of its steps. Many cameras start with
@@ -52,6 +53,7 @@ class Look:
         choice: what the controls asked for.
         end: what is dreamed when a fade has ended; None: it is no fade.
         share: of the end, 0 to 1.
+        fades: whether it is a fade, or one ended lately: steps are smaller, see `MORPH_STEP`.
     """
 
     network: Network
@@ -59,6 +61,7 @@ class Look:
     choice: LookChoice = LookChoice()
     end: Look | None = None
     share: float = 1.0
+    fades: bool = False
     budgets: dict[tuple[int, int], MemoryBudget] = field(default_factory=dict)  # by (height, width) of the dream
 
     def budget(self, size: tuple[int, int]) -> MemoryBudget:
@@ -183,7 +186,8 @@ def _continue(
     frames = task.frame_index - state.frame_index
     local = tracked.carry.progress.grows and carry_settings.local_steps != 0
     iterations = task.steps * carry_settings.warm_iterations
-    turn_index, steps = next_turn(state.turn_index, frames, octaves, iterations, tracked.carry.progress.unseen, local)
+    unseen = 1.0 if look.fades else tracked.carry.progress.unseen
+    turn_index, steps = next_turn(state.turn_index, frames, octaves, iterations, unseen, local)
     if steps is None:
         return state, None, 0
     if state.goals is None and _target_is_stale(state, tracked):
@@ -204,6 +208,8 @@ def _continue(
         ground=None,
     )
     start = Carry(residual, limit, goals.target_score, progress)
+    if look.fades:
+        carry_settings = morphing(carry_settings)
     (after,) = dream_carried_frames(source, [start], look.network, look.settings, carry_settings, budget, steps)
     added, aged = after.residual - residual, after.progress.age - age
     update = ResidualUpdate(_brought_back(added, tracked), _brought_back(aged, tracked), tracked.strength)

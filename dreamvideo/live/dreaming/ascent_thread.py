@@ -116,7 +116,7 @@ class AscentThread:
                     if self.look.end is None:
                         if fade.changes_network:
                             release_memory(self.look.network.device)  # recordings hold the network before
-                        fade = None
+                        fade = fade.arrived() if self.look.fades else None
                 look = self.look
                 assert look is not None
                 if not look.settings.iterations or not task.dream.strength:
@@ -124,7 +124,9 @@ class AscentThread:
                 state = next((each for each in states if each.generation == task.generation), states[-1])
                 after, result = _timed_ascent(state, task, look, self.carry)
                 states = [*(each for each in states if each.generation != task.generation), after][-FLASH_FRAMES - 1 :]
-                if fade is not None and fade.begin is None and after.choice in (None, look.choice):  # goals are known
+                if fade is not None and fade.begin is not None:
+                    fade = replace(fade, ascents=fade.ascents + 1)
+                elif fade is not None and after.choice in (None, look.choice):  # goals are known
                     fade = replace(fade, begin=time.monotonic())
                 if result is not None:
                     with self._changed:

@@ -9,6 +9,7 @@ export function startFiles(open) {
   openFilm = open;
   $("choose-file").onclick = () => $("file-input").click();
   $("file-input").onchange = () => uploadAll([...$("file-input").files].map((file) => [file, file.name]));
+  $("open-folder").onclick = () => openFilm([folder]);
   $("use-selected").onclick = () => openFilm([...selected]);
   for (const name of ["dragover", "dragenter"]) addEventListener(name, (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
   addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("dropping"); });
@@ -20,8 +21,12 @@ export const showFolder = saying(async (name = folder) => {
   folder = listing.folder;
   selected = new Set([...selected].filter((path) => listing.entries.some((entry) => entry.name === path)));
   crumbs(listing);
+  const pictures = listing.entries.filter((entry) => entry.kind === "photo").length;
+  $("open-folder").hidden = !folder || pictures < 2;
+  $("open-folder").textContent = `Open these ${pictures} pictures as one film`;
   $("entries").replaceChildren(...listing.entries.map(card));
   $("unfinished").replaceChildren(...listing.unfinished.map(notice));
+  $("folder-files").replaceChildren(...listing.entries.filter((entry) => entry.kind !== "folder").map((entry) => h("option", { value: entry.name })));
   showSelected();
 });
 
@@ -68,7 +73,18 @@ async function dropped(event) {
   const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   for (const entry of entries) await gather(entry, files);
   if (!files.length) say("no files were dropped", true);
+  const field = event.target.closest("input[list=folder-files]");
+  if (field && files.length) return uploadInto(field, files[0]);
   await uploadAll(files);
+}
+
+// A file that was dropped on a field that takes one, such as a mask.
+async function uploadInto(field, [file, name]) {
+  const stored = await upload(file, inFolder(name));
+  if (!stored) return; // it was cancelled
+  field.value = stored;
+  field.dispatchEvent(new Event("change"));
+  await showFolder();
 }
 
 async function gather(entry, files) {
@@ -85,11 +101,13 @@ async function gather(entry, files) {
   }
 }
 
+const inFolder = (name) => (folder ? `${folder}/${name}` : name);
+
 async function uploadAll(files) {
   location.hash = "files";
   const names = [];
   for (const [file, name] of files) {
-    const stored = await saying(upload)(file, folder ? `${folder}/${name}` : name);
+    const stored = await saying(upload)(file, inFolder(name));
     if (stored) names.push(stored);
   }
   $("file-input").value = "";

@@ -1,11 +1,12 @@
 // The page of the studio: its parts, the theme, and what happens in the studio.
 import { $, get, listen, saying } from "./api.js";
 import { showFolder, startFiles } from "./files.js";
+import { showLive, startLive } from "./live.js";
 import { onPicture, openFilms, startLook } from "./look.js";
 import { startPlayer } from "./player.js";
 import { showJobs, startQueue } from "./queue.js";
 
-const PARTS = ["files", "look", "queue"];
+const PARTS = ["files", "look", "live", "queue"];
 
 function showPart(first = false) {
   const part = PARTS.includes(location.hash.slice(1)) ? location.hash.slice(1) : "files";
@@ -17,6 +18,7 @@ function showPart(first = false) {
   document.title = `${part[0].toUpperCase()}${part.slice(1)} - dreamvideo studio`;
   if (!first) scrollTo(0, 0);
   if (part === "files") showFolder();
+  if (part === "live") showLive();
   if (part === "look") dispatchEvent(new Event("resize")); // the stage has a size only now
 }
 
@@ -34,6 +36,7 @@ saying(async () => {
   startFiles(openFilms);
   startQueue();
   startPlayer();
+  startLive();
   startLook(await get("start"));
   addEventListener("hashchange", () => showPart());
   showPart(true);
