@@ -1,5 +1,6 @@
 """A video dreamed by several workers is the video that one machine makes, even if workers die meanwhile."""
 
+import errno
 import os
 import pickle
 import shutil
@@ -49,7 +50,7 @@ from dreamvideo.media import segments, video_reader, video_writer
 from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.concat import SegmentJoiner
 from dreamvideo.media.decode import decode_frames
-from dreamvideo.media.segment_records import Segment
+from dreamvideo.media.segment_records import Segment, remove_folder
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.media.worker_folder import WorkerFolder
 from dreamvideo.models.look_networks import LookNetworks
@@ -489,6 +490,28 @@ def test_cancelled_jobs_resume_without_dreaming_a_segment_twice(
     assert [digest(job.output) for job in jobs] == expected
     assert sum(observer.done.values()) == dreamed and observer.frames == 5 * LENGTH - dreamed
     assert sum(result.dreamed for result in observer.results) == 5 * LENGTH - dreamed
+
+
+def test_a_worker_that_outlives_a_killed_command_does_not_hinder_the_next(
+    jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes into its folder while that is deleted."""
+    with pytest.raises(Cancelled):
+        run_with(FakePool(job_settings(), tiny_network, tmp_path / "1"), jobs[:1], job_settings(), Recorder(10))
+    late = checkpoint_folder(jobs[0].output) / "0123abcd.worker"
+    late.mkdir()
+    remove = remove_folder
+
+    def hindered(folder: Path) -> None:
+        remove(folder)
+        late.mkdir()
+        raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr(cluster_job, "remove_folder", hindered)
+    observer = Recorder()
+    run_with(FakePool(job_settings(), tiny_network, tmp_path / "2"), jobs[:1], job_settings(), observer, resume=True)
+    assert observer.results[0].error is None and digest(jobs[0].output) == expected[0]
+    assert [path.name for path in (tmp_path / "cluster").iterdir()] == ["a.mp4"]
 
 
 def test_a_stop_before_anything_is_given_out_cancels(jobs: list[Job], tiny_network: Network, tmp_path: Path) -> None:
