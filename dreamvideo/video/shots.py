@@ -15,7 +15,7 @@ from dreamvideo.frames import Frames
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.media.segments import PARTS, SegmentCounter, cell_of
 from dreamvideo.settings.timeline import Schedule
-from dreamvideo.video.film_ends import FirstFrame, lead_to_first
+from dreamvideo.video.film_ends import FirstFrame, lead_to_first, leading_to
 from dreamvideo.video.judged_frames import JudgedFrame, judge_frames
 from dreamvideo.video.lanes import LaneStep, PartPlace
 from dreamvideo.video.seams import SeamTracker
@@ -156,7 +156,10 @@ def _split_input(
 
 
 def _up_to(steps: Generator[LaneStep, None, None], end: int | None) -> Generator[LaneStep, None, None]:
-    """Steps up to the first segment of a grid point at or after `end`; the last frame is shown until then."""
+    """Steps up to the first segment of a grid point at or after `end`; the last frame is shown until then.
+
+    Where that is in the last second of a seamless film, its second dream leads there from the first frame.
+    """
     if end is None:
         yield from steps
         return
@@ -166,6 +169,8 @@ def _up_to(steps: Generator[LaneStep, None, None], end: int | None) -> Generator
             if cell_of(step.segment) >= end:
                 duration = step.frame.time - waiting.frame.time
                 yield replace(waiting, frame=replace(waiting.frame, duration=duration))
+                if waiting.meets is not None:
+                    yield from leading_to(steps, waiting.index)
                 return
             yield waiting
         waiting = step
