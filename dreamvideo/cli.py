@@ -64,7 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    arguments = build_parser().parse_args(words)
+    parser = build_parser()
+    if not words:
+        parser.print_help(sys.stderr)
+        return USAGE
+    arguments = parser.parse_args(words)
     interrupt_on_sigterm()
     silence_libraries()
     spin_briefly()
@@ -92,10 +96,13 @@ def _run(words: list[str]) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Shows the control characters of a command line, which a pattern may have filled with names of files."""
+    """Says what is wrong in one line, without the usage, which is forty lines of options.
+
+    Control characters of a command line, which a pattern may have filled with names of files, are shown.
+    """
 
     def error(self, message: str) -> NoReturn:
-        super().error(public_text(message))
+        self.exit(USAGE, f"{self.prog}: {public_text(message)}; see {self.prog} --help\n")
 
 
 class _LogFormatter(logging.Formatter):

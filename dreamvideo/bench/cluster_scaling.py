@@ -21,7 +21,9 @@ from typing import Final
 
 from dreamvideo.bench.cluster_model import ClusterModel, FrameCosts
 from dreamvideo.bench.cluster_simulation import POLL, costs_row, predict_scaling, simulate_films
+from dreamvideo.bench.many_films import bench_many_films
 from dreamvideo.bench.model_film import model_film
+from dreamvideo.bench.pretended_machines import pretended_machines
 from dreamvideo.bench.synthetic import frame_stream, synthetic_frames
 from dreamvideo.errors import Cancelled
 from dreamvideo.frames import Frame, StreamInfo
@@ -48,10 +50,10 @@ SEGMENTS: Final = 300  # of the film on which the scheduler is timed
 def bench_cluster_scaling(
     settings: ScalingSettings, model: ModelSettings, objective: ObjectiveSettings, dreaming: DreamSettings, quiet: bool
 ) -> int:
-    """Measure how much faster several workers are than one, and print the results.
+    """Measure how much faster several workers are than one, or how they do with many films, and print the results.
 
     Args:
-        settings: number of workers, and the clip.
+        settings: number of workers, and the clip or films.
         model, objective, dreaming: of the dream.
         quiet: print no progress on stderr.
 
@@ -63,11 +65,6 @@ def bench_cluster_scaling(
         DreamVideoError: the network or the device cannot be used.
     """
 
-    def print_progress(text: str) -> None:
-        if not quiet:
-            print(text, file=sys.stderr, flush=True)
-
-    start = time.monotonic()
     job_settings = JobSettings(
         ReadSettings(),
         model,
@@ -76,8 +73,31 @@ def bench_cluster_scaling(
         CarrySettings(lanes=1),
         MaskSettings(),
         EncodeSettings(),
-        cluster=ClusterSettings(cluster="local"),
     )
+    with _machines(settings, model.threads or 1) as address:
+        cluster = ClusterSettings(cluster=address, workers=settings.workers)
+        job_settings = dataclasses.replace(job_settings, cluster=cluster)
+        if settings.films is not None:
+            return bench_many_films(settings, job_settings, quiet)
+        return _bench_clip(settings, job_settings, quiet)
+
+
+@contextlib.contextmanager
+def _machines(settings: ScalingSettings, threads: int) -> Iterator[str]:
+    """Yield the address of a cluster with cores for all workers."""
+    if settings.machines == 1:
+        yield "local"
+        return
+    with pretended_machines(settings.machines, threads * settings.workers // settings.machines) as address:
+        yield address
+
+
+def _bench_clip(settings: ScalingSettings, job_settings: JobSettings, quiet: bool) -> int:
+    def print_progress(text: str) -> None:
+        if not quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    start = time.monotonic()
     times: dict[int, list[float]] = {1: [], settings.workers: []}
     with tempfile.TemporaryDirectory(prefix="dreamvideo-bench-") as folder:
         job = Job(Path(folder) / "clip.mp4", Path(folder) / "dream.mp4")
@@ -94,7 +114,7 @@ def bench_cluster_scaling(
         costs = measure_costs(job, job_settings, count, median(times[1]), 2)
         costs = dataclasses.replace(costs, assign=assign, report=report)
     width, height = settings.size
-    title = f"{model.model} {width}x{height}, {settings.shots} shots of {settings.frames} frames"
+    title = f"{job_settings.model.model} {width}x{height}, {settings.shots} shots of {settings.frames} frames"
     share = min(1.0, median(times[1]) / median(times[settings.workers]) / settings.workers)
     measured = ReportSection("workers", title, tuple(_speed_rows(times, count)), time.monotonic() - start)
     costs_section = ReportSection("costs", "of a frame, a segment and a window", (costs_row(costs),))

@@ -13,7 +13,7 @@ from dreamvideo.commands.job_report import job_rows, write_report
 from dreamvideo.commands.network import load_requested_network, load_requested_networks
 from dreamvideo.commands.options import CommandLine
 from dreamvideo.commands.signals import cancel_on_signals, outlive_terminal
-from dreamvideo.errors import Cancelled, OutputError
+from dreamvideo.errors import Cancelled, OutputError, SettingsError
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.job import (
@@ -43,6 +43,8 @@ def parse_job_settings(line: CommandLine) -> JobSettings:
     read, model, objective = line.settings(ReadSettings), line.settings(ModelSettings), line.settings(ObjectiveSettings)
     dream, mask, encode = line.settings(DreamSettings), line.settings(MaskSettings), line.settings(EncodeSettings)
     cluster, tile = line.settings(ClusterSettings), line.settings(TileSettings)
+    if sequence.independent and carry.seamless:
+        raise SettingsError("--independent with --seamless: expected one of the two")
     from dreamvideo.jobs.job import JobSettings
 
     return JobSettings(

@@ -14,11 +14,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from dreamvideo._version import __version__
+from dreamvideo.threads import usable_cores
 
 # Modules without which nothing is dreamed -> the packages that hold them, the one to install first.
 NEEDED: Final = {
@@ -33,12 +33,17 @@ NEEDED: Final = {
     "tqdm": ("tqdm",),
     "cv2_enumerate_cameras": ("cv2-enumerate-cameras",),
 }
-# Modules of extras -> the extra, and what it is for.
+# Extras -> a package that each installs, and what it is for.
 EXTRAS: Final = {
-    "ray": ("cluster", "several machines"),
-    "pillow_heif": ("photos", "HEIC photos"),
-    "librosa": ("music", "onsets and beats"),
-    "pyvirtualcam": ("camera", "a camera for other programs"),
+    "studio": ("starlette", "a page to work on"),
+    "cluster": ("ray", "several machines"),
+    "music": ("librosa", "onsets and beats"),
+    "photos": ("pillow-heif", "HEIC photos"),
+    "remote": ("s3fs", "films elsewhere"),
+    "microphone": ("sounddevice", "live sound"),
+    "osc": ("python-osc", "controls by OSC"),
+    "midi": ("mido", "controls by MIDI"),
+    "camera": ("pyvirtualcam", "a camera for other programs"),
 }
 
 _PCI: Final = Path("/sys/bus/pci/devices")
@@ -73,23 +78,25 @@ def format_checks(results: Sequence[CheckResult]) -> list[str]:
 
 def examine_system() -> list[CheckResult]:
     """Return the versions of this program and of Python, and the system."""
-    cores = os.cpu_count() or 1
     return [
         CheckResult("dreamvideo", __version__),
         CheckResult("python", f"{platform.python_version()} ({platform.python_implementation()})"),
-        CheckResult("system", f"{platform.platform()}, {platform.machine()}, {cores} cores"),
+        CheckResult("system", f"{platform.platform()}, {platform.machine()}, {usable_cores()} cores"),
     ]
 
 
 def examine_packages() -> list[CheckResult]:
     """Return the version of each package that is needed, or what is wrong with it, and which extras are installed."""
     results = [_check_module(module, packages) for module, packages in NEEDED.items()]
-    for module, (extra, purpose) in EXTRAS.items():
-        if find_spec(module) is None:
-            # An extra that nobody asked for is no fault: it has no remedy and no mark.
-            results.append(CheckResult(module, f'not installed; for {purpose} type pip install "dreamvideo[{extra}]"'))
+    missing = []
+    for extra, (package, purpose) in EXTRAS.items():
+        if found := _installed((package,)):
+            results.append(CheckResult(package, found))
         else:
-            results.append(CheckResult(module, _installed((module, module.replace("_", "-"))) or "installed"))
+            missing.append(f"{extra} ({purpose})")
+    if missing:  # an extra that nobody asked for is no fault: it has no remedy and no mark
+        text = f'not installed: {", ".join(missing)}; type pip install "dreamvideo[NAME]" for one of them'
+        results.append(CheckResult("extras", text))
     return results
 
 

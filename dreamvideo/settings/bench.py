@@ -143,13 +143,27 @@ class ScalingSettings:
     frames: int = option(60, "frames of each shot", type=int, metavar="N")
     size: tuple[int, int] = option((320, 180), "frame size of the clip", type=parse_camera_size, metavar="WxH")
     rounds: int = option(2, "how often one worker and several take turns", type=int, metavar="N")
+    machines: int = option(1, "pretend to be N machines, that is, nodes of Ray", type=int, metavar="N", most=100)
+    films: int | None = option(
+        None,
+        "instead of one clip N films of --frames, compared with as many processes that take a part of them each",
+        type=int,
+        metavar="N",
+        most=1_000_000,
+    )
     simulate: bool = option(
         False, "measure nothing: simulate 1 to 1,000 workers from earlier measurements", action="store_true"
     )
 
     def __post_init__(self) -> None:
         check_fields(self)
-        _check_at_least(self, workers=2, shots=2, frames=2, rounds=1)
+        _check_at_least(self, workers=2, shots=2, frames=2, rounds=1, machines=1)
+        check(
+            self.films is None or self.films >= self.workers, f"--films {self.films}", "at least as many as --workers"
+        )
+        check(
+            self.workers % self.machines == 0, f"--machines {self.machines}", f"a divisor of --workers {self.workers}"
+        )
 
 
 GpuPartName = Literal["versions", "tests", "kernels", "graphs", "leak", "fp16", "carried", "files", "lanes", "live"]

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from dreamvideo.errors import SettingsError
+from dreamvideo.schedule.key_times import parse_key_time
 from dreamvideo.settings.field_types import shortened
 
 _shown: Final = partial(shortened, quoted=True)  # of what was typed, in messages
@@ -20,7 +21,7 @@ def parse_seconds(text: str) -> Fraction:
     """Parse a time.
 
     Args:
-        text: seconds (`12.5`), `mm:ss(.x)` or `hh:mm:ss(.x)`.
+        text: seconds (`12.5`), `mm:ss(.x)`, `hh:mm:ss(.x)`, or with units as the times of schedules have (`1m30s`).
 
     Returns:
         Seconds, exact.
@@ -28,9 +29,12 @@ def parse_seconds(text: str) -> Fraction:
     Raises:
         SettingsError: the text has none of these forms.
     """
+    with_units = parse_key_time(text)
+    if with_units is not None and with_units.unit == "seconds":
+        return with_units.amount
     if not re.fullmatch(r"([0-9]{1,9}:){0,2}([0-9]{1,9}(\.[0-9]{0,12})?|\.[0-9]{1,12})", text):
         raise SettingsError(
-            f"invalid time {_shown(text)}: expected seconds, mm:ss or hh:mm:ss, such as 12.5 or 1:02:03.5"
+            f"invalid time {_shown(text)}: expected seconds, mm:ss or hh:mm:ss, such as 12.5, 1m30s or 1:02:03.5"
         )
     total = Fraction(0)
     for part in text.split(":"):

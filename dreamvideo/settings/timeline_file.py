@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dreamvideo.errors import SettingsError, did_you_mean
 from dreamvideo.settings.field_types import shortened
 from dreamvideo.settings.schedules import FIXED, FLAGS, TimelineSettings
-from dreamvideo.settings.toml_file import toml_pairs
+from dreamvideo.settings.toml_file import pairs_of_toml, toml_pairs
 
 _NAMES: Final = {flag.removeprefix("--"): name for name, flag in FLAGS.items()} | {FIXED: FIXED}
 
@@ -22,15 +23,32 @@ def read_timeline(path: Path) -> TimelineSettings:
     Raises:
         SettingsError: the file cannot be read, is not valid TOML, or holds something else.
     """
+    return _timeline_of_pairs(toml_pairs(path, "--timeline"), str(path))
+
+
+def timeline_of_toml(content: bytes, name: str) -> TimelineSettings:
+    """Read a timeline from a TOML document, as `read_timeline` from a file.
+
+    Args:
+        content: of the file.
+        name: of the file, for messages.
+
+    Raises:
+        SettingsError: it is not valid TOML, or holds something else.
+    """
+    return _timeline_of_pairs(pairs_of_toml(content, name), name)
+
+
+def _timeline_of_pairs(read: Sequence[tuple[str, Any]], where: str) -> TimelineSettings:
     pairs: dict[str, str] = {}
-    for key, value in toml_pairs(path, "--timeline"):
+    for key, value in read:
         name = key.replace("_", "-")
         if name not in _NAMES:
             nearest = did_you_mean(name, _NAMES)
             known = ", ".join(each for each in _NAMES if each != FIXED)
-            raise SettingsError(f"{path}: no schedule of {shortened(key, quoted=True)}{nearest}; there are {known}")
+            raise SettingsError(f"{where}: no schedule of {shortened(key, quoted=True)}{nearest}; there are {known}")
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise SettingsError(f"{path}: {key} = {shortened(value, quoted=True)}: expected a schedule in quotes")
+            raise SettingsError(f"{where}: {key} = {shortened(value, quoted=True)}: expected a schedule in quotes")
         pairs[_NAMES[name]] = str(value)
     return TimelineSettings(tuple(pairs.items()))
 

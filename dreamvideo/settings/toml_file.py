@@ -82,17 +82,29 @@ def toml_pairs(path: Path, option: str) -> list[tuple[str, Any]]:
     """
     try:
         with path.open("rb") as file:
-            text = file.read(_MOST_BYTES + 1)
-        check(len(text) <= _MOST_BYTES, f"{option} {path} is longer than {_MOST_BYTES} bytes", "a file of settings")
-        return _flatten(tomllib.loads(text.decode()))
-    except SettingsError:
-        raise
+            content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise SettingsError(f"{option} {path} cannot be read: {error.strerror}") from None
+    return pairs_of_toml(content, f"{option} {path}")
+
+
+def pairs_of_toml(content: bytes, where: str) -> list[tuple[str, Any]]:
+    """Return the keys and values of a TOML document, flat or in tables of any name.
+
+    Args:
+        content: of the file.
+        where: it came from, for messages.
+
+    Raises:
+        SettingsError: it is not valid TOML, or too long.
+    """
+    check(len(content) <= _MOST_BYTES, f"{where} is longer than {_MOST_BYTES} bytes", "a file of settings")
+    try:
+        return _flatten(tomllib.loads(content.decode()))
     except RecursionError:
-        raise SettingsError(f"{option} {path} is nested too deeply: expected keys, at most in tables") from None
+        raise SettingsError(f"{where} is nested too deeply: expected keys, at most in tables") from None
     except ValueError as error:  # not UTF-8, or not TOML
-        raise SettingsError(f"{option} {path} is not valid TOML: {shortened(str(error))}") from None
+        raise SettingsError(f"{where} is not valid TOML: {shortened(str(error))}") from None
 
 
 def _key(field: Field[Any]) -> str:

@@ -57,7 +57,7 @@ def draw_sound_strip(
     for name, level in features.levels.items():
         lane = image[top : top + _LANE_HEIGHT]
         inner = _LANE_HEIGHT - 4
-        _fill(lane, np.zeros(width), inner * _extremes(level, edges)[1], _LANE_HEIGHT - 2, _LEVEL)
+        _fill(lane, np.zeros(width), inner * column_extremes(level, edges)[1], _LANE_HEIGHT - 2, _LEVEL)
         lane[0] = _RULE
         _write(lane, name, (6, 14))
         top += _LANE_HEIGHT
@@ -72,7 +72,7 @@ def _draw_events(image: NDArray[np.uint8], features: SoundFeatures, begin: float
     edges = np.linspace(begin, end, width + 1) * CURVE_RATE
     for x in _columns(features.beats, begin, end, width)[0]:
         image[:, x] = _BEAT
-    low, high = _extremes(features.lowest, edges)[0], _extremes(features.highest, edges)[1]
+    low, high = column_extremes(features.lowest, edges)[0], column_extremes(features.highest, edges)[1]
     _fill(image, low * scale, high * scale, height // 2, _WAVE)
     columns, which = _columns(features.onsets, begin, end, width)
     if features.onset_strengths is not None:
@@ -95,10 +95,15 @@ def _columns(
     return columns[inside], inside
 
 
-def _extremes(curve: Curve, edges: NDArray[np.float64]) -> tuple[Curve, Curve]:
-    """(width,) lowest and highest value of a curve in each column; 0 where it has ended.
+def column_extremes(curve: Curve, edges: NDArray[np.float64]) -> tuple[Curve, Curve]:
+    """Return the lowest and the highest value of a curve in each column; 0 where it has ended.
 
-    `edges` are those of the columns, in values of the curve.
+    Args:
+        curve: (n,) values.
+        edges: (width + 1,) of the columns, rising, in values of the curve.
+
+    Returns:
+        Two arrays of (width,).
     """
     padded = np.append(curve, np.float32(0))
     bounds = np.clip(np.rint(edges), 0, len(curve)).astype(np.intp)

@@ -7,13 +7,14 @@ the command line; a test holds the two to each other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.media.video_writer import default_output
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.drives import DriveSettings
 from dreamvideo.settings.field_types import shortened
 from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, SequenceSettings
 from dreamvideo.settings.network_looks import (
@@ -26,7 +27,9 @@ from dreamvideo.settings.network_looks import (
 )
 from dreamvideo.settings.option import option_flag, option_kind
 from dreamvideo.settings.presets import PRESETS, Preset, find_preset
+from dreamvideo.settings.schedules import FLAGS, TimelineSettings
 from dreamvideo.settings.toml_file import typed_values
+from dreamvideo.studio.look_schedules import check_drive_texts, first_preset, job_timeline, read_drives, read_schedules
 
 PHOTO_KINDS: Final = (ModelSettings, ObjectiveSettings, DreamSettings, MaskSettings)  # those that a photo has, too
 LOOK_KINDS: Final = (*PHOTO_KINDS, CarrySettings, ReadSettings, EncodeSettings, SequenceSettings)
@@ -49,6 +52,13 @@ class LookParts:
     read: ReadSettings
     encode: EncodeSettings
     sequence: SequenceSettings
+    timeline: TimelineSettings = TimelineSettings()
+    drive: DriveSettings = DriveSettings()
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything changes over the time of a film."""
+        return bool(self.timeline.schedules or self.drive.drive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +68,37 @@ class ChosenLook:
     Attributes:
         preset: its name; None: none.
         values: (field, value) of options that were set; values as in a TOML file.
+        timeline: (field, schedule) of options that change over the time of a film; their values do not count.
+        drives: options that follow the sound, as typed.
     """
 
     preset: str | None = None
     values: tuple[tuple[str, Any], ...] = ()
+    timeline: tuple[tuple[str, str], ...] = ()
+    drives: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return what `read_look` reads."""
-        return {"preset": self.preset, "values": {name: _listed(value) for name, value in self.values}}
+        values = {name: _listed(value) for name, value in self.values}
+        return {
+            "preset": self.preset,
+            "values": values,
+            "timeline": dict(self.timeline),
+            "drives": list(self.drives),
+        }
 
     @property
     def title(self) -> str:
         """A few words for it, such as `birds, --octaves 3`."""
-        words = [self.preset] if self.preset else []
+        keyed = dict(self.timeline)
+        words = [self.preset] if self.preset and "preset" not in keyed else []
         for name, value in self.values:
+            if name in keyed:
+                continue
             shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
             words.append(shown if name in ("classes", "layers", "channels") else f"{_FLAGS[name]} {shown}")
+        changing = [*(FLAGS[name] for name in keyed), *(text.partition("=")[0] for text in self.drives)]
+        words += [f"{', '.join(changing)} over time"] if changing else []
         return ", ".join(words) or "default look"
 
 
@@ -98,7 +123,8 @@ def read_look(content: Any) -> ChosenLook:
     """Read a look from JSON that a browser sent.
 
     Args:
-        content: {"preset": name or null, "values": {field: value}}.
+        content: {"preset": name or null, "values": {field: value}, "timeline": {field: schedule}, "drives": [text]};
+            all but the first may be missing.
 
     Raises:
         SettingsError: it is anything else, or names an option that the page does not offer.
@@ -120,7 +146,8 @@ def read_look(content: Any) -> ChosenLook:
         if value is None or value == [] or value == "" or _is_unset_flag(offered[name][1], value):
             continue
         pairs.append((name, tuple(value) if isinstance(value, list) else value))
-    return ChosenLook(preset, tuple(pairs))
+    timeline, drives = read_schedules(content.get("timeline")), read_drives(content.get("drives"))
+    return ChosenLook(preset, tuple(pairs), timeline, drives)
 
 
 def _is_unset_flag(field: Field[Any], value: Any) -> bool:
@@ -151,18 +178,30 @@ def resolve_look(look: ChosenLook, find: Callable[[str], Path]) -> LookParts:
     Raises:
         SettingsError: a value is invalid, or the network is not installed.
     """
-    typed = dict(typed_values([(_key(name), _plain(value)) for name, value in look.values], *LOOK_KINDS, origin="look"))
+    keyed = dict(look.timeline)
+    pairs = [(_key(name), _plain(value)) for name, value in look.values if name not in keyed]
+    typed = dict(typed_values(pairs, *LOOK_KINDS, origin="look"))
     for name in typed:
         if option_kind(offered_fields()[name][1]) == "file" and typed[name] is not None:
             typed[name] = str(find(typed[name]))
-    preset = {} if look.preset is None else find_preset(look.preset).values
-    values: dict[str, Any] = {**preset, **typed}
-    model = resolve_network(values.get("model", "auto"))
+    preset = first_preset(keyed) or look.preset
+    values: dict[str, Any] = {**({} if preset is None else find_preset(preset).values), **typed}
+    model = _installed(values.get("model", "auto"))
+    values = {**network_look(model, {**values, **keyed}), **values, "model": model}
+    plain = {name: value for name, value in values.items() if name not in keyed}
+    check_drive_texts(look.drives)
+    timeline = job_timeline(keyed, typed)
+    parts = LookParts(*(_made(kind, plain) for kind in LOOK_KINDS))
+    return replace(parts, timeline=timeline, drive=DriveSettings(look.drives))
+
+
+def _installed(network: str) -> str:
+    """The name of a network that dreams without a download."""
+    model = resolve_network(network)
     if model not in installed_networks():
         known = ", ".join(installed_networks())
         raise SettingsError(f"{shortened(model)} is not installed: expected {known}, or the command line")
-    values = {**network_look(model, values), **values, "model": model}
-    return LookParts(*(_made(kind, values) for kind in LOOK_KINDS))
+    return model
 
 
 def _key(name: str) -> str:
@@ -221,11 +260,13 @@ def command_words(
     words = ["dreamvideo", "image" if is_photo else "frames" if is_folder else "video", str(source)]
     output = default_output(source) if is_folder and output is None else output  # without it: a folder
     words += [] if output is None else ["-o", str(output)]
-    words += [] if look.preset is None else ["--preset", look.preset]
+    keyed = {} if is_photo else dict(look.timeline)
+    words += [] if look.preset is None or "preset" in keyed else ["--preset", look.preset]
     offered = offered_fields()
     for name, value in look.values:
         kind, field = offered[name]
-        if (is_photo and kind not in PHOTO_KINDS) or (kind is SequenceSettings and not is_folder):
+        is_other = (is_photo and kind not in PHOTO_KINDS) or (kind is SequenceSettings and not is_folder)
+        if is_other or name in keyed:
             continue
         for each in value if isinstance(value, tuple) else (value,):
             if isinstance(each, bool):
@@ -234,4 +275,8 @@ def command_words(
                 words.append(f"{_FLAGS[name]}={each}")
             else:
                 words += [_FLAGS[name], str(find(each) if option_kind(field) == "file" else each)]
+    for name, text in keyed.items():
+        words += [f"{FLAGS[name]}={text}"] if text.startswith("-") else [FLAGS[name], text]
+    for text in () if is_photo else look.drives:
+        words += ["--drive", text]
     return words

@@ -102,7 +102,7 @@ def _settings(spec: Message, output: Path) -> JobSettings:
         return settings_of_record(record)
     parts = resolve_look(read_look(spec["look"]), FilmFolder(Path(spec["root"])).find)
     looks = parts.read, parts.model, parts.objective, parts.dream, parts.carry, parts.mask, parts.encode
-    return JobSettings(*looks, sequence=parts.sequence)
+    return JobSettings(*looks, sequence=parts.sequence, timeline=parts.timeline, drive=parts.drive)
 
 
 def _dream_film(

@@ -63,8 +63,12 @@ class ChildProcess:
     def close(self, seconds: float) -> None:
         """Close the pipe to the child, which ends it; kill it if it takes longer than `seconds`."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        with self._lock, suppress(OSError):
-            self._process.stdin.close()
+        if self._lock.acquire(
+            timeout=seconds
+        ):  # else a thread waits for a child that does not read: killing it ends that
+            with suppress(OSError):
+                self._process.stdin.close()
+            self._lock.release()
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, SequenceSettings
 from dreamvideo.settings.option import option_choices, option_flag
+from dreamvideo.settings.schedules import FLAGS
 from dreamvideo.studio.chosen_look import installed_networks, offered_fields
 
 # What changes a dream most, in plain words, with the range of a slider: (label, least, most, step). Chosen by eye.
@@ -57,6 +58,7 @@ def _knob(name: str, kind: type[Any], field: Field[Any]) -> dict[str, Any]:
         "least": least,
         "most": most,
         "step": step,
+        "keyed": name in FLAGS,
         "film": kind in (CarrySettings, ReadSettings, EncodeSettings, SequenceSettings),
     }
 

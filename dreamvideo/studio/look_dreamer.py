@@ -22,6 +22,7 @@ from dreamvideo.errors import DreamVideoError
 from dreamvideo.frames import Frame, Frames, StreamInfo
 from dreamvideo.info.atlas import image_to_tile
 from dreamvideo.jobs.guide import load_guide
+from dreamvideo.jobs.job_drives import HeardSound, hear_file, unheard
 from dreamvideo.kernels import graph_capture
 from dreamvideo.live.web.jpegs import encode_jpeg
 from dreamvideo.media.contact_sheet import shrink_to_side
@@ -31,12 +32,16 @@ from dreamvideo.media.reader_log import silence_reader
 from dreamvideo.media.video_writer import write_video
 from dreamvideo.models.class_groups import GROUPS, IMAGENET_COUNT
 from dreamvideo.models.layers import describe_layers, layer_stages
+from dreamvideo.models.look_networks import LookNetworks
 from dreamvideo.models.model import Model
 from dreamvideo.models.network import Network, check_picks, choose_terms, place_network
 from dreamvideo.models.registry import find_model
+from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.settings.job import ReadSettings
+from dreamvideo.settings.timeline import Moment, Timeline, open_timeline
 from dreamvideo.studio.chosen_look import LookParts, read_look, resolve_look
 from dreamvideo.studio.film_folder import FilmFolder
+from dreamvideo.studio.film_timeline import film_clock
 from dreamvideo.studio.picture_folder import open_source, source_frame
 from dreamvideo.tensors import to_image, to_mask
 from dreamvideo.threads import prefetch
@@ -72,22 +77,26 @@ class LookDreamer:
     def _picture(self, task: Mapping[str, Any], should_stop: ShouldStop) -> Iterator[Picture]:
         """One frame in one look: `path`, `time` (seconds, or None), `side` (pixels), `look`, `root`."""
         parts = _parts(task)
-        network = self._network(parts)
-        modified = Path(task["path"]).stat().st_mtime_ns
-        image, aspect = _frame(task["path"], task["time"], modified, parts.sequence.fps)
+        path, moment = Path(task["path"]), Moment(parts.dream, parts.carry)
+        if parts.changes:
+            timeline = _timeline(path, parts)
+            moment = timeline(Fraction(task["time"] or 0).limit_denominator(100_000))
+            network = self._looks(parts, timeline).mixed(moment.shares)
+        else:
+            network = self._network(parts)
+        image, aspect = _frame(task["path"], task["time"], path.stat().st_mtime_ns, parts.sequence.fps)
         source = image_to_tile(image, task["side"], aspect)
         dreamed = source
-        if parts.dream.iterations:
+        if moment.dream.iterations:
             mask = _mask(parts, task, source.shape[2], source.shape[3], network.device)
             with graph_capture.enabled(False):  # recording a graph for one picture takes longer than it saves
-                dreamed = dream(source.to(network.device), network.score, parts.dream, mask=mask).cpu()
-        shown = source + parts.carry.amount * (dreamed - source)
+                dreamed = dream(source.to(network.device), network.score, moment.dream, mask=mask).cpu()
+        shown = source + moment.carry.amount * (dreamed - source)
         yield {"jpegs": {"dream": encode_jpeg(to_image(shown.clamp(0, 1)))}}
 
     def _preview(self, task: Mapping[str, Any], should_stop: ShouldStop) -> Iterator[Picture]:
         """Two seconds around `time`, each frame with its source; then what the whole film would take."""
         parts, path, side = _parts(task), Path(task["path"]), task["side"]
-        network = self._network(parts) if parts.dream.iterations else None
         start = max(Fraction(0), Fraction(task["time"] or 0).limit_denominator(1000) - PREVIEW_SECONDS // 2)
         with silence_reader(), open_source(path, ReadSettings(), parts.sequence) as whole:
             info = whole.info
@@ -98,9 +107,10 @@ class LookDreamer:
         times: list[float] = []
         with silence_reader(), open_source(path, read, parts.sequence) as source:
             frames = _kept(prefetch(source.frames), sources)
+            network, settings = self._dreaming(path, parts, source.info.film_start)
             if parts.mask.mask is not None:
                 frames = with_masks(frames, Path(parts.mask.mask), read)
-            with closing(dream_video(frames, network, parts.dream, parts.carry)) as dreamed:
+            with closing(dream_video(frames, network, settings, parts.carry)) as dreamed:
                 for index, frame in enumerate(dreamed):
                     times.append(time.monotonic() - began)
                     dreams.append(frame)
@@ -112,6 +122,19 @@ class LookDreamer:
                     if should_stop():
                         return
             yield {"estimate": _estimate(times, dreams, source.info, info, parts)}
+
+    def _dreaming(
+        self, path: Path, parts: LookParts, start: Fraction
+    ) -> tuple[Network | LookNetworks | None, DreamSettings | Timeline]:
+        """What `dream_video` takes for frames of a film that begin at `start`, in seconds."""
+        if parts.changes:
+            timeline = _timeline(path, parts, start)
+            return self._looks(parts, timeline), timeline
+        return self._network(parts) if parts.dream.iterations else None, parts.dream
+
+    def _looks(self, parts: LookParts, timeline: Timeline) -> LookNetworks:
+        looks = [replace(parts, model=look.model, objective=look.objective) for look in timeline.looks]
+        return LookNetworks([self._network(look) for look in looks])
 
     def _names(self, task: Mapping[str, Any], should_stop: ShouldStop) -> Iterator[Picture]:
         """The classes, groups of them and layers of a network, `model`, that can be chosen."""
@@ -145,6 +168,17 @@ class LookDreamer:
 
 def _parts(task: Mapping[str, Any]) -> LookParts:
     return resolve_look(read_look(task["look"]), FilmFolder(Path(task["root"])).find)
+
+
+def _timeline(path: Path, parts: LookParts, start: Fraction = Fraction(0)) -> Timeline:  # noqa: B008
+    """What a look dreams when, in frames that begin at `start`; its sound is heard once if anything follows it."""
+    heard = HeardSound()
+    if parts.timeline.hears or parts.drive.drive:
+        heard = unheard(parts.timeline, parts.drive)
+        heard = heard if path.is_dir() else hear_file(path, parts.timeline, parts.drive)[0]
+    clock = replace(film_clock(path, parts.sequence), beats=heard.beats, sections=heard.sections)
+    settings = parts.model, parts.objective, parts.dream, parts.carry
+    return open_timeline(parts.timeline, *settings, clock, start, heard.factors)
 
 
 @functools.lru_cache(maxsize=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -23,15 +23,10 @@ from dreamvideo.live.web.http_security import RequestRefused
 from dreamvideo.media.paths import is_image
 from dreamvideo.settings.parsers import parse_rate
 from dreamvideo.studio.access import Access, Guard, refusal
-from dreamvideo.studio.chosen_look import (
-    command_words,
-    look_values,
-    offered_presets,
-    read_look,
-    resolve_look,
-)
+from dreamvideo.studio.chosen_look import command_words, offered_presets, read_look, resolve_look
 from dreamvideo.studio.film_folder import FilmFolder
 from dreamvideo.studio.film_reports import FilmReports
+from dreamvideo.studio.film_sounds import FilmSounds
 from dreamvideo.studio.job_queue import JobQueue
 from dreamvideo.studio.knobs import describe_knobs
 from dreamvideo.studio.live_child import LiveDream
@@ -39,6 +34,7 @@ from dreamvideo.studio.live_routes import live_routes
 from dreamvideo.studio.picture_queue import MOST_TASKS, PRIORITY, PictureQueue
 from dreamvideo.studio.request_values import json_body, seconds_or_none, whole_number
 from dreamvideo.studio.studio_job import unfinished_outputs
+from dreamvideo.studio.timeline_routes import check_timeline_fits, describe_look, timeline_routes
 from dreamvideo.studio.uploads import Uploads
 
 log = logging.getLogger(__name__)
@@ -61,6 +57,7 @@ class Studio:
     uploads: Uploads
     reports: FilmReports
     live: LiveDream
+    sounds: FilmSounds = field(default_factory=FilmSounds)
 
 
 def studio_app(studio: Studio, access: Access) -> Guard:
@@ -90,6 +87,7 @@ def studio_app(studio: Studio, access: Access) -> Guard:
             Route("/api/jobs/{number:int}/command", routes.job_command),
             Route("/api/jobs/{number:int}/{action}", routes.change_job, methods=["POST"]),
             *live_routes(studio.live, studio.folder, own_cameras=access.local_name is not None),
+            *timeline_routes(studio.folder, studio.sounds),
         ],
         exception_handlers={
             DreamVideoError: _explain,
@@ -165,11 +163,11 @@ class _Routes:
 
     async def look(self, request: Request) -> Response:
         body = await json_body(request)
-        look = read_look(body.get("look"))
-        parts = resolve_look(look, self._folder.find_film)
+        look, time = read_look(body.get("look")), seconds_or_none(body.get("time"))
         source = self._folder.find_source(body.get("path"))
+        described = await run_in_threadpool(describe_look, look, source, time, self._folder)
         words = command_words(look, source, None, is_image(source), self._folder.find_film)
-        return JSONResponse({"values": look_values(parts), "command": shlex.join(words), "title": look.title})
+        return JSONResponse({**described, "command": shlex.join(words), "title": look.title})
 
     async def ask_pictures(self, request: Request) -> Response:
         body = await json_body(request)
@@ -229,8 +227,10 @@ class _Routes:
         if not isinstance(paths, list) or not paths:
             raise SettingsError("expected the names of films")
         look = read_look(body.get("look"))
-        resolve_look(look, self._folder.find_film)
+        parts = resolve_look(look, self._folder.find_film)
         sources = [self._folder.find_source(path) for path in paths[:1000]]
+        for source in sources:
+            await run_in_threadpool(check_timeline_fits, look, parts, source)
         return JSONResponse({"numbers": await run_in_threadpool(self._studio.jobs.add, sources, look)})
 
     async def change_job(self, request: Request) -> Response:

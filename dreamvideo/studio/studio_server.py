@@ -79,7 +79,8 @@ def _serve(
     pictures = PictureQueue(dreamer, dreamer.close)
     jobs = JobQueue(folder, lambda: ChildProcess("dreamvideo.studio.job_process"))
     live = LiveDream(lambda: ChildProcess("dreamvideo.studio.live_process"))
-    app: Any = studio_app(Studio(folder, pictures, jobs, Uploads(most_upload), FilmReports(), live), access)
+    studio = Studio(folder, pictures, jobs, Uploads(most_upload), FilmReports(), live)
+    app: Any = studio_app(studio, access)
     config = uvicorn.Config(
         app,
         http=guarded_protocol(connections),
@@ -102,6 +103,7 @@ def _serve(
         log.info("the studio ends")
     finally:
         live.close()
+        studio.sounds.close()
         jobs.close()
         pictures.close()
 

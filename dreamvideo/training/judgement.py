@@ -18,6 +18,7 @@ from dreamvideo.models.dreamnet.trained import Trained
 from dreamvideo.models.network import choose_terms, load_network
 from dreamvideo.models.registry import find_model
 from dreamvideo.settings.dream import DreamSettings, ModelSettings, ObjectiveSettings
+from dreamvideo.settings.network_looks import DRAWN_NETWORK
 from dreamvideo.tensors import to_image, to_tensor
 from dreamvideo.training.batches import Batch
 from dreamvideo.training.calibration import head_accuracy
@@ -196,7 +197,7 @@ def dream_all(weights: str | None, images: Mapping[str, Tensor]) -> list[Dreamed
         images: name -> (1, 3, H, W) in [0, 1].
     """
     look = DreamSettings()
-    network = load_network(ModelSettings(weights=weights))
+    network = load_network(ModelSettings(model=DRAWN_NETWORK, weights=weights))
     return [
         DreamedImage(name, to_image(image), to_image(dream(image.to(network.device), network.score, look)))
         for name, image in images.items()
@@ -268,9 +269,10 @@ def judge_class_dreams(weights: str | None, second: Trained, images: Sequence[Te
         second: the network that looks.
         images: (1, 3, H, W) in [0, 1] each; the classes are dreamed on them in turn.
     """
-    model = find_model("dreamnet", weights)
+    model = find_model(DRAWN_NETWORK, weights)
     names = [name for name in model.classes if name != BACKGROUND]
-    network = load_network(ModelSettings(weights=weights), ObjectiveSettings(classes=((names[0], 1.0),)))
+    drawn = ModelSettings(model=DRAWN_NETWORK, weights=weights)
+    network = load_network(drawn, ObjectiveSettings(classes=((names[0], 1.0),)))
     rows: list[TableRow] = []
     for number, name in enumerate(names):
         image = shrink_image(images[number % len(images)], CLASS_SIDE)

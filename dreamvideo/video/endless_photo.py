@@ -94,4 +94,4 @@ def endless_photo(photo: Tensor, path: ZoomPath, size: tuple[int, int], seamless
     while min(levels[-1].shape[2:]) > min(size) / 4:
         height, width = levels[-1].shape[2:]
         levels.append(resize(levels[-1], (max(1, height // 2), max(1, width // 2))))
-    return EndlessPhoto(tuple(levels), size, period, place_copies(path, period, spiral, size))
+    return EndlessPhoto(tuple(levels), size, period, place_copies(path, period, spiral, size, seamless))

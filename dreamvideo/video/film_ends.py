@@ -76,7 +76,8 @@ def _second_dream(first: Frame, last: Sequence[LaneStep], for_flow: bool) -> lis
     images = [replace(step.frame, time=first.time, carry=None) for step in reversed(last)]
     begin, follows = judge_frames(_both(first, images[0]), Fraction(1), False, for_flow)
     if follows.previous is None:
-        log.warning("the last frame does not go over into the first: the film jumps there, whatever is dreamed")
+        if begin.presence and follows.presence:
+            log.warning("the last frame does not go over into the first: the film jumps there, whatever is dreamed")
         return []
     second = partial(replace, shot=-1 - last[-1].input, stores_carry=False, carry=None, leads=True)
     previous = begin.frame

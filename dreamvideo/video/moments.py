@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any, TypeAlias, cast
 
+from dreamvideo.errors import SettingsError
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.settings.timeline import Moment, Schedule
 
@@ -35,8 +36,14 @@ class SampledSchedule:
     carry: CarrySettings
 
     def __call__(self, time: Fraction) -> Moment:
-        settings = self.settings_at(time)
-        return settings if isinstance(settings, Moment) else Moment(settings, self.carry)
+        settings: Any = self.settings_at(time)
+        if isinstance(settings, Moment):
+            return settings
+        if isinstance(settings, DreamSettings):
+            return Moment(settings, self.carry)
+        raise SettingsError(
+            f"at {float(time):.3f} s the settings are {type(settings).__name__}: expected DreamSettings or a Moment"
+        )
 
     def next_node(self, time: Fraction) -> Fraction | None:
         return Fraction(math.floor(time) + 1)
@@ -48,9 +55,15 @@ def as_schedule(dream: DreamSettings | SettingsAt | Schedule, carry: CarrySettin
     Args:
         dream: settings, a function of the time in seconds, or a schedule.
         carry: the settings of the carry, where `dream` does not say.
+
+    Raises:
+        SettingsError: `dream` is none of these.
     """
     if isinstance(dream, DreamSettings):
         return FixedSchedule(Moment(dream, carry))
+    if not callable(dream):
+        expected = "DreamSettings, or a function of the time in seconds that returns them"
+        raise SettingsError(f"what to dream is given as {type(dream).__name__}: expected {expected}")
     return cast("Schedule", dream) if hasattr(dream, "next_node") else SampledSchedule(dream, carry)
 
 

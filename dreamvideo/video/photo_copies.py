@@ -6,15 +6,20 @@ in each other alike, and one period later all is as before.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import math
+from typing import Final, TypeAlias
 
 from dreamvideo.motion.similarity import Similarity, zoom_about
 from dreamvideo.video.zoom_path import ZoomPath
 
 Copies: TypeAlias = tuple[Similarity, ...]  # each of a photo that fills the frame; it lies over those before it
 
+SEEN_PERIODS: Final = 3.5  # for which a copy is seen: of four at a time the smallest comes in, the largest is hidden
 
-def place_copies(path: ZoomPath, period: float, spiral: float, size: tuple[int, int]) -> tuple[Copies, ...]:
+
+def place_copies(
+    path: ZoomPath, period: float, spiral: float, size: tuple[int, int], seamless: bool = False
+) -> tuple[Copies, ...]:
     """Return the copies that are seen at frame 0, 1, ... and at the one after the last, the largest first.
 
     Args:
@@ -22,23 +27,39 @@ def place_copies(path: ZoomPath, period: float, spiral: float, size: tuple[int, 
         period: natural logarithm of the size of a copy over that of the next smaller one.
         spiral: clockwise turn from a copy to the next larger one, radians.
         size: (height, width) px of the frame.
+        seamless: the film zooms by a whole number of periods, and is a loop: it begins as it ends.
     """
-    places: dict[int, Similarity] = {}  # number of a copy -> where it lies; each is smaller than the one before it
-    frames = []
-    for frame in range(path.count + 1):
-        log_zoom, turn = path.pose(frame)
-        nearest = round(log_zoom / period)
-        before, places = places, {}
-        for copy in range(nearest - 2, nearest + 2):
-            own = log_zoom - copy * period
-            if copy in before:
-                places[copy] = path.step(frame).after(before[copy])
-            elif own > -period:  # else it is too small to be seen
-                places[copy] = zoom_about(path.centers[frame], own, turn - copy * spiral)
-        # While the center stays, the largest but one covers the frame: it is 1.7 times as large, or more.
-        largest = nearest - 1 if covers(places[nearest - 1], size) else nearest - 2
-        frames.append(tuple(place for copy, place in places.items() if copy >= largest))
+    periods = round(path.log_zooms[-1] / period) if seamless else 0
+    rounds = 1 + math.ceil(SEEN_PERIODS / abs(periods)) if periods else 1
+    places: dict[int, Similarity] = {}
+    for _ in range(rounds):
+        frames = []
+        places = {copy - periods: place for copy, place in places.items()}
+        for frame in range(path.count + 1):
+            places = _next_places(places, path, frame, period, spiral)
+            # While the center stays, the largest but one covers the frame: it is 1.7 times as large, or more.
+            larger, *others = places.values()
+            frames.append(tuple(others) if covers(others[0], size) else (larger, *others))
     return tuple(frames)
+
+
+def _next_places(
+    before: dict[int, Similarity], path: ZoomPath, frame: int, period: float, spiral: float
+) -> dict[int, Similarity]:
+    """Where copies lie at a frame, by their numbers, each smaller than the one before it."""
+    log_zoom, turn = path.pose(frame)
+    step = path.step(frame) if frame else Similarity()
+    nearest = round(log_zoom / period)
+    places = {}
+    for copy in range(nearest - 2, nearest + 2):
+        own = log_zoom - copy * period
+        if own <= -period:
+            break  # too small to be seen
+        if copy in before:
+            places[copy] = step.after(before[copy])
+        else:
+            places[copy] = zoom_about(path.centers[frame], own, turn - copy * spiral)
+    return places
 
 
 def covers(copy: Similarity, size: tuple[int, int]) -> bool:

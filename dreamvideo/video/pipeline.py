@@ -60,7 +60,7 @@ def dream_video(
         frames: to be dreamed, times ascending; closed at the end, if they can be. Each image is copied, so that they
             may share one buffer.
         network: what dreams; None: the frames pass through as they are.
-        dream: how a frame is dreamed.
+        dream: how a frame is dreamed; or a function of its time, in seconds, that returns that or a `Moment`.
         carry: how a dream is carried from frame to frame, and how many shots are dreamed at once.
         budget: of memory; None: a new one, which learns what fits.
         resume: where an earlier run ended, see `resume_point`; `frames` then begin with its last finished frame.
@@ -73,7 +73,7 @@ def dream_video(
     Raises:
         WeightsError, ModelError: of the network for the flow.
         MemoryBudgetError: an image does not fit into memory.
-        SettingsError: a frame is not (H, W, 3) uint8; `first` is missing.
+        SettingsError: a frame is not (H, W, 3) uint8; `dream` is no settings; `first` is missing.
         Whatever `frames` raises.
     """
     if carry.seamless and resume is not None and first is None:

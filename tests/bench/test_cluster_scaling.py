@@ -1,6 +1,7 @@
 """What `dreamvideo bench cluster` predicts and measures."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -12,13 +13,15 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from dreamvideo.bench import cluster_simulation
+from dreamvideo.bench import cluster_simulation, many_films
 from dreamvideo.bench.cluster_model import ClusterModel, FrameCosts, simulate_cluster
 from dreamvideo.bench.cluster_simulation import drawn_shots
 from dreamvideo.bench.model_film import ModelFilm, model_film
 from dreamvideo.errors import SettingsError
+from dreamvideo.jobs.job import Job, JobSettings
 from dreamvideo.media.segments import MAX_FRAMES, SegmentCounter
 from dreamvideo.settings.bench import ScalingSettings
+from dreamvideo.settings.job import ClusterSettings
 
 COSTS = FrameCosts(
     skip=0.0,
@@ -112,6 +115,45 @@ def test_senseless_measurements_are_refused(name: str) -> None:
     settings: dict[str, Any] = {name: 0}
     with pytest.raises(SettingsError, match=f"--{name} 0: expected at least"):
         ScalingSettings(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"films": 1}, "--films 1: expected at least as many as --workers"),
+        ({"machines": 3}, "--machines 3: expected a divisor of --workers 2"),
+    ],
+)
+def test_films_and_machines_are_shared_by_workers(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        ScalingSettings(**settings)
+
+
+def test_many_films_on_workers_are_compared_with_processes_that_share_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dreams_in(seconds: float) -> Any:
+        def run(jobs: Sequence[Job], settings: JobSettings, workers: int) -> float:
+            assert settings.cluster == ClusterSettings("local", workers=workers)
+            assert [job.source.exists() for job in jobs] == [True] * 4
+            jobs[0].output.parent.mkdir()
+            return seconds
+
+        return run
+
+    monkeypatch.setattr(many_films, "_on_processes", dreams_in(2.0))
+    monkeypatch.setattr(many_films, "_on_workers", dreams_in(2.5))
+    assert run("bench", "cluster", "--films", 4, "--frames", 2, "--size", "32x32", "--rounds", 3, "-q") == 0
+    *_, processes, workers = (line.split() for line in capsys.readouterr().out.splitlines() if line.strip())
+    assert processes == ["processes", "2.00", "500", "1.00"] and workers == ["workers", "2.50", "625", "1.25"]
+
+
+@pytest.mark.slow
+def test_many_films_are_dreamed_on_two_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("ray")
+    words = ["--films", 5, "--frames", 4, "--rounds", 1, "--machines", 2, "--iterations", 1, "--octaves", 1]
+    assert run("bench", "cluster", *words, "--size", "64x64", "-q") == 0
+    assert "5 films of 4 frames" in capsys.readouterr().out
 
 
 @pytest.mark.bench

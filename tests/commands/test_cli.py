@@ -218,7 +218,6 @@ def test_what_cannot_be_dreamed_is_one_line_and_no_file(
         (["video", "a.mp4", "--octave-scale", "1"], 2, "--octave-scale 1.0: expected more than 1"),
         (["video", "a.mp4", "--flow", "psychic"], 2, "invalid choice"),
         (["video"], 2, "required"),
-        ([], 2, "required"),
         (["video", "/nowhere/a.mp4", "-o", "/dev/null/b.mp4"], 1, "is not a folder"),
     ],
 )
@@ -226,7 +225,12 @@ def test_bad_options_are_usage_errors(
     words: list[Any], code: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(*words) == code
-    assert said in capsys.readouterr().err
+    assert said in only_line(capsys)
+
+
+def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 2
+    assert "list looks by name" in capsys.readouterr().err
 
 
 def test_a_wrong_layer_or_network_suggests_another(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,23 @@ def test_a_machine_without_fault_has_no_mark_and_every_codec_works(examine: Any)
     assert lines[-1] == "This machine can dream."
     assert any(line.split()[:2] == ["codecs", "libx264,"] for line in lines)
     assert any(line.split()[:2] == ["torch", torch.__version__.split("+")[0]] for line in lines)
+
+
+def test_extras_that_are_missing_are_one_line_without_a_mark(examine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(package: str) -> str:
+        if package in ("ray", "mido"):
+            raise PackageNotFoundError(package)
+        return "1.0"
+
+    monkeypatch.setattr(checkup, "version", version)
+    code, lines = examine("examine_packages")
+    (line,) = [" ".join(line.split()) for line in lines if line.split()[0] == "extras"]
+    names = "cluster (several machines), midi (controls by MIDI)"
+    assert line == f'extras not installed: {names}; type pip install "dreamvideo[NAME]" for one of them'
+    assert code == 0 and not marked(lines)
+    asked_for = " ".join(requires("dreamvideo") or ()).replace('"', "'")
+    for extra, (package, _) in checkup.EXTRAS.items():
+        assert re.search(f"{package}[^ ]*; (.* and )?extra == '{extra}'", asked_for), extra
 
 
 def test_the_self_test_dreams_a_few_frames(examine: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,8 @@ def test_options_stand_where_the_request_says() -> None:
     assert video.settings.read == ReadSettings(frames=5) and video.settings.encode == EncodeSettings(crf=20)
     frames = request_of("frames", "shot", "--independent")
     assert isinstance(frames, FramesRequest) and frames.settings.carry.persistence == 0
+    with pytest.raises(SettingsError, match="--independent with --seamless: expected one of the two"):
+        request_of("frames", "shot", "--independent", "--seamless")
     preview = request_of("video", "a.mp4", "--preview")
     assert isinstance(preview, PreviewRequest) and preview.frames == 9 and preview.carry.persistence == 0
     image = request_of("image", "a.png", "--preset", "notebook2015", "--octaves", "2")

@@ -1,4 +1,4 @@
-"""The functions of docs/integrations.md, with the real MoviePy and imageio where they are, as in `.ci/run oldest`."""
+"""The functions of docs/integrations.md, with the real MoviePy and imageio where they are, as in CI."""
 
 from __future__ import annotations
 

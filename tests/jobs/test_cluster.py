@@ -1,5 +1,6 @@
 """A video dreamed by several workers is the video that one machine makes, even if workers die meanwhile."""
 
+import errno
 import os
 import pickle
 import shutil
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -49,7 +50,7 @@ from dreamvideo.media import segments, video_reader, video_writer
 from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.media.concat import SegmentJoiner
 from dreamvideo.media.decode import decode_frames
-from dreamvideo.media.segment_records import Segment
+from dreamvideo.media.segment_records import Segment, remove_folder
 from dreamvideo.media.video_reader import open_video
 from dreamvideo.media.worker_folder import WorkerFolder
 from dreamvideo.models.look_networks import LookNetworks
@@ -269,14 +270,15 @@ class FakePool:
         self.stored.append(content)
         return len(self.stored) - 1
 
-    def open_job(self, job: Job, folder: WorkerFolder, files: Mapping[Path, StoredFile]) -> int:
-        self.opened.append(job)
+    def open_jobs(self, jobs: Sequence[tuple[Job, WorkerFolder]], files: Mapping[Path, StoredFile]) -> int:
+        self.opened += [job for job, _ in jobs]
 
         def opened() -> Generator[Report, None, None]:
-            try:
-                yield open_for_workers(job, self._settings, self._shared and folder.is_visible())
-            except SourceError as error:
-                yield error
+            for job, folder in jobs:
+                try:
+                    yield open_for_workers(job, self._settings, self._shared and folder.is_visible())
+                except SourceError as error:
+                    yield error
 
         return self._start(opened())
 
@@ -289,6 +291,11 @@ class FakePool:
             assert local.read_bytes() == path.read_bytes()
         assert all((task.folder is not None) == self._shared for task in tasks)
         return self._start(dream_tasks(tasks, self._settings, self._network, folder))
+
+    @property
+    def asked(self) -> int:
+        """Requests so far."""
+        return self._number
 
     def _start(self, stream: Generator[Report, None, None]) -> int:
         self._number += 1
@@ -469,6 +476,30 @@ def test_an_input_that_cannot_be_read_fails_and_the_others_go_on(
     assert [digest(job.output) for job in jobs] == expected
 
 
+def test_many_short_films_are_opened_and_dreamed_in_few_requests_and_one_that_fails_ends_alone(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", [Fraction(n, 25) for n in range(4)], size=(32, 32))
+    jobs = [Job(Path(shutil.copy(clip, tmp_path / f"{n}.mp4")), tmp_path / "out" / f"{n}.mp4") for n in range(20)]
+    jobs[3].source.write_text("no video")
+
+    def fault(request: int, finished: int) -> Exception | None:
+        tasks = pool.requests.get(request, [])
+        return RuntimeError("killed") if any(task.job == jobs[7] for task in tasks) else None
+
+    settings = job_settings(dream=DreamSettings(iterations=0))
+    pool, observer = FakePool(settings, cast(Any, None), tmp_path / "workers", 1, fault), Recorder()
+    run_with(pool, jobs, settings, observer)
+    assert len(pool.opened) == 20 and pool.asked - len(pool.requests) < 6
+    sizes = [len(tasks) for tasks in pool.requests.values()]
+    assert sizes[0] == 9 and len(sizes) < 19
+    errors = {result.job: str(result.error) for result in observer.results if result.error is not None}
+    assert sorted(errors, key=jobs.index) == [jobs[3], jobs[7]] and len(observer.results) == 20
+    assert errors[jobs[7]] == f"{jobs[7].source}, 0:00 to its end, failed 3 times: killed"
+    digests = [digest(job.output) for job in jobs if job not in errors]
+    assert digests.count(digests[0]) == 18
+    left = {path.name for path in (tmp_path / "out").iterdir()} - {job.output.name for job in jobs}
+    assert left == {"7.mp4.checkpoint"}
+
+
 def test_cancelled_jobs_resume_without_dreaming_a_segment_twice(
     jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path
 ) -> None:
@@ -483,6 +514,28 @@ def test_cancelled_jobs_resume_without_dreaming_a_segment_twice(
     assert [digest(job.output) for job in jobs] == expected
     assert sum(observer.done.values()) == dreamed and observer.frames == 5 * LENGTH - dreamed
     assert sum(result.dreamed for result in observer.results) == 5 * LENGTH - dreamed
+
+
+def test_a_worker_that_outlives_a_killed_command_does_not_hinder_the_next(
+    jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes into its folder while that is deleted."""
+    with pytest.raises(Cancelled):
+        run_with(FakePool(job_settings(), tiny_network, tmp_path / "1"), jobs[:1], job_settings(), Recorder(10))
+    late = checkpoint_folder(jobs[0].output) / "0123abcd.worker"
+    late.mkdir()
+    remove = remove_folder
+
+    def hindered(folder: Path) -> None:
+        remove(folder)
+        late.mkdir()
+        raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr(cluster_job, "remove_folder", hindered)
+    observer = Recorder()
+    run_with(FakePool(job_settings(), tiny_network, tmp_path / "2"), jobs[:1], job_settings(), observer, resume=True)
+    assert observer.results[0].error is None and digest(jobs[0].output) == expected[0]
+    assert [path.name for path in (tmp_path / "cluster").iterdir()] == ["a.mp4"]
 
 
 def test_a_stop_before_anything_is_given_out_cancels(jobs: list[Job], tiny_network: Network, tmp_path: Path) -> None:

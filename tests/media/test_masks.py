@@ -234,6 +234,17 @@ def test_the_mask_at_a_time_is_that_of_the_frame_of_the_time(tmp_path: Path, rat
         assert mask_at(clip, frame.time)[0, 0] == frame.mask[0, 0]
 
 
+def test_the_mask_at_a_time_may_be_on_screen_for_seconds(tmp_path: Path) -> None:
+    clip = make_clip(
+        tmp_path / "mask.mkv",
+        [Fraction(0), Fraction(3), Fraction(6)],
+        codec="ffv1",
+        pixels="bgr0",
+        image=lambda n, w, h: np.full((h, w, 3), n, np.uint8),
+    )
+    assert [mask_at(clip, Fraction(time))[0, 0] for time in (0, 2, 3, 5, 6, 9)] == [0, 0, 1, 1, 2, 2]
+
+
 def test_a_video_of_masks_that_is_too_short_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clip = counted_masks(tmp_path / "mask.mkv", 50, 10)  # 0.2 s
     masks = [frame.mask[0, 0] for frame in with_masks(stream([textured(8, 8)] * 9), clip, ReadSettings())]

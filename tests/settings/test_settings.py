@@ -31,9 +31,10 @@ def test_times_in_every_form_are_exact(hours: int, minutes: int, seconds: int, t
     assert parse_seconds(f"{hours}:{minutes:02}:{seconds:02}.{thousandths:03}") == total
     assert parse_seconds(f"{hours * 60 + minutes}:{seconds}.{thousandths:03}") == total
     assert parse_seconds(f"{hours * 3600 + minutes * 60 + seconds}.{thousandths:03}") == total
+    assert parse_seconds(f"{hours}h{minutes}m{seconds}.{thousandths:03}s") == total
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1:2:3:4", "1h", "nan", "1e3", ":", "1:", "."])
+@pytest.mark.parametrize("text", ["", "-1", "1:2:3:4", "1s1h", "20f", "50%", "nan", "1e3", ":", "1:", "."])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="expected seconds"):
         parse_seconds(text)

@@ -17,6 +17,7 @@ from dreamvideo.live.web.jpegs import encode_jpeg
 from dreamvideo.studio.access import Access
 from dreamvideo.studio.film_folder import FilmFolder
 from dreamvideo.studio.film_reports import FilmReports
+from dreamvideo.studio.film_sounds import FilmSounds
 from dreamvideo.studio.job_queue import JobQueue
 from dreamvideo.studio.live_child import LiveDream
 from dreamvideo.studio.picture_queue import PictureQueue
@@ -60,6 +61,22 @@ class FakeJob:
         self.messages.put(None)
 
 
+class FakeSound:
+    """A process that has heard a film at once."""
+
+    def __init__(self) -> None:
+        self._messages: list[dict[str, Any]] = [{"done": True}, {"beats": [0.1]}, {"lows": [-9], "highs": [9]}]
+
+    def send(self, message: dict[str, Any]) -> None:
+        assert message.keys() == {"path", "length", "beats"}
+
+    def receive(self) -> dict[str, Any] | None:
+        return self._messages.pop()
+
+    def close(self, seconds: float) -> None:
+        pass
+
+
 class FakeStudio:
     """A studio of a folder, and a browser that was let in."""
 
@@ -72,7 +89,9 @@ class FakeStudio:
         self.access = access or Access("127.0.0.1", None, 8765)
         self.uploads = Uploads(most_upload)
         self.live = LiveDream(self._start)
-        studio = Studio(self.folder, self.pictures, self.jobs, self.uploads, FilmReports(), self.live)
+        self.sounds = FilmSounds(FakeSound)
+        reports = FilmReports()
+        studio = Studio(self.folder, self.pictures, self.jobs, self.uploads, reports, self.live, self.sounds)
         self.app = studio_app(studio, self.access)
 
     def _start(self) -> FakeJob:
@@ -92,6 +111,7 @@ class FakeStudio:
 
     def close(self) -> None:
         self.live.close()
+        self.sounds.close()
         self.jobs.close()
         self.pictures.close()
 

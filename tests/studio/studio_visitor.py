@@ -21,7 +21,9 @@ from typing import Any, Final
 
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 ROOT: Final = Path(__file__).parents[2]
 SIZES: Final = {"desktop": (1440, 900), "phone": (390, 844)}
@@ -101,6 +103,34 @@ class Visitor:
         self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", self.one(selector))
         self.one(selector).click()
 
+    def press(self, *keys: str) -> None:
+        """Press keys at once where the focus is."""
+        chain = ActionChains(self.browser)
+        for key in keys[:-1]:
+            chain.key_down(key)
+        chain.send_keys(keys[-1])
+        for key in keys[:-1]:
+            chain.key_up(key)
+        chain.perform()
+
+    def drag(self, selector: str, share: float) -> None:
+        """Drag by mouse to a share of the width of what holds it."""
+        element = self.one(selector)
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        places = (
+            "const [a, b] = [arguments[0], arguments[0].parentElement].map((each) => each.getBoundingClientRect());"
+        )
+        x, left, width = self.browser.execute_script(places + "return [a.x + a.width / 2, b.x, b.width]", element)
+        way = left + width * share - x
+        chain = ActionChains(self.browser).click_and_hold(element)
+        chain.move_by_offset(round(way / 2), 3).move_by_offset(round(way) - round(way / 2), 0).release().perform()
+
+    def marks(self) -> list[tuple[str, float, str]]:
+        """(option, seconds, what a screen reader says) of each key of the timeline."""
+        script = "return [...document.querySelectorAll('#lanes .key')].map((each) => [each.dataset.row, Number("
+        script += "each.getAttribute('aria-valuenow')), each.getAttribute('aria-valuetext')])"
+        return [(row, float(seconds), text) for row, seconds, text in self.browser.execute_script(script)]
+
     def shows(self, selector: str, words: str) -> None:
         self.until(lambda: words in self.text(selector))
 
@@ -153,6 +183,33 @@ def visit(visitor: Visitor, url: str, film: str, look: str, state: Callable[[str
     visitor.click("#player-close")
 
 
+def set_keys(visitor: Visitor, url: str, film: str, looks: tuple[str, str], state: Callable[[str], None]) -> None:
+    """Open a film and set keys: of the strength at both ends, of two looks; drag one; edit one."""
+    visitor.browser.get(url)
+    visitor.click(f'[data-film="{film}"]')
+    visitor.until(lambda: "." in visitor.text("#time-text"))  # the film is open
+    visitor.one("#time").send_keys(Keys.HOME)
+    visitor.click(f'[data-look="{looks[0]}"]')
+    visitor.shows("#look-name", looks[0])
+    visitor.click('[data-key-of="step_size"]')
+    visitor.until(lambda: len(visitor.marks()) == 1)
+    visitor.click("#key-look")  # of the preset, and of what has keys
+    visitor.until(lambda: [name for name, _, _ in visitor.marks()] == ["preset", "step_size"])
+    visitor.one("#time").send_keys(Keys.END)
+    visitor.one("#knob-step_size").send_keys(Keys.HOME)
+    visitor.until(lambda: len(visitor.marks()) == 3)
+    visitor.drag('[data-row="step_size"][data-key="1"]', 0.75)
+    visitor.until(lambda: visitor.text("#key-said").startswith("Strength: moved"))
+    visitor.click(f'[data-look="{looks[1]}"]')
+    visitor.until(lambda: len(visitor.marks()) == 4)
+    visitor.drag('[data-row="preset"][data-key="1"]', 0.4)
+    visitor.until(lambda: visitor.text("#key-said").startswith("Look: moved"))
+    visitor.click('[data-row="preset"][data-key="1"]')
+    visitor.shows("#key-title", "Look at")
+    visitor.until(lambda: visitor.text("#stage-state") == "")
+    state("timeline")
+
+
 def visit_live(visitor: Visitor, url: str, film: str, state: Callable[[str], None]) -> None:
     """Dream the browser's own camera live, record it, then a film in place of a camera."""
     visitor.browser.get(url)
@@ -168,6 +225,7 @@ def visit_live(visitor: Visitor, url: str, film: str, state: Callable[[str], Non
     state("live_recording")
     visitor.click("#live-stop")
     visitor.until(lambda: visitor.one("#live-start").is_displayed())
+    visitor.shows("#live-camera", "dream_")  # the list was made anew, with the recording
     visitor.one(f'#live-camera option[value*="{film}"]').click()
     visitor.click("#live-start")
     visitor.shows("#live-numbers", "in the studio")
@@ -193,12 +251,13 @@ def main() -> None:
                 for problem in visitor.problems(axe) if axe else []:
                     print(f"{name} {size} {theme}: {problem}", flush=True)
         visitor.resize("desktop")
-        print(f"{name}: {visitor.errors()}", flush=True)
+        print(f"{name}: {visitor.text('#live-numbers')} {visitor.errors()}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(ROOT / "samples/valley.mp4", folder)
         with running_studio(Path(folder)) as (_, url):
             visit(visitor, url, "valley.mp4", "aviary", shoot)
+            set_keys(visitor, url, "valley.mp4", ("aviary", "flowers"), shoot)
             visit_live(visitor, url, "valley.mp4", shoot)
     visitor.close()
 

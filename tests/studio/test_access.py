@@ -29,6 +29,9 @@ PATHS = [
     ("GET", "/api/start"),
     ("GET", "/api/files"),
     ("GET", "/api/film?path=film.mp4"),
+    ("GET", "/api/strip?path=film.mp4"),
+    ("GET", "/api/sound?path=film.mp4"),
+    ("POST", "/api/timeline"),
     ("GET", "/api/events?after=0&version=0"),
     ("POST", "/api/jobs"),
     ("POST", "/api/jobs/1/pause"),
@@ -131,6 +134,10 @@ def sends(browser: TestClient, name: str) -> list[Any]:
     tiles = {"client": "a", "kind": "tiles", "path": name, "looks": [{"id": "a", "look": {}}]}
     posts: dict[str, list[Any]] = {
         "look": [{"path": name, "look": {}}, {"path": "film.mp4", "look": look}],
+        "timeline": [
+            {"path": name, "look": {}, "edit": {"do": "put", "time": 0, "values": {"color": 1}}},
+            {"path": "film.mp4", "look": {}, "edit": {"do": "load", "film": name}},
+        ],
         "pictures": [tiles, {**tiles, "path": "film.mp4", "looks": [{"id": "a", "look": look}]}],
         "jobs": [
             {"paths": [name], "look": {}},
@@ -145,7 +152,8 @@ def sends(browser: TestClient, name: str) -> list[Any]:
         ],
     }
     upload = browser.put("/api/upload", params={"path": name}, content=b"evil", headers=OCTETS)
-    gets = [browser.get(f"/api/{each}", params={"path": name, "side": 64}) for each in ("frame", "report", "film")]
+    read = ("frame", "report", "film", "strip", "sound")
+    gets = [browser.get(f"/api/{each}", params={"path": name, "side": 64}) for each in read]
     return [
         *gets,
         browser.get("/api/film", params={"path": name, "download": "1"}),
@@ -235,7 +243,8 @@ def test_the_page_names_no_other_host_and_no_script_of_its_own() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 60000, b'{"a":' * 9000])
 def test_what_makes_no_sense_is_refused_in_a_line(studio: FakeStudio, body: bytes) -> None:
-    for path in ("look", "pictures", "jobs", "jobs/1/pause", "live/start", "live/press", "live/set"):
+    paths = ("look", "pictures", "jobs", "jobs/1/pause", "timeline", "live/start", "live/press", "live/set")
+    for path in paths:
         answer = studio.browser().post(f"/api/{path}", content=body, headers=JSON)
         assert answer.status_code == 400 and len(answer.text.splitlines()) == 1
 

@@ -33,9 +33,8 @@ def find(name: str) -> Path:
 
 def job_settings(look: ChosenLook) -> JobSettings:
     parts = resolve_look(look, find)
-    return JobSettings(
-        parts.read, parts.model, parts.objective, parts.dream, parts.carry, parts.mask, parts.encode, parts.sequence
-    )
+    kinds = parts.read, parts.model, parts.objective, parts.dream, parts.carry, parts.mask, parts.encode
+    return JobSettings(*kinds, sequence=parts.sequence, timeline=parts.timeline, drive=parts.drive)
 
 
 def typed_settings(look: ChosenLook, source: Path = Path("/films/a.mp4")) -> Any:
@@ -96,6 +95,26 @@ def test_a_preset_of_the_page_is_that_of_the_command_line(preset: str | None) ->
         assert job_settings(look) == typed_settings(look)
 
 
+TIMELINES: dict[str, dict[str, Any]] = {
+    "a number": {"timeline": {"step_size": "0s:0.004, 2s:0.014 ease"}, "values": {"color": "0.5"}},
+    "an expression": {"timeline": {"color": "-0.5 + 2 * t"}},
+    "looks": {"timeline": {"preset": "0:flowers, 10s:eyes", "color": "0s:0.5"}, "values": {"octaves": 2}},
+    "looks beside what is set": {"timeline": {"preset": "0:flowers, 10s:eyes"}, "preset": "birds"},
+    "sets of a preset": {"timeline": {"classes": "0s:207, 4s:owl:0.5+lion"}, "preset": "birds"},
+    "what was set before": {"timeline": {"classes": "0s:owl"}, "values": {"classes": ["lion"], "layers": ["s8b"]}},
+    "drives": {"drives": ["step-size=audio:bass*1.5"], "values": {"model": "dreamnet"}},
+    "beats": {"timeline": {"preset": "audio:beats eyes, leaves", "amount": "0s:1"}, "drives": ["color=audio:beats"]},
+}
+
+
+@pytest.mark.parametrize("name", TIMELINES)
+def test_a_timeline_of_the_page_is_that_of_the_command_line(name: str) -> None:
+    look = read_look(json.loads(json.dumps(TIMELINES[name])))
+    assert job_settings(look) == typed_settings(look)
+    assert read_look(json.loads(json.dumps(look.as_json()))) == look
+    assert look.title.endswith("over time")
+
+
 @pytest.mark.parametrize("preset", [None, *(preset.name for preset in offered_presets())])
 def test_a_job_that_was_begun_elsewhere_has_the_settings_of_its_record(tmp_path: Path, preset: str | None) -> None:
     values = {"start": "0.5", "duration": "1", "size": "48", "classes": ["owl:0.5"], "octaves": 2}
@@ -139,6 +158,16 @@ def test_a_record_that_names_files_or_code_is_refused(change: dict[str, Any], me
         {"values": {"classes": [["owl"]]}},
         {"values": {"classes": ["owl"] * 100}},
         {"values": ["owl"]},
+        {"timeline": ["0s:1"]},
+        {"timeline": {"seed": "0s:1"}},
+        {"timeline": {"step_size": 3}},
+        {"timeline": {"step_size": " "}},
+        {"timeline": {"preset": "0s:nothing"}},
+        {"timeline": {"preset": "0s:, 2s"}},
+        {"drives": "color=audio:bass"},
+        {"drives": ["color=audio:bass"] * 20},
+        {"drives": ["color=audio:bass", "color=audio:mid"]},
+        {"drives": ["seed=audio:bass"]},
         [],
         "birds",
     ],

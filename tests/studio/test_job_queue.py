@@ -53,7 +53,7 @@ def test_a_job_runs_and_its_progress_is_told(studio: FakeStudio) -> None:
     job = studio.started.get(timeout=SOON)
     until(lambda: job.spec)
     assert job.spec["source"].endswith("films/film.mp4") and job.spec["output"].endswith("films/film_dream.mp4")
-    assert job.spec["look"] == {"preset": "eyes", "values": {}}
+    assert job.spec["look"] == {"preset": "eyes", "values": {}, "timeline": {}, "drives": []}
     job.messages.put({"frames": 3, "count": 12, "fps": 2.5, "left": 3.6})
     job.messages.put({"picture": JPEG})
     until(lambda: studio.jobs.jobs()[0]["drawn"] == 1)

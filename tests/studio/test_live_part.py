@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from dreamvideo.errors import SourceError
 from dreamvideo.studio import live_process, live_routes
 from dreamvideo.studio.access import Access
 from dreamvideo.studio.chosen_look import ChosenLook
+from dreamvideo.studio.json_pipes import ChildProcess
 from dreamvideo.studio.live_process import run_studio_live
 
 SOON = 60.0
@@ -186,6 +188,18 @@ def test_the_live_dream_ends_with_the_studio(root: Path) -> None:
         fake.live.close()
         assert child.closed
         assert browser.post("/api/live/start", json=OWN).status_code == 400
+
+
+def test_a_process_that_does_not_read_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "deaf.py").write_text("import time; time.sleep(600)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    child = ChildProcess("deaf")
+    sender = threading.Thread(target=child.send, args=({"frame": "x" * (1 << 21)},))
+    sender.start()
+    until(child._lock.locked)
+    child.close(0.1)
+    sender.join(SOON)
+    assert not sender.is_alive() and child._process.returncode
 
 
 class Page:

@@ -64,7 +64,7 @@ def test_a_folder_of_pictures_is_one_film(studio: FakeStudio, root: Path) -> Non
     report = browser.get("/api/report", params={"path": "shots"}).json()
     assert report["input"]["duration"] == 12 / 25 and report["input"]["streams"][0]["kind"] == "12 pictures"
     for fps, seconds, level in ((25, 0.4, 200), (5, 0.4, 40), (5, 99, 220), (5, "", 120)):
-        query = {"path": "shots", "side": 64, "fps": fps, "time": seconds}
+        query: dict[str, Any] = {"path": "shots", "side": 64, "fps": fps, "time": seconds}
         image = cv2.imdecode(np.frombuffer(browser.get("/api/frame", params=query).content, np.uint8), 1)
         assert image.shape == (20, 30, 3) and abs(float(image.mean()) - level) < 3
     look = browser.post("/api/look", json={"path": "shots", "look": {}}).json()

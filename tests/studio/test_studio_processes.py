@@ -19,6 +19,8 @@ from dreamvideo.errors import Cancelled, OutputError, SettingsError
 from dreamvideo.media import segments
 from dreamvideo.media.checkpoint import checkpoint_folder
 from dreamvideo.studio.child_dreamer import ChildDreamer
+from dreamvideo.studio.chosen_look import command_words, read_look
+from dreamvideo.studio.film_timeline import stored_timeline
 from dreamvideo.studio.job_process import run_studio_job
 from dreamvideo.studio.look_dreamer import LookDreamer
 from dreamvideo.studio.studio_job import kept_frames
@@ -108,6 +110,19 @@ def test_the_studio_goes_on_with_what_the_command_line_began(
     assert start(film, chosen) == []  # it is done
 
 
+def test_the_command_line_goes_on_with_a_timeline_of_the_page(film: Path) -> None:
+    chosen = {**look(), "timeline": {"step_size": "0s:0.01, 0.3s:0.05", "amount": "0.2s:1, 0.28s:0 step"}}
+    with pytest.raises(Cancelled):
+        start(film, chosen, stop_after=6)
+    output = film.with_name("film_dream.mp4")
+    words = command_words(read_look(chosen), film, output, False, Path)[1:]
+    assert run(*words, "--resume", "-q") == 0
+    typed = film.with_name("typed.mp4")
+    assert run("video", film, "-o", typed, *words[4:], "-q") == 0
+    assert content(output) == content(typed)
+    assert stored_timeline(output)[0].schedules == chosen["timeline"]
+
+
 def test_another_look_does_not_go_on_with_a_checkpoint(film: Path) -> None:
     with pytest.raises(Cancelled):
         start(film, look(), stop_after=6)
@@ -151,6 +166,33 @@ def test_a_look_changes_a_frame_as_much_as_it_says(film: Path) -> None:
     assert changes[0] > 1 and changes == sorted(changes)
     assert np.abs(dreamed(iterations=0) - none).mean() < 0.5
     assert len(dreamer._placed) == 1  # one network for all looks of the same layers
+
+
+def test_a_picture_has_the_values_of_its_time(film: Path) -> None:
+    dreamer = LookDreamer()
+
+    def dreamed(seconds: float, chosen: Any) -> Any:
+        (answer,) = dreamer.run(task(film, "picture", time=seconds, look=chosen), lambda: False)
+        return answer["jpegs"]["dream"]
+
+    keyed = {**look(), "timeline": {"step_size": "0s:0.01, 0.2s:0.05", "layers": "0s:s4a, 0.2s:s8b step"}}
+    assert dreamed(0.2, keyed) == dreamed(0.2, look(step_size="0.05", layers=["s8b"]))
+    assert dreamed(0.08, keyed) == dreamed(0.08, look(step_size="0.026", layers=["s4a"]))
+    mixed = {**look(), "timeline": {"layers": "0s:s4a, 0.2s:s8b linear"}}
+    assert len({dreamed(0.08, each) for each in (mixed, look(layers=["s4a"]), look(layers=["s8b"]))}) == 3
+    driven = {**look(), "drives": ["step-size=audio:loudness*3"]}
+    assert dreamed(0.2, driven) != dreamed(0.2, look())
+
+
+def test_a_preview_changes_as_its_timeline_says(film: Path) -> None:
+    chosen = {**look(step_size="0.05"), "timeline": {"amount": "0.16s:0, 0.2s:1 step"}}
+    answers = [
+        images(answer)
+        for answer in LookDreamer().run(task(film, "preview", look=chosen), lambda: False)
+        if "jpegs" in answer
+    ]
+    changes = [float(np.abs(each["dream"].astype(float) - each["source"]).mean()) for each in answers]
+    assert max(changes[:5]) < 0.5 and min(changes[5:]) > 1
 
 
 def test_a_preview_is_two_seconds_and_foretells_the_rest(tmp_path: Path) -> None:

@@ -114,18 +114,25 @@ def test_fake_cuda_films_leave_the_device_once() -> None:
     assert dreams == [3 * HEIGHT * WIDTH] * 7
 
 
-def test_fake_cuda_a_seam_of_frames_on_the_device_is_dissolved_there() -> None:
-    images, carrying = scene(7), replace(ONE, split_shots=Fraction(4))
+@pytest.mark.parametrize(
+    ("timed", "carrying"),
+    [(slow, replace(ONE, split_shots=Fraction(4))), (plain, replace(ONE, seamless=True))],
+    ids=["a seam", "the end"],
+)
+def test_fake_cuda_two_dreams_of_frames_on_the_device_are_dissolved_there(
+    timed: Callable[[list[Any]], Iterator[Frame]], carrying: CarrySettings
+) -> None:
+    images = scene(7)
     with fake_cuda() as device:
         network = tiny(CUDA)
-        frames = slow([place(torch.from_numpy(image), CUDA) for image in images])
+        frames = timed([place(torch.from_numpy(image), CUDA) for image in images])
         device.record.clear()
         dreamed = list(dream_video(frames, network, LOOK, carrying, keep_on_device=True))
         assert device.record.faults(first=True) == []
         assert not [each for each in device.record.crossings if each.place.startswith("video/dissolve.py")]
         assert all(frame.image.is_cuda for frame in dreamed)
         there = [download(frame.image).numpy() for frame in dreamed]
-    here = [frame.image for frame in dream_video(slow(images), tiny(CPU), LOOK, carrying)]
+    here = [frame.image for frame in dream_video(timed(images), tiny(CPU), LOOK, carrying)]
     assert max(float(abs(one.astype(int) - other).mean()) for one, other in zip(there, here, strict=True)) < 0.5
 
 

@@ -13,6 +13,7 @@ import torch
 from conftest import stream, textured
 from numpy.typing import NDArray
 
+from dreamvideo.errors import SettingsError
 from dreamvideo.media import segments
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.models.look_networks import LookNetworks
@@ -183,6 +184,12 @@ def test_a_mixture_scores_the_sum_of_its_parts_of_one_network_or_two(looks: Look
         expected = 0.3 * parts[0](image) + 0.7 * parts[1](image)
         assert torch.allclose(mixture(image), expected) and len(calls) == passes
         assert mixture.logarithmic and set(mixture.layers) <= set(mixture.features(image))
+
+
+@pytest.mark.parametrize("dream", [0.5, "0:0.5", None, lambda time: 0.5, lambda time: None])
+def test_what_is_no_schedule_is_one_line(tiny_network: Network, dream: Any) -> None:
+    with pytest.raises(SettingsError, match=r"(given as|settings are) (float|str|NoneType): expected DreamSettings"):
+        next(dream_video(stream([textured(32, 32)]), tiny_network, dream, CarrySettings()))
 
 
 def test_shares_of_change_are_means_over_what_changes() -> None:

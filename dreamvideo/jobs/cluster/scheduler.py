@@ -5,6 +5,7 @@ It decodes no frame: workers open the films and say where windows may begin, and
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,6 +35,8 @@ from dreamvideo.media.worker_folder import new_worker_folder, remove_worker_fold
 from dreamvideo.video.lanes import lanes_for
 
 MAX_TRIES = 3  # of a window; then its job fails
+MOST_OPENED = 16  # jobs that a worker opens at once: each has a lock, which is an open file
+OPENED_BYTES = 1 << 26  # of their inputs; all packets are read, which takes about a second
 
 
 def run_on_cluster(
@@ -70,7 +73,7 @@ class _Scheduler:
     def __init__(self, pool: WorkerPool, settings: JobSettings, observer: Observer, resume: bool) -> None:
         self._pool, self._settings, self._observer, self._resume = pool, settings, observer, resume
         self._unopened: deque[Job | ClusterJob] = deque()  # the latter: again
-        self._opening: dict[int, ClusterJob] = {}  # request -> job
+        self._opening: dict[int, deque[ClusterJob]] = {}  # request -> those of its jobs that are not opened yet
         self._waiting: list[JobWindow] = []
         self._failed: deque[JobWindow] = deque()  # that wait to be tried again
         self._running: dict[int, list[JobWindow | None]] = {}  # request -> what is left of its windows; None: nothing
@@ -100,7 +103,7 @@ class _Scheduler:
         if self._failed:  # alone, so that no other fails with it
             self._submit([self._failed.popleft()])
         elif self._unopened and len(self._waiting) <= self._pool.count:
-            self._open(self._unopened.popleft())
+            self._open(self._take_unopened())
         elif self._waiting:
             self._submit(self._take_windows())
         else:
@@ -108,13 +111,14 @@ class _Scheduler:
         return True
 
     def _take_windows(self) -> list[JobWindow]:
-        """What one worker gets: a window, or several short ones that fill its lanes."""
+        """What one worker gets: a window, or several short ones, so that it does not wait for each."""
         count = len(self._waiting)
         batch = [take_window(self._waiting, self._pool.count, JobWindow.length, JobWindow.halves)]
         batch[0].active.open_windows += len(self._waiting) == count  # it was the half of one
         lanes = self._lanes(batch[0].active)
+        most = max(lanes, (len(self._waiting) + len(self._unopened)) // (2 * self._pool.count))
         room = LONGEST * lanes - batch[0].length()
-        while len(batch) < lanes and len(self._waiting) > self._pool.count and self._waiting[0].length() <= room:
+        while len(batch) < most and len(self._waiting) > self._pool.count and self._waiting[0].length() <= room:
             batch.append(self._waiting.pop(0))
             room -= batch[-1].length()
         return batch
@@ -124,26 +128,40 @@ class _Scheduler:
             return self._settings.carry.lanes or 1
         return lanes_for(active.info.height * active.info.width)
 
-    def _open(self, job: Job | ClusterJob) -> None:
-        """Let a free worker open the input of a job."""
-        if isinstance(job, ClusterJob):
-            active = job
-        else:
+    def _take_unopened(self) -> list[ClusterJob]:
+        """What one worker opens at once: a job, or several short ones."""
+        batch: list[ClusterJob] = []
+        most, room = min(MOST_OPENED, max(1, len(self._unopened) // self._pool.count)), OPENED_BYTES
+        while self._unopened and len(batch) < most and room > 0:
+            job = self._unopened.popleft()
+            if isinstance(job, ClusterJob):  # again, and alone: a worker died of it, or of one beside it
+                if not batch:
+                    return [job]
+                self._unopened.appendleft(job)
+                break
             try:
-                active = begin_cluster_job(job, self._settings)
+                batch.append(begin_cluster_job(job, self._settings))
             except DreamVideoError as error:
                 self._observer.finished(JobResult(job, error=error))
-                return
-            self._jobs.append(active)
+                continue
+            room -= batch[-1].state[0]
+            self._jobs.append(batch[-1])
             if self._settings.cluster.ship:
-                active.files[job.source] = store_file(job.source, self._pool.put)
-        folder = new_worker_folder(active.folder, active.lock.run)
-        self._opening[self._pool.open_job(active.job, folder, active.files)] = active
+                batch[-1].files[job.source] = store_file(job.source, self._pool.put)
+        return batch
+
+    def _open(self, batch: list[ClusterJob]) -> None:
+        """Let a free worker open the inputs of jobs."""
+        if batch:
+            jobs = [(active.job, new_worker_folder(active.folder, active.lock.run)) for active in batch]
+            files = {path: stored for active in batch for path, stored in active.files.items()}
+            self._opening[self._pool.open_jobs(jobs, files)] = deque(batch)
 
     def _submit(self, batch: list[JobWindow]) -> None:
         tasks = []
         for number, each in enumerate(batch):
             active, folder = each.active, None
+            active.started_at = active.started_at or time.monotonic()
             if active.shared:
                 folder = new_worker_folder(active.folder, active.lock.run)
                 folder.path.mkdir()
@@ -157,13 +175,12 @@ class _Scheduler:
     def _receive(self, result: TaskResult) -> None:
         report, request = result.report, result.request
         if isinstance(report, OpenedJob):
-            self._begin(self._opening[request], report)
+            self._begin(self._opening[request].popleft(), report)
         elif isinstance(report, DreamVideoError):
-            self._fail(self._opening[request], report)
+            self._fail(self._opening[request].popleft(), report)
         elif request in self._opening:
-            active = self._opening.pop(request)
-            if result.error is not None:
-                self._open_again(active, result.error)
+            for active in reversed(self._opening.pop(request)):
+                self._open_again(active, result.error or ClusterError("the worker ended before its work"))
         elif isinstance(report, FinishedSegment):
             self._running[request][report.task] = self._store(self._running[request][report.task], report)
         elif isinstance(report, FinishedTask):
@@ -239,6 +256,7 @@ class _Scheduler:
         if not windows:
             active.ended = True
             result = end_cluster_job(active, self._observer.should_stop)
+            active.files.clear()
             active.lock.release()
             self._observer.finished(result)
 
@@ -263,6 +281,7 @@ class _Scheduler:
     def _fail(self, active: ClusterJob, error: DreamVideoError) -> None:
         active.ended = True
         drop_joined(active)
+        active.files.clear()
         active.lock.release()
         self._observer.finished(JobResult(active.job, error=error))
         self._waiting = [each for each in self._waiting if each.active is not active]

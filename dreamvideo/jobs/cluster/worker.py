@@ -84,22 +84,22 @@ class ClusterWorker:
         local = [self._local_task(task) for task in tasks]
         yield from dream_tasks(local, self._settings, self._network, Path(self._folder.name))
 
-    def open_job(
-        self, job: Job, folder: WorkerFolder, files: Mapping[Path, StoredFile]
+    def open_jobs(
+        self, jobs: Sequence[tuple[Job, WorkerFolder]], files: Mapping[Path, StoredFile]
     ) -> Generator[OpenedJob | DreamVideoError, None, None]:
-        """Yield what is found in the input of a job, or the error with which it cannot be read.
+        """Yield what is found in the input of each job, in order, or the error with which it cannot be read.
 
         Args:
-            job: what is dreamed into what.
-            folder: tells whether this process sees the checkpoint.
-            files: the input, to be fetched from the object store.
+            jobs: what is dreamed into what, and folders that tell whether this process sees the checkpoints.
+            files: the inputs, to be fetched from the object store.
         """
-        try:
-            self._fetch(files)
-            local = replace(job, source=self._local_source(job))
-            yield open_for_workers(local, self._settings, folder.is_visible())
-        except DreamVideoError as error:
-            yield error
+        for job, folder in jobs:
+            try:
+                self._fetch({path: stored for path, stored in files.items() if path == job.source})
+                local = replace(job, source=self._local_source(job))
+                yield open_for_workers(local, self._settings, folder.is_visible())
+            except DreamVideoError as error:
+                yield error
 
     def clean_up(self) -> None:
         """Delete the files of this worker."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -118,19 +118,18 @@ class WorkerPool:
         slot = None if self.on_gpus else self._slots[worker][1]
         return self._follow(worker, worker.dream.options(num_returns="streaming").remote(tasks, files, slot))
 
-    def open_job(self, job: Job, folder: WorkerFolder, files: Mapping[Path, StoredFile]) -> int:
-        """Let a free worker open the input of a job; there must be one.
+    def open_jobs(self, jobs: Sequence[tuple[Job, WorkerFolder]], files: Mapping[Path, StoredFile]) -> int:
+        """Let a free worker open the inputs of jobs; there must be one.
 
         Args:
-            job: what is dreamed into what.
-            folder: tells whether the worker sees the checkpoint.
-            files: the input, if it is to be fetched from the object store.
+            jobs: what is dreamed into what, and folders that tell whether the worker sees the checkpoints.
+            files: the inputs, if they are to be fetched from the object store.
 
         Returns:
             The number of the request.
         """
         worker = self._idle.pop()
-        return self._follow(worker, worker.open_job.options(num_returns="streaming").remote(job, folder, files))
+        return self._follow(worker, worker.open_jobs.options(num_returns="streaming").remote(jobs, files))
 
     def _follow(self, worker: Any, stream: Any) -> int:
         self.requests += 1

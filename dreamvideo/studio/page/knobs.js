@@ -3,11 +3,12 @@ import { $, h } from "./api.js";
 
 let knobs = [];
 let change = () => {};
+let setKey = () => {};
 const parts = new Map(); // name -> { box, show(value, isSet) }
 let names = {}; // network -> { classes, layers, groups }
 
-export function startKnobs(described, onChange) {
-  [knobs, change] = [described, onChange];
+export function startKnobs(described, onChange, onKey) {
+  [knobs, change, setKey] = [described, onChange, onKey];
   const folded = new Map();
   const top = knobs.filter((knob) => knob.group === "main" || knob.group === "lists").map(make);
   for (const knob of knobs) {
@@ -18,13 +19,21 @@ export function startKnobs(described, onChange) {
   $("knobs").replaceChildren(...top, ...folded.values());
 }
 
-// Shows the values of a look; `typed` are those that were set by hand.
-export function showKnobs(values, typed, isPhoto) {
+export const labelOf = (name) => (name === "preset" ? "Look" : knobs.find((knob) => knob.name === name)?.label ?? name);
+
+// Shows the values of a look; `typed` are those that were set by hand, `timeline` those that change, `keyHere` says
+// which key one has at the frame that is shown.
+export function showKnobs(values, typed, isPhoto, timeline, keyHere) {
   for (const knob of knobs) {
     const part = parts.get(knob.name);
     const isSet = typed[knob.name] !== undefined;
     part.box.classList.toggle("set", isSet);
     part.box.hidden = isPhoto && knob.film;
+    part.box.classList.toggle("keyed", timeline[knob.name] !== undefined);
+    if (part.key) {
+      part.key.hidden = isPhoto;
+      part.key.setAttribute("aria-pressed", String(keyHere(knob.name) >= 0));
+    }
     part.clear.hidden = !isSet;
     part.show(isSet ? typed[knob.name] : values[knob.name]);
   }
@@ -39,10 +48,11 @@ function make(knob) {
   const ask = h("button", { type: "button", class: "quiet", "aria-expanded": "false", "aria-controls": help.id, "aria-label": `Help on ${knob.label}`,
     onclick: () => { help.hidden = !help.hidden; ask.setAttribute("aria-expanded", String(!help.hidden)); } }, "?");
   const clear = h("button", { type: "button", class: "quiet", hidden: true, "aria-label": `Set ${knob.label} back`, onclick: () => change(knob.name, undefined) }, "↺");
+  const key = knob.keyed ? h("button", { type: "button", class: "quiet key-button", "aria-pressed": "false", "data-key-of": knob.name, "aria-label": `Key of ${knob.label} at this frame`, onclick: () => setKey(knob.name) }, "◆") : null;
   const widget = widgets[knob.kind](knob, id);
   const label = widget.control ? h("label", { for: id }, knob.label) : h("span", { class: "label" }, knob.label);
-  const box = h("div", { class: "knob" }, h("div", { class: "top" }, label, widget.beside, clear, ask), widget.below, help);
-  parts.set(knob.name, { box, clear, show: widget.show });
+  const box = h("div", { class: "knob" }, h("div", { class: "top" }, label, widget.beside, clear, key, ask), widget.below, help);
+  parts.set(knob.name, { box, clear, key, show: widget.show });
   return box;
 }
 

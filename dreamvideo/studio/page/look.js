@@ -1,9 +1,11 @@
 // A film, its frame and its look: what the part "Look" shows.
 import { $, baseName, client, clock, duration, get, post, query, saying, say, size } from "./api.js";
 import { namesCame, pictureCame, showChosen, showFrame, startGallery } from "./gallery.js";
-import { namesOf, rememberNames, showKnobs, startKnobs } from "./knobs.js";
+import { labelOf, namesOf, rememberNames, showKnobs, startKnobs } from "./knobs.js";
 import { rate, showReport } from "./report.js";
 import { addFrame, filmLength, forgetDream, showDream, showSource, startFilm, startStage, stopFilm } from "./stage.js";
+import { openStrip, showPlayhead, startStrip } from "./strip.js";
+import { endSelection, keyHere, putKeys, showNow, showTimeline, startTimeline, take, toggleKey } from "./timeline.js";
 
 const STAGE_SIDE = 832; // pixels; as the studio's largest picture of a look
 const WAIT = 200; // ms after the last change before a look is dreamed
@@ -12,32 +14,54 @@ let isPhoto = false;
 let pictures = 0; // of a folder that is one film; 0: it is none
 let pictureRate = 25; // of them, per second
 let time = 0;
-let look = { preset: null, values: {} };
+const PLAIN = { preset: null, values: {}, timeline: {}, drives: [] };
+const MERGED = 1000; // ms within which moves of a key are one step of undo
+let look = PLAIN;
+let shown = { values: {}, preset: null }; // of the look, at the frame that is shown
+let presets = [];
+let merging = 0; // when a key was moved last
+let described = 0; // the newest question what a look is; answers to older ones are not shown
+let settling = 0; // a timer until the frame of a key that moves is dreamed
 let [past, future] = [[], []];
 let timer = 0;
 let requests = { stage: 0, preview: 0 };
 let previewing = false;
 
-export const chosenLook = () => look;
+// The look for a live dream, which has no timeline: as it is at the frame that is shown.
+export function chosenLook() {
+  const { timeline } = look;
+  const now = Object.keys(timeline).filter((name) => name !== "preset").map((name) => [name, shown.values[name]]);
+  return { preset: timeline.preset ? shown.preset : look.preset, values: { ...look.values, ...Object.fromEntries(now) } };
+}
+
 const film = () => paths[0];
 const frameTime = () => (isPhoto ? null : time);
 
 export function startLook(start) {
   startStage();
+  startStrip();
+  presets = start.presets.map((preset) => preset.name);
   startKnobs(start.knobs, (name, value) => {
+    if (name in look.timeline) return value === undefined ? showLook() : putKeys({ [name]: value });
     const values = { ...look.values };
     if (value === undefined) delete values[name];
     else values[name] = value;
-    setLook({ preset: look.preset, values });
-  });
-  startGallery(start, setLook);
+    return setLook({ ...look, values });
+  }, (name) => toggleKey(name, shown.values[name] ?? ""));
+  startGallery(start, choose);
+  startTimeline({ film, look: () => look, time: () => time, label: labelOf, goTo, take: taken,
+    values: namesFor,
+    drop: (name) => setLook({ ...look, timeline: Object.fromEntries(Object.entries(look.timeline).filter(([each]) => each !== name)) }),
+    dropDrive: (text) => setLook({ ...look, drives: look.drives.filter((each) => each !== text) }) });
+  $("key-look").onclick = keyOfLook;
+  $("dreamed-with").onclick = saying(async () => { await take({ do: "load", film: film() }); $("dreamed-with").hidden = true; });
   $("time").oninput = () => { time = Number($("time").value); showTime(); previewSource(); };
   $("time").onchange = () => { time = Number($("time").value); frameChanged(); };
   $("preview").onclick = () => (previewing ? endPreview() : preview());
   $("dream").onclick = saying(dream);
   $("undo").onclick = () => step(past, future);
   $("redo").onclick = () => step(future, past);
-  $("reset").onclick = () => setLook({ preset: null, values: {} });
+  $("reset").onclick = () => setLook(PLAIN);
   $("copy-command").onclick = saying(async () => { await navigator.clipboard.writeText($("command").textContent); say("copied"); });
   addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey) || $("look").hidden || ["text", "number", "search"].includes(event.target.type)) return;
@@ -46,8 +70,56 @@ export function startLook(start) {
   });
 }
 
+// A look of the gallery; what has keys gets one at this frame, all else is set.
+function choose(next) {
+  const keyed = {};
+  if (look.timeline.preset && next.preset !== look.preset) keyed.preset = next.preset ?? "";
+  for (const name of ["classes", "layers"]) if (look.timeline[name] && next.values[name] !== look.values[name]) keyed[name] = next.values[name] ?? "";
+  if (Object.keys(keyed).length) putKeys(keyed);
+  else setLook({ ...look, ...next });
+}
+
+// A key of all that makes the look: its preset, what was set by hand, and what has keys already.
+function keyOfLook() {
+  const names = new Set([...Object.keys(look.timeline), ...Object.keys(look.values)].filter((name) => name !== "preset" && labelOf(name) && canHaveKeys(name)));
+  const values = Object.fromEntries([...names].map((name) => [name, shown.values[name] ?? ""]));
+  if (shown.preset) values.preset = shown.preset;
+  putKeys(values);
+}
+
+const canHaveKeys = (name) => document.querySelector(`[data-key-of="${name}"]`) !== null;
+
+function namesFor(name) {
+  if (name === "preset") return presets;
+  const known = namesOf(shown.values.model);
+  if (name === "layers") return known?.layers ?? [];
+  return name === "classes" && known ? [...known.groups, ...(known.classes.length <= 100 ? known.classes : [])] : [];
+}
+
+// Shows a frame, and dreams it when no other is asked for soon.
+function goTo(seconds) {
+  $("time").value = seconds;
+  time = Number($("time").value);
+  showTime();
+  previewSource();
+  clearTimeout(settling);
+  settling = setTimeout(frameChanged, 2 * WAIT);
+}
+
+// A timeline that the studio has changed.
+function taken(answer, merged = false) {
+  if (!merged || performance.now() - merging > MERGED) { past.push(look); future = []; }
+  merging = merged ? performance.now() : 0;
+  look = answer.look;
+  shown = answer;
+  showTimeline(answer);
+  showLook();
+  lookSoon();
+}
+
 export const openFilms = saying(async (names) => {
   endPreview();
+  const isOther = paths.length > 0 && paths[0] !== names[0];
   paths = names;
   const report = await get("report", { path: film() });
   const video = report.input.streams.find((stream) => stream.index === report.input.dreamed)?.video;
@@ -57,17 +129,25 @@ export const openFilms = saying(async (names) => {
   $("look-body").hidden = false;
   $("look-title").textContent = baseName(film()) + (names.length > 1 ? ` and ${names.length - 1} more` : "");
   $("dream").textContent = names.length > 1 ? `Dream all ${names.length}` : "Dream it";
-  $("time-row").hidden = $("time-text").hidden = $("preview").hidden = isPhoto;
+  $("strip").hidden = $("time-text").hidden = $("preview").hidden = isPhoto;
+  if ((isOther || isPhoto) && (Object.keys(look.timeline).length || look.drives.length)) {
+    past.push(look);
+    look = { ...look, timeline: {}, drives: [] };
+    say("The timeline was that of another film: Undo brings it back.");
+  }
+  endSelection();
+  showTimeline({ rows: [], toml: "" });
   $("estimate").textContent = "";
   const [length, fps] = [report.input.duration ?? 0, video.frame_rate ? rate(video.frame_rate) : 25];
   pictures = report.input.container === "folder of pictures" ? Math.round(length * fps) : 0;
   pictureRate = fps;
-  Object.assign($("time"), { step: 1 / fps, max: Math.max(0, length - 1.5 / fps) });
+  location.hash = "look";
+  const strip = isPhoto ? {} : await openStrip(film(), fps, pictures > 0);
+  $("dreamed-with").hidden = !strip.stored;
   time = Math.floor(length / 2 * fps) / fps;
   $("time").value = time;
   time = Number($("time").value);
   showReport(report);
-  location.hash = "look";
   showTime();
   showFrame(film(), frameTime(), `${video.shown_width} / ${video.shown_height}`);
   await showSource(sourceAddress());
@@ -81,7 +161,8 @@ async function ratePictures(fps) {
   if (!pictures || fps === pictureRate) return;
   time = Math.round(time * pictureRate) / fps;
   pictureRate = fps;
-  Object.assign($("time"), { step: 1 / fps, max: (pictures - 1.5) / fps, value: time });
+  await openStrip(film(), fps, true);
+  $("time").value = time;
   showTime();
   await showSource(sourceAddress());
 }
@@ -89,6 +170,8 @@ async function ratePictures(fps) {
 function showTime() {
   $("time-text").textContent = `${clock(Math.floor(time))}.${String(Math.floor(time * 100) % 100).padStart(2, "0")}`;
   $("time").setAttribute("aria-valuetext", $("time-text").textContent);
+  showPlayhead(time);
+  showNow();
 }
 
 let waiting = false; // a source frame is on its way: others are skipped while the slider moves
@@ -104,10 +187,12 @@ const previewSource = saying(async () => {
 });
 
 const frameChanged = saying(async () => {
+  clearTimeout(settling);
   endPreview();
   showTime();
   await showSource(sourceAddress());
   showFrame(film(), frameTime(), getComputedStyle($("gallery")).getPropertyValue("--aspect"));
+  if (Object.keys(look.timeline).length) await describe();
   await askStage();
 });
 
@@ -126,6 +211,7 @@ function step(from, to) {
 }
 
 function lookSoon() {
+  described += 1;
   endPreview();
   clearTimeout(timer);
   $("estimate").textContent = "";
@@ -136,28 +222,41 @@ function lookSoon() {
 function showButtons() {
   $("undo").disabled = !past.length;
   $("redo").disabled = !future.length;
-  $("reset").disabled = !look.preset && !Object.keys(look.values).length;
+  $("reset").disabled = !look.preset && ![look.values, look.timeline, look.drives].some((each) => Object.keys(each).length);
 }
 
 async function lookChanged() {
   showButtons();
+  if (await describe()) await askStage();
+}
+
+// Asks what the look is at this frame, and shows it; false: it makes no sense, or another question was asked since.
+async function describe() {
+  const number = ++described;
   let answer;
   try {
-    answer = await post("look", { path: film(), look });
+    answer = await post("look", { path: film(), look, time: frameTime() });
   } catch (error) {
     $("look-error").textContent = error.message;
     $("dream").disabled = $("preview").disabled = true;
-    return;
+    return false;
   }
+  if (number !== described) return false;
   $("look-error").textContent = "";
   $("dream").disabled = $("preview").disabled = false;
   $("look-name").textContent = answer.title;
   $("command").textContent = answer.command;
-  showKnobs(answer.values, look.values, isPhoto);
-  showChosen(look, answer.values);
+  shown = answer;
   await ratePictures(Number(answer.values.fps));
+  showTimeline(answer);
+  showLook();
   if (!namesOf(answer.values.model)) await post("pictures", { client, kind: "names", model: answer.values.model });
-  await askStage();
+  return true;
+}
+
+function showLook() {
+  showKnobs(shown.values, look.values, isPhoto, look.timeline, keyHere);
+  showChosen({ preset: shown.preset, values: look.values }, shown.values);
 }
 
 async function askStage() {
