@@ -100,20 +100,22 @@ def _is_jump(time: Fraction, end: Fraction, latest: Fraction) -> bool:
 
 
 def can_seek(path: Path) -> bool:
-    """Whether times in a file are what a seek in it goes by: its clock does not jump.
+    """Whether times in a file are what a seek in it goes by: its clock does not jump, and packets have times.
 
     Args:
         path: a video that can be opened. Of a format whose clock may jump, the whole file is read, once.
     """
     status = path.stat()
-    return not _jumps(path, status.st_size, status.st_mtime_ns)
+    return not _misleads(path, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
-def _jumps(path: Path, size: int, modified: int) -> bool:
+def _misleads(path: Path, size: int, modified: int) -> bool:
     jumps: list[bool] = []
     try:
         with open_local(path) as container:
+            if container.format.name == "mpeg":
+                return True  # a program stream: after a seek the first packets have times that are guessed
             if not may_jump(container):
                 return False
             streams = [stream for stream in container.streams if stream.type in ("audio", "video")]

@@ -12,8 +12,8 @@ import av
 from dreamvideo.media.clock import can_seek
 from dreamvideo.media.demux import is_raw, open_container, time_base_of
 
-# Formats whose packets do not say when their frames are shown, or whose frames are drawn onto those before.
-_INEXACT: Final = {"avi": "AVI", "gif": "GIF", "apng": "APNG", "webp_anim": "WebP"}
+# Formats whose packets do not all say when their frames are shown, or whose frames are drawn onto those before.
+_INEXACT: Final = {"avi": "AVI", "mpeg": "MPEG program streams", "gif": "GIF", "apng": "APNG", "webp_anim": "WebP"}
 
 
 @dataclass(frozen=True, slots=True)

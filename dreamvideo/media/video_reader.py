@@ -16,7 +16,7 @@ from av.codec.hwaccel import HWAccel
 
 from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame, Frames, Source, StreamInfo
-from dreamvideo.media.clock import can_seek, film_begin, first_time
+from dreamvideo.media.clock import can_seek, film_begin, first_time, may_jump
 from dreamvideo.media.color import WHITE, output_color
 from dreamvideo.media.decode import KEPT, decode_frames, deinterlace, seek
 from dreamvideo.media.demux import (
@@ -163,14 +163,7 @@ class _VideoReader:
         if self._cut is None:
             frames = self._decode()
             return False, next(frames, None), frames
-        if can_seek(self._path):
-            seek(self._container, self._stream, self._cut)
-        frames = self._decode()
-        first = next(frames, None)
-        if first is None or first[1] > self._cut:  # the seek went too far, or the video begins after the cut
-            frames.close()
-            frames = self._rewind()
-            first = next(frames, None)
+        first, frames = self._frame_after_seek(self._cut, self._cut)
         skipped = False
         while first is not None and first[1] < self._cut:
             skipped = True
@@ -179,15 +172,25 @@ class _VideoReader:
 
     def _frame_at(self, time: Fraction) -> tuple[TimedFrame, TimedFrames]:
         """A frame that is not after `time`, and those after it; where seeking does not lead there, all frames."""
-        if can_seek(self._path):
-            seek(self._container, self._stream, max(self._file_start, time - SEEK_MARGIN))
+        frame, frames = self._frame_after_seek(max(self._file_start, time - SEEK_MARGIN), time)
+        assert frame is not None  # the file has one: it was opened by it
+        return frame, frames
+
+    def _frame_after_seek(self, target: Fraction, time: Fraction) -> tuple[TimedFrame | None, TimedFrames]:
+        """The first frame after a seek to `target`, and those after it; if it is after `time` or inexact, all frames.
+
+        Where pictures are refreshed bit by bit, decoders may take one for whole before it is: it is no key frame.
+        """
+        sought = can_seek(self._path)
+        if sought:
+            seek(self._container, self._stream, target)
         frames = self._decode()
-        frame = next(frames, None)
-        if frame is not None and frame[1] <= time:
-            return frame, frames
-        frames.close()
-        frames = self._rewind()
-        return next(frames), frames
+        first = next(frames, None)
+        if first is None or first[1] > time or (sought and not first[0].key_frame):
+            frames.close()
+            frames = self._rewind()
+            first = next(frames, None)
+        return first, frames
 
     def _decode(self) -> TimedFrames:
         """Frames with their times in the file, from where the container stands."""
@@ -198,7 +201,8 @@ class _VideoReader:
         return with_times(deinterlace(decoded, on_interlaced), self._interval, self._video_start)
 
     def _rewind(self) -> TimedFrames:
-        seek(self._container, self._stream, self._video_start)
+        # Transport streams are sought by decoding times, and the first of these lies before the time of its frame.
+        seek(self._container, self._stream, self._video_start - (SEEK_MARGIN if may_jump(self._container) else 0))
         return self._decode()
 
     def _describe(self, first: av.VideoFrame, swapped: bool, origin: Fraction) -> StreamInfo:

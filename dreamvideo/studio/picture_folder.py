@@ -87,7 +87,7 @@ def report_folder(folder: Path) -> dict[str, Any]:
     with open_sequence(pictures, ReadSettings(), sequence, True) as source:
         info = source.info
     suffixes = sorted({path.suffix.lower().removeprefix(".") for path in pictures})
-    video = {"shown_width": info.width, "shown_height": info.height, "frame_rate": str(sequence.fps)}
+    video = {"shown_width": info.width, "shown_height": info.height, "frame_rate": None}  # the look has it
     size = sum(path.stat().st_size for path in pictures)
     stream = {"index": 0, "kind": f"{len(pictures)} pictures", "codec": ", ".join(suffixes), "video": video}
     length = float(len(pictures) / sequence.fps)

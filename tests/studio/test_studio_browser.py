@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import psutil
 import pytest
 from clips import make_clip
 from conftest import run
+from PIL import Image
+from selenium.webdriver.common.keys import Keys
 from studio_visitor import AXE, SIZES, Visitor, running_studio, visit, visit_live
 
 pytestmark = [
@@ -108,6 +111,34 @@ def live_processes(studio: int) -> list[int]:
     """The processes of a studio that dream live."""
     children = psutil.Process(studio).children(recursive=True)
     return [child.pid for child in children if "dreamvideo.studio.live_process" in child.cmdline()]
+
+
+def test_a_folder_of_pictures_is_dreamed_with_a_mask_and_its_own_rate(tmp_path: Path, visitor: Visitor) -> None:
+    (tmp_path / "shots").mkdir()
+    for number, frame in enumerate(read(sample(tmp_path / "film.mp4", 12))):
+        frame.to_image().save(tmp_path / "shots" / f"{number}.png")
+    Image.fromarray(np.array([[0] * 4 + [255] * 4], np.uint8)).save(tmp_path / "mask.png")
+    with running_studio(tmp_path) as (_, url):
+        visitor.browser.get(url)
+        visitor.click("#entries .card:has(.folder) button")
+        visitor.click("#open-folder")
+        visitor.click('[data-look="eyes"]')
+        visitor.shows("#look-name", "eyes")
+        visitor.browser.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
+        for knob, text in (("mask", "mask.png"), ("fps", "12")):
+            visitor.one(f"#knob-{knob}").clear()
+            visitor.one(f"#knob-{knob}").send_keys(text, Keys.TAB)
+            visitor.shows("#command", f"--{knob}")
+        assert visitor.text("#time-text") == "0:00.50"  # the same picture as before, at its new time
+        visitor.click("#dream")
+        visitor.shows(".job .state", "finished")
+        visitor.click(".job button.main")
+        place = "return document.getElementById('player-dream').currentTime"
+        visitor.until(lambda: visitor.browser.execute_script(place) > 0.1)
+        assert not visitor.one("#player-source").is_displayed() and not visitor.text("#player-error")
+    words = [tmp_path / "shots", "-o", tmp_path / "typed.mp4", *LOOK, "--mask", tmp_path / "mask.png", "--fps", 12]
+    assert run("frames", *words, "-q") == 0
+    assert packets(tmp_path / "shots_dream.mp4") == packets(tmp_path / "typed.mp4")
 
 
 def test_a_job_of_a_killed_studio_is_resumed_and_equals_the_unbroken_run(tmp_path: Path, visitor: Visitor) -> None:

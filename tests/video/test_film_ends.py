@@ -179,3 +179,11 @@ def test_frames_come_in_order_each_once_and_then_those_of_the_second_dream() -> 
     assert [step.index for step in led] == [11, 11, 10, 9, 8, 23, 23, 22, 21, 20]
     assert [step.previous is None for step in led] == 2 * [True, False, False, False, False]
     assert len({step.shot for step in steps}) == 4
+
+
+def test_a_flash_in_the_last_second_is_looked_over() -> None:
+    images = [*LOOP[:10], np.full_like(LOOP[0], 255), LOOP[11]]
+    steps = list(split_shots(single_input(stream(images, RATE)), alone=False, seamless=True))
+    first, *led = [step for step in steps if step.leads]
+    assert [(step.index, step.held) for step in led] == [(11, False), (10, True), (9, False), (8, False)]
+    assert led[0].previous is first.frame and led[1].previous is led[2].previous is led[0].frame

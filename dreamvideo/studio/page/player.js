@@ -23,6 +23,9 @@ export function startPlayer() {
   }
 }
 
+// Whether there is a film to play beside the dream: a folder of pictures is none.
+export const hasFilm = (job) => /\.\w{2,5}$/.test(job.source);
+
 function start() {
   $("player-dream").play().catch(() => {});
 }
@@ -40,9 +43,8 @@ export function play(job) {
   $("player-title").textContent = baseName(job.output);
   $("player-error").textContent = "";
   const [source, dream] = [$("player-source"), $("player-dream")];
-  const isFolder = !/\.\w{2,5}$/.test(job.source); // of pictures: there is no film to play beside the dream
-  source.closest("figure").hidden = isFolder;
-  if (!isFolder) source.src = `api/film?${query({ path: job.source })}`;
+  source.closest("figure").hidden = !hasFilm(job);
+  if (hasFilm(job)) source.src = `api/film?${query({ path: job.source })}`;
   dream.src = `api/film?${query({ path: job.output })}`;
   dream.loop = $("player-loop").checked;
   dream.muted = $("player-mute").checked;

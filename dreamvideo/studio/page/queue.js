@@ -1,6 +1,6 @@
 // Jobs: how far they are, and what can be done with them.
 import { $, baseName, confirmed, duration, get, h, post, query, saying, say } from "./api.js";
-import { play } from "./player.js";
+import { hasFilm, play } from "./player.js";
 
 const STATES = { waiting: "waiting", running: "dreaming", pausing: "stopping after this frame…", paused: "paused", done: "finished", failed: "failed" };
 const cards = new Map(); // number -> parts of its card
@@ -86,7 +86,7 @@ function buttons(card, job) {
   const made = [];
   if (job.state === "done") {
     const isPhoto = /\.(png|jpe?g|webp|bmp|tiff?|avif)$/i.test(job.output);
-    made.push(isPhoto ? h("a", { class: "button", href: `api/film?${query({ path: job.output })}`, target: "_blank" }, "Look at it") : button("Play beside its source", () => play(job), "main"));
+    made.push(isPhoto ? h("a", { class: "button", href: `api/film?${query({ path: job.output })}`, target: "_blank" }, "Look at it") : button(hasFilm(job) ? "Play beside its source" : "Play", () => play(job), "main"));
     made.push(h("a", { class: "button", href: `api/film?${query({ path: job.output, download: 1 })}`, download: baseName(job.output) }, "Download"));
     made.push(button("Remove from the list", () => act(job, "remove"), "quiet"));
     return made;

@@ -6,7 +6,7 @@ const KEPT = { dreamed: ["good", "dreamed"], copied: ["good", "kept"], transcode
 export function showReport(report) {
   const lines = [];
   const input = report.input;
-  const facts = [input.container, size(input.size), input.duration ? duration(input.duration) : null].filter(Boolean).join(", ");
+  const facts = [input.container, size(input.size), input.duration && input.container !== "folder of pictures" ? duration(input.duration) : null].filter(Boolean).join(", ");
   lines.push(h("p", { class: "muted" }, facts));
   const plans = new Map((report.output?.streams ?? []).map((plan) => [plan.stream, plan]));
   for (const stream of input.streams) {
