@@ -113,8 +113,8 @@ def estimate_ahead(
     before: WaitingFrame | None = None
     at_once = False
     pair: tuple[Frame, Frame] | None = None
-    shots = split_shots(inputs, alone, carry.flow == "dis", carry.seamless)
-    with closing(split_long_shots(shots, carry.split_shots)) as steps:
+    shots = split_shots(inputs, alone, carry.flow == "dis", carry.seamless, carry.split_shots)
+    with closing(split_long_shots(shots)) as steps:
         for step in steps:
             if step.index == 0:
                 estimate = plain_torch()(motion_estimator(carry, device, on_device))

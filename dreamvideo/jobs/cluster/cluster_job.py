@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -125,7 +126,8 @@ def begin_windows(active: ClusterJob, opened: OpenedJob, resume: bool, tell: Cal
     active.heard = hear_job(job, settings)
     if resume and is_resumable(job.output):
         for path in active.folder.glob("*.worker"):
-            remove_folder(path)
+            with suppress(OSError):  # its worker may outlive a command that was killed by a moment
+                remove_folder(path)
         for segment in stored_segments(active.folder):
             if not is_whole(active.folder, segment):
                 tell(f"{job.output}: segment {segment.number} is damaged, and dreamed again")
