@@ -53,7 +53,7 @@ QUICKLY = {
     "video": ["-y", "--frames", "3"],
     "image": ["-y"],
     "frames": ["-y"],
-    "zoom": ["-y", "--seconds", "1", "--fps", "8"],
+    "zoom": ["-y", "--seconds", "6", "--fps", "2"],
     "atlas": ["-y", "--tile", "48"],
 }
 
