@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from dreamvideo.settings.dream import ModelSettings
+from dreamvideo.threads import usable_cores
 
 if TYPE_CHECKING:
     import torch
@@ -174,7 +175,7 @@ def responsive_threads(model: ModelSettings) -> Generator[Callable[[], None], No
     import cv2
     import torch
 
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     ascent_threads = model.threads or max(1, cores - 1)
     before = sys.getswitchinterval(), cv2.getNumThreads(), torch.get_num_threads()
     on_cpu = _device(model).type == "cpu"

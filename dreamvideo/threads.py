@@ -1,8 +1,9 @@
-"""A thread between two stages: `prefetch` runs ahead and keeps every item, `latest` keeps the newest."""
+"""A thread between two stages: `prefetch` runs ahead and keeps every item, `latest` keeps the newest. Cores for all."""
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -32,6 +33,16 @@ class Latest(Generic[T]):
 
     item: T | None  # None: nothing new in time
     dropped: int  # items since the beginning that newer ones replaced
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may run on: fewer than there are in a container, or where it is pinned.
+
+    More threads than that would wait for each other: OpenMP's in a convolution until the last of them had its turn.
+    """
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def prefetch(frames: Iterable[T], depth: int = 4) -> Generator[T, None, None]:

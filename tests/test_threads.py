@@ -1,6 +1,7 @@
 """prefetch: every item, in order, whatever happens on either side; latest: the newest, and never a wait."""
 
 import logging
+import os
 import threading
 import time
 import traceback
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamvideo.threads import Latest, latest, prefetch
+from dreamvideo.threads import Latest, latest, prefetch, usable_cores
 
 
 def counting(count: int, log: Any = None, error: Any = None) -> Generator[Any, None, None]:
@@ -212,3 +213,20 @@ def test_a_camera_that_hangs_is_left_alone(caplog: pytest.LogCaptureFixture) -> 
 def test_a_timeout_of_nothing_is_refused(timeout: float) -> None:
     with pytest.raises(ValueError, match="more than 0"):
         latest(counting(1), timeout)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs cores that a process is pinned to")
+def test_cores_are_those_that_the_process_may_run_on() -> None:
+    before = os.sched_getaffinity(0)
+    assert usable_cores() == len(before)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def test_where_a_process_cannot_be_pinned_all_cores_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    assert usable_cores() == 7

@@ -18,6 +18,7 @@ from dreamvideo.ascent.gaussian import lowpass
 from dreamvideo.ascent.gradient_shaping import choose_smoother, shape_step
 from dreamvideo.ascent.jitter import Shifts, shift, shift_gradient
 from dreamvideo.ascent.noise import noise_field
+from dreamvideo.ascent.step_numbers import Number, numbers_data, step_numbers
 from dreamvideo.ascent.tiling import Score, tiled_gradient
 from dreamvideo.kernels.library import fused_on
 from dreamvideo.settings.dream import DreamSettings
@@ -46,6 +47,7 @@ def ascend(
     step_scale: Tensor | None = None,
     target_score: Tensor | None = None,
     area: Tensor | None = None,
+    numbers: Tensor | None = None,
 ) -> Tensor:
     """Take one ascent step for each row of `offsets`, at one size.
 
@@ -59,6 +61,7 @@ def ascend(
         target_score: (B,) scores to hold: an image above its target takes smaller steps, one below it larger ones.
             None: steps of one size.
         area: (B, 1, H, W) 1 where there is a picture, 0 in bars: these take no steps. None: 1.
+        numbers: those of the look as data, see `numbers_data`, which take the place of those in `settings`.
 
     Returns:
         (B, 3, H, W) in [0, 1], unless `settings.space` is "imagenet", where steps are not clamped.
@@ -66,42 +69,53 @@ def ascend(
     if not len(offsets):
         return images
     if suits(settings) and fused_on(images.device):
-        return _ascend_fused(images, base, score, settings, offsets, step_scale, target_score, area)
+        data = numbers_data(settings, images.device) if numbers is None else numbers
+        return _ascend_fused(images, base, score, settings, offsets, step_scale, target_score, area, data)
+    look = step_numbers(settings, numbers)
     base_areas, highest = _held_of(base, settings)
-    pull = None if base_areas is None or highest is None else _pull_of_dark(base_areas, settings.headroom)
+    pull = None if base_areas is None or highest is None else _pull_of_dark(base_areas, look.headroom)
     for i, shifts in enumerate(offsets):
-        grad, scores = gradient(images, score, shifts, settings.border, settings.noise)
+        grad, scores = gradient(images, score, shifts, settings.border, look.noise if settings.noise else None)
         with torch.no_grad():
-            grad.nan_to_num_(0, 0, 0)  # what float16 could not hold: no step, else it would be carried for ever
-            if settings.normalize == "none":
-                grad.div_(gain(images, score))
-            if area is not None:
-                grad.mul_(area)
+            _clean(grad, gain(images, score) if settings.normalize == "none" else 1.0, area)
             # In place from here on: some 10 to 30 MB less at the peak, at 640x360.
-            step = shape_step(grad, settings, i / len(offsets), shifts)
+            step = shape_step(grad, settings, i / len(offsets), shifts, look.color)
             if area is not None:  # normalized over the whole image, although there are only those of the picture
                 step.mul_(area * area.mean((1, 2, 3), keepdim=True))
             if settings.tv:
-                step = choose_smoother(step, images, settings.tv, settings.step_size)
-            step.mul_(settings.step_size)
+                step = choose_smoother(step, images, look.tv, look.step_size)
+            step.mul_(look.step_size)
             if step_scale is not None:
                 step.mul_(step_scale)
             if target_score is not None:
                 step.mul_(_control(target_score - scores))
             if settings.headroom:
-                step.mul_(_distance(step, images, highest).div_(settings.headroom).clamp_(0, 1))
+                step.mul_(_distance(step, images, highest).div_(look.headroom).clamp_(0, 1))
             images = step.add_(images)
             if base_areas is not None:
-                _draw_back(images, base_areas, pull, settings.anchor)
+                _draw_back(images, base_areas, pull, look.anchor)
             if settings.space == "image":
                 images.clamp_(0, 1)
     return images
 
 
-def _draw_back(images: Tensor, base_areas: Tensor, pull: Tensor | None, anchor: float) -> None:
+def _clean(grad: Tensor, divisor: float, area: Tensor | None) -> None:
+    """Divide a gradient, and zero it where it is not finite and in bars, in place."""
+    grad.nan_to_num_(0, 0, 0)  # what float16 could not hold: no step, else it would be carried for ever
+    if divisor != 1:
+        grad.div_(divisor)
+    if area is not None:
+        grad.mul_(area)
+
+
+def _draw_back(images: Tensor, base_areas: Tensor, pull: Tensor | None, anchor: Number) -> None:
     """Draw the large areas of images back to those of the source, in place."""
     missing = base_areas - lowpass(images, ANCHOR_SIGMA)
-    images.add_(missing if pull is None else missing.mul_(pull), alpha=anchor)
+    missing = missing if pull is None else missing.mul_(pull)
+    if isinstance(anchor, Tensor):
+        images.addcmul_(missing, anchor)
+    else:
+        images.add_(missing, alpha=anchor)
 
 
 def _ascend_fused(
@@ -113,27 +127,28 @@ def _ascend_fused(
     step_scale: Tensor | None,
     target_score: Tensor | None,
     area: Tensor | None,
+    data: Tensor,
 ) -> Tensor:
     """`ascend` by the operations of `fused_step`."""
     shifts = offsets if isinstance(offsets, Tensor) else upload(torch.tensor(offsets), images.device)
     base_areas, highest = _held_of(base, settings)
-    clamps = settings.space == "image"
+    clamps, noise = settings.space == "image", step_numbers(settings, data).noise
     for i in range(len(shifts)):
         with torch.no_grad():
             seen = shift_op(images, shifts[i], settings.border == "reflect")
             if settings.noise:
-                seen.add_(noise_field(images.shape[2], images.shape[3], images.device), alpha=settings.noise)
+                seen.add_(noise * noise_field(images.shape[2], images.shape[3], images.device))
         grads, scores = tiled_gradient(score, seen, gain(images, score))
         with torch.no_grad():
-            planes, matrix, parts = shaped_planes(grads, settings, i / len(shifts), shifts[i], area)
+            planes, matrix, parts = shaped_planes(grads, settings, i / len(shifts), shifts[i], area, data)
             shares = None if area is None else area.mean((1, 2, 3))
             numbers = [settings.step_size, images[0].numel(), CONTROL_GAIN, *CONTROL_LIMITS]
             matrix = size_op(matrix, parts, shares, scores, target_score, numbers)
-            images = step_op(planes, matrix, images, step_scale, area, highest, settings.headroom)
+            images = step_op(planes, matrix, images, step_scale, area, highest, data, settings.headroom > 0)
             if base_areas is not None:
                 pull = 0.0 if highest is None else DARK_PULL
                 areas = lowpass(images, ANCHOR_SIGMA)
-                images = hold_op(images, base_areas, areas, settings.anchor, pull, settings.headroom, clamps)
+                images = hold_op(images, base_areas, areas, data, pull, clamps)
             elif clamps:
                 images.clamp_(0, 1)
     return images
@@ -164,14 +179,14 @@ def _distance(step: Tensor, images: Tensor, highest: Tensor | None) -> Tensor:
     return torch.minimum(distance, sign.neg_().add_(1).add_(highest))  # 2 more where it is down: no limit
 
 
-def _pull_of_dark(base_areas: Tensor, headroom: float) -> Tensor:
+def _pull_of_dark(base_areas: Tensor, headroom: Number) -> Tensor:
     """(B, 1, H, W) factor on `anchor`: 1 where the areas of the source are no darker than `headroom`."""
     darkness = 1 - (base_areas.amax(1, keepdim=True) / headroom).clamp_(max=1)
     return darkness.mul_(DARK_PULL).add_(1)
 
 
 def gradient(
-    images: Tensor, score: Score, shifts: Shifts, border: str = "reflect", noise: float = 0.0
+    images: Tensor, score: Score, shifts: Shifts, border: str = "reflect", noise: Number | None = None
 ) -> tuple[Tensor, Tensor]:
     """Differentiate the scores of shifted images.
 
@@ -180,13 +195,13 @@ def gradient(
         score: (B, 3, H, W) -> (B,).
         shifts: (dy, dx) px by which each image is shifted, and its gradient back.
         border: what the shift moves into the image at its edges, see `jitter.shift`.
-        noise: deviation of the noise that is added to the shifted images, see `noise_field`.
+        noise: deviation of the noise that is added to the shifted images, see `noise_field`; None: 0.
 
     Returns:
         The gradient (B, 3, H, W), multiplied by `gain`, since its size means nothing; and the scores (B,).
     """
     seen = shift(images, shifts, border)
-    if noise:
+    if noise is not None:
         seen = seen + noise * noise_field(images.shape[2], images.shape[3], images.device)
     grad, scores = tiled_gradient(score, seen, gain(images, score))
     return shift_gradient(grad, shifts, border), scores

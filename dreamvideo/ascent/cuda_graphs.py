@@ -7,10 +7,10 @@ that stay in place, so everything that changes from frame to frame, the jitter t
 What is done once, such as a photo, is not recorded: that takes as long as four ascents, and more memory than they do.
 An image in tiles is not recorded: its kernels are large, and their number grows with that of the tiles.
 
-Graphs are cached by network, settings, TF32, shapes and number of steps. Pass values that change from frame to frame
-as tensors, such as the step scale, which the step size becomes a part of: changed settings record a new graph. All
-graphs share one pool of memory and their buffers: one at a time is replayed, on the current stream, and its result is
-copied out at once.
+Graphs are cached by network, settings, TF32, shapes and number of steps. What changes from frame to frame is passed as
+tensors: the step scale, which the step size becomes a part of, and the numbers of the look (`step_numbers`). Only the
+width of the smoothing is constant in a graph, as the number of its taps depends on it. All graphs share one pool of
+memory and their buffers: one at a time is replayed, on the current stream, and its result is copied out at once.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from dreamvideo.ascent.step_numbers import numbers_data, without_numbers
 from dreamvideo.ascent.tiling import Score, TiledScore
 from dreamvideo.devices import is_out_of_memory
 from dreamvideo.kernels import graph_capture
@@ -59,6 +60,7 @@ class Ascend(Protocol):
         step_scale: Tensor | None = None,
         target_score: Tensor | None = None,
         area: Tensor | None = None,
+        numbers: Tensor | None = None,
     ) -> Tensor: ...
 
 
@@ -82,19 +84,25 @@ def replay(ascend: Ascend) -> Ascend:
         step_scale: Tensor | None = None,
         target_score: Tensor | None = None,
         area: Tensor | None = None,
+        numbers: Tensor | None = None,
     ) -> Tensor:
         settings, step_scale = _size_as_data(images, settings, step_scale)
-        if graph_capture.recorded_on(images.device) and len(offsets) and not isinstance(score, TiledScore):
+        if not (graph_capture.recorded_on(images.device) and len(offsets)):
+            return ascend(images, base, score, settings, offsets, step_scale, target_score, area, numbers)
+        if numbers is None:  # a plain call reads them where recordings do, too
+            settings, numbers = without_numbers(settings), numbers_data(settings, images.device)
+        if not isinstance(score, TiledScore):
             recorder = _recorder(images.device)
             # Sums of another layout differ in the last bit: a plain call sees the layout of the recordings' buffers.
             images, base = images.contiguous(), base.contiguous()
             step_scale, target_score, area = (
                 None if each is None else each.contiguous() for each in (step_scale, target_score, area)
             )
-            dreamed = recorder.run(ascend, images, base, score, settings, offsets, step_scale, target_score, area)
+            inputs = images, base, score, settings, offsets, step_scale, target_score, area, numbers
+            dreamed = recorder.run(ascend, *inputs)
             if dreamed is not None:
                 return dreamed
-        return ascend(images, base, score, settings, offsets, step_scale, target_score, area)
+        return ascend(images, base, score, settings, offsets, step_scale, target_score, area, numbers)
 
     return run
 
@@ -148,19 +156,20 @@ class GraphRecorder:
         step_scale: Tensor | None,
         target_score: Tensor | None,
         area: Tensor | None = None,
+        numbers: Tensor | None = None,
     ) -> Tensor | None:
         """Replay the recording for these arguments; the second time, record it.
 
         Args:
             ascend: called to record.
-            images, base, score, settings, offsets, step_scale, target_score, area: its arguments.
+            images, base, score, settings, offsets, step_scale, target_score, area, numbers: its arguments.
 
         Returns:
             Its result (B, 3, H, W); None: call it. So the first time, where a recording does not fit into memory, and
             from the first other failure on.
         """
         shifts = offsets if isinstance(offsets, Tensor) else upload(torch.tensor(offsets), images.device)
-        optional = {"step_scale": step_scale, "target_score": target_score, "area": area}
+        optional = {"step_scale": step_scale, "target_score": target_score, "area": area, "numbers": numbers}
         tensors = {"images": images, "base": base, "offsets": shifts}
         tensors |= {name: tensor for name, tensor in optional.items() if tensor is not None}
         look, kinds = _recorded_settings(settings), ((name, each.shape, each.dtype) for name, each in tensors.items())

@@ -16,6 +16,7 @@ from torch import Tensor
 from dreamvideo.ascent.gaussian import gaussian
 from dreamvideo.ascent.gradient_shaping import CHROMA_SIGMA, mix_channels, natural_colors, opponent_axes
 from dreamvideo.ascent.jitter import shift, shift_gradient
+from dreamvideo.ascent.step_numbers import ANCHOR, COLOR, HEADROOM, StepNumbers
 from dreamvideo.kernels.library import define, launcher
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.tensors import place
@@ -73,33 +74,32 @@ def _stepped(
     factors: Tensor | None,
     area: Tensor | None,
     highest: Tensor | None,
-    headroom: float,
+    numbers: Tensor,
+    shrinks: bool,
 ) -> Tensor:
-    """Images after the step that the matrix makes of the planes: see `ascend`."""
+    """Images after the step that the matrix makes of the planes: see `ascend`; `shrinks`: by the headroom."""
     step = mix_channels(matrix, planes)
     for factor in (factors, area):
         step = step if factor is None else step * factor
-    if headroom:
+    if shrinks:
         up = 1 - images if highest is None else torch.minimum(1 - images, highest)
-        step = step * (torch.where(step > 0, up, images) / headroom).clamp(0, 1)
+        step = step * (torch.where(step > 0, up, images) / numbers[HEADROOM]).clamp(0, 1)
     return images + step
 
 
-def _held(
-    images: Tensor, base_areas: Tensor, areas: Tensor, anchor: float, pull: float, headroom: float, clamp: bool
-) -> Tensor:
+def _held(images: Tensor, base_areas: Tensor, areas: Tensor, numbers: Tensor, pull: float, clamp: bool) -> Tensor:
     """Images whose large areas are held at those of the source, in the dark more by the factor `pull` + 1."""
-    strength: Any = anchor
+    strength = numbers[ANCHOR]
     if pull:
-        darkness = 1 - (base_areas.amax(1, keepdim=True) / headroom).clamp(max=1)
-        strength = anchor * (pull * darkness + 1)
+        darkness = 1 - (base_areas.amax(1, keepdim=True) / numbers[HEADROOM]).clamp(max=1)
+        strength = strength * (pull * darkness + 1)
     held: Tensor = images + strength * (base_areas - areas)
     return held.clamp(0, 1) if clamp else held
 
 
-def _color_matrix(luma: Tensor, chroma: Tensor, axes: Tensor, color: float) -> Tensor:
-    """(B, 3, 3) that mix luma and chroma to colors, both divided by their (B,) spread, chroma times `color`."""
-    weights = torch.stack([1 / (luma + 1e-12), *[color / (chroma + 1e-12)] * 2], 1)
+def _color_matrix(luma: Tensor, chroma: Tensor, axes: Tensor, numbers: Tensor) -> Tensor:
+    """(B, 3, 3) that mix luma and chroma to colors, both divided by their (B,) spread, chroma times the color."""
+    weights = torch.stack([1 / (luma + 1e-12), *[numbers[COLOR] / (chroma + 1e-12)] * 2], 1)
     return axes.T * weights[:, None]
 
 
@@ -128,6 +128,9 @@ def _draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+_EXAMPLE = torch.tensor(StepNumbers(step_size=1.0, color=0.65, headroom=0.2, anchor=0.5, noise=0.0, tv=0.0))
+
+
 def _shift_examples() -> list[tuple[Any, ...]]:
     shifts = torch.tensor([[3, -5], [-4, 0]])
     return [(_draw(2, 3, 21, 34), shifts, reflect) for reflect in (True, False)]
@@ -154,9 +157,9 @@ def _step_examples() -> list[tuple[Any, ...]]:
     planes, matrix, images = _draw(2, 3, 21, 34) - 0.5, _draw(2, 3, 3, seed=1) - 0.5, _draw(2, 3, 21, 34, seed=2)
     factors, area, highest = (_draw(2, 1, 21, 34, seed=seed) for seed in (3, 4, 5))
     return [
-        (planes, matrix, images, factors, area.round(), highest, 0.2),
-        (planes, matrix, images, None, None, None, 0.2),
-        (planes, matrix, images, factors, None, None, 0.0),
+        (planes, matrix, images, factors, area.round(), highest, _EXAMPLE, True),
+        (planes, matrix, images, None, None, None, _EXAMPLE, True),
+        (planes, matrix, images, factors, None, None, _EXAMPLE, False),
     ]
 
 
@@ -170,7 +173,7 @@ def _size_examples() -> list[tuple[Any, ...]]:
 
 def _hold_examples() -> list[tuple[Any, ...]]:
     images, base_areas, areas = (_draw(2, 3, 21, 34, seed=seed) for seed in (0, 1, 2))
-    return [(images, base_areas, areas, 0.5, pull, 0.2, clamp) for pull, clamp in ((10.0, True), (0.0, False))]
+    return [(images, base_areas, areas, _EXAMPLE, pull, clamp) for pull, clamp in ((10.0, True), (0.0, False))]
 
 
 shift_op = define(
@@ -205,16 +208,16 @@ magnitude_op = define(
 )
 step_op = define(
     "take_step(Tensor planes, Tensor matrix, Tensor images, Tensor? factors, Tensor? area, Tensor? highest, "
-    "float headroom) -> Tensor",
+    "Tensor numbers, bool shrinks) -> Tensor",
     _stepped,
     launcher("update_kernels", "take_step"),
     _step_examples,
 )
 color_op = define(
-    "color_matrix(Tensor luma, Tensor chroma, Tensor axes, float color) -> Tensor",
+    "color_matrix(Tensor luma, Tensor chroma, Tensor axes, Tensor numbers) -> Tensor",
     _color_matrix,
     launcher("update_kernels", "color_matrix"),
-    lambda: [(_draw(2), _draw(2, seed=1), _draw(3, 3, seed=2), 0.65)],
+    lambda: [(_draw(2), _draw(2, seed=1), _draw(3, 3, seed=2), _EXAMPLE)],
 )
 size_op = define(
     "sized_matrix(Tensor matrix, Tensor parts, Tensor? shares, Tensor scores, Tensor? targets, float[] numbers) "
@@ -224,8 +227,7 @@ size_op = define(
     _size_examples,
 )
 hold_op = define(
-    "hold_areas(Tensor images, Tensor base_areas, Tensor areas, float anchor, float pull, float headroom, bool clamp) "
-    "-> Tensor",
+    "hold_areas(Tensor images, Tensor base_areas, Tensor areas, Tensor numbers, float pull, bool clamp) -> Tensor",
     _held,
     launcher("update_kernels", "hold_areas"),
     _hold_examples,
@@ -233,7 +235,7 @@ hold_op = define(
 
 
 def shaped_planes(
-    grads: Tensor, settings: DreamSettings, progress: float, shifts: Tensor, area: Tensor | None
+    grads: Tensor, settings: DreamSettings, progress: float, shifts: Tensor, area: Tensor | None, numbers: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Shift a gradient back, smooth and color it as `shape_step` does.
 
@@ -243,6 +245,7 @@ def shaped_planes(
         progress: share of the steps at this octave that were taken before, 0 to 1.
         shifts: (B, 2) integers, px.
         area: (B, 1, H, W) as for `ascend`; None: 1.
+        numbers: those of the look as data, see `numbers_data`.
 
     Returns:
         (B, 3, H, W) planes, the (B, 3, 3) matrix that makes a step of them, and (B, parts) whose sum is that of the
@@ -257,7 +260,7 @@ def shaped_planes(
     matrix = _same(device).expand(b, 3, 3)
     if balanced:
         luma, chroma = planes[:, :1].std((1, 2, 3)), planes[:, 1:].std((1, 2, 3))
-        matrix = color_op(luma, chroma, opponent_axes(device), settings.color)
+        matrix = color_op(luma, chroma, opponent_axes(device), numbers)
     return planes, matrix, magnitude_op(planes, matrix)
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from dreamvideo.ascent.compat import network_deviations, nine_by_nine
 from dreamvideo.ascent.gaussian import cascade, gaussian_blur
 from dreamvideo.ascent.jitter import Shifts
+from dreamvideo.ascent.step_numbers import Number
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.tensors import place
 
@@ -31,7 +32,9 @@ NATURAL_COLORS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 SOFT = 2 / 255  # differences of neighbors below it count for less in the total variation; chosen by eye
 
 
-def shape_step(grad: Tensor, settings: DreamSettings, progress: float, shifts: Shifts) -> Tensor:
+def shape_step(
+    grad: Tensor, settings: DreamSettings, progress: float, shifts: Shifts, color: Number | None = None
+) -> Tensor:
     """Smooth and color a gradient, and divide it by its size in each image.
 
     Args:
@@ -39,6 +42,7 @@ def shape_step(grad: Tensor, settings: DreamSettings, progress: float, shifts: S
         settings: smoothing, color and normalization.
         progress: share of the steps at this octave that were taken before, 0 to 1; smoothing grows with it.
         shifts: (dy, dx) px of each image while its gradient was taken.
+        color: of the settings, or as data; None: of the settings.
 
     Returns:
         (B, 3, H, W), contiguous; with a mean absolute value of 1 per image unless `settings.normalize` says otherwise.
@@ -59,12 +63,12 @@ def shape_step(grad: Tensor, settings: DreamSettings, progress: float, shifts: S
     elif settings.color < 0:
         shaped = smoothed(grad)
     else:
-        shaped = balance_color(grad, smoothed, settings.color)
+        shaped = balance_color(grad, smoothed, settings.color if color is None else color)
     step = NORMALIZERS[settings.normalize](shaped)
     return step if scale is None else step * scale
 
 
-def balance_color(grad: Tensor, smoothed: Callable[[Tensor], Tensor], color: float) -> Tensor:
+def balance_color(grad: Tensor, smoothed: Callable[[Tensor], Tensor], color: Number) -> Tensor:
     """Smooth luma and color apart, and scale color.
 
     Args:
@@ -79,7 +83,8 @@ def balance_color(grad: Tensor, smoothed: Callable[[Tensor], Tensor], color: flo
     planes = mix_channels(opponent, grad)
     luma = smoothed(planes[:, :1])
     chroma = gaussian_blur(planes[:, 1:], CHROMA_SIGMA)
-    weights = torch.cat([1 / spread(luma), (color / spread(chroma)).expand(-1, 2, 1, 1)], 1)  # (B, 3, 1, 1)
+    # A reciprocal, as PyTorch divides a number: one that is data gives the same last bit.
+    weights = torch.cat([1 / spread(luma), (1 / spread(chroma) * color).expand(-1, 2, 1, 1)], 1)  # (B, 3, 1, 1)
     return mix_channels(opponent.T * weights.view(-1, 1, 3), torch.cat([luma, chroma], 1))
 
 
@@ -89,7 +94,7 @@ def mix_channels(matrix: Tensor, planes: Tensor) -> Tensor:
     return mixed.view(planes.shape)
 
 
-def choose_smoother(step: Tensor, images: Tensor, amount: float, step_size: float) -> Tensor:
+def choose_smoother(step: Tensor, images: Tensor, amount: Number, step_size: Number) -> Tensor:
     """Subtract the gradient of the images' total variation from a step, in place.
 
     Args:

@@ -10,20 +10,17 @@ from __future__ import annotations
 import heapq
 import math
 import random
-from bisect import bisect_left, bisect_right
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from itertools import accumulate, pairwise
 from typing import Any
 
 import simpy
 
+from dreamvideo.bench.model_film import ModelFilm
 from dreamvideo.jobs.cluster.cluster_job import JOINS
-from dreamvideo.jobs.film_index import index_of
 from dreamvideo.jobs.film_windows import (
-    FilmIndex,
     FilmWindow,
     divide,
     halve_window,
@@ -31,11 +28,9 @@ from dreamvideo.jobs.film_windows import (
     longest_window,
     take_window,
 )
-from dreamvideo.media.segments import GRID, MAX_FRAMES
-from dreamvideo.media.video_reader import SEEK_MARGIN
+from dreamvideo.media.segments import GRID
 from dreamvideo.video.judged_frames import lead_of
-
-KEY_FRAMES = 250  # the most from one key frame to the next, as x264 has it; each shot begins with one
+from dreamvideo.video.seams import LEAST_SECONDS, OVERLAP_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,45 +73,6 @@ class SimulatedRun:
     scheduling: float  # share of the time in which the scheduler is at work
     storing: float  # the same of the storage
     deaths: int
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFilm:
-    """A film: where shots begin, and what the packets say."""
-
-    cuts: tuple[int, ...]  # number of the first frame of each shot, and of the end
-    keys: tuple[int, ...]
-    rate: int  # frames per second
-    index: FilmIndex
-
-    def first_cut(self, cell: int) -> int:
-        """Return the first frame of the first shot at or after a grid point; of the end, if there is none."""
-        return self.cuts[min(bisect_left(self.cuts, cell * GRID * self.rate), len(self.cuts) - 1)]
-
-    def key_before(self, time: Fraction) -> int:
-        """Return the frame from which a seek to a time decodes."""
-        return self.keys[max(0, bisect_right(self.keys, (time - SEEK_MARGIN) * self.rate) - 1)]
-
-    def segments(self, first: int, end: int) -> Generator[int, None, None]:
-        """Yield the frames after each segment of the shots from one frame to another."""
-        while first < end:
-            border = min(self.first_cut(int(Fraction(first, self.rate) // GRID) + 1), end)
-            yield from range(first + MAX_FRAMES, border, MAX_FRAMES)
-            yield border
-            first = border
-
-
-def model_film(shots: Sequence[int], rate: int) -> ModelFilm:
-    """Return a film.
-
-    Args:
-        shots: frames of each.
-        rate: frames per second.
-    """
-    cuts = (0, *accumulate(shots))
-    keys = tuple(key for first, end in pairwise(cuts) for key in range(first, end, KEY_FRAMES))
-    index = index_of([Fraction(n, rate) for n in range(cuts[-1])], [Fraction(n, rate) for n in keys], GRID)
-    return ModelFilm(cuts, keys, rate, index)
 
 
 def simulate_cluster(film: ModelFilm, costs: FrameCosts, model: ClusterModel, seed: int = 0) -> SimulatedRun:
@@ -244,14 +200,19 @@ class _Simulation:
         until = film.cuts[-1] if window.end is None else math.ceil(window.end * GRID * rate)
         if first >= until:  # no shot begins in it
             return first, first, max(0, until - begin)
+        if first in film.seams:
+            begin = min(begin, film.key_before(Fraction(first, rate) - LEAST_SECONDS - OVERLAP_SECONDS - GRID))
+            return first, last, 2 * (first - begin)
         return first, last, first - begin + first - film.key_before(Fraction(first, rate))
 
     def _dream(self, rest: list[int], speed: float) -> Generator[Any, Any, None]:
         """Dream frames; `rest` is what is left of them, segment by segment."""
         costs = self._costs
         stored: Any = self._env.timeout(0)
+        if rest[0] < rest[1]:
+            yield from self._spend("dream", self._film.head(rest[0]) * costs.dream / speed)
         for end in self._film.segments(*rest):
-            frames = end - rest[0]
+            frames = end - rest[0] + self._film.head(end)
             yield from self._spend("dream", frames * costs.dream / speed)
             yield stored
             size = frames * (costs.read_bytes + costs.written_bytes)

@@ -19,9 +19,10 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from dreamvideo.bench.cluster_model import ClusterModel, FrameCosts, model_film
+from dreamvideo.bench.cluster_model import ClusterModel, FrameCosts
 from dreamvideo.bench.cluster_simulation import POLL, costs_row, predict_scaling, simulate_films
 from dreamvideo.bench.many_films import bench_many_films
+from dreamvideo.bench.model_film import model_film
 from dreamvideo.bench.pretended_machines import pretended_machines
 from dreamvideo.bench.synthetic import frame_stream, synthetic_frames
 from dreamvideo.errors import Cancelled

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Final
 
-from dreamvideo.bench.cluster_model import ClusterModel, FrameCosts, ModelFilm, model_film, simulate_cluster
+from dreamvideo.bench.cluster_model import ClusterModel, FrameCosts, simulate_cluster
+from dreamvideo.bench.model_film import ModelFilm, model_film
 from dreamvideo.info.results import ReportSection, results_table
 from dreamvideo.info.tables import TableRow
 
 RATE: Final = 25  # frames per second
 SHOTS: Final = (1500, 100)  # number of shots of the film, and the mean of their frames: 100 minutes
+SPLIT: Final = 10  # seconds from one seam to the next where the film is one shot
 WORKERS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 
 # Standard deviation of the logarithm of shot lengths where they are not all equal; assumed, not measured.
@@ -28,8 +30,8 @@ ON_CORES: Final = FrameCosts(
     dream=0.0428,
     join=0.000015,
     finish=0.02,
-    report=0.0007,
-    assign=0.0007,
+    report=0.0008,
+    assign=0.0011,
     poll=POLL,
     request=0.02,
     read_bytes=6000,
@@ -61,7 +63,7 @@ def simulate_scaling() -> int:
 
 
 def simulate_films(costs: FrameCosts, model: ClusterModel) -> Iterator[ReportSection]:
-    """Simulate a film of equal shots, one of unequal shots, and that with workers that differ and die.
+    """Simulate a film of equal shots, one of unequal shots, one shot in parts, and workers that differ and die.
 
     Args:
         costs: what they cost.
@@ -69,10 +71,13 @@ def simulate_films(costs: FrameCosts, model: ClusterModel) -> Iterator[ReportSec
     """
     count, frames = SHOTS
     equal, unequal = model_film((frames,) * count, RATE), model_film(drawn_shots(count, frames, SHOT_SPREAD), RATE)
+    whole = model_film((count * frames,), RATE, SPLIT)
     trouble = replace(TROUBLE, share=model.share, bandwidth=model.bandwidth)
     yield ReportSection("equal shots", f"{count} of {frames} frames", predict_scaling(costs, equal, model, WORKERS))
     title = f"log-normal lengths, mean {frames} frames, spread {SHOT_SPREAD:g}"
     yield ReportSection("unequal shots", title, predict_scaling(costs, unequal, model, WORKERS))
+    title = f"of {count * frames} frames, --split-shots {SPLIT}"
+    yield ReportSection("one shot", title, predict_scaling(costs, whole, model, WORKERS))
     title = f"speeds spread by {trouble.spread:g}, {trouble.deaths:g} deaths an hour and worker"
     yield ReportSection("and trouble", title, predict_scaling(costs, unequal, trouble, WORKERS))
 

@@ -113,7 +113,8 @@ def run_timeline(request: TimelineRequest, console: Console) -> int:
         if features is not None:
             picture = _with_sound(picture, features, length)
         write_image(picture, output, overwrite=request.overwrite)
-    count = f"{len(settings.schedules)} schedules"
+    number = len(settings.schedules)
+    count = f"{number} schedule{'s' if number != 1 else ''}"
     console.message(f"{output}: {count}, {len(drives.drive)} drives" if drives.drive else f"{output}: {count}")
     return DONE
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from dreamvideo._version import __version__
+from dreamvideo.threads import usable_cores
 
 # Modules without which nothing is dreamed -> the packages that hold them, the one to install first.
 NEEDED: Final = {
@@ -77,11 +78,10 @@ def format_checks(results: Sequence[CheckResult]) -> list[str]:
 
 def examine_system() -> list[CheckResult]:
     """Return the versions of this program and of Python, and the system."""
-    cores = os.cpu_count() or 1
     return [
         CheckResult("dreamvideo", __version__),
         CheckResult("python", f"{platform.python_version()} ({platform.python_implementation()})"),
-        CheckResult("system", f"{platform.platform()}, {platform.machine()}, {cores} cores"),
+        CheckResult("system", f"{platform.platform()}, {platform.machine()}, {usable_cores()} cores"),
     ]
 
 

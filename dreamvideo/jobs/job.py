@@ -40,6 +40,7 @@ from dreamvideo.settings.job import (
 from dreamvideo.settings.schedules import TimelineSettings
 from dreamvideo.settings.zoom import FilmSettings, ZoomSettings
 from dreamvideo.video.judged_frames import lead_start
+from dreamvideo.video.seams import seam_grid
 
 log = logging.getLogger(__name__)
 
@@ -164,6 +165,12 @@ def numbers_masks(settings: JobSettings) -> bool:
     return settings.mask.mask is not None and os.path.isdir(settings.mask.mask)
 
 
+def ends_at_seams(settings: JobSettings) -> bool:
+    """Return whether segments end at the seams of long shots, so that several workers may dream one of them."""
+    split = settings.carry.split_shots is not None and not settings.carry.seamless  # the end of a film is one dream
+    return split and settings.carry.persistence > 0 and bool(settings.dream.iterations) and not numbers_masks(settings)
+
+
 def resume_start(point: ResumePoint, grid: Fraction, settings: JobSettings) -> Fraction:
     """Return the time in seconds from which on frames are read to go on after one.
 
@@ -172,7 +179,12 @@ def resume_start(point: ResumePoint, grid: Fraction, settings: JobSettings) -> F
         grid: of its segments.
         settings: of the job; where masks are numbered, no frame before that one is read.
     """
-    return point.time if numbers_masks(settings) else lead_start(point.time, grid)
+    if numbers_masks(settings):
+        return point.time
+    every = settings.carry.split_shots if ends_at_seams(settings) else None
+    if every is not None and point.carry is None and (seams := seam_grid(every)).crosses(point.time):
+        return seams.lead(seams.next_seam(point.time), grid)
+    return lead_start(point.time, grid)
 
 
 @contextmanager

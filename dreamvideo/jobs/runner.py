@@ -19,6 +19,7 @@ from dreamvideo.jobs.job import (
     JobSettings,
     check_unchanged,
     encodes_on_device,
+    ends_at_seams,
     first_frame,
     masked,
     open_job,
@@ -185,7 +186,8 @@ def _open_jobs(
                     opened.append(_OpenJob(job, source, state, point, lock))
                     schedule = job_schedule(settings, source.info, hear_job(job, settings))
                     first = functools.partial(first_frame, job, settings, device) if point else None
-                    yield DreamInput(frames, point, grid, schedule, first=first)
+                    ends = ends_at_seams(settings)
+                    yield DreamInput(frames, point, grid, schedule, first=first, ends_at_seams=ends)
         except (SourceError, OutputError) as error:
             lock.release()
             refused.append(JobResult(job, error=error))

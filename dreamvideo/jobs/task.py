@@ -20,6 +20,7 @@ from dreamvideo.jobs.job import (
     Job,
     JobSettings,
     encodes_on_device,
+    ends_at_seams,
     first_frame,
     masked,
     open_job,
@@ -40,7 +41,8 @@ from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
 from dreamvideo.video.judged_frames import first_cut, lead_of, lead_start
 from dreamvideo.video.pipeline import dream_inputs
-from dreamvideo.video.shots import DreamInput
+from dreamvideo.video.seams import SeamTracker, seam_grid
+from dreamvideo.video.shots import DreamInput, part_takes_over
 from dreamvideo.yuv.encoder_planes import EncoderPlanes
 
 
@@ -175,7 +177,7 @@ def _open_tasks(
     jump = settings.read.frames is None  # they are counted from the beginning
     for number, task in enumerate(tasks):
         job, window, grid = task.job, task.window, segment_grid(task.job, settings)
-        point, cut, start, before = None, None, None, 0
+        point, cut, takes_over, start, before = None, None, None, None, 0
         if window.after is not None:
             carry = task.carry
             if carry is None and task.folder is not None:
@@ -189,25 +191,35 @@ def _open_tasks(
             found = _find_cut(task, settings, grid, network)
             if found is None:
                 continue
-            cut, before = found
-            start = lead_start(cut, grid)
+            time, before, is_cut = found
+            if is_cut:
+                cut, start = time, lead_start(time, grid)
+            else:
+                assert settings.carry.split_shots is not None
+                seams = seam_grid(settings.carry.split_shots)
+                takes_over, start = time, seams.lead(seams.seam_of(time), grid)
         with silence_reader(), open_job(job, settings, start, jump=jump, device=device) as source:
             opened.append(_OpenTask(number, source, before))
             frames = masked(source.frames, settings, before=max(0, before - 1))
             schedule = job_schedule(settings, source.info, task.heard)
-            first = None if point is None and cut is None else partial(first_frame, job, settings, device)
-            yield DreamInput(frames, point, grid, schedule, cut, window.end, first)
+            first = None if start is None else partial(first_frame, job, settings, device)
+            ends = ends_at_seams(settings)
+            yield DreamInput(frames, point, grid, schedule, cut, window.end, first, takes_over, ends)
 
 
 def _find_cut(
     task: ClusterTask, settings: JobSettings, grid: Fraction, network: Network | None
-) -> tuple[Fraction, int] | None:
-    """The first cut in a window, by small pictures, and how many frames are before it."""
+) -> tuple[Fraction, int, bool] | None:
+    """The first cut or seam in a window, by small pictures, how many frames are before it, and whether it is a cut."""
     job, window = task.job, task.window
     device = frames_device(settings.read, settings.dream, settings.model, network)
     alone = settings.carry.persistence == 0 or not settings.dream.iterations
-    start = lead_of(window.begin, grid)
+    every = settings.carry.split_shots if ends_at_seams(settings) else None
+    seams = None if every is None else SeamTracker(every)
+    start = lead_of(window.begin, grid) if seams is None else seams.grid.lead_of_window(window.begin, grid)
     with silence_reader(), open_job(job, settings, start, jump=True, device=device, blank=True) as source:
         frames = prefetch(masked(source.frames, settings, before=window.before))
-        found = first_cut(frames, window.begin, window.end, grid, alone, settings.carrying.flow == "dis")
-    return None if found is None else (found[0], window.before + found[1])
+        takes_over = partial(part_takes_over, seams)
+        for_flow = settings.carrying.flow == "dis"
+        found = first_cut(frames, window.begin, window.end, grid, alone, for_flow, takes_over)
+    return None if found is None else (found[0], window.before + found[1], found[2])

@@ -12,6 +12,8 @@ from torch import Tensor
 
 BLOCK = 512  # pixels a program; chosen by convention
 
+COLOR_AT, HEADROOM_AT, ANCHOR_AT = tl.constexpr(1), tl.constexpr(2), tl.constexpr(3)  # as in `ascent.step_numbers`
+
 
 def _grid(planes: int, pixels: int) -> tuple[int, int]:
     return triton.cdiv(pixels, BLOCK), planes
@@ -62,9 +64,10 @@ def _step_one(step, image, highest, factor, headroom, HAS_HIGHEST: tl.constexpr,
 
 @triton.jit
 def _step_kernel(
-    planes, matrix, images, factors, area, highest, out, pixels, headroom, HAS_FACTORS: tl.constexpr,
+    planes, matrix, images, factors, area, highest, out, numbers, pixels, HAS_FACTORS: tl.constexpr,
     HAS_AREA: tl.constexpr, HAS_HIGHEST: tl.constexpr, HEADROOM: tl.constexpr, SIZE: tl.constexpr,
 ):  # fmt: skip
+    headroom = tl.load(numbers + HEADROOM_AT)
     b = tl.program_id(1).to(tl.int64)
     i = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     mask = i < pixels
@@ -93,7 +96,8 @@ def take_step(
     factors: Tensor | None,
     area: Tensor | None,
     highest: Tensor | None,
-    headroom: float,
+    numbers: Tensor,
+    shrinks: bool,
 ) -> Tensor:
     """Launch `fused_step.step_op`."""
     b, _, h, w = planes.shape
@@ -103,21 +107,21 @@ def take_step(
     some = [out if each is None else each for each in given]
     flags = [each is not None for each in given]
     _step_kernel[_grid(b, h * w)](
-        planes, matrix.contiguous(), images, *some, out, h * w, headroom, *flags, headroom > 0, BLOCK
+        planes, matrix.contiguous(), images, *some, out, numbers, h * w, *flags, shrinks, BLOCK
     )
     return out
 
 
 @triton.jit
 def _hold_kernel(
-    images, base_areas, areas, out, pixels, anchor, pull, headroom, DARK: tl.constexpr, CLAMP: tl.constexpr,
-    SIZE: tl.constexpr,
+    images, base_areas, areas, out, numbers, pixels, pull, DARK: tl.constexpr, CLAMP: tl.constexpr, SIZE: tl.constexpr,
 ):  # fmt: skip
     b = tl.program_id(1).to(tl.int64)
     i = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     mask = i < pixels
     start = b * 3 * pixels + i
-    strength = tl.full((SIZE,), 1.0, tl.float32) * anchor
+    headroom = tl.load(numbers + HEADROOM_AT)
+    strength = tl.full((SIZE,), 1.0, tl.float32) * tl.load(numbers + ANCHOR_AT)
     if DARK:
         brightest = tl.load(base_areas + start, mask=mask)
         brightest = tl.maximum(brightest, tl.load(base_areas + start + pixels, mask=mask))
@@ -132,34 +136,32 @@ def _hold_kernel(
         tl.store(out + at, image, mask=mask)
 
 
-def hold_areas(
-    images: Tensor, base_areas: Tensor, areas: Tensor, anchor: float, pull: float, headroom: float, clamp: bool
-) -> Tensor:
+def hold_areas(images: Tensor, base_areas: Tensor, areas: Tensor, numbers: Tensor, pull: float, clamp: bool) -> Tensor:
     """Launch `fused_step.hold_op`."""
     b, _, h, w = images.shape
     out = torch.empty_like(images)
     _hold_kernel[_grid(b, h * w)](
-        images, base_areas.contiguous(), areas.contiguous(), out, h * w, anchor, pull, headroom, pull > 0, clamp, BLOCK
+        images, base_areas.contiguous(), areas.contiguous(), out, numbers, h * w, pull, pull > 0, clamp, BLOCK
     )
     return out
 
 
 @triton.jit
-def _color_kernel(luma, chroma, axes, out, color):
+def _color_kernel(luma, chroma, axes, out, numbers):
     # A program for each image; row c of the result is for color c, and its columns for luma and the two of chroma.
     b = tl.program_id(0)
     bright = 1 / (tl.load(luma + b) + 1e-12)
-    colored = color / (tl.load(chroma + b) + 1e-12)
+    colored = tl.load(numbers + COLOR_AT) / (tl.load(chroma + b) + 1e-12)
     for c in tl.static_range(3):
         tl.store(out + b * 9 + c * 3, tl.load(axes + c) * bright)
         tl.store(out + b * 9 + c * 3 + 1, tl.load(axes + 3 + c) * colored)
         tl.store(out + b * 9 + c * 3 + 2, tl.load(axes + 6 + c) * colored)
 
 
-def color_matrix(luma: Tensor, chroma: Tensor, axes: Tensor, color: float) -> Tensor:
+def color_matrix(luma: Tensor, chroma: Tensor, axes: Tensor, numbers: Tensor) -> Tensor:
     """Launch `fused_step.color_op`."""
     out = torch.empty(len(luma), 3, 3, device=luma.device)
-    _color_kernel[(len(luma),)](luma, chroma, axes.contiguous(), out, color)
+    _color_kernel[(len(luma),)](luma, chroma, axes.contiguous(), out, numbers)
     return out
 
 

@@ -31,7 +31,7 @@ MAX_FRAMES = 120
 GRID = Fraction(2)  # seconds from one grid point to the next: shots can be as short as one frame
 INDEPENDENT_FRAMES = 8  # from one grid point to the next where each image is a shot: a segment costs only a record
 PARTS = 10**6  # more segments than a shot has
-RULE = 2  # of the ends of segments and their numbers; those of another rule are not gone on with
+RULE = 3  # of the ends of segments and their numbers; those of another rule are not gone on with
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dreamvideo.schedule.heard_sets import parse_heard_sets
 from dreamvideo.schedule.keys import ScheduleKey, Transition, resolve_times, split_keys
 
 MORPH: Final = Fraction(1)  # seconds that a set takes to replace the one before, from its key on; chosen by eye
-SETTLING: Final = 2 * MORPH  # seconds after a morph in which the picture still changes more than before it; measured
+SETTLING: Final = 3 * MORPH  # seconds after a morph in which the picture still changes more than before it; measured
 SLOW: Final = MORPH / 2  # seconds that a change takes at least so that the picture morphs; else it flashes. By eye
 MOST_SETS: Final = 64  # different ones of a schedule: each is an objective of its own
 

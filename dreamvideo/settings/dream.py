@@ -271,8 +271,8 @@ class CarrySettings:
     # Not of kind "machine": where a shot is split shows in the dream.
     split_shots: Fraction | None = option(
         None,
-        "split long shots at every multiple of this time into parts that --lanes dream side by side; each dissolves "
-        "into the next",
+        "split long shots at every multiple of this time in the film into parts that --lanes, or workers, dream side "
+        "by side; each dissolves into the next",
         type=parse_seconds,
         metavar="TIME",
     )

@@ -26,6 +26,8 @@ from dreamvideo.settings.schedules import (
     scheduled_looks,
 )
 
+SMOOTH_DIGITS: Final = 1  # of smoothing that changes, in px: each width has CUDA graphs of its own. Chosen by eye
+
 _UNKNOWN: Final = 60  # seconds after the last key that are looked at in a film of unknown length
 
 
@@ -113,7 +115,7 @@ class Timeline:
         return tuple(shares)
 
     def _number(self, name: str, value: float) -> float | int:
-        return round(value) if _is_whole(name) else value
+        return round(value) if _is_whole(name) else in_grades(name, value)
 
 
 _DREAM: Final = frozenset(each.name for each in fields(DreamSettings))
@@ -121,6 +123,16 @@ _DREAM: Final = frozenset(each.name for each in fields(DreamSettings))
 
 def _is_whole(name: str) -> bool:
     return str(SCHEDULED_FIELDS[name].type).startswith("int")
+
+
+def in_grades(name: str, value: float) -> float:
+    """Return a number that changes, as it is used.
+
+    Args:
+        name: of its field.
+        value: as the schedule has it.
+    """
+    return round(value, SMOOTH_DIGITS) if name == "smooth" else value
 
 
 def mixed_settings(parts: Sequence[tuple[DreamSettings, float]]) -> DreamSettings:
@@ -142,7 +154,7 @@ def mixed_settings(parts: Sequence[tuple[DreamSettings, float]]) -> DreamSetting
             values[each.name] = first
         else:
             mixed = sum(value * share for value, share in several)
-            values[each.name] = round(mixed) if isinstance(first, int) else mixed
+            values[each.name] = round(mixed) if isinstance(first, int) else in_grades(each.name, mixed)
     if values["color"] < 0 <= main.color:  # below 0 color is left as it is, which no mixture is
         values["color"] = main.color
     return DreamSettings(**values)

@@ -13,7 +13,7 @@ from dreamvideo.errors import SettingsError
 from dreamvideo.studio.json_pipes import ChildProcess
 
 MOST_HEARD: Final = 50  # films whose sound is kept, some kilobytes each, or waits
-_Key = tuple[Path, int, float]
+_Key = tuple[Path, int, float, bool]
 
 
 class SoundProcess(Protocol):
@@ -43,20 +43,21 @@ class FilmSounds:
         self._child: SoundProcess | None = None
         self._closed = False
 
-    def heard(self, path: Path, length: float) -> dict[str, Any]:
+    def heard(self, path: Path, length: float, beats: bool = False) -> dict[str, Any]:
         """Return what is known of the sound of a film by now.
 
         Args:
             path: of the film.
             length: seconds that the strip shows.
+            beats: whether they are to be found, too.
 
         Returns:
-            What `sound_process.hear_strip` yields, in one; `done` is true when no more will be known; or `error`.
+            What `sound_process.hear_strip` returns, and `done`; nothing as long as it is not heard; or `error`.
 
         Raises:
             SettingsError: too many films wait for being heard.
         """
-        key = path, path.stat().st_mtime_ns, length
+        key = path, path.stat().st_mtime_ns, length, beats
         with self._lock:
             if key not in self._heard and not self._closed:
                 self._make_room()
@@ -87,7 +88,7 @@ class FilmSounds:
                 return
             child = self._child = self._start()
         try:
-            child.send({"path": str(key[0]), "length": key[2]})
+            child.send({"path": str(key[0]), "length": key[2], "beats": key[3]})
             while (message := child.receive()) is not None:
                 self._add(key, message)
                 if {"done", "error"} & message.keys():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from dreamvideo.studio.job_queue import RunningJob
 log = logging.getLogger(__name__)
 
 STOP_SECONDS: Final = 20.0  # that the process has to end by itself: it may finish a recording
+NOTE_SECONDS: Final = 10.0  # for which a warning is shown
 _GONE: Final = "its process has ended, perhaps for want of memory: start it again"
 
 
@@ -43,7 +45,8 @@ class LiveDream:
         self._about: dict[str, Any] = {}
         self._state: dict[str, Any] = {}
         self._image = LiveImage(0, b"", None)
-        self._message = ""
+        self._note = (0.0, "")  # when it was said, and what
+        self._ending = ""  # how the last one ended; empty: as it should
         self._closed = False
 
     def start(self, camera: str | None, camera_name: str, look: ChosenLook, root: str, client: str) -> None:
@@ -63,7 +66,7 @@ class LiveDream:
             if self._child is not None or self._closed:
                 raise SettingsError("a live dream runs already: stop it first")
             self._about = {"camera": camera_name, "title": look.title, "sender": client if camera is None else None}
-            self._state, self._message = {}, ""
+            self._state, self._note, self._ending = {}, (0.0, ""), ""
             child = self._child = self._start()
             child.send({"camera": camera, "look": look.as_json(), "root": root})
             self._thread = Thread(target=self._follow, args=(child,), name="live")
@@ -101,8 +104,9 @@ class LiveDream:
         """Return what the page shows: whether it runs, of what, what it says, and `live_process.state_of`."""
         with self._changed:
             if self._child is None:
-                return {"running": False, "message": self._message, "after": self._image.number}
-            message = self._state.get("numbers", {}).get("message") or self._message
+                return {"running": False, "message": self._ending, "after": self._image.number}
+            noted = self._note[1] if time.monotonic() - self._note[0] < NOTE_SECONDS else ""
+            message = self._state.get("numbers", {}).get("message") or noted
             return {"running": True, "message": message, "after": self._image.number, **self._about, **self._state}
 
     def stop(self) -> None:
@@ -130,7 +134,7 @@ class LiveDream:
             log.exception("a live dream failed")
         child.close(STOP_SECONDS)
         with self._changed:
-            self._child, self._message = None, "" if ending == "ended" else ending
+            self._child, self._ending = None, "" if ending == "ended" else ending
             self._changed.notify_all()
 
     def _hear(self, message: Mapping[str, Any]) -> str | None:
@@ -139,5 +143,5 @@ class LiveDream:
             self._image = LiveImage(self._image.number + 1, b64decode(message["image"]), message["mark"])
             self._changed.notify_all()
         self._state = message.get("state", self._state)
-        self._message = message.get("note", self._message)
+        self._note = (time.monotonic(), message["note"]) if "note" in message else self._note
         return "ended" if "ended" in message else message.get("error")

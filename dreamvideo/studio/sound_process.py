@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,8 +20,6 @@ log = logging.getLogger("dreamvideo")
 
 COLUMNS: Final = 1200  # of the waveform: as many as a wide strip has pixels
 LOUDEST: Final = 100  # a sample of 1 in the numbers of the waveform
-# Beats take 2 s for a minute of sound, the waveform a tenth of a second.
-LONGEST_BEATS: Final = 600.0  # seconds of a film whose beats are found
 _YIELDING: Final = 10  # added to the niceness: pictures and jobs come first
 
 
@@ -37,9 +33,7 @@ def run_sound_process() -> None:
     if hasattr(os, "nice"):
         os.nice(_YIELDING)
     try:
-        for heard in hear_strip(Path(task["path"]), task["length"]):
-            pipe.send(heard)
-        pipe.send({"done": True})
+        pipe.send({**hear_strip(Path(task["path"]), task["length"], task["beats"]), "done": True})
     except DreamVideoError as error:
         pipe.send({"error": first_line(error)})
     except Exception as error:
@@ -47,31 +41,31 @@ def run_sound_process() -> None:
         pipe.send({"error": f"its sound could not be read: {first_line(error)}"})
 
 
-def hear_strip(path: Path, length: float) -> Iterator[dict[str, Any]]:
+def hear_strip(path: Path, length: float, beats: bool) -> dict[str, Any]:
     """Listen to a film.
 
     Args:
         path: of the film.
         length: seconds that the strip shows; its sound may end before or after.
+        beats: whether to find them, too, which takes twenty times as long, and a library of 300 MB in memory.
 
-    Yields:
+    Returns:
         `lows` and `highs`: the extremes of each column of the waveform, the loudest of them at `LOUDEST`; empty if
-        there is no sound. Then, of a film that is not too long, `beats`, in seconds.
+        there is no sound. With them `beats`, in seconds, if they were wanted.
 
     Raises:
         SourceError: the file cannot be read.
+        SettingsError: beats are wanted without librosa.
     """
-    features = analyze_file(path, ())
+    features = analyze_file(path, (BEATS,) if beats else ())
+    found = [round(float(beat), 3) for beat in (() if features.beats is None else features.beats) if beat <= length]
+    heard: dict[str, Any] = {"beats": found} if beats else {}
     if features.is_silent:
-        yield {"lows": [], "highs": []}
-        return
+        return {**heard, "lows": [], "highs": []}
     edges = np.linspace(0, length, COLUMNS + 1) * CURVE_RATE
     scale = LOUDEST / features.loudest
     low, high = column_extremes(features.lowest, edges)[0], column_extremes(features.highest, edges)[1]
-    yield {"lows": _whole(low * scale), "highs": _whole(high * scale)}
-    if length <= LONGEST_BEATS and importlib.util.find_spec("librosa") is not None:
-        beats = analyze_file(path, (BEATS,)).beats
-        yield {"beats": [] if beats is None else [round(float(beat), 3) for beat in beats if beat <= length]}
+    return {**heard, "lows": _whole(low * scale), "highs": _whole(high * scale)}
 
 
 def _whole(values: Any) -> list[int]:

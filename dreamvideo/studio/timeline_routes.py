@@ -126,7 +126,7 @@ class _TimelineRoutes:
         if path.is_dir():
             return JSONResponse({"lows": [], "highs": [], "done": True})
         length = (await run_in_threadpool(_strip, path, SequenceSettings()))["length"]
-        return JSONResponse(self._sounds.heard(path, length))
+        return JSONResponse(self._sounds.heard(path, length, "beats" in request.query_params))
 
     async def edit(self, request: Request) -> Response:
         body = await json_body(request)

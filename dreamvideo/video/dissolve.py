@@ -47,9 +47,9 @@ def dissolve_dreams(
 def _with_carry(step: LaneStep, dreams: list[Frame]) -> Frame:
     """The first of the dreams of a frame, with the carries of all."""
     waits = [dream.carry for dream in dreams if dream.carry is not None]
-    if step.shot_start is None or not waits:
+    if step.place is None or not waits:
         return dreams[0]
-    start = step.shot_start
+    start = step.place.shot_start
     return replace(dreams[0], carry=lambda: pack_carries(start, [wait() for wait in waits]))
 
 

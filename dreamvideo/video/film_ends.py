@@ -83,11 +83,25 @@ def _second_dream(first: Frame, last: Sequence[LaneStep], for_flow: bool) -> lis
     previous = begin.frame
     leading = [second(last[-1], frame=previous, previous=None, presence=begin.presence, held=False)]
     for step, frame in zip(reversed(last), images, strict=True):
+        if step.hidden:
+            break
         leading.append(second(step, frame=frame, previous=previous, meets=1.0))
         previous = previous if step.held else frame
         if step.previous is None:
             break
     return leading
+
+
+def leading_to(steps: Iterator[LaneStep], index: int) -> Generator[LaneStep, None, None]:
+    """Yield the second dream of a film whose last frames are output by somebody else; of those it is not shown.
+
+    Args:
+        steps: of `lead_to_first`, which has read all of the film.
+        index: of the last frame that is output here.
+    """
+    for step in steps:
+        if step.leads:
+            yield step if step.index <= index and step.meets else replace(step, index=index, meets=None)
 
 
 def _both(first: Frame, last: Frame) -> Frames:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -20,6 +19,7 @@ from dreamvideo.motion.host_copy import host_copy
 from dreamvideo.motion.occlusion import estimate_motion
 from dreamvideo.settings.dream import CarrySettings
 from dreamvideo.tensors import to_planes
+from dreamvideo.threads import usable_cores
 from dreamvideo.torch_state import plain_torch
 from dreamvideo.video.lanes import LaneStep
 from dreamvideo.video.seams import split_long_shots
@@ -84,7 +84,7 @@ def flow_threads(carry: CarrySettings, device: torch.device) -> int:
         device: of the dream.
     """
     on_cpu = choose_flow(carry.flow, device.type) == "dis"
-    return max(1, min(MAX_FLOW_THREADS, (os.cpu_count() or 1) // 2)) if on_cpu else 1
+    return max(1, min(MAX_FLOW_THREADS, usable_cores() // 2)) if on_cpu else 1
 
 
 def estimate_ahead(
@@ -113,8 +113,8 @@ def estimate_ahead(
     before: WaitingFrame | None = None
     at_once = False
     pair: tuple[Frame, Frame] | None = None
-    shots = split_shots(inputs, alone, carry.flow == "dis", carry.seamless)
-    with closing(split_long_shots(shots, carry.split_shots)) as steps:
+    shots = split_shots(inputs, alone, carry.flow == "dis", carry.seamless, carry.split_shots)
+    with closing(split_long_shots(shots)) as steps:
         for step in steps:
             if step.index == 0:
                 estimate = plain_torch()(motion_estimator(carry, device, on_device))

@@ -16,8 +16,8 @@ from dreamvideo.video.progress import GROWN_STEPS, Progress
 
 # Size of the steps while one look gives way to another, over the usual one. The finest octave then steps in every frame
 # instead of every other, so that the other look is there as soon. By measurement: a frame of a still photograph changes
-# by at most 1.2 times the most by which it changes in one look; with usual steps by 2.4 times.
-MORPH_STEP = 0.45
+# by at most 1.3 times the most by which it changes in one look; with usual steps by 2.4 times.
+MORPH_STEP = 0.36
 
 LOCAL_STEPS, LOCAL_STEPS_GPU = 1, 4  # a frame, where the settings leave it open
 

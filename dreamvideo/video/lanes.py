@@ -33,6 +33,17 @@ MAX_LANES = 16
 
 
 @dataclass(frozen=True, slots=True)
+class PartPlace:
+    """Where a frame is among the parts of its shot."""
+
+    shot_start: Fraction  # seconds, time of the first frame of the shot that was seen
+    both: bool  # the later part has begun, and the earlier one has not ended
+    share: float  # of the later part
+    begins: bool  # the later part begins with this frame
+    takes_over: Fraction | None  # of the first frame of the later part alone: since when, in seconds
+
+
+@dataclass(frozen=True, slots=True)
 class LaneStep:
     """A frame and its place in the stream."""
 
@@ -48,7 +59,8 @@ class LaneStep:
     held: bool = False  # a flash: it is shown with the dream of `previous`, which goes on after it
     schedule: Schedule | None = None  # of its input; None: that of all
     share: float | None = None  # of its dream in the frame, where that is dreamed twice, see `seams`; None: it is once
-    shot_start: Fraction | None = None  # time of the first frame of its shot, where shots are split; None: they are not
+    place: PartPlace | None = None  # where shots are split; None: they are not
+    hidden: bool = False  # it is dreamed, as what comes after it needs that, but not output
     meets: float | None = (
         None  # share of a second dream that leads to the first frame, see `film_ends`; None: it has none
     )

@@ -53,9 +53,11 @@ def _next_places(
     places = {}
     for copy in range(nearest - 2, nearest + 2):
         own = log_zoom - copy * period
+        if own <= -period:
+            break  # too small to be seen
         if copy in before:
             places[copy] = step.after(before[copy])
-        elif own > -period:  # else it is too small to be seen
+        else:
             places[copy] = zoom_about(path.centers[frame], own, turn - copy * spiral)
     return places
 

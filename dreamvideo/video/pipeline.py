@@ -144,4 +144,4 @@ def _by_input(
     """Frames of each input."""
     with closing(pairs):
         for number, group in itertools.groupby(pairs, lambda pair: pair[0].input):
-            yield number, (frame for _, frame in group)
+            yield number, (frame for step, frame in group if not step.hidden)

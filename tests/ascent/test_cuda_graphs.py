@@ -249,6 +249,39 @@ def test_what_decides_which_steps_are_taken_is_data_of_a_recording(calls: Calls)
     assert (calls.recorded, calls.replayed) == (1, 3)
 
 
+@pytest.mark.parametrize("look", [SMALL, replace(SMALL, tv=0.2, noise=0.1)], ids=["usual", "smoothed"])
+def test_the_numbers_of_a_look_are_data_of_a_recording(calls: Calls, look: DreamSettings) -> None:
+    """What a replay gives is what the numbers of the settings give on a CPU, to the last bit."""
+    score, images, offsets = tiny_score(), pictures(0), [[(1, 2)], [(0, 3)]]
+    changes: dict[str, Any] = {"color": 0.3, "headroom": 0.1, "anchor": 0.3, "step_size": 0.03, "noise": look.noise / 2}
+    dreams = []
+    for name, value in [*changes.items(), *changes.items()]:
+        settings = replace(look, tv=look.tv * value, **{name: value})
+        dreams.append(ascend(images, images, score, settings, offsets))
+        assert torch.equal(dreams[-1], eagerly(lambda s=settings: ascend(images, images, score, s, offsets))), name
+    assert calls.recorded == 1
+    assert all(not torch.equal(one, other) for one, other in zip(dreams[:3], dreams[1:4], strict=True))
+
+
+def test_whether_a_number_is_zero_is_part_of_a_recording(calls: Calls) -> None:
+    score, images, offsets = tiny_score(), pictures(0), [[(1, 2)]]
+    changes: list[dict[str, Any]] = [
+        {},
+        {"headroom": 0.0},
+        {"anchor": 0.0},
+        {"noise": 0.2},
+        {"tv": 0.2},
+        {"color": -0.5},
+        {"color": -1.0},
+    ]
+    for change in changes:
+        settings = replace(SMALL, **change)
+        for _ in range(2):
+            dreamed = ascend(images, images, score, settings, offsets)
+            assert torch.equal(dreamed, eagerly(lambda s=settings: ascend(images, images, score, s, offsets)))
+    assert calls.recorded == 6, "how far a color is below 0 does not matter"
+
+
 def test_shares_of_a_mixture_are_data_of_a_recording(calls: Calls) -> None:
     parts, images = [tiny_score(), tiny_score()], pictures(0)
     mixture = mix_objectives([parts[0], replace(parts[1], terms=(Term("first"),))], torch.device("cpu"))
@@ -273,6 +306,32 @@ def test_a_video_dreams_the_same_by_replays(calls: Calls, tiny_network: Network)
     assert calls.replayed > calls.recorded
 
 
+def test_a_film_whose_look_changes_at_every_frame_has_the_recordings_of_a_fixed_one(
+    calls: Calls, tiny_network: Network
+) -> None:
+    images = [np.roll(textured(48, 64, 1), i, 1) for i in range(9)]
+
+    def look(time: Any) -> DreamSettings:
+        t = float(time)
+        numbers: dict[str, Any] = {
+            "color": 0.4 + t,
+            "headroom": 0.2 + t / 9,
+            "anchor": 0.05 + t / 2,
+            "noise": 0.1 + t / 2,
+        }
+        return replace(SMALL, **numbers, step_size=0.01 + t / 9)
+
+    fixed = look(0)
+    counts = []
+    for settings in (fixed, fixed, look):
+        before = calls.recorded
+        dreamed = [frame.image for frame in dream_video(stream(images), tiny_network, settings, CarrySettings())]
+        counts.append(calls.recorded - before)
+    assert counts[0] > 0 and counts[2] == 0, "those of the fixed one are replayed"
+    plain = eagerly(lambda: list(dream_video(stream(images), tiny_network, look, CarrySettings())))
+    assert all(np.array_equal(one, other.image) for one, other in zip(dreamed, plain, strict=True))
+
+
 def test_the_recordings_kept_are_bounded_and_share_their_buffers(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_graphs, "MAX_RECORDINGS", 3)
     score = tiny_score()
@@ -282,7 +341,7 @@ def test_the_recordings_kept_are_bounded_and_share_their_buffers(calls: Calls, m
     assert calls.recorded == 5  # four widths, and the first once more
     assert len(calls.recorder.recordings) == 3
     held = {x.untyped_storage().data_ptr() for r in calls.recorder.recordings.values() for x in r.inputs.values()}
-    assert len(held) == 4  # images, base, jitter, size of the steps
+    assert len(held) == 5  # images, base, jitter, size of the steps, numbers of the look
 
 
 def test_what_cannot_be_recorded_is_done_step_by_step_and_said_once(

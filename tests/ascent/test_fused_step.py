@@ -14,6 +14,7 @@ from torch import Tensor
 from dreamvideo.ascent import ascend as ascend_module
 from dreamvideo.ascent.ascend import ascend
 from dreamvideo.ascent.fused_step import suits
+from dreamvideo.ascent.step_numbers import numbers_data
 from dreamvideo.settings.dream import DreamSettings
 
 plain_ascend = inspect.unwrap(ascend)
@@ -26,6 +27,7 @@ LOOKS = {
     "unheld": DreamSettings(anchor=0, headroom=0.3, color=0),
 }
 HEIGHT, WIDTH = 48, 66
+CPU = torch.device("cpu")
 
 
 def score(images: Tensor) -> Tensor:
@@ -53,7 +55,7 @@ def test_the_fused_step_gives_the_image_of_the_plain_one(look: DreamSettings, se
     optional = {name: value if name in extras else None for name, value in given_tensors.items()}
     assert suits(look)
     expected = plain_ascend(images, base, score, look, offsets, **optional)
-    actual = ascend_module._ascend_fused(images, base, score, look, offsets, **optional)
+    actual = ascend_module._ascend_fused(images, base, score, look, offsets, **optional, data=numbers_data(look, CPU))
     assert (expected - images).abs().max() > 1e-3
     torch.testing.assert_close(actual, expected, atol=2e-5, rtol=0)
 
@@ -69,7 +71,8 @@ def test_a_gradient_that_is_not_finite_takes_no_step() -> None:
     def broken(images: Tensor) -> Tensor:
         return images.sum((1, 2, 3)) * torch.nan
 
+    look = DreamSettings(anchor=0)
     stepped = ascend_module._ascend_fused(
-        images, images, broken, DreamSettings(anchor=0), torch.tensor([[[3, 4]]]), None, None, None
+        images, images, broken, look, torch.tensor([[[3, 4]]]), None, None, None, numbers_data(look, CPU)
     )
     torch.testing.assert_close(stepped, images)

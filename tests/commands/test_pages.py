@@ -54,7 +54,7 @@ QUICKLY = {
     "image": ["-y"],
     "frames": ["-y"],
     "zoom": ["-y", "--seconds", "1", "--fps", "8"],
-    "atlas": ["-y", "--size", "48"],
+    "atlas": ["-y", "--tile", "48"],
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -28,10 +29,11 @@ from dreamvideo.jobs.film_windows import (
 )
 from dreamvideo.media import segments
 from dreamvideo.media.checkpoint import ResumePoint
-from dreamvideo.video import judged_frames
+from dreamvideo.video import judged_frames, seams
 from dreamvideo.video.judged_frames import first_cut, lead_of, lead_start
 from dreamvideo.video.lanes import LaneStep
-from dreamvideo.video.shots import DreamInput, split_shots
+from dreamvideo.video.seams import SeamTracker, pack_carries, seam_grid, split_long_shots
+from dreamvideo.video.shots import DreamInput, part_takes_over, split_shots
 
 # A frame of one gray level is compared by that level: see `levels`. -1 is a frame without a picture.
 Level = int
@@ -69,8 +71,9 @@ def one_input(source: DreamInput) -> Generator[DreamInput, None, None]:
     yield source
 
 
-def all_steps(source: DreamInput, alone: bool, seamless: bool = False) -> list[LaneStep]:
-    with closing(split_shots(one_input(source), alone, seamless=seamless)) as steps:
+def all_steps(source: DreamInput, alone: bool, seamless: bool = False, every: Fraction | None = None) -> list[LaneStep]:
+    source = replace(source, ends_at_seams=not seamless)
+    with closing(split_long_shots(split_shots(one_input(source), alone, False, seamless, every))) as steps:
         return list(steps)
 
 
@@ -80,13 +83,22 @@ def told(steps: list[LaneStep]) -> list[tuple[object, ...]]:
     begins: dict[int, Fraction] = {}
     for step in steps:
         begins.setdefault(step.shot, step.frame.time)
+        if step.hidden:
+            continue
         before = None if step.previous is None else step.previous.time
         at = (step.frame.time, before, step.segment, step.stores_carry, step.presence, step.held, step.meets)
-        found.append((*at, begins[step.shot]))
+        found.append((*at, step.share, begins[step.shot]))
     return found
 
 
 FILMS = st.integers(0, 2**32 - 1)
+# Whether the end of the film leads to its first frame, and seconds from one seam of long shots to the next.
+ENDS = st.sampled_from([(False, None), (True, None), (False, Fraction(11, 25)), (False, Fraction(3, 4))])
+
+
+def shorten_seams(patch: pytest.MonkeyPatch) -> None:
+    for name, frames in (("WARMUP_SECONDS", 3), ("OVERLAP_SECONDS", 4), ("LEAST_SECONDS", 6)):
+        patch.setattr(seams, name, Fraction(frames, 25))
 
 
 def drawn_film(seed: int) -> list[Frame]:
@@ -104,30 +116,48 @@ def drawn_film(seed: int) -> list[Frame]:
     return film(levels, [chance.choice((1, 1, 1, 1, 1, 1, 2, 7)) for _ in levels])
 
 
-@given(FILMS, st.sampled_from([Fraction(1, 5), Fraction(2, 5), Fraction(1)]), st.booleans(), st.booleans())
+@given(FILMS, st.sampled_from([Fraction(1, 5), Fraction(2, 5), Fraction(1)]), st.booleans(), ENDS)
 @hypothesis_settings(max_examples=200, deadline=None)
-def test_windows_hold_what_one_pass_finds(seed: int, grid: Fraction, alone: bool, seamless: bool) -> None:
-    frames, chance = drawn_film(seed), random.Random(seed)
+def test_windows_hold_what_one_pass_finds(
+    seed: int, grid: Fraction, alone: bool, ends: tuple[bool, Fraction | None]
+) -> None:
+    frames, chance, seamless, every = drawn_film(seed), random.Random(seed), ends[0], None if alone else ends[1]
     with pytest.MonkeyPatch.context() as patch:
+        shorten_seams(patch)
         patch.setattr(segments, "MAX_FRAMES", 9)
         patch.setattr(judged_frames, "LEAD", Fraction(random.Random(seed).choice((1, 2, 3, 6)), 25))
-        whole = all_steps(DreamInput(read_from(frames, Fraction(0)), grid=grid), alone, seamless)
+        whole = all_steps(DreamInput(read_from(frames, Fraction(0)), grid=grid), alone, seamless, every)
         cells = int(frames[-1].time // grid) + 1
         points = sorted(chance.sample(range(1, cells), chance.randrange(min(cells, 9)))) if cells > 1 else []
         found: list[LaneStep] = []
         for begin, end in zip([0, *points], [*points, None], strict=True):
             source = DreamInput(read_from(frames, Fraction(0)), grid=grid, end=end)
             if begin:
-                cut = first_cut(read_from(frames, lead_of(begin, grid)), begin, end, grid, alone)
-                if cut is None:
+                follows, lead = None, lead_of(begin, grid)
+                if every is not None:
+                    follows, lead = SeamTracker(every), seam_grid(every).lead_of_window(begin, grid)
+                takes_over = partial(part_takes_over, follows)
+                start = first_cut(read_from(frames, lead), begin, end, grid, alone, takes_over=takes_over)
+                if start is None:
                     continue
-                at = max(n for n, frame in enumerate(frames) if frame.time <= lead_of(begin, grid)) + cut[1]
-                assert frames[at].time == cut[0]
-                rest = read_from(frames, lead_start(cut[0], grid))
-                source = replace(source, frames=rest, cut=cut[0], first=lambda: frames[0])
-            found += [replace(step, shot=step.shot + 1000 * begin) for step in all_steps(source, alone, seamless)]
+                time, count, is_cut = start
+                at = max(n for n, frame in enumerate(frames) if frame.time <= lead_of(begin, grid)) + count
+                source = replace(source, first=lambda: frames[0])
+                if is_cut:
+                    assert frames[at].time == time
+                    source = replace(source, frames=read_from(frames, lead_start(time, grid)), cut=time)
+                else:
+                    assert frames[at - 1].time < time <= frames[at].time
+                    grid_of_seams = seam_grid(every or Fraction(0))
+                    lead = grid_of_seams.lead(grid_of_seams.seam_of(time), grid)
+                    source = replace(source, frames=read_from(frames, lead), takes_over=time)
+            steps = all_steps(source, alone, seamless, every)
+            found += [replace(step, shot=step.shot + 1000 * begin) for step in steps]
         assert told(found) == told(whole)
-        whole, found = ([step for step in steps if not step.leads] for steps in (whole, found))
+        whole, found = (
+            list({(s.shot // 1000, s.index): s for s in steps if not (s.leads or s.hidden)}.values())
+            for steps in (whole, found)
+        )
         following = {step.frame.time: after.frame.time for step, after in pairwise(whole)}
         for last, first in pairwise(found):
             if last.shot // 1000 != first.shot // 1000:
@@ -136,27 +166,38 @@ def test_windows_hold_what_one_pass_finds(seed: int, grid: Fraction, alone: bool
         assert numbers == sorted(numbers) and numbers[0] == 0
 
 
-@given(FILMS, st.sampled_from([Fraction(1, 5), Fraction(1)]))
+@given(FILMS, st.sampled_from([Fraction(1, 5), Fraction(1)]), ENDS)
 @hypothesis_settings(max_examples=100, deadline=None)
-def test_what_is_resumed_after_any_segment_is_the_rest_of_one_pass(seed: int, grid: Fraction) -> None:
-    frames = drawn_film(seed)
+def test_what_is_resumed_after_any_segment_is_the_rest_of_one_pass(
+    seed: int, grid: Fraction, ends: tuple[bool, Fraction | None]
+) -> None:
+    frames, (seamless, every) = drawn_film(seed), ends
     with pytest.MonkeyPatch.context() as patch:
+        shorten_seams(patch)
         patch.setattr(segments, "MAX_FRAMES", 9)
         patch.setattr(judged_frames, "LEAD", Fraction(random.Random(seed).choice((1, 2, 3, 6)), 25))
-        steps = all_steps(DreamInput(read_from(frames, Fraction(0)), grid=grid), alone=False, seamless=True)
+        steps = all_steps(DreamInput(read_from(frames, Fraction(0)), grid=grid), False, seamless, every)
         whole, leading = ([step for step in steps if step.leads is leads] for leads in (False, True))
-        for count, (last, first) in enumerate(pairwise(whole), 1):
+        for place, (last, first) in enumerate(pairwise(whole), 1):
             if last.segment == first.segment:
                 continue
-            stored = b"carry" if last.stores_carry and first.previous is not None else None
-            point = ResumePoint(count, last.frame.time, stored, last.segment)
-            rest = DreamInput(
-                read_from(frames, lead_start(last.frame.time, grid)), point, grid, first=lambda: frames[0]
-            )
-            steps = all_steps(rest, alone=False, seamless=True)
+            count, time, carries = last.index + 1, last.frame.time, [b"carry"]
+            stored, lead = None, lead_start(time, grid)
+            if last.stores_carry and first.previous is not None:
+                stored = b"carry"
+                if last.place is not None:
+                    carries *= 1 + last.place.both
+                    stored = pack_carries(last.place.shot_start, carries)
+            elif every is not None and seam_grid(every).crosses(time):
+                lead = seam_grid(every).lead(seam_grid(every).next_seam(time), grid)
+            point = ResumePoint(count, time, stored, last.segment)
+            rest = DreamInput(read_from(frames, lead), point, grid, first=lambda: frames[0])
+            steps = all_steps(rest, False, seamless, every)
             shown = [step for step in steps if not step.leads]
-            assert [each[:7] for each in told(shown)] == [each[:7] for each in told(whole[count:])]
-            assert [step.carry for step in steps] == [stored, *[None] * (len(steps) - 1)]
+            assert [each[:8] for each in told(shown)] == [each[:8] for each in told(whole[place:])]
+            given_on = [step.carry for step in steps if step.carry is not None]
+            is_later = first.place is not None and first.place.takes_over is not None
+            assert given_on == ([] if stored is None else carries[-1:] if is_later else carries)
             needed = [step for step in leading if step.index >= count]
             if any(step.meets for step in needed):
                 assert told([step for step in steps if step.leads]) == told(needed)

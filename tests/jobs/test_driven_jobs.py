@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import pickle
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,8 @@ import cv2
 import numpy as np
 import pytest
 from clips import make_clip
-from sounds import RATE, sine, write_film
+from conftest import stream, textured
+from sounds import RATE, clicks, sine, write_film
 from test_cluster import (
     FakePool,
     Recorder,
@@ -46,6 +48,7 @@ from dreamvideo.settings.job import ReadSettings
 from dreamvideo.settings.schedules import SCHEDULED_NUMBERS, TimelineSettings
 from dreamvideo.settings.timeline import Timeline
 from dreamvideo.sound.features import SoundFeatures, analyze_file
+from dreamvideo.video.pipeline import dream_video
 
 BASE = 0.03  # step size of `job_settings`
 
@@ -210,6 +213,23 @@ def test_a_driven_film_is_dreamed_and_says_so(tmp_path: Path, tiny_network: Netw
         dream_jobs([Job(film, output)], settings, lambda: tiny_network)
     assert settings_in_file(output)["drive"] == settings.drive.drive
     assert parse_drives(settings.drive).keys() == {"amount", "step_size"}
+
+
+@pytest.mark.slow  # librosa compiles itself for seconds
+def test_every_beat_of_a_click_track_is_seen_and_is_over_before_the_next(tmp_path: Path, tiny_network: Network) -> None:
+    """120 a minute, in AAC."""
+    pytest.importorskip("librosa", reason="librosa is not installed")
+    beats = [0.5 + n / 2 for n in range(11)]
+    song = write_film(tmp_path / "song.mp4", "aac", [(0, clicks(beats, 6))])
+    film = make_clip(tmp_path / "film.mp4", [Fraction(n, 25) for n in range(150)])
+    at = schedule_of(film, driven("step-size=audio:beats*1.5", music=song))
+    images = [np.roll(textured(48, 64), 2 * n, 1) for n in range(150)]
+    dreams = [frame.image for frame in dream_video(stream(images), tiny_network, at, CarrySettings())]
+    strength = [float(np.abs(dream.astype(int) - image).mean()) for dream, image in zip(dreams, images, strict=True)]
+    for beat in beats[1:-1]:
+        first = math.ceil(beat * 25)
+        assert max(strength[first : first + 3]) > 1.2 * strength[first - 1], f"the beat at {beat} s"
+        assert strength[first + 11] == pytest.approx(strength[first - 1], rel=0.1), "back before the next one"
 
 
 def test_what_is_heard_is_drawn_below_the_schedules(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_folder_that_cannot_be_written_is_reported_first(tmp_path: Path) -> No
 def test_responsive_threads_leave_the_main_thread_one(
     monkeypatch: pytest.MonkeyPatch, threads: int | None, expected: int
 ) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("dreamvideo.process.usable_cores", lambda: 8)
     before = switches()
 
     def ascent_threads() -> int:

@@ -61,7 +61,7 @@ def test_shares_add_up_and_go_from_one_look_to_the_other() -> None:
         assert sum(share for _, share in fade.parts(100 + tenth / 10)) == pytest.approx(1)
     assert replace(fade, begin=None).share(1e9) == 0, "it begins when its goals are known"
     assert fade.look_at(101.0) == replace(fade.end, fades=True), "steps stay small for a while"
-    assert fade.look_at(103.0) is fade.end and fade.changes_network
+    assert fade.look_at(104.0) is fade.end and fade.changes_network
     assert fade.arrived().parts(101.0) == ((fade.end, 1.0),), "the looks before are not held"
     assert replace(fade, ascents=8).share(1e9) == pytest.approx(0.5), "few ascents do not change it all"
     assert not fade_to([(fade.end, 1.0)], replace(fade.end)).changes_network
@@ -102,7 +102,7 @@ def test_a_fade_never_jumps_and_ends_as_the_other_look() -> None:
 
     alike = [largest([each] * 8, *ascended(each, 40, tracked(), AscentState())) for each in (one, other)]
     _, first, state = alike[0]
-    change, at, state = largest((fade.look_at(number / 30) for number in range(96)), first, state)
+    change, at, state = largest((fade.look_at(number / 30) for number in range(126)), first, state)
     assert 0 < change < 1.3 * max(each[0] for each in alike), "a jump"
     (alone,) = dream_first_frames(at.source.float() / 255, other.network, other.settings)
     torch.testing.assert_close(state.unit_strength, alone.strength)
@@ -170,7 +170,7 @@ def test_the_thread_fades_and_releases_the_network_before(monkeypatch: pytest.Mo
         one("second")
     assert ascent.look.choice.layer == "second" and ascent.look.end is None and ascent.look.fades
     assert released == [torch.device("cpu")], "recordings would hold the first network"
-    for _ in range(80):
+    for _ in range(110):
         clock[0] += 0.05
         one("second")
     assert not ascent.look.fades

@@ -34,6 +34,7 @@ def film(path: Path, codec: str, options: dict[str, str]) -> Path:
     ground, draw = textured(64, 96), np.random.default_rng(0)
     with av.open(str(path), "w") as output:
         stream = output.add_stream(codec, rate=RATE, options=options)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         for number in range(COUNT):
             image = np.roll(ground, number // 4, 1) // 2 + draw.integers(0, 9, ground.shape)

@@ -68,7 +68,7 @@ class FakeSound:
         self._messages: list[dict[str, Any]] = [{"done": True}, {"beats": [0.1]}, {"lows": [-9], "highs": [9]}]
 
     def send(self, message: dict[str, Any]) -> None:
-        assert message.keys() == {"path", "length"}
+        assert message.keys() == {"path", "length", "beats"}
 
     def receive(self) -> dict[str, Any] | None:
         return self._messages.pop()

@@ -225,6 +225,7 @@ def visit_live(visitor: Visitor, url: str, film: str, state: Callable[[str], Non
     state("live_recording")
     visitor.click("#live-stop")
     visitor.until(lambda: visitor.one("#live-start").is_displayed())
+    visitor.shows("#live-camera", "dream_")  # the list was made anew, with the recording
     visitor.one(f'#live-camera option[value*="{film}"]').click()
     visitor.click("#live-start")
     visitor.shows("#live-numbers", "in the studio")

@@ -15,6 +15,7 @@ from studio_fakes import FakeSound, FakeStudio, fake_studio, film_folder
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.settings.timeline_file import timeline_of_toml
+from dreamvideo.sound.features import SoundFeatures
 from dreamvideo.studio import film_sounds, sound_process
 from dreamvideo.studio.film_sounds import FilmSounds
 from dreamvideo.studio.sound_process import COLUMNS, LOUDEST, hear_strip
@@ -191,7 +192,7 @@ def test_a_sound_is_heard_once_and_again_when_its_film_changes(root: Path, monke
         monkeypatch.setattr(FakeSound, "receive", lambda self: None)
         (root / "third.mp4").touch()
         assert "could not be heard" in heard(sounds, root / "third.mp4")["error"]
-        sounds._heard = {(root, n, 1.0): {} for n in range(2)}  # type: ignore[assignment]
+        sounds._heard = {(root, n, 1.0, False): {} for n in range(2)}  # type: ignore[assignment]
         with pytest.raises(SettingsError, match="wait"):
             sounds.heard(film, 2.0)
     finally:
@@ -199,11 +200,19 @@ def test_a_sound_is_heard_once_and_again_when_its_film_changes(root: Path, monke
     assert sounds.heard(root / "film.mp4", 3.0) == {"done": True}
 
 
-def test_the_waveform_has_its_loud_part_where_it_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sound_process, "LONGEST_BEATS", 0.0)
+def test_the_waveform_has_its_loud_part_where_it_is_heard(tmp_path: Path) -> None:
     film = make_clip(tmp_path / "film.mp4", [Fraction(n, 25) for n in range(25)], audio=[("aac", "eng")])
-    (wave,) = hear_strip(film, 2.0)  # the strip is twice as long
+    wave = hear_strip(film, 2.0, False)  # the strip is twice as long
     lows, highs = np.array(wave["lows"]), np.array(wave["highs"])
     assert len(lows) == len(highs) == COLUMNS and max(highs.max(), -lows.min()) == LOUDEST
     assert highs[100:500].min() > 0 > lows[100:500].max() and not highs[700:].any() and not lows[700:].any()
-    assert list(hear_strip(make_clip(tmp_path / "silent.mp4"), 1.0)) == [{"lows": [], "highs": []}]
+    assert hear_strip(make_clip(tmp_path / "silent.mp4"), 1.0, False) == {"lows": [], "highs": []}
+
+
+def test_beats_are_found_where_they_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def analyzed(path: Path, names: tuple[str, ...]) -> SoundFeatures:
+        beats = np.array([0.5, 1.0, 1.5]) if names == ("beats",) else None
+        return SoundFeatures(2.0, {}, np.full(200, -0.5, np.float32), np.full(200, 0.5, np.float32), beats=beats)
+
+    monkeypatch.setattr(sound_process, "analyze_file", analyzed)
+    assert hear_strip(tmp_path, 1.2, True)["beats"] == [0.5, 1.0] and "beats" not in hear_strip(tmp_path, 1.2, False)

@@ -18,8 +18,8 @@ from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.video.dissolve import dissolve
-from dreamvideo.video.pipeline import dream_video
-from dreamvideo.video.shots import single_input, split_shots
+from dreamvideo.video.pipeline import dream_inputs, dream_video
+from dreamvideo.video.shots import DreamInput, single_input, split_shots
 
 pytestmark = pytest.mark.usefixtures("single_thread")
 
@@ -187,3 +187,20 @@ def test_a_flash_in_the_last_second_is_looked_over() -> None:
     first, *led = [step for step in steps if step.leads]
     assert [(step.index, step.held) for step in led] == [(11, False), (10, True), (9, False), (8, False)]
     assert led[0].previous is first.frame and led[1].previous is led[2].previous is led[0].frame
+
+
+def test_a_window_may_end_at_a_seam_in_the_last_second(network: Network) -> None:
+    images, carry = forth_and_back(24), replace(SEAMLESS, split_shots=Fraction(4))
+
+    def shown(**part: Any) -> list[Frame]:
+        def inputs() -> Generator[DreamInput, None, None]:
+            yield DreamInput(stream(images, RATE), grid=Fraction(2), ends_at_seams=True, **part)
+
+        return [frame for _, frames in dream_inputs(inputs(), network, QUICK, carry) for frame in frames]
+
+    whole = shown()
+    takes_over = Fraction(11, 2)  # the later part, a second and a half after the seam
+    before, after = shown(end=2), shown(takes_over=takes_over, first=lambda: Frame(images[0], Fraction(0)))
+    assert [len(whole), len(before), len(after)] == [24, 22, 2]
+    assert all(same_frames([*before, *after], whole))
+    assert not any(same_frames(whole[20:], dreamed(network, replace(carry, seamless=False), images)[20:]))

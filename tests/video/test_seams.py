@@ -25,7 +25,15 @@ from dreamvideo.settings.dream import CarrySettings, DreamSettings
 from dreamvideo.video.dissolve import dissolve
 from dreamvideo.video.lanes import LaneStep
 from dreamvideo.video.pipeline import dream_video
-from dreamvideo.video.seams import OVERLAP_SECONDS, WARMUP_SECONDS, pack_carries, split_long_shots, unpack_carries
+from dreamvideo.video.seams import (
+    LEAST_SECONDS,
+    OVERLAP_SECONDS,
+    WARMUP_SECONDS,
+    SeamTracker,
+    pack_carries,
+    split_long_shots,
+    unpack_carries,
+)
 
 EVERY = Fraction(4)
 RATE = 4  # frames a second: 16 to a part, 4 of warm-up, 6 of overlap
@@ -33,14 +41,18 @@ QUICK = DreamSettings(octaves=1, iterations=3, step_size=0.03, jitter=4)
 SPLIT = CarrySettings(split_shots=EVERY)
 
 
-def steps_of(lengths: Sequence[int], flashes: frozenset[int] = frozenset()) -> Generator[LaneStep, None, None]:
-    index = 0
+def steps_of(
+    lengths: Sequence[int], flashes: frozenset[int] = frozenset(), every: Fraction | None = EVERY
+) -> Generator[LaneStep, None, None]:
+    index, seams = 0, None if every is None else SeamTracker(every)
     for shot, length in enumerate(lengths):
         previous = None
         for _ in range(length):
             frame = Frame(np.zeros((1, 1, 3), np.uint8), Fraction(index, RATE))
             held = previous is not None and index in flashes
-            yield LaneStep(index, 0, shot, frame, previous, held=held)
+            goes_on = previous is not None and not held
+            place = None if seams is None else seams.advance(frame.time, previous is None, goes_on)
+            yield LaneStep(index, 0, shot, frame, previous, held=held, place=place)
             index, previous = index + 1, previous if held else frame
 
 
@@ -53,22 +65,25 @@ def test_every_frame_is_shown_once_and_parts_dissolve_into_each_other(
     lengths: list[int], flashes: frozenset[int]
 ) -> None:
     whole = list(steps_of(lengths, flashes))
-    steps = list(split_long_shots(steps_of(lengths, flashes), EVERY))
+    steps = list(split_long_shots(steps_of(lengths, flashes)))
     assert [step.index for step in steps] == sorted(step.index for step in steps)
     starts = [step.frame.time for step in whole if step.previous is None]
     for place in whole:
         dreams = [step for step in steps if step.index == place.index]
-        since = place.frame.time - max(start for start in starts if start <= place.frame.time)
-        assert {step.shot_start for step in dreams} == {place.frame.time - since}
+        time = place.frame.time
+        start = max(start for start in starts if start <= time)
+        assert {step.place and step.place.shot_start for step in dreams} == {start}
+        seam = round((time - (OVERLAP_SECONDS - WARMUP_SECONDS) / 2) / EVERY) * EVERY
+        is_near = seam and seam - WARMUP_SECONDS <= time < seam + OVERLAP_SECONDS and start + LEAST_SECONDS <= seam
         if len(dreams) == 1:
             assert dreams[0].share is None
+            assert flashes or not is_near
             continue
         earlier, later = dreams
         assert earlier.share is not None and later.share is not None
         assert earlier.share + later.share == pytest.approx(1) and earlier.shot < later.shot
-        seam = round((since - (OVERLAP_SECONDS - WARMUP_SECONDS) / 2) / EVERY) * EVERY
-        assert seam >= EVERY and seam - WARMUP_SECONDS <= since < seam + OVERLAP_SECONDS
-        assert later.share == pytest.approx(float(max(since - seam, Fraction(0)) / OVERLAP_SECONDS))
+        assert is_near
+        assert later.share == pytest.approx(float(max(time - seam, Fraction(0)) / OVERLAP_SECONDS))
     for part in {step.shot for step in steps}:
         frames = [step for step in steps if step.shot == part]
         assert [step.index for step in frames] == list(range(frames[0].index, frames[-1].index + 1))
@@ -77,7 +92,7 @@ def test_every_frame_is_shown_once_and_parts_dissolve_into_each_other(
 
 
 def test_a_shot_of_a_whole_number_of_parts_has_one_seam_less() -> None:
-    steps = list(split_long_shots(steps_of([48]), EVERY))
+    steps = list(split_long_shots(steps_of([48])))
     begun = [step.index for step in steps if step.previous is None]
     assert begun == [0, 12, 28, 44]  # the last one warms up, and its shot ends before the seam
     shares = [step.share for step in steps if step.shot == 1]
@@ -87,8 +102,8 @@ def test_a_shot_of_a_whole_number_of_parts_has_one_seam_less() -> None:
 
 @given(LENGTHS)
 def test_without_the_option_shots_stay_whole(lengths: list[int]) -> None:
-    steps = list(steps_of(lengths))
-    assert all(map(operator.is_, split_long_shots((step for step in steps), None), steps))
+    steps = list(steps_of(lengths, every=None))
+    assert all(map(operator.is_, split_long_shots(step for step in steps), steps))
 
 
 @given(st.fractions(-10, 10**6), st.lists(st.binary(min_size=1, max_size=99), min_size=1, max_size=2))
@@ -212,9 +227,10 @@ def test_the_time_between_seams_is_stored_in_outputs_and_has_a_least() -> None:
     assert CarrySettings(split_shots=stored["split_shots"]) == CarrySettings(
         split_shots=Fraction(stored["split_shots"])
     )
-    frames = [step.index for step in split_long_shots(steps_of([60]), stored["split_shots"]) if step.share is not None]
-    assert frames == [
-        step.index for step in split_long_shots(steps_of([60]), Fraction("4.1")) if step.share is not None
+    shared = [
+        [step.index for step in split_long_shots(steps_of([60], every=every)) if step.share is not None]
+        for every in (stored["split_shots"], Fraction("4.1"))
     ]
+    assert shared[0] == shared[1]
     with pytest.raises(SettingsError, match="--split-shots 7/2: expected at least 4 seconds"):
         CarrySettings(split_shots=Fraction(7, 2))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dreamvideo.errors import SettingsError
 from dreamvideo.models.network import Network
 from dreamvideo.motion.lanczos_warp import warp_lanczos
-from dreamvideo.motion.similarity import Similarity, sampled_at
+from dreamvideo.motion.similarity import Similarity, sampled_at, zoom_about
 from dreamvideo.settings.dream import DreamSettings
 from dreamvideo.tensors import enlarge, to_tensor
 from dreamvideo.video.endless_photo import endless_photo
@@ -105,6 +105,22 @@ def test_the_endless_photo_moves_as_the_path_does_and_covers_the_frame(
         assert len(copies[frame]) >= 2
         if zoom > 1 or center is not wander:  # what comes in at a border that was the center lies outside of all copies
             assert covers(copies[frame][0], (H, W))
+
+
+@pytest.mark.parametrize(("zoom", "turn"), [(2.5, 20), (0.4, -20), (1, 90)])
+def test_while_the_center_stays_copies_lie_in_each_other_alike(zoom: float, turn: float) -> None:
+    path = path_of(zoom, turn, 300)
+    endless = film_of(path).photo
+    period, spiral = path.repeats(seamless=False)
+    for frame in (0, 1, 77, 150, 300):
+        log_zoom, turned = path.pose(frame)
+        nearest = round(log_zoom / period)
+        copies = [
+            zoom_about(CENTER, log_zoom - n * period, turned - n * spiral) for n in range(nearest - 1, nearest + 2)
+        ]
+        seen = [copy for copy in copies if abs(copy.scale) > math.exp(-period)]
+        for copy, expected in zip(endless.copies[frame], seen, strict=True):
+            assert copy.scale == pytest.approx(expected.scale) and copy.shift == pytest.approx(expected.shift, abs=1e-6)
 
 
 @pytest.mark.parametrize("zoom", [4, 0.25])

@@ -183,7 +183,7 @@ function showControls({ controls, numbers, menu, keys, named, message }) {
     `camera ${size(numbers.camera_size)}, ${numbers.camera_fps.toFixed(0)} fps`, `shown ${numbers.shown_fps.toFixed(0)} fps`,
     `dream ${size(numbers.working_size)}, ${numbers.steps_per_second.toFixed(0)} steps/s`,
     `${(delay ?? numbers.latency_ms).toFixed(0)} ms ${delay === null ? "in the studio" : "from this camera to this picture"}`, numbers.device,
-  ].join(" · ") : "";
+  ].filter(Boolean).join(" · ") : "";
   for (const button of $("live-keys").children) if (button.dataset.switch) button.setAttribute("aria-pressed", String(controls[button.dataset.switch]));
   fill($("live-preset"), ["", ...menu.presets], (name) => name || "as started");
   fill($("live-classes"), menu.classes, (name) => name);

@@ -1,5 +1,5 @@
 // The strip below the picture: frames of the film, its sound, and the slider that is the playhead.
-import { $, get, h, query, saying } from "./api.js";
+import { $, get, h, query, say, saying } from "./api.js";
 
 const SOON = 700; // ms between two questions whether a sound has been heard
 const NARROW = 90; // pixels of a frame in the strip, about
@@ -12,6 +12,7 @@ export const beats = () => sound.beats ?? [];
 export const snapped = (time) => Math.min(Math.floor(shown.length * shown.fps + 1e-6), Math.max(0, Math.round(time * shown.fps))) / shown.fps;
 
 export function startStrip() {
+  $("find-beats").onclick = () => { say("listening for beats"); saying(listenTo)(shown.path, 1); };
   addEventListener("resize", draw);
   matchMedia("(prefers-color-scheme: light)").addEventListener("change", draw);
   new MutationObserver(draw).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
@@ -28,7 +29,7 @@ export async function openStrip(path, fps, isFolder) {
   $("time").style.width = `calc(${100 * last / answer.length}% + 16px)`; // the middle of its thumb is where the frame is
   fillFrames();
   draw();
-  saying(listenTo)(path);
+  saying(listenTo)(path, null);
   return answer;
 }
 
@@ -42,20 +43,24 @@ function fillFrames() {
   $("band-frames").replaceChildren(...times.map((time) => h("img", { alt: "", draggable: "false", src: `api/frame?${query({ path: shown.path, time, side: 128, fps: shown.rate })}` })));
 }
 
-async function listenTo(path) {
+async function listenTo(path, beats) {
+  $("find-beats").hidden = true;
   for (;;) {
-    const answer = await get("sound", { path });
+    const answer = await get("sound", { path, beats });
     if (path !== shown.path) return;
-    sound = answer;
-    draw();
-    if (answer.done || answer.error) return;
+    if (answer.done || answer.error) {
+      sound = answer.done ? answer : sound;
+      $("find-beats").hidden = Boolean(beats) || !sound.lows?.length;
+      if (answer.error && beats) say(answer.error, true);
+      return draw();
+    }
     await new Promise((resolve) => setTimeout(resolve, SOON));
   }
 }
 
 function draw() {
   const canvas = $("wave");
-  const silent = Boolean(sound.error) || (sound.lows && !sound.lows.length);
+  const silent = Boolean(sound.lows && !sound.lows.length);
   $("band").classList.toggle("silent", silent);
   const { width, height } = canvas;
   const context = canvas.getContext("2d");
