@@ -43,6 +43,8 @@ GUARDED = {
     ("commands/signals.py", "signal.SIGHUP"): "hasattr",
     ("live/cameras/webcam.py", "os.O_NONBLOCK"): "on Linux alone",
     ("jobs/cluster/worker.py", "os.sched_setaffinity"): "on Linux alone",
+    ("threads.py", "os.sched_getaffinity"): "hasattr",
+    ("studio/sound_process.py", "os.nice"): "hasattr",
     ("bench/system.py", "os.getloadavg"): "hasattr",
     ("bench/gpu_check/machine_facts.py", "os.sched_getaffinity"): "hasattr",
     ("bench/gpu_check/check_run.py", "os.killpg"): "hasattr",

@@ -41,6 +41,7 @@ from dreamvideo.motion.occlusion import (
     LIGHT_GRID,
     LIGHT_LEVEL,
     MISMATCH_RADIUS,
+    MOST,
     NOISE,
     UNEXPLAINED,
 )
@@ -187,7 +188,7 @@ def _held_still(occluded: Tensor, unchanged: Tensor) -> Tensor:
     masks = torch.cat([occluded & unchanged, unchanged], 1).float()
     halves = F.interpolate(masks, (-(-h // 2), -(-w // 2)), mode="area")
     of_both, of_unchanged = _box_mean(halves, EDGE // 2 + 1).split(1, 1)
-    share = (of_both / of_unchanged.clamp(min=1 / 255)).clamp(max=1)
+    share = (of_both / (MOST * of_unchanged).clamp(min=1 / 255)).clamp(max=1)
     return F.interpolate(share, (h, w), mode="bilinear", align_corners=False) * unchanged
 
 

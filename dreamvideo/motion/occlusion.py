@@ -27,6 +27,7 @@ from dreamvideo.motion.frame_motion import Motion
 NOISE = 4.0  # gray levels of 255, averaged over 5 x 5 pixels; a webcam at night stays below. Chosen by measurement
 
 EDGE = 9  # pixels over which trust and motion go from 0 to 1 where the image has no edge; chosen by eye
+MOST = 0.9  # share that does not lead back from which a flow is none at all; else plain ground creeps
 EDGE_CONTRAST = 8.0  # gray levels of 255 from which an edge of the image is one of trust; chosen by eye
 
 # Gray levels of 255 by which a warped image differs where its flow explains it, and where it does not; averaged over a
@@ -99,7 +100,8 @@ def held_still(occluded: NDArray[np.bool_], unchanged: NDArray[np.bool_]) -> NDA
     """Return how far a flow is taken for none: where the image has not changed, the share that does not lead back.
 
     Pixel by pixel the check is ragged, and tears a dream of which one pixel moves and the next does not. By measurement
-    half as many edges are torn into plain ground. If all is held where a third does not lead back, so is a bus.
+    half as many edges are torn into plain ground. If all is held where a third does not lead back, so is a bus. From a
+    share of `MOST` on all is.
 
     Args:
         occluded: (H, W) of `occlusion_mask`.
@@ -115,7 +117,7 @@ def held_still(occluded: NDArray[np.bool_], unchanged: NDArray[np.bool_]) -> NDA
     size, side = (-(-w // 2), -(-h // 2)), EDGE // 2 + 1  # half of it: what follows is a blur
     halves = (cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) for mask in (both, unchanged))
     of_both, of_unchanged = (cv2.blur(half, (side, side), borderType=cv2.BORDER_REPLICATE) for half in halves)
-    share = np.minimum(of_both / np.maximum(of_unchanged, 1 / 255), 1)
+    share = np.minimum(of_both / np.maximum(MOST * of_unchanged, 1 / 255), 1)
     return cast("NDArray[np.float32]", cv2.resize(share, (w, h), interpolation=cv2.INTER_LINEAR) * unchanged)
 
 

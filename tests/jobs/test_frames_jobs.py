@@ -462,7 +462,8 @@ def test_of_several_inputs_a_table_tells_how_each_went(tmp_path: Path, capsys: p
     assert run("video", tmp_path, *STRONG) == 3
     said = capsys.readouterr().err.splitlines()
     assert any("skipped, not videos" in line and "notes.txt" in line for line in said)
-    head, *rows = said[-4:]
+    head, *rows, count = said[-5:]
+    assert count == "3 inputs: 2 done, 1 failed"
     assert head.split() == ["input", "frames", "fps", "lost", "result"]
     result = head.index("result")
     assert all(row[result - 1] == " " and row[result] in "/f" for row in rows)
