@@ -205,7 +205,7 @@ def _largest_change(now: Tensor, before: Tensor) -> Tensor:
 
 
 def _is_noise(change: Tensor, noise: float) -> Tensor:
-    return F.avg_pool2d(change, 5, 1, 2, count_include_pad=False) < noise
+    return _box_mean(change, 5) < noise
 
 
 def _change_without_light(now: Tensor, warped: Tensor, change: Tensor) -> Tensor:

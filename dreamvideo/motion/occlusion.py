@@ -267,7 +267,7 @@ def _change_of_picture(now: Tensor, before: Tensor, change: NDArray[np.uint8]) -
 
 
 def _is_noise(change: NDArray[np.uint8], noise: float) -> NDArray[np.bool_]:
-    return cv2.blur(change.astype(np.float32), (5, 5)) < noise
+    return cv2.blur(change.astype(np.float32), (5, 5), borderType=cv2.BORDER_REPLICATE) < noise
 
 
 def _planes(image: Tensor) -> Sequence[cv2.typing.MatLike]:
