@@ -117,7 +117,7 @@ def drawn_film(seed: int) -> list[Frame]:
 
 
 @given(FILMS, st.sampled_from([Fraction(1, 5), Fraction(2, 5), Fraction(1)]), st.booleans(), ENDS)
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=120, deadline=None)
 def test_windows_hold_what_one_pass_finds(
     seed: int, grid: Fraction, alone: bool, ends: tuple[bool, Fraction | None]
 ) -> None:
@@ -167,7 +167,7 @@ def test_windows_hold_what_one_pass_finds(
 
 
 @given(FILMS, st.sampled_from([Fraction(1, 5), Fraction(1)]), ENDS)
-@hypothesis_settings(max_examples=100, deadline=None)
+@hypothesis_settings(max_examples=60, deadline=None)
 def test_what_is_resumed_after_any_segment_is_the_rest_of_one_pass(
     seed: int, grid: Fraction, ends: tuple[bool, Fraction | None]
 ) -> None:

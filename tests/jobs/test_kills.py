@@ -172,7 +172,7 @@ def test_a_command_whose_scheduler_was_killed_is_resumed(
         before.append(done)
         print(f"moment {moment}: killed after {done} of {FRAMES} frames", flush=True)
         assert run("video", *words, "-q", "--resume", *(["--cluster", cluster.address] if moment % 2 else [])) == 0
-        assert dreamed_in(report) == FRAMES - done, moment
+        assert dreamed_in(report) <= FRAMES - done, moment  # workers that outlived it may have finished more
         assert digest(output) == unbroken, moment
         report.unlink()
         assert sorted(path.name for path in tmp_path.iterdir()) == [f"{each}.mp4" for each in range(moment + 1)]
