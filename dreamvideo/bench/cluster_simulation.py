@@ -24,18 +24,18 @@ SHOT_SPREAD: Final = 0.9
 # Measured by `ray.wait` on a thousand streams of one actor that have no news: 0.8 to 1.6 ms.
 POLL: Final = 1.6e-6  # seconds for each worker
 
-# At 320x180, a core a worker. All are as measured on two cores or worse, see docs/cluster.md.
+# At 320x180, a core a worker: medians of three measurements on two cores or worse, see docs/cluster.md.
 ON_CORES: Final = FrameCosts(
-    skip=0.00085,
-    dream=0.0428,
+    skip=0.00077,
+    dream=0.0412,
     join=0.000015,
     finish=0.02,
-    report=0.0008,
+    report=0.00055,
     assign=0.0011,
     poll=POLL,
     request=0.02,
     read_bytes=6000,
-    written_bytes=5400,
+    written_bytes=6500,
 )
 CORES_SHARE: Final = 0.92  # of two workers
 

@@ -51,7 +51,7 @@ class ClusterWorker:
             networks: folder from which a user's own network may be imported, see `process.networks_from`.
 
         Returns:
-            Ray's name of the machine.
+            The machine's name: nodes of Ray that share a machine share its cores.
 
         Raises:
             ClusterError: another version of dreamvideo is installed here.
@@ -66,7 +66,7 @@ class ClusterWorker:
         if self._settings.dream.iterations:
             with networks_from(networks):
                 self._network = load_networks(self._settings, self._guide)
-        return str(ray.get_runtime_context().get_node_id())
+        return socket.gethostname()
 
     def dream(
         self, tasks: Sequence[ClusterTask], files: Mapping[Path, StoredFile], slot: int | None
