@@ -29,7 +29,7 @@ from dreamvideo.motion.camera_motion import (
     moving_places,
     speed_against,
 )
-from dreamvideo.motion.flow import BOX_MARGIN, GRAY, boxes_around, estimate_part
+from dreamvideo.motion.flow import BOX_MARGIN, GRAY, boxes_around, estimate_part, part_weight
 from dreamvideo.motion.flow_pair import FlowEstimator, FlowPair
 from dreamvideo.motion.frame_motion import Motion, shrink_motion, small_size
 from dreamvideo.motion.occlusion import (
@@ -41,6 +41,7 @@ from dreamvideo.motion.occlusion import (
     LIGHT_GRID,
     LIGHT_LEVEL,
     MISMATCH_RADIUS,
+    MOST,
     NOISE,
     UNEXPLAINED,
 )
@@ -53,7 +54,7 @@ class FlowEstimate:
     """What is computed of the motion between two frames before their images are on the device."""
 
     pair: FlowPair  # of the whole images, on the CPU or on the device
-    parts: tuple[tuple[slice, slice, FlowPair], ...]  # (rows, columns) of the images, and the flow there
+    parts: tuple[tuple[slice, slice, FlowPair, Tensor], ...]  # rows and columns of the images, flow, `part_weight`
     camera: NDArray[np.float64] | None  # (3, 3) `camera_matrix` at full size; None: it is not known
 
 
@@ -87,10 +88,12 @@ def estimate_flows(
     if part_estimator is not None and camera is not None:
         flow = pair.backward.numpy()[0]
         moving = moving_places(speed_against(flow, camera), FAST / max(scale), (height, width))
-        for rows, columns in boxes_around(moving, max(1, round(BOX_MARGIN / max(scale)))):
+        margin = max(1, round(BOX_MARGIN / max(scale)))
+        for rows, columns in boxes_around(moving, margin):
             read = _enlarged(rows, read_scale[1]), _enlarged(columns, read_scale[0])
             part = estimate_part(current, previous, *read, part_estimator)
-            parts.append((_enlarged(rows, scale[1]), _enlarged(columns, scale[0]), part))
+            weight = part_weight(moving[rows, columns], margin)
+            parts.append((_enlarged(rows, scale[1]), _enlarged(columns, scale[0]), part, weight))
     return FlowEstimate(pair, tuple(parts), None if camera is None else enlarged_matrix(camera, scale))
 
 
@@ -115,8 +118,8 @@ def motion_on_device(
     h, w = now.shape[2:]
     backward, forward = _full_size(flows, (h, w), now.device)
     occluded = _leads_elsewhere(backward, forward)
-    still = occluded & _is_noise(_largest_change(now, before), NOISE)
-    backward = backward.masked_fill(still, 0)
+    held = _held_still(occluded, _is_noise(_largest_change(now, before), NOISE))
+    backward, still = backward * (1 - held), held > 0.5
     warped = warp(before, backward).round()
     change = _largest_change(now, warped)
     lost = occluded & ~(still | (_is_noise(change, 2 * NOISE) & ~_is_outside(backward)))
@@ -150,9 +153,11 @@ def motion_on_device(
 def _full_size(flows: FlowEstimate, size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
     """Both flows, (1, 2, H, W) px of that size."""
     both = _resized(flows.pair, size, device)
-    for rows, columns, part in flows.parts:
+    for rows, columns, part, weight in flows.parts:
         view = both[:, :, rows, columns]
-        view.copy_(_resized(part, (view.shape[2], view.shape[3]), device))
+        part_size = view.shape[2], view.shape[3]
+        share = F.interpolate(upload(weight, device), part_size, mode="bilinear", align_corners=False)
+        view.lerp_(_resized(part, part_size, device), share)
     return both[:1], both[1:]
 
 
@@ -177,6 +182,16 @@ def _leads_elsewhere(backward: Tensor, forward: Tensor) -> Tensor:
     return (gap > 0.01 * length + 0.5) | _is_outside(backward)
 
 
+def _held_still(occluded: Tensor, unchanged: Tensor) -> Tensor:
+    """(1, 1, H, W) in [0, 1], see `occlusion.held_still`."""
+    h, w = occluded.shape[2:]
+    masks = torch.cat([occluded & unchanged, unchanged], 1).float()
+    halves = F.interpolate(masks, (-(-h // 2), -(-w // 2)), mode="area")
+    of_both, of_unchanged = _box_mean(halves, EDGE // 2 + 1).split(1, 1)
+    share = (of_both / (MOST * of_unchanged).clamp(min=1 / 255)).clamp(max=1)
+    return F.interpolate(share, (h, w), mode="bilinear", align_corners=False) * unchanged
+
+
 def _is_outside(flow: Tensor) -> Tensor:
     h, w = flow.shape[2:]
     x = flow[:, :1] + torch.arange(w, device=flow.device)
@@ -190,7 +205,7 @@ def _largest_change(now: Tensor, before: Tensor) -> Tensor:
 
 
 def _is_noise(change: Tensor, noise: float) -> Tensor:
-    return F.avg_pool2d(change, 5, 1, 2, count_include_pad=False) < noise
+    return _box_mean(change, 5) < noise
 
 
 def _change_without_light(now: Tensor, warped: Tensor, change: Tensor) -> Tensor:

@@ -94,6 +94,24 @@ def boxes_around(moving: NDArray[np.bool_], margin: int = BOX_MARGIN) -> list[tu
     return boxes if area <= LARGEST_BOXES * h * w else []
 
 
+def part_weight(moving: NDArray[np.bool_], margin: int = BOX_MARGIN) -> Tensor:
+    """Return how much of the flow of a part is taken in place of that of the whole image.
+
+    On plain ground beside what moves, a flow of small patches drags the whole margin along, and would end with the box.
+
+    Args:
+        moving: (h, w) of what moves in the part.
+        margin: px around it.
+
+    Returns:
+        (1, 1, h, w) float32: 1 within half of the margin, from there down to 0.
+    """
+    distance = cv2.distanceTransform((~moving).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # The last bit of OpenCV's distance changes with the place in memory. It is the root of a whole number.
+    distance = np.sqrt(np.rint(distance**2))
+    return torch.from_numpy(np.clip(2 - 2 * distance / margin, 0, 1, dtype=np.float32))[None, None]
+
+
 def _dis(finest_scale: int, current: Tensor, previous: Tensor) -> FlowPair:
     height, width = dis_size(*current.shape[2:])
     pair = FlowPair(*(torch.empty(len(current), 2, height, width) for _ in range(2)))

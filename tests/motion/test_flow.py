@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import textured
 
-from dreamvideo.motion.flow import BOX_MARGIN, LARGEST_SIDE, boxes_around, dis, estimate_part
+from dreamvideo.motion.flow import BOX_MARGIN, LARGEST_SIDE, boxes_around, dis, estimate_part, part_weight
 from dreamvideo.motion.flow_pair import enlarge_flow
 
 
@@ -66,6 +66,24 @@ def test_boxes_lie_around_what_moves_unless_that_is_most_of_the_image() -> None:
     ]
     assert boxes_around(np.zeros_like(moving)) == []
     assert boxes_around(np.ones_like(moving)) == []
+
+
+def test_the_flow_of_a_part_is_taken_around_what_moves_and_fades_from_there() -> None:
+    moving = np.zeros((60, 80), np.bool_)
+    moving[28:32, 38:42] = True
+    weight = part_weight(moving, 16)[0, 0].numpy()
+    assert (weight[20:40, 38:42] == 1).all() and not weight[:12].any() and not weight[:, 58:].any()
+    assert weight[30, 53] == pytest.approx(0.5, abs=0.01), "12 px away"
+    assert not weight[16, 26], "16 px or more away, across a corner of the box"
+    assert not part_weight(np.zeros_like(moving)).any()
+
+
+def test_the_weight_is_the_same_each_time_to_the_last_bit() -> None:
+    random = np.random.default_rng(5)
+    for height, width in ((56, 48), (92, 112), (64, 60), (88, 172), (120, 128)):
+        moving = random.random((height, width)) < 0.002
+        kept = [(part_weight(moving), np.empty(200 + 36 * turn, np.uint8)) for turn in range(60)]  # elsewhere in memory
+        assert len({weight.numpy().tobytes() for weight, _ in kept}) == 1
 
 
 def test_a_part_is_estimated_again_at_its_own_size() -> None:
