@@ -16,7 +16,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from dreamvideo.errors import SourceError
-from dreamvideo.media.remote_store import StoreError, open_store, persist
+from dreamvideo.media.remote_store import TRIES, StoreError, open_store, persist
 from dreamvideo.settings.addresses import whole_address
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ BLOCK_BYTES: Final = 1 << 20
 log = logging.getLogger(__name__)
 
 FRESH_SECONDS: Final = 10.0  # for which a store is not asked again whether a file has changed, unless a block is read
+AWAY_SECONDS: Final = 60.0  # the same for a store that did not answer
 _KEPT_BLOCKS: Final = 32  # of a file, in memory
 # What stores call the version of a file, the best first.
 _VERSIONS: Final = (
@@ -65,7 +66,7 @@ class RemoteSource:
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._file: Any = None
         self._failure: SourceError | None = None
-        self._asked = 0.0  # when the store last said which file there is
+        self._ask_from = 0.0  # time.monotonic() from which on the store is asked again which file there is
         self.state = self._ask_state()
 
     def is_current(self) -> bool:
@@ -84,11 +85,12 @@ class RemoteSource:
         """
         if self._failure is not None:
             raise self._failure
-        if time.monotonic() - self._asked > FRESH_SECONDS:
+        if time.monotonic() > self._ask_from:
             try:
-                return self._ask_state()
-            except SourceError as error:
-                log.debug("%s", error)  # if that lasts, reading fails
+                return self._ask_state(tries=1)
+            except SourceError as error:  # what is dreamed now has been read; if it lasts, reading fails
+                log.debug("%s", error)
+                self._ask_from = time.monotonic() + AWAY_SECONDS
         return self.state
 
     def block(self, number: int) -> bytes:
@@ -148,13 +150,13 @@ class RemoteSource:
         self.fetched += length
         return content
 
-    def _ask_state(self) -> RemoteState:
+    def _ask_state(self, tries: int = TRIES) -> RemoteState:
         def ask() -> dict[str, Any]:
             self._store.invalidate_cache()
             return dict(self._store.info(self._name))
 
         try:
-            info = persist(ask)
+            info = persist(ask, tries)
         except StoreError as error:
             if error.status == 404:
                 raise FileNotFoundError(errno.ENOENT, "No such file", self.shown) from None
@@ -165,7 +167,7 @@ class RemoteSource:
             raise SourceError(
                 f"{self.shown} cannot be read where it is: its server does not tell its size: download it"
             )
-        self._asked = time.monotonic()
+        self._ask_from = time.monotonic() + FRESH_SECONDS
         return RemoteState(info["size"], next((str(info[name]) for name in _VERSIONS if info.get(name)), ""))
 
 

@@ -74,21 +74,22 @@ def _options(protocol: str) -> dict[str, Any]:
     return {"client_kwargs": {"timeout": limits, "trust_env": True}}
 
 
-def persist(ask: Callable[[], Result]) -> Result:
+def persist(ask: Callable[[], Result], tries: int = TRIES) -> Result:
     """Ask a store, again where what went wrong may pass, such as a dropped connection.
 
     Args:
         ask: does so; it may be called several times.
+        tries: how often at most.
 
     Raises:
         StoreError: it did not work.
     """
-    for number in range(TRIES):
+    for number in range(tries):
         try:
             return ask()
         except Exception as error:
             reason = explain(error)
-            if not reason.passing or number == TRIES - 1:
+            if not reason.passing or number == tries - 1:
                 raise reason from None
             log.debug("%s: trying again", reason)
             time.sleep(min(max(WAIT * 2**number, reason.wait), _LONGEST_WAIT))

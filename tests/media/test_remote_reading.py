@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -161,6 +162,11 @@ def test_a_film_that_changed_between_two_readers_is_read_anew(server: FaultyServ
     assert (path.stat().st_size, path.stat().st_mtime_ns) != (before.st_size, before.st_mtime_ns)
 
 
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + seconds + 0.1)
+
+
 def test_a_change_shows_in_the_state_of_a_file_without_reading_it(
     server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,8 +174,26 @@ def test_a_change_shows_in_the_state_of_a_file_without_reading_it(
     before = path.stat().st_mtime_ns
     server.files["film.mp4"] = server.files["film.mp4"][::-1]
     assert path.stat().st_mtime_ns == before, "a store is not asked for every frame"
-    monkeypatch.setattr(remote_source, "FRESH_SECONDS", 0.0)
+    later(monkeypatch, remote_source.FRESH_SECONDS)
     assert path.stat().st_mtime_ns != before
+
+
+def test_a_store_that_is_away_is_asked_once_and_then_not_for_a_while(
+    server: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = media_path(server.url("film.mp4"))
+    before, asked = path.stat().st_mtime_ns, server.asked
+    server.heads = server.fault = lambda number: "refuse"
+    later(monkeypatch, remote_source.FRESH_SECONDS)
+    assert path.stat().st_mtime_ns == before, "what has been read goes on"
+    once = server.asked
+    assert asked < once < asked + remote_store.TRIES, "not patiently"
+    later(monkeypatch, remote_source.FRESH_SECONDS + 1)
+    assert path.stat().st_mtime_ns == before and server.asked == once
+    later(monkeypatch, remote_source.AWAY_SECONDS)
+    assert path.stat().st_mtime_ns == before and server.asked > once
+    with pytest.raises(SourceError, match=r"film\.mp4 cannot be read: the connection failed"):
+        path.open("rb").read()
 
 
 def test_a_server_that_tells_no_size_is_refused(server: FaultyServer) -> None:
