@@ -37,7 +37,7 @@ NEEDS = {
 }
 # Of other programs; what the pages name of them is not ours to run.
 OTHERS = {
-    *("pip", "uv", "pipx", "python", "python3", "docker", "ray", "export", "sudo", "git", "twine", "ssh", "make"),
+    *("pip", "uv", "pipx", "python", "python3", "docker", "ray", "export", "sudo", "git", "twine", "ssh", "make", "ffmpeg"),
     *(
         ".venv/bin/pip",
         ".venv/bin/pytest",
