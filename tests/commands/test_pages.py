@@ -37,7 +37,7 @@ NEEDS = {
 }
 # Of other programs; what the pages name of them is not ours to run.
 OTHERS = {
-    *("pip", "uv", "pipx", "python", "python3", "docker", "ray", "export", "sudo", "git", "twine", "ssh", "make", "ffmpeg"),
+    *("pip", "uv", "pipx", "python", "python3", "docker", "ray", "export", "sudo", "git", "twine", "ssh", "make"),
     *(
         ".venv/bin/pip",
         ".venv/bin/pytest",
@@ -46,7 +46,7 @@ OTHERS = {
         ".venv/bin/mkdocs",
         ".venv/bin/pre-commit",
     ),
-    *("OMP_WAIT_POLICY=PASSIVE", ".ci/run", "CUDA_VISIBLE_DEVICES=1,2"),
+    *("OMP_WAIT_POLICY=PASSIVE", ".ci/run", "CUDA_VISIBLE_DEVICES=1,2", "ffmpeg"),
 }
 # What makes a command quick: the last of an option counts.
 QUICKLY = {
