@@ -31,7 +31,7 @@ ORDER = {
     " < strided_depthwise < convs stem pools < executor < compile < __init__",
     "jobs": "* < cluster",
     "live": "controls < named_controls < shared_state < cameras dreaming hearing remote web < loop < outputs < app",
-    "live.cameras": "bursts same_host < webcam network_camera file_camera < camera < browser_camera",
+    "live.cameras": "bursts same_host stream_address < webcam network_camera file_camera < camera < browser_camera",
     "bench": "* < coherence",
 }
 # The server of the studio, which starts at once and stays small; its children load networks.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import av
 
+from dreamvideo.media.demux import best_video, is_cover
 from dreamvideo.media.local_files import open_local
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def may_jump(container: av.container.InputContainer) -> bool:
 
 def first_time(container: av.container.InputContainer) -> Fraction:
     """Exact time, in seconds, at which the first audio or video stream of a file begins; 0: the file does not tell."""
-    streams = [stream for stream in container.streams if stream.type in ("audio", "video")]
+    streams = [each for each in container.streams if each.type in ("audio", "video") and not is_cover(each)]
     starts = [(stream.start_time, stream.time_base) for stream in streams]
     return min((count * Fraction(unit) for count, unit in starts if count is not None and unit), default=Fraction(0))
 
@@ -128,9 +129,16 @@ def _misleads(path: Path, size: int, modified: int) -> bool:
 
 
 def film_begin(container: av.container.InputContainer) -> Fraction:
-    """Return the seconds in a file at which a film begins: a clock that begins anywhere says nothing.
+    """Return the seconds on the clock of a file that are time 0 of the film, by its headers.
+
+    That is where its first stream begins: recorders start their clock anywhere, and FLV moves all times until the first
+    packet that a decoder takes lies at 0. Only what is before 0, as the first packet of sound often is, does not count,
+    unless pictures are, too.
 
     Args:
-        container: an open file.
+        container: an open file; without a video its sound begins at time 0.
     """
-    return first_time(container) if may_jump(container) else Fraction(0)
+    first, video = first_time(container), best_video(container)
+    if video is None or may_jump(container) or (video.start_time or 0) < 0:
+        return first
+    return max(first, Fraction(0))

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from dreamvideo.errors import SourceError
 from dreamvideo.media.audio import open_audio_decoder
-from dreamvideo.media.clock import demux_joined, first_time, may_jump
-from dreamvideo.media.demux import best_video
+from dreamvideo.media.clock import demux_joined, film_begin
 from dreamvideo.media.local_files import open_local
 from dreamvideo.media.paths import check_readable
 
@@ -59,7 +58,7 @@ def read_sound(path: Path, zero: Fraction | None = None) -> Generator[Samples, N
         if stream.codec_context is None:
             log.warning("%s: libav has no decoder for its sound", path)
             return
-        begin = sound_zero(container) if zero is None else zero
+        begin = film_begin(container) if zero is None else zero
         yield from _join(
             _resample(_decode(container, stream, path), Fraction(stream.time_base or 1), path), begin, path
         )
@@ -85,18 +84,6 @@ def _open(path: Path) -> av.container.InputContainer:
         return open_local(path)
     except av.error.FFmpegError as error:
         raise SourceError(f"{path} cannot be opened: {(error.strerror or 'it is damaged').lower()}") from None
-
-
-def sound_zero(container: av.container.InputContainer) -> Fraction:
-    """Return the seconds on the clock of a file that are time 0: of a film, as `open_video` has it.
-
-    Args:
-        container: an open file; without a video its sound begins at time 0.
-    """
-    video = best_video(container)
-    if video is None or may_jump(container) or (video.start_time or 0) < 0:
-        return first_time(container)
-    return Fraction(0)
 
 
 def _decode(

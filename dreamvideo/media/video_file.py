@@ -18,10 +18,10 @@ from dreamvideo.errors import OutputError, SourceError
 from dreamvideo.frames import StreamInfo
 from dreamvideo.media.atomic_files import create_file, flush_to_disk, publish_file
 from dreamvideo.media.checkpoint import checkpoint_folder
+from dreamvideo.media.clock import film_begin
 from dreamvideo.media.kept_part import keep_part, remove_kept
 from dreamvideo.media.local_files import open_local
 from dreamvideo.media.metadata import comment_with_settings
-from dreamvideo.media.mono_sound import sound_zero
 from dreamvideo.media.stream_copy import StreamCopier
 from dreamvideo.media.video_encoder import Container, VideoEncoder, container_of
 from dreamvideo.settings.job import EncodeSettings
@@ -63,7 +63,7 @@ def _open_copiers(
     if audio and info.music is not None:
         try:
             with open_local(info.music) as music:
-                origin = sound_zero(music) + info.film_start
+                origin = film_begin(music) + info.film_start
         except av.error.FFmpegError:
             origin = info.film_start  # the copier warns of it
         sound = replace(info, path=info.music, stream=None, origin=origin)

@@ -119,7 +119,7 @@ class _VideoReader:
         self._interval = 1 / self._rate if self._rate else _DEFAULT_DURATION
         self._file_start = start_time(container)
         self._video_start = (self._stream.start_time or 0) * time_base_of(self._stream)
-        self._cut = self._file_start + settings.start if settings.start else None  # seconds in the file
+        self._cut = film_begin(container) + settings.start if settings.start else None  # seconds in the file
         self._counts_losses = self._cut is None
         self._counts_all = self._cut is None  # no frame of the file is passed over
         self._count = count(1)  # of the frames since `settings.start`, those that are skipped included
@@ -155,7 +155,7 @@ class _VideoReader:
             return first if skipped else self._cut  # before all frames: silence or sound comes first
         if is_raw(self._container):
             return first
-        # A clock that begins anywhere says nothing, and frames before 0 would be lost.
+        # Frames before 0 would be lost.
         return first_time(self._container) if first < 0 else film_begin(self._container)
 
     def _first_frame(self) -> tuple[bool, TimedFrame | None, TimedFrames]:
@@ -213,9 +213,6 @@ class _VideoReader:
         if swapped:
             width, height, pixel_aspect = height, width, 1 / pixel_aspect
         width, height, pixel_aspect = output_size(width, height, pixel_aspect, settings.size)
-        end = settings.duration
-        if end is not None and self._cut is None:
-            end += first_time(self._container) - origin
         return StreamInfo(
             width,
             height,
@@ -227,7 +224,7 @@ class _VideoReader:
             path=self._path,
             stream=stream.index,
             origin=origin,
-            end=end,
+            end=settings.duration,
             film_start=Fraction(0) if self._cut is None else origin - film_begin(self._container),
             film_length=film_length(self._container, stream),
             frame_limit=settings.frames,

@@ -24,6 +24,7 @@ from dreamvideo.video.carry import Carry, first_progress, move_residuals, with_l
 from dreamvideo.video.carry_bytes import carry_from_bytes, carry_to_bytes
 from dreamvideo.video.dream_frames import dream_first_frames, dream_residuals
 from dreamvideo.video.fading import begin_fading, fade_progress
+from dreamvideo.video.film_ends import counted_back
 from dreamvideo.video.flow_stage import WaitingFrame
 from dreamvideo.video.frame_steps import morphing, octave_steps, plan_steps
 from dreamvideo.video.goals import Goal, ShotGoals, first_goals, goals_for, with_goal
@@ -75,6 +76,7 @@ class ShotDreamer:
         if last is None or motion is None:
             return replace(planned, source=source, mask=mask)
         progress, move = move_progress(last, source, motion, mask)
+        progress = counted_back(step, progress, last)
         size = (source.shape[2], source.shape[3])
         progress, gain = fade_progress(progress, host_copy(step.frame).image, step.presence, motion, size)
         if planned.changes and step.previous is not None and not moment.morphs:
@@ -91,7 +93,8 @@ class ShotDreamer:
         if planned.continuation is None:
             steps = None
             size, copy = (source.shape[2], source.shape[3]), host_copy(step.frame).image
-            progress = begin_fading(first_progress(source, planned.mask), copy, step.presence, size)
+            first = counted_back(step, first_progress(source, planned.mask))
+            progress = begin_fading(first, copy, step.presence, size)
         else:
             steps = planned.continuation.decide()
             progress = steps.after

@@ -1,8 +1,10 @@
 """Makes the ends of a film meet: what it ends with is a dream that leads to its first frame.
 
 The last frames are dreamed a second time, backwards: the first frame, from it the last one, from that the one before.
-So from the last frame to the first the dream changes as it does from any frame to the next. What is shown goes over
-from the dream of the film to that one, see `dissolve`. It is dreamed with the look of the first frame.
+So from the last frame to the first the dream changes as it does from any frame to the next. Its frames are counted
+back, so that the octaves take turns as if the film went on from its end to its beginning: counted on, the finest would
+step right before the first frame and right after it. What is shown goes over from the dream of the film to that one,
+see `dissolve`. It is dreamed with the look of the first frame.
 
 Where the last frame does not show what the first one shows, the film itself jumps there, and its end stays as it is.
 Only the last shot, or what is left of it after an earlier run, is dreamed twice: all that is needed of the frames
@@ -24,6 +26,7 @@ from dreamvideo.frames import Frame, Frames
 from dreamvideo.video.dissolve import dissolve
 from dreamvideo.video.judged_frames import judge_frames
 from dreamvideo.video.lanes import LaneStep
+from dreamvideo.video.progress import Progress
 
 # Seconds over which what is shown goes over, at most half of the film: a dream changes as fast where a camera moves.
 LEAD_SECONDS: Final = Fraction(1)
@@ -90,6 +93,22 @@ def _second_dream(first: Frame, last: Sequence[LaneStep], for_flow: bool) -> lis
         if step.previous is None:
             break
     return leading
+
+
+def counted_back(step: LaneStep, progress: Progress, last: Progress | None = None) -> Progress:
+    """Return the progress of a frame, which of the second dream has a number that counts back.
+
+    What a frame of that dream steps is seen, played forwards, on the way to the frame after it, as which it is counted:
+    the last frame of the film as its first one.
+
+    Args:
+        step: of either dream.
+        progress: of its frame.
+        last: of the frame before it in its dream; None: it begins that.
+    """
+    if not step.leads:
+        return progress
+    return replace(progress, frame_index=1 if last is None else last.frame_index - 1)
 
 
 def leading_to(steps: Iterator[LaneStep], index: int) -> Generator[LaneStep, None, None]:

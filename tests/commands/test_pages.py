@@ -46,7 +46,7 @@ OTHERS = {
         ".venv/bin/mkdocs",
         ".venv/bin/pre-commit",
     ),
-    *("OMP_WAIT_POLICY=PASSIVE", ".ci/run", "CUDA_VISIBLE_DEVICES=1,2"),
+    *("OMP_WAIT_POLICY=PASSIVE", ".ci/run", "CUDA_VISIBLE_DEVICES=1,2", "ffmpeg"),
 }
 # What makes a command quick: the last of an option counts.
 QUICKLY = {

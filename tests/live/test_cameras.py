@@ -397,6 +397,9 @@ def test_a_read_that_hangs_for_ever_holds_nobody_up() -> None:
         ("rtps://host/x", "^rtps://host/x: no such protocol; nearest: rtsps?; expected one of rtsp, "),
         ("file:///clip.mp4", "no such protocol"),
         ("foo://me:secret@host/x", "^foo://host/x: no such protocol"),
+        ("rtsp://me:sec/ret@host/x", r"^rtsp://\.\.\.: expected HOST or HOST:PORT, .* has / written as %2F"),
+        ("http://[host/x", r"^http://\.\.\.: expected HOST"),
+        ("http://host:99999/x", r"^http://\.\.\.: expected HOST"),
     ],
 )
 def test_what_is_no_camera_is_told_before_anything_is_opened(where: str, message: str) -> None:

@@ -18,7 +18,8 @@ from dreamvideo.settings.job import ReadSettings
 COUNT, RATE = 60, 25
 LOOK = 6  # frames that are compared
 
-# What comes out of a seek: whole pictures; those that are refreshed column by column; what lies between packets.
+# What comes out of a seek: whole pictures; those that are refreshed column by column; what lies between packets. FLV
+# begins two frames late where each has to wait for those between, and recorders begin anywhere.
 FILMS = {
     "closed.mp4": ("libx264", {"x264-params": "keyint=16:bframes=2:scenecut=0"}),
     "open.mkv": ("libx264", {"x264-params": "open-gop=1:keyint=16:min-keyint=16:bframes=3:scenecut=0"}),
@@ -26,13 +27,16 @@ FILMS = {
     "transport.ts": ("libx264", {"x264-params": "keyint=16:bframes=2:scenecut=0"}),
     "transport2.ts": ("mpeg2video", {"bf": "2", "g": "16"}),
     "program.mpg": ("mpeg2video", {"bf": "2", "g": "16"}),
+    "between.flv": ("libx264", {"x264-params": "keyint=16:bframes=2:scenecut=0"}),
+    "recorded.mkv": ("libx264", {"x264-params": "keyint=16:bframes=2:scenecut=0", "output_ts_offset": "100"}),
 }
 
 
 def film(path: Path, codec: str, options: dict[str, str]) -> Path:
     """A film that moves slowly, with little noise, so that each frame takes most of what is shown from those before."""
     ground, draw = textured(64, 96), np.random.default_rng(0)
-    with av.open(str(path), "w") as output:
+    late = {"output_ts_offset": options["output_ts_offset"]} if "output_ts_offset" in options else {}
+    with av.open(str(path), "w", container_options=late) as output:
         stream = output.add_stream(codec, rate=RATE, options=options)
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
@@ -52,9 +56,9 @@ def check(path: Path) -> None:
     with open_video(path, ReadSettings()) as source:
         frames = [Frame(np.array(frame.image), frame.time) for frame in source.frames]
     times, whole = [frame.time for frame in frames], images_of(frames)
-    assert len(whole) == COUNT and not np.array_equal(whole[0], whole[-1])
+    assert len(whole) == COUNT and not np.array_equal(whole[0], whole[-1]) and times[0] < Fraction(1, RATE)
     for first in (1, 7, 18, 33, COUNT - LOOK):
-        since = ReadSettings(start=times[first] - times[0] - Fraction(1, 100), frames=LOOK)
+        since = ReadSettings(start=times[first] - Fraction(1, 100), frames=LOOK)
         with open_video(path, since) as source:
             started = images_of(list(source.frames))
         with open_video(path, ReadSettings(), resume=times[first], jump=True) as source:

@@ -48,12 +48,12 @@ def test_clicks_lie_where_they_were_beside_the_picture(tmp_path: Path, name: str
     assert np.abs(sound[: round((late + 0.2) * SOUND_RATE)]).max() < 0.01
 
 
-@pytest.mark.parametrize(("name", "first"), [("a.ts", 0), ("a.mkv", 5)])
-def test_a_clock_that_begins_anywhere_is_that_of_the_picture(tmp_path: Path, name: str, first: int) -> None:
+@pytest.mark.parametrize("name", ["a.ts", "a.mkv"])
+def test_a_clock_that_begins_anywhere_is_that_of_the_picture(tmp_path: Path, name: str) -> None:
     path = write_film(tmp_path / name, "aac", [(0.2, clicks(TIMES, 1))], begin=5)
     with open_video(path) as source:
         shown = float(next(source.frames).time)
-    assert shown == pytest.approx(first, abs=0.001)
+    assert shown == pytest.approx(0, abs=0.001)
     assert begins(heard(path), SOUND_RATE) == pytest.approx([shown + 0.2 + time for time in TIMES], abs=0.002)
 
 

@@ -17,6 +17,7 @@ from dreamvideo.media import segments
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings
+from dreamvideo.video import dream_shots
 from dreamvideo.video.dissolve import dissolve
 from dreamvideo.video.pipeline import dream_inputs, dream_video
 from dreamvideo.video.shots import DreamInput, single_input, split_shots
@@ -62,8 +63,14 @@ def met(network: Network) -> list[Frame]:
 
 
 def led_back(network: Network, count: int, images: Sequence[NDArray[np.uint8]] = LOOP) -> list[NDArray[np.uint8]]:
-    """The last `count` frames as they are dreamed from the first one back."""
-    frames = dreamed(network, PLAIN, [images[0], *images[: -count - 1 : -1]])
+    """The last `count` frames as they are dreamed from the first one back, and counted back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            dream_shots,
+            "counted_back",
+            lambda _, progress, last=None: replace(progress, frame_index=last.frame_index - 1 if last else 1),
+        )
+        frames = dreamed(network, PLAIN, [images[0], *images[: -count - 1 : -1]])
     return [frame.image for frame in frames[:0:-1]]
 
 
@@ -91,7 +98,7 @@ def test_what_a_dream_adds_does_not_jump_from_the_last_frame_to_the_first(whole:
         return float(np.abs(after - moved)[:, 4:-4].mean())
 
     neighbors = [change(met, n) for n in range(1, len(LOOP))]
-    assert change(met, 0) < 1.05 * max(neighbors)
+    assert change(met, 0) < 1.3 * np.median(neighbors)  # 1.57 where the octaves' turns begin anew
     assert change(whole, 0) > 1.4 * max(neighbors)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -18,10 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamvideo.errors import SourceError, did_you_mean
+from dreamvideo.errors import SourceError
 from dreamvideo.frames import Frame
 from dreamvideo.live.cameras import network_camera, webcam
 from dreamvideo.live.cameras.file_camera import play_file
+from dreamvideo.live.cameras.stream_address import stream_address
 from dreamvideo.settings.live import CameraSettings
 
 log = logging.getLogger(__name__)
@@ -35,8 +35,6 @@ CameraImages = Generator[Any, None, None]
 Opener = Callable[[], CameraImages]
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
-
-SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "srt")
 
 _SLOW = 4.0  # seconds without a first image before a warning; most cameras take one or two
 _BROKEN: Final = 5.0  # seconds of nothing but invalid data, after which a camera counts as gone; chosen by use
@@ -60,16 +58,12 @@ def camera_frames(where: str, settings: CameraSettings, clock: Clock = time.mono
     Raises:
         SourceError: at once: `where` is not a camera; while frames are pulled: it does not open, or does not come back.
     """
-    scheme, is_url, _ = where.partition("://")
-    if is_url:
-        name = re.sub(r"(?<=://)[^/]*@", "", where)  # without user and password
-        if scheme.lower() not in SCHEMES:
-            known = ", ".join(SCHEMES)
-            raise SourceError(f"{name}: no such protocol{did_you_mean(scheme, SCHEMES)}; expected one of {known}")
+    if "://" in where:
+        url, name = stream_address(where)
         if settings.size is not None or settings.camera_fps is not None:
             log.warning("%s: a stream comes as it is sent: --size and --camera-fps change nothing", name)
         return reconnecting_frames(
-            name, partial(network_camera.stream_images, where, name, settings.follow), settings, clock
+            name, partial(network_camera.stream_images, url, name, settings.follow), settings, clock
         )
     if where.isdecimal() or where.startswith("/dev/"):
         return reconnecting_frames(f"camera {where}", partial(webcam.webcam_images, where, settings), settings, clock)

@@ -39,6 +39,7 @@ _OPTIONS: Final = {
     "flags": "low_delay",
     "live_start_index": "-1",  # of HLS: the newest piece, not the third before it
     "analyzeduration": "2000000",  # microseconds; libav's default of 5 s is long to wait for a camera
+    "fpsprobesize": "0",  # frames; libav would look at 20 of them, most of a second, to tell a rate that is not needed
 }
 
 
