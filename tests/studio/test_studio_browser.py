@@ -13,12 +13,15 @@ import av
 import numpy as np
 import psutil
 import pytest
+import studio_visitor
 from clips import make_clip
 from conftest import run
 from PIL import Image
 from selenium.webdriver.common.keys import Keys
 from studio_fakes import running_studio
 from studio_visitor import BROWSER_TEST, Inspector, Visitor, visit, visit_live
+
+visitor = studio_visitor.visitor
 
 pytestmark = BROWSER_TEST
 LOOK = ["--preset", "eyes"]
@@ -155,8 +158,6 @@ LARGE: Any = """
 import json, sys, time
 from pathlib import Path
 from dreamvideo.studio.film_reports import FilmReports
-
-visitor = studio_visitor.visitor
 def memory():
     line = next(each for each in Path("/proc/self/status").read_text().splitlines() if each.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
