@@ -30,6 +30,7 @@ from dreamvideo.settings.presets import PRESETS, Preset, find_preset
 from dreamvideo.settings.schedules import FLAGS, TimelineSettings
 from dreamvideo.settings.toml_file import typed_values
 from dreamvideo.studio.look_schedules import check_drive_texts, first_preset, job_timeline, read_drives, read_schedules
+from dreamvideo.studio.option_labels import option_label
 
 PHOTO_KINDS: Final = (ModelSettings, ObjectiveSettings, DreamSettings, MaskSettings)  # those that a photo has, too
 LOOK_KINDS: Final = (*PHOTO_KINDS, CarrySettings, ReadSettings, EncodeSettings, SequenceSettings)
@@ -89,15 +90,18 @@ class ChosenLook:
 
     @property
     def title(self) -> str:
-        """A few words for it, such as `birds, --octaves 3`."""
+        """A few words for it, such as `birds, largest shapes 3`."""
         keyed = dict(self.timeline)
         words = [self.preset] if self.preset and "preset" not in keyed else []
         for name, value in self.values:
             if name in keyed:
                 continue
-            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            words.append(shown if name in ("classes", "layers", "channels") else f"{_FLAGS[name]} {shown}")
-        changing = [*(FLAGS[name] for name in keyed), *(text.partition("=")[0] for text in self.drives)]
+            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else "" if value is True else str(value)
+            words.append(
+                shown if name in ("classes", "layers", "channels") else f"{option_label(name).lower()} {shown}".strip()
+            )
+        driven = (text.partition("=")[0].strip().replace("-", "_") for text in self.drives)
+        changing = [option_label(name).lower() for name in (*keyed, *driven)]
         words += [f"{', '.join(changing)} over time"] if changing else []
         return ", ".join(words) or "default look"
 

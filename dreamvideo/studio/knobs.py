@@ -10,19 +10,20 @@ from dreamvideo.settings.job import EncodeSettings, MaskSettings, ReadSettings, 
 from dreamvideo.settings.option import option_choices, option_flag
 from dreamvideo.settings.schedules import FLAGS
 from dreamvideo.studio.chosen_look import installed_networks, offered_fields
+from dreamvideo.studio.option_labels import option_label
 
-# What changes a dream most, in plain words, with the range of a slider: (label, least, most, step). Chosen by eye.
-MAIN_KNOBS: Final[dict[str, tuple[str, float, float, float]]] = {
-    "step_size": ("Strength", 0.0, 0.06, 0.0005),
-    "amount": ("How much of it is shown", 0.0, 2.0, 0.05),
-    "octaves": ("Size of the largest shapes", 1, 6, 1),
-    "noise": ("Fewer, larger shapes (noise)", 0.0, 0.15, 0.005),
-    "color": ("Color", 0.0, 1.5, 0.05),
-    "tv": ("Smoothness", 0.0, 1.0, 0.05),
-    "persistence": ("Steadiness over time", 0.0, 1.0, 0.05),
-    "warm_step": ("Liveliness of carried frames", 0.0, 1.5, 0.05),
+# What changes a dream most, with the range of a slider: (least, most, step). Chosen by eye.
+MAIN_KNOBS: Final[dict[str, tuple[float, float, float]]] = {
+    "step_size": (0.0, 0.06, 0.0005),
+    "amount": (0.0, 2.0, 0.05),
+    "octaves": (1, 6, 1),
+    "noise": (0.0, 0.15, 0.005),
+    "color": (0.0, 1.5, 0.05),
+    "tv": (0.0, 1.0, 0.05),
+    "persistence": (0.0, 1.0, 0.05),
+    "warm_step": (0.0, 1.5, 0.05),
 }
-_LISTS: Final = {"classes": "Things to dream of", "layers": "Layers"}  # chosen by pictures
+_LISTS: Final = ("classes", "layers")  # chosen by pictures
 _GROUPS: Final = {
     ModelSettings: "Network",
     ObjectiveSettings: "What is dreamed",
@@ -46,11 +47,11 @@ def _knob(name: str, kind: type[Any], field: Field[Any]) -> dict[str, Any]:
     choices = list(option_choices(kind).get(name, ()))
     if name == "model":
         choices = ["auto", *installed_networks()]
-    label, least, most, step = MAIN_KNOBS.get(name, (_LISTS.get(name), None, None, None))
+    least, most, step = MAIN_KNOBS.get(name, (None, None, None))
     return {
         "name": name,
         "flag": option_flag(field),
-        "label": label or name.replace("_", " ").capitalize(),
+        "label": option_label(name),
         "help": field.metadata["help"],
         "group": "main" if name in MAIN_KNOBS else "lists" if name in _LISTS else _GROUPS[kind],
         "kind": _widget(field, choices),

@@ -14,7 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from studio_visitor import Visitor, running_studio
+from studio_fakes import running_studio
+from studio_visitor import Visitor
 
 
 def main() -> None:

@@ -1,15 +1,24 @@
-"""A studio without processes and networks: pictures of one color, and jobs that do what a test tells them."""
+"""A studio without processes and networks: pictures of one color, and jobs that do what a test tells them.
+
+Tests name its fixtures: `root, studio = studio_fakes.root, studio_fakes.studio`.
+"""
 
 from __future__ import annotations
 
 import base64
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import pytest
+import torch
 from clips import make_clip
 from starlette.testclient import TestClient
 
@@ -24,6 +33,7 @@ from dreamvideo.studio.picture_queue import PictureQueue
 from dreamvideo.studio.routes import Studio, studio_app
 from dreamvideo.studio.uploads import Uploads
 
+SOON: Final = 60.0  # seconds after which what has not come is not coming
 JPEG = base64.b64encode(encode_jpeg(np.full((9, 16, 3), 99, np.uint8))).decode()
 
 
@@ -131,3 +141,42 @@ def fake_studio(root: Path, **keywords: Any) -> Generator[FakeStudio, None, None
         yield fake
     finally:
         fake.close()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with one film."""
+    return film_folder(tmp_path)
+
+
+@pytest.fixture
+def studio(root: Path) -> Iterator[FakeStudio]:
+    """A studio of `root`."""
+    with fake_studio(root) as fake:
+        yield fake
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Wait for something that happens in another thread or process."""
+    end = time.monotonic() + SOON
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@contextmanager
+def running_studio(
+    folder: Path, *words: str, stderr: int | None = None, **environment: str
+) -> Generator[tuple[subprocess.Popen[str], str], None, None]:
+    """(process, the address that it prints) of a studio on any port; killed in the end.
+
+    It computes with as many threads as this process: the frames of two runs are the same only if these are.
+    """
+    command = [sys.executable, "-m", "dreamvideo", "studio", str(folder), "--no-browser", "--at", "0", *words]
+    env = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), **environment}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=env) as child:
+        try:
+            assert child.stdout is not None
+            yield child, child.stdout.readline().strip()
+        finally:
+            child.kill()

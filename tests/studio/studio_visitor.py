@@ -2,32 +2,40 @@
 
     python tests/studio/studio_visitor.py FOLDER [AXE.min.js]
 
-dreams the sample in a studio of its own and writes FOLDER/STATE_SIZE_THEME.png for each state; the one of README.md is
-preview_desktop_dark.png. With axe-core (npm install axe-core) each state is also checked for accessibility.
+dreams the sample in a studio of its own and writes FOLDER/STATE_SIZE_THEME.png for each state; docs/studio.png is
+preview_desktop_dark.png, docs/studio_timeline.webp a part of timeline_desktop_dark.png. With axe-core (npm install
+axe-core) each state is also checked for accessibility.
+
+Tests name its fixture: `visitor = studio_visitor.visitor`.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from studio_fakes import running_studio
 
 ROOT: Final = Path(__file__).parents[2]
+# The marks of tests that drive a browser.
+BROWSER_TEST: Final = [
+    pytest.mark.slow,
+    pytest.mark.timeout(3000),
+    pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium and chromium-driver"),
+]
 SIZES: Final = {"desktop": (1440, 900), "phone": (390, 844)}
-SOON: Final = 600.0  # seconds after which what has not come is not coming
+PATIENCE: Final = 600.0  # seconds after which what has not come is not coming
 AXE: Final = ROOT / "node_modules/axe-core/axe.min.js"
 _RUN_AXE: Final = """
 const done = arguments[arguments.length - 1];
@@ -38,24 +46,17 @@ axe.run(document, {runOnly: {type: "tag", values: tags}}).then(
 """
 
 
+# Whether the page has been drawn in a width.
+_IS_WIDE: Final = """
+const [width, done] = arguments;
+requestAnimationFrame(() => requestAnimationFrame(() => done(innerWidth === width)));
+"""
 # Whether the live picture shows anything.
-_LIT = """
+_LIT: Final = """
 const canvas = document.getElementById("live-canvas");
 const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
 return data.some((value, index) => index % 4 < 3 && value > 100);
 """
-
-
-@contextmanager
-def running_studio(folder: Path, **environment: str) -> Generator[tuple[subprocess.Popen[str], str], None, None]:
-    """(process, the address that it prints) of a studio; killed in the end."""
-    words = [sys.executable, "-m", "dreamvideo", "studio", str(folder), "--no-browser", "--at", "0"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}) as child:
-        try:
-            assert child.stdout is not None
-            yield child, child.stdout.readline().strip()
-        finally:
-            child.kill()
 
 
 class Visitor:
@@ -69,7 +70,7 @@ class Visitor:
         for argument in (*plain, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"):
             options.add_argument(argument)
         self.browser = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-        self.browser.set_script_timeout(SOON)
+        self.browser.set_script_timeout(PATIENCE)
         self.resize("desktop")
 
     def resize(self, size: str, dark: bool = True) -> None:
@@ -78,7 +79,16 @@ class Visitor:
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.until(lambda: self.browser.execute_async_script(_IS_WIDE, width))
         self.browser.execute_script("dispatchEvent(new Event('resize'))")
+
+    def views(self) -> Iterator[str]:
+        """Show each size in each theme, then the desktop; yields `SIZE_THEME`."""
+        for size in SIZES:
+            for theme in ("dark", "light"):
+                self.resize(size, theme == "dark")
+                yield f"{size}_{theme}"
+        self.resize("desktop")
 
     def one(self, selector: str) -> Any:
         return self.browser.find_element(By.CSS_SELECTOR, selector)
@@ -87,7 +97,7 @@ class Visitor:
         return str(self.one(selector).text)
 
     def until(self, holds: Callable[[], object]) -> None:
-        end = time.monotonic() + SOON
+        end = time.monotonic() + PATIENCE
         while True:
             try:
                 if holds():
@@ -134,10 +144,14 @@ class Visitor:
     def shows(self, selector: str, words: str) -> None:
         self.until(lambda: words in self.text(selector))
 
-    def problems(self, axe: Path) -> list[str]:
-        """Violations of WCAG A and AA."""
-        self.browser.execute_script(axe.read_text("utf-8"))
-        return [str(each) for each in self.browser.execute_async_script(_RUN_AXE)]
+    def problems(self, axe: Path | None = None) -> list[str]:
+        """What does not fit on the screen; with axe-core also violations of WCAG A and AA."""
+        wide = self.browser.execute_script("return document.documentElement.scrollWidth - innerWidth")
+        found = [f"{wide} pixels too wide"] if wide > 0 else []
+        if axe is not None:
+            self.browser.execute_script(axe.read_text("utf-8"))
+            found += map(str, self.browser.execute_async_script(_RUN_AXE))
+        return found
 
     def errors(self) -> list[str]:
         """What the console of the browser holds, such as what its policy forbade."""
@@ -145,6 +159,42 @@ class Visitor:
 
     def close(self) -> None:
         self.browser.quit()
+
+
+@pytest.fixture
+def visitor() -> Iterator[Visitor]:
+    """A browser of a test."""
+    one = Visitor()
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+class Inspector:
+    """Looks at each state of the page in each size and theme; called with its name.
+
+    Attributes:
+        seen: the names of the states.
+        problems: what is wrong in them.
+    """
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._visitor = visitor
+        self.seen: list[str] = []
+        self.problems: list[str] = []
+
+    def __call__(self, name: str) -> None:
+        self.seen.append(name)
+        for view in self._visitor.views():
+            found = self._visitor.problems(AXE if AXE.exists() else None)
+            self.problems += [f"{name}, {view}: {each}" for each in found]
+
+    def approve(self) -> None:
+        """Nothing is wrong; without axe-core the test, which has passed but for that, is skipped."""
+        assert not self.problems, "\n".join(self.problems)
+        if not AXE.exists():
+            pytest.skip("passed, but for accessibility, which needs axe-core: npm install --no-save axe-core")
 
 
 def visit(visitor: Visitor, url: str, film: str, look: str, state: Callable[[str], None]) -> None:
@@ -167,11 +217,12 @@ def visit(visitor: Visitor, url: str, film: str, look: str, state: Callable[[str
     state("preview")
     visitor.click("#dream")
     visitor.shows(".job .numbers", "fps")
-    state("running")
     visitor.click(".job button")
     visitor.shows(".job .state", "paused")
     state("paused")
     visitor.click(".job button.main")
+    visitor.shows(".job .numbers", "fps")
+    state("running")
     visitor.shows(".job .state", "finished")
     state("finished")
     visitor.click(".job button.main")
@@ -243,14 +294,11 @@ def main() -> None:
     visitor = Visitor()
 
     def shoot(name: str) -> None:
-        for size in SIZES:
-            for theme in ("dark", "light"):
-                visitor.resize(size, theme == "dark")
-                time.sleep(0.5)
-                visitor.browser.save_screenshot(str(output / f"{name}_{size}_{theme}.png"))
-                for problem in visitor.problems(axe) if axe else []:
-                    print(f"{name} {size} {theme}: {problem}", flush=True)
-        visitor.resize("desktop")
+        for view in visitor.views():
+            time.sleep(0.5)
+            visitor.browser.save_screenshot(str(output / f"{name}_{view}.png"))
+            for problem in visitor.problems(axe):
+                print(f"{name} {view}: {problem}", flush=True)
         print(f"{name}: {visitor.text('#live-numbers')} {visitor.errors()}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:

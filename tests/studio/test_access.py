@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import studio_fakes
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.testclient import TestClient
-from studio_fakes import FakeStudio, fake_studio, film_folder
+from studio_fakes import FakeStudio, fake_studio
 
 from dreamvideo.errors import SourceError
 from dreamvideo.live.web import guesses
@@ -21,6 +22,8 @@ from dreamvideo.live.web.http_security import RequestRefused
 from dreamvideo.studio import request_values, routes
 from dreamvideo.studio.access import Access
 from dreamvideo.studio.film_folder import FilmFolder
+
+root, studio = studio_fakes.root, studio_fakes.studio
 
 JSON = {"Content-Type": "application/json"}
 PATHS = [
@@ -49,17 +52,6 @@ PATHS = [
 OCTETS = {"Content-Type": "application/octet-stream"}
 OUTSIDE = ["../secret.mp4", "/etc/passwd", "a/../../secret.mp4", "..", "..\\secret.mp4", "link.mp4", "links/secret.mp4"]
 HIDDEN = [".dreamvideo-studio.json", ".hidden.mp4", "film.mp4.checkpoint/joined.mp4", "a\0.mp4", "x" * 5000, "x" * 300]
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return film_folder(tmp_path)
-
-
-@pytest.fixture
-def studio(root: Path) -> Iterator[FakeStudio]:
-    with fake_studio(root) as fake:
-        yield fake
 
 
 def test_without_the_token_nothing_is_answered(studio: FakeStudio) -> None:

@@ -1,38 +1,20 @@
 """The queue: jobs one after the other, pause, resume, cancel, a restart."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import studio_fakes
 from clips import make_clip
-from studio_fakes import JPEG, FakeStudio, fake_studio, film_folder
+from studio_fakes import JPEG, SOON, FakeStudio, fake_studio, until
 
 from dreamvideo.media.checkpoint import checkpoint_folder, create_checkpoint
 from dreamvideo.studio import studio_job
 from dreamvideo.studio.studio_job import QUEUE_FILE
 
-SOON = 60.0
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return film_folder(tmp_path)
-
-
-@pytest.fixture
-def studio(root: Path) -> Iterator[FakeStudio]:
-    with fake_studio(root) as fake:
-        yield fake
-
-
-def until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + SOON
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+root, studio = studio_fakes.root, studio_fakes.studio
 
 
 def add(studio: FakeStudio, *names: str, look: Any = None) -> Any:
@@ -73,8 +55,7 @@ def test_jobs_run_one_after_the_other_with_outputs_of_their_own(studio: FakeStud
     for done in range(3):
         job = studio.started.get(timeout=SOON)
         assert studio.started.empty() and states(studio)[done:] == ["running", *["waiting"] * (2 - done)]
-        while not job.spec:
-            time.sleep(0.01)
+        until(partial(getattr, job, "spec"))
         names.append(Path(job.spec["output"]).name)
         job.messages.put({"finished": True})
     assert names == ["film_dream.mp4", "film_2_dream.mp4", "film_3_dream.mp4"]

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
@@ -12,7 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from studio_fakes import JPEG, FakeJob, FakeStudio, fake_studio, film_folder
+import studio_fakes
+from studio_fakes import JPEG, SOON, FakeJob, FakeStudio, fake_studio, until
 
 from dreamvideo.errors import SourceError
 from dreamvideo.studio import live_process, live_routes
@@ -21,30 +21,17 @@ from dreamvideo.studio.chosen_look import ChosenLook
 from dreamvideo.studio.json_pipes import ChildProcess
 from dreamvideo.studio.live_process import run_studio_live
 
-SOON = 60.0
+root, studio = studio_fakes.root, studio_fakes.studio
+
 LOOK = {"preset": None, "values": {"model": "dreamnet", "layers": ["s4a"], "octaves": 1, "iterations": 1}}
 OWN = {"client": "a", "look": {}}
 IMAGE = {"Content-Type": "image/jpeg"}
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return film_folder(tmp_path)
-
-
-@pytest.fixture
-def studio(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeStudio]:
+@pytest.fixture(autouse=True)
+def one_webcam(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_routes, "camera_names", lambda: {0: "a webcam"})
     monkeypatch.setattr(live_routes, "IMAGE_SECONDS", 0.01)
-    with fake_studio(root) as fake:
-        yield fake
-
-
-def until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + SOON
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.002)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """The studio as a user has it: headless Chromium, real clicks, real processes, a server that is killed."""
 
 import hashlib
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,27 +13,18 @@ import av
 import numpy as np
 import psutil
 import pytest
+import studio_visitor
 from clips import make_clip
 from conftest import run
 from PIL import Image
 from selenium.webdriver.common.keys import Keys
-from studio_visitor import AXE, SIZES, Visitor, running_studio, visit, visit_live
+from studio_fakes import running_studio
+from studio_visitor import BROWSER_TEST, Inspector, Visitor, visit, visit_live
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(3000),
-    pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium and chromium-driver"),
-]
+visitor = studio_visitor.visitor
+
+pytestmark = BROWSER_TEST
 LOOK = ["--preset", "eyes"]
-
-
-@pytest.fixture
-def visitor() -> Iterator[Visitor]:
-    one = Visitor()
-    try:
-        yield one
-    finally:
-        one.close()
 
 
 def packets(path: Path) -> list[tuple[int | None, str]]:
@@ -49,47 +39,21 @@ def sample(path: Path, frames: int) -> Path:
 
 def test_a_film_is_opened_dreamed_and_played_by_clicks(tmp_path: Path, visitor: Visitor) -> None:
     film = sample(tmp_path / "film.mp4", 60)
-    seen: list[str] = []
-
-    def state(name: str) -> None:
-        seen.append(name)
-        for size in SIZES:
-            visitor.resize(size)
-            wide = visitor.browser.execute_script("return document.documentElement.scrollWidth - innerWidth")
-            assert wide <= 0, f"{name} on a {size} is {wide} pixels too wide"
-        visitor.resize("desktop")
-
+    inspector = Inspector(visitor)
     with running_studio(tmp_path) as (_, url):
-        visit(visitor, url, "film.mp4", "eyes", state)
+        visit(visitor, url, "film.mp4", "eyes", inspector)
         assert not [message for message in visitor.errors() if "net::ERR" not in message]
-    assert seen == ["files", "look", "things", "preview", "running", "paused", "finished", "playing"]
+    assert inspector.seen == ["files", "look", "things", "preview", "paused", "running", "finished", "playing"]
     assert run("video", film, "-o", tmp_path / "typed.mp4", *LOOK, "-q") == 0
     assert packets(tmp_path / "film_dream.mp4") == packets(tmp_path / "typed.mp4")
-
-
-@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: npm install --no-save axe-core")
-def test_no_state_violates_wcag_a_or_aa(tmp_path: Path, visitor: Visitor) -> None:
-    sample(tmp_path / "film.mp4", 60)
-    problems: list[str] = []
-
-    def state(name: str) -> None:
-        for size in SIZES:
-            for dark in (True, False):
-                visitor.resize(size, dark)
-                problems.extend(f"{name}, {size}, dark {dark}: {each}" for each in visitor.problems(AXE))
-        visitor.resize("desktop")
-
-    with running_studio(tmp_path) as (_, url):
-        visit(visitor, url, "film.mp4", "eyes", state)
-        visit_live(visitor, url, "film.mp4", state)
-    assert not problems, "\n".join(problems)
+    inspector.approve()
 
 
 def test_the_camera_of_the_browser_is_dreamed_and_recorded(tmp_path: Path, visitor: Visitor) -> None:
     sample(tmp_path / "film.mp4", 60)
-    seen: list[str] = []
+    inspector = Inspector(visitor)
     with running_studio(tmp_path) as (server, url):
-        visit_live(visitor, url, "film.mp4", seen.append)
+        visit_live(visitor, url, "film.mp4", inspector)
         (recording,) = tmp_path.glob("dream_*.mkv")
         frames = [frame.to_ndarray(format="rgb24") for frame in read(recording)]
         assert frames and frames[-1][:, :, 1].mean() > frames[-1][:, :, 0].mean()  # the test pattern is green
@@ -99,7 +63,8 @@ def test_the_camera_of_the_browser_is_dreamed_and_recorded(tmp_path: Path, visit
         server.send_signal(signal.SIGINT)
         server.wait(100)
         assert not psutil.pid_exists(live)
-    assert seen == ["live_start", "live", "live_recording", "live_film"]
+    assert inspector.seen == ["live_start", "live", "live_recording", "live_film"]
+    inspector.approve()
 
 
 def read(path: Path) -> Iterator[Any]:
@@ -126,7 +91,7 @@ def test_a_folder_of_pictures_is_dreamed_with_a_mask_and_its_own_rate(tmp_path: 
         visitor.shows("#look-name", "eyes")
         visitor.browser.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
         for knob, text in (("mask", "mask.png"), ("fps", "12")):
-            visitor.one(f"#knob-{knob}").clear()
+            visitor.one(f"#knob-{knob}").send_keys(Keys.CONTROL, "a")
             visitor.one(f"#knob-{knob}").send_keys(text, Keys.TAB)
             visitor.shows("#command", f"--{knob}")
         assert visitor.text("#time-text") == "0:00.50"  # the same picture as before, at its new time

@@ -9,26 +9,17 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import studio_fakes
 from clips import make_clip
 from starlette.testclient import TestClient
-from studio_fakes import JPEG, FakeStudio, fake_studio, film_folder
+from studio_fakes import JPEG, SOON, FakeStudio, until
 
 from dreamvideo.studio import picture_queue, routes, uploads
 from dreamvideo.studio.picture_queue import PictureQueue
 
-SOON = 60.0
+root, studio = studio_fakes.root, studio_fakes.studio
+
 OCTETS = {"Content-Type": "application/octet-stream"}
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return film_folder(tmp_path)
-
-
-@pytest.fixture
-def studio(root: Path) -> Iterator[FakeStudio]:
-    with fake_studio(root) as fake:
-        yield fake
 
 
 def test_a_folder_lists_films_photos_and_folders(studio: FakeStudio, root: Path) -> None:
@@ -223,10 +214,7 @@ class SlowDreamer:
         yield {"jpegs": {"dream": JPEG}}
 
     def wait_for(self, count: int) -> None:
-        end = time.monotonic() + SOON
-        while len(self.tasks) < count:
-            assert time.monotonic() < end
-            time.sleep(0.005)
+        until(lambda: len(self.tasks) >= count)
 
 
 @pytest.fixture

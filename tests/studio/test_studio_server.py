@@ -5,31 +5,17 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import run
 from page_attacks import ATTACKS, attack
-from studio_fakes import film_folder
+from studio_fakes import film_folder, running_studio
 
 from dreamvideo.live.web import places
 from dreamvideo.studio import connections
 from dreamvideo.studio.connections import Connections
-
-
-@contextlib.contextmanager
-def studio_process(root: Path, *words: str) -> Generator[tuple[Any, str], None, None]:
-    """(process, the address that it prints) of a studio on any port."""
-    command = [sys.executable, "-m", "dreamvideo", "studio", str(root), "--no-browser", "--at", "0", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        try:
-            yield child, child.stdout.readline().strip()
-        finally:
-            child.kill()
 
 
 @pytest.mark.slow
@@ -42,9 +28,9 @@ def test_no_attack_shuts_out_the_owner_or_takes_memory(name: str) -> None:
 @pytest.mark.slow
 def test_a_folder_has_one_studio_which_ends_at_ctrl_c(tmp_path: Path) -> None:
     root = film_folder(tmp_path)
-    with studio_process(root) as (child, url):
+    with running_studio(root) as (child, url):
         assert re.fullmatch(r"http://localhost:\d+/\?token=[\w-]{32}", url)
-        with studio_process(root) as (second, nothing):
+        with running_studio(root, stderr=subprocess.PIPE) as (second, nothing):
             assert not nothing and "another studio" in second.communicate(timeout=60)[1]
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=100)
@@ -105,7 +91,7 @@ def test_strangers_make_room_and_who_was_let_in_stays(monkeypatch: pytest.Monkey
 
 @pytest.mark.slow
 def test_a_request_that_does_not_come_is_given_up(tmp_path: Path) -> None:
-    with studio_process(film_folder(tmp_path)) as (_, url):
+    with running_studio(film_folder(tmp_path)) as (_, url):
         port = int(re.search(r":(\d+)/", url)[1])
         started = time.monotonic()
         with socket.create_connection(("127.0.0.1", port), 60) as connection:

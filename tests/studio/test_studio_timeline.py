@@ -1,7 +1,5 @@
 """The strip and the timeline as the page asks for them: values at a time, rows of keys, files, jobs, sounds."""
 
-import time
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,9 +7,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import studio_fakes
 from clips import make_clip
 from starlette.testclient import TestClient
-from studio_fakes import FakeSound, FakeStudio, fake_studio, film_folder
+from studio_fakes import SOON, FakeSound, FakeStudio, until
 
 from dreamvideo.errors import SettingsError
 from dreamvideo.settings.timeline_file import timeline_of_toml
@@ -20,22 +19,12 @@ from dreamvideo.studio import film_sounds, sound_process
 from dreamvideo.studio.film_sounds import FilmSounds
 from dreamvideo.studio.sound_process import COLUMNS, LOUDEST, hear_strip
 
+root, studio = studio_fakes.root, studio_fakes.studio
+
 LOOK: dict[str, Any] = {
     "values": {"model": "dreamnet"},
     "timeline": {"step_size": "0s:0.01, 0.4s:0.03", "classes": "0s:owl, 0.2s:castle step"},
 }
-SOON = 60.0
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return film_folder(tmp_path)
-
-
-@pytest.fixture
-def studio(root: Path) -> Iterator[FakeStudio]:
-    with fake_studio(root) as fake:
-        yield fake
 
 
 def edit(browser: TestClient, look: Any = LOOK, **about: Any) -> Any:
@@ -143,10 +132,9 @@ def test_a_timeline_is_for_films_that_it_fits(studio: FakeStudio, root: Path) ->
     assert "is a photo" in browser.get("/api/strip", params={"path": "photo.png"}).text
     browser.post("/api/jobs", json={"paths": ["film.mp4"], "look": LOOK})
     job = studio.started.get(timeout=SOON)
-    while not job.spec:
-        time.sleep(0.005)
+    until(lambda: job.spec)
     assert job.spec["look"]["timeline"] == LOOK["timeline"]
-    assert studio.jobs.jobs()[0]["title"].endswith("--step-size, --class over time")
+    assert studio.jobs.jobs()[0]["title"].endswith("strength, things to dream of over time")
 
 
 def test_a_folder_of_pictures_has_the_time_of_its_rate(studio: FakeStudio, root: Path) -> None:
@@ -163,11 +151,8 @@ def test_a_folder_of_pictures_has_the_time_of_its_rate(studio: FakeStudio, root:
 
 
 def heard(sounds: FilmSounds, path: Path) -> dict[str, Any]:
-    end = time.monotonic() + SOON
-    while not {"done", "error"} & (found := sounds.heard(path, 1.0)).keys():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-    return found
+    until(lambda: {"done", "error"} & sounds.heard(path, 1.0).keys())
+    return sounds.heard(path, 1.0)
 
 
 def test_a_sound_is_heard_once_and_again_when_its_film_changes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

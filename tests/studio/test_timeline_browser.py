@@ -1,37 +1,32 @@
 """The timeline as a user has it: keys set, dragged by mouse and by touch, moved by the keyboard, undone, dreamed."""
 
 import shlex
-import shutil
-from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import studio_visitor
 from clips import make_clip
 from selenium.webdriver.common.keys import Keys
-from studio_visitor import AXE, SIZES, Visitor, running_studio, set_keys
+from studio_fakes import running_studio
+from studio_visitor import BROWSER_TEST, Inspector, Visitor, set_keys
 
 from dreamvideo.settings.timeline_file import read_timeline
 from dreamvideo.studio.film_timeline import stored_timeline
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(3000),
-    pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium and chromium-driver"),
-]
+visitor = studio_visitor.visitor
+
+pytestmark = BROWSER_TEST
 FRAMES = 60
 LOOKS = "eyes", "leaves"
-
-
-@pytest.fixture
-def visitor() -> Iterator[Visitor]:
-    one = Visitor()
-    try:
-        yield one
-    finally:
-        one.close()
+_MIDDLE = """
+arguments[0].scrollIntoView({block: "center"});
+const box = arguments[0].getBoundingClientRect();
+return [box.x + box.width / 2, box.y + box.height / 2];
+"""
 
 
 @pytest.fixture
@@ -64,19 +59,10 @@ def command(visitor: Visitor) -> list[str]:
 
 
 def test_keys_are_dragged_moved_undone_and_dreamed(folder: Path, visitor: Visitor, tmp_path: Path) -> None:
-    seen: list[str] = []
-
-    def state(name: str) -> None:
-        seen.append(name)
-        for size in SIZES:
-            visitor.resize(size)
-            wide = visitor.browser.execute_script("return document.documentElement.scrollWidth - innerWidth")
-            assert wide <= 0, f"{name} on a {size} is {wide} pixels too wide"
-        visitor.resize("desktop")
-
+    inspector = Inspector(visitor)
     with running_studio(folder) as (_, url):
-        set_keys(visitor, url, "film.mp4", LOOKS, state)
-        assert seen == ["timeline"]
+        set_keys(visitor, url, "film.mp4", LOOKS, inspector)
+        assert inspector.seen == ["timeline"]
         assert strengths(visitor) == [0, pytest.approx(1.8, abs=0.05)]
         visitor.until(lambda: "--preset" in command(visitor))
 
@@ -123,14 +109,14 @@ def test_keys_are_dragged_moved_undone_and_dreamed(folder: Path, visitor: Visito
         visitor.click("#timeline-save")
         saved = tmp_path / "film_timeline.toml"
         visitor.until(saved.exists)
-        words = command(visitor)
         schedules = dict(read_timeline(saved).schedules)
-        assert [schedules["preset"], schedules["step_size"]] == [
-            words[words.index(option) + 1] for option in ("--preset", "--step-size")
-        ]
+        expected = {"--preset": schedules["preset"], "--step-size": schedules["step_size"]}
+        visitor.until(lambda: expected.items() <= dict(pairwise(command(visitor))).items())  # it is asked for anew
         visitor.click("#reset")
         visitor.until(lambda: not visitor.marks())
         visitor.click("#timeline-load")
+        visitor.until(lambda: visitor.one("#load-dialog").is_displayed())
+        inspector("load")
         visitor.one("#load-file").send_keys(str(saved))
         visitor.click("#load-take")
         visitor.until(lambda: len(visitor.marks()) == 4)
@@ -144,6 +130,41 @@ def test_keys_are_dragged_moved_undone_and_dreamed(folder: Path, visitor: Visito
         visitor.click("#dreamed-with")
         visitor.until(lambda: len(visitor.marks()) == 4)
         assert not [message for message in visitor.errors() if "400" not in message]
+    inspector.approve()
+
+
+def test_what_is_held_or_typed_is_not_lost_when_an_answer_comes(folder: Path, visitor: Visitor) -> None:
+    def click_unseen(selector: str) -> None:
+        visitor.browser.execute_script("arguments[0].click()", visitor.one(selector))
+
+    def mouse(kind: str, x: float, y: float, buttons: int = 1) -> None:
+        about = {"type": kind, "x": x, "y": y, "button": "left", "buttons": buttons, "clickCount": 1}
+        visitor.browser.execute_cdp_cmd("Input.dispatchMouseEvent", about)
+
+    with running_studio(folder) as (_, url):
+        visitor.browser.get(url)
+        visitor.click('[data-film="film.mp4"]')
+        visitor.until(lambda: "." in visitor.text("#time-text"))
+        visitor.click('[data-key-of="step_size"]')
+        visitor.until(lambda: len(strengths(visitor)) == 1)
+        (before,) = strengths(visitor)
+        x, y = visitor.browser.execute_script(_MIDDLE, visitor.one('.key[data-row="step_size"]'))
+        mouse("mouseMoved", x, y, 0)
+        mouse("mousePressed", x, y)
+        click_unseen('[data-key-of="color"]')
+        visitor.shows("#key-said", "Color: key set")
+        mouse("mouseMoved", x + 100, y)
+        mouse("mouseReleased", x + 100, y)
+        visitor.shows("#key-said", "Strength: moved")
+        assert strengths(visitor)[0] > before + 0.1 and len(visitor.marks()) == 2
+
+        visitor.browser.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
+        visitor.one("#knob-seed").send_keys(Keys.CONTROL, "a")
+        visitor.one("#knob-seed").send_keys("12")
+        click_unseen('[data-key-of="amount"]')
+        visitor.until(lambda: "--amount" in command(visitor))
+        visitor.one("#knob-seed").send_keys("3", Keys.TAB)
+        visitor.until(lambda: "123" in command(visitor))
 
 
 def touch(visitor: Visitor, selector: str, share: float) -> None:
@@ -183,22 +204,3 @@ def test_what_cannot_be_moved_is_shown_and_removed(folder: Path, visitor: Visito
         visitor.shows("#timeline-error", "throughout")
         visitor.click('[data-lane="color"] button')
         visitor.until(lambda: "sin(t)" not in visitor.text("#lanes"))
-
-
-@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: npm install --no-save axe-core")
-def test_the_timeline_does_not_violate_wcag_a_or_aa(folder: Path, visitor: Visitor) -> None:
-    problems: list[str] = []
-
-    def state(name: str) -> None:
-        for size in SIZES:
-            for dark in (True, False):
-                visitor.resize(size, dark)
-                problems.extend(f"{name}, {size}, dark {dark}: {each}" for each in visitor.problems(AXE))
-        visitor.resize("desktop")
-
-    with running_studio(folder) as (_, url):
-        set_keys(visitor, url, "film.mp4", LOOKS, state)
-        visitor.click("#timeline-load")
-        visitor.until(lambda: visitor.one("#load-dialog").is_displayed())
-        state("load")
-    assert not problems, "\n".join(problems)

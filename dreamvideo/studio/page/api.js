@@ -17,9 +17,14 @@ export function h(tag, props = {}, ...children) {
 // A name that no other browser has; crypto.randomUUID is missing on pages that are not encrypted.
 export const client = [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
+let root = ""; // of the folder of the studio
+export const setRoot = (path) => { root = path; };
+// A message that names files as the page does: in the folder of the studio.
+export const inFolder = (text) => (root ? text.replaceAll(`${root}/`, "").replaceAll(`${root}\\`, "") : text);
+
 async function answered(response) {
   if (response.ok) return response.json();
-  throw new Error((await response.text()).trim() || `the studio answered ${response.status}`);
+  throw new Error(inFolder((await response.text()).trim()) || `the studio answered ${response.status}`);
 }
 
 export const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value !== null && value !== undefined));
@@ -34,8 +39,15 @@ export async function post(path, body = {}) {
   }));
 }
 
+// Shows a value in a field, unless somebody types in it.
+export function fill(field, value) {
+  const isTyped = document.activeElement === field && field.value !== (field.dataset.shown ?? "");
+  if (!isTyped && field.value !== String(value)) field.value = value;
+  field.dataset.shown = value;
+}
+
 export function say(text, bad = false) {
-  const toast = h("div", { class: bad ? "toast bad" : "toast" }, text);
+  const toast = h("div", { class: bad ? "toast bad" : "toast" }, inFolder(text));
   $("toasts").append(toast);
   setTimeout(() => toast.remove(), bad ? 9000 : 5000);
 }
@@ -67,6 +79,7 @@ export function size(bytes) {
   return bytes < 1e9 ? `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
+export const counted = (count, name) => `${count} ${name}${count === 1 ? "" : "s"}`;
 export const baseName = (path) => path.split("/").pop();
 
 export function confirmed(question, yes) {

@@ -24,6 +24,8 @@ export const showFolder = saying(async (name = folder) => {
   const pictures = listing.entries.filter((entry) => entry.kind === "photo").length;
   $("open-folder").hidden = !folder || pictures < 2;
   $("open-folder").textContent = `Open these ${pictures} pictures as one film`;
+  $("files-hint").hidden = !listing.entries.some((entry) => entry.kind !== "folder");
+  $("no-files").hidden = listing.entries.length > 0;
   $("entries").replaceChildren(...listing.entries.map(card));
   $("unfinished").replaceChildren(...listing.unfinished.map(notice));
   $("folder-files").replaceChildren(...listing.entries.filter((entry) => entry.kind !== "folder").map((entry) => h("option", { value: entry.name })));
@@ -44,6 +46,7 @@ function card(entry) {
       h("span", { class: "thumb folder", "aria-hidden": "true" }, "▣"), h("span", { class: "text" }, h("span", { class: "name" }, name), h("span", { class: "muted" }, "folder"))));
   }
   const picture = h("img", { class: "thumb", alt: "", loading: "lazy", src: `api/frame?${query({ path: entry.name, side: 320, v: entry.modified })}` });
+  picture.onerror = () => picture.replaceWith(h("span", { class: "thumb unread" }, "cannot be read"));
   const box = h("input", { type: "checkbox", "aria-label": `Select ${name}`, onchange: () => { box.checked ? selected.add(entry.name) : selected.delete(entry.name); showSelected(); } });
   box.checked = selected.has(entry.name);
   return h("li", { class: "card" },
@@ -80,7 +83,7 @@ async function dropped(event) {
 
 // A file that was dropped on a field that takes one, such as a mask.
 async function uploadInto(field, [file, name]) {
-  const stored = await upload(file, inFolder(name));
+  const stored = await upload(file, uploadedAs(name));
   if (!stored) return; // it was cancelled
   field.value = stored;
   field.dispatchEvent(new Event("change"));
@@ -101,13 +104,13 @@ async function gather(entry, files) {
   }
 }
 
-const inFolder = (name) => (folder ? `${folder}/${name}` : name);
+const uploadedAs = (name) => (folder ? `${folder}/${name}` : name);
 
 async function uploadAll(files) {
   location.hash = "files";
   const names = [];
   for (const [file, name] of files) {
-    const stored = await saying(upload)(file, inFolder(name));
+    const stored = await saying(upload)(file, uploadedAs(name));
     if (stored) names.push(stored);
   }
   $("file-input").value = "";

@@ -22,8 +22,10 @@ export function showTab(tab) {
   state.tab = tab;
   for (const button of document.querySelectorAll("[data-tab]")) button.setAttribute("aria-pressed", String(button.dataset.tab === tab));
   $("search-label").hidden = tab !== "classes";
-  $("gallery").parentElement.scrollTop = 0;
   fill();
+  const chosen = document.querySelector("#gallery [aria-pressed=true]");
+  const box = $("gallery").parentElement;
+  box.scrollTop = chosen ? chosen.getBoundingClientRect().top - $("gallery").getBoundingClientRect().top - 4 : 0;
 }
 
 export function showFrame(path, time, aspect) {

@@ -1,5 +1,5 @@
 // The fields of the key that is selected: its value, how it is reached, its time.
-import { $, h } from "./api.js";
+import { $, fill, h } from "./api.js";
 
 const NUMBERS = [["", "evenly (linear)"], ["ease", "slow at both ends (ease)"], ["step", "at once (step)"]];
 const SETS = [["", "in the second after the key"], ["linear", "evenly, from the key before (linear)"], ["ease", "slowly at both ends, from the key before (ease)"], ["step", "at once (step)"]];
@@ -19,11 +19,11 @@ export function editKey(row, key, focus) {
   edited = { row, key };
   const { value, how, time, at } = row.keys[key];
   $("key-title").textContent = `${host.label(row.name)} at ${at}`;
-  $("key-value").value = value;
+  fill($("key-value"), value);
   $("key-values").replaceChildren(...host.values(row.name).map((name) => h("option", { value: name })));
   $("key-how").replaceChildren(...(row.sets ? SETS : NUMBERS).map(([word, text]) => h("option", { value: word }, text)));
   $("key-how").value = how === "linear" && !row.sets ? "" : how ?? "";
-  $("key-time").value = Number(time.toFixed(3));
+  fill($("key-time"), Number(time.toFixed(3)));
   $("key-editor").hidden = false;
   if (focus) $("key-value").focus();
 }

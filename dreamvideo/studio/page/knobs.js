@@ -1,5 +1,5 @@
 // The knobs of a look, made of what the studio says of its options.
-import { $, h } from "./api.js";
+import { $, fill, h } from "./api.js";
 
 let knobs = [];
 let change = () => {};
@@ -32,6 +32,7 @@ export function showKnobs(values, typed, isPhoto, timeline, keyHere) {
     part.box.classList.toggle("keyed", timeline[knob.name] !== undefined);
     if (part.key) {
       part.key.hidden = isPhoto;
+      part.key.disabled = false; // now it has a value for a key
       part.key.setAttribute("aria-pressed", String(keyHere(knob.name) >= 0));
     }
     part.clear.hidden = !isSet;
@@ -45,10 +46,10 @@ export const namesOf = (model) => names[model];
 function make(knob) {
   const id = `knob-${knob.name}`;
   const help = h("p", { class: "help", id: `${id}-help`, hidden: true }, sentence(knob.help), " ", h("code", {}, knob.flag));
-  const ask = h("button", { type: "button", class: "quiet", "aria-expanded": "false", "aria-controls": help.id, "aria-label": `Help on ${knob.label}`,
+  const ask = h("button", { type: "button", class: "quiet ask", "aria-expanded": "false", "aria-controls": help.id, "aria-label": `Help on ${knob.label}`,
     onclick: () => { help.hidden = !help.hidden; ask.setAttribute("aria-expanded", String(!help.hidden)); } }, "?");
   const clear = h("button", { type: "button", class: "quiet", hidden: true, "aria-label": `Set ${knob.label} back`, onclick: () => change(knob.name, undefined) }, "↺");
-  const key = knob.keyed ? h("button", { type: "button", class: "quiet key-button", "aria-pressed": "false", "data-key-of": knob.name, "aria-label": `Key of ${knob.label} at this frame`, onclick: () => setKey(knob.name) }, "◆") : null;
+  const key = knob.keyed ? h("button", { type: "button", class: "quiet key-button", disabled: true, "aria-pressed": "false", "data-key-of": knob.name, "aria-label": `Key of ${knob.label} at this frame`, onclick: () => setKey(knob.name) }, "◆") : null;
   const widget = widgets[knob.kind](knob, id);
   const label = widget.control ? h("label", { for: id }, knob.label) : h("span", { class: "label" }, knob.label);
   const box = h("div", { class: "knob" }, h("div", { class: "top" }, label, widget.beside, clear, key, ask), widget.below, help);
@@ -62,12 +63,13 @@ const widgets = {
   number(knob, id) {
     if (knob.step === null) {
       const input = h("input", { id, type: "number", step: "any", onchange: () => change(knob.name, input.value === "" ? undefined : input.value) });
-      return { control: true, below: input, beside: null, show: (value) => { input.value = value ?? ""; input.placeholder = "auto"; } };
+      return { control: true, below: input, beside: null, show: (value) => { fill(input, value ?? ""); input.placeholder = "auto"; } };
     }
     const value = h("span", { class: "value" });
     const input = h("input", { id, type: "range", min: knob.least, max: knob.most, step: knob.step,
       oninput: () => { value.textContent = short(input.value); }, onchange: () => change(knob.name, input.value) });
     return { control: true, below: input, beside: value, show: (given) => {
+      if (input.matches(":active")) return; // it is dragged
       input.value = given ?? knob.most;
       value.textContent = given === null || given === undefined ? "auto" : short(given);
       input.setAttribute("aria-valuetext", value.textContent);
@@ -75,7 +77,7 @@ const widgets = {
   },
   text(knob, id) {
     const input = h("input", { id, type: "text", placeholder: "none", autocomplete: "off", onchange: () => change(knob.name, input.value.trim() || undefined) });
-    return { control: true, below: input, beside: null, show: (value) => { input.value = value ?? ""; } };
+    return { control: true, below: input, beside: null, show: (value) => fill(input, value ?? "") };
   },
   file(knob, id) {
     const widget = widgets.text(knob, id);

@@ -1,5 +1,5 @@
 // The live dream: which camera, its images in both directions, its controls.
-import { $, client, get, h, post, query, saying, say } from "./api.js";
+import { $, client, get, h, inFolder, post, query, saying, say } from "./api.js";
 import { chosenLook } from "./look.js";
 
 const POLL = 300; // ms between requests for the state
@@ -160,7 +160,7 @@ function show(next) {
   if (!next.running) {
     if (ended) { closeCamera(); listCameras(); if (document.fullscreenElement) document.exitFullscreen(); }
     $("live-look").textContent = `The look that is chosen: ${$("look-name").textContent}`;
-    if (next.message) setText($("live-error"), next.message);
+    if (next.message) setText($("live-error"), inFolder(next.message));
     return;
   }
   setText($("live-look"), `${next.camera}, ${next.title}`);
@@ -176,7 +176,7 @@ function show(next) {
 function showControls({ controls, numbers, menu, keys, named, message }) {
   if (!$("live-keys").children.length) makeControls(keys, named);
   const mode = controls.black ? "Black" : controls.source ? "Undreamed" : controls.recording ? "Recording" : controls.frozen ? "Frozen" : "Live";
-  setText($("live-message"), message || (numbers.camera_size[0] ? mode : "waiting for the camera…"));
+  setText($("live-message"), inFolder(message) || (numbers.camera_size[0] ? mode : "waiting for the camera…"));
   $("live-message").className = controls.recording ? "recording" : "";
   const size = ([height, width]) => `${width} × ${height}`;
   $("live-numbers").textContent = numbers.camera_size[0] ? [
@@ -214,7 +214,7 @@ function makeControls(keys, named) {
     const { what, switch: field } = known.get(name);
     const isSwitch = field && name !== "f";
     return h("button", { type: "button", "data-key": name, "data-switch": isSwitch ? field : null, "aria-pressed": isSwitch ? "false" : null,
-      title: `${what} (${name})`, onclick: () => press(name) }, NAMES[name] ?? what);
+      title: `${what} (${name})`, onclick: () => press(name) }, capital(NAMES[name] ?? what));
   }));
   for (const control of named) (control.name === "strength" ? $("live-strength") : $("live-sliders")).append(makeSlider(control));
 }
@@ -238,9 +238,10 @@ function makeSlider({ name, what, low, high, whole }) {
     slider.sending = false;
   };
   sliders.set(name, slider);
-  return h("div", { class: "knob" }, h("div", { class: "top" }, h("label", { for: input.id }, name[0].toUpperCase() + name.slice(1).replaceAll("-", " ")), value, clear), input);
+  return h("div", { class: "knob" }, h("div", { class: "top" }, h("label", { for: input.id }, capital(name.replaceAll("-", " "))), value, clear), input);
 }
 
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
 
 function setText(element, text) { // only if it differs: a screen reader reads whatever is set

@@ -1,5 +1,5 @@
 // A film, its frame and its look: what the part "Look" shows.
-import { $, baseName, client, clock, duration, get, post, query, saying, say, size } from "./api.js";
+import { $, baseName, client, clock, duration, get, inFolder, post, query, saying, say, size } from "./api.js";
 import { namesCame, pictureCame, showChosen, showFrame, startGallery } from "./gallery.js";
 import { labelOf, namesOf, rememberNames, showKnobs, startKnobs } from "./knobs.js";
 import { rate, showReport } from "./report.js";
@@ -125,6 +125,7 @@ export const openFilms = saying(async (names) => {
   const video = report.input.streams.find((stream) => stream.index === report.input.dreamed)?.video;
   if (!video) throw new Error(`${baseName(film())} holds no picture that could be dreamed`);
   isPhoto = report.input.container === "image";
+  $("stage-state").textContent = "opening…";
   $("no-film").hidden = true;
   $("look-body").hidden = false;
   $("look-title").textContent = baseName(film()) + (names.length > 1 ? ` and ${names.length - 1} more` : "");
@@ -150,7 +151,7 @@ export const openFilms = saying(async (names) => {
   showReport(report);
   showTime();
   showFrame(film(), frameTime(), `${video.shown_width} / ${video.shown_height}`);
-  await showSource(sourceAddress());
+  await showSource(sourceAddress()).finally(() => { $("stage-state").textContent = ""; });
   await lookChanged();
 });
 
@@ -168,7 +169,9 @@ async function ratePictures(fps) {
 }
 
 function showTime() {
-  $("time-text").textContent = `${clock(Math.floor(time))}.${String(Math.floor(time * 100) % 100).padStart(2, "0")}`;
+  const rounded = Math.round(time * 100);
+  const hundredths = rounded - time * 100 === 0.5 && rounded % 2 ? rounded - 1 : rounded; // half to even, as at a key
+  $("time-text").textContent = `${clock(Math.floor(hundredths / 100))}.${String(hundredths % 100).padStart(2, "0")}`;
   $("time").setAttribute("aria-valuetext", $("time-text").textContent);
   showPlayhead(time);
   showNow();
@@ -238,6 +241,7 @@ async function describe() {
     answer = await post("look", { path: film(), look, time: frameTime() });
   } catch (error) {
     $("look-error").textContent = error.message;
+    $("stage-state").textContent = "";
     $("dream").disabled = $("preview").disabled = true;
     return false;
   }
@@ -255,6 +259,7 @@ async function describe() {
 }
 
 function showLook() {
+  $("key-look").disabled = false;
   showKnobs(shown.values, look.values, isPhoto, look.timeline, keyHere);
   showChosen({ preset: shown.preset, values: look.values }, shown.values);
 }
@@ -293,7 +298,7 @@ export function onPicture(event) {
 }
 
 function onStage(event) {
-  if (event.error) { $("look-error").textContent = event.error; forgetDream(); }
+  if (event.error) { $("look-error").textContent = inFolder(event.error); forgetDream(); }
   if (event.pictures) showDream(`api/picture/${event.pictures.dream}`).catch(() => {});
   if ((event.done || event.level === 1) && !previewing) $("stage-state").textContent = "";
 }

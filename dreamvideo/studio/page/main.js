@@ -1,5 +1,5 @@
 // The page of the studio: its parts, the theme, and what happens in the studio.
-import { $, get, listen, saying } from "./api.js";
+import { $, get, listen, saying, setRoot } from "./api.js";
 import { showFolder, startFiles } from "./files.js";
 import { showLive, startLive } from "./live.js";
 import { onPicture, openFilms, startLook } from "./look.js";
@@ -37,7 +37,9 @@ saying(async () => {
   startQueue();
   startPlayer();
   startLive();
-  startLook(await get("start"));
+  const start = await get("start");
+  setRoot(start.root);
+  startLook(start);
   addEventListener("hashchange", () => showPart());
   showPart(true);
   await listen(onPicture, showJobs);

@@ -1,8 +1,8 @@
 // Jobs: how far they are, and what can be done with them.
-import { $, baseName, confirmed, duration, get, h, post, query, saying, say } from "./api.js";
+import { $, baseName, confirmed, counted, duration, get, h, inFolder, post, query, saying, say } from "./api.js";
 import { hasFilm, play } from "./player.js";
 
-const STATES = { waiting: "waiting", running: "dreaming", pausing: "stopping after this frame…", paused: "paused", done: "finished", failed: "failed" };
+const STATES = { waiting: "waiting", running: "dreaming", pausing: "stopping after this frame…", paused: "paused", done: "finished: it lies beside its source", failed: "failed" };
 const cards = new Map(); // number -> parts of its card
 let jobs = [];
 
@@ -60,11 +60,11 @@ function show(card, job) {
   card.job = job;
   const share = job.state === "done" ? 1 : job.count ? Math.min(1, job.frames / job.count) : 0;
   card.bar.value = share;
-  card.numbers.textContent = job.state === "paused" && job.count ? `${job.frames} of ${job.count} frames are kept` : [
-    job.count ? `${job.frames} of ${job.count} frames` : job.frames ? `${job.frames} frames` : "",
+  card.numbers.textContent = job.state === "done" ? "" : job.state === "paused" && job.count ? `${job.frames} of ${job.count} frames are kept` : [
+    job.count ? `${job.frames} of ${job.count} frames` : job.frames ? counted(job.frames, "frame") : "",
     job.fps ? `${job.fps.toFixed(job.fps < 10 ? 1 : 0)} fps` : "", job.left ? `${duration(job.left)} left` : "",
   ].filter(Boolean).join(" · ");
-  card.error.textContent = job.error ?? "";
+  card.error.textContent = inFolder(job.error ?? "");
   if (job.drawn !== card.drawn && job.drawn > 0) card.picture.src = `api/jobs/${job.number}/frame?${query({ drawn: job.drawn, run: sessionRun })}`;
   card.drawn = job.drawn;
   if (card.state === job.state) return;
@@ -95,7 +95,7 @@ function buttons(card, job) {
   if (["paused", "failed"].includes(job.state)) made.push(button(job.state === "failed" ? "Try again" : "Resume", () => act(job, "resume"), "main"));
   if (job.state !== "pausing") made.push(button("Cancel", async () => {
     const started = card.job.frames > 0;
-    if (!started || await confirmed(`Cancel ${baseName(job.output)}? The ${card.job.frames} frames that are dreamed are deleted.`, "Delete them")) await act(job, "remove");
+    if (!started || await confirmed(`Cancel ${baseName(job.output)}? What is dreamed of it, ${counted(card.job.frames, "frame")}, is deleted.`, "Cancel and delete")) await act(job, "remove");
   }, "quiet danger"));
   return made;
 }

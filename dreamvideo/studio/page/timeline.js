@@ -6,7 +6,7 @@ import { beats, filmSeconds, framesPerSecond, snapped } from "./strip.js";
 
 const FAR = 4; // pixels that a pointer moves before it drags
 const NEAR = 7; // pixels from a beat at which a key is drawn to it
-const MOST_WAITING = 4; // changes that are not answered yet: a key that is held down must not run on
+const MOST_WAITING = 4; // steps that are not answered yet: an arrow key that is held down must not run on
 let host = {}; // film(), look(), time(), values(), take(answer, merged), drop(name), goTo(time), label(name)
 let rows = [];
 let toml = "";
@@ -14,7 +14,7 @@ let selected = null; // { name, key }
 let queue = Promise.resolve();
 let waiting = 0;
 let drawn = ""; // what the lanes show
-let isDragging = false;
+let isHeld = false; // a pointer is down on a key: its lane is not drawn anew
 
 export function startTimeline(given) {
   host = given;
@@ -25,18 +25,23 @@ export function startTimeline(given) {
   $("load-take").onclick = saying(load);
 }
 
-export const keyHere = (name) => keyAt(rows.find((row) => row.name === name));
+const rowOf = (name) => rows.find((row) => row.name === name);
+const numberAt = (name, time) => keyAt(rowOf(name), time); // changes of others may have given a key another number
+export const keyHere = (name) => keyAt(rowOf(name));
 export const endSelection = () => { selected = null; endEdit(); };
 
-// The number of the key at the frame that is shown; -1: none.
-const keyAt = (row) => (row?.keys ?? []).findIndex((key) => Math.abs(key.time - host.time()) < 0.5 / framesPerSecond());
+// The number of the key at the frame of a time; -1: none.
+const keyAt = (row, time = host.time()) => (row?.keys ?? []).findIndex((key) => Math.abs(key.time - time) < 0.5 / framesPerSecond());
 
 // Sets keys at the frame that is shown: `values` has the value of each option.
-export const putKeys = (values) => change(() => ({ do: "put", time: host.time(), values }), "key set");
+export function putKeys(values) {
+  const time = host.time(); // not that at which those before it are done
+  return change(() => ({ do: "put", time, values }), "key set");
+}
 
 export function toggleKey(name, value) {
-  const key = keyHere(name);
-  if (key >= 0) change(() => ({ do: "remove", name, key }), "key removed");
+  const time = host.time();
+  if (keyHere(name) >= 0) change(() => ({ do: "remove", name, key: numberAt(name, time) }), "key removed");
   else putKeys({ [name]: value });
 }
 
@@ -47,7 +52,7 @@ export function showTimeline(answer) {
   $("timeline-save").disabled = !rows.length;
   $("timeline-hint").textContent = rows.length || drives.length ? "" : "The look is the same throughout. ◆ beside an option sets a key for it at this frame.";
   $("key-help").hidden = !rows.some((row) => row.keys);
-  if (!isDragging) drawLanes(drives);
+  if (!isHeld) drawLanes(drives);
 }
 
 function drawLanes(drives, keepsFields = false) {
@@ -56,7 +61,7 @@ function drawLanes(drives, keepsFields = false) {
   drawn = next;
   const focused = document.activeElement?.classList.contains("key");
   $("lanes").replaceChildren(...rows.map(lane), ...drives.map(drive));
-  const row = selected && rows.find((each) => each.name === selected.name);
+  const row = selected && rowOf(selected.name);
   if (!row?.keys?.[selected.key]) return endSelection();
   mark();
   if (focused) focusKey();
@@ -141,7 +146,7 @@ function pressed(event, row, number) {
   const far = event.shiftKey ? 1 : 1 / framesPerSecond();
   const moves = { ArrowLeft: -far, ArrowRight: far, ArrowDown: -far, ArrowUp: far, PageDown: -1, PageUp: 1, Home: -filmSeconds(), End: filmSeconds() };
   if (event.key in moves) move(row.name, moves[event.key]);
-  else if (event.key === "Delete" || event.key === "Backspace") change(() => ({ do: "remove", name: row.name, key: number }), "key removed");
+  else if (event.key === "Delete" || event.key === "Backspace") change(() => ({ do: "remove", name: row.name, key: selected?.key }), "key removed");
   else if (event.key === "Enter" || event.key === " ") { host.goTo(row.keys[number].time); editKey(row, number, true); }
   else return;
   event.preventDefault();
@@ -150,7 +155,7 @@ function pressed(event, row, number) {
 // Moves the key that is selected when the changes before it are done.
 function move(name, by) {
   change(() => {
-    const key = rows.find((row) => row.name === name).keys[selected.key];
+    const key = rowOf(name).keys[selected.key];
     return { do: "move", name, key: selected.key, time: Math.max(0, Math.min(filmSeconds(), key.time + by)) };
   }, "moved", true);
 }
@@ -159,14 +164,15 @@ function grabbed(event, row, number) {
   if (event.button) return;
   const element = event.currentTarget;
   const [lane, begin] = [element.parentElement.getBoundingClientRect(), event.clientX];
+  const place = Number(element.dataset.dropped ?? row.keys[number].time);
   let time = null; // null: it is not dragged yet
+  isHeld = true;
   element.setPointerCapture(event.pointerId);
   element.onpointermove = (moved) => {
     if (time === null && Math.abs(moved.clientX - begin) < FAR) return;
     time = snapped((moved.clientX - lane.left) / lane.width * filmSeconds());
     const beat = beats().find((each) => Math.abs(each - time) / filmSeconds() * lane.width < NEAR);
     if (beat !== undefined && !moved.shiftKey) time = snapped(beat);
-    isDragging = true;
     element.classList.add("dragged");
     element.style.left = `${100 * time / filmSeconds()}%`;
     element.dataset.at = `${time.toFixed(2)} s`;
@@ -174,24 +180,34 @@ function grabbed(event, row, number) {
   const end = (dropped) => () => {
     element.onpointermove = element.onpointerup = element.onpointercancel = null;
     element.classList.remove("dragged");
-    [isDragging, drawn] = [false, ""];
-    if (time === null) { if (dropped) { host.goTo(row.keys[number].time); editKey(row, number, false); } return; }
-    if (dropped) change(() => ({ do: "move", name: row.name, key: number, time }), "moved");
+    isHeld = false;
+    if (time === null) { drawLanes(host.look().drives); if (dropped) clicked(row.name, place); return; }
+    drawn = ""; // what the lane shows is not what the timeline is
+    element.dataset.dropped = time; // where it is when this is answered, for one who drags it again before
+    if (dropped) change(() => ({ do: "move", name: row.name, key: numberAt(row.name, place), time }), "moved");
     else drawLanes(host.look().drives);
   };
   element.onpointerup = end(true);
   element.onpointercancel = end(false);
 }
 
-// Sends a change of the timeline; `make` is called when those before it are done.
+function clicked(name, time) {
+  const number = numberAt(name, time);
+  if (number < 0) return;
+  select(name, number);
+  host.goTo(time);
+  editKey(rowOf(name), number, false);
+}
+
+// Sends a change of the timeline; `make` is called when those before it are done. `merged`: a step of many.
 function change(make, said, merged = false) {
-  if (waiting >= MOST_WAITING) return queue;
+  if (merged && waiting >= MOST_WAITING) return queue;
   waiting += 1;
   queue = queue.then(async () => {
     try {
       const edit = make();
       const focused = document.activeElement?.classList.contains("key");
-      const answer = await post("timeline", { path: host.film(), look: host.look(), time: host.time(), edit });
+      const answer = await edited(edit);
       $("timeline-error").textContent = "";
       selected = answer.key ? { name: answer.key[0], key: answer.key[1] } : null;
       host.take(answer, merged);
@@ -208,6 +224,15 @@ function change(make, said, merged = false) {
     }
   });
   return queue;
+}
+
+// The look after a change; of the look that is chosen when the answer comes: an option may be set meanwhile.
+async function edited(edit) {
+  for (;;) {
+    const look = host.look();
+    const answer = await post("timeline", { path: host.film(), look, time: host.time(), edit });
+    if (host.look() === look) return answer;
+  }
 }
 
 function save() {
@@ -241,7 +266,7 @@ async function load() {
 }
 
 export async function take(edit) {
-  const answer = await post("timeline", { path: host.film(), look: host.look(), time: host.time(), edit });
+  const answer = await edited(edit);
   $("timeline-error").textContent = "";
   endSelection();
   host.take(answer);
