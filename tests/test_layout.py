@@ -38,7 +38,16 @@ ORDER = {
 WITHOUT_TORCH = (
     *("studio_server", "routes", "request_values", "access", "connections", "film_folder", "film_reports", "uploads"),
     *("film_timeline", "film_sounds", "look_schedules", "sound_process", "timeline_edits", "timeline_routes"),
-    *("chosen_look", "knobs", "picture_queue", "child_dreamer", "job_queue", "studio_job", "json_pipes"),
+    *(
+        "chosen_look",
+        "knobs",
+        "option_labels",
+        "picture_queue",
+        "child_dreamer",
+        "job_queue",
+        "studio_job",
+        "json_pipes",
+    ),
     *("live_routes", "live_child"),
 )
 # (place, libraries that nothing there imports)
