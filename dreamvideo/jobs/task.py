@@ -154,6 +154,8 @@ def dream_tasks(
             yield from _finished(range(done, number), opened)
             each, task, done = opened[number], tasks[number], number
             kept = task.folder
+            if kept is not None:
+                kept.path.mkdir()
             opener = segment_opener(
                 task.job, each.source.info, settings, folder if kept is None else kept.path, task.codec, maker
             )
