@@ -149,6 +149,7 @@ def test_windows_hold_what_one_pass_finds(
             steps = all_steps(source, alone, seamless, every)
             found += [replace(step, shot=step.shot + 1000 * begin) for step in steps]
             shown = [step.frame.time for step in steps if not (step.hidden or step.leads)]
+            assert len({step.shot for step in steps if step.hidden}) <= 1  # of the part that takes over
             images = {frame.time: frame.image for frame in frames}
             made = [frame for step in steps for frame in (step.frame, step.previous) if frame is not None]
             assert all(np.array_equal(frame.image, images[frame.time]) for frame in made if not seamless)
