@@ -60,12 +60,17 @@ class Frame:
     carry: Callable[[], bytes] | None = None  # waits for what the next frame needs, to be stored; None: nothing
     host: HostCopy | None = None  # of an image on a device, while it is dreamed; None: see `motion.host_copy`
     small: HostCopy | None = None  # in which cuts are found, where a reader has made it; None: that of `host_copy`
+    late: Callable[[], Image] | None = None  # makes the image, where `image` is blank; None: `image` is whole
 
     @property
     def nbytes(self) -> int:
         """Bytes of its image, and of the stored one if there is one."""
         stored = None if self.still is None else self.still.stored
         return int(self.image.nbytes) + (0 if stored is None else stored.nbytes)
+
+    def whole(self) -> Frame:
+        """Return the frame with its image, which is made now if a reader has left that for later."""
+        return self if self.late is None else replace(self, image=self.late(), late=None)
 
 
 Frames = Generator[Frame, None, None]  # its consumer closes it

@@ -12,7 +12,6 @@ import math
 import random
 from collections.abc import Generator
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -29,8 +28,6 @@ from dreamvideo.jobs.film_windows import (
     take_window,
 )
 from dreamvideo.media.segments import GRID
-from dreamvideo.video.judged_frames import lead_of
-from dreamvideo.video.seams import LEAST_SECONDS, OVERLAP_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +192,11 @@ class _Simulation:
         last = film.cuts[-1] if window.end is None else film.first_cut(window.end)
         if not window.begin:
             return 0, last, 0
-        first, rate = film.first_cut(window.begin), film.rate
-        begin = film.key_before(lead_of(window.begin, GRID))
-        until = film.cuts[-1] if window.end is None else math.ceil(window.end * GRID * rate)
+        first, begin = film.first_cut(window.begin), film.key_before(film.lead_of_window(window.begin))
+        until = film.cuts[-1] if window.end is None else math.ceil(window.end * GRID * film.rate)
         if first >= until:  # no shot begins in it
             return first, first, max(0, until - begin)
-        if first in film.seams:
-            begin = min(begin, film.key_before(Fraction(first, rate) - LEAST_SECONDS - OVERLAP_SECONDS - GRID))
-            return first, last, 2 * (first - begin)
-        return first, last, first - begin + first - film.key_before(Fraction(first, rate))
+        return first, last, first - begin
 
     def _dream(self, rest: list[int], speed: float) -> Generator[Any, Any, None]:
         """Dream frames; `rest` is what is left of them, segment by segment."""

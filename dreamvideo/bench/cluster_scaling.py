@@ -13,7 +13,7 @@ import dataclasses
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -26,7 +26,7 @@ from dreamvideo.bench.model_film import model_film
 from dreamvideo.bench.pretended_machines import pretended_machines
 from dreamvideo.bench.synthetic import frame_stream, synthetic_frames
 from dreamvideo.errors import Cancelled
-from dreamvideo.frames import Frame, StreamInfo
+from dreamvideo.frames import Frame, Frames, StreamInfo
 from dreamvideo.info.results import ReportSection, results_table
 from dreamvideo.info.tables import TableRow
 from dreamvideo.jobs.cluster.scheduler import run_on_cluster
@@ -36,12 +36,11 @@ from dreamvideo.jobs.observer import Observer
 from dreamvideo.media import checkpoint
 from dreamvideo.media.concat import SegmentJoiner
 from dreamvideo.media.segment_records import finished_segments, segment_path
-from dreamvideo.media.segments import GRID
 from dreamvideo.media.video_writer import write_video
 from dreamvideo.settings.bench import ScalingSettings
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import ClusterSettings, EncodeSettings, MaskSettings, ReadSettings
-from dreamvideo.video.judged_frames import first_cut
+from dreamvideo.video.shots import DreamInput, split_shots
 
 RATE: Final = 25  # frames per second of the clip
 SEGMENTS: Final = 300  # of the film on which the scheduler is timed
@@ -199,6 +198,11 @@ def time_scheduler(folder: Path, settings: JobSettings) -> tuple[float, float]:
     return assign, (spent[0] - windows[0] * assign) / SEGMENTS
 
 
+def _beyond_end(frames: Frames, count: int) -> Generator[DreamInput, None, None]:
+    """A window in which no shot begins, so that all frames of a film are passed over."""
+    yield DreamInput(frames, begin=count)
+
+
 def measure_costs(job: Job, settings: JobSettings, count: int, dream_seconds: float, requests: int) -> FrameCosts:
     """Measure what a frame costs in each place, and what beginning and ending does.
 
@@ -211,9 +215,10 @@ def measure_costs(job: Job, settings: JobSettings, count: int, dream_seconds: fl
     """
     folder = checkpoint.checkpoint_folder(job.output)
     start = time.monotonic()
-    with open_job(job, settings, blank=True) as source:
+    with open_job(job, settings, late=True) as source:
         opening = time.monotonic() - start
-        first_cut(source.frames, count, None, GRID, alone=False)
+        for _ in split_shots(_beyond_end(source.frames, count), alone=False, for_flow=True):
+            raise AssertionError("a shot begins after the end")
     skip = time.monotonic() - start - opening
     stored = finished_segments(folder)
     written = sum(segment_path(folder, segment.number).stat().st_size for segment in stored)
@@ -233,7 +238,7 @@ def measure_costs(job: Job, settings: JobSettings, count: int, dream_seconds: fl
         report=0.0,
         assign=0.0,
         poll=POLL,
-        request=2 * opening,  # to look for a cut, and to dream from it
+        request=opening,
         read_bytes=job.source.stat().st_size / count,
         written_bytes=written / count,
     )

@@ -13,7 +13,8 @@ from dreamvideo.jobs.film_index import index_of
 from dreamvideo.jobs.film_windows import FilmIndex
 from dreamvideo.media.segments import GRID, MAX_FRAMES
 from dreamvideo.media.video_reader import SEEK_MARGIN
-from dreamvideo.video.seams import LEAST_SECONDS, OVERLAP_SECONDS, WARMUP_SECONDS
+from dreamvideo.video.judged_frames import lead_of
+from dreamvideo.video.seams import LEAST_SECONDS, OVERLAP_SECONDS, WARMUP_SECONDS, SeamGrid
 
 KEY_FRAMES = 250  # the most from one key frame to the next, as x264 has it; each shot begins with one
 
@@ -27,6 +28,7 @@ class ModelFilm:
     rate: int  # frames per second
     index: FilmIndex
     seams: frozenset[int] = frozenset()  # of the cuts: those at which a part of a long shot takes over
+    seam_grid: SeamGrid | None = None  # None: shots stay whole
 
     def head(self, first: int) -> int:
         """Return the frames before one that are dreamed again, as it is the first of a part."""
@@ -39,6 +41,10 @@ class ModelFilm:
     def key_before(self, time: Fraction) -> int:
         """Return the frame from which a seek to a time decodes."""
         return self.keys[max(0, bisect_right(self.keys, (time - SEEK_MARGIN) * self.rate) - 1)]
+
+    def lead_of_window(self, begin: int) -> Fraction:
+        """Return the time, in seconds, of the first frame that is needed to find where a window begins."""
+        return lead_of(begin, GRID) if self.seam_grid is None else self.seam_grid.lead_of_window(begin, GRID)
 
     def segments(self, first: int, end: int) -> Generator[int, None, None]:
         """Yield the frames after each segment of the shots from one frame to another."""
@@ -63,4 +69,5 @@ def model_film(shots: Sequence[int], rate: int, every: int | None = None) -> Mod
     ends = () if every is None else range(math.ceil((every + OVERLAP_SECONDS) * rate), cuts[-1], every * rate)
     least = (LEAST_SECONDS + OVERLAP_SECONDS) * rate
     seams = frozenset(end for end in ends if cuts[bisect_right(cuts, end) - 1] + least <= end)
-    return ModelFilm(tuple(sorted({*cuts, *seams})), keys, rate, index, seams)
+    grid = None if every is None else SeamGrid(Fraction(every))
+    return ModelFilm(tuple(sorted({*cuts, *seams})), keys, rate, index, seams, grid)

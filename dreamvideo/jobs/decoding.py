@@ -13,7 +13,7 @@ from av.codec.hwaccel import HWAccel
 
 from dreamvideo.devices import auto_device, device_kind
 from dreamvideo.media.accelerators import accelerator_for
-from dreamvideo.media.upright import BlankConverter, ConverterFactory, UprightConverter
+from dreamvideo.media.upright import ConverterFactory, LateConverter, UprightConverter
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import DreamSettings, ModelSettings
 from dreamvideo.settings.job import ReadSettings
@@ -70,10 +70,10 @@ def converter_of(device: torch.device) -> ConverterFactory:
     return partial(UprightTensors, device=device) if device.type == "cuda" else UprightConverter
 
 
-def small_converter_of(device: torch.device) -> ConverterFactory:
-    """Return what makes what cuts are found in, and images only where that needs them.
+def late_converter_of(device: torch.device) -> ConverterFactory:
+    """Return what makes what cuts are found in, and images only later where that needs none.
 
     Args:
         device: of `frames_device`.
     """
-    return converter_of(device) if device.type == "cuda" else BlankConverter
+    return converter_of(device) if device.type == "cuda" else LateConverter

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 from dreamvideo.frames import StreamInfo
 from dreamvideo.jobs.film_windows import FilmIndex
-from dreamvideo.jobs.job import Job, JobSettings, numbers_masks, segment_grid
+from dreamvideo.jobs.job import Job, JobSettings, segment_grid
+from dreamvideo.jobs.read_start import numbers_masks
 from dreamvideo.media.packet_index import read_packet_index
 from dreamvideo.media.video_reader import SEEK_MARGIN
 from dreamvideo.video.judged_frames import lead_of

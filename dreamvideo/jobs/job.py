@@ -15,10 +15,9 @@ import torch
 
 from dreamvideo.errors import DreamVideoError, SourceError
 from dreamvideo.frames import Frame, Frames, Source
-from dreamvideo.jobs.decoding import CPU, converter_of, decoder_of, small_converter_of
+from dreamvideo.jobs.decoding import CPU, converter_of, decoder_of, late_converter_of
 from dreamvideo.jobs.fingerprint import fingerprint
 from dreamvideo.media import segments
-from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.media.encoder_choice import kept_codec
 from dreamvideo.media.image_sequence import ImagePaths, open_sequence
 from dreamvideo.media.images import check_large_enough
@@ -39,8 +38,6 @@ from dreamvideo.settings.job import (
 )
 from dreamvideo.settings.schedules import TimelineSettings
 from dreamvideo.settings.zoom import FilmSettings, ZoomSettings
-from dreamvideo.video.judged_frames import lead_start
-from dreamvideo.video.seams import seam_grid
 
 log = logging.getLogger(__name__)
 
@@ -160,33 +157,6 @@ def segment_grid(job: Job, settings: JobSettings) -> Fraction:
     return segments.INDEPENDENT_FRAMES / settings.sequence.fps if alone else segments.GRID
 
 
-def numbers_masks(settings: JobSettings) -> bool:
-    """Return whether a frame gets its mask by its number, and not by its time."""
-    return settings.mask.mask is not None and os.path.isdir(settings.mask.mask)
-
-
-def ends_at_seams(settings: JobSettings) -> bool:
-    """Return whether segments end at the seams of long shots, so that several workers may dream one of them."""
-    split = settings.carry.split_shots is not None and not settings.carry.seamless  # the end of a film is one dream
-    return split and settings.carry.persistence > 0 and bool(settings.dream.iterations) and not numbers_masks(settings)
-
-
-def resume_start(point: ResumePoint, grid: Fraction, settings: JobSettings) -> Fraction:
-    """Return the time in seconds from which on frames are read to go on after one.
-
-    Args:
-        point: where it goes on.
-        grid: of its segments.
-        settings: of the job; where masks are numbered, no frame before that one is read.
-    """
-    if numbers_masks(settings):
-        return point.time
-    every = settings.carry.split_shots if ends_at_seams(settings) else None
-    if every is not None and point.carry is None and (seams := seam_grid(every)).crosses(point.time):
-        return seams.lead(seams.next_seam(point.time), grid)
-    return lead_start(point.time, grid)
-
-
 @contextmanager
 def open_job(
     job: Job,
@@ -194,7 +164,7 @@ def open_job(
     resume: Fraction | None = None,
     jump: bool = False,
     device: torch.device = CPU,
-    blank: bool = False,
+    late: bool = False,
 ) -> Generator[Source, None, None]:
     """Open the input of a job.
 
@@ -204,7 +174,7 @@ def open_job(
         resume: time in seconds of the first frame that is needed; None: from the beginning.
         jump: search for it in the file instead of decoding all frames before it.
         device: where the frames of a video are wanted, see `decoding.frames_device`.
-        blank: of the frames of a video only the small picture is wanted, where they have one.
+        late: many frames of a video are passed over: the image is made by `Frame.whole`, if cuts can be found without.
 
     Raises:
         SourceError: it cannot be read, or its frames are too small to be dreamed.
@@ -218,7 +188,7 @@ def open_job(
             resume,
             jump,
             accelerator=decoder_of(device),
-            converter=small_converter_of(device) if blank else converter_of(device),
+            converter=late_converter_of(device) if late else converter_of(device),
         )
     ) as source:
         if settings.dream.iterations:

@@ -19,11 +19,9 @@ from dreamvideo.jobs.job import (
     JobSettings,
     check_unchanged,
     encodes_on_device,
-    ends_at_seams,
     first_frame,
     masked,
     open_job,
-    resume_start,
     segment_grid,
     source_state,
 )
@@ -31,6 +29,7 @@ from dreamvideo.jobs.job_drives import hear_job
 from dreamvideo.jobs.job_output import finish_job, job_result, write_job
 from dreamvideo.jobs.job_schedule import job_schedule
 from dreamvideo.jobs.observer import Observer
+from dreamvideo.jobs.read_start import ends_at_seams, resume_start
 from dreamvideo.jobs.repair import repair_segments
 from dreamvideo.media.checkpoint import ResumePoint, is_resumable, resume_point
 from dreamvideo.media.checkpoint_lock import CheckpointLock

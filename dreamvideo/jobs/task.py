@@ -6,7 +6,6 @@ import socket
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -20,16 +19,15 @@ from dreamvideo.jobs.job import (
     Job,
     JobSettings,
     encodes_on_device,
-    ends_at_seams,
     first_frame,
     masked,
     open_job,
-    resume_start,
     segment_grid,
 )
 from dreamvideo.jobs.job_drives import HeardSound
 from dreamvideo.jobs.job_output import segment_opener
 from dreamvideo.jobs.job_schedule import job_schedule
+from dreamvideo.jobs.read_start import ends_at_seams, resume_start, window_start
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.media.reader_log import silence_reader
 from dreamvideo.media.segment_content import read_segment
@@ -39,10 +37,8 @@ from dreamvideo.media.worker_folder import WorkerFolder
 from dreamvideo.models.look_networks import LookNetworks, main_network
 from dreamvideo.models.network import Network
 from dreamvideo.threads import prefetch
-from dreamvideo.video.judged_frames import first_cut, lead_of, lead_start
 from dreamvideo.video.pipeline import dream_inputs
-from dreamvideo.video.seams import SeamTracker, seam_grid
-from dreamvideo.video.shots import DreamInput, part_takes_over
+from dreamvideo.video.shots import DreamInput
 from dreamvideo.yuv.encoder_planes import EncoderPlanes
 
 
@@ -88,13 +84,27 @@ class FinishedTask:
 Report = OpenedJob | DreamVideoError | FinishedSegment | FinishedTask  # the error: a job cannot be opened
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _OpenTask:
     """A task and what was opened for it."""
 
-    number: int
     source: Source
-    before: int  # frames of the film before its first
+    before: int  # frames of the film before its first; while that is looked for, before those that are read
+    lost_before: int | None = 0  # losses that are not its own; None: its first frame is not found
+
+    def begin(self, passed: int) -> None:
+        """Note that the first frame is found.
+
+        Args:
+            passed: frames that were read before it.
+        """
+        self.before += passed
+        self.lost_before = self.source.lost
+
+    @property
+    def lost(self) -> int:
+        """Packets or frames so far that could not be decoded; those before its first belong to other windows."""
+        return 0 if self.lost_before is None else self.source.lost - self.lost_before
 
 
 def open_for_workers(job: Job, settings: JobSettings, sees_checkpoint: bool) -> OpenedJob:
@@ -141,29 +151,27 @@ def dream_tasks(
     done = 0  # tasks
     with closing(dream_inputs(inputs, networks, settings.dream, settings.carrying, budget, on_device)) as dreamed:
         for number, frames in dreamed:
-            each = opened[number]
-            yield from _finished(range(done, each.number), opened)
-            task, done = tasks[each.number], each.number
+            yield from _finished(range(done, number), opened)
+            each, task, done = opened[number], tasks[number], number
             kept = task.folder
+            if kept is not None:
+                kept.path.mkdir()
             opener = segment_opener(
                 task.job, each.source.info, settings, folder if kept is None else kept.path, task.codec, maker
             )
             with closing(write_segments(prefetch(frames), task.job.output, opener, before=each.before)) as segments:
                 for segment, carry in segments:
                     if kept is not None:
-                        yield FinishedSegment(
-                            each.number, write_record(kept.path, replace(segment, run=kept.run), carry)
-                        )
+                        yield FinishedSegment(number, write_record(kept.path, replace(segment, run=kept.run), carry))
                     else:
-                        yield FinishedSegment(each.number, segment, carry, read_segment(folder, segment.number))
+                        yield FinishedSegment(number, segment, carry, read_segment(folder, segment.number))
                         forget_segment(folder, segment.number)
     yield from _finished(range(done, len(tasks)), opened)
 
 
 def _finished(tasks: range, opened: Sequence[_OpenTask]) -> Generator[FinishedTask, None, None]:
-    lost = {each.number: each.source.lost for each in opened}
     for task in tasks:
-        yield FinishedTask(task, lost.get(task, 0))
+        yield FinishedTask(task, opened[task].lost)
 
 
 def _open_tasks(
@@ -172,54 +180,33 @@ def _open_tasks(
     opened: list[_OpenTask],
     network: Network | None,
 ) -> Generator[DreamInput, None, None]:
-    """Open the input of each task when its frames are needed; a task in which no shot begins has none."""
+    """Open the input of each task when its frames are needed."""
     device = frames_device(settings.read, settings.dream, settings.model, network)
     jump = settings.read.frames is None  # they are counted from the beginning
-    for number, task in enumerate(tasks):
+    for task in tasks:
         job, window, grid = task.job, task.window, segment_grid(task.job, settings)
-        point, cut, takes_over, start, before = None, None, None, None, 0
+        point, begin, start, before = None, None, None, window.before
         if window.after is not None:
-            carry = task.carry
-            if carry is None and task.folder is not None:
-                carry = stored_carry(task.folder.checkpoint, window.after)
-            if carry is None and window.after.carry is not None:
-                raise ClusterError(f"the checkpoint of {job.output} cannot be read on {socket.gethostname()}")
-            before = window.after.through
-            point = ResumePoint(before, window.after.last, carry, window.after.number)
-            start = resume_start(point, grid, settings)
+            point = _resume_point(task, window.after)
+            start, before = resume_start(point, grid, settings), point.frames
         elif window.begin:
-            found = _find_cut(task, settings, grid, network)
-            if found is None:
-                continue
-            time, before, is_cut = found
-            if is_cut:
-                cut, start = time, lead_start(time, grid)
-            else:
-                assert settings.carry.split_shots is not None
-                seams = seam_grid(settings.carry.split_shots)
-                takes_over, start = time, seams.lead(seams.seam_of(time), grid)
-        with silence_reader(), open_job(job, settings, start, jump=jump, device=device) as source:
-            opened.append(_OpenTask(number, source, before))
+            begin, start = window.begin, window_start(window.begin, grid, settings)
+        with silence_reader(), open_job(job, settings, start, jump, device, late=begin is not None) as source:
             frames = masked(source.frames, settings, before=max(0, before - 1))
-            schedule = job_schedule(settings, source.info, task.heard)
-            first = None if start is None else partial(first_frame, job, settings, device)
-            ends = ends_at_seams(settings)
-            yield DreamInput(frames, point, grid, schedule, cut, window.end, first, takes_over, ends)
+            with closing(prefetch(frames)) as frames:  # decode in a thread
+                each = _OpenTask(source, before, 0 if begin is None else None)
+                opened.append(each)
+                schedule = job_schedule(settings, source.info, task.heard)
+                first = None if start is None else partial(first_frame, job, settings, device)
+                ends = ends_at_seams(settings)
+                yield DreamInput(frames, point, grid, schedule, begin, window.end, first, ends, each.begin)
 
 
-def _find_cut(
-    task: ClusterTask, settings: JobSettings, grid: Fraction, network: Network | None
-) -> tuple[Fraction, int, bool] | None:
-    """The first cut or seam in a window, by small pictures, how many frames are before it, and whether it is a cut."""
-    job, window = task.job, task.window
-    device = frames_device(settings.read, settings.dream, settings.model, network)
-    alone = settings.carry.persistence == 0 or not settings.dream.iterations
-    every = settings.carry.split_shots if ends_at_seams(settings) else None
-    seams = None if every is None else SeamTracker(every)
-    start = lead_of(window.begin, grid) if seams is None else seams.grid.lead_of_window(window.begin, grid)
-    with silence_reader(), open_job(job, settings, start, jump=True, device=device, blank=True) as source:
-        frames = prefetch(masked(source.frames, settings, before=window.before))
-        takes_over = partial(part_takes_over, seams)
-        for_flow = settings.carrying.flow == "dis"
-        found = first_cut(frames, window.begin, window.end, grid, alone, for_flow, takes_over)
-    return None if found is None else (found[0], window.before + found[1], found[2])
+def _resume_point(task: ClusterTask, after: Segment) -> ResumePoint:
+    """Where the rest of a window begins after a finished segment of it."""
+    carry = task.carry
+    if carry is None and task.folder is not None:
+        carry = stored_carry(task.folder.checkpoint, after)
+    if carry is None and after.carry is not None:
+        raise ClusterError(f"the checkpoint of {task.job.output} cannot be read on {socket.gethostname()}")
+    return ResumePoint(after.through, after.last, carry, after.number)

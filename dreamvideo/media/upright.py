@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import av
@@ -32,6 +33,9 @@ class FrameConverter(Protocol):
 
     def small(self, frame: av.VideoFrame) -> HostCopy | None:
         """Return the picture of a frame in which cuts are found; None: its image is used."""
+
+    def late(self, frame: av.VideoFrame) -> Callable[[], Any] | None:
+        """Return what makes the image of a frame for which a blank one was returned; None: that was the image."""
 
 
 # Makes a converter of the first frame, the stream, the display matrix and the gray level behind what is transparent.
@@ -65,16 +69,29 @@ class UprightConverter:
         """Return the picture of a frame in which cuts are found; None: its image is used."""
         return self._to_small(in_memory(frame))
 
+    def late(self, frame: av.VideoFrame) -> Callable[[], Any] | None:
+        """Return None: no image is blank."""
+        return None
+
     @property
     def transparent(self) -> bool:
         """Whether any pixel so far was."""
         return self._to_rgb.transparent
 
 
-class BlankConverter(UprightConverter):
-    """Makes blank images, without memory, of frames that have a small picture: for who only looks for cuts."""
+class LateConverter(UprightConverter):
+    """Makes blank images, without memory, of frames that have a small picture, in search of a cut; and theirs later.
 
-    _found: HostCopy | None = None
+    Args:
+        first, info, matrix, background: as for `UprightConverter`.
+    """
+
+    def __init__(
+        self, first: av.VideoFrame, info: StreamInfo, matrix: NDArray[np.int32] | None, background: int
+    ) -> None:
+        super().__init__(first, info, matrix, background)
+        self._found: HostCopy | None = None
+        self._later = UprightConverter(first, info, matrix, background)  # another thread may call it
 
     def small(self, frame: av.VideoFrame) -> HostCopy | None:
         """Return the picture of a frame in which cuts are found; None: its image is used."""
@@ -86,3 +103,7 @@ class BlankConverter(UprightConverter):
         if self._found is None:
             return super().__call__(frame)
         return np.broadcast_to(np.uint8(0), self.shape)
+
+    def late(self, frame: av.VideoFrame) -> Callable[[], Any] | None:
+        """Return what makes the image of a frame for which a blank one was returned; None: that was the image."""
+        return None if self._found is None else partial(self._later, frame)

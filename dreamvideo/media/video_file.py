@@ -138,17 +138,17 @@ class Muxer:
         """
         unit = self.encoder.time_base
         before = self._count
-        for packet in packets:
-            late = max(0, self._next_pts - (packet.pts or 0))  # two times of two segments may be rounded to one
-            packet.pts, packet.dts = (packet.pts or 0) + late, (packet.dts or 0) + late
-            self._next_pts = packet.pts + 1
-            self._end = packet.pts + (packet.duration or 0)
-            packet.stream = self.encoder.stream
-            with translate_errors(self._output):
+        with translate_errors(self._output):
+            for packet in packets:
+                late = max(0, self._next_pts - (packet.pts or 0))  # two times of two segments may be rounded to one
+                packet.pts, packet.dts = (packet.pts or 0) + late, (packet.dts or 0) + late
+                self._next_pts = packet.pts + 1
+                self._end = packet.pts + (packet.duration or 0)
+                packet.stream = self.encoder.stream
                 for copier in self._copiers:
                     copier.mux_until(packet.pts * unit)
                 self._container.mux(packet)
-            self._count += 1
+                self._count += 1
         return self._count - before
 
     def finish(self, whole: bool) -> None:

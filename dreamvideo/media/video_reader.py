@@ -261,7 +261,7 @@ class _VideoReader:
                 if convert.transparent and self._background == WHITE:
                     self._warn_once("is transparent in places: it is composited on white")
                 duration = (end if info.end is None else min(end, info.end + info.origin)) - info.origin - time
-                yield Frame(image, time, duration, small=small)
+                yield Frame(image, time, duration, small=small, late=convert.late(frame))
                 if next(self._count) == self._settings.frames:
                     return
         read = next(self._count) - 1 + source.lost - self._damaged

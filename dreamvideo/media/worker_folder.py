@@ -28,6 +28,7 @@ from dreamvideo.media.segment_records import (
     remove_folder,
     segment_path,
 )
+from dreamvideo.media.segments import PARTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class WorkerFolder:
 
 
 def new_worker_folder(checkpoint: Path, run: str) -> WorkerFolder:
-    """Return a folder for an assignment; it is not made yet.
+    """Return a folder for an assignment, which the worker makes.
 
     Args:
         checkpoint: its folder.
@@ -73,12 +74,14 @@ def take_over(folder: WorkerFolder, segment: Segment, publish: Callable[[], None
     """
     number = segment.number
     check_run(folder.checkpoint, folder.run)
-    forget_segment(folder.checkpoint, number)
+    if not segment.packets or record_path(folder.checkpoint, number).exists():
+        forget_segment(folder.checkpoint, number)
     for path in (segment_path if segment.packets else images_folder, *([carry_path] if segment.carry else [])):
         path(folder.path, number).rename(path(folder.checkpoint, number))
     publish()
     record_path(folder.path, number).rename(record_path(folder.checkpoint, number))
-    carry_path(folder.checkpoint, number - 1).unlink(missing_ok=True)
+    if number % PARTS:  # the first segment after a cut needs no carry
+        carry_path(folder.checkpoint, number - 1).unlink(missing_ok=True)
 
 
 def remove_worker_folder(folder: WorkerFolder) -> None:
@@ -87,5 +90,8 @@ def remove_worker_folder(folder: WorkerFolder) -> None:
     Args:
         folder: of the worker.
     """
-    with suppress(OSError):
-        remove_folder(folder.path)
+    try:
+        folder.path.rmdir()  # it is empty unless its work was given up
+    except OSError:
+        with suppress(OSError):
+            remove_folder(folder.path)

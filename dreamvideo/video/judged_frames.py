@@ -102,41 +102,6 @@ def judge_frames(
             yield judged
 
 
-def first_cut(
-    frames: Frames,
-    begin: int,
-    end: int | None,
-    grid: Fraction,
-    alone: bool,
-    for_flow: bool = False,
-    takes_over: Callable[[JudgedFrame], Fraction | None] = lambda each: None,
-) -> tuple[Fraction, int, bool] | None:
-    """Find the first cut at or after a grid point, or the first time from which on a part of a long shot takes over.
-
-    Args:
-        frames: from the one that is shown at the lead of the grid point on, or from an earlier one; closed.
-        begin, end: the grid point, and one at or after which it is too late; None: none is.
-        grid, alone, for_flow: as for `judge_frames`.
-        takes_over: returns the latter of a frame that is the first since then; is asked for every frame.
-
-    Returns:
-        Its time in seconds; how many frames came before it, since the one at the lead of the grid point; whether it is
-        a cut. None: there is none.
-    """
-    count, lead = 0, lead_of(begin, grid)
-    with closing(judge_frames(frames, grid, alone, for_flow)) as judged:
-        for place, each in enumerate(judged):
-            time, since = each.frame.time, takes_over(each)
-            count += time > lead and place > 0
-            if since is not None and since >= begin * grid and (end is None or since < end * grid):
-                return since, count, False
-            if end is not None and time >= end * grid:
-                return None
-            if each.is_cut and time >= begin * grid:
-                return time, count, True
-    return None
-
-
 def _same(one: _Past, other: _Past) -> bool:
     return one is other or (one.previous is other.previous and one.was_plain == other.was_plain)
 

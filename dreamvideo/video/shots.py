@@ -6,7 +6,7 @@ picture before it returns, is looked over: the motion goes on from the frame bef
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,8 +17,9 @@ from dreamvideo.media.segments import PARTS, SegmentCounter, cell_of
 from dreamvideo.settings.timeline import Schedule
 from dreamvideo.video.film_ends import FirstFrame, lead_to_first, leading_to
 from dreamvideo.video.judged_frames import JudgedFrame, judge_frames
-from dreamvideo.video.lanes import LaneStep, PartPlace
+from dreamvideo.video.lanes import LaneStep
 from dreamvideo.video.seams import SeamTracker
+from dreamvideo.video.window_begin import PlacedFrame, WholeFrames, from_begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +27,18 @@ class DreamInput:
     """Frames to be dreamed: of a whole film, of the rest of it after an earlier run, or of a window of it.
 
     Frames before the first that is dreamed may come with them; they tell how that one is judged, see `judged_frames`.
+    They may be blank, see `Frame.late`.
     """
 
     frames: Frames  # closed when they are dreamed
     resume: ResumePoint | None = None  # where they go on: the frame at its time was dreamed and is not output again
     grid: Fraction | None = None  # seconds from one grid point to the next, see `media.segments`; None: of videos
     schedule: Schedule | None = None  # what is dreamed when; None: that of all inputs
-    cut: Fraction | None = None  # time of the cut that they are dreamed from; None: from the first or the resumed frame
+    begin: int | None = None  # dreamed from the first cut at or after this grid point; None: the first or resumed frame
     end: int | None = None  # the first cut at or after this grid point ends them; None: all are dreamed
     first: FirstFrame | None = None  # reads the first frame of the film, for `film_ends`; None: they begin with it
-    takes_over: Fraction | None = None  # in place of `cut`: since when a part of a long shot is shown alone
-    ends_at_seams: bool = False  # segments end there, too: then frames from `SeamGrid.lead` on come before
+    ends_at_seams: bool = False  # segments begin and end there, too: then frames from `SeamGrid.lead` on come before
+    on_begin: Callable[[int], None] = lambda count: None  # see `window_begin.from_begin`
 
 
 def single_input(
@@ -85,35 +87,50 @@ def _tracker(every: Fraction, source: DreamInput) -> SeamTracker:
     return SeamTracker(every, source.resume.time, source.resume.carry)
 
 
-def place_of(judged: JudgedFrame, seams: SeamTracker) -> PartPlace:
-    """Return where the next frame is among the parts of its shot.
-
-    Args:
-        judged: the frame.
-        seams: has followed the frames before it.
-    """
-    goes_on = judged.previous is not None and not judged.held
-    return seams.advance(judged.frame.time, judged.is_cut, goes_on)
-
-
-def part_takes_over(seams: SeamTracker | None, judged: JudgedFrame) -> Fraction | None:
-    """Return since when a part of a long shot is shown alone, of the first frame since then; None: of all others.
-
-    Args:
-        seams: has followed the frames before this one; None: shots are not split.
-        judged: the frame.
-    """
-    return None if seams is None else place_of(judged, seams).takes_over
-
-
-def _hidden_from(source: DreamInput, seams: SeamTracker) -> Fraction | None:
-    """Since when frames are dreamed but not output: those of a part that takes over with the first that is; or None."""
-    if source.takes_over is not None:
-        return seams.grid.warmup(seams.grid.seam_of(source.takes_over))
+def _hidden_from(source: DreamInput, seams: SeamTracker | None) -> Fraction | None:
+    """Since when frames before the resumed one are dreamed, of a part that takes over after it; None: there is none."""
     resume = source.resume
-    if resume is None or resume.carry is not None or not (source.ends_at_seams and seams.grid.crosses(resume.time)):
+    if seams is None or resume is None or resume.carry is not None or not source.ends_at_seams:
         return None
-    return seams.grid.warmup(seams.grid.next_seam(resume.time))
+    return seams.grid.warmup(seams.grid.next_seam(resume.time)) if seams.grid.crosses(resume.time) else None
+
+
+def _place(frames: Iterable[JudgedFrame], seams: SeamTracker | None) -> Generator[PlacedFrame, None, None]:
+    """Frames, their shots, and their places among the parts of these."""
+    cuts = 0
+    for each in frames:
+        cuts += each.is_cut
+        goes_on = each.previous is not None and not each.held
+        yield PlacedFrame(each, cuts, None if seams is None else seams.advance(each.frame.time, each.is_cut, goes_on))
+
+
+def _after(
+    frames: Iterable[PlacedFrame], resumed: Fraction, hidden: Fraction | None
+) -> Generator[PlacedFrame, None, None]:
+    """Frames after the resumed one; before them, hidden ones of the part that takes over, since `hidden`."""
+    for each in frames:
+        if each.time > resumed:
+            yield each
+        elif hidden is not None and each.time >= hidden and each.place is not None and each.place.both:
+            yield replace(each, hidden=True)
+
+
+def _dreamed_frames(
+    source: DreamInput, grid: Fraction, alone: bool, for_flow: bool, seams: SeamTracker | None
+) -> Generator[PlacedFrame, None, None]:
+    """The frames of one input that are dreamed."""
+    resume, hidden = source.resume, _hidden_from(source, seams)
+    since = resume.time if resume is not None and hidden is None else None
+    with closing(judge_frames(source.frames, grid, alone, for_flow, since)) as judged:
+        if resume is not None:
+            # Of those that are not dreamed a tracker that goes on from the resumed one needs to know nothing.
+            known = (each for each in judged if hidden is not None or each.frame.time > resume.time)
+            yield from _after(_place(known, seams), resume.time, hidden)
+        elif source.begin is not None:
+            placed = _place(judged, seams)
+            yield from from_begin(placed, source.begin, source.end, grid, source.ends_at_seams, source.on_begin)
+        else:
+            yield from _place(judged, seams)
 
 
 def _split_input(
@@ -126,32 +143,25 @@ def _split_input(
     seams: SeamTracker | None,
 ) -> Generator[LaneStep, None, None]:
     """The steps of one input, the first of which has that index, and the first shot that number."""
-    resume, since, carry = source.resume, source.cut, None
+    resume, carry, whole = source.resume, None, WholeFrames()
     segments = SegmentCounter(source.grid)
-    hidden = None if seams is None else _hidden_from(source, seams)
     if resume is not None:
-        segments, since, carry = SegmentCounter(source.grid, resume.segment, ended=True), resume.time, resume.carry
-    elif (since := source.takes_over if since is None else since) is not None:
-        segments = SegmentCounter(source.grid, since // segments.grid * PARTS)
-    with closing(
-        judge_frames(source.frames, segments.grid, alone, for_flow, since if hidden is None else None)
-    ) as frames:
+        segments, carry = SegmentCounter(source.grid, resume.segment, ended=True), resume.carry
+    begins = source.begin is not None
+    with closing(_dreamed_frames(source, segments.grid, alone, for_flow, seams)) as frames:
         for each in frames:
-            time = each.frame.time
-            early = since is not None and (time < since if resume is None else time <= since)
-            if early and hidden is None:
-                continue
-            place = None if seams is None else place_of(each, seams)
-            shot += each.is_cut
-            if not early:
+            judged, place = each.judged, each.place
+            if not each.hidden:
                 seam = place.takes_over if place is not None and source.ends_at_seams else None
-                segments.advance(time if seam is None else seam, each.is_cut or seam is not None, each.held)
-            elif place is None or not place.both or (hidden is not None and time < hidden):
-                continue
-            previous, carry = each.previous, None if each.previous is None else carry
-            stores = segments.is_full and not alone and not early
-            where = (index, number, shot, each.frame, previous, segments.number, stores, carry)
-            yield LaneStep(*where, each.presence, each.held, source.schedule, place=place, hidden=early)
+                time = each.time if seam is None else seam
+                if begins:
+                    segments, begins = SegmentCounter(source.grid, time // segments.grid * PARTS), False
+                segments.advance(time, judged.is_cut or seam is not None, judged.held)
+            frame, previous = whole(judged)
+            carry = None if previous is None else carry
+            stores = segments.is_full and not alone and not each.hidden
+            where = (index, number, shot + each.cuts, frame, previous, segments.number, stores, carry)
+            yield LaneStep(*where, judged.presence, judged.held, source.schedule, place=place, hidden=each.hidden)
             index, carry = index + 1, None
 
 

@@ -91,6 +91,9 @@ class UprightTensors:
         """Return None: cuts are found in a copy of the image, see `motion.host_copy`."""
         return None
 
+    def late(self, frame: VideoFrame) -> None:
+        """Return None: no image is blank."""
+
     @property
     def transparent(self) -> bool:
         """Whether any pixel so far was."""

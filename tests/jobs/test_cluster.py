@@ -57,8 +57,9 @@ from dreamvideo.models.look_networks import LookNetworks
 from dreamvideo.models.network import Network
 from dreamvideo.settings.dream import CarrySettings, DreamSettings, ModelSettings, ObjectiveSettings
 from dreamvideo.settings.job import ClusterSettings, EncodeSettings, MaskSettings, ReadSettings, SequenceSettings
-from dreamvideo.video.judged_frames import first_cut
+from dreamvideo.video import shots as video_shots
 from dreamvideo.video.seams import unpack_carries
+from dreamvideo.video.window_begin import from_begin
 
 LENGTH = 25  # frames of a shot
 
@@ -142,8 +143,11 @@ def test_windows_make_the_segments_of_the_whole_video_wherever_they_begin(
     assert len(expected) == 6
     windows = [FilmWindow(begin, end) for begin, end in zip([0, *points], [*points, None], strict=True)]
     tasks = [ClusterTask(job, window) for window in windows]
+    opened = mock.Mock(side_effect=open_job)
+    monkeypatch.setattr(task, "open_job", opened)
     finished = finished_by(tasks, job_settings(), tiny_network, tmp_path)
     assert contents(finished) == expected
+    assert opened.call_count == len(tasks)  # who looks for a cut dreams from it
     assert [each.segment.start for each in finished[1:]] == [each.segment.end for each in finished[:-1]]
     # The rest of a window, as after a worker died with one segment finished.
     first = finished[0]
@@ -682,16 +686,15 @@ def test_windows_that_do_not_meet_are_dreamed_again_as_one(
     jobs: list[Job], expected: list[Any], tiny_network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker finds another first cut than the one before it, as where seeking leads to other frames."""
-    plain, wrong = first_cut, [True]
+    plain, wrong = from_begin, [True]
 
-    def shifted(*words: Any) -> tuple[Fraction, int, bool] | None:
-        found = plain(*words)
-        if found is None or not wrong[0]:
-            return found
-        wrong[0] = False
-        return found[0] + Fraction(1, 25), found[1] + 1, True
+    def shifted(*words: Any) -> Iterator[Any]:
+        for each in plain(*words):
+            is_passed_over, wrong[0] = wrong[0], False
+            if not is_passed_over:
+                yield each
 
-    monkeypatch.setattr(task, "first_cut", shifted)
+    monkeypatch.setattr(video_shots, "from_begin", shifted)
     pool, observer = FakePool(job_settings(), tiny_network, tmp_path / "workers"), Recorder()
     run_with(pool, jobs[:1], job_settings(), observer)
     assert not wrong[0]

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from dreamvideo.frames import Frame, Frames
+from dreamvideo.frames import Frame, Frames, HostCopy
 from dreamvideo.jobs.film_index import index_of
 from dreamvideo.jobs.film_windows import (
     FilmIndex,
@@ -30,10 +30,10 @@ from dreamvideo.jobs.film_windows import (
 from dreamvideo.media import segments
 from dreamvideo.media.checkpoint import ResumePoint
 from dreamvideo.video import judged_frames, seams
-from dreamvideo.video.judged_frames import first_cut, lead_of, lead_start
+from dreamvideo.video.judged_frames import lead_of, lead_start
 from dreamvideo.video.lanes import LaneStep
-from dreamvideo.video.seams import SeamTracker, pack_carries, seam_grid, split_long_shots
-from dreamvideo.video.shots import DreamInput, part_takes_over, split_shots
+from dreamvideo.video.seams import pack_carries, seam_grid, split_long_shots
+from dreamvideo.video.shots import DreamInput, split_shots
 
 # A frame of one gray level is compared by that level: see `levels`. -1 is a frame without a picture.
 Level = int
@@ -65,6 +65,13 @@ def read_from(frames: list[Frame], time: Fraction) -> Frames:
     """The frames from the one on that is shown at a time."""
     first = max((number for number, frame in enumerate(frames) if frame.time <= time), default=0)
     yield from frames[first:]
+
+
+def blank(frames: Frames) -> Frames:
+    """Frames as of a reader that makes images later."""
+    for frame in frames:
+        late = partial(np.copy, frame.image)
+        yield replace(frame, image=np.broadcast_to(np.uint8(0), (1, 1, 3)), small=HostCopy(frame.image), late=late)
 
 
 def one_input(source: DreamInput) -> Generator[DreamInput, None, None]:
@@ -131,28 +138,22 @@ def test_windows_hold_what_one_pass_finds(
         points = sorted(chance.sample(range(1, cells), chance.randrange(min(cells, 9)))) if cells > 1 else []
         found: list[LaneStep] = []
         for begin, end in zip([0, *points], [*points, None], strict=True):
-            source = DreamInput(read_from(frames, Fraction(0)), grid=grid, end=end)
+            source, passed = DreamInput(read_from(frames, Fraction(0)), grid=grid, end=end), list[int]()
             if begin:
-                follows, lead = None, lead_of(begin, grid)
-                if every is not None:
-                    follows, lead = SeamTracker(every), seam_grid(every).lead_of_window(begin, grid)
-                takes_over = partial(part_takes_over, follows)
-                start = first_cut(read_from(frames, lead), begin, end, grid, alone, takes_over=takes_over)
-                if start is None:
-                    continue
-                time, count, is_cut = start
-                at = max(n for n, frame in enumerate(frames) if frame.time <= lead_of(begin, grid)) + count
+                lead = lead_of(begin, grid)
+                shown_first = max((n for n, frame in enumerate(frames) if frame.time <= lead), default=0)
+                if every is not None and not seamless:
+                    lead = seam_grid(every).lead_of_window(begin, grid)
+                source = replace(source, begin=begin, frames=blank(read_from(frames, lead)), on_begin=passed.append)
                 source = replace(source, first=lambda: frames[0])
-                if is_cut:
-                    assert frames[at].time == time
-                    source = replace(source, frames=read_from(frames, lead_start(time, grid)), cut=time)
-                else:
-                    assert frames[at - 1].time < time <= frames[at].time
-                    grid_of_seams = seam_grid(every or Fraction(0))
-                    lead = grid_of_seams.lead(grid_of_seams.seam_of(time), grid)
-                    source = replace(source, frames=read_from(frames, lead), takes_over=time)
             steps = all_steps(source, alone, seamless, every)
             found += [replace(step, shot=step.shot + 1000 * begin) for step in steps]
+            shown = [step.frame.time for step in steps if not (step.hidden or step.leads)]
+            assert len({step.shot for step in steps if step.hidden}) <= 1  # of the part that takes over
+            images = {frame.time: frame.image for frame in frames}
+            made = [frame for step in steps for frame in (step.frame, step.previous) if frame is not None]
+            assert all(np.array_equal(frame.image, images[frame.time]) for frame in made if not seamless)
+            assert [frames[shown_first + count].time for count in passed] == shown[:1] or not begin
         assert told(found) == told(whole)
         whole, found = (
             list({(s.shot // 1000, s.index): s for s in steps if not (s.leads or s.hidden)}.values())

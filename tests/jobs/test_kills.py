@@ -21,12 +21,12 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
-import fsspec
 import numpy as np
 import pytest
 from clips import make_clip
 from conftest import run, textured
 from numpy.typing import NDArray
+from s3_bucket import expect_s3_at, make_bucket
 from test_cluster import Recorder, dreaming_workers, error_output, job_settings, start_video
 from test_resume import digest
 
@@ -185,14 +185,7 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         port = int(server.getsockname()[1])
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "name",
-        "AWS_SECRET_ACCESS_KEY": "geheim",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-    }.items():
-        monkeypatch.setenv(name, value)
+    expect_s3_at(port, tmp_path / "cache", monkeypatch)
     return port
 
 
@@ -206,9 +199,7 @@ def start_store(port: int, film: Path) -> tuple[subprocess.Popen[bytes], Any]:
             break
         assert server.poll() is None
         time.sleep(0.1)
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-    store = fsspec.filesystem("s3", use_listings_cache=False)
-    store.mkdir("bucket")
+    store = make_bucket()
     store.put_file(str(film), "bucket/in/film.mp4")
     remote_source._sources.clear()
     return server, store

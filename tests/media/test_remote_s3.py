@@ -13,6 +13,7 @@ import fsspec
 import pytest
 from clips import make_clip
 from conftest import only_line, run
+from s3_bucket import expect_s3_at, make_bucket
 
 from dreamvideo.media import remote_source, remote_store
 from dreamvideo.media.remote_output import publish_elsewhere
@@ -31,20 +32,11 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "name",
-        "AWS_SECRET_ACCESS_KEY": "geheim",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-    }.items():
-        monkeypatch.setenv(name, value)
+    expect_s3_at(port, tmp_path / "cache", monkeypatch)
     monkeypatch.setattr(remote_source, "_sources", {})
     monkeypatch.setattr(remote_store, "WAIT", 0.0)
     urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()  # a new server has the old buckets
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-    store = fsspec.filesystem("s3", use_listings_cache=False)
-    store.mkdir("bucket")
+    store = make_bucket()
     yield store
     server.stop()
     fsspec.get_filesystem_class("s3").clear_instance_cache()

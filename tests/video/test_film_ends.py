@@ -206,8 +206,7 @@ def test_a_window_may_end_at_a_seam_in_the_last_second(network: Network) -> None
         return [frame for _, frames in dream_inputs(inputs(), network, QUICK, carry) for frame in frames]
 
     whole = shown()
-    takes_over = Fraction(11, 2)  # the later part, a second and a half after the seam
-    before, after = shown(end=2), shown(takes_over=takes_over, first=lambda: Frame(images[0], Fraction(0)))
-    assert [len(whole), len(before), len(after)] == [24, 22, 2]
+    before, after = shown(end=2), shown(begin=2, first=lambda: Frame(images[0], Fraction(0)))
+    assert [len(whole), len(before), len(after)] == [24, 22, 2]  # the later part is alone 1.5 s after the seam
     assert all(same_frames([*before, *after], whole))
     assert not any(same_frames(whole[20:], dreamed(network, replace(carry, seamless=False), images)[20:]))

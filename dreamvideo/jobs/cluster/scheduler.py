@@ -164,7 +164,6 @@ class _Scheduler:
             active.started_at = active.started_at or time.monotonic()
             if active.shared:
                 folder = new_worker_folder(active.folder, active.lock.run)
-                folder.path.mkdir()
             after = each.window.after
             carry = None if active.shared or after is None else stored_carry(active.folder, after)
             tasks.append(ClusterTask(active.job, each.window, carry, active.encode.codec, folder, active.heard))

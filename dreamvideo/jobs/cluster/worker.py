@@ -68,6 +68,7 @@ class ClusterWorker:
                 self._network = load_networks(self._settings, self._guide)
         return socket.gethostname()
 
+    @ray.method(num_returns="streaming")
     def dream(
         self, tasks: Sequence[ClusterTask], files: Mapping[Path, StoredFile], slot: int | None
     ) -> Generator[FinishedSegment | FinishedTask, None, None]:
@@ -84,6 +85,7 @@ class ClusterWorker:
         local = [self._local_task(task) for task in tasks]
         yield from dream_tasks(local, self._settings, self._network, Path(self._folder.name))
 
+    @ray.method(num_returns="streaming")
     def open_jobs(
         self, jobs: Sequence[tuple[Job, WorkerFolder]], files: Mapping[Path, StoredFile]
     ) -> Generator[OpenedJob | DreamVideoError, None, None]:

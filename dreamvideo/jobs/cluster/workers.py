@@ -20,7 +20,7 @@ from dreamvideo.jobs.cluster.transfer import StoredFile, replace_files, store_fi
 from dreamvideo.jobs.cluster.worker import ClusterWorker
 from dreamvideo.jobs.flow_choice import with_flow_of
 from dreamvideo.jobs.job import Job, JobSettings
-from dreamvideo.jobs.task import ClusterTask, Report
+from dreamvideo.jobs.task import ClusterTask, FinishedTask, Report
 from dreamvideo.media.worker_folder import WorkerFolder
 from dreamvideo.process import network_folder
 
@@ -81,6 +81,7 @@ class WorkerPool:
         self._idle: list[Any] = []
         self._slots: dict[Any, tuple[str, int]] = {}  # worker -> its machine, and its share of the cores there
         self._pending: dict[Any, tuple[Any, int | None]] = {}  # reference -> worker, request; None: it prepares
+        self._last_tasks: dict[int, int] = {}  # request -> index of its last task, after which nothing comes
         self._deaths = 0
         self.requests = 0  # so far
         for _ in range(self.count):
@@ -116,7 +117,9 @@ class WorkerPool:
         """
         worker = self._idle.pop()
         slot = None if self.on_gpus else self._slots[worker][1]
-        return self._follow(worker, worker.dream.options(num_returns="streaming").remote(tasks, files, slot))
+        request = self._follow(worker, worker.dream.remote(tasks, files, slot))
+        self._last_tasks[request] = len(tasks) - 1
+        return request
 
     def open_jobs(self, jobs: Sequence[tuple[Job, WorkerFolder]], files: Mapping[Path, StoredFile]) -> int:
         """Let a free worker open the inputs of jobs; there must be one.
@@ -129,7 +132,7 @@ class WorkerPool:
             The number of the request.
         """
         worker = self._idle.pop()
-        return self._follow(worker, worker.open_jobs.options(num_returns="streaming").remote(jobs, files))
+        return self._follow(worker, worker.open_jobs.remote(jobs, files))
 
     def _follow(self, worker: Any, stream: Any) -> int:
         self.requests += 1
@@ -181,9 +184,15 @@ class WorkerPool:
                 if request is not None:
                     yield TaskResult(request, content)
                 else:
-                    del self._pending[reference]
                     self._slots[worker] = content, self._lowest_slot(content)
+                if request is None or self._is_last(request, content):
+                    del self._pending[reference]
                     self._idle.append(worker)
+                    if request is not None:
+                        yield TaskResult(request)  # without waiting for the end of its stream
+
+    def _is_last(self, request: int, report: Report) -> bool:
+        return isinstance(report, FinishedTask) and report.task == self._last_tasks[request]
 
     def _replace_worker(self, reference: Any, cause: Exception) -> None:
         """Kill a worker after an error and start another; raise if it failed while it prepared, and others would."""
