@@ -13,7 +13,7 @@ import dataclasses
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -44,6 +44,7 @@ from dreamvideo.video.shots import DreamInput, split_shots
 
 RATE: Final = 25  # frames per second of the clip
 SEGMENTS: Final = 300  # of the film on which the scheduler is timed
+SCHEDULER_ROUNDS: Final = 3
 
 
 def bench_cluster_scaling(
@@ -186,16 +187,21 @@ def time_scheduler(folder: Path, settings: JobSettings) -> tuple[float, float]:
     images = (frame.image for shot in shots for frame in shot)
     frames = [Frame(image, Fraction(number)) for number, image in enumerate(images)]
     write_video(frame_stream(frames), source, StreamInfo(32, 32, Fraction(1), len(frames), Fraction(1)))
-    spent, windows = [], []
+    few, many = list[tuple[float, int]](), list[tuple[float, int]]()  # seconds and windows of each run
     with open_pool(settings, None) as pool:
         pool.wait_until_ready()
-        for workers in (pool.count, SEGMENTS):  # as if there were so many, windows are as short as can be
+        # As if there were so many workers, windows are as short as can be.
+        for workers, runs in [(pool.count, few), (SEGMENTS, many)] * (1 + SCHEDULER_ROUNDS):
             pool.count, before, start = workers, pool.requests, time.thread_time()
-            run_on_cluster(pool, [Job(source, folder / f"windows{workers}.mp4")], settings, Observer())
-            spent.append(time.thread_time() - start)
-            windows.append(pool.requests - before)
-    assign = (spent[1] - spent[0]) / (windows[1] - windows[0])
-    return assign, (spent[0] - windows[0] * assign) / SEGMENTS
+            run_on_cluster(pool, [Job(source, folder / f"windows{pool.requests}.mp4")], settings, Observer())
+            runs.append((time.thread_time() - start, pool.requests - before))
+    (of_few, fewer), (of_many, more) = (_medians(runs[1:]) for runs in (few, many))  # without the first, which loads
+    assign = max(0.0, (of_many - of_few) / (more - fewer))  # noise may be more than it is
+    return assign, max(0.0, of_few - fewer * assign) / SEGMENTS
+
+
+def _medians(runs: Sequence[tuple[float, int]]) -> tuple[float, float]:
+    return median(seconds for seconds, _ in runs), median(windows for _, windows in runs)
 
 
 def _beyond_end(frames: Frames, count: int) -> Generator[DreamInput, None, None]:

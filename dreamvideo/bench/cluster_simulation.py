@@ -24,14 +24,14 @@ SHOT_SPREAD: Final = 0.9
 # Measured by `ray.wait` on a thousand streams of one actor that have no news: 0.8 to 1.6 ms.
 POLL: Final = 1.6e-6  # seconds for each worker
 
-# At 320x180, a core a worker: medians of three measurements on two cores or worse, see docs/cluster.md.
+# At 320x180, a core a worker: measured on two cores, or worse, see docs/cluster.md.
 ON_CORES: Final = FrameCosts(
-    skip=0.00077,
-    dream=0.0412,
-    join=0.000015,
+    skip=0.00096,
+    dream=0.0746,
+    join=0.000019,
     finish=0.02,
-    report=0.00055,
-    assign=0.0011,
+    report=0.00073,
+    assign=0.00105,
     poll=POLL,
     request=0.02,
     read_bytes=6000,
