@@ -37,9 +37,9 @@ SWITCH_INTERVAL: Final = 0.001
 
 # How long threads of OpenMP that have nothing to do keep a core busy before they sleep: for each library that torch is
 # built with (GNU's on Linux, in turns; LLVM's and Intel's elsewhere, in ms) its variable and a value. GNU's default is
-# 300000 turns, by which two programs on the same cores slow each other up to tenfold. 1000 is the most that it takes by
-# itself where a process has more threads than there are cores.
-_SPINS: Final = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
+# 300000 turns, by which two programs on the same cores slow each other up to tenfold. With 1000 a photo took up to 1.11
+# times as long on quiet cores, with 5000 as long as by default; of two at once each took 1.4 and 1.9 times as long.
+_SPINS: Final = {"GOMP_SPINCOUNT": "5000", "KMP_BLOCKTIME": "0"}
 _CHOSEN_BY_USERS: Final = ("OMP_WAIT_POLICY", *_SPINS)
 
 _ROOT: Final = Path(__file__).resolve().parents[1]  # from where this package is imported
